@@ -1,0 +1,1 @@
+"""Pure functions over canonical frames: frames in, frames or numbers out."""

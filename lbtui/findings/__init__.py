@@ -1,0 +1,1 @@
+"""What is wrong with a profile: the analyses' results, ranked and priced."""

@@ -1,0 +1,39 @@
+"""The data model that everything above speaks: a Profile and its canonical, lazily loaded frames."""
+
+from lbtui.profile.identity import Domain, host_and_pid, instance_names
+from lbtui.profile.model import (
+    Frame,
+    Loaded,
+    Missing,
+    Note,
+    Profile,
+    Provenance,
+    SourceFile,
+    Unreadable,
+)
+from lbtui.profile.progress import Cancelled, Progress, Silent
+from lbtui.profile.schema import SCHEMAS, FrameName, empty
+from lbtui.profile.zone import ZONE, ZONE_NAME, format_time
+
+__all__ = [
+    "SCHEMAS",
+    "ZONE",
+    "ZONE_NAME",
+    "Cancelled",
+    "Domain",
+    "Frame",
+    "FrameName",
+    "Loaded",
+    "Missing",
+    "Note",
+    "Profile",
+    "Progress",
+    "Provenance",
+    "Silent",
+    "SourceFile",
+    "Unreadable",
+    "empty",
+    "format_time",
+    "host_and_pid",
+    "instance_names",
+]

@@ -1,0 +1,42 @@
+"""Who is who: hosts, processes, instances and DP domains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_PROF_ID = re.compile(r"^ms_service_(?P<host>.+)-(?P<pid>\d+)$")
+
+
+class Domain(NamedTuple):
+    """One DP domain. `key` names it in every frame; `dp_rank` alone repeats between instances."""
+
+    key: str
+    instance: str
+    host: str
+    dp_rank: int | None
+
+    @property
+    def name(self) -> str:
+        """The short name shown beside a lane."""
+        return "dp?" if self.dp_rank is None else f"dp{self.dp_rank}"
+
+
+def host_and_pid(prof_id: str) -> tuple[str, int] | None:
+    """Return the host and pid in a `prof_id` such as `ms_service_node-a-10041`, or None if it is not one."""
+    match = _PROF_ID.match(prof_id)
+    return (match["host"], int(match["pid"])) if match else None
+
+
+def instance_names(hosts: Iterable[str]) -> dict[str, str]:
+    """Return the instance of each host, by upstream's rule.
+
+    The instance is the host's name without its last two `-` parts; if any host has fewer than three parts,
+    all hosts are one instance named after the first. Hosts of the same name in another order give the
+    same answer because the first is the smallest.
+    """
+    names = sorted(set(hosts))
+    if any(name.count("-") < 2 for name in names):
+        return dict.fromkeys(names, names[0])
+    return {name: name.rsplit("-", 2)[0] for name in names}

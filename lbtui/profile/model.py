@@ -1,0 +1,127 @@
+"""A Profile: what lies at a path, and its canonical frames, each loaded when first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+from lbtui.profile.progress import Progress, Silent
+from lbtui.profile.schema import FrameName, empty
+
+
+class Unreadable(Exception):
+    """Something on disk cannot be read; the text is one sentence that names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that lbtui knows how to read. `reader` names the module that does."""
+
+    path: Path
+    kind: str  # e.g. forward.csv, profiler.db, heat_png
+    reader: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something a profile could hold and this one does not."""
+
+    what: str
+    reason: str
+    how_to_collect: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing about the data's quality that the user should know, as one sentence."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a frame's rows come from."""
+
+    file: str
+    reader: str
+    precision: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A frame with where it came from and what to mind about it."""
+
+    frame: pl.DataFrame
+    provenance: tuple[Provenance, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+Loader: TypeAlias = Callable[[Progress], Loaded]
+Frame: TypeAlias = pl.DataFrame
+RoundReader: TypeAlias = Callable[[str, int], "list[ScheduledRequest]"]
+
+
+@dataclass(frozen=True)
+class ScheduledRequest:
+    """One request of a scheduling round: its id, its iteration and the tokens scheduled for it."""
+
+    request_id: str
+    iteration: int | None
+    tokens: int | None
+
+
+@dataclass
+class Profile:
+    """What lies at `path`. Opening reads names and sizes only; `load` reads a frame once and keeps it.
+
+    `load` may be called from any thread; the second caller of a frame waits for the first.
+    """
+
+    path: Path
+    files: tuple[SourceFile, ...]
+    missing: tuple[Missing, ...]
+    notes: tuple[Note, ...] = ()
+    loaders: Mapping[FrameName, Loader] = field(default_factory=dict)
+    round_reader: RoundReader | None = None
+    _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
+    _locks: dict[FrameName, threading.Lock] = field(default_factory=dict, repr=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The folder's name, for the header."""
+        return self.path.name or str(self.path)
+
+    def has(self, name: FrameName) -> bool:
+        """Tell whether any file could yield the frame `name`."""
+        return name in self.loaders
+
+    def load(self, name: FrameName, progress: Progress | None = None) -> Loaded:
+        """Return the frame `name`, read at the first call; a frame that no file yields has no rows.
+
+        Raises `Cancelled` when `progress` does; the next call starts again. A file that cannot be read
+        raises nothing: its sentence is in the notes.
+        """
+        if name not in self.loaders:
+            return Loaded(empty(name))
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            if name not in self._kept:
+                self._kept[name] = self.loaders[name](progress or Silent())
+            return self._kept[name]
+
+    def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
+        """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""
+        return self.round_reader(prof_id, row) if self.round_reader else []
+
+
+Phase: TypeAlias = Literal["prefill", "decode", "mixed"]

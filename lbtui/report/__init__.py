@@ -1,0 +1,1 @@
+"""What the screen shows, as text, JSON and exported frames, without a screen."""

@@ -1,0 +1,36 @@
+"""Words for people: translation, and text from files made harmless.
+
+The lowest room of the house: everything may use it, it uses nothing of lbtui.
+"""
+
+from __future__ import annotations
+
+import gettext
+import unicodedata
+from pathlib import Path
+
+_catalogue = gettext.translation("lbtui", Path(__file__).parent / "locale", fallback=True)
+
+
+def _(message: str) -> str:
+    """Return the translation of `message`; fill named placeholders in the result, never before."""
+    return _catalogue.gettext(message)
+
+
+# Bidirectional controls and line separators reorder or break what stands around them.
+_HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
+
+
+def visible(text: str, limit: int = 2000) -> str:
+    r"""Return text from a file with every control character shown as an escape such as `\x1b`.
+
+    C0, C1, bidirectional and surrogate characters cannot reach the terminal this way. Text longer than
+    `limit` characters is cut and ends in `…`.
+    """
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _HARMFUL else c for c in text
+    )

@@ -1,0 +1,1 @@
+"""The Textual screens. No arithmetic, no file access."""
