@@ -1,0 +1,114 @@
+"""Every symbol drawn, once in Unicode and once in ASCII: whoever needs one takes it from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lbtui.render.capabilities import Capabilities
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The symbols of one terminal; each is one cell wide except `ellipsis` and the arrows of ASCII."""
+
+    # Ramps start with a blank and rise.
+    vertical: str
+    shades: str
+    # Parts of a horizontal bar, thinnest first; the last is a full cell.
+    eighths: str
+    missing: str
+    separator: str
+    rule: str
+    column: str
+    down: str
+    up: str
+    right: str
+    left: str
+    bullet: str
+    times: str
+    dash: str
+    ellipsis: str
+    rebuilt: str
+    critical: str
+    warning: str
+    frame_left: str
+    frame_right: str
+    # Points of a chart's lines where colour cannot tell them apart.
+    points: str
+
+
+_UNICODE = Glyphs(
+    vertical=" ▁▂▃▄▅▆▇█",
+    shades=" ░▒▓█",
+    eighths="▏▎▍▌▋▊▉█",
+    missing="·",
+    separator="▏",
+    rule="─",
+    column="│",
+    down="▼",
+    up="▲",
+    right="→",
+    left="←",
+    bullet="·",
+    times="×",
+    dash="–",
+    ellipsis="…",
+    rebuilt="~",
+    critical="!!",
+    warning="!",
+    frame_left="▕",
+    frame_right="▏",
+    points="•o+x*#@%",
+)
+_ASCII = Glyphs(
+    # The underscore is the baseline: a zero, unlike the blank of nothing and the tick of no data.
+    vertical=" _.:-=+*#%@",
+    shades=" .:-=+*#%@",
+    eighths="#",
+    missing="'",
+    separator="|",
+    rule="-",
+    column="|",
+    down="v",
+    up="^",
+    right="->",
+    left="<-",
+    bullet=".",
+    times="x",
+    dash="-",
+    ellipsis="..",
+    rebuilt="~",
+    critical="!!",
+    warning="!",
+    frame_left="[",
+    frame_right="]",
+    points="*o+x.#@%",
+)
+
+# What people write that ASCII lacks; anything else becomes an escape such as `\u4e2d`.
+_SPELLED = str.maketrans(
+    {
+        "–": "-", "—": "-", "−": "-", "×": "x", "·": ".", "…": "..", "∞": "inf", "Σ": "sum ", "±": "+-",
+        "≥": ">=", "≤": "<=", "→": "->", "←": "<-", "µ": "u", "μ": "u", "’": "'", "“": '"', "”": '"',
+    }
+)  # fmt: skip
+
+
+def glyphs(caps: Capabilities) -> Glyphs:
+    """Return the symbols this terminal can show."""
+    return _UNICODE if caps.unicode else _ASCII
+
+
+def vertical(caps: Capabilities) -> str:
+    """Return the ramp of rising bars, a blank first."""
+    return glyphs(caps).vertical
+
+
+def shades(caps: Capabilities) -> str:
+    """Return the ramp of rising ink, a blank first."""
+    return glyphs(caps).shades
+
+
+def spell(text: str) -> str:
+    """Return text in pure ASCII."""
+    return text if text.isascii() else text.translate(_SPELLED).encode("ascii", "backslashreplace").decode()

@@ -1,0 +1,194 @@
+"""One value per column: lanes over time, sparklines, bars, small distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+
+from lbtui.render import palette
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs
+from lbtui.render.palette import fraction
+from lbtui.render.text import blank, fit, quantity, row
+from lbtui.text import _
+
+_T = TypeVar("_T")
+_S = TypeVar("_S")
+
+_UNDERLINE = Style(underline=True)
+_BOLD = Style(bold=True)
+
+
+def lane(
+    values: Sequence[float | None],
+    *,
+    low: float,
+    high: float,
+    height: int = 1,
+    caps: Capabilities,
+    cursor: int | None = None,
+    marks: Sequence[bool] | None = None,
+    lit: tuple[int, int] | None = None,
+    lit_row: bool = False,
+) -> list[Row]:
+    """Return a lane of bars, one column per value, `height` lines, top line first.
+
+    `low` is drawn as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the
+    accent, reversed in the lane the cursor is in (`lit_row`). `marks` underlines columns. `lit` is the
+    half-open range of columns selected: the others lose their colour.
+    """
+    fractions = [fraction(value, low, high) for value in values]
+    styles = [
+        _bar_style(
+            caps,
+            None if part is None else palette.heat_level(caps, part),
+            lit is not None,
+            lit is None or lit[0] <= column < lit[1],
+            lit_row,
+        )
+        for column, part in enumerate(fractions)
+    ]
+    steps = len(glyphs(caps).vertical) - 1
+    heights = [None if part is None else 1 + round(part * (steps * height - 1)) for part in fractions]
+    rows = []
+    for line in reversed(range(height)):
+        text = [_bar_glyph(caps, level, line) for level in heights]
+        line_styles = list(styles)
+        if marks is not None and line == 0:
+            line_styles = [
+                style + _UNDERLINE if marked else style for style, marked in zip(styles, marks, strict=True)
+            ]
+        if cursor is not None and 0 <= cursor < len(text):
+            line_styles[cursor] = palette.cursor(caps) if lit_row else palette.accent(caps)
+            if text[cursor] == " " and not lit_row:
+                text[cursor] = glyphs(caps).column
+        rows.append(runs(text, line_styles))
+    return rows
+
+
+def runs(text: Sequence[str], styles: Sequence[Style]) -> Row:
+    """Return characters and their styles as a row, equal neighbours joined."""
+    segments: Row = []
+    start = 0
+    for column in range(1, len(text) + 1):
+        if column == len(text) or (styles[column] is not styles[start] and styles[column] != styles[start]):
+            segments.append(Segment("".join(text[start:column]), styles[start]))
+            start = column
+    return segments
+
+
+def sparkline(
+    values: Sequence[float | None],
+    *,
+    caps: Capabilities,
+    width: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> Row:
+    """Return the values as one line of bars.
+
+    Without `low` and `high` it runs from 0 (or the least, if negative) to the largest. More values than
+    `width` are drawn as the largest of what each column covers; fewer are padded at the right.
+    """
+    known = [value for value in values if fraction(value, 0, 1) is not None and value is not None]
+    low = min([0.0, *known]) if low is None else low
+    high = max([0.0, *known]) if high is None else high
+    width = len(values) if width is None else width
+    if len(values) > width:
+        values = _squeeze(values, width, _largest)
+    return row(*lane(values, low=low, high=high, caps=caps), width=width)
+
+
+def bar(fraction: float | None, width: int, caps: Capabilities, style: Style | None = None) -> Row:
+    """Return a horizontal bar filling `fraction` of `width`; a tick where there is no data.
+
+    Without `style` it takes the heat of its fraction.
+    """
+    part = palette.fraction(fraction, 0, 1)
+    if part is None:
+        return row(Segment(glyphs(caps).missing, palette.dim(caps)), width=width)
+    parts = glyphs(caps).eighths
+    full, rest = divmod(round(part * width * len(parts)), len(parts))
+    text = parts[-1] * full + (parts[rest - 1] if rest else "")
+    return row(Segment(text, palette.heat_style(caps, part) if style is None else style), width=width)
+
+
+def histogram(
+    counts: Sequence[int],
+    edges: Sequence[float],
+    *,
+    width: int,
+    height: int,
+    caps: Capabilities,
+    unit: str = "",
+) -> list[Row]:
+    """Return a distribution: `height - 1` lines of bars, then a line with its ends and its largest count.
+
+    `edges` has one more entry than `counts`. An empty bin is blank above a dim baseline.
+    """
+    if height < 1 or not counts:
+        return [blank(width) for _line in range(height)]
+    bins = list(counts) if len(counts) <= width else _squeeze(counts, width, sum)
+    each = max(1, width // max(1, len(bins)))
+    columns = [count for count in bins for _column in range(each)]
+    peak = max(bins)
+    steps = len(glyphs(caps).vertical) - 1
+    lines = height - 1
+    # A bin that holds anything is never as low as an empty one.
+    heights = [
+        1 if not count else max(2, round(count / peak * steps * lines)) if lines else 0 for count in columns
+    ]
+    styles = [palette.dim(caps) if not count else Style() for count in columns]
+    rows = [
+        row(runs([_bar_glyph(caps, level, line) for level in heights], styles), width=width)
+        for line in reversed(range(lines))
+    ]
+    used = each * len(bins)
+    third = used // 3
+    rows.append(
+        row(
+            fit(quantity(edges[0], unit), third, caps=caps, style=palette.dim(caps)),
+            fit(
+                _("peak {count}").format(count=quantity(peak, "")),
+                used - 2 * third,
+                align="center",
+                caps=caps,
+                style=palette.dim(caps),
+            ),
+            fit(quantity(edges[-1], unit), third, align="right", caps=caps, style=palette.dim(caps)),
+            width=width,
+        )
+    )
+    return rows
+
+
+@lru_cache(maxsize=1024)
+def _bar_style(caps: Capabilities, level: int | None, choosing: bool, chosen: bool, bold: bool) -> Style:
+    if level is None or not chosen:
+        return palette.dim(caps)
+    style = palette.heat_style(caps, (level + 0.5) / palette.heat_levels(caps))
+    # Without colour, bold is all that can light the chosen columns.
+    return style + _BOLD if bold or (choosing and caps.colors == "none") else style
+
+
+def _bar_glyph(caps: Capabilities, level: int | None, line: int) -> str:
+    ramp = glyphs(caps).vertical
+    if level is None:
+        return glyphs(caps).missing if line == 0 else " "
+    steps = len(ramp) - 1
+    return ramp[max(0, min(steps, level - line * steps))]
+
+
+def _largest(values: Sequence[float | None]) -> float | None:
+    return max((v for v in values if fraction(v, 0, 1) is not None and v is not None), default=None)
+
+
+def _squeeze(values: Sequence[_T], width: int, summary: Callable[[Sequence[_T]], _S]) -> list[_S]:
+    """Return `width` summaries of equal shares of the values."""
+    cuts = [column * len(values) // width for column in range(width + 1)]
+    return [summary(values[start:end]) for start, end in pairwise(cuts)]

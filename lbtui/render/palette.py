@@ -1,0 +1,199 @@
+"""Colours with few jobs: a ramp for load, red and amber for severity, one accent for cursor and selection.
+
+Everything else is the terminal's own foreground or a grey, on the terminal's own background.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from rich.color import Color
+from rich.style import Style
+
+from lbtui.render.capabilities import Capabilities, Colors
+
+Severity: TypeAlias = Literal["critical", "warning", "info"]
+
+# Viridis from just above black to yellow. At 256 colours only entries of the colour cube serve: 0..15 are
+# whatever the user's theme says, and these eight keep viridis' hues while each is lighter than the last.
+_VIRIDIS = (
+    "#481769", "#46337f", "#3d4d8a", "#33638d", "#2a788e", "#228d8d",
+    "#1fa187", "#32b67a", "#5ac864", "#8ed645", "#c8e020", "#fde725",
+)  # fmt: skip
+_RAMPS: dict[Colors, tuple[Color, ...]] = {
+    "truecolor": tuple(Color.parse(code) for code in _VIRIDIS),
+    "256": tuple(Color.from_ansi(index) for index in (53, 55, 61, 31, 36, 77, 148, 226)),
+    # Blue, cyan, bright green, bright yellow: plain green is no lighter than cyan.
+    "16": tuple(Color.from_ansi(index) for index in (4, 6, 10, 11)),
+    "none": (),
+}
+# The same lightness without the hue: load outside what is selected.
+_GREYS: dict[Colors, tuple[Color, ...]] = {
+    "truecolor": tuple(Color.from_rgb(grey, grey, grey) for grey in range(40, 194, 14)),
+    "256": tuple(Color.from_ansi(index) for index in range(235, 251, 2)),
+    "16": tuple(Color.from_ansi(index) for index in (0, 8, 7, 15)),
+    "none": (),
+}
+# After Okabe and Ito, blue first; the two near red and amber last, as those mean severity elsewhere.
+_SERIES: dict[Colors, tuple[Style, ...]] = {
+    "truecolor": tuple(
+        Style(color=code)
+        for code in (
+            "#56b4e9", "#f0e442", "#009e73", "#cc79a7", "#bbbbbb", "#3a7fd5", "#e69f00", "#d55e00",
+        )
+    ),
+    "256": tuple(
+        Style(color=Color.from_ansi(index)) for index in (74, 227, 36, 175, 250, 32, 214, 166)
+    ),
+    "16": tuple(Style(color=Color.from_ansi(index)) for index in (14, 11, 10, 13, 7, 12, 3, 9)),
+    "none": (
+        Style(), Style(bold=True), Style(dim=True), Style(underline=True),
+        Style(italic=True), Style(bold=True, underline=True), Style(dim=True, underline=True),
+        Style(bold=True, italic=True),
+    ),
+}  # fmt: skip
+
+# Pink: the one hue far from all of viridis, from red and from amber.
+_ACCENT: dict[Colors, Color | None] = {
+    "truecolor": Color.parse("#ff5fd7"),
+    "256": Color.from_ansi(206),
+    "16": Color.from_ansi(13),
+    "none": None,
+}
+_GREY: dict[Colors, Color | None] = {
+    "truecolor": Color.parse("#8a8a8a"),
+    "256": Color.from_ansi(245),
+    "16": Color.from_ansi(8),
+    "none": None,
+}
+_SEVERITY: dict[Colors, dict[Severity, Style]] = {
+    "truecolor": {
+        "critical": Style(color="#ff5f5f", bold=True),
+        "warning": Style(color="#ffaf00"),
+        "info": Style(color="#8a8a8a"),
+    },
+    "256": {
+        "critical": Style(color=Color.from_ansi(203), bold=True),
+        "warning": Style(color=Color.from_ansi(214)),
+        "info": Style(color=Color.from_ansi(245)),
+    },
+    "16": {
+        "critical": Style(color=Color.from_ansi(9), bold=True),
+        "warning": Style(color=Color.from_ansi(3)),
+        "info": Style(color=Color.from_ansi(8)),
+    },
+    "none": {
+        "critical": Style(bold=True, underline=True),
+        "warning": Style(bold=True),
+        "info": Style(dim=True),
+    },
+}
+
+
+def fraction(value: float | None, low: float, high: float) -> float | None:
+    """Return where `value` lies between `low` and `high`, kept in 0..1; None where there is no value.
+
+    Of an empty range everything up to `low` is 0 and everything above is 1.
+    """
+    if value is None or math.isnan(value):
+        return None
+    if value <= low:
+        return 0.0
+    if value >= high:
+        return 1.0
+    # Halved so that a range as wide as floats go does not overflow.
+    return (value / 2 - low / 2) / (high / 2 - low / 2)
+
+
+def heat_levels(caps: Capabilities) -> int:
+    """Return how many colours the ramp has here; 1 where there is no colour."""
+    return len(_RAMPS[caps.colors]) or 1
+
+
+def heat_level(caps: Capabilities, fraction: float) -> int:
+    """Return which colour of the ramp stands for `fraction` of the range, 0 being the coldest."""
+    levels = heat_levels(caps)
+    return max(0, min(levels - 1, int(fraction * levels)))
+
+
+def level_color(caps: Capabilities, level: int, *, muted: bool = False) -> Color | None:
+    """Return colour `level` of the ramp, as a grey of rising lightness if `muted`; None without colour."""
+    ramp = (_GREYS if muted else _RAMPS)[caps.colors]
+    return ramp[level] if ramp else None
+
+
+def heat(caps: Capabilities, fraction: float, *, muted: bool = False) -> Color | None:
+    """Return the colour of a load at `fraction` of the range; None where there is no colour."""
+    return level_color(caps, heat_level(caps, fraction), muted=muted)
+
+
+def heat_style(
+    caps: Capabilities, fraction: float, *, background: bool = False, muted: bool = False
+) -> Style:
+    """Return the style of a load at `fraction` of the range, as foreground or as background.
+
+    As background it sets a readable foreground too, so that numbers can stand on it.
+    """
+    return _level_style(caps, heat_level(caps, fraction), background, muted)
+
+
+@lru_cache(maxsize=256)
+def _level_style(caps: Capabilities, level: int, background: bool, muted: bool) -> Style:
+    color = level_color(caps, level, muted=muted)
+    if color is None:
+        return Style()
+    if not background:
+        return Style(color=color)
+    bright = level >= heat_levels(caps) / 2
+    ink = Color.parse("#000000" if bright else "#ffffff") if caps.colors == "truecolor" else None
+    if ink is None:
+        numbers = (16, 231) if caps.colors == "256" else (0, 15)
+        ink = Color.from_ansi(numbers[0 if bright else 1])
+    return Style(color=ink, bgcolor=color)
+
+
+def accent(caps: Capabilities) -> Style:
+    """Return the style of what belongs to the cursor or the selection without being it: labels, guides."""
+    color = _ACCENT[caps.colors]
+    return Style(color=color) if color else Style(bold=True)
+
+
+def cursor(caps: Capabilities) -> Style:
+    """Return the style of the cell or column under the cursor: the accent, reversed."""
+    return _CURSOR[caps.colors]
+
+
+def selected(caps: Capabilities) -> Style:
+    """Return the style of what is selected: the accent, bold."""
+    return _SELECTED[caps.colors]
+
+
+_CURSOR = {name: Style(color=color, reverse=True) for name, color in _ACCENT.items()}
+_SELECTED = {name: Style(color=color, bold=True) for name, color in _ACCENT.items()}
+
+
+def dim(caps: Capabilities) -> Style:
+    """Return the style of what is there for orientation only."""
+    color = _GREY[caps.colors]
+    return Style(color=color) if color else Style(dim=True)
+
+
+def strong(caps: Capabilities) -> Style:
+    """Return the style of titles and of the one number that matters: bold, no colour."""
+    return _STRONG
+
+
+_STRONG = Style(bold=True)
+
+
+def severity(caps: Capabilities, level: Severity) -> Style:
+    """Return the style of a finding of this severity, the only use of red and amber."""
+    return _SEVERITY[caps.colors][level]
+
+
+def series(caps: Capabilities, index: int) -> Style:
+    """Return the style of line `index` of a chart; eight are distinct, then they repeat."""
+    styles = _SERIES[caps.colors]
+    return styles[index % len(styles)]
