@@ -1,0 +1,153 @@
+"""Reads batch.csv's `res_list`: the Python repr of a list of dicts, one per scheduled request."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import polars as pl
+
+from lbtui.profile.model import ScheduledRequest
+
+LONGEST = 4 << 20  # characters; 4,000 requests at 100 characters are a tenth of it
+DEEPEST = 16
+_LONGEST_NUMBER = 18  # digits, so that it fits 64 bits
+
+_STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_TOKEN = re.compile(rf"\s*(?:(?P<text>{_STRING})|(?P<word>[\w.+-]+)|(?P<mark>[][(){{}}:,]))", re.DOTALL)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+_CONTROL = {"n": "\n", "t": "\t", "r": "\r"}
+_CLOSING = {"[": "]", "(": ")", "{": "}"}
+# The key's `=` marks a metric in MindIE's messages; vLLM's hooks leave it out.
+_TOKEN_KEYS = ("num_scheduled_tokens=", "num_scheduled_tokens")
+
+
+class ResList(NamedTuple):
+    """The requests read from one `res_list`; `complete` is False where the rest could not be read."""
+
+    requests: list[ScheduledRequest]
+    complete: bool
+
+
+def parse_res_list(text: str | None) -> ResList:
+    """Return the requests that `text` holds, in order; an empty or null cell holds none and is complete.
+
+    Never raises and never evaluates: text beyond `LONGEST` characters, nesting beyond `DEEPEST`, and
+    anything after the first character that is no Python literal are left out. A dict without `rid` is
+    passed over.
+    """
+    if not text:
+        return ResList([], True)
+    reader = _Reader()
+    position = 0
+    limit = min(len(text), LONGEST)
+    while position < limit:
+        match = _TOKEN.match(text, position, limit)
+        if match is None:
+            return ResList(reader.requests, not text[position:].strip())
+        if not reader.take(match):
+            return ResList(reader.requests, False)
+        position = match.end()
+    return ResList(reader.requests, reader.finished and limit == len(text))
+
+
+class _Reader:
+    """A stack machine over tokens; request dicts stand at depth two."""
+
+    def __init__(self) -> None:
+        self.requests: list[ScheduledRequest] = []
+        self.finished = False
+        self._open: list[str] = []  # the closing marks awaited
+        self._fields: dict[str, str | int | None] = {}
+        self._key: str | int | None = None
+        self._value: str | int | None = None
+
+    def take(self, token: re.Match[str]) -> bool:
+        """Digest one token; False when it cannot stand here."""
+        if self.finished:
+            return False
+        mark = token["mark"]
+        if mark is None:
+            self._value = _unquote(token["text"]) if token["text"] else _number(token["word"])
+            return bool(self._open)
+        if mark in _CLOSING:
+            self._open.append(_CLOSING[mark])
+            if len(self._open) == 2:
+                self._fields = {}
+            self._value = None
+            return len(self._open) <= DEEPEST and (len(self._open) > 1 or mark == "[")
+        if not self._open:
+            return False
+        if mark == ":":
+            if len(self._open) == 2:
+                self._key, self._value = self._value, None
+            return self._open[-1] == "}"
+        if len(self._open) == 2 and self._open[-1] == "}":
+            self._keep_field()
+        if mark == ",":
+            return True
+        return self._close(mark)
+
+    def _keep_field(self) -> None:
+        if isinstance(self._key, str):
+            self._fields[self._key] = self._value
+        self._key = self._value = None
+
+    def _close(self, mark: str) -> bool:
+        if self._open.pop() != mark:
+            return False
+        if len(self._open) == 1 and mark == "}":
+            self._keep_request()
+        self._value = None
+        self.finished = not self._open
+        return True
+
+    def _keep_request(self) -> None:
+        rid = self._fields.get("rid")
+        if rid is None:
+            return
+        tokens = next((self._fields[key] for key in _TOKEN_KEYS if key in self._fields), None)
+        iteration = self._fields.get("iter")
+        self.requests.append(
+            ScheduledRequest(
+                str(rid),
+                iteration if isinstance(iteration, int) else None,
+                tokens if isinstance(tokens, int) else None,
+            )
+        )
+
+
+def _unquote(literal: str) -> str:
+    return _ESCAPE.sub(_unescape, literal[1:-1]) if "\\" in literal else literal[1:-1]
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1]
+    if len(code) > 1:
+        number = int(code[1:], 16)
+        # A lone surrogate cannot be stored or shown: leave the escape as written.
+        return match[0] if 0xD800 <= number <= 0xDFFF or number > 0x10FFFF else chr(number)
+    return _CONTROL.get(code, code)
+
+
+def _number(word: str) -> int | None:
+    digits = word[1:] if word[:1] in "+-" else word
+    return int(word) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None
+
+
+_RID = rf"'rid': (?:{_STRING})"
+_RID_PREFIX = len("'rid': '")
+
+
+def request_ids(column: str) -> pl.Expr:
+    r"""Return an expression: the request ids of each `res_list` in `column`, as list[str]; null stays null.
+
+    Works on the text alone, for millions of rows: escapes of quotes and backslashes are resolved, others
+    (`\n`, `\x..`) stay as written.
+    """
+    element = pl.element()
+    return (
+        pl.col(column)
+        .str.extract_all(f"(?s){_RID}")
+        .list.eval(element.str.slice(_RID_PREFIX).str.head(-1).str.replace_all(r"""\\(['"\\])""", "${1}"))
+    )

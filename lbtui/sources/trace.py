@@ -1,0 +1,119 @@
+"""chrome_tracing.json, read once from end to end: raw frames of all that other files lack or may lack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lbtui.profile import Note, Progress, Unreadable
+from lbtui.sources.expert_tables import ProcessExperts
+from lbtui.sources.json_stream import Break, ElementReader, read_element
+from lbtui.sources.trace_events import FLOW_EVENTS, EventCollector
+from lbtui.sources.trace_nodes import node_frame
+from lbtui.text import _
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one trace holds. Times are UTC, naive, cut to whole microseconds; frames keep the file's order.
+
+    Columns of `processes`, `forwards`, `spans`, `queue_events` and `kv_counters` are in `trace_events`,
+    those of `dispatches` in `trace_nodes`; `requests`, `nodes`, `transfers` and `handoffs` are canonical.
+    `experts` has one entry per EP process: `expert_tables.combine` joins those of one instance.
+    """
+
+    path: Path
+    processes: pl.DataFrame
+    forwards: pl.DataFrame
+    spans: pl.DataFrame
+    queue_events: pl.DataFrame
+    kv_counters: pl.DataFrame
+    requests: pl.DataFrame
+    dispatches: pl.DataFrame
+    nodes: pl.DataFrame
+    transfers: pl.DataFrame
+    handoffs: pl.DataFrame
+    experts: tuple[ProcessExperts, ...]
+    notes: tuple[Note, ...]
+
+
+def read_trace(path: Path, progress: Progress) -> Trace:
+    """Return all that is readable of the trace at `path`; notes say what is not.
+
+    Operator spans (tid Api, Kernel) are left out: their times are cut to whole us, too coarse for the ns
+    sums of ep_balance.csv. Raises `Unreadable` when the file is no trace, `Cancelled` when `progress` does.
+    """
+    reader = ElementReader(path, progress, skip=FLOW_EVENTS)
+    collector = EventCollector()
+    for offset, event in reader:
+        collector.take(offset, event)
+    if collector.others and not collector.events:
+        raise Unreadable(
+            _("{file} is not a trace: none of its {count} elements is a trace event.").format(
+                file=path.name, count=collector.others
+            )
+        )
+    dispatches = collector.coordinator.dispatches()
+    return Trace(
+        path=path,
+        processes=collector.processes(),
+        forwards=collector.forwards.frame(),
+        spans=collector.spans.frame(),
+        queue_events=collector.queue_events.frame(),
+        kv_counters=collector.kv_counters.frame(),
+        requests=collector.requests.requests(),
+        dispatches=dispatches,
+        nodes=node_frame(dispatches),
+        transfers=collector.transfers.frame(),
+        handoffs=collector.requests.handoffs(),
+        experts=collector.experts.processes(),
+        notes=tuple(Note(path.name, text) for text in _notes(collector, reader.broken)),
+    )
+
+
+def read_event(path: Path, offset: int) -> dict[str, Any]:
+    """Return the event that begins at byte `offset` (`spans.offset`), with its whole `args.res_list`.
+
+    Raises `Unreadable` when there is none, as after the file was written anew.
+    """
+    event = read_element(path, offset)
+    if type(event) is not dict:
+        raise Unreadable(
+            _("{file} has no event at byte {offset}: the file was changed since it was read.").format(
+                file=path.name, offset=offset
+            )
+        )
+    return event
+
+
+def _notes(collector: EventCollector, broken: Break | None) -> list[str]:
+    notes = []
+    if broken:
+        notes.append(
+            _("The trace breaks at byte {byte}: {reason}. What stands before it is used.").format(
+                byte=broken.byte, reason=broken.reason
+            )
+        )
+    if collector.others:
+        notes.append(_("{count} elements are no trace events: left out.").format(count=collector.others))
+    if collector.unusable:
+        notes.append(
+            _("{count} events lack a usable time, pid or rank: left out.").format(count=collector.unusable)
+        )
+    if collector.relabelled:
+        notes.append(
+            _("pid {pids} occurs on two hosts; the trace cannot tell their rows apart.").format(
+                pids=", ".join(map(str, sorted(collector.relabelled)))
+            )
+        )
+    if collector.coordinator.without_dispatch:
+        notes.append(
+            _(
+                "{count} requests were dispatched before the capture: their nodes are unknown, "
+                "and running counts are lower bounds."
+            ).format(count=collector.coordinator.without_dispatch)
+        )
+    return notes

@@ -1,0 +1,64 @@
+"""Values of trace events made safe: the file may hold anything where a number or a text is due."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# 2286-11-20; far beyond any capture, and within what datetime can show.
+_LATEST = 10**16  # us since 1970
+_INT32 = 2**31 - 1
+_INT64 = 2**63 - 1
+
+_WHOLE = re.compile(r"\s*[+-]?\d{1,18}(?:\.0*)?\s*", re.ASCII)
+
+
+def whole(value: Any, limit: int = _INT64) -> int | None:
+    """Return a whole number given as number or text (`"1"`, `1.0`), or None if none up to `limit` is."""
+    if type(value) is int:
+        number = value
+    elif type(value) is float and value.is_integer():
+        number = int(value)
+    elif type(value) is str and _WHOLE.fullmatch(value):
+        number = int(value.partition(".")[0])
+    else:
+        return None
+    return number if -limit <= number <= limit else None
+
+
+def small(value: Any) -> int | None:
+    """Return a whole number that fits 32 bits, or None."""
+    return whole(value, _INT32)
+
+
+def real(value: Any) -> float | None:
+    """Return a number as float, or None; NaN and infinities are None."""
+    if type(value) in (int, float) and -1e300 < value < 1e300:
+        return float(value)
+    return None
+
+
+def text(value: Any) -> str | None:
+    """Return a text that can be stored (lone surrogates become `?`), or None if the value is no text."""
+    if type(value) is not str:
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def moment(value: Any) -> float | None:
+    """Return a time in us since 1970 as the exact float, or None if it is none.
+
+    A double holds quarters of a microsecond at today's times, and upstream writes the shortest text that
+    reads back as the same double: truncation gives the microseconds of upstream's datetime texts.
+    """
+    if type(value) in (int, float) and 0 <= value < _LATEST:
+        return float(value)
+    return None
+
+
+def request_ids(res_list: Any) -> list[str]:
+    """Return the request ids of `args.res_list`: one text, a list of texts, or a list of dicts with `rid`."""
+    if type(res_list) is not list:
+        res_list = [res_list]
+    ids = (text(item.get("rid") if type(item) is dict else item) for item in res_list)
+    return [rid for rid in ids if rid is not None]
