@@ -1,0 +1,1 @@
+"""Makers of test and demo data in the formats of msServiceProfiler's parser."""
