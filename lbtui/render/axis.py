@@ -23,8 +23,8 @@ _STEPS = (
     *(_HOUR * count for count in (1, 2, 3, 6, 12)),
     *(_DAY * count for count in (1, 2, 7, 14, 28)),
 )
-# Room for the first label, hh:mm:ss, and a gap; later labels are shorter.
-_FIRST, _LATER = 10, 8
+# Room for the longest common label, hh:mm:ss, and a gap.
+_ROOM = 10
 
 
 def nice_step(least: timedelta) -> timedelta:
@@ -80,10 +80,7 @@ def _ticks(start: datetime, end: datetime, width: int) -> list[tuple[datetime, i
     length = (end - start) // _MICRO
     if length <= 0 or width <= 0:
         return [(start, 0, _SECOND)]
-    step = nice_step(timedelta(microseconds=-(-length * _LATER // width))) // _MICRO
-    # Labels of whole hours or days need no more room than those of seconds, those of fractions do.
-    if step < _SECOND:
-        step = nice_step(timedelta(microseconds=-(-length * (_FIRST + 2) // width))) // _MICRO
+    step = nice_step(timedelta(microseconds=-(-length * _ROOM // width))) // _MICRO
     begin = (start - _EPOCH) // _MICRO + ZONE_OFFSET_US
     ticks = []
     for local in range(-(-begin // step) * step, begin + length, step):
@@ -91,7 +88,7 @@ def _ticks(start: datetime, end: datetime, width: int) -> list[tuple[datetime, i
         ticks.append((time, (local - begin) * width // length, step))
     first_column = ticks[0][1] if ticks else width
     # Room before the first round time: the start itself, if it does not crowd that out.
-    if first_column > _FIRST or not ticks:
+    if first_column > _ROOM or not ticks:
         ticks.insert(0, (start, 0, step))
     return ticks
 

@@ -115,7 +115,7 @@ def reduce_max(values: Matrix, rows: int, columns: int) -> Matrix:
     import numpy as np
 
     if 0 in values.shape:
-        return values
+        return values[::rows, ::columns]
     down = np.fmax.reduceat(values, np.arange(0, values.shape[0], rows), axis=0)
     across: Matrix = np.fmax.reduceat(down, np.arange(0, values.shape[1], columns), axis=1)
     return across
@@ -265,9 +265,12 @@ def _reverse(rows: list[Row], place: tuple[int, int, int], cell: int, width: int
     x, y, _half = place
     if not (0 <= y < len(rows) and 0 <= x < width):
         return
-    text = "".join(segment.text for segment in rows[y])
-    before, _at, after = Segment.divide(rows[y], [x, min(x + cell, width), width])
-    rows[y] = [*before, Segment(text[x : x + cell], palette.cursor(caps)), *after]
+    before, at, after = Segment.divide(rows[y], [x, min(x + cell, width), width])
+    text = "".join(segment.text for segment in at)
+    if caps.unicode:
+        # A shade reversed is another shade.
+        text = glyphs(caps).times * len(text)
+    rows[y] = [*before, Segment(text, palette.cursor(caps)), *after]
 
 
 def ruler(
@@ -327,13 +330,17 @@ def legend(
     caps: Capabilities,
     unit: str = "",
     text: Callable[[float], str] = number,
+    clipped: bool = False,
 ) -> Row:
-    """Return the scale: its colours or glyphs between the numbers of its ends."""
+    """Return the scale: its colours or glyphs between the numbers of its ends.
+
+    `clipped` says that the hottest colour also stands for what lies above `high`.
+    """
     symbols = glyphs(caps)
-    levels = palette.heat_levels(caps)
     if halves(caps) == 2:
         swatch = [
-            Segment("█" * 2, palette.heat_style(caps, (level + 0.5) / levels)) for level in range(levels)
+            Segment("█" * 2, Style(color=palette.level_color(caps, level)))
+            for level in range(palette.heat_levels(caps))
         ]
     else:
         ramp = symbols.shades
@@ -342,7 +349,7 @@ def legend(
             for index, glyph in enumerate(ramp)
         ]
     grey = palette.dim(caps)
-    end = f"{text(high)} {unit}" if unit else text(high)
+    end = f"{'≥ ' if clipped else ''}{text(high)}{' ' if unit else ''}{unit}"
     return row(
         printable(f"{text(low)} ", caps),
         Segment(symbols.frame_left, grey),

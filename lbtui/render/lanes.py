@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -54,7 +55,7 @@ def lane(
         for column, part in enumerate(fractions)
     ]
     steps = len(glyphs(caps).vertical) - 1
-    heights = [None if part is None else 1 + round(part * (steps * height - 1)) for part in fractions]
+    heights = [None if part is None else max(1, round(part * steps * height)) for part in fractions]
     rows = []
     for line in reversed(range(height)):
         text = [_bar_glyph(caps, level, line) for level in heights]
@@ -95,7 +96,7 @@ def sparkline(
     Without `low` and `high` it runs from 0 (or the least, if negative) to the largest. More values than
     `width` are drawn as the largest of what each column covers; fewer are padded at the right.
     """
-    known = [value for value in values if fraction(value, 0, 1) is not None and value is not None]
+    known = [value for value in values if value is not None and math.isfinite(value)]
     low = min([0.0, *known]) if low is None else low
     high = max([0.0, *known]) if high is None else high
     width = len(values) if width is None else width
@@ -131,7 +132,7 @@ def histogram(
 
     `edges` has one more entry than `counts`. An empty bin is blank above a dim baseline.
     """
-    if height < 1 or not counts:
+    if height < 1 or width < 1 or not counts:
         return [blank(width) for _line in range(height)]
     bins = list(counts) if len(counts) <= width else _squeeze(counts, width, sum)
     each = max(1, width // max(1, len(bins)))
@@ -185,10 +186,10 @@ def _bar_glyph(caps: Capabilities, level: int | None, line: int) -> str:
 
 
 def _largest(values: Sequence[float | None]) -> float | None:
-    return max((v for v in values if fraction(v, 0, 1) is not None and v is not None), default=None)
+    return max((value for value in values if value is not None and not math.isnan(value)), default=None)
 
 
 def _squeeze(values: Sequence[_T], width: int, summary: Callable[[Sequence[_T]], _S]) -> list[_S]:
     """Return `width` summaries of equal shares of the values."""
-    cuts = [column * len(values) // width for column in range(width + 1)]
+    cuts = [column * len(values) // width for column in range(width + 1)] if width > 0 else []
     return [summary(values[start:end]) for start, end in pairwise(cuts)]

@@ -31,8 +31,8 @@ _RAMPS: dict[Colors, tuple[Color, ...]] = {
 }
 # The same lightness without the hue: load outside what is selected.
 _GREYS: dict[Colors, tuple[Color, ...]] = {
-    "truecolor": tuple(Color.from_rgb(grey, grey, grey) for grey in range(40, 194, 14)),
-    "256": tuple(Color.from_ansi(index) for index in range(235, 251, 2)),
+    "truecolor": tuple(Color.from_rgb(grey, grey, grey) for grey in range(48, 204, 14)),
+    "256": tuple(Color.from_ansi(index) for index in range(236, 252, 2)),
     "16": tuple(Color.from_ansi(index) for index in (0, 8, 7, 15)),
     "none": (),
 }
@@ -134,13 +134,16 @@ def heat_style(
 ) -> Style:
     """Return the style of a load at `fraction` of the range, as foreground or as background.
 
-    As background it sets a readable foreground too, so that numbers can stand on it.
+    As background it sets a readable foreground too, so that numbers can stand on it. As foreground it leaves
+    out the darkest quarter of the ramp, in which thin glyphs cannot be read.
     """
     return _level_style(caps, heat_level(caps, fraction), background, muted)
 
 
 @lru_cache(maxsize=256)
 def _level_style(caps: Capabilities, level: int, background: bool, muted: bool) -> Style:
+    if not background:
+        level = max(level, heat_levels(caps) // 4)
     color = level_color(caps, level, muted=muted)
     if color is None:
         return Style()

@@ -1,0 +1,101 @@
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.glyphs import glyphs
+from lbtui.render.lanes import bar, histogram, lane, sparkline
+from lbtui.render.palette import accent, cursor, dim
+from lbtui.render.text import plain
+from tests.render.strategies import ansi, caps, check, limits, values
+
+UNICODE, ASCII = Capabilities("256"), Capabilities("none", unicode=False)
+
+
+@given(st.data(), st.lists(values, max_size=60), limits, limits, st.integers(1, 8), caps, st.booleans())
+def test_lane_is_exact(data, numbers, low, high, height, caps, lit_row):
+    column = st.integers(-2, len(numbers) + 2)
+    rows = lane(
+        numbers,
+        low=low,
+        high=high,
+        height=height,
+        caps=caps,
+        cursor=data.draw(st.none() | column),
+        marks=data.draw(st.none() | st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))),
+        lit=data.draw(st.none() | st.tuples(column, column)),
+        lit_row=lit_row,
+    )
+    check(rows, len(numbers), caps, height)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30), st.integers(1, 8), caps)
+def test_more_is_never_drawn_lower(numbers, height, caps):
+    ramp = glyphs(caps).vertical
+    texts = plain(lane(sorted(numbers), low=0, high=1, height=height, caps=caps)).split("\n")
+    columns = zip(*(text.ljust(len(numbers)) for text in texts), strict=True)
+    heights = [sum(map(ramp.index, column)) for column in columns]
+    assert heights == sorted(heights)
+    assert heights[0] >= 1
+
+
+def test_a_tall_lane():
+    rows = lane([0, 1, 2, 4, 8, None, math.nan, 16], low=0, high=16, height=2, caps=UNICODE)
+    assert plain(rows) == "       █\n▁▁▂▄█··█"
+
+
+def test_zero_and_no_data_differ_in_ascii_too():
+    assert plain(lane([0, None, 1], low=0, high=1, caps=ASCII)) == "_'@"
+
+
+def test_the_cursor_is_a_guide_and_reversed_in_its_own_lane():
+    guide = lane([0, 0, 0], low=0, high=1, height=2, cursor=1, caps=UNICODE)
+    assert plain(guide) == " │\n▁▁▁"
+    assert guide[1][1].style == accent(UNICODE)
+    own = lane([0, 0, 0], low=0, high=1, cursor=1, lit_row=True, caps=UNICODE)
+    assert own[0][1].style == cursor(UNICODE)
+
+
+def test_marks_underline_and_what_is_not_lit_turns_grey():
+    (row,) = lane([1, 1, 1, 1], low=0, high=1, marks=[True, True, False, False], caps=UNICODE)
+    assert [(segment.text, bool(segment.style.underline)) for segment in row] == [("██", True), ("██", False)]
+    (row,) = lane([1, 1, 1, 1], low=0, high=1, lit=(1, 2), caps=UNICODE)
+    assert [segment.text for segment in row] == ["█", "█", "██"]
+    assert row[0].style == row[2].style == dim(UNICODE)
+
+
+@given(st.lists(values, max_size=60), st.none() | st.integers(0, 40), caps)
+def test_sparkline_is_exact(numbers, width, caps):
+    check([sparkline(numbers, width=width, caps=caps)], len(numbers) if width is None else width, caps, 1)
+
+
+def test_sparkline_keeps_the_peak():
+    assert plain([sparkline([0, 0, 0, 8, 0, 0, 0, 0], width=4, caps=UNICODE)]) == "▁█▁▁"
+
+
+@given(values, st.integers(0, 40), caps)
+def test_bar_is_exact(part, width, caps):
+    check([bar(part, width, caps)], width, caps, 1)
+
+
+def test_bar_in_eighths():
+    assert plain([bar(0.5, 5, UNICODE)]) == "██▌"
+    assert plain([bar(0.5, 4, ASCII)]) == "##"
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=40), st.integers(0, 60), st.integers(0, 8), caps)
+def test_histogram_is_exact(counts, width, height, caps):
+    edges = list(range(len(counts) + 1))
+    check(histogram(counts, edges, width=width, height=height, caps=caps, unit="ms"), width, caps, height)
+
+
+def test_a_histogram():
+    rows = histogram([0, 8, 4, 1], [0, 10, 20, 30, 40], width=32, height=3, caps=UNICODE, unit="ms")
+    assert plain(rows) == (
+        "        ████████\n▁▁▁▁▁▁▁▁████████████████▂▂▂▂▂▂▂▂\n0 ms         peak 8        40 ms"
+    )
+
+
+def test_equal_neighbours_are_sent_once():
+    assert len(ansi(lane([1.0] * 200, low=0, high=1, caps=UNICODE), "256").encode()) < 200 * 3 + 30
