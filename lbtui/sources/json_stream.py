@@ -20,6 +20,8 @@ LARGEST = 16 << 20  # characters of one element
 _REPORT_EVERY = 0.2  # s
 # `-Infinity`, `\uXXXX`, `false`: the longest token whose cut end the decoder reports at its beginning.
 _LONGEST_TOKEN = 12
+# `1.5e+` cut there reads as 1.5, and `e+` stays.
+_NUMBER_TAIL = 2
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _SEPARATOR = re.compile(r"[ \t\r\n]*(,?)[ \t\r\n]*")
@@ -106,7 +108,7 @@ class _Window:
                     raise _Broken(position, self._reason(error)) from None
             else:
                 # What follows decides whether a number at the end of the text is whole.
-                if end < len(self.text) or not self.more(position):
+                if end + _NUMBER_TAIL < len(self.text) or not self.more(position):
                     return value, position, end
             position = 0
 
@@ -226,7 +228,7 @@ class ElementReader:
                 position = skipped.end()
             try:
                 value, end = _decode(text, position)
-                whole = end < len(text)
+                whole = end + _NUMBER_TAIL < len(text)
             except (ValueError, RecursionError):
                 whole = False
             if not whole:

@@ -44,7 +44,7 @@ def parse_res_list(text: str | None) -> ResList:
     while position < limit:
         match = _TOKEN.match(text, position, limit)
         if match is None:
-            return ResList(reader.requests, not text[position:].strip())
+            return ResList(reader.requests, reader.finished and not text[position:].strip())
         if not reader.take(match):
             return ResList(reader.requests, False)
         position = match.end()
