@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
+from lbtui.profile.collect import COLLECT
 from lbtui.profile.progress import Progress, Silent
 from lbtui.profile.schema import FrameName, empty
 
@@ -87,8 +88,7 @@ class Profile:
 
     path: Path
     files: tuple[SourceFile, ...]
-    missing: tuple[Missing, ...]
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()  # found at opening; each frame brings its own
     loaders: Mapping[FrameName, Loader] = field(default_factory=dict)
     round_reader: RoundReader | None = None
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
@@ -103,6 +103,18 @@ class Profile:
     def has(self, name: FrameName) -> bool:
         """Tell whether any file could yield the frame `name`."""
         return name in self.loaders
+
+    def missing(self) -> tuple[Missing, ...]:
+        """Return what no file yields, by what is known now: a frame that loaded empty counts as missing."""
+        return tuple(
+            Missing(*texts)
+            for name, texts in COLLECT.items()
+            if name not in self.loaders or (name in self._kept and self._kept[name].frame.is_empty())
+        )
+
+    def loaded(self) -> Mapping[FrameName, Loaded]:
+        """Return the frames loaded so far."""
+        return dict(self._kept)
 
     def load(self, name: FrameName, progress: Progress | None = None) -> Loaded:
         """Return the frame `name`, read at the first call; a frame that no file yields has no rows.

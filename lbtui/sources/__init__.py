@@ -1,1 +1,6 @@
 """One module per thing on disk; each yields canonical frames and says what it could not read."""
+
+from lbtui.sources.discover import SeveralOutputs
+from lbtui.sources.open import open_profile
+
+__all__ = ["SeveralOutputs", "open_profile"]

@@ -1,0 +1,89 @@
+"""How uneven loads are over ranks: the figures of FIELD.md's table, one definition each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def par(loads: Floats, axis: int = -1) -> Floats:
+    """Return peak-to-average, max / mean over `axis` (the ranks): 1 is even, NaN where all loads are 0.
+
+    Missing loads (NaN) are left out. Used by vllm-ascend and MindIE; TensorRT-LLM's ratio is this less 1.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        known = ~np.isnan(loads)
+        count = known.sum(axis=axis)
+        total = np.where(known, loads, 0.0).sum(axis=axis)
+        peak = np.where(known, loads, -np.inf).max(axis=axis)
+        return np.where((count > 0) & (total > 0), peak * count / total, np.nan)
+
+
+def wasted_share(par_value: float) -> float:
+    """Return 1 − mean / max: the share of rank-time spent waiting if the fullest rank sets the step."""
+    return 1.0 - 1.0 / par_value
+
+
+@dataclass(frozen=True)
+class WeightedPar:
+    """PAR over time. `value` = Σ w·max / Σ w·mean; `chance` is what equal random loads would give."""
+
+    value: float  # NaN when no instant counts
+    chance: float | None
+    share_counted: float  # of the time, after leaving out instants with too little load
+
+
+def weighted_par(loads: Floats, weights: Floats, *, counts: bool) -> WeightedPar:
+    """Return the PAR of `loads` [domain, instant], each instant weighted by its duration.
+
+    A ratio of sums, not a mean of ratios, so that near-idle instants do not dominate. For request counts
+    (`counts`) instants with fewer requests than domains are left out: one request on eight domains would
+    read 8.0. For these the chance figure is given too.
+    """
+    total = np.nansum(loads, axis=0)
+    domains = (~np.isnan(loads)).sum(axis=0)
+    enough = total >= domains if counts else total > 0
+    enough &= domains > 1
+    kept = weights * enough
+    denominator = float((kept * total / np.maximum(domains, 1)).sum())
+    if denominator <= 0:
+        return WeightedPar(math.nan, None, 0.0)
+    peak = np.where(domains > 0, np.nanmax(np.where(np.isnan(loads), -np.inf, loads), axis=0), 0.0)
+    chance = _chance_par(total[enough], domains[enough], weights[enough]) if counts else None
+    return WeightedPar(
+        float((kept * np.where(enough, peak, 0.0)).sum()) / denominator,
+        chance,
+        float(kept.sum() / weights.sum()),
+    )
+
+
+def _chance_par(total: Floats, domains: npt.NDArray[np.int_], weights: Floats) -> float:
+    """Return Σ w·E[max] / Σ w·mean when each domain holds a Poisson(total / domains) number of requests.
+
+    Random arrivals with any service time give Poisson numbers in flight (M/G/∞).
+    """
+    peak_sum = mean_sum = 0.0
+    pairs = np.stack([np.round(total).astype(np.int64), domains.astype(np.int64)])
+    unique, inverse = np.unique(pairs, axis=1, return_inverse=True)
+    weight = np.bincount(inverse.ravel(), weights=weights, minlength=unique.shape[1])
+    for (requests, count), w in zip(unique.T.tolist(), weight.tolist(), strict=True):
+        mean = requests / count
+        peak_sum += w * expected_maximum(mean, count)
+        mean_sum += w * mean
+    return peak_sum / mean_sum
+
+
+def expected_maximum(mean: float, count: int) -> float:
+    """Return E[max] of `count` independent Poisson(mean) numbers: Σ_k 1 − F(k)^count."""
+    if mean <= 0:
+        return 0.0
+    limit = int(mean + 12 * math.sqrt(mean) + 20)
+    k = np.arange(limit)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, limit)))])
+    cumulative = np.minimum(np.cumsum(np.exp(k * math.log(mean) - mean - log_factorial)), 1.0)
+    return float((1.0 - cumulative**count).sum())

@@ -1,0 +1,1 @@
+"""Canonical frames: raw tables of one output joined, their traps undone, each with its provenance."""

@@ -1,0 +1,227 @@
+"""Scheduling rounds and forward passes: the frames `batches` and `steps`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from lbtui.profile import SCHEMAS, Loaded, Note, Progress, Provenance, empty
+from lbtui.sources.canonical.domains import Owners, find_owners
+from lbtui.sources.store import Raw, Store
+from lbtui.text import _
+
+# Grouping (`BatchSchedule`, …) and execution rows hold the same batch: only one kind may be counted.
+EXECUTION = ["Execute", "modelExec"]
+GROUPING = ["BatchSchedule", "batchFrameworkProcessing"]
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """What forward passes, scheduling rounds and their owners were found, from whichever files."""
+
+    forward: Raw | None
+    batch: Raw | None
+    owners: Owners
+    notes: tuple[Note, ...]
+
+
+def load_scheduling(store: Store, progress: Progress) -> Scheduling:
+    """Read raw forward and batch tables; from the trace what no table has."""
+    forward, forward_notes = store.table("forward", progress)
+    batch, batch_notes = store.table("batch", progress)
+    notes = [*forward_notes, *batch_notes]
+    if forward is None or batch is None:
+        from_trace, trace_notes = _from_trace(store, progress)
+        notes += trace_notes
+        forward = forward or from_trace[0]
+        batch = batch or from_trace[1]
+    owners = find_owners(forward.frame if forward else None, batch.frame if batch else None)
+    for raw in (forward, batch):
+        notes += raw.notes if raw else ()
+    return Scheduling(forward, batch, owners, (*notes, *owners.notes))
+
+
+def load_batches(scheduling: Scheduling) -> Loaded:
+    """Return `batches`: one row per executed scheduling round."""
+    raw = scheduling.batch
+    if raw is None:
+        return Loaded(empty("batches"), notes=scheduling.notes)
+    notes: list[Note] = []
+    rounds = raw.frame.filter(pl.col("name").is_in(EXECUTION))
+    if rounds.is_empty():
+        rounds = raw.frame.filter(pl.col("name").is_in(GROUPING))
+        if not rounds.is_empty():
+            notes.append(
+                Note(
+                    raw.provenance.file,
+                    _("There are no Execute or modelExec rows; rounds are the scheduler's grouping rows."),
+                )
+            )
+    frame = (
+        rounds.join(scheduling.owners.frame, on="prof_id", how="left", suffix="_owner")
+        .with_columns(phase=_phase_by_size().fill_null(_phase_by_type()), dp_rank=pl.col("dp_rank_owner"))
+        .sort("start", "domain", maintain_order=True)
+        .select([pl.col(name).cast(dtype) for name, dtype in SCHEMAS["batches"].items()])
+    )
+    provenance = Provenance(
+        raw.provenance.file, raw.provenance.reader, raw.provenance.precision, frame.height
+    )
+    return Loaded(frame, (provenance,), tuple(notes))
+
+
+def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
+    """Return `steps`: one row per forward pass and card; where no forward was recorded, per round.
+
+    Prefill and decode sizes and tokens are those of the scheduling round of the same domain that encloses
+    the forward pass and has the same batch size.
+    """
+    raw = scheduling.forward
+    if raw is None or raw.frame.is_empty():
+        notes = list(scheduling.notes)
+        if not batches.frame.is_empty():
+            file = batches.provenance[0].file
+            text = _("No forward passes are recorded; steps are the schedulers' rounds instead.")
+            notes.append(Note(file, text))
+        return Loaded(_rounds_as_steps(batches.frame), batches.provenance, tuple(notes))
+    forwards = (
+        raw.frame.drop("dp_rank", "host")
+        .join(scheduling.owners.frame, on="prof_id", how="left")
+        .sort("prof_id", "start", maintain_order=True)
+        .with_columns(
+            forward_iter=pl.col("forward_iter").fill_null(pl.int_range(1, pl.len() + 1).over("prof_id")),
+            duration=pl.col("duration").fill_null(_ms(pl.col("end") - pl.col("start"))),
+            bubble=pl.col("bubble").fill_null(_ms(pl.col("start").shift(-1).over("prof_id") - pl.col("end"))),
+        )
+    )
+    joined = _with_rounds(forwards, batches.frame)
+    frame = joined.with_columns(phase=_phase_by_type().fill_null(_phase_by_size()))
+    notes = list(scheduling.notes)
+    uncovered = int(frame["tokens"].null_count())
+    if uncovered and not batches.frame.is_empty():
+        notes.append(
+            Note(
+                raw.provenance.file,
+                _(
+                    "{count} of {all} forward passes lie in no scheduling round of their size; their tokens "
+                    "are unknown."
+                ).format(count=uncovered, all=frame.height),
+            )
+        )
+    frame = frame.sort("start", "prof_id").select(
+        [pl.col(name).cast(dtype) for name, dtype in SCHEMAS["steps"].items()]
+    )
+    return Loaded(frame, (raw.provenance, *batches.provenance), tuple(notes))
+
+
+def _with_rounds(forwards: pl.DataFrame, batches: pl.DataFrame) -> pl.DataFrame:
+    rounds = batches.filter(pl.col("domain").is_not_null()).select(
+        "domain",
+        "prefill_batch_size",
+        "decode_batch_size",
+        "tokens",
+        start="start",
+        round_end="end",
+        round_size="batch_size",
+    )
+    keyed = forwards.with_columns(pl.col("domain").fill_null(""))
+    joined = keyed.sort("start").join_asof(
+        rounds.sort("start"), on="start", by="domain", strategy="backward", check_sortedness=False
+    )
+    fits = (pl.col("start") < pl.col("round_end")) & (pl.col("batch_size") == pl.col("round_size"))
+    details = ["prefill_batch_size", "decode_batch_size", "tokens"]
+    return joined.with_columns(
+        *(pl.when(fits).then(pl.col(name)).alias(name) for name in details),
+        domain=pl.when(pl.col("domain") != "").then(pl.col("domain")),
+    )
+
+
+def _rounds_as_steps(batches: pl.DataFrame) -> pl.DataFrame:
+    return (
+        batches.sort("prof_id", "start")
+        .with_columns(
+            forward_iter=pl.int_range(1, pl.len() + 1).over("prof_id"),
+            duration=_ms(pl.col("end") - pl.col("start")),
+            bubble=_ms(pl.col("start").shift(-1).over("prof_id") - pl.col("end")),
+        )
+        .sort("start", "prof_id")
+        .select([pl.col(name).cast(dtype) for name, dtype in SCHEMAS["steps"].items()])
+    )
+
+
+def _phase_by_size() -> pl.Expr:
+    prefill, decode = pl.col("prefill_batch_size") > 0, pl.col("decode_batch_size") > 0
+    return (
+        pl.when(prefill & decode)
+        .then(pl.lit("mixed"))
+        .when(prefill)
+        .then(pl.lit("prefill"))
+        .when(decode)
+        .then(pl.lit("decode"))
+    )
+
+
+def _phase_by_type() -> pl.Expr:
+    kind = pl.col("batch_type").str.to_lowercase()
+    prefill, decode = kind.str.contains("prefill"), kind.str.contains("decode")
+    return (
+        pl.when((prefill & decode) | (kind == "mixed"))
+        .then(pl.lit("mixed"))
+        .when(prefill)
+        .then(pl.lit("prefill"))
+        .when(decode)
+        .then(pl.lit("decode"))
+    )
+
+
+def _ms(duration: pl.Expr) -> pl.Expr:
+    return duration.dt.total_microseconds() / 1000
+
+
+def _from_trace(store: Store, progress: Progress) -> tuple[tuple[Raw | None, Raw | None], list[Note]]:
+    """Return raw forward and batch tables made of the trace's spans, shaped as upstream's tables."""
+    trace, notes = store.trace(progress)
+    if trace is None:
+        return (None, None), notes
+    file = store.output.trace.name if store.output.trace else ""
+    hosts = trace.processes.select("pid", "host", label_rank="dp_rank")
+
+    def named(spans: pl.DataFrame) -> pl.DataFrame:
+        return (
+            spans.join(hosts, on="pid", how="left", maintain_order="left")
+            .with_columns(pl.col("host").fill_null("unknown host"))
+            .with_columns(prof_id=pl.format("ms_service_{}-{}", "host", "pid"))
+        )
+
+    forwards = named(trace.forwards).select(
+        "prof_id",
+        "host",
+        dp_rank=pl.coalesce("dp_rank", "label_rank").cast(pl.Int64),
+        forward_iter=pl.lit(None, pl.Int64),
+        batch_type=pl.lit(None, pl.String),
+        batch_size=pl.col("batch_size").cast(pl.Int64),
+        start="start",
+        end="end",
+        duration="duration_ms",
+        bubble=pl.lit(None, pl.Float64),
+        row=pl.lit(None, pl.Int64),
+    )
+    spans = named(trace.spans).select(
+        "name",
+        "prof_id",
+        "batch_type",
+        "batch_size",
+        "prefill_batch_size",
+        "decode_batch_size",
+        "tokens",
+        "start",
+        "end",
+        dp_rank=pl.col("label_rank").cast(pl.Int64),
+        row=pl.col("offset"),
+    )
+    if forwards.is_empty() and spans.is_empty():
+        return (None, None), notes
+    return (
+        Raw(forwards, Provenance(file, "trace", "1 µs", forwards.height)),
+        Raw(spans, Provenance(file, "trace", "1 µs", spans.height)),
+    ), notes

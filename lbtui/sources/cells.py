@@ -1,0 +1,63 @@
+"""Cells as upstream writes them: null words, numbers as text, epochs in whatever unit, Shanghai times."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lbtui.profile.zone import ZONE_OFFSET_US
+
+# With `db` among the parser's formats nulls become the word None; others come from pandas.
+NULL_WORDS = ["", "None", "<NA>", "nan", "NaN", "N/A", "null", "NULL"]
+
+# A time of today is about 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: the unit shows in the size.
+_MICROSECONDS_PER_UNIT = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
+
+
+def text(column: pl.Series) -> pl.Series:
+    """Return the column as text, null words as null."""
+    words = pl.col(column.name).cast(pl.String, strict=False).str.strip_chars()
+    return _computed(column, pl.when(~words.is_in(NULL_WORDS)).then(words))
+
+
+def number(column: pl.Series) -> pl.Series:
+    """Return the column as Float64; null words, infinities and what is no number become null."""
+    values = (text(column) if column.dtype == pl.String else column).cast(pl.Float64, strict=False)
+    return _computed(values, pl.when(pl.col(column.name).is_finite()).then(pl.col(column.name)))
+
+
+def integer(column: pl.Series) -> pl.Series:
+    """Return the column as Int64, `3.0` as 3; fractions, being no integers, become null."""
+    value = pl.col(column.name)
+    whole = (value == value.round(0)) & (value.abs() <= 2**53)
+    return _computed(number(column), pl.when(whole).then(value).cast(pl.Int64))
+
+
+def epoch(column: pl.Series) -> pl.Series:
+    """Return numbers since 1970 as microsecond datetimes, floored as upstream's texts are.
+
+    The unit is told by the size of the median, since upstream names microseconds `(ms)`.
+    """
+    values = number(column)
+    median = values.median()
+    if not isinstance(median, float) or median <= 0:
+        return pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
+    factor = next(factor for size, factor in _MICROSECONDS_PER_UNIT if median >= size)
+    # Raw times come in quarters of a microsecond; a float in ms is up to 0.12 µs below its true value.
+    micros = (pl.col(column.name) * factor + (0.125 if factor > 1.0 else 0.0)).floor()
+    possible = (micros >= 0) & (micros <= 4e15)
+    return _computed(values, pl.when(possible).then(micros).cast(pl.Int64).cast(pl.Datetime("us")))
+
+
+def local_datetime(column: pl.Series) -> pl.Series:
+    """Return Shanghai wall-clock texts (`2026-01-01 08:00:00:147`, any or no fraction) as UTC datetimes.
+
+    Upstream writes 0 for an event that was not seen: null.
+    """
+    dotted = pl.col(column.name).str.replace(r"^(.*:\d\d:\d\d)[:.](\d+)$", "$1.$2")
+    times = dotted.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    utc = (times.cast(pl.Int64) - ZONE_OFFSET_US).cast(pl.Datetime("us"))
+    return _computed(text(column), utc)
+
+
+def _computed(column: pl.Series, expression: pl.Expr) -> pl.Series:
+    return column.to_frame().select(expression.alias(column.name)).to_series()

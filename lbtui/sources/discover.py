@@ -1,0 +1,166 @@
+"""Find parsed outputs below a path and tell what each file in them is; looks at names and sizes only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbtui.profile import SourceFile, Unreadable
+from lbtui.sources.heat_png.names import parse_heat_name
+from lbtui.text import _, visible
+
+CSV_TABLES = (
+    "batch",
+    "forward",
+    "request",
+    "request_status",
+    "kvcache",
+    "coordinator",
+    "pd_split_communication",
+    "pd_split_kvcache",
+    "ep_balance",
+    "moe_analysis",
+    "spec_decode",
+)
+DATABASE = "profiler.db"
+TRACE = "chrome_tracing.json"
+# Pictures whose numbers are read better elsewhere; known, so that they are not taken for strangers.
+_OTHER_PICTURES = ("_balance_ratio.png", "ep_balance.png", "moe_analysis.png")
+
+_MAX_DEPTH = 5
+_MAX_ENTRIES = 100_000
+
+
+class SeveralOutputs(Exception):
+    """More than one parsed output lies below the path; `folders` are theirs, sorted."""
+
+    def __init__(self, path: Path, folders: list[Path]) -> None:
+        super().__init__(
+            _("{path} holds {count} parsed outputs; choose one of them.").format(
+                path=visible(str(path)), count=len(folders)
+            )
+        )
+        self.folders = folders
+
+
+@dataclass(frozen=True)
+class Output:
+    """The files of one parsed output."""
+
+    folder: Path
+    csv: dict[str, Path]  # by table name
+    database: Path | None
+    trace: Path | None
+    heat_maps: tuple[Path, ...]
+    files: tuple[SourceFile, ...]
+
+
+def find_output(path: Path) -> Output:
+    """Return the output at `path`: the folder, its parent, or one file in it.
+
+    Raises `Unreadable` if there is none or no such path, `SeveralOutputs` if there is more than one.
+    """
+    try:
+        folder = (path if path.is_dir() else path.parent).resolve(strict=True)
+        exists = path.exists()
+    except OSError as error:
+        raise Unreadable(
+            _("{path} cannot be opened ({why}); check the path.").format(
+                path=visible(str(path)), why=error.strerror or error
+            )
+        ) from error
+    if not exists:
+        raise Unreadable(_("{path} does not exist; check the path.").format(path=visible(str(path))))
+    if path.is_file() and _kind(path.name) is None:
+        raise Unreadable(
+            _(
+                "{path} is no file of a parsed output; give the folder that "
+                "`python3 -m ms_service_profiler.parse` wrote."
+            ).format(path=visible(str(path)))
+        )
+    output = _read_folder(folder)
+    if output.files:
+        return output
+    folders = _search(folder)
+    if not folders:
+        raise Unreadable(
+            _(
+                "{path} holds no parsed output (batch.csv, forward.csv, profiler.db, chrome_tracing.json, "
+                "…); run `python3 -m ms_service_profiler.parse --input-path=PROF_DIR` first."
+            ).format(path=visible(str(path)))
+        )
+    if len(folders) > 1:
+        raise SeveralOutputs(path, folders)
+    return _read_folder(folders[0])
+
+
+def _kind(name: str) -> str | None:
+    if name in (DATABASE, TRACE) or (name.endswith(".csv") and name[:-4] in CSV_TABLES):
+        return name
+    if parse_heat_name(name) is not None:
+        return "heat_png"
+    return "picture" if name.endswith(_OTHER_PICTURES) else None
+
+
+_READERS = {DATABASE: "profiler.db", TRACE: "trace", "heat_png": "heat_png", "picture": "not read"}
+
+
+def _read_folder(folder: Path) -> Output:
+    files: list[SourceFile] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                kind = _kind(entry.name)
+                # Only regular files: a pipe or device named batch.csv would hang its reader.
+                if kind is None or not entry.is_file():
+                    continue
+                reader = _READERS.get(kind, "csv")
+                files.append(SourceFile(Path(entry.path), kind, reader, entry.stat().st_size))
+    except OSError as error:
+        raise Unreadable(
+            _("{path} cannot be listed ({why}); check its permissions.").format(
+                path=visible(str(folder)), why=error.strerror or error
+            )
+        ) from error
+    by_kind = {f.kind: f.path for f in files if f.kind not in ("heat_png", "picture")}
+    return Output(
+        folder=folder,
+        csv={k[:-4]: p for k, p in by_kind.items() if k.endswith(".csv")},
+        database=by_kind.get(DATABASE),
+        trace=by_kind.get(TRACE),
+        heat_maps=tuple(f.path for f in files if f.kind == "heat_png"),
+        files=tuple(files) if any(f.kind != "picture" for f in files) else (),
+    )
+
+
+def _search(folder: Path) -> list[Path]:
+    """Return the folders below `folder` that hold a parsed output; links are not followed."""
+    found: list[Path] = []
+    level = [folder]
+    seen = 0
+    for _depth in range(_MAX_DEPTH):
+        below: list[Path] = []
+        for parent in level:
+            try:
+                with os.scandir(parent) as entries:
+                    children = []
+                    for entry in entries:
+                        seen += 1
+                        if entry.is_dir(follow_symlinks=False):
+                            children.append(Path(entry.path))
+                        if seen > _MAX_ENTRIES:
+                            return sorted(found)
+            except OSError:
+                continue
+            for child in children:
+                try:
+                    holds = bool(_read_folder(child).files)
+                except Unreadable:
+                    continue
+                if holds:
+                    found.append(child)
+                else:
+                    below.append(child)
+        level = below
+    return sorted(found)

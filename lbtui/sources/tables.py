@@ -1,0 +1,204 @@
+"""Upstream's tables, the same from CSV or from profiler.db: which columns they have and what those mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+from lbtui.profile import Note, Unreadable
+from lbtui.sources import cells
+from lbtui.text import _
+
+Kind: TypeAlias = Literal["text", "number", "integer", "epoch", "datetime"]
+
+_CONVERT: dict[Kind, Callable[[pl.Series], pl.Series]] = {
+    "text": cells.text,
+    "number": cells.number,
+    "integer": cells.integer,
+    "epoch": cells.epoch,
+    "datetime": cells.local_datetime,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the headers it is known by (CSV, profiler.db, documentation) and the kind of its cells.
+
+    A row whose `needed` column is null cannot be placed and is dropped, and counted.
+    """
+
+    headers: tuple[str, ...]
+    kind: Kind
+    needed: bool = False
+
+
+def _named(*headers: str, kind: Kind = "text", needed: bool = False) -> Column:
+    return Column(headers, kind, needed)
+
+
+TABLES: dict[str, dict[str, Column]] = {
+    "forward": {
+        "prof_id": _named("prof_id", needed=True),
+        "host": _named("hostname"),
+        "dp_rank": _named("dp_rank", kind="integer"),
+        "forward_iter": _named("forward_iter", kind="integer"),
+        "batch_type": _named("batch_type"),
+        "batch_size": _named("batch_size", kind="integer"),
+        "start": _named("start_time(ms)", "start_time", kind="epoch", needed=True),
+        "end": _named("end_time(ms)", "end_time", kind="epoch", needed=True),
+        "duration": _named("during_time(ms)", "during_time", kind="number"),
+        "bubble": _named("bubble_time(ms)", "bubble_time", kind="number"),
+    },
+    "batch": {
+        "name": _named("name", needed=True),
+        "prof_id": _named("prof_id", needed=True),
+        "dp_rank": _named("dp_rank", kind="integer"),
+        "batch_type": _named("batch_type"),
+        "batch_size": _named("batch_size", kind="integer"),
+        "prefill_batch_size": _named("prefill_batch_size", kind="integer"),
+        "decode_batch_size": _named("decode_batch_size", kind="integer"),
+        "tokens": _named("total_scheduled_tokens", kind="integer"),
+        "start": _named("start_time(ms)", kind="epoch", needed=True),
+        "end": _named("end_time(ms)", kind="epoch", needed=True),
+        "total_blocks": _named("total_blocks", kind="integer"),
+        "used_blocks": _named("used_blocks", kind="integer"),
+        "free_blocks": _named("free_blocks", kind="integer"),
+        "usage": _named("kvcache_usage_rate", kind="number"),
+        "res_list": _named("res_list"),
+    },
+    "kvcache": {
+        "request_id": _named("rid"),
+        "name": _named("name"),
+        "time": _named("start_time", "start_datetime", kind="datetime", needed=True),
+        "free_blocks": _named("device_kvcache_left", kind="integer"),
+    },
+    "request_status": {
+        "host": _named("hostuid"),
+        "pid": _named("pid", kind="integer", needed=True),
+        "time": _named("start_datetime", kind="datetime", needed=True),
+        "waiting": _named("waiting", kind="integer"),
+        "running": _named("running", kind="integer"),
+        "swapped": _named("swapped", kind="integer"),
+    },
+    "request": {
+        "request_id": _named("http_rid"),
+        "arrival": _named("start_datetime", kind="datetime"),
+        "input_tokens": _named("recv_token_size", kind="integer"),
+        "output_tokens": _named("reply_token_size", kind="integer"),
+        "ttft": _named("first_token_latency(ms)", "first_token_latency", kind="number"),
+        "queue_wait": _named("queue_wait_time(ms)", "queue_wait_time", kind="number"),
+        "duration": _named("execution_time(ms)", "execution_time", kind="number"),
+        "cache_hit_rate": _named("cache_hit_rate", kind="number"),
+    },
+    "coordinator": {
+        "time": _named("time", kind="datetime", needed=True),
+        "address": _named("address", needed=True),
+        "role": _named("node_type", needed=True),
+        "added": _named("add_count", kind="integer"),
+        "ended": _named("end_count", kind="integer"),
+        "running_written": _named("running_count", kind="integer"),
+    },
+    "pd_split_kvcache": {
+        "request_id": _named("rid"),
+        "rank": _named("rank", kind="integer"),
+        "sequence_lengths": _named("batch_seq_len", "seq_len"),
+        "duration": _named("during_time(ms)", "during_time", kind="number"),
+        "start": _named("start_time", "start_datetime", "start_datetime(ms)", kind="datetime", needed=True),
+        "end": _named("end_time", "end_datetime", "end_datetime(ms)", kind="datetime"),
+    },
+    "pd_split_communication": {
+        "request_id": _named("rid", needed=True),
+        "arrival": _named("http_req_time(ms)", "http_req_time", kind="datetime"),
+        "sent": _named("send_request_time(ms)", "send_request_time", kind="datetime"),
+        "received": _named("send_request_succ_time(ms)", "send_request_succ_time", kind="datetime"),
+        "prefill_done": _named("prefill_res_time(ms)", "prefill_res_time", kind="datetime"),
+        "end": _named("request_end_time(ms)", "request_end_time", kind="datetime"),
+    },
+    "moe_analysis": {
+        "process": _named("Dataset", kind="integer", needed=True),
+        "mean": _named("Mean", kind="number"),
+        "low": _named("CI_Lower", "CI Lower", kind="number"),
+        "high": _named("CI_Upper", "CI Upper", kind="number"),
+    },
+    "spec_decode": {
+        "request_id": _named("rid"),
+        "iteration": _named("iter", kind="integer"),
+        "prof_id": _named("prof_id"),
+        "start": _named("start_datetime", kind="datetime"),
+        "end": _named("end_datetime", kind="datetime"),
+        "proposed": _named("spec_tokens", kind="integer"),
+        "accepted": _named("accepted_tokens", kind="integer"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Which header of a file holds each wanted column, and which columns it lacks."""
+
+    header_of: dict[str, str]
+    lacking: tuple[str, ...]
+
+
+def match_headers(table: str, present: Collection[str], wanted: Collection[str], file: str) -> Headers:
+    """Return where the `wanted` columns of `table` are among the headers `present`.
+
+    Raises `Unreadable` when a column without which no row can be placed is not there.
+    """
+    header_of: dict[str, str] = {}
+    lacking: list[str] = []
+    for name in wanted:
+        column = TABLES[table][name]
+        header = next((h for h in column.headers if h in present), None)
+        if header is not None:
+            header_of[name] = header
+        elif column.needed:
+            raise Unreadable(
+                _("{file} has no column {column}; was it written by msServiceProfiler's parser?").format(
+                    file=file, column=column.headers[0]
+                )
+            )
+        else:
+            lacking.append(name)
+    return Headers(header_of, tuple(lacking))
+
+
+def convert(
+    table: str, raw: pl.DataFrame, headers: Headers, file: str, row_numbers: pl.Series | None = None
+) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the raw cells as typed columns plus `row` (0-based place in the file), and what was dropped.
+
+    `raw` has the file's own headers. Columns the file lacks come back as null.
+    """
+    columns: list[pl.Series] = []
+    for name, header in headers.header_of.items():
+        columns.append(_CONVERT[TABLES[table][name].kind](raw[header]).alias(name))
+    length = raw.height
+    for name in headers.lacking:
+        kind = TABLES[table][name].kind
+        columns.append(_CONVERT[kind](pl.Series(name, [None] * length, dtype=pl.String)))
+    rows = row_numbers if row_numbers is not None else pl.Series("row", range(length), dtype=pl.Int64)
+    frame = pl.DataFrame([*columns, rows.cast(pl.Int64).alias("row")])
+    needed = [n for n in headers.header_of if TABLES[table][n].needed]
+    kept = frame.drop_nulls(needed) if needed else frame
+    notes: list[Note] = []
+    if kept.height < frame.height:
+        first = int(frame.filter(pl.any_horizontal(pl.col(needed).is_null()))["row"][0])
+        notes.append(
+            Note(
+                file,
+                _(
+                    "{dropped} of {rows} rows lack a readable {columns} (the first is data row {first}) "
+                    "and are left out."
+                ).format(
+                    dropped=frame.height - kept.height,
+                    rows=frame.height,
+                    columns=" / ".join(headers.header_of[n] for n in needed),
+                    first=first + 1,
+                ),
+            )
+        )
+    return kept, notes

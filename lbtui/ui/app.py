@@ -1,0 +1,243 @@
+"""The Textual app: shows its frame at once, opens the profile in a worker, then the panes.
+
+Nothing heavy is imported before the first frame: polars and numpy cost a quarter of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.text import _, visible
+from lbtui.ui.bars import BottomBar, TopBar
+from lbtui.ui.pages import Chooser, Question, TextPage
+from lbtui.ui.selection import Selection
+
+if TYPE_CHECKING:
+    from lbtui.profile import Profile
+    from lbtui.ui.pane import Pane
+
+TABS = (
+    ("1", _("Overview")),
+    ("2", _("DP")),
+    ("3", _("P/D")),
+    ("4", _("EP")),
+    ("5", _("Requests")),
+)
+
+
+class LbtuiApp(App[int]):
+    """The viewer. Its return value is the exit code; `failure` is the sentence to print after it."""
+
+    CSS_PATH = "lbtui.tcss"
+    TITLE = "lbtui"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"pane('{key}')", title, show=False) for key, title in TABS),
+        Binding("question_mark", "help", _("help"), key_display="?"),
+        Binding("escape", "out", _("out"), show=False),
+        Binding("R", "reload", _("read again"), show=False),
+        Binding("q", "quit", _("quit")),
+        Binding("ctrl+c", "quit", _("quit"), show=False, priority=True),
+    ]
+
+    @dataclass
+    class Opened(Message):
+        """The profile is open and the panes are imported."""
+
+        profile: Profile
+        panes: list[type[Pane]]
+
+    @dataclass
+    class SeveralFound(Message):
+        """There is a choice of outputs."""
+
+        folders: list[Path]
+
+    @dataclass
+    class OpenFailed(Message):
+        """There is nothing to open; `sentence` says why."""
+
+        sentence: str
+
+    def __init__(self, path: Path, caps: Capabilities) -> None:
+        super().__init__(ansi_color=True)
+        self.theme = "ansi-dark"
+        self.path = path
+        self.caps = caps
+        self.profile: Profile | None = None
+        self.selection = Selection()
+        self.failure: str | None = None
+        self.panes: dict[str, Pane] = {}
+        self._current = "1"
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame; the panes come when they are imported."""
+        yield TopBar(self.caps, TABS)
+        with Container(id="panes"):
+            opening = _("Opening {path} …").format(path=visible(str(self.path)))
+            yield Static(opening, classes="opening", markup=False)
+        yield BottomBar(self.caps)
+
+    def on_mount(self) -> None:
+        """Open the profile once the first frame is on its way."""
+        self.animation_level = "none"
+        self.call_after_refresh(self._open)
+
+    def _open(self) -> None:
+        self.run_worker(self._read_profile, thread=True, group="open", exit_on_error=False)
+
+    def _read_profile(self) -> None:
+        from lbtui.profile import Unreadable
+        from lbtui.sources import SeveralOutputs, open_profile
+        from lbtui.ui.panes import PANES
+
+        try:
+            profile = open_profile(self.path)
+        except SeveralOutputs as several:
+            self.post_message(self.SeveralFound(several.folders))
+        except Unreadable as error:
+            self.post_message(self.OpenFailed(str(error)))
+        else:
+            self.post_message(self.Opened(profile, list(PANES)))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """End with a sentence, not with a traceback, when opening failed unforeseen."""
+        if event.worker.group == "open" and event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self.post_message(self.OpenFailed(f"{type(error).__name__}: {error}"))
+
+    async def on_lbtui_app_opened(self, event: Opened) -> None:
+        """Put up the panes."""
+        self.profile = event.profile
+        self.query_one(TopBar).show(identity=visible(event.profile.name))
+        area = self.query_one("#panes", Container)
+        await area.remove_children()
+        self.panes = {pane.KEY: pane(event.profile, self.caps) for pane in event.panes}
+        await area.mount(*self.panes.values())
+        self.action_pane(self._current)
+
+    def on_lbtui_app_several_found(self, event: SeveralFound) -> None:
+        """Let the user choose."""
+
+        def chosen(folder: Path | None) -> None:
+            if folder is None:
+                self.exit(0)
+                return
+            self.path = folder
+            self._open()
+
+        self.push_screen(Chooser(self.path, event.folders), chosen)
+
+    def on_lbtui_app_open_failed(self, event: OpenFailed) -> None:
+        """Leave; the command line prints the sentence."""
+        self.failure = event.sentence
+        self.exit(3)
+
+    # Panes
+
+    @property
+    def current(self) -> Pane | None:
+        """The pane that is shown."""
+        return self.panes.get(self._current)
+
+    def action_pane(self, key: str) -> None:
+        """Show a pane."""
+        self._current = key
+        self.query_one(TopBar).show(current=key)
+        for pane in self.panes.values():
+            pane.set_class(key == pane.KEY, "-shown")
+        if current := self.current:
+            current.focus()
+            self.call_after_refresh(current.activate)
+            self.keys_changed(current)
+
+    def on_top_bar_chosen(self, event: TopBar.Chosen) -> None:
+        """Show the pane whose tab was clicked."""
+        self.action_pane(event.key)
+
+    def select(self, **changes: Any) -> None:
+        """Change the shared selection and tell all panes."""
+        selection = replace(self.selection, **changes)
+        if selection == self.selection:
+            return
+        self.selection = selection
+        for pane in self.panes.values():
+            pane.selection_changed(selection)
+
+    def show_identity(self, identity: str, notes: str) -> None:
+        """Change line 1."""
+        self.query_one(TopBar).show(identity=identity, notes=notes)
+
+    def pane_ready(self, pane: Pane) -> None:
+        """Keep line 1 true when a pane has learnt more."""
+        for other in self.panes.values():
+            if other is not pane:
+                other.profile_grew()
+
+    def keys_changed(self, pane: Pane) -> None:
+        """Show the keys that matter in the pane shown."""
+        if pane is self.current:
+            self.query_one(BottomBar).show(pane.keys_now())
+
+    # Actions
+
+    def action_help(self) -> None:
+        """Show the keys and formulas of this pane."""
+        if pane := self.current:
+            from lbtui.ui.help import help_text
+
+            self.push_screen(
+                TextPage(_("{pane}: keys and quantities").format(pane=pane.TITLE), help_text(pane, self))
+            )
+
+    def action_out(self) -> None:
+        """Cancel what runs, else go one level out, else to the Overview."""
+        pane = self.current
+        if pane is None or pane.cancel() or pane.go_out():
+            return
+        if self._current != "1":
+            self.action_pane("1")
+
+    def action_reload(self) -> None:
+        """Load the current pane again after a cancel or a failure."""
+        if pane := self.current:
+            pane.reload()
+
+    def ask(self, prompt: str, value: str, check: Any, answer: Any) -> None:
+        """Ask for a line of text; `check` returns a sentence if it is wrong, `answer` takes it."""
+        self.push_screen(
+            Question(prompt, value, check), lambda text: answer(text) if text is not None else None
+        )
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """List every action with its key in the command palette."""
+        for key, title in TABS:
+            yield SystemCommand(
+                f"{title}  [{key}]", _("Show this pane"), lambda key=key: self.action_pane(key)
+            )
+        if pane := self.current:
+            for binding in pane.BINDINGS:
+                if isinstance(binding, Binding):
+                    shown = binding.key_display or binding.key
+                    yield SystemCommand(
+                        f"{pane.TITLE}: {binding.description}  [{shown}]",
+                        binding.tooltip or binding.description,
+                        lambda action=binding.action, pane=pane: self._run_on(pane, action),
+                    )
+        yield SystemCommand(_("Help  [?]"), _("Keys and formulas of this pane"), self.action_help)
+        yield SystemCommand(_("Quit  [q]"), _("Leave lbtui"), self.exit)
+
+    def _run_on(self, pane: Pane, action: str) -> None:
+        self.call_later(self.run_action, action, pane)

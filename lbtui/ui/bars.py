@@ -1,0 +1,116 @@
+"""The lines that are the same in every pane: identity and panes on top, keys at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual import events
+from textual.message import Message
+
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.palette import dim, selected, severity, strong
+from lbtui.render.text import fit, row
+from lbtui.text import _
+from lbtui.ui.picture import Picture
+
+
+def identity_row(identity: str, notes: str, width: int, caps: Capabilities) -> Row:
+    """Return line 1: what this profile is, and at the right how much is to be minded about its data."""
+    right = fit(notes, len(notes), caps=caps, style=severity(caps, "warning"))
+    left = fit(identity, width - len(notes) - 1, caps=caps, style=strong(caps))
+    return row(left, Segment(" "), right, width=width)
+
+
+def tabs_row(tabs: Sequence[tuple[str, str]], current: str, width: int, caps: Capabilities) -> Row:
+    """Return line 2: every pane with its key, the current one lit."""
+    parts: list[Segment] = []
+    for key, title in tabs:
+        style = selected(caps) if key == current else dim(caps)
+        parts += [Segment(f" {key} {title} ", style), Segment(" ")]
+    return row(parts, width=width)
+
+
+def tab_at(tabs: Sequence[tuple[str, str]], x: int) -> str | None:
+    """Return the key of the pane whose tab is at column `x` of line 2."""
+    place = 0
+    for key, title in tabs:
+        length = len(f" {key} {title} ")
+        if place <= x < place + length:
+            return key
+        place += length + 1
+    return None
+
+
+def keys_row(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) -> Row:
+    """Return the last line: as many keys as fit, the ones that matter most first."""
+    parts: list[Segment] = []
+    used = 0
+    for key, text in keys:
+        shown = key if caps.unicode else key.replace("↑↓←→", "arrows").replace("⏎", "Enter")
+        length = len(shown) + len(text) + 3
+        if used + length > width:
+            break
+        parts += [Segment(shown, strong(caps)), Segment(f" {text}  ", dim(caps))]
+        used += length
+    return row(parts, width=width)
+
+
+class TopBar(Picture):
+    """Lines 1 and 2."""
+
+    @dataclass
+    class Chosen(Message):
+        """A pane's tab was clicked."""
+
+        key: str
+
+    def __init__(self, caps: Capabilities, tabs: Sequence[tuple[str, str]]) -> None:
+        super().__init__(id="top")
+        self._caps = caps
+        self._tabs = tabs
+        self._identity = _("opening …")
+        self._notes = ""
+        self._current = "1"
+
+    def show(
+        self, *, identity: str | None = None, notes: str | None = None, current: str | None = None
+    ) -> None:
+        """Change what is said."""
+        self._identity = self._identity if identity is None else identity
+        self._notes = self._notes if notes is None else notes
+        self._current = current or self._current
+        self.repaint()
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return both lines."""
+        return [
+            identity_row(self._identity, self._notes, width, self._caps),
+            tabs_row(self._tabs, self._current, width, self._caps),
+        ]
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the pane whose tab was clicked."""
+        if event.y == 1 and (key := tab_at(self._tabs, event.x)):
+            self.post_message(self.Chosen(key))
+
+
+class BottomBar(Picture):
+    """The last line."""
+
+    def __init__(self, caps: Capabilities) -> None:
+        super().__init__(id="bottom")
+        self._caps = caps
+        self._keys: list[tuple[str, str]] = []
+
+    def show(self, keys: list[tuple[str, str]]) -> None:
+        """Change the keys."""
+        if keys != self._keys:
+            self._keys = keys
+            self.repaint()
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return the line."""
+        general = [("?", _("help")), ("1-5", _("panes")), ("q", _("quit"))]
+        return [keys_row([*self._keys, *general], width, self._caps)]

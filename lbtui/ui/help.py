@@ -1,0 +1,30 @@
+"""The help page of a pane: its keys, then every quantity with its formula."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.binding import Binding
+
+from lbtui.text import _
+
+if TYPE_CHECKING:
+    from lbtui.ui.app import LbtuiApp
+    from lbtui.ui.pane import Pane
+
+
+def help_text(pane: Pane, app: LbtuiApp) -> Text:
+    """Return the page's text, styled, holding no markup of its own."""
+    text = Text()
+    text.append(_("Keys") + "\n", style="bold")
+    for binding in [*pane.BINDINGS, *app.BINDINGS]:
+        if isinstance(binding, Binding):
+            keys = binding.key_display or binding.key.replace(",", " ")
+            text.append(f"  {keys:<14}")
+            text.append(f"{binding.tooltip or binding.description}\n")
+    text.append("\n" + _("What is shown") + "\n", style="bold")
+    for entry in pane.help_entries():
+        text.append(f"  {entry.name}\n", style="bold")
+        text.append(f"    {entry.text}\n")
+    return text

@@ -1,0 +1,109 @@
+"""Pages over the panes: help, a scheduling round, a question for a line of text, a choice of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from lbtui.text import _, visible
+
+
+class TextPage(ModalScreen[None]):
+    """A page of text to read and scroll; Escape, q or Enter closes it. `text` holds no markup."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "dismiss", _("close")),
+        Binding("down,j", "scroll('down')", _("scroll"), show=False),
+        Binding("up,k", "scroll('up')", _("scroll"), show=False),
+    ]
+
+    def __init__(self, title: str, text: Text) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Lay out title, text and the closing line."""
+        with Vertical(classes="page"):
+            yield Static(Text(visible(self._title), style="bold"), classes="page-title")
+            with VerticalScroll(classes="page-body"):
+                yield Static(self._text, classes="page-text")
+            yield Static(Text(_("Escape closes · arrows scroll"), style="dim"), classes="page-foot")
+
+    def on_mount(self) -> None:
+        """Let the arrow keys scroll at once."""
+        self.query_one(VerticalScroll).focus()
+
+    def show(self, text: Text) -> None:
+        """Replace the text, e.g. once a detail has been read."""
+        self.query_one(".page-text", Static).update(text)
+
+    def action_scroll(self, direction: str) -> None:
+        """Scroll by one line."""
+        body = self.query_one(VerticalScroll)
+        (body.scroll_down if direction == "down" else body.scroll_up)(animate=False)
+
+
+class Question(ModalScreen[str | None]):
+    """Asks for one line of text; Escape answers None. `check` returns a sentence if the text is wrong."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", _("close"))]
+
+    def __init__(self, prompt: str, value: str, check: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._prompt = prompt
+        self._value = value
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question above the last line."""
+        with Vertical(classes="question"):
+            yield Static(Text(self._prompt, style="bold"), classes="question-prompt")
+            yield Input(self._value, compact=True)
+            yield Static("", classes="question-error", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer, or say what is wrong with the text."""
+        if (sentence := self._check(event.value)) is None:
+            self.dismiss(event.value)
+        else:
+            self.query_one(".question-error", Static).update(Text(visible(sentence)))
+
+
+class Chooser(ModalScreen[Path | None]):
+    """Lets the user choose one of several outputs; Escape answers None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", _("quit"))]
+
+    def __init__(self, base: Path, folders: list[Path]) -> None:
+        super().__init__()
+        self._base = base
+        self._folders = folders
+
+    def compose(self) -> ComposeResult:
+        """Lay out the list of folders."""
+        with Vertical(classes="page"):
+            title = _("Several outputs lie below {path}; Enter opens one.").format(
+                path=visible(str(self._base))
+            )
+            yield Static(Text(title, style="bold"), classes="page-title")
+            yield OptionList(*(Option(Text(self._shown(folder))) for folder in self._folders))
+
+    def _shown(self, folder: Path) -> str:
+        try:
+            return visible(str(folder.relative_to(self._base.resolve())))
+        except ValueError:
+            return visible(str(folder))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Open the chosen folder."""
+        self.dismiss(self._folders[event.option_index])

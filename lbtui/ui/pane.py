@@ -1,0 +1,262 @@
+"""What the five panes have in common: load in a worker, draw purely, share the selection."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from lbtui.profile import Cancelled, FrameName, Profile
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.palette import dim, severity, strong
+from lbtui.render.text import blank, fit
+from lbtui.text import _, visible
+from lbtui.ui.picture import Picture
+from lbtui.ui.selection import Selection
+
+if TYPE_CHECKING:
+    from lbtui.ui.app import LbtuiApp
+
+_PROGRESS_SECONDS = 0.1
+
+
+class Stage(Enum):
+    """How far a pane's data is."""
+
+    WAITING = auto()
+    LOADING = auto()
+    READY = auto()
+    CANCELLED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True)
+class HelpEntry:
+    """One quantity on screen: its name, and its formula, unit, source and threshold in words."""
+
+    name: str
+    text: str
+
+
+class Pane(Picture, can_focus=True):
+    """One pane. A subclass tells what it needs, prepares it in a thread and draws it.
+
+    `prepare` runs in a worker thread and must touch nothing of the screen; `ready` takes its result on the
+    event loop; `draw` is called for every repaint and must be pure and fast.
+    """
+
+    KEY: ClassVar[str]
+    TITLE: ClassVar[str]
+    NEEDS: ClassVar[tuple[FrameName, ...]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    @dataclass
+    class Prepared(Message):
+        """A worker of `pane` has prepared `result`."""
+
+        pane: Pane
+        generation: int
+        result: Any
+
+    @dataclass
+    class Progressed(Message):
+        """A worker of `pane` has read `done` of `total` bytes of `what`."""
+
+        pane: Pane
+        what: str
+        done: int
+        total: int
+
+        def can_replace(self, message: Message) -> bool:
+            """Let a burst of progress fold into the last of it."""
+            return isinstance(message, Pane.Progressed) and message.pane is self.pane
+
+    def __init__(self, profile: Profile, caps: Capabilities) -> None:
+        super().__init__(id=f"pane-{self.KEY}", classes="pane")
+        self.profile = profile
+        self.caps = caps
+        self.stage = Stage.WAITING
+        self._generation = 0
+        self._progress_text = ""
+        self._failure = ""
+        self._worker: Worker[None] | None = None
+        self._stale = False
+
+    @property
+    def lbtui(self) -> LbtuiApp:
+        """The app, by its own type."""
+        from lbtui.ui.app import LbtuiApp
+
+        app = self.app
+        assert isinstance(app, LbtuiApp)
+        return app
+
+    @property
+    def selection(self) -> Selection:
+        """What is selected now."""
+        return self.lbtui.selection
+
+    # For subclasses
+
+    def prepare(self, progress: PaneProgress) -> Any:
+        """Return what `draw` needs, computed from the frames in `NEEDS`; runs in a worker thread."""
+        raise NotImplementedError
+
+    def ready(self, result: Any) -> None:
+        """Take the result of `prepare`; runs on the event loop."""
+        raise NotImplementedError
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """Return the pane's rows, all `width` cells wide, once `ready` was called."""
+        raise NotImplementedError
+
+    def help_entries(self) -> list[HelpEntry]:
+        """Return every quantity on this pane with formula, unit, source and threshold."""
+        raise NotImplementedError
+
+    def keys_now(self) -> list[tuple[str, str]]:
+        """Return the keys that matter now and what they do, for the last line."""
+        return [
+            (binding.key_display or binding.key, binding.description)
+            for binding in self.BINDINGS
+            if isinstance(binding, Binding) and binding.show
+        ]
+
+    def selection_changed(self, selection: Selection) -> None:
+        """Follow a selection made in this or another pane; called on every pane, shown or not."""
+
+    def go_out(self) -> bool:
+        """Leave one level of detail; return whether there was one to leave."""
+        return False
+
+    def profile_grew(self) -> None:
+        """Take note that another pane has loaded more frames."""
+
+    # Loading
+
+    def reload(self) -> None:
+        """Load again after a cancel or a failure."""
+        if self.stage in (Stage.CANCELLED, Stage.FAILED):
+            self.load()
+
+    def activate(self) -> None:
+        """Start loading if nothing is there yet; called whenever the pane is shown."""
+        if self.stage is Stage.WAITING:
+            self.load()
+        elif self._stale:
+            self._stale = False
+            self.repaint()
+
+    def load(self) -> None:
+        """Load and prepare in a worker; a result of an earlier start is dropped."""
+        self._generation += 1
+        generation = self._generation
+        self.stage = Stage.LOADING
+        self._progress_text = _("reading …")
+        self.repaint()
+
+        def work() -> None:
+            progress = PaneProgress(self)
+            for name in self.NEEDS:
+                self.profile.load(name, progress)
+            result = self.prepare(progress)
+            self.post_message(self.Prepared(self, generation, result))
+
+        self._worker = self.run_worker(
+            work, thread=True, exclusive=True, group=f"load-{self.KEY}", exit_on_error=False
+        )
+
+    def cancel(self) -> bool:
+        """Cancel loading; return whether there was anything to cancel."""
+        if self.stage is not Stage.LOADING or self._worker is None:
+            return False
+        self._generation += 1
+        self._worker.cancel()
+        self.stage = Stage.CANCELLED
+        self.repaint()
+        return True
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say why loading failed, without a traceback."""
+        if event.worker is not self._worker or event.state is not WorkerState.ERROR:
+            return
+        event.stop()
+        error = event.worker.error
+        self.stage = Stage.CANCELLED if isinstance(error, Cancelled) else Stage.FAILED
+        self._failure = visible(f"{type(error).__name__}: {error}")
+        self.repaint()
+
+    def on_pane_prepared(self, event: Prepared) -> None:
+        """Take a result, unless a later start or a cancel has made it stale."""
+        event.stop()
+        if event.generation != self._generation:
+            return
+        self.stage = Stage.READY
+        self.ready(event.result)
+        self.lbtui.pane_ready(self)
+        self.repaint()
+
+    def on_pane_progressed(self, event: Progressed) -> None:
+        """Show how far loading is."""
+        event.stop()
+        if self.stage is Stage.LOADING:
+            percent = f"{100 * event.done // event.total} %" if event.total else ""
+            self._progress_text = _("reading {file} · {done} of {total} MB · {percent}").format(
+                file=visible(event.what, 60),
+                done=f"{event.done / 1e6:.1f}",
+                total=f"{event.total / 1e6:.1f}",
+                percent=percent,
+            )
+            self.repaint()
+
+    # Drawing
+
+    def repaint(self) -> None:
+        """Draw again if shown; else remember to when it is."""
+        if self.display and self.is_mounted:
+            super().repaint()
+            self.lbtui.keys_changed(self)
+        else:
+            self._stale = True
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return the pane's rows, or how its loading stands."""
+        draw = self.draw if self.stage is Stage.READY else self._loading_rows
+        rows = draw(width, height)
+        return rows + [blank(width)] * (height - len(rows))
+
+    def _loading_rows(self, width: int, height: int) -> list[Row]:
+        if self.stage is Stage.FAILED:
+            text, style = (
+                _("This pane could not be made: {why}. R tries again.").format(why=self._failure),
+                severity(self.caps, "critical"),
+            )
+        elif self.stage is Stage.CANCELLED:
+            text, style = _("Loading was cancelled. R reads again."), severity(self.caps, "warning")
+        else:
+            text, style = self._progress_text + "   " + _("Escape cancels"), dim(self.caps)
+        title = fit(f" {self.TITLE}", width, caps=self.caps, style=strong(self.caps))
+        return [title, blank(width), fit(f" {text}", width, caps=self.caps, style=style)][:height]
+
+
+class PaneProgress:
+    """Progress of a pane's worker: told to the pane a few times a second; stops when cancelled."""
+
+    def __init__(self, pane: Pane) -> None:
+        self._pane = pane
+        self._worker = get_current_worker()
+        self._last = 0.0
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Tell the pane; raise `Cancelled` when the user has cancelled."""
+        if self._worker.is_cancelled:
+            raise Cancelled
+        now = time.monotonic()
+        if now - self._last >= _PROGRESS_SECONDS:
+            self._last = now
+            self._pane.post_message(Pane.Progressed(self._pane, what, done, total))

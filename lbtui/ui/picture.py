@@ -1,0 +1,92 @@
+"""A widget that shows rows drawn elsewhere, and sends only the cells that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from lbtui.render.capabilities import Row
+
+# Two changed runs closer than this are sent as one: moving the cursor costs about as many bytes.
+_JOIN = 8
+
+
+class Picture(Widget):
+    """Shows `rows`; `paint` replaces them and refreshes what differs."""
+
+    DEFAULT_CSS = "Picture { background: ansi_default; color: ansi_default; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._strips: list[Strip] = []
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return the rows to show in this size; overridden by each kind of picture."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Draw again and refresh the cells that changed."""
+        width, height = self.size
+        if not self.is_mounted or not width or not height:
+            return
+        strips = [Strip(row, width) for row in self.picture(width, height)[:height]]
+        old, self._strips = self._strips, strips
+        if len(old) != len(strips):
+            self.refresh()
+            return
+        regions = [
+            Region(x, y, length, 1)
+            for y, (before, after) in enumerate(zip(old, strips, strict=True))
+            for x, length in changed_runs(before, after)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._strips = []
+        self.repaint()
+
+    def render_line(self, y: int) -> Strip:
+        """Return one drawn row."""
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+
+
+def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
+    """Yield (x, length) of the cells that differ between two rows, near neighbours joined."""
+    if before is after or (before.cell_length == after.cell_length and list(before) == list(after)):
+        return
+    old, new = _cells(before), _cells(after)
+    length = max(len(old), len(new))
+    old += [("", None)] * (length - len(old))
+    new += [("", None)] * (length - len(new))
+    start = end = -1
+    for x in range(length):
+        if old[x] == new[x]:
+            continue
+        if start >= 0 and x - end > _JOIN:
+            yield start, end - start
+            start = -1
+        if start < 0:
+            start = x
+        end = x + 1
+    if start >= 0:
+        yield start, end - start
+
+
+def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
+    cells: list[tuple[str, Style | None]] = []
+    for text, style, _control in strip:
+        if text.isascii():
+            cells.extend((character, style) for character in text)
+        else:
+            for character in text:
+                width = Segment(character).cell_length
+                cells.append((character, style))
+                cells.extend([("", style)] * (width - 1))
+    return cells
