@@ -15,7 +15,8 @@ from lbtui.text import _
 LEVELS = 256
 # viridis shows 254 of them; an image reduced to a palette shows fewer, but not this few.
 _FEWEST_COLOURS = 32
-# Part of the bar's channels that must agree before it is taken for viridis; a title may cross it.
+# Part of the bar's channels that must agree before it is taken for viridis: all do, but for changes whose
+# number is rounded the wrong way.
 _SURE = 0.9
 # Largest distance in one channel between a cell and the bar; 0 in every image upstream wrote.
 _NEAR = 12
@@ -48,7 +49,7 @@ class Bar:
         # Colours that the table repeats (viridis 104 = 105, 137 = 138) get the middle of what they cover.
         near = distance == distance.min(axis=1, keepdims=True)
         fractions = (near * self.fractions).sum(axis=1) / near.sum(axis=1)
-        return fractions[where].reshape(cells.shape[:2])
+        return np.asarray(fractions[where].reshape(cells.shape[:2]), dtype=np.float64)
 
 
 def read_bar(picture: NDArray[np.uint8], box: Box) -> Bar:
@@ -56,11 +57,10 @@ def read_bar(picture: NDArray[np.uint8], box: Box) -> Bar:
 
     Raises `NotAHeatMap` when its colours do not run over a scale.
     """
-    # The outermost pixels are mixed with the frame line; the median ignores a title's strokes.
-    strip = picture[box.top + 1 : box.bottom, box.left + 1 : box.right]
-    if strip.shape[0] < LEVELS or strip.shape[1] == 0:
+    # Up the middle; the outermost pixels are mixed with the frame line.
+    colours = _packed(picture[box.top + 1 : box.bottom, (box.left + box.right) // 2])[::-1]
+    if len(colours) < LEVELS:
         raise NotAHeatMap(_("its colour bar is too small"))
-    colours = _packed(np.median(strip, axis=1).astype(np.uint8))[::-1]
     changes = np.flatnonzero(np.diff(colours)) + 1
     if not _FEWEST_COLOURS <= len(changes) <= 2 * LEVELS:
         raise NotAHeatMap(_("its colour bar does not run evenly over its colours"))
@@ -68,23 +68,24 @@ def read_bar(picture: NDArray[np.uint8], box: Box) -> Bar:
     edges = box.bottom - changes.astype(np.float64)
     top, bottom = _ends(edges, box)
     levels = _numbered(edges, top, bottom)
-    starts = np.concatenate(([0.0], levels))
-    stops = np.concatenate((levels, [float(LEVELS)]))
+    starts, stops = np.append(0.0, levels), np.append(levels, float(LEVELS))
     seen = _unpacked(colours[np.concatenate(([0], changes))])
     middles = (starts + stops) / 2
     excess = seen - VIRIDIS[np.clip(middles.astype(np.int64), 0, LEVELS - 1)]
     if np.mean((excess >= 0) & (excess <= 1)) > _SURE:
-        return Bar(top, bottom, VIRIDIS.astype(np.float64), (np.arange(LEVELS) + 0.5) / LEVELS)
+        return Bar(
+            top, bottom, VIRIDIS.astype(np.float64), (np.arange(LEVELS, dtype=np.float64) + 0.5) / LEVELS
+        )
     # Another colour map, or one reduced to a palette: the bar as it is, less the half its rounding adds.
-    return Bar(top, bottom, seen - 0.5, middles / LEVELS)
+    return Bar(top, bottom, seen - 0.5, np.asarray(middles / LEVELS, dtype=np.float64))
 
 
 def _ends(edges: NDArray[np.float64], box: Box) -> tuple[float, float]:
     """Return the top and bottom of the bar whose colour changes are seen at the heights `edges`.
 
     Each change is rounded to a whole pixel, in a regular beat and not at random, so least squares would be
-    off by up to 0.3 px. Instead: the middle of all ends that need no change to be more than half a pixel off, or
-    as few as possible where a title across the bar hides some.
+    off by up to 0.3 px. Instead: the middle of all ends that need no change to be more than half a pixel
+    off, or as few as possible where a palette has moved some.
     """
     # The frame gives the ends to half a pixel, enough to number the changes.
     top, bottom = box.top - 0.5, box.bottom + 1.5

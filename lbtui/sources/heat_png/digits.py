@@ -73,14 +73,13 @@ def _centred(ink: NDArray[np.float64]) -> NDArray[np.float64]:
     down = _SIDE / 2 - 0.5 - float((ink.sum(axis=1) * np.arange(height)).sum() / total)
     right = _SIDE / 2 - 0.5 - float((ink.sum(axis=0) * np.arange(width)).sum() / total)
     canvas = _mover(_SIDE, height, down) @ ink @ _mover(_SIDE, width, right).T
-    flat: NDArray[np.float64] = canvas.ravel()
-    return flat / max(float(np.linalg.norm(flat)), 1e-9)
+    return np.asarray(canvas.ravel() / np.linalg.norm(canvas), dtype=np.float64)
 
 
 def _mover(target: int, source: int, shift: float) -> NDArray[np.float64]:
     """Return the matrix [target, source] that moves samples by `shift`, linear between pixels."""
     distance = np.abs(np.arange(target)[:, None] - (np.arange(source)[None, :] + shift))
-    return np.clip(1 - distance, 0, None)
+    return np.asarray(np.clip(1 - distance, 0, None), dtype=np.float64)
 
 
 def _master(shape: str) -> NDArray[np.float64]:
