@@ -71,6 +71,7 @@ def test_garbage_never_raises(text):
         "[" * 100_000,
         "[{'rid': " + "[" * 1000 + "]" * 1000 + "}]",
         "[{'rid': 'a'}] + exit()",
+        "[{'rid': 'a'}] %",
         "__import__('os').system('true')",
         "[{'rid': 'a'}",
         "[{'rid': 'a')]",

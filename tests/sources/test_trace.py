@@ -398,6 +398,13 @@ def test_running_is_carried_through_bins_without_events(tmp_path):
     assert prefill.select("added", "ended", "running").rows() == [(1, 1, 0)] + [(0, 0, 0)] * 3
 
 
+def test_a_token_of_the_decode_phase_hands_nothing_over(tmp_path):
+    events = [dispatch(1e6, "a"), at(2e6, "GenerateToken", Phase="decode", res_list="a")]
+    trace = read_trace(write(events, tmp_path), Silent())
+    assert trace.nodes.select("role", "added", "ended").rows() == [("prefill", 1, 0)]
+    assert trace.dispatches["prefill_end"].to_list() == [None]
+
+
 def test_requests_dispatched_before_the_capture_are_counted(tmp_path):
     events = [dispatch(1e6, "a"), at(2e6, "ReqFinish", res_list="early")]
     trace = read_trace(write(events, tmp_path), Silent())
@@ -430,9 +437,30 @@ def test_only_the_first_token_counts_for_ttft_in_any_order(tmp_path):
         at(7e6, "sendResponse", res_list="a"),
         at(5e6, "httpReq", res_list="a"),
         at(10e6, "httpRes", res_list="a", **{"replyTokenSize=": 2}),
+        at(8e6, "httpRes", res_list="a"),
     ]
     requests = read_trace(write(events, tmp_path), Silent()).requests
     assert requests.select("ttft", "duration", "output_tokens").row(0) == (2000.0, 5000.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        *[("12", 12), (12.0, 12), (" 12.0 ", 12), ("-3", -3)],
+        *[(1.5, None), (2**31, None), (True, None), ("", None), ([1], None), ("1e3", None)],
+        *[(float("nan"), None), ("9" * 30, None)],
+    ],
+)
+def test_numbers_are_taken_as_written_or_not_at_all(tmp_path, written, kept):
+    trace = read_trace(write([at(1.0, "forward", "X", batch_size=written)], tmp_path), Silent())
+    assert trace.forwards["batch_size"].to_list() == [kept]
+
+
+def test_text_that_no_frame_can_hold_is_replaced(tmp_path):
+    events = [at(0, "process_name", "M", name="a\ud800b"), at(1.0, "httpReq", res_list="räume\udfff")]
+    trace = read_trace(write(events, tmp_path), Silent())
+    assert trace.processes["name"].to_list() == ["a?b"]
+    assert trace.requests["request_id"].to_list() == ["räume?"]
 
 
 def test_several_requests_of_one_pull(tmp_path):
