@@ -73,11 +73,9 @@ def read_bar(picture: NDArray[np.uint8], box: Box) -> Bar:
     middles = (starts + stops) / 2
     excess = seen - VIRIDIS[np.clip(middles.astype(np.int64), 0, LEVELS - 1)]
     if np.mean((excess >= 0) & (excess <= 1)) > _SURE:
-        return Bar(
-            top, bottom, VIRIDIS.astype(np.float64), (np.arange(LEVELS, dtype=np.float64) + 0.5) / LEVELS
-        )
+        return Bar(top, bottom, VIRIDIS.astype(np.float64), (np.arange(LEVELS) + 0.5) / LEVELS)
     # Another colour map, or one reduced to a palette: the bar as it is, less the half its rounding adds.
-    return Bar(top, bottom, seen - 0.5, np.asarray(middles / LEVELS, dtype=np.float64))
+    return Bar(top, bottom, np.asarray(seen - 0.5, dtype=np.float64), middles / LEVELS)
 
 
 def _ends(edges: NDArray[np.float64], box: Box) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def read_text(ink: NDArray[np.float64]) -> str | None:
 
 def _split(ink: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Return the ink of each character, left to right."""
-    inked = np.concatenate(([False], ink.max(axis=0) > _FAINT, [False]))
+    inked = np.concatenate(([False], ink.max(axis=0, initial=0) > _FAINT, [False]))
     edges = np.flatnonzero(np.diff(inked.astype(np.int8))).reshape(-1, 2)
     glyphs = []
     for start, stop in edges.tolist():

@@ -123,13 +123,12 @@ def _mean(relative: NDArray[np.float64]) -> tuple[float, float]:
     columns = relative.shape[1]
     levels = np.clip((relative * LEVELS).astype(np.int64), 0, LEVELS - 1)
     counts = np.bincount(levels.ravel(), minlength=LEVELS) / relative.size
-    mean = float(relative.mean())
-    # Experts without tokens lie on vmin itself, not anywhere in the lowest colour: they show as a spike.
-    if counts[0] > 4 * counts[1:5].max() + 8 / relative.size:
-        mean -= float(counts[0]) / 2 / LEVELS
-    # The rounding of equal cells adds up: layers may repeat, and many cells may lie on vmin or vmax.
+    # The rounding of equal cells adds up: layers may repeat, and many cells (experts without tokens) may
+    # lie on vmin itself, at the very edge of the lowest colour.
     different = len(np.unique(levels * columns + np.arange(columns)))
-    return mean, float(_STEP_DEVIATION * np.sqrt(counts[0] ** 2 + counts[-1] ** 2 + 1 / different))
+    return float(relative.mean()), float(
+        _STEP_DEVIATION * np.sqrt(counts[0] ** 2 + counts[-1] ** 2 + 1 / different)
+    )
 
 
 def _common(picture: NDArray[np.uint8], box: Box) -> tuple[float, float]:
