@@ -52,7 +52,7 @@ def keys_row(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) ->
         length = len(shown) + len(text) + 3
         if used + length > width:
             break
-        parts += [Segment(shown, strong(caps)), Segment(f" {text}  ", dim(caps))]
+        parts += [Segment(f"{shown} ", strong(caps)), Segment(f"{text}  ", dim(caps))]
         used += length
     return row(parts, width=width)
 

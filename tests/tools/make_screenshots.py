@@ -1,0 +1,80 @@
+"""Draw one picture of every pane from the demo data into screenshots/, as SVG and PNG.
+
+    python -m tests.tools.make_screenshots [DIRECTORY]
+
+PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core); without it only SVG is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lbtui
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.app import LbtuiApp
+
+DEMO = Path(lbtui.__file__).parent / "demo" / "output"
+SIZE = (140, 40)
+# What to press in each pane before its picture is taken.
+PICTURES: dict[str, tuple[str, ...]] = {
+    "overview": ("1",),
+    "dp": ("2",),
+    "dp-chart": ("2", "c"),
+    "dp-round": ("2", "enter"),
+    "pd": ("3",),
+    "ep-rank": ("4",),
+    "ep-expert": ("4", "v"),
+    "requests": ("5",),
+    "help": ("2", "question_mark"),
+}
+
+
+async def screen(path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE) -> str:
+    """Return the screen as SVG after pressing the keys."""
+    app = LbtuiApp(path, Capabilities(colors="truecolor"))
+    async with app.run_test(size=size) as pilot:
+        for key in ("", *keys):
+            if key:
+                await pilot.press(key)
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+        return local_font(app.export_screenshot(title="lbtui --demo"))
+
+
+def local_font(svg: str) -> str:
+    """Return the SVG with a font that every Linux has instead of one from a web server.
+
+    The cells are 12.2 px wide for Fira Code; DejaVu Sans Mono fills them at 20.27 px.
+    """
+    svg = re.sub(r"@font-face \{.*?\}\n?", "", svg, flags=re.DOTALL)
+    svg = svg.replace("Fira Code", "DejaVu Sans Mono")
+    return re.sub(r"font-size: 20px", "font-size: 20.27px", svg)
+
+
+def draw(directory: Path, path: Path, pictures: dict[str, tuple[str, ...]], size: tuple[int, int]) -> None:
+    """Write every picture of the profile at `path` into `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    convert = shutil.which("rsvg-convert")
+    for name, keys in pictures.items():
+        svg = directory / f"{name}.svg"
+        svg.write_text(asyncio.run(screen(path, keys, size)), encoding="utf-8")
+        if convert:
+            png = svg.with_suffix(".png")
+            subprocess.run([convert, "--zoom", "0.8", "-o", str(png), str(svg)], check=True)
+
+
+def main() -> None:
+    """Draw the demo's pictures."""
+    directory = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "screenshots")
+    draw(directory, DEMO, PICTURES, SIZE)
+
+
+if __name__ == "__main__":
+    main()
