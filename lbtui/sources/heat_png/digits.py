@@ -27,7 +27,7 @@ _SIDE = 15  # px; a canvas that holds any one character, centred
 _WIDEST = 12  # px; wider ink is two characters that touch
 _FAINT = 0.15
 # Cosine between ink and shape. Drawn by matplotlib 3.7 and 3.11 at any fraction of a pixel, the right
-# shape scores 0.81 or more (a dot; digits 0.9) and the next best at least 0.06 less.
+# shape scores 0.81 or more (a minus; digits 0.89) and the next best at least 0.06 less.
 _ALIKE = 0.75
 _APART = 0.02
 

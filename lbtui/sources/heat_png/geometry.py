@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lbtui.text import _
 
-# Every colour of viridis differs by at least 67 between its channels; text, frames and paper are grey.
+# Every colour of viridis differs by at least 69 between its channels; text, frames and paper are grey.
 _COLOURED = 25
 # Ticks are 4.9 px long (3.5 pt at 100 dpi); from the frame outwards, this pixel is still on the tick.
 TICK_DEPTH = 3

@@ -16,7 +16,7 @@ from lbtui.text import _, visible
 
 # The widest map upstream draws has 25,600 columns of pixels; 2,500 rows of them are 200 layers.
 MAX_PIXELS = 64_000_000
-# The largest sample (58 × 640) is 0.4 MB; noise of MAX_PIXELS would not fit, a map always does.
+# Flat cells compress well: a drawn map of 58 × 640 has 0.4 MB.
 MAX_BYTES = 100_000_000
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

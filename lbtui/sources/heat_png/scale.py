@@ -28,7 +28,7 @@ _FACTOR = re.compile(r"(1e-?\d{1,2})?([+-]\d+(?:\.\d+)?(?:e-?\d{1,2})?)?")
 _MOST_TICKS = 30
 # Uncertainty of one quantised fraction: uniform within one colour step.
 _STEP_DEVIATION = 1 / LEVELS / np.sqrt(12)
-# Tick marks are rounded to whole pixels; the bar's ends are known to about 0.05 px.
+# Tick marks are rounded to whole pixels; the bar's ends are known far better, mostly to 0.02 px.
 _ROUNDING = 0.5
 _SOFTNESS = 0.03
 # How far, in px on the bar, the worst tick may be off in a scale that is believed.
