@@ -24,7 +24,7 @@ _NEAR = 12
 
 @dataclass(frozen=True)
 class Bar:
-    """A colour bar. `top` and `bottom` are its ends in pixels from the picture's top, to 0.15 px, mostly 0.02.
+    """A colour bar. `top` and `bottom`, its ends in px from the picture's top, hold to 0.15 px, mostly 0.02.
 
     `colours` are what a map beside it is painted with, as float64 [n, 3]; `fractions` are the middles of
     what each covers, 0 at the bottom, 1 at the top.
