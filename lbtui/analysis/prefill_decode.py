@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.imbalance import Floats, expected_maximum, par
 from lbtui.text import _
 
 Count: TypeAlias = Literal["added", "ended", "running"]
 COUNTS: tuple[Count, ...] = ("added", "ended", "running")
 
-# A request's way from P to D, in the order of the stages: (label, from, to).
+# A request's way from P to D, in the order in which the events really happen: (label, from, to). Upstream
+# documents prefill done after received; in its own files prefill done comes first, up to 2 ms before.
 STAGES: tuple[tuple[str, str, str], ...] = (
     (_("arrival → prefill done"), "arrival", "prefill_done"),
-    (_("arrival → sent"), "arrival", "sent"),
+    (_("prefill done → sent"), "prefill_done", "sent"),
     (_("sent → received"), "sent", "received"),
     (_("received → end"), "received", "end"),
     (_("arrival → end"), "arrival", "end"),
 )
+
+# What is marked as standing out; findings have the same effects among their thresholds.
+NODE_RATIO = 1.25  # a node's requests / mean of its role
+NODE_DEVIATIONS = 3.0  # and so many standard deviations above an even random dispatch
+SLOW_RANK = 1.5  # a rank's median KV pull / median of the ranks' medians
+
+# Missing bins become rows without data, up to this many times the bins present.
+_MOST_FILLED = 4
 
 
 class Node(NamedTuple):
@@ -39,9 +51,12 @@ class NodeTable:
 
     nodes: tuple[Node, ...]  # prefill first, then by address
     times: tuple[datetime, ...]  # start of each bin, UTC
+    starts: npt.NDArray[np.int64]  # the same in µs since 1970
     bin_seconds: float
+    even: bool  # each bin begins where the one before ends
     counts: dict[Count, Floats]
-    rebuilt: np.ndarray  # bool [bin, node]: running differs from the file's figure
+    written: Floats  # running as the file has it
+    rebuilt: npt.NDArray[np.bool_]  # [bin, node]: running differs from the file's figure
 
     def of_role(self, role: str) -> list[int]:
         """Return the columns of a role's nodes."""
@@ -52,31 +67,70 @@ class NodeTable:
         """The roles present, prefill first."""
         return tuple(dict.fromkeys(node.role for node in self.nodes))
 
+    def first_event(self, node: int) -> int:
+        """Return the bin of a node's first added or ended request; before it running is a lower bound."""
+        events = np.nan_to_num(self.counts["added"][:, node]) + np.nan_to_num(self.counts["ended"][:, node])
+        found = np.flatnonzero(events > 0)
+        return int(found[0]) if len(found) else len(self.times)
+
 
 def node_table(nodes: pl.DataFrame) -> NodeTable:
-    """Return the `nodes` frame as a table of time bins × nodes."""
+    """Return the `nodes` frame, one row per time, address and role, as a table of time bins × nodes."""
     order = {"prefill": 0, "decode": 1}
     keys = sorted(
         (Node(*row) for row in nodes.select("role", "address").unique().iter_rows()),
-        key=lambda n: (order.get(n.role, 2), n.address),
+        key=lambda n: (order.get(n.role, 2), _address_order(n.address)),
     )
-    times = nodes["time"].unique().sort()
-    place = {t: i for i, t in enumerate(times.to_list())}
-    column = {node: i for i, node in enumerate(keys)}
-    shape = (len(times), len(keys))
-    counts: dict[Count, Floats] = {name: np.full(shape, np.nan) for name in COUNTS}
-    rebuilt = np.zeros(shape, dtype=bool)
-    for time, address, role, added, ended, running, written in nodes.select(
-        "time", "address", "role", "added", "ended", "running", "running_written"
-    ).iter_rows():
-        cell = (place[time], column[Node(role, address)])
-        for name, value in zip(COUNTS, (added, ended, running), strict=True):
-            if value is not None:
-                counts[name][cell] = value
-        rebuilt[cell] = written is not None and written != running
-    gaps = times.diff().drop_nulls().dt.total_microseconds()
-    seconds = float(gaps.mode().min()) / 1e6 if len(gaps) else 5.0
-    return NodeTable(tuple(keys), tuple(times.to_list()), seconds, counts, rebuilt)
+    present = nodes["time"].unique().sort().cast(pl.Int64).to_numpy()
+    step = _modal_step(present)
+    starts = _on_grid(present, step)
+    columns = pl.DataFrame(
+        {"role": [n.role for n in keys], "address": [n.address for n in keys], "column": range(len(keys))},
+        schema={"role": pl.String, "address": pl.String, "column": pl.Int64},
+    )
+    placed = nodes.join(columns, on=["role", "address"], how="left")
+    cells = (np.searchsorted(starts, placed["time"].cast(pl.Int64).to_numpy()), placed["column"].to_numpy())
+
+    def spread(name: str) -> Floats:
+        values = np.full((len(starts), len(keys)), np.nan)
+        values[cells] = placed[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return values
+
+    counts: dict[Count, Floats] = {name: spread(name) for name in COUNTS}
+    written = spread("running_written")
+    return NodeTable(
+        tuple(keys),
+        tuple(pl.Series(starts).cast(pl.Datetime("us")).to_list()),
+        starts,
+        step / 1e6,
+        bool((np.diff(starts) == step).all()),
+        counts,
+        written,
+        ~np.isnan(written) & (written != counts["running"]),
+    )
+
+
+def _address_order(address: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that puts 10.20.1.9 before 10.20.1.10, whatever else an address may be."""
+    parts = address.replace(":", ".").split(".")
+    # Digits of other scripts are digits to Python too, and so may be superscripts, which int() refuses.
+    return tuple((0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts)
+
+
+def _modal_step(starts: npt.NDArray[np.int64]) -> int:
+    """Return the most common distance of the bins in µs, the shortest of several; upstream's 5 s if none."""
+    if len(starts) < 2:
+        return 5_000_000
+    steps, times = np.unique(np.diff(starts), return_counts=True)
+    return int(steps[np.argmax(times)])
+
+
+def _on_grid(starts: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:
+    """Return the bins with the missing ones between, if all lie on one grid and not too many are missing."""
+    if len(starts) < 2 or ((starts - starts[0]) % step).any():
+        return starts
+    length = (starts[-1] - starts[0]) // step + 1
+    return np.arange(length) * step + starts[0] if length <= _MOST_FILLED * len(starts) else starts
 
 
 @dataclass(frozen=True)
@@ -89,36 +143,116 @@ class NodeShare:
     peak_running: int
     share: float  # of the role's added requests
     ratio: float  # × the mean of the role's nodes
+    excess: float  # standard deviations above an even random dispatch; NaN for the only node of a role
+
+    @property
+    def stands_out(self) -> bool:
+        """Tell whether both effect and certainty are large enough to mark."""
+        return self.ratio >= NODE_RATIO and self.excess >= NODE_DEVIATIONS
 
 
 def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> list[NodeShare]:
     """Return each node's totals over bins [first, last) and its share of its role's requests."""
-    window = slice(first, last)
-    totals = {name: np.nansum(table.counts[name][window], axis=0) for name in ("added", "ended")}
-    running = table.counts["running"][window]
+    added, ended = (window_loads(table, count, first, last) for count in ("added", "ended"))
+    peaks = peak_running(table, first, last)
+    ratios = role_ratios(table, added)
     shares = []
-    for i, node in enumerate(table.nodes):
-        peers = totals["added"][table.of_role(node.role)]
-        total = float(peers.sum())
-        column = running[:, i]
-        known = column[~np.isnan(column)]
-        shares.append(
-            NodeShare(
-                node,
-                int(totals["added"][i]),
-                int(totals["ended"][i]),
-                int(known.max()) if len(known) else 0,
-                float(totals["added"][i]) / total if total else float("nan"),
-                float(totals["added"][i]) / float(peers.mean()) if total else float("nan"),
+    for role in table.roles:
+        columns = table.of_role(role)
+        total = float(np.nansum(added[columns]))
+        mean, deviation = even_dispatch(total, len(columns))
+        for i in columns:
+            shares.append(
+                NodeShare(
+                    table.nodes[i],
+                    int(np.nan_to_num(added[i])),
+                    int(np.nan_to_num(ended[i])),
+                    int(np.nan_to_num(peaks[i])),
+                    float(added[i]) / total if total else math.nan,
+                    float(ratios[i]),
+                    (float(added[i]) - mean) / deviation if deviation > 0 else math.nan,
+                )
             )
-        )
     return shares
 
 
-def role_par(table: NodeTable, role: str, first: int = 0, last: int | None = None) -> float:
-    """Return max / mean over a role's nodes of the requests added in bins [first, last)."""
-    added = np.nansum(table.counts["added"][first:last], axis=0)
-    return float(par(added[table.of_role(role)]))
+def window_loads(table: NodeTable, count: Count, first: int = 0, last: int | None = None) -> Floats:
+    """Return per node the requests added or ended in bins [first, last), or the mean running; NaN if unknown.
+
+    A mean of running weights each bin alike.
+    """
+    cells = table.counts[count][first:last]
+    known = ~np.isnan(cells)
+    total = np.where(known, cells, 0.0).sum(axis=0)
+    bins = known.sum(axis=0)
+    divisor = bins if count == "running" else np.minimum(bins, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(bins > 0, total / divisor, np.nan)
+
+
+def peak_running(table: NodeTable, first: int = 0, last: int | None = None) -> Floats:
+    """Return per node the greatest number of requests running in bins [first, last); NaN if unknown."""
+    cells = table.counts["running"][first:last]
+    peaks = np.where(np.isnan(cells), -np.inf, cells).max(axis=0, initial=-np.inf)
+    return np.where(np.isfinite(peaks), peaks, np.nan)
+
+
+def role_ratios(table: NodeTable, loads: Floats) -> Floats:
+    """Return each node's load / the mean load of its role's nodes; NaN where the role has none."""
+    ratios = np.full(len(table.nodes), np.nan)
+    for role in table.roles:
+        columns = table.of_role(role)
+        known = loads[columns][~np.isnan(loads[columns])]
+        if len(known) and (mean := float(known.mean())) > 0:
+            ratios[columns] = loads[columns] / mean
+    return ratios
+
+
+def even_dispatch(total: float, nodes: int) -> tuple[float, float]:
+    """Return mean and standard deviation of a node's requests if each of `total` went to a random node.
+
+    Binomial: mean N/k, variance N/k·(1 − 1/k). Round robin varies less, so this is the lenient yardstick.
+    """
+    mean = total / nodes
+    return mean, math.sqrt(mean * (1 - 1 / nodes))
+
+
+def outstanding(table: NodeTable) -> tuple[int, int] | None:
+    """Return (bin, node) of what stands out most: the node with most requests above an even random dispatch.
+
+    Its excess is measured in standard deviations; the bin is the one with the greatest excess over the mean
+    of the role's nodes. None for an empty table.
+    """
+    if not table.nodes:
+        return None
+    place = {share.node: share for share in node_shares(table)}
+    excess = np.array([place[node].excess for node in table.nodes])
+    node = int(np.argmax(np.nan_to_num(excess, nan=-np.inf)))
+    added = np.nan_to_num(table.counts["added"])
+    peers = added[:, table.of_role(table.nodes[node].role)].mean(axis=1)
+    return int(np.argmax(added[:, node] - peers)), node
+
+
+def role_par(
+    table: NodeTable, role: str, first: int = 0, last: int | None = None, count: Count = "added"
+) -> float:
+    """Return max / mean over a role's nodes of the requests added (ended, mean running) in [first, last)."""
+    return float(par(window_loads(table, count, first, last)[table.of_role(role)]))
+
+
+def role_chance_par(table: NodeTable, role: str, first: int = 0, last: int | None = None) -> float:
+    """Return the PAR of added requests that random dispatch to equal nodes would give; NaN without requests.
+
+    E[max] / mean of independent Poisson numbers of the same mean, as for DP.
+    """
+    columns = table.of_role(role)
+    return _chance_par(int(np.nansum(window_loads(table, "added", first, last)[columns])), len(columns))
+
+
+@lru_cache(maxsize=256)
+def _chance_par(total: int, nodes: int) -> float:
+    mean = total / nodes
+    return expected_maximum(mean, nodes) / mean if mean > 0 else math.nan
 
 
 class Spread(NamedTuple):
@@ -130,6 +264,7 @@ class Spread(NamedTuple):
     p50: float
     p95: float
     max: float
+    negative: int = 0  # values below 0: events in another order than the label says
 
 
 def transfer_spreads(transfers: pl.DataFrame) -> list[Spread]:
@@ -138,6 +273,14 @@ def transfer_spreads(transfers: pl.DataFrame) -> list[Spread]:
         _spread(_("rank {rank}").format(rank="?" if rank is None else rank), part["duration"])
         for (rank,), part in transfers.sort("rank", nulls_last=True).group_by(["rank"], maintain_order=True)
     ]
+
+
+def median_ratios(spreads: Sequence[Spread]) -> list[float]:
+    """Return each median / the median of all the medians: above 1 is slower than its peers."""
+    medians = np.array([spread.p50 for spread in spreads])
+    known = medians[~np.isnan(medians)]
+    level = float(np.median(known)) if len(known) else math.nan
+    return [float(m) / level if level > 0 else math.nan for m in medians]
 
 
 def stage_spreads(handoffs: pl.DataFrame) -> list[Spread]:
@@ -154,22 +297,34 @@ def stage_spreads(handoffs: pl.DataFrame) -> list[Spread]:
 def _spread(label: str, values: pl.Series) -> Spread:
     known = values.drop_nulls().to_numpy()
     if len(known) == 0:
-        nan = float("nan")
-        return Spread(label, 0, nan, nan, nan, nan)
+        return Spread(label, 0, math.nan, math.nan, math.nan, math.nan)
     p50, p95 = np.quantile(known, [0.5, 0.95])
-    return Spread(label, len(known), float(known.mean()), float(p50), float(p95), float(known.max()))
+    return Spread(
+        label,
+        len(known),
+        float(known.mean()),
+        float(p50),
+        float(p95),
+        float(known.max()),
+        int((known < 0).sum()),
+    )
 
 
-def window_bins(table: NodeTable, window: tuple[datetime, datetime] | None) -> tuple[int, int]:
-    """Return the half-open range of bins that a time window touches, all of them without a window."""
-    if window is None or not table.times:
-        return 0, len(table.times)
-    touched = [
-        i
-        for i, t in enumerate(table.times)
-        if t < window[1] and (window[0] - t).total_seconds() < table.bin_seconds
-    ]
-    return (touched[0], touched[-1] + 1) if touched else (0, 0)
+def window_bins(table: NodeTable, window: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the half-open range of bins that a window (µs since 1970) touches, all of them without one."""
+    if window is None:
+        return 0, len(table.starts)
+    length = round(table.bin_seconds * 1e6)
+    first = int(np.searchsorted(table.starts, window[0] - length, side="right"))
+    last = int(np.searchsorted(table.starts, window[1], side="left"))
+    return (first, last) if first < last else (0, 0)
+
+
+def bin_at(table: NodeTable, time: int) -> int | None:
+    """Return the bin that holds an instant (µs since 1970), None if there is none."""
+    place = int(np.searchsorted(table.starts, time, side="right")) - 1
+    inside = place >= 0 and time < int(table.starts[place]) + round(table.bin_seconds * 1e6)
+    return place if inside else None
 
 
 def role_total(table: NodeTable, count: Count, columns: Sequence[int]) -> Floats:
