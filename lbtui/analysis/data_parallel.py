@@ -40,6 +40,7 @@ class Metric:
     idle_is_zero: bool  # an idle domain carries none of it
     counts: bool  # numbers of requests: PAR leaves out near-idle instants and has a chance figure
     more_is_load: bool = True  # free blocks are the reverse of load
+    each_alike: bool = False  # a mean over steps, not over time: else long steps would count twice
 
 
 METRICS: tuple[Metric, ...] = (
@@ -101,8 +102,9 @@ METRICS: tuple[Metric, ...] = (
         "steps",
         "duration",
         _("forward pass of the domain's slowest card"),
-        idle_is_zero=True,
+        idle_is_zero=False,
         counts=False,
+        each_alike=True,
     ),
     Metric(
         "bubble",
@@ -113,6 +115,7 @@ METRICS: tuple[Metric, ...] = (
         _("from the end of a forward pass to the next start on the same card, the least over the cards"),
         idle_is_zero=False,
         counts=False,
+        each_alike=True,
     ),
     Metric(
         "tokens",

@@ -7,7 +7,7 @@ per picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ from lbtui.analysis.imbalance import Floats, WeightedPar, par, weighted_par
 
 Micros = npt.NDArray[np.int64]  # µs since 1970, UTC
 
-# Above so many change points PAR is taken at evenly spaced instants instead of at each change.
+# Above so many change points, or values in all, PAR is taken at evenly spaced instants instead.
 _INSTANTS = 100_000
+_SAMPLES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Bins:
     """Lanes summarised into equal time bins: arrays [lane, bin], NaN where a lane has no value."""
 
     edges: Micros
-    mean: Floats  # weighted by how long each value holds
+    mean: Floats  # weighted by how long each value holds, or each value alike if asked for
     low: Floats
     high: Floats
     count: npt.NDArray[np.int64]  # values that begin in the bin
@@ -60,12 +61,17 @@ class Bins:
 
 @dataclass(frozen=True)
 class LaneStatistics:
-    """A lane in numbers; mean and p95 weight each value by how long it holds. NaN without values."""
+    """A lane in numbers; quantiles and mean weight each value by how long it holds, or alike if asked for.
+
+    NaN without values.
+    """
 
     mean: float
     p95: float
     max: float
     ratio: float  # mean / mean of the compared lanes' means
+    p5: float
+    min: float
 
 
 def held_lanes(frame: pl.DataFrame, *, key: str, value: str, keys: Sequence[str]) -> list[Lane]:
@@ -114,18 +120,46 @@ def bin_edges(begin: int, end: int, columns: int) -> Micros:
     return np.linspace(begin, max(end, begin + columns), columns + 1).astype(np.int64)
 
 
-def bin_lanes(lanes: Sequence[Lane], edges: Micros) -> Bins:
-    """Return the lanes' statistics in each bin."""
+def idle_as_zero(lanes: Sequence[Lane], busy: Sequence[Lane], begin: int, end: int) -> list[Lane]:
+    """Return the lanes with 0 wherever in the window the same owner's `busy` lane has a gap.
+
+    A gap of the lane itself while its owner is busy stays a gap: that value is unknown, not 0. An owner
+    that has no value at all stays without.
+    """
+    return [
+        _with_zeros(lane, owner, begin, end) if len(lane.starts) else lane
+        for lane, owner in zip(lanes, busy, strict=True)
+    ]
+
+
+def _with_zeros(lane: Lane, busy: Lane, begin: int, end: int) -> Lane:
+    froms = np.concatenate([[begin], busy.ends])
+    tos = np.concatenate([busy.starts, [end]])
+    real = tos > froms
+    starts = np.concatenate([lane.starts, froms[real]])
+    ends = np.concatenate([lane.ends, tos[real]])
+    values = np.concatenate([lane.values, np.zeros(int(real.sum()))])
+    order = np.argsort(starts, kind="stable")
+    return Lane(lane.key, starts[order], ends[order], values[order])
+
+
+def bin_lanes(lanes: Sequence[Lane], edges: Micros, *, each_alike: bool = False) -> Bins:
+    """Return the lanes' statistics in each bin.
+
+    With `each_alike` a bin's mean is over the values that hold in it at any time, each counted once.
+    """
     shape = (len(lanes), len(edges) - 1)
     mean, low, high = (np.full(shape, np.nan) for _ in range(3))
     count = np.zeros(shape, dtype=np.int64)
     for row, lane in enumerate(lanes):
         if len(lane.starts):
-            mean[row], low[row], high[row], count[row] = _bin_lane(lane, edges)
+            mean[row], low[row], high[row], count[row] = _bin_lane(lane, edges, each_alike)
     return Bins(edges, mean, low, high, count)
 
 
-def _bin_lane(lane: Lane, edges: Micros) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
+def _bin_lane(
+    lane: Lane, edges: Micros, each_alike: bool
+) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
     lengths = (lane.ends - lane.starts).astype(np.float64)
     held = np.concatenate([[0.0], np.cumsum(lengths)])
     area = np.concatenate([[0.0], np.cumsum(lengths * lane.values)])
@@ -148,41 +182,53 @@ def _bin_lane(lane: Lane, edges: Micros) -> tuple[Floats, Floats, Floats, npt.ND
     padded = np.append(lane.values, lane.values[-1])
     low = np.where(filled, np.minimum.reduceat(padded, pairs)[::2], np.nan)
     high = np.where(filled, np.maximum.reduceat(padded, pairs)[::2], np.nan)
+    if each_alike:
+        total = np.concatenate([[0.0], np.cumsum(lane.values)])
+        many = np.maximum(last - first, 1)
+        mean = np.where(filled, (total[last] - total[np.minimum(first, last)]) / many, np.nan)
     begins = np.searchsorted(lane.starts, edges, side="left")
     return mean, low, high, np.diff(begins)
 
 
 def lane_statistics(
-    lanes: Sequence[Lane], begin: int, end: int, groups: Sequence[str]
+    lanes: Sequence[Lane], begin: int, end: int, groups: Sequence[str], *, each_alike: bool = False
 ) -> list[LaneStatistics]:
-    """Return each lane's statistics in a window; ratios compare lanes of equal group (instance)."""
-    means: list[float] = []
-    rest: list[tuple[float, float]] = []
+    """Return each lane's statistics in a window; ratios compare lanes of equal group (instance).
+
+    With `each_alike` every value that holds in the window counts once, however long it holds.
+    """
+    nan = float("nan")
+    found: list[LaneStatistics] = []
     for lane in lanes:
         part = lane.clipped(begin, end)
         if len(part.values) == 0:
-            means.append(float("nan"))
-            rest.append((float("nan"), float("nan")))
+            found.append(LaneStatistics(nan, nan, nan, nan, nan, nan))
             continue
-        weights = (part.ends - part.starts).astype(np.float64)
-        means.append(float(np.average(part.values, weights=weights)))
-        rest.append((weighted_quantile(part.values, weights, 0.95), float(part.values.max())))
-    found = np.array(means)
-    result = []
-    for mean, (p95, peak), group in zip(means, rest, groups, strict=True):
-        peers = found[[g == group for g in groups]]
-        peers = peers[~np.isnan(peers)]
-        level = float(peers.mean()) if len(peers) else 0.0
-        result.append(LaneStatistics(mean, p95, peak, mean / level if level > 0 else float("nan")))
-    return result
+        weights = np.ones_like(part.values) if each_alike else (part.ends - part.starts).astype(np.float64)
+        p5, p95 = weighted_quantiles(part.values, weights, (0.05, 0.95))
+        mean = float(np.average(part.values, weights=weights))
+        found.append(LaneStatistics(mean, p95, float(part.values.max()), nan, p5, float(part.values.min())))
+    levels = {}
+    for group in set(groups):
+        means = [s.mean for s, g in zip(found, groups, strict=True) if g == group and not np.isnan(s.mean)]
+        levels[group] = sum(means) / len(means) if means else 0.0
+    return [
+        replace(s, ratio=s.mean / levels[group] if levels[group] > 0 else nan)
+        for s, group in zip(found, groups, strict=True)
+    ]
 
 
 def weighted_quantile(values: Floats, weights: Floats, q: float) -> float:
     """Return the smallest value at or below which a share `q` of the weight lies."""
+    return weighted_quantiles(values, weights, (q,))[0]
+
+
+def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> list[float]:
+    """Return `weighted_quantile` of each share, sorting once."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weights[order])
-    place = int(np.searchsorted(cumulative, q * cumulative[-1], side="left"))
-    return float(values[order][min(place, len(values) - 1)])
+    places = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
+    return [float(values[order[min(int(place), len(values) - 1)]]) for place in places]
 
 
 def sampled(
@@ -190,8 +236,8 @@ def sampled(
 ) -> tuple[Floats, Floats, Micros]:
     """Return the lanes' values [lane, instant], each instant's duration in µs, and the instants.
 
-    Instants are all changes inside the window; above 100,000 changes evenly spaced ones. A gap is 0 where
-    an idle domain carries no load (`idle_is_zero`), else unknown.
+    Instants are all changes inside the window; above 100,000 changes (fewer above 40 lanes) evenly spaced
+    ones. A gap is 0 where an idle domain carries no load (`idle_is_zero`), else unknown.
     """
     changes = [np.array([begin], dtype=np.int64)]
     for lane in lanes:
@@ -199,8 +245,9 @@ def sampled(
         changes += [part.starts, part.ends]
     times = np.unique(np.concatenate(changes))
     times = times[times < end]
-    if len(times) > _INSTANTS:
-        times = np.linspace(begin, end, _INSTANTS, endpoint=False).astype(np.int64)
+    most = min(_INSTANTS, _SAMPLES // max(len(lanes), 1))
+    if len(times) > most:
+        times = np.unique(np.linspace(begin, end, most, endpoint=False).astype(np.int64))
     durations = np.diff(np.append(times, end)).astype(np.float64)
     gap = 0.0 if idle_is_zero else np.nan
     loads = np.full((len(lanes), len(times)), gap)
@@ -221,6 +268,24 @@ def lanes_par(
     return weighted_par(loads, weights, counts=counts)
 
 
+def lanes_evenness(lanes: Sequence[Lane], begin: int, end: int, *, counts: bool, scarce: bool) -> WeightedPar:
+    """Return how even the lanes are in a window: Σ w·max / Σ w·mean, unknown values left out.
+
+    Of what one can run out of (`scarce`) it is Σ w·min / Σ w·mean: 1 is even, lower is worse.
+    """
+    loads, weights, _times = sampled(lanes, begin, end, idle_is_zero=False)
+    if not scarce:
+        return weighted_par(loads, weights, counts=counts)
+    known = ~np.isnan(loads)
+    lanes_known = known.sum(axis=0)
+    kept = weights * (lanes_known > 1)
+    mean = np.where(known, loads, 0.0).sum(axis=0) / np.maximum(lanes_known, 1)
+    level = float((kept * mean).sum())
+    low = np.where(lanes_known > 0, np.where(known, loads, np.inf).min(axis=0), 0.0)
+    value = float((kept * low).sum()) / level if level > 0 else float("nan")
+    return WeightedPar(value, None, float(kept.sum() / weights.sum()))
+
+
 def par_over_bins(lanes: Sequence[Lane], edges: Micros, *, idle_is_zero: bool) -> Floats:
     """Return the PAR of the lanes' mean load in each bin, NaN where there is none.
 
@@ -229,11 +294,12 @@ def par_over_bins(lanes: Sequence[Lane], edges: Micros, *, idle_is_zero: bool) -
     bins = bin_lanes(lanes, edges)
     loads = bins.mean
     if idle_is_zero:
-        loads = np.nan_to_num(loads * _held_share(lanes, edges))
+        loads = np.nan_to_num(loads * held_share(lanes, edges))
     return par(loads, axis=0)
 
 
-def _held_share(lanes: Sequence[Lane], edges: Micros) -> Floats:
+def held_share(lanes: Sequence[Lane], edges: Micros) -> Floats:
+    """Return the share of each bin [lane, bin] in which the lane has a value."""
     ones = [Lane(lane.key, lane.starts, lane.ends, np.ones_like(lane.values)) for lane in lanes]
     share = np.zeros((len(lanes), len(edges) - 1))
     widths = np.diff(edges).astype(np.float64)

@@ -36,10 +36,11 @@ def lane(
     marks: Sequence[bool] | None = None,
     lit: tuple[int, int] | None = None,
     lit_row: bool = False,
+    scarce: bool = False,
 ) -> list[Row]:
     """Return a lane of bars, one column per value, `height` lines, top line first.
 
-    `low` is drawn as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the
+    The higher the hotter; with `scarce`, for what one can run out of, the lower the hotter. `low` is drawn as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the
     accent, reversed in the lane the cursor is in (`lit_row`). `marks` underlines columns. `lit` is the
     half-open range of columns selected: the others lose their colour.
     """
@@ -47,7 +48,7 @@ def lane(
     styles = [
         _bar_style(
             caps,
-            None if part is None else palette.heat_level(caps, part),
+            None if part is None else palette.heat_level(caps, 1 - part if scarce else part),
             lit is not None,
             lit is None or lit[0] <= column < lit[1],
             lit_row,
@@ -127,10 +128,12 @@ def histogram(
     height: int,
     caps: Capabilities,
     unit: str = "",
+    cursor: int | None = None,
 ) -> list[Row]:
     """Return a distribution: `height - 1` lines of bars, then a line with its ends and its largest count.
 
-    `edges` has one more entry than `counts`. An empty bin is blank above a dim baseline.
+    `edges` has one more entry than `counts`. An empty bin is blank above a dim baseline. Bin `cursor` is in
+    the accent.
     """
     if height < 1 or width < 1 or not counts:
         return [blank(width) for _line in range(height)]
@@ -145,6 +148,9 @@ def histogram(
         1 if not count else max(2, round(count / peak * steps * lines)) if lines else 0 for count in columns
     ]
     styles = [palette.dim(caps) if not count else Style() for count in columns]
+    if cursor is not None:
+        lit = cursor * len(bins) // len(counts)
+        styles[lit * each : (lit + 1) * each] = [palette.accent(caps)] * each
     rows = [
         row(runs([_bar_glyph(caps, level, line) for level in heights], styles), width=width)
         for line in reversed(range(lines))
