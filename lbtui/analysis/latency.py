@@ -1,4 +1,8 @@
-"""Requests: filtering, sorting, percentiles and distribution."""
+"""Requests: derived columns, filtering, sorting, percentiles and distribution.
+
+All of it works on whole columns; the order is an array of row numbers, so that a screen gathers only the rows
+it shows.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,27 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-# The columns of the request table that can be sorted, filtered and summarised.
-REQUEST_COLUMNS = (
-    "request_id",
-    "arrival",
-    "input_tokens",
-    "output_tokens",
-    "ttft",
-    "queue_wait",
-    "duration",
-    "cache_hit_rate",
-)
+from lbtui.analysis.imbalance import Floats
+from lbtui.text import _
+
+RowNumbers = npt.NDArray[np.uint32]
+
+# What a filter may call each numeric column of the request table, the shortest name first.
+FILTER_NAMES: dict[str, tuple[str, ...]] = {
+    "ttft": ("ttft",),
+    "queue_wait": ("wait", "queue_wait"),
+    "duration": ("duration",),
+    "time_per_output_token": ("tpot", "time_per_output_token"),
+    "input_tokens": ("input", "input_tokens"),
+    "output_tokens": ("output", "output_tokens"),
+    "cache_hit_rate": ("hit", "cache_hit_rate"),
+}
+NUMERIC_COLUMNS = tuple(FILTER_NAMES)
+_COLUMN_OF = {name: column for column, names in FILTER_NAMES.items() for name in names}
+_SIGNS = ("<=", ">=", "<", ">", "=")
+
+# Where at least half of the values would share the first of so many bins, bins grow by a factor instead.
+_CROWDED = 16
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,98 @@ class Percentiles:
     max: float
 
 
+@dataclass(frozen=True)
+class Distribution:
+    """How many values lie in each bin: `counts` [bins] between `edges` [bins + 1]; the last bin is closed."""
+
+    counts: npt.NDArray[np.int64]
+    edges: Floats
+    logarithmic: bool
+
+    def bin_of(self, value: float) -> int | None:
+        """Return the bin a value lies in, None outside of all bins."""
+        if not self.edges[0] <= value <= self.edges[-1]:
+            return None
+        return min(int(np.searchsorted(self.edges, value, side="right")) - 1, len(self.counts) - 1)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which requests are shown in which order, and which numeric column is summarised."""
+
+    sort: str
+    descending: bool
+    measure: str
+    filter: str = ""
+    window: tuple[int, int] | None = None  # arrivals in [begin, end), µs since 1970, UTC
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """The result of an arrangement: `rows` [shown] are row numbers of the request table, top first."""
+
+    arrangement: Arrangement
+    rows: RowNumbers
+    percentiles: Percentiles
+    distribution: Distribution
+    proposed: int  # tokens that speculation proposed and
+    accepted: int  # that were accepted, over the rows shown
+
+
+def request_table(requests: pl.DataFrame, speculation: pl.DataFrame) -> pl.DataFrame:
+    """Return `requests` with what follows from them: `time_per_output_token` (ms), `proposed`, `accepted`.
+
+    Time per output token is (duration − TTFT) / (output tokens − 1): the first token is what TTFT times. It
+    is null where either is unknown, under two tokens, or where the duration is shorter than TTFT.
+    """
+    after_first = pl.col("duration") - pl.col("ttft")
+    defined = (pl.col("output_tokens") > 1) & (after_first >= 0)
+    spoken = speculation.group_by("request_id").agg(pl.col("proposed").sum(), pl.col("accepted").sum())
+    return (
+        requests.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)).name.keep())
+        .with_columns(
+            time_per_output_token=pl.when(defined).then(after_first / (pl.col("output_tokens") - 1))
+        )
+        .join(spoken, on="request_id", how="left", maintain_order="left")
+    )
+
+
+def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arranged:
+    """Return which rows of a request table are shown in which order, summarised.
+
+    Unknown values come last in either direction; equal ones in the order of arrival. Raises `ValueError` as
+    `filter_terms` does.
+    """
+    terms = filter_terms(arrangement.filter)
+    if arrangement.window is not None:
+        begin, end = arrangement.window
+        arrival = pl.col("arrival").cast(pl.Int64)
+        terms.append((arrival >= begin) & (arrival < end))
+    keys = list(dict.fromkeys([arrangement.sort, "arrival"]))
+    shown = (
+        table.lazy()
+        .with_row_index("row")
+        .filter(*terms)
+        .sort(
+            keys,
+            descending=[arrangement.descending, False][: len(keys)],
+            nulls_last=True,
+            maintain_order=True,
+        )
+        .select("row", arrangement.measure, "proposed", "accepted")
+        .collect()
+    )
+    measured = shown[arrangement.measure]
+    return Arranged(
+        arrangement,
+        shown["row"].to_numpy(),
+        percentiles(measured),
+        distribution(measured, bins),
+        int(shown["proposed"].sum()),
+        int(shown["accepted"].sum()),
+    )
+
+
 def percentiles(values: pl.Series) -> Percentiles:
     """Return the percentiles (linear interpolation) of a numeric column, nulls left out."""
     known = values.drop_nulls().cast(pl.Float64).to_numpy()
@@ -45,44 +151,69 @@ def percentiles(values: pl.Series) -> Percentiles:
     return Percentiles(len(known), unknown, float(known.mean()), p50, p90, p95, p99, float(known.max()))
 
 
-def distribution(values: pl.Series, bins: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return counts [bins] and edges [bins + 1] from 0 or the least to the greatest value."""
+def distribution(values: pl.Series, bins: int) -> Distribution:
+    """Return the distribution of a numeric column, nulls left out.
+
+    Bins are equally wide, from 0 (or the least, if negative) to the greatest value. Where half of the values
+    would crowd into the first sixteenth of that and all are positive, bins are equally wide in the logarithm,
+    from the least value to the greatest.
+    """
     known = values.drop_nulls().cast(pl.Float64).to_numpy()
     if len(known) == 0:
-        return np.zeros(bins, dtype=np.int64), np.linspace(0.0, 1.0, bins + 1)
-    counts, edges = np.histogram(known, bins=bins, range=(min(0.0, float(known.min())), float(known.max())))
-    return counts.astype(np.int64), edges
+        return Distribution(np.zeros(bins, dtype=np.int64), np.linspace(0.0, 1.0, bins + 1), False)
+    least, greatest = float(known.min()), float(known.max())
+    logarithmic = least > 0 and float(np.median(known)) < greatest / _CROWDED
+    if logarithmic:
+        edges = np.geomspace(least, greatest, bins + 1)
+        # Rounding in the powers must not push the extremes out.
+        edges[0], edges[-1] = least, greatest
+    else:
+        low = min(0.0, least)
+        edges = np.linspace(low, greatest if greatest > low else low + 1.0, bins + 1)
+    counts, _edges = np.histogram(known, bins=edges)
+    return Distribution(counts.astype(np.int64), edges, logarithmic)
 
 
-def filtered(requests: pl.DataFrame, text: str) -> pl.DataFrame:
-    """Return the requests that match a filter: words of an id, or `column>number` terms, all of which hold.
+def filter_terms(text: str) -> list[pl.Expr]:
+    """Return the terms of a filter, all of which must hold: parts of an id, or `column>number`.
 
-    A term is a request column, one of < <= > >= =, and a number. Raises `ValueError` with a sentence for a
-    term that names no column or no number.
+    Columns go by the names in `FILTER_NAMES`; an unknown value satisfies no comparison. Raises `ValueError`
+    with a sentence for a term that names no column or no number.
     """
-    frame = requests
-    for word in text.split():
-        frame = frame.filter(_term(word))
-    return frame
+    return [_term(word) for word in text.split()]
+
+
+def filter_error(text: str) -> str | None:
+    """Return what is wrong with a filter, as a sentence; None if nothing is."""
+    try:
+        filter_terms(text)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _term(word: str) -> pl.Expr:
-    for sign in ("<=", ">=", "<", ">", "="):
-        column, found, number = word.partition(sign)
-        if not found:
-            continue
-        if column not in REQUEST_COLUMNS[2:]:
-            raise ValueError(f"no numeric column {column!r}; there are {', '.join(REQUEST_COLUMNS[2:])}")
-        try:
-            limit = float(number)
-        except ValueError:
-            raise ValueError(f"{number!r} is no number") from None
-        value = pl.col(column)
-        return {
-            "<=": value <= limit,
-            ">=": value >= limit,
-            "<": value < limit,
-            ">": value > limit,
-            "=": value == limit,
-        }[sign]
-    return pl.col("request_id").str.contains(word, literal=True)
+    sign = next((sign for sign in _SIGNS if sign in word), None)
+    if sign is None:
+        return pl.col("request_id").str.contains(word, literal=True)
+    name, _sign, text = word.partition(sign)
+    column = _COLUMN_OF.get(name.lower())
+    if column is None:
+        names = ", ".join(names[0] for names in FILTER_NAMES.values())
+        raise ValueError(
+            _("“{name}” is no column of numbers; these are: {names}.").format(name=name, names=names)
+        )
+    try:
+        limit = float(text)
+    except ValueError:
+        raise ValueError(
+            _("“{text}” after {start} is no number.").format(text=text, start=name + sign)
+        ) from None
+    value = pl.col(column)
+    return {
+        "<=": value <= limit,
+        ">=": value >= limit,
+        "<": value < limit,
+        ">": value > limit,
+        "=": value == limit,
+    }[sign]

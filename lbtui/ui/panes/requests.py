@@ -1,32 +1,388 @@
-"""The Requests pane."""
+"""The Requests pane: keys and mouse over `requests_view`."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
+import numpy as np
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.worker import Worker
+
+from lbtui.analysis.latency import Arranged, Arrangement, arrange, filter_error
+from lbtui.profile import FrameName
+from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Row
-from lbtui.render.text import fit
+from lbtui.render.table import first_visible
+from lbtui.render.text import printable
 from lbtui.text import _
+from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.panes.requests_columns import BY_NAME, NAMES
+from lbtui.ui.panes.requests_data import (
+    BINS,
+    RequestsData,
+    RequestsState,
+    first_arrangement,
+    load_requests,
+    window_of,
+)
+from lbtui.ui.panes.requests_time import following, life_window, micros, moved, time_at, zoomed
+from lbtui.ui.panes.requests_view import Places, draw, places, request_at
+from lbtui.ui.panes.requests_words import (
+    Request,
+    Section,
+    filter_prompt,
+    help_entries,
+    request_sections,
+)
+from lbtui.ui.selection import Selection
+
+_WHEEL = 3  # rows
+_SHOW_BUSY = 100_000  # rows from which arranging can be noticed
 
 
 class RequestsPane(Pane):
-    """The Requests pane."""
+    """The request table with percentiles and distribution, and the queue states over time."""
 
     KEY: ClassVar[str] = "5"
     TITLE: ClassVar[str] = _("Requests")
+    NEEDS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "row(1)", _("request"), key_display="Down, j", tooltip=_("next request")),
+        Binding("up,k", "row(-1)", _("request"), key_display="Up, k", tooltip=_("previous request")),
+        Binding("pagedown", "page(1)", _("page"), key_display="PgDn", tooltip=_("one page down")),
+        Binding("pageup", "page(-1)", _("page"), key_display="PgUp", tooltip=_("one page up")),
+        Binding("home,g", "end('first')", _("first"), key_display="Home, g", tooltip=_("first request")),
+        Binding("end,G", "end('last')", _("last"), key_display="End, G", tooltip=_("last request")),
+        Binding("s", "column(1)", _("sort"), tooltip=_("sort by the next column")),
+        Binding("S", "column(-1)", _("sort back"), tooltip=_("sort by the previous column")),
+        Binding("r", "reverse", _("reverse"), tooltip=_("reverse the order")),
+        Binding(
+            "slash",
+            "filter",
+            _("filter"),
+            key_display="/",
+            tooltip=_("show only requests that match: part of an id, ttft>50, duration<=1000 …"),
+        ),
+        Binding(
+            "enter", "details", _("details"), key_display="Enter", tooltip=_("everything of this request")
+        ),
+        Binding("w", "window", _("in window"), tooltip=_("only requests that arrive in the window, or all")),
+        Binding("d", "domain", _("domain"), tooltip=_("queues of the selected DP domain, or of all")),
+        Binding("right,l", "time(1)", _("time"), key_display="Right, l", tooltip=_("later in the lanes")),
+        Binding("left,h", "time(-1)", _("time"), key_display="Left, h", tooltip=_("earlier in the lanes")),
+        Binding("z", "life", _("its time"), tooltip=_("zoom all panes to the life of this request")),
+        Binding("plus,equals_sign", "zoom(0.5)", _("zoom"), key_display="+", tooltip=_("zoom in")),
+        Binding("minus", "zoom(2.0)", _("zoom out"), key_display="-", tooltip=_("zoom out")),
+        Binding("0", "whole", _("whole"), tooltip=_("show the whole profile")),
+    ]
 
-    def prepare(self, progress: PaneProgress) -> Any:
-        """Return what is drawn."""
-        return None
+    @dataclass
+    class ArrangedMessage(Message):
+        """A worker has arranged the requests."""
 
-    def ready(self, result: Any) -> None:
-        """Keep what is drawn."""
+        arranged: Arranged
+
+    @dataclass
+    class DetailsRead(Message):
+        """A worker has read all there is about the request of `page`."""
+
+        page: TextPage
+        sections: list[Section]
+
+    data: RequestsData | None = None
+    state: RequestsState
+    _wanted: Arrangement
+
+    # Loading
+
+    def prepare(self, progress: PaneProgress) -> tuple[RequestsData, Arranged]:
+        """Return the data and its first arrangement."""
+        data = load_requests(self.profile, progress)
+        return data, arrange(data.table, first_arrangement(data.table), BINS)
+
+    def ready(self, result: tuple[RequestsData, Arranged]) -> None:
+        """Start with the cursor on the first request."""
+        self.data, arranged = result
+        self.state = RequestsState(arranged)
+        self._wanted = arranged.arrangement
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
-        return [fit("", width, caps=self.caps)]
+        assert self.data is not None
+        return draw(self.data, self.state, self.selection, width, height, self.caps)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
-        return []
+        return help_entries(self.data)
+
+    def keys_now(self) -> list[tuple[str, str]]:
+        """Return the keys, those for what is on as what they would do next."""
+        if self.data is None:
+            return []
+        keys = [
+            ("j/k", _("request")),
+            ("s/S", _("sort by")),
+            ("r", _("reverse")),
+            ("/", _("filter")),
+            ("Enter", _("details")),
+        ]
+        if self._wanted.filter:
+            keys.append(("Esc", _("no filter")))
+        if self._wanted.window:
+            keys.append(("w", _("all arrivals")))
+        elif self.selection.window:
+            keys.append(("w", _("only in window")))
+        if self.selection.domain and self.data.no_queues is None:
+            keys.append(("d", _("one domain") if self.state.all_domains else _("all domains")))
+        return [*keys, ("h/l", _("time")), ("z", _("its time")), ("+/-/0", _("zoom"))]
+
+    # What is where
+
+    def _places(self) -> Places | None:
+        if self.data is None:
+            return None
+        return places(self.data, self.state, self.size.width, self.size.height)
+
+    def _request(self) -> Request | None:
+        return None if self.data is None else request_at(self.data, self.state, self.state.cursor)
+
+    # Moving over requests
+
+    def _move_to(self, place: int) -> None:
+        at = self._places()
+        if at is None:
+            return
+        total = len(self.state.arranged.rows)
+        place = max(0, min(place, total - 1))
+        first = first_visible(place, self.state.first, at.rows, total)
+        self.state = replace(self.state, cursor=place, first=first)
+        self.repaint()
+
+    def action_row(self, step: int) -> None:
+        """Move by one request."""
+        if self.data is not None:
+            self._move_to(self.state.cursor + step)
+
+    def action_page(self, step: int) -> None:
+        """Move by one page."""
+        if (at := self._places()) is not None:
+            self._move_to(self.state.cursor + step * max(1, at.rows - 1))
+
+    def action_end(self, which: Literal["first", "last"]) -> None:
+        """Move to the first or the last request."""
+        if self.data is not None:
+            self._move_to(0 if which == "first" else len(self.state.arranged.rows) - 1)
+
+    # Arranging
+
+    def _arrange(self, wanted: Arrangement) -> None:
+        data = self.data
+        if data is None or wanted == self._wanted:
+            return
+        self._wanted = wanted
+        if data.table.height >= _SHOW_BUSY:
+            self.state = replace(self.state, busy=True)
+            self.repaint()
+
+        def work() -> None:
+            self.post_message(self.ArrangedMessage(arrange(data.table, wanted, BINS)))
+
+        self.run_worker(work, thread=True, exclusive=True, group="arrange-requests", exit_on_error=False)
+
+    def on_requests_pane_arranged_message(self, event: ArrangedMessage) -> None:
+        """Show an arrangement unless another is wanted by now.
+
+        A new order starts at its top; otherwise the cursor stays on its request where that is still shown.
+        """
+        event.stop()
+        if self.data is None or event.arranged.arrangement != self._wanted:
+            return
+        before, after = self.state.arranged, event.arranged
+        old, new = before.arrangement, after.arrangement
+        place = 0
+        if (old.sort, old.descending) == (new.sort, new.descending) and len(before.rows):
+            same = np.flatnonzero(after.rows == before.rows[self.state.cursor])
+            place = int(same[0]) if len(same) else 0
+        self.state = replace(self.state, arranged=after, busy=False, first=0)
+        self._move_to(place)
+
+    def _sort_by(self, name: str) -> None:
+        column = BY_NAME[name]
+        self._arrange(
+            replace(
+                self._wanted,
+                sort=name,
+                descending=column.numeric,
+                measure=name if column.numeric else self._wanted.measure,
+            )
+        )
+
+    def action_column(self, step: int) -> None:
+        """Sort by the next or the previous column, numbers from the greatest down."""
+        if self.data is not None:
+            self._sort_by(NAMES[(NAMES.index(self._wanted.sort) + step) % len(NAMES)])
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        if self.data is not None:
+            self._arrange(replace(self._wanted, descending=not self._wanted.descending))
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        if self.data is None:
+            return
+
+        def answer(text: str) -> None:
+            self._arrange(replace(self._wanted, filter=" ".join(text.split())))
+
+        self.lbtui.ask(filter_prompt(), self._wanted.filter, filter_error, answer)
+
+    def action_window(self) -> None:
+        """Show only the requests that arrive in the window, or all again."""
+        if self.data is not None:
+            window = None if self._wanted.window else window_of(self.data, self.selection)
+            self._arrange(replace(self._wanted, window=window))
+
+    def selection_changed(self, selection: Selection) -> None:
+        """Follow the shared window, time and domain."""
+        if self.data is None:
+            return
+        if self._wanted.window:
+            self._arrange(replace(self._wanted, window=window_of(self.data, selection)))
+        self.repaint()
+
+    def go_out(self) -> bool:
+        """Take off the filter, then the restriction to the window."""
+        if self.data is None:
+            return False
+        if self._wanted.filter:
+            self._arrange(replace(self._wanted, filter=""))
+        elif self._wanted.window:
+            self._arrange(replace(self._wanted, window=None))
+        else:
+            return False
+        return True
+
+    # Time
+
+    def action_domain(self) -> None:
+        """Show the queues of all domains, or of the selected one."""
+        if self.data is not None:
+            self.state = replace(self.state, all_domains=not self.state.all_domains)
+            self.repaint()
+
+    def action_time(self, step: int) -> None:
+        """Move the cursor over the lanes by columns; the window follows."""
+        at, data = self._places(), self.data
+        if data is None or at is None or not at.plot:
+            return
+        window = window_of(data, self.selection)
+        time = moved(self.selection.time, step, window, at.plot, data.whole)
+        then = following(time, window, data.whole)
+        self.lbtui.select(time=time, window=self.selection.window if then == window else then)
+
+    def action_zoom(self, factor: float) -> None:
+        """Zoom the shared window around the cursor."""
+        if (data := self.data) is not None:
+            window = window_of(data, self.selection)
+            self.lbtui.select(window=zoomed(factor, window, data.whole, self.selection.time))
+
+    def action_whole(self) -> None:
+        """Show the whole profile."""
+        self.lbtui.select(window=None)
+
+    def action_life(self) -> None:
+        """Zoom all panes to the life of the request under the cursor."""
+        request, data = self._request(), self.data
+        if data is None or request is None or request["arrival"] is None:
+            return
+        arrival = micros(request["arrival"])
+        window = life_window(arrival, request["duration"], data.whole)
+        self.lbtui.select(window=window, time=arrival)
+
+    # One request
+
+    def action_details(self) -> None:
+        """Open a page with everything known of the request under the cursor."""
+        request = self._request()
+        if request is None:
+            return
+        known = request_sections(request, empty("handoffs"), empty("transfers"))
+        frames: list[FrameName] = [n for n in ("handoffs", "transfers") if self.profile.has(n)]
+        page = TextPage(
+            _("Request {id}").format(id=request["request_id"] or ""),
+            self._page(known, _("reading hand-offs and KV pulls …") if frames else ""),
+        )
+
+        def read() -> None:
+            progress = PaneProgress(self)
+            found = {
+                name: self.profile.load(name, progress).frame.filter(request_id=request["request_id"])
+                for name in frames
+            }
+            sections = request_sections(
+                request,
+                found.get("handoffs", empty("handoffs")),
+                found.get("transfers", empty("transfers")),
+            )
+            self.post_message(self.DetailsRead(page, sections))
+
+        worker: Worker[None] | None = None
+        if frames:
+            worker = self.run_worker(
+                read, thread=True, exclusive=True, group="request-details", exit_on_error=False
+            )
+
+        def closed(_nothing: None) -> None:
+            if worker is not None:
+                worker.cancel()
+
+        self.lbtui.push_screen(page, closed)
+
+    def on_requests_pane_details_read(self, event: DetailsRead) -> None:
+        """Show what was read, if its page is still open."""
+        event.stop()
+        if event.page.is_mounted:
+            event.page.show(self._page(event.sections, ""))
+
+    def _page(self, sections: list[Section], pending: str) -> Text:
+        text = Text()
+        for title, facts in sections:
+            text.append(printable(title, self.caps) + "\n", style="bold")
+            for name, value in facts:
+                text.append(printable(f"  {name:<24}{value}", self.caps) + "\n")
+            text.append("\n")
+        return text.append(printable(pending, self.caps), style="dim")
+
+    # Mouse
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to a row or an instant, or sort by the column whose header was clicked."""
+        at, data = self._places(), self.data
+        if at is None or data is None:
+            return
+        if at.header < event.y <= at.header + at.rows and event.x < at.layout.width:
+            first = first_visible(self.state.cursor, self.state.first, at.rows, len(self.state.arranged.rows))
+            self._move_to(first + event.y - at.header - 1)
+        elif event.y == at.header and (place := at.layout.column_at(event.x)) is not None:
+            if NAMES[place] == self._wanted.sort:
+                self.action_reverse()
+            else:
+                self._sort_by(NAMES[place])
+        elif (column := at.lane_column(event.x, event.y)) is not None:
+            self.lbtui.select(time=time_at(column, window_of(data, self.selection), at.plot))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move down."""
+        event.stop()
+        self.action_row(_WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move up."""
+        event.stop()
+        self.action_row(-_WHEEL)

@@ -1,0 +1,306 @@
+"""What the Requests pane says in words: the state line, the reading line, one request, the help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from lbtui.analysis.latency import FILTER_NAMES
+from lbtui.profile import format_time
+from lbtui.render.text import quantity
+from lbtui.text import _
+from lbtui.ui.pane import HelpEntry
+from lbtui.ui.panes.requests_columns import BY_NAME
+from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown, window_of
+from lbtui.ui.panes.requests_time import instant
+from lbtui.ui.selection import Selection
+
+Request: TypeAlias = Mapping[str, Any]  # one row of the request table
+Section: TypeAlias = tuple[str, list[tuple[str, str]]]  # a title, then pairs of name and value
+
+_SECOND = 1_000_000
+
+
+def state_line(data: RequestsData, state: RequestsState, selection: Selection, columns: int) -> str:
+    """Return which requests are shown, in which order, in which window, and whose queues."""
+    arranged = state.arranged
+    asked = arranged.arrangement
+    column = BY_NAME[asked.sort]
+    parts = []
+    if data.no_requests is None:
+        total, shown = f"{data.table.height:,}", f"{len(arranged.rows):,}"
+        if asked.filter or asked.window:
+            parts.append(_("{shown} of {total} requests").format(shown=shown, total=total))
+        else:
+            parts.append(_("{total} requests").format(total=total))
+        if state.busy:
+            parts.append(_("arranging …"))
+        if asked.filter:
+            parts.append(_("filter {filter}").format(filter=asked.filter))
+        if asked.window:
+            parts.append(_("only arrivals in the window"))
+        order = column.descending if asked.descending else column.ascending
+        parts.append(_("by {column}, {order}").format(column=column.words, order=order))
+    begin, end = window_of(data, selection)
+    decimals = 0 if end - begin >= 20 * _SECOND else 3
+    parts.append(
+        _("{begin}–{end}").format(
+            begin=format_time(instant(begin), decimals), end=format_time(instant(end), decimals)
+        )
+    )
+    if data.no_queues is None:
+        domain = domain_shown(state, selection)
+        parts.append(
+            _("queues of all {count} DP domains").format(count=data.domains)
+            if domain is None
+            else _("queues of {domain}").format(domain=domain)
+        )
+        if columns:
+            parts.append(
+                _("1 column = {length}, its highest").format(length=_length((end - begin) / columns))
+            )
+    return " · ".join(parts)
+
+
+def _length(micros: float) -> str:
+    if micros >= _SECOND:
+        return quantity(micros / _SECOND, "s")
+    return quantity(micros / 1000, "ms")
+
+
+def summary(state: RequestsState, width: int) -> list[tuple[str, str]]:
+    """Return the percentiles of the summarised column as pairs of name and value that fit into `width`."""
+    column = BY_NAME[state.arranged.arrangement.measure]
+    found = state.arranged.percentiles
+    count = f"{found.count:,}"
+    if found.unknown:
+        count += " " + _("({unknown} without)").format(unknown=f"{found.unknown:,}")
+    pairs = [("n", count)]
+    figures = [
+        (_("mean"), found.mean),
+        ("p50", found.p50),
+        ("p90", found.p90),
+        ("p95", found.p95),
+        ("p99", found.p99),
+        (_("max"), found.max),
+    ]
+    pairs += [(name, quantity(column.scaled(value), "")) for name, value in figures]
+    # What can be missed most is left out first.
+    for missed in ("p90", _("mean"), "p99"):
+        if len(column.measure) + sum(len(name) + len(value) + 3 for name, value in pairs) <= width:
+            break
+        pairs = [pair for pair in pairs if pair[0] != missed]
+    return pairs
+
+
+def speculation_words(state: RequestsState) -> str:
+    """Return how many speculated tokens were accepted; empty without speculation."""
+    proposed, accepted = state.arranged.proposed, state.arranged.accepted
+    if not proposed:
+        return ""
+    return _("speculation: {accepted} of {proposed} proposed tokens accepted, {share}").format(
+        accepted=f"{accepted:,}", proposed=f"{proposed:,}", share=quantity(100 * accepted / proposed, "%")
+    )
+
+
+def reading_line(request: Request, place: int, total: int, shown: Sequence[str]) -> str:
+    """Return the request under the cursor in words, what has no column in view (`shown`) first."""
+    facts = [
+        ("ttft", _("TTFT {value}")),
+        ("queue_wait", _("queue wait {value}")),
+        ("duration", _("duration {value}")),
+        ("time_per_output_token", _("{value} per output token")),
+        ("input_tokens", _("{value} tokens in")),
+        ("output_tokens", _("{value} tokens out")),
+        ("cache_hit_rate", _("cache hit {value}")),
+        ("arrival", _("arrived {value}")),
+    ]
+    facts.sort(key=lambda fact: fact[0] in shown)
+    spoken = [
+        text.format(value=BY_NAME[name].spoken(request[name]))
+        for name, text in facts
+        if request[name] is not None or name in shown
+    ]
+    return " · ".join([_("{place} of {total}").format(place=place + 1, total=total), _id(request), *spoken])
+
+
+def _id(request: Request) -> str:
+    return request["request_id"] or _("(no id)")
+
+
+def request_sections(request: Request, handoffs: pl.DataFrame, transfers: pl.DataFrame) -> list[Section]:
+    """Return everything known of one request; the frames hold the rows of this request only."""
+    sections = [(_("Request"), _own_facts(request))]
+    sections += [(_("Hand-off from P to D"), _handoff_facts(row)) for row in handoffs.iter_rows(named=True)]
+    sections += [(_("KV pull"), _transfer_facts(row)) for row in transfers.iter_rows(named=True)]
+    return sections
+
+
+def _own_facts(request: Request) -> list[tuple[str, str]]:
+    arrival, ttft, duration = request["arrival"], request["ttft"], request["duration"]
+    facts = [
+        (_("id"), _id(request)),
+        (_("arrival"), "–" if arrival is None else format_time(arrival, 6, date=True)),
+        (_("first token"), _after(arrival, ttft)),
+        (_("end"), _after(arrival, duration)),
+        (_("input tokens"), _whole_number(request["input_tokens"])),
+        (_("output tokens"), _whole_number(request["output_tokens"])),
+        (_("TTFT"), _milliseconds(ttft)),
+        (_("queue wait"), _milliseconds(request["queue_wait"])),
+        (_("duration"), _milliseconds(duration)),
+        (_("time per output token"), _milliseconds(request["time_per_output_token"])),
+        (_("cache hit rate"), BY_NAME["cache_hit_rate"].spoken(request["cache_hit_rate"])),
+    ]
+    if request["proposed"]:
+        accepted, proposed = request["accepted"], request["proposed"]
+        facts.append(
+            (
+                _("speculation"),
+                _("{accepted} of {proposed} proposed tokens accepted").format(
+                    accepted=f"{accepted:,}", proposed=f"{proposed:,}"
+                ),
+            )
+        )
+    return facts
+
+
+def _handoff_facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    stages = (
+        (_("arrival"), "arrival"),
+        (_("sent to P"), "sent"),
+        (_("received by P"), "received"),
+        (_("prefill done"), "prefill_done"),
+        (_("end"), "end"),
+    )
+    return [(words, _stage(row[name], row["arrival"])) for words, name in stages]
+
+
+def _stage(time: datetime | None, arrival: datetime | None) -> str:
+    if time is None:
+        return _("– not seen")
+    text = format_time(time, 3, date=True)
+    if arrival is None or time == arrival:
+        return text
+    later = (time - arrival).total_seconds() * 1000
+    return text + "  " + _("{length} after arrival").format(length=f"{later:,.0f} ms")
+
+
+def _transfer_facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (_("decode rank"), _whole_number(row["rank"])),
+        (_("start"), "–" if row["start"] is None else format_time(row["start"], 3, date=True)),
+        (_("end"), "–" if row["end"] is None else format_time(row["end"], 3, date=True)),
+        (_("duration"), _milliseconds(row["duration"])),
+        (_("tokens"), _whole_number(row["tokens"])),
+    ]
+
+
+def _after(arrival: datetime | None, milliseconds: float | None) -> str:
+    if arrival is None or milliseconds is None:
+        return "–"
+    time = arrival + (instant(round(milliseconds * 1000)) - instant(0))
+    return format_time(time, 3, date=True)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.3f} ms"
+
+
+def _whole_number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def filter_prompt() -> str:
+    """Return the question for a filter."""
+    names = ", ".join(names[0] for names in FILTER_NAMES.values())
+    return _(
+        "Filter: part of an id, or ttft>50 wait<=10 …; all must hold. Numbers: {names} (ms, tokens, 0..1)"
+    ).format(names=names)
+
+
+def help_entries(data: RequestsData | None) -> list[HelpEntry]:
+    """Return every quantity of the pane."""
+    wait = _("Time in queues, ms: queue_wait_time of request.csv; 0 there means unknown and is shown as –.")
+    if data is not None and data.disaggregated:
+        wait += " " + _(
+            "This is a P/D deployment: the figure covers the prefill and the decode queue together, so it "
+            "may exceed TTFT and cannot judge prefill."
+        )
+    names = ", ".join(names[0] for names in FILTER_NAMES.values())
+    return [
+        HelpEntry(
+            _("TTFT"),
+            _(
+                "Time to first token, ms: first_token_latency of request.csv, from arrival; 0 there means "
+                "unknown and is shown as –."
+            ),
+        ),
+        HelpEntry(_("wait, queue wait"), wait),
+        HelpEntry(
+            _("duration"),
+            _("Arrival to end, ms: execution_time of request.csv, whole milliseconds, up to 1 ms off."),
+        ),
+        HelpEntry(
+            _("TPOT, time per output token"),
+            _(
+                "(duration − TTFT) / (output tokens − 1), ms; – where one of them is unknown, under two "
+                "output tokens, or where duration < TTFT."
+            ),
+        ),
+        HelpEntry(_("input, output"), _("Tokens received and replied: recv_token_size, reply_token_size.")),
+        HelpEntry(
+            _("cache hit"),
+            _(
+                "Share of the input found in the KV cache: cache_hit_rate of request.csv, in per cent. For "
+                "MindIE upstream's parser drops it."
+            ),
+        ),
+        HelpEntry(
+            _("order"),
+            _("By the column with the mark; unknown values last in either direction, equal ones by arrival."),
+        ),
+        HelpEntry(
+            _("n, mean, p50, p90, p95, p99, max"),
+            _(
+                "Of the last column of numbers sorted by, over the requests shown; n counts the known "
+                "values. Percentiles interpolate linearly between the two nearest values: place (n − 1) × p."
+            ),
+        ),
+        HelpEntry(
+            _("distribution"),
+            _(
+                "Requests per bin of that column, {bins} bins of equal width from 0 to the greatest value. "
+                "Logarithmic (bins of an equal factor, from the least value) where half of the values would "
+                "lie in the first sixteenth of the range. The bin of the request under the cursor is lit."
+            ).format(bins="30"),
+        ),
+        HelpEntry(
+            _("waiting, running, swapped"),
+            _(
+                "Requests in each queue: at each instant the sum of what each process last wrote "
+                "(request_status.csv, or queue events of profiler.db or the trace). A process counts from "
+                "its first reading to the last reading of all. A column shows its highest sum, each lane its "
+                "own scale from 0 to its max in the window; mean is weighted by time. vLLM records no "
+                "swapped queue."
+            ),
+        ),
+        HelpEntry(
+            _("request (below the lanes)"),
+            _("The request under the cursor over time: arrival to first token, then to its end."),
+        ),
+        HelpEntry(
+            _("speculation"),
+            _("Σ accepted / Σ proposed tokens of spec_decode.csv, over the requests shown."),
+        ),
+        HelpEntry(
+            _("filter"),
+            _(
+                "Terms with a blank between; all must hold. A term is a part of a request id, or one of "
+                "{names} with < <= > >= = and a number: ms, tokens, or 0..1 for hit. Unknown "
+                "values match no number."
+            ).format(names=names),
+        ),
+    ]
