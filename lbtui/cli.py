@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lbtui import __version__
-from lbtui.text import _
+from lbtui.text import _, visible
 
 OPENED, USAGE, UNREADABLE = 0, 2, 3
 
@@ -44,9 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.demo == (options.path is not None):
         parser.error(_("give the path of a parsed output, or --demo"))
     path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
-    if options.json or options.export or not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if options.json or options.export or not _has_screen():
         return _without_screen(path, options)
     return _on_screen(path)
+
+
+def _has_screen() -> bool:
+    # A dumb terminal would show the screen's escape sequences as text.
+    return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
 def _on_screen(path: Path) -> int:
@@ -63,4 +68,40 @@ def _on_screen(path: Path) -> int:
 
 
 def _without_screen(path: Path, options: argparse.Namespace) -> int:
-    return UNREADABLE
+    # Polars is not imported for --help and --version.
+    from lbtui.analysis.overview import overview
+    from lbtui.profile import Unreadable
+    from lbtui.report import CannotExport, as_json, as_text, export
+    from lbtui.sources import SeveralOutputs, open_profile
+
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    try:
+        profile = open_profile(path)
+        if options.export:
+            # What JSON is piped into must not see these lines.
+            told = sys.stderr if options.json else sys.stdout
+            for written in export(profile, options.export, options.format):
+                told.write(
+                    _("{file}: {rows} rows").format(file=visible(str(written.path)), rows=written.rows) + "\n"
+                )
+        if options.json:
+            sys.stdout.write(as_json(overview(profile), ascii_only=ascii_only) + "\n")
+        elif not options.export:
+            sys.stdout.write(as_text(overview(profile), ascii_only=ascii_only))
+        sys.stdout.flush()
+    except SeveralOutputs as several:
+        folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
+        return _failed(f"{several}\n{folders}", USAGE)
+    except Unreadable as error:
+        return _failed(str(error), UNREADABLE)
+    except CannotExport as error:
+        return _failed(str(error), USAGE)
+    except BrokenPipeError:
+        # `lbtui PATH | head` is no error; Python must not complain as it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OPENED
+
+
+def _failed(sentence: str, code: int) -> int:
+    sys.stderr.write(f"lbtui: {sentence.rstrip()}\n")
+    return code

@@ -44,6 +44,7 @@ class Note:
 
     file: str
     text: str
+    lost: bool = False  # a part of the file could not be read
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,7 @@
-"""What the screen shows, as text, JSON and exported frames, without a screen."""
+"""The overview as text and JSON and the frames as files, without a screen."""
+
+from lbtui.report.as_json import as_json
+from lbtui.report.as_text import as_text
+from lbtui.report.export import CannotExport, export
+
+__all__ = ["CannotExport", "as_json", "as_text", "export"]

@@ -1,0 +1,327 @@
+"""The Overview: what a profile is and what stands out per dimension, growing as its frames arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from lbtui.analysis import overview_lines
+from lbtui.analysis.data_parallel import domains_of
+from lbtui.analysis.overview_lines import Frames, Window, clock
+from lbtui.analysis.overview_model import Experts, Line, NodeName, Overview, Source
+from lbtui.profile import (
+    ZONE_NAME,
+    Cancelled,
+    FrameName,
+    Loaded,
+    Note,
+    Profile,
+    Progress,
+    SourceFile,
+    empty,
+    format_time,
+)
+from lbtui.text import _, visible
+
+# Which frames' times bound the window. Node bins are wider than the run, and KV times may be cut to whole
+# seconds: they count only where nothing else is known.
+_SPANS: tuple[tuple[FrameName, str, str], ...] = (
+    ("steps", "start", "end"),
+    ("batches", "start", "end"),
+    ("queues", "time", "time"),
+    ("requests", "arrival", "finished"),
+    ("transfers", "start", "end"),
+    ("handoffs", "arrival", "end"),
+    ("speculation", "start", "end"),
+)
+_COARSE_SPANS: tuple[tuple[FrameName, str, str], ...] = (("kv", "time", "time"), ("nodes", "time", "bin_end"))
+_BIN_SECONDS = 5  # upstream's bins
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Frames that are read together, and the lines that they yield."""
+
+    frames: tuple[FrameName, ...]
+    draw: Callable[[Frames, Overview], list[Line]]
+    expected: tuple[Line, ...]  # what stands for the lines until they are there
+    over_time: bool = True  # whether the lines change with the window and the domains known
+
+
+def _window_of(known: Overview) -> Window:
+    return known.window or (0, 1)
+
+
+# In the order of the screen; the most telling comes first.
+_PARTS: tuple[_Part, ...] = (
+    _Part(
+        ("steps", "batches"),
+        lambda frames, known: overview_lines.step_lines(frames, known.domains, _window_of(known)),
+        (Line("dp.batch_size", "dp", _("DP batch")), Line("dp.tokens", "dp", _("DP tokens"))),
+    ),
+    _Part(
+        ("kv",),
+        lambda frames, known: overview_lines.reading_lines("kv", frames, known.domains, _window_of(known)),
+        (Line("kv.kv_usage", "kv", _("KV used")),),
+    ),
+    _Part(
+        ("queues",),
+        lambda frames, known: overview_lines.reading_lines(
+            "queues", frames, known.domains, _window_of(known)
+        ),
+        (Line("dp.waiting", "dp", _("Waiting")),),
+    ),
+    _Part(
+        ("nodes",),
+        lambda frames, known: overview_lines.node_lines(frames["nodes"], _window_of(known)),
+        (Line("pd.added", "pd", _("P/D added")),),
+    ),
+    _Part(
+        ("requests",),
+        lambda frames, known: overview_lines.request_lines(frames["requests"], _window_of(known)),
+        (Line("requests.ttft", "requests", _("TTFT")),),
+    ),
+    _Part(
+        ("expert_heat", "placements"),
+        lambda frames, known: overview_lines.expert_lines(frames["expert_heat"]),
+        (Line("ep.rank_load", "ep", _("Experts")),),
+        over_time=False,
+    ),
+    _Part(
+        ("layer_times",),
+        lambda frames, known: overview_lines.layer_time_lines(frames["layer_times"]),
+        (),
+        over_time=False,
+    ),
+    _Part(("transfers", "handoffs", "rank_intervals", "speculation"), lambda frames, known: [], ()),
+)
+
+
+def overviews(profile: Profile, progress: Progress | None = None) -> Iterator[Overview]:
+    """Yield the overview as it grows: first of names and sizes only, last complete (`reading` is empty).
+
+    Reads the profile's frames one part after the other. A frame that cannot be made is a note and the rest
+    goes on; `Cancelled` passes through.
+    """
+    failed: list[Note] = []
+    frames: dict[FrameName, pl.DataFrame] = {}
+    drawn: list[tuple[Overview, list[Line]]] = []
+    for number, part in enumerate(_PARTS):
+        known = _known(profile, frames, failed, ", ".join(part.frames))
+        expected = [line for later in _PARTS[number:] for line in later.expected]
+        yield replace(known, lines=(*(line for _known_then, lines in drawn for line in lines), *expected))
+        for name in part.frames:
+            frames[name] = _load(profile, name, progress, failed)
+        known = _known(profile, frames, failed, "")
+        drawn.append((known, _lines(part, frames, known, failed)))
+    known = _known(profile, frames, failed, "")
+    lines: list[Line] = []
+    for part, (then, kept) in zip(_PARTS, drawn, strict=True):
+        # Later frames may have widened the window or brought domains.
+        same = not part.over_time or (then.window, then.domains) == (known.window, known.domains)
+        lines += kept if same else _lines(part, frames, known, failed)
+    yield replace(known, lines=tuple(lines))
+
+
+def _lines(part: _Part, frames: Frames, known: Overview, failed: Sequence[Note]) -> list[Line]:
+    why = next((note.text for note in failed if note.file in part.frames), "")
+    return [replace(line, absent=why) if why and line.absent else line for line in part.draw(frames, known)]
+
+
+def overview(profile: Profile, progress: Progress | None = None) -> Overview:
+    """Return the complete overview of a profile."""
+    *_growing, complete = overviews(profile, progress)
+    return complete
+
+
+def _load(profile: Profile, name: FrameName, progress: Progress | None, failed: list[Note]) -> pl.DataFrame:
+    try:
+        return profile.load(name, progress).frame
+    except Cancelled:
+        raise
+    except Exception as error:  # whatever is in the files, the other frames are still worth seeing
+        failed.append(_failure(name, error))
+        return empty(name)
+
+
+def _failure(name: FrameName, error: Exception) -> Note:
+    return Note(
+        name,
+        _("{frame} could not be read: {why}").format(
+            frame=name, why=visible(f"{type(error).__name__}: {error}", 300)
+        ),
+        lost=True,
+    )
+
+
+def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: str) -> Overview:
+    """Return the overview without its lines."""
+    loaded = {name: kept for name, kept in profile.loaded().items() if name in frames}
+    notes = tuple(
+        dict.fromkeys([*profile.notes, *(note for kept in loaded.values() for note in kept.notes), *failed])
+    )
+    return Overview(
+        name=visible(profile.name),
+        path=visible(str(profile.path)),
+        hosts=_hosts(frames),
+        window=window_of(frames),
+        domains=tuple(domains_of(*_with_domains(frames))),
+        nodes=_nodes(frames),
+        experts=expert_shapes(frames["expert_heat"]) if "expert_heat" in frames else (),
+        sources=tuple(_source(file, loaded, notes, bool(reading)) for file in profile.files),
+        missing=() if reading else profile.missing(),
+        notes=notes,
+        reading=reading,
+    )
+
+
+def _with_domains(frames: Frames) -> list[pl.DataFrame]:
+    owned: tuple[FrameName, ...] = ("steps", "batches", "kv", "queues")
+    return [frames[name] for name in owned if name in frames]
+
+
+def _hosts(frames: Frames) -> tuple[str, ...]:
+    names = {
+        host
+        for frame in _with_domains(frames)
+        for host in frame["host"].unique().to_list()
+        if host is not None
+    }
+    return tuple(sorted(names))
+
+
+def window_of(frames: Frames) -> Window | None:
+    """Return the first start and the last end over the frames, µs since 1970 (UTC); None without times."""
+    for spans in (_SPANS, _COARSE_SPANS):
+        bounds = [_span(frames[name], first, last) for name, first, last in spans if name in frames]
+        known = [b for b in bounds if b is not None]
+        if known:
+            begin, end = min(b for b, _end in known), max(e for _begin, e in known)
+            return begin, max(end, begin + 1)
+    return None
+
+
+def _span(frame: pl.DataFrame, first: str, last: str) -> Window | None:
+    if frame.is_empty():
+        return None
+    ends = {
+        "finished": pl.col("arrival") + pl.duration(microseconds=pl.col("duration").fill_null(0) * 1000),
+        "bin_end": pl.col("time") + pl.duration(seconds=_BIN_SECONDS),
+    }
+    begin, end = (
+        frame.select(pl.col(first).min().alias("begin"), ends.get(last, pl.col(last)).max().alias("end"))
+        .cast(pl.Int64)
+        .row(0)
+    )
+    known = [t for t in (begin, end) if t is not None]
+    return (min(known), max(known)) if known else None
+
+
+def _nodes(frames: Frames) -> tuple[NodeName, ...]:
+    if "nodes" not in frames:
+        return ()
+    rows = (
+        frames["nodes"].select("address", "role").unique().sort("role", "address", descending=[True, False])
+    )
+    return tuple(NodeName(address, role) for address, role in rows.iter_rows())
+
+
+def expert_shapes(heat: pl.DataFrame) -> tuple[Experts, ...]:
+    """Return the shape of each instance's experts in the `expert_heat` frame."""
+    of_rank_map = pl.when(pl.col("view") == "rank").then(pl.col("column"))
+    of_slots = pl.when(pl.col("view") == "expert")
+    rows = (
+        heat.group_by("instance")
+        .agg(
+            pl.col("period").n_unique(),
+            pl.col("layer").max() + 1,
+            pl.max_horizontal(of_rank_map.max(), of_slots.then(pl.col("rank")).max()) + 1,
+            of_slots.then(pl.col("slot")).max() + 1,
+        )
+        .sort("instance")
+    )
+    return tuple(Experts(*row) for row in rows.iter_rows())
+
+
+def _source(
+    file: SourceFile, loaded: Mapping[FrameName, Loaded], notes: Sequence[Note], reading: bool
+) -> Source:
+    name = visible(file.path.name)
+    rows: dict[str, int] = {}
+    precision = ""
+    for kept in loaded.values():
+        here = {p.file: p for p in kept.provenance if p.file.split(":")[0] == file.path.name}
+        for table, provenance in here.items():
+            # Several frames are made of one table; a trace holds each frame's rows apart.
+            rows[table] = (
+                rows.get(table, 0) + provenance.rows
+                if provenance.reader == "trace"
+                else max(rows.get(table, 0), provenance.rows)
+            )
+            precision = precision or provenance.precision
+    own = [note for note in notes if note.file.split(":")[0] == name]
+    if sum(rows.values()):
+        lost = next((note.text for note in own if note.lost), "")
+        return Source(file, sum(rows.values()), precision, "partly" if lost else "read", lost)
+    if reading:
+        return Source(file, None, "", "waiting")
+    if rows:
+        return Source(file, 0, precision, "read", own[0].text if own else _("it has no rows"))
+    if own:
+        return Source(file, None, "", "unreadable", own[0].text)
+    why = (
+        _("a picture of numbers that a table holds")
+        if file.reader == "not read"
+        else _("a more precise file holds the same")
+    )
+    return Source(file, None, "", "not needed", why)
+
+
+def identity(known: Overview) -> str:
+    """Return the profile in one line: hosts, window and zone, the shape of DP, P/D and EP."""
+    parts = [known.name]
+    if known.hosts:
+        parts.append(
+            _("{count} hosts").format(count=len(known.hosts)) if len(known.hosts) > 1 else known.hosts[0]
+        )
+    if known.window:
+        parts.append(f"{when(known.window)} {ZONE_NAME}")
+    return " · ".join([*parts, *shapes(known)])
+
+
+def when(window: Window, *, date: bool = True) -> str:
+    """Return a window as wall-clock text of the files' zone, to the second."""
+    begin, end = window
+    first = format_time(overview_lines.instant(begin), 0, date=date)
+    return f"{first}–{clock(end)}"
+
+
+def shapes(known: Overview) -> list[str]:
+    """Return the shape of DP, P/D and EP, a short text each, for what is known."""
+    found: list[str] = []
+    if known.domains:
+        sizes = [
+            sum(d.instance == instance for d in known.domains)
+            for instance in sorted({d.instance for d in known.domains}, key=lambda i: i)
+        ]
+        found.append(_("DP {sizes}").format(sizes="+".join(map(str, sorted(sizes)))))
+    for role, text in (("prefill", _("P {count}")), ("decode", _("D {count}"))):
+        count = sum(node.role == role for node in known.nodes)
+        if count:
+            found.append(text.format(count=count))
+    found += [expert_shape(experts) for experts in known.experts]
+    return found
+
+
+def expert_shape(experts: Experts) -> str:
+    """Return ranks × slots × layers and periods of one instance in words."""
+    size = [
+        _("{count} ranks").format(count=experts.ranks) if experts.ranks else "",
+        str(experts.slots_per_rank) if experts.slots_per_rank else "",
+        _("{count} layers").format(count=experts.layers),
+    ]
+    return _("EP {size}, {periods} periods").format(
+        size=" × ".join(part for part in size if part), periods=experts.periods
+    )

@@ -1,0 +1,142 @@
+"""What Overview, text report and JSON say, as plain data: one summary, so that they never differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from lbtui.profile import Domain, Missing, Note, SourceFile
+from lbtui.text import _
+
+Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "requests"]
+Formula: TypeAlias = Literal[
+    "time_weighted_par", "par", "mean_layer_par", "max_layer_par", "share", "max", "p50", "p95"
+]
+Status: TypeAlias = Literal["waiting", "read", "partly", "not needed", "unreadable"]
+
+# Every formula behind a figure; the help and the report print these sentences.
+FORMULAS: Mapping[Formula, str] = {
+    "time_weighted_par": _(
+        "PAR over DP domains = Σ max / Σ mean over the window, each instant weighted by how long it lasts; "
+        "an idle domain carries 0. For numbers of requests, instants with fewer requests than domains are "
+        "left out, and chance is the PAR that equal domains would show at this load (Poisson numbers)."
+    ),
+    "par": _("PAR = max / mean over the nodes of a role, or over the ranks; 1 is even."),
+    "mean_layer_par": _(
+        "PAR = max / mean over the ranks' shares of a layer's tokens, averaged over layers and EPLB periods. "
+        "vllm-ascend and MindIE re-balance above 1.18 to 1.3."
+    ),
+    "max_layer_par": _("PAR = max / mean over the ranks of the layer in which it is highest."),
+    "share": _("A node's part of all requests that its role received."),
+    "max": _("The highest value in the window."),
+    "p50": _("Half of the requests lie at or below it (linear interpolation)."),
+    "p95": _("95 % of the requests lie at or below it (linear interpolation)."),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is: the keys that apply, times in µs since 1970 (UTC)."""
+
+    instance: str | None = None
+    host: str | None = None
+    dp_rank: int | None = None
+    domain: str | None = None  # `Domain.key`
+    address: str | None = None
+    role: str | None = None
+    period: int | None = None
+    layer: int | None = None
+    rank: int | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number with its formula's name, of whom it speaks, and where it is worst."""
+
+    dimension: Dimension
+    metric: str
+    formula: Formula
+    unit: str
+    value: float  # NaN where it cannot be told
+    subject: Place = Place()
+    worst: Place | None = None
+    chance: float | None = None
+    time_counted: float | None = None  # share of the window that counts
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of lanes: a quantity over time, nodes or ranks, its figures, and both in words.
+
+    `values` are drawn from left to right; NaN is no data. A line without values says why in `absent`.
+    """
+
+    key: str  # dimension and metric, dotted
+    dimension: Dimension
+    label: str
+    headline: str = ""  # e.g. PAR 1.42
+    beside: str = ""  # what to hold it against
+    values: tuple[float, ...] = ()
+    column: str = ""  # what one column is
+    unit: str = ""
+    over_time: bool = False
+    worst: str = ""
+    place: Place | None = None
+    details: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class Experts:
+    """The shape of one instance's experts; None where no file tells it."""
+
+    instance: str
+    periods: int
+    layers: int
+    ranks: int | None
+    slots_per_rank: int | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: which reader, how many rows of it were used, and how far that went."""
+
+    file: SourceFile
+    rows: int | None
+    precision: str
+    status: Status
+    why: str = ""  # one sentence, for every status but `read`
+
+
+@dataclass(frozen=True)
+class NodeName:
+    """A P/D node."""
+
+    address: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole summary. `reading` names what is still to come; empty once complete."""
+
+    name: str
+    path: str
+    hosts: tuple[str, ...] = ()
+    window: tuple[int, int] | None = None  # µs since 1970, UTC
+    domains: tuple[Domain, ...] = ()
+    nodes: tuple[NodeName, ...] = ()
+    experts: tuple[Experts, ...] = ()
+    sources: tuple[Source, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    notes: tuple[Note, ...] = ()
+    lines: tuple[Line, ...] = field(default_factory=tuple)
+    reading: str = ""
+
+    def figures(self) -> list[Figure]:
+        """Return the figures of all lines, in their order."""
+        return [figure for line in self.lines for figure in line.figures]

@@ -1,0 +1,125 @@
+"""The overview as JSON: a contract, documented in the README; a change of meaning raises `SCHEMA`."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import timezone
+from typing import Any, TypeAlias
+
+from lbtui.analysis.overview_lines import instant
+from lbtui.analysis.overview_model import Figure, Overview, Place, Source
+from lbtui.profile import ZONE, Domain
+from lbtui.text import visible
+
+SCHEMA = 1
+
+Json: TypeAlias = dict[str, Any]
+_DIMENSIONS = ("dp", "kv", "pd", "ep", "requests")
+
+
+def as_json(known: Overview, *, ascii_only: bool) -> str:
+    """Return the whole document as text; text from files holds no control characters."""
+    return json.dumps(document(known), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def document(known: Overview) -> Json:
+    """Return the document as plain dicts, lists, strings and finite numbers."""
+    metrics: dict[str, list[Json]] = {dimension: [] for dimension in _DIMENSIONS}
+    for figure in known.figures():
+        metrics[figure.dimension].append(_figure(figure))
+    return {"schema": SCHEMA, "profile": _profile(known), "metrics": metrics, "findings": []}
+
+
+def _profile(known: Overview) -> Json:
+    begin, end = known.window or (None, None)
+    return {
+        "path": known.path,
+        "hosts": [visible(host) for host in known.hosts],
+        "window": {"start": iso(begin), "end": iso(end), "zone": ZONE.tzname(None)},
+        "dp_domains": [_domain(domain) for domain in known.domains],
+        "nodes": [{"address": visible(node.address), "role": visible(node.role)} for node in known.nodes],
+        "experts": [
+            {
+                "instance": visible(experts.instance),
+                "periods": experts.periods,
+                "layers": experts.layers,
+                "ranks": experts.ranks,
+                "slots_per_rank": experts.slots_per_rank,
+            }
+            for experts in known.experts
+        ],
+        "sources": [_source(source) for source in known.sources],
+        "missing": [
+            {"what": missing.what, "reason": missing.reason, "how_to_collect": missing.how_to_collect}
+            for missing in known.missing
+        ],
+        "notes": [{"file": visible(note.file), "text": visible(note.text)} for note in known.notes],
+    }
+
+
+def _domain(domain: Domain) -> Json:
+    return {
+        "instance": visible(domain.instance),
+        "host": visible(domain.host),
+        "dp_rank": domain.dp_rank,
+    }
+
+
+def _source(source: Source) -> Json:
+    return {
+        "file": visible(source.file.path.name),
+        "reader": source.file.reader,
+        "rows": source.rows,
+        "status": source.status,
+        "reason": visible(source.why) or None,
+        "size": source.file.size,
+        "precision": source.precision or None,
+    }
+
+
+def _figure(figure: Figure) -> Json:
+    found: Json = {
+        "metric": figure.metric,
+        "formula": figure.formula,
+        "unit": figure.unit,
+        "subject": _place(figure.subject),
+        "value": _finite(figure.value),
+        "worst": _place(figure.worst) if figure.worst else None,
+    }
+    if figure.chance is not None:
+        found["chance"] = _finite(figure.chance)
+    if figure.time_counted is not None:
+        found["time_counted"] = _finite(figure.time_counted)
+    return found
+
+
+def _place(place: Place) -> Json:
+    keys: Json = {
+        "instance": place.instance,
+        "host": place.host,
+        "dp_rank": place.dp_rank,
+        "address": place.address,
+        "role": place.role,
+        "period": place.period,
+        "layer": place.layer,
+        "rank": place.rank,
+        "start": iso(place.start),
+        "end": iso(place.end),
+    }
+    return {
+        key: visible(value) if isinstance(value, str) else value
+        for key, value in keys.items()
+        if value is not None
+    }
+
+
+def iso(time: int | None) -> str | None:
+    """Return an instant (µs since 1970, UTC) in ISO 8601 with the offset of the files' zone."""
+    if time is None:
+        return None
+    return instant(time).replace(tzinfo=timezone.utc).astimezone(ZONE).isoformat(timespec="microseconds")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

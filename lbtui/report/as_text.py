@@ -1,0 +1,94 @@
+"""The overview as plain text, for pipes, logs and terminals without a screen: no escape sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lbtui.analysis.overview import expert_shape, identity, when
+from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
+from lbtui.profile import ZONE_NAME
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.lanes import sparkline
+from lbtui.render.text import fit, number, plain, printable
+from lbtui.text import _, visible
+
+_LANE = 40
+
+
+def as_text(known: Overview, *, ascii_only: bool) -> str:
+    """Return the report, a fact a line, ending in a line break."""
+    caps = Capabilities("none", unicode=not ascii_only)
+    return "".join(f"{printable(line, caps)}\n" for line in _report(known, caps))
+
+
+def _report(known: Overview, caps: Capabilities) -> Iterator[str]:
+    yield identity(known)
+    yield ""
+    yield from _facts(known)
+    yield ""
+    yield _("Load")
+    for line in known.lines:
+        yield f"  {_line(line, caps)}"
+        yield from (f"      {detail}" for detail in line.details)
+    yield ""
+    yield _("Formulas")
+    used = dict.fromkeys(figure.formula for figure in known.figures())
+    yield from (f"  {_formula(name)}" for name in used)
+    yield ""
+    yield _("Read")
+    yield from (f"  {entry}" for entry in _sources(known))
+    if known.missing:
+        yield ""
+        yield _("Missing")
+        for missing in known.missing:
+            yield f"  {missing.what}"
+            yield "      " + _("why: {reason}").format(reason=missing.reason)
+            yield "      " + _("how: {how}").format(how=missing.how_to_collect)
+    if known.notes:
+        yield ""
+        yield _("Notes on the data")
+        yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
+
+
+def _formula(name: Formula) -> str:
+    return f"{name}: {FORMULAS[name]}"
+
+
+def _facts(known: Overview) -> Iterator[str]:
+    yield _("path      {path}").format(path=known.path)
+    if known.hosts:
+        yield _("hosts     {hosts}").format(hosts=", ".join(map(visible, known.hosts)))
+    if known.window:
+        yield _("window    {window} {zone}").format(window=when(known.window), zone=ZONE_NAME)
+    for instance in dict.fromkeys(domain.instance for domain in known.domains):
+        own = [domain.name for domain in known.domains if domain.instance == instance]
+        yield _("DP        {instance}: {domains}").format(instance=visible(instance), domains=", ".join(own))
+    for role in dict.fromkeys(node.role for node in known.nodes):
+        own = [node.address for node in known.nodes if node.role == role]
+        yield _("nodes     {role}: {nodes}").format(role=visible(role), nodes=", ".join(map(visible, own)))
+    for experts in known.experts:
+        yield _("experts   {instance}: {shape}").format(
+            instance=visible(experts.instance), shape=expert_shape(experts)
+        )
+
+
+def _line(line: Line, caps: Capabilities) -> str:
+    label = plain([fit(line.label, 12, caps=caps)]).ljust(12)
+    if not line.values:
+        return f"{label} " + _("no data: {why}").format(why=line.absent)
+    lane = plain([sparkline(line.values, caps=caps, width=_LANE)]).ljust(_LANE)
+    return f"{label} {line.headline:<13} {line.beside:<13} {lane}  {line.worst}"
+
+
+def _sources(known: Overview) -> Iterator[str]:
+    for source in known.sources:
+        rows = _("{rows} rows").format(rows=number(source.rows)) if source.rows is not None else ""
+        parts = [
+            f"{source.file.size / 1e6:.2f} MB",
+            rows,
+            source.file.reader if source.rows else "",
+            source.precision,
+            source.status,
+            source.why,
+        ]
+        yield f"{visible(source.file.path.name)}: " + " · ".join(part for part in parts if part)
