@@ -1,0 +1,31 @@
+"""Steps that DP domains take together: who ends last, and how long the others wait."""
+
+from __future__ import annotations
+
+import polars as pl
+
+# MoE domains meet in every layer; independent ones drift apart until nearly all steps overlap in one chain.
+_MOST_REPEATS = 0.02
+
+
+def steps_together(domain_steps: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the steps of one instance's domains with the common `group` each belongs to, None if they drift.
+
+    Adds `group`, `members` (steps in the group), `wait` (ms from own end to the group's last end) and `last`
+    (ends last). Steps that overlap in time are one group; if domains often take part twice, they do not
+    step together and no waiting can be told from end times.
+    """
+    ordered = domain_steps.sort("start", "domain")
+    if ordered["domain"].n_unique() < 2:
+        return None
+    begins = (pl.col("start") >= pl.col("end").cum_max().shift(1)).fill_null(True)
+    grouped = ordered.with_columns(group=begins.cum_sum())
+    repeats = grouped.group_by("group", "domain").len().filter(pl.col("len") > 1)["len"].sum()
+    if repeats > _MOST_REPEATS * grouped.height:
+        return None
+    end = pl.col("end").max().over("group")
+    return grouped.with_columns(
+        members=pl.len().over("group"),
+        wait=(end - pl.col("end")).dt.total_microseconds() / 1000,
+        last=pl.col("end") == end,
+    ).filter(pl.col("members") > 1)

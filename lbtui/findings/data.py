@@ -1,0 +1,177 @@
+"""Findings on the data themselves: what makes the other findings less certain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from lbtui.findings.evidence import Evidence
+from lbtui.findings.model import Cost, Finding
+from lbtui.findings.thresholds import Thresholds
+from lbtui.text import _, visible
+
+_NO_COST = Cost(None, "", _("data quality costs certainty, not time"))
+
+
+def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    """Yield what the user should mind about the data."""
+    yield from _short(evidence, limits)
+    yield from _missing(evidence)
+    yield from _rebuilt(evidence)
+    yield from _vanished(evidence)
+    yield from _unknown_ranks(evidence)
+    yield from _units(evidence)
+    yield from _clock_skew(evidence, limits)
+
+
+def _note(
+    id: str, metric: str, value: float, threshold: float, message: str, advice: str, evidence: str
+) -> Finding:
+    return Finding(
+        id=id,
+        dimension="data",
+        severity="info",
+        subject={},
+        window=None,
+        metric=metric,
+        value=value,
+        threshold=threshold,
+        cost=_NO_COST,
+        message=message,
+        advice=advice,
+        evidence=evidence,
+        excess=1.0,
+    )
+
+
+def _short(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    window = evidence.window()
+    if window is None:
+        return
+    seconds = (window[1] - window[0]).total_seconds()
+    if seconds < limits.short_capture_seconds:
+        yield _note(
+            "data.capture.short",
+            "seconds captured",
+            seconds,
+            limits.short_capture_seconds,
+            _("The capture is {seconds:.0f} s long; what is rarer than that is not in it.").format(
+                seconds=seconds
+            ),
+            _("Record at least {seconds:.0f} s of steady load.").format(seconds=limits.short_capture_seconds),
+            _("first and last time in all files"),
+        )
+
+
+def _missing(evidence: Evidence) -> Iterator[Finding]:
+    for missing in evidence.missing:
+        yield _note(
+            "data.missing",
+            "frames without data",
+            1,
+            1,
+            _("No {what}: {reason}.").format(what=missing.what, reason=missing.reason),
+            missing.how_to_collect,
+            missing.what,
+        )
+
+
+def _rebuilt(evidence: Evidence) -> Iterator[Finding]:
+    nodes = evidence.frame("nodes")
+    differing = nodes.filter(pl.col("running") != pl.col("running_written"))
+    if differing.height:
+        yield _note(
+            "data.running.rebuilt",
+            "cells rebuilt",
+            differing.height,
+            1,
+            _(
+                "{count} of {all} running counts were rebuilt: the parser writes 0 in bins without events."
+            ).format(count=differing.height, all=nodes.height),
+            _("Do not read running_count of coordinator.csv as it stands."),
+            evidence.file("nodes"),
+        )
+
+
+def _vanished(evidence: Evidence) -> Iterator[Finding]:
+    """Requests that the coordinator's table should hold but does not."""
+    nodes, requests = evidence.frame("nodes"), evidence.frame("requests")
+    if nodes.is_empty() or requests.is_empty():
+        return
+    for (role,), part in nodes.group_by(["role"], maintain_order=True):
+        added = int(part["added"].sum())
+        if added < requests.height:
+            yield _note(
+                "data.rows.vanished",
+                "requests missing from the coordinator's table",
+                requests.height - added,
+                1,
+                _(
+                    "{requests} requests finished, but {role} nodes add up to {added}: rows off the 5 s grid "
+                    "vanish in the parser."
+                ).format(requests=requests.height, role=role, added=added),
+                _("Trust the shares between nodes more than their totals."),
+                evidence.file("nodes"),
+            )
+
+
+def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
+    steps = evidence.frame("steps")
+    unknown = steps.filter(pl.col("dp_rank").is_null())
+    if unknown.height:
+        yield _note(
+            "data.dp_rank.unknown",
+            "forward passes without dp_rank",
+            unknown.height,
+            1,
+            _("{count} of {all} forward passes carry no dp_rank; they are shown as dp? of {hosts}.").format(
+                count=unknown.height,
+                all=steps.height,
+                hosts=visible(", ".join(unknown["host"].unique().sort().to_list()), 200),
+            ),
+            _("Profile the scheduler too (domain Schedule); without DP this is as it should be."),
+            evidence.file("steps"),
+        )
+
+
+def _units(evidence: Evidence) -> Iterator[Finding]:
+    """batch.csv names microseconds `(ms)`; read as what they are, and said."""
+    file = evidence.file("batches")
+    if evidence.frame("batches").height and (file == "batch.csv" or file.endswith(":batch")):
+        yield _note(
+            "data.units.renamed",
+            "columns in another unit than named",
+            2,
+            1,
+            _("start_time(ms) and end_time(ms) of batch are microseconds; they are read as such."),
+            _("Mind this when reading the file with other tools."),
+            file,
+        )
+
+
+def _clock_skew(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    """A hand-off received before it was sent tells that two hosts' clocks differ at least that much."""
+    handoffs = evidence.frame("handoffs").drop_nulls(["sent", "received"])
+    if handoffs.is_empty():
+        return
+    ms = handoffs.select((pl.col("received") - pl.col("sent")).dt.total_microseconds() / 1000).to_series()
+    back = ms.filter(ms < -limits.clock_skew_ms)
+    if len(back) > max(2, 0.05 * len(ms)):
+        worst = -float(back.median())
+        yield _note(
+            "data.clock.skew",
+            "ms by which hand-offs are received before they are sent",
+            worst,
+            limits.clock_skew_ms,
+            _(
+                "{count} of {all} hand-offs are received before they were sent, {ms:.1f} ms on the median: "
+                "clocks "
+                "of hosts differ."
+            ).format(count=len(back), all=len(ms), ms=worst),
+            _(
+                "Synchronise the hosts' clocks (chrony, ntp) before recording; compare times within a host "
+                "only."
+            ),
+            evidence.file("handoffs"),
+        )

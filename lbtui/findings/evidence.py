@@ -1,0 +1,131 @@
+"""What the detectors look at: a profile's frames, and what several of them derive from these once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.data_parallel import (
+    METRICS,
+    Metric,
+    MetricKey,
+    domain_steps,
+    domains_of,
+    metric_lanes,
+    step_intervals,
+)
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_share
+from lbtui.analysis.lockstep import steps_together
+from lbtui.profile import Domain, FrameName, Loaded, Missing, Note
+from lbtui.profile.schema import TIME
+
+_FEWEST_BINS, _MOST_BINS = 24, 160
+_STEPS_A_BIN = 4
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Loads of one instance's domains in equal time bins: [domain, bin], idle time counted as 0."""
+
+    domains: tuple[Domain, ...]
+    edges: np.ndarray  # µs
+    loads: Floats
+
+    def window(self, first: int, last: int) -> tuple[datetime, datetime]:
+        """Return the times of bins [first, last)."""
+        return instant(int(self.edges[first])), instant(int(self.edges[last]))
+
+
+def instant(micros: int) -> datetime:
+    """Return µs since 1970 as a naive UTC datetime, as the frames have it."""
+    return datetime.fromtimestamp(micros / 1e6, tz=timezone.utc).replace(tzinfo=None)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The loaded frames of a profile."""
+
+    frames: Mapping[FrameName, Loaded]
+    missing: tuple[Missing, ...]
+    notes: tuple[Note, ...]
+
+    def frame(self, name: FrameName) -> pl.DataFrame:
+        """Return a frame's rows."""
+        return self.frames[name].frame
+
+    def file(self, name: FrameName) -> str:
+        """Return the file a frame came from, for a finding's evidence."""
+        provenance = self.frames[name].provenance
+        return provenance[0].file if provenance else name
+
+    @cached_property
+    def steps(self) -> pl.DataFrame:
+        """One row per step of a DP domain."""
+        return domain_steps(self.frame("steps"))
+
+    @cached_property
+    def domains(self) -> list[Domain]:
+        """All DP domains."""
+        return domains_of(self.frame("steps"), self.frame("kv"), self.frame("queues"))
+
+    @cached_property
+    def instances(self) -> dict[str, list[Domain]]:
+        """The DP domains of each instance."""
+        grouped: dict[str, list[Domain]] = {}
+        for domain in self.domains:
+            grouped.setdefault(domain.instance, []).append(domain)
+        return grouped
+
+    @cached_property
+    def lockstep(self) -> dict[str, pl.DataFrame | None]:
+        """Each instance's common steps, None where its domains drift."""
+        return {
+            instance: steps_together(self.steps.filter(pl.col("instance") == instance))
+            for instance in self.instances
+        }
+
+    @cached_property
+    def _intervals(self) -> pl.DataFrame:
+        return step_intervals(self.steps)
+
+    def window(self) -> tuple[datetime, datetime] | None:
+        """Return the first and last instant seen in any frame, None without times."""
+        times = [
+            loaded.frame[column]
+            for loaded in self.frames.values()
+            for column in ("time", "start", "end", "arrival")
+            if loaded.frame.schema.get(column) == TIME and loaded.frame[column].count()
+        ]
+        if not times:
+            return None
+        return min(t.min() for t in times), max(t.max() for t in times)  # type: ignore[type-var,return-value]
+
+    def lanes(self, key: MetricKey, domains: list[Domain]) -> list[Lane]:
+        """Return the lanes of a metric."""
+        chosen: Metric = next(m for m in METRICS if m.key == key)
+        window = self.window()
+        until = int(window[1].replace(tzinfo=timezone.utc).timestamp() * 1e6) if window else 0
+        return metric_lanes(chosen, self._intervals, self.frame("kv"), self.frame("queues"), domains, until)
+
+    def binned(self, key: MetricKey, domains: list[Domain]) -> Binned | None:
+        """Return a metric of one instance's domains in bins while there is work, None without values.
+
+        Bins hold some steps each; leading and trailing bins with fewer requests than domains are cut.
+        """
+        lanes = self.lanes(key, domains)
+        spans = [(int(lane.starts[0]), int(lane.ends[-1])) for lane in lanes if len(lane.starts)]
+        if len(spans) < 1:
+            return None
+        begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
+        own = self.steps.filter(pl.col("domain").is_in([d.key for d in domains]))
+        step = float(own["duration"].median() or 50.0) * 1000  # type: ignore[arg-type]
+        bins = int(np.clip((end - begin) / (_STEPS_A_BIN * step), _FEWEST_BINS, _MOST_BINS))
+        edges = bin_edges(begin, end, bins)
+        loads = np.nan_to_num(bin_lanes(lanes, edges).mean) * held_share(lanes, edges)
+        return Binned(tuple(domains), edges, loads)

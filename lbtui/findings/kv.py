@@ -1,0 +1,207 @@
+"""Findings on KV caches: a domain at its last blocks, uneven pools, uneven use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.lanes import Lane, sampled
+from lbtui.analysis.scan import find_excess
+from lbtui.findings.dp import subject_of
+from lbtui.findings.evidence import Evidence, instant
+from lbtui.findings.model import Cost, Finding
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import Domain
+from lbtui.text import _, visible
+
+
+def find_kv(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    """Yield the findings on the KV caches of every instance's domains."""
+    for domains in evidence.instances.values():
+        pools = {d.key: pool for d in domains if (pool := _pool(evidence, d)) is not None}
+        exhausted = [f for d in domains if d.key in pools for f in _exhausted(evidence, limits, d, pools)]
+        yield from exhausted
+        if len(pools) > 1:
+            yield from _uneven_pools(evidence, limits, domains, pools)
+            yield from _uneven_use(evidence, limits, domains, pools)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    total: int
+    peak_usage: float  # 0..1
+
+
+def _pool(evidence: Evidence, domain: Domain) -> _Pool | None:
+    readings = evidence.frame("kv").filter(pl.col("domain") == domain.key)
+    total = readings["total_blocks"].max()
+    usage = readings["usage"].max()
+    return _Pool(total, usage) if isinstance(total, int) and isinstance(usage, float) else None
+
+
+def _exhausted(
+    evidence: Evidence, limits: Thresholds, domain: Domain, pools: dict[str, _Pool]
+) -> Iterator[Finding]:
+    """The free share is at its floor while requests wait or are swapped out.
+
+    A request takes several blocks at once, so the floor is the least that a waiting request met.
+    """
+    pool = pools[domain.key]
+    (free,) = evidence.lanes("kv_free", [domain])
+    (waiting,) = evidence.lanes("waiting", [domain])
+    if not len(free.starts) or not len(waiting.starts):
+        return
+    begin, end = int(free.starts[0]), int(max(free.ends[-1], waiting.ends[-1]))
+    loads, weights, times = sampled([free, waiting], begin, end, idle_is_zero=False)
+    needed = max(_blocks_a_request(evidence, domain), limits.kv_free_share * pool.total)
+    starved = (loads[0] <= needed) & (loads[1] > 0) & (loads[0] < 0.5 * pool.total)
+    share = float(weights[starved].sum() / weights.sum())
+    if share < limits.kv_exhausted_share or pool.peak_usage < 0.6:
+        return
+    where = np.flatnonzero(starved)
+    window = (instant(int(times[where[0]])), instant(int(times[where[-1]] + weights[where[-1]])))
+    lowest = int(np.nanmin(loads[0]))
+    waiting_seconds = float((weights[starved] * loads[1][starved]).sum() / 1e6)
+    yield Finding(
+        id="kv.exhausted",
+        dimension="kv",
+        severity="critical",
+        subject=subject_of(domain),
+        window=window,
+        metric="share of the run at the last KV blocks with requests waiting",
+        value=share,
+        threshold=limits.kv_exhausted_share,
+        cost=Cost(
+            waiting_seconds,
+            "request·s",
+            _(
+                "{value:.1f} request-seconds of waiting for KV blocks (Σ waiting × time at the last blocks)"
+            ).format(value=waiting_seconds),
+        ),
+        message=_(
+            "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share:.0%} of the "
+            "run."
+        ).format(domain=_name(domain), lowest=lowest, total=pool.total, share=share)
+        + _beside_peers(domain, pools),
+        advice=_(
+            "Find out why this domain has fewer blocks (npu memory left over at start, another process on "
+            "the "
+            "card, npuMemSize / gpu-memory-utilization), or send it fewer and shorter requests; a larger "
+            "pool "
+            "on all domains only if all run out."
+        ),
+        evidence=_("{kv}: free blocks; {queues}: waiting").format(
+            kv=evidence.file("kv"), queues=evidence.file("queues")
+        ),
+        excess=share / limits.kv_exhausted_share,
+    )
+
+
+def _blocks_a_request(evidence: Evidence, domain: Domain) -> float:
+    """Return the median number of blocks that one allocation takes, 1 where it cannot be seen."""
+    free = evidence.frame("kv").filter(pl.col("domain") == domain.key)["free_blocks"].cast(pl.Int64)
+    taken = -free.diff().drop_nulls()
+    return float(taken.filter(taken > 0).median() or 1.0)
+
+
+def _beside_peers(domain: Domain, pools: dict[str, _Pool]) -> str:
+    others = [p.total for key, p in pools.items() if key != domain.key]
+    if not others:
+        return ""
+    return " " + _("Its peers own {blocks:,.0f} on the median.").format(blocks=median(others))
+
+
+def _name(domain: Domain) -> str:
+    return visible(f"{domain.name} ({domain.host})")
+
+
+def _uneven_pools(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], pools: dict[str, _Pool]
+) -> Iterator[Finding]:
+    """A pool far smaller than those of the peers: a fact of configuration, no matter of chance."""
+    for domain in domains:
+        if domain.key not in pools:
+            continue
+        others = [p.total for key, p in pools.items() if key != domain.key]
+        ratio = pools[domain.key].total / median(others)
+        if ratio > limits.kv_pool_ratio:
+            continue
+        yield Finding(
+            id="kv.skew",
+            dimension="kv",
+            severity="warning",
+            subject=subject_of(domain),
+            window=None,
+            metric="KV blocks owned / median of peers",
+            value=ratio,
+            threshold=limits.kv_pool_ratio,
+            cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
+            message=_("{domain} owns {total:,} KV blocks, its peers {others:,.0f} on the median.").format(
+                domain=_name(domain), total=pools[domain.key].total, others=median(others)
+            ),
+            advice=_(
+                "Equal domains need equal pools: compare the memory left for KV on each card at start "
+                "(npuMemSize, gpu-memory-utilization, other processes)."
+            ),
+            evidence=_("{file}: the most blocks each domain ever had free, or its total").format(
+                file=evidence.file("kv")
+            ),
+            excess=limits.kv_pool_ratio / max(ratio, 1e-3),
+        )
+
+
+def _uneven_use(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], pools: dict[str, _Pool]
+) -> Iterator[Finding]:
+    """Blocks used far above the peers' for a while, when equal pools are well filled."""
+    known = [d for d in domains if d.key in pools]
+    lanes = evidence.lanes("kv_usage", known)
+    spans = [(int(lane.starts[0]), int(lane.ends[-1])) for lane in lanes if len(lane.starts)]
+    if len(spans) < 2:
+        return
+    loads = _even_grid(lanes, min(s[0] for s in spans), max(s[1] for s in spans))
+    begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
+    found = find_excess(loads, least_ratio=limits.kv_peak_ratio, least_excess=0.15, p_value=limits.p_value)
+    for excess in found:
+        domain = known[excess.lane]
+        peak = float(loads[excess.lane, excess.first : excess.last].max())
+        if peak < limits.kv_peak_usage:
+            continue
+        width = (end - begin) / loads.shape[1]
+        yield Finding(
+            id="kv.skew",
+            dimension="kv",
+            severity="warning",
+            subject=subject_of(domain),
+            window=(
+                instant(int(begin + excess.first * width)),
+                instant(int(begin + excess.last * width)),
+            ),
+            metric="KV usage / mean of peers",
+            value=excess.ratio,
+            threshold=limits.kv_peak_ratio,
+            cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
+            message=_("{domain} uses {own:.0%} of its KV blocks, its peers {peers:.0%}.").format(
+                domain=_name(domain), own=excess.own, peers=excess.peers
+            ),
+            advice=_(
+                "Balance by KV blocks (tokens held), not by the number of requests: long prompts and outputs "
+                "fill a domain whose batch looks like the others'."
+            ),
+            evidence=_("{file}: usage in the window").format(file=evidence.file("kv")),
+            excess=excess.ratio / limits.kv_peak_ratio,
+            p_value=excess.p_value,
+        )
+
+
+_GRID = 120
+
+
+def _even_grid(lanes: list[Lane], begin: int, end: int) -> np.ndarray:
+    from lbtui.analysis.lanes import bin_edges, bin_lanes
+
+    return np.nan_to_num(bin_lanes(lanes, bin_edges(begin, end, _GRID)).mean)

@@ -1,0 +1,75 @@
+"""A finding: what is unbalanced, where, when, how much, what it costs and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "data"]
+Severity: TypeAlias = Literal["critical", "warning", "info"]
+SubjectValue: TypeAlias = str | int
+
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the users pay; `value` is None where it cannot be known, and `text` says why."""
+
+    value: float | None
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding. `id` is stable and dotted; `subject` has the keys of DESIGN.md that apply.
+
+    `excess` is how far the metric is beyond its threshold (value / threshold for metrics that rise): the
+    order within a severity. `p_value` is the probability of such a figure by chance alone, None where
+    chance plays no part.
+    """
+
+    id: str
+    dimension: Dimension
+    severity: Severity
+    subject: Mapping[str, SubjectValue]
+    window: tuple[datetime, datetime] | None  # UTC; None is the whole profile
+    metric: str
+    value: float
+    threshold: float
+    cost: Cost
+    message: str
+    advice: str
+    evidence: str
+    excess: float
+    p_value: float | None = None
+    consequences: tuple[Finding, ...] = field(default=())
+
+    def explaining(self, others: tuple[Finding, ...]) -> Finding:
+        """Return this finding with `others` listed as what follows from it."""
+        return replace(self, consequences=(*self.consequences, *others))
+
+    def overlaps(self, other: Finding) -> bool:
+        """Tell whether the two share any time; the whole profile overlaps everything."""
+        if self.window is None or other.window is None:
+            return True
+        return self.window[0] < other.window[1] and other.window[0] < self.window[1]
+
+
+def ranked(findings: list[Finding]) -> list[Finding]:
+    """Return the findings most severe first, within that most costly, then most beyond the threshold.
+
+    Costs in the same unit compare; an unknown cost comes after known ones of its severity.
+    """
+    return sorted(
+        findings,
+        key=lambda f: (
+            SEVERITIES.index(f.severity),
+            -f.excess if f.cost.value is None else -max(f.excess, 1.0) - 1e-6,
+            -(f.cost.value or 0.0),
+            f.id,
+        ),
+    )

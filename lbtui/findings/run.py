@@ -1,0 +1,34 @@
+"""All findings of a profile: the one function behind screen, report and JSON."""
+
+from __future__ import annotations
+
+from lbtui.findings.causes import explained
+from lbtui.findings.data import find_data
+from lbtui.findings.dp import find_dp
+from lbtui.findings.ep import find_ep
+from lbtui.findings.evidence import Evidence
+from lbtui.findings.kv import find_kv
+from lbtui.findings.model import Finding, ranked
+from lbtui.findings.pd import find_pd
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import SCHEMAS, Profile, Progress
+
+
+def find_all(
+    profile: Profile, thresholds: Thresholds | None = None, progress: Progress | None = None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with a profile, most severe first, each with what follows from it.
+
+    Loads every frame. Raises `Cancelled` when `progress` does.
+    """
+    limits = thresholds or Thresholds()
+    frames = {name: profile.load(name, progress) for name in SCHEMAS}
+    notes = tuple(note for loaded in frames.values() for note in loaded.notes)
+    evidence = Evidence(frames, profile.missing(), notes)
+    imbalances = [
+        *find_dp(evidence, limits),
+        *find_kv(evidence, limits),
+        *find_pd(evidence, limits),
+        *find_ep(evidence, limits),
+    ]
+    return (*ranked(explained(imbalances)), *find_data(evidence, limits))

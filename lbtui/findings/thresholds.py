@@ -1,0 +1,101 @@
+"""Every threshold of the findings, in one place, with its source; settable in a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lbtui.text import _, visible
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same code under its older name
+    import tomli as tomllib
+
+
+def _threshold(default: float, text: str) -> Any:
+    return field(default=default, metadata={"text": text})
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Effects below these are no findings, however certain; `p_value` bounds chance for all of them."""
+
+    p_value: float = _threshold(0.01, _("probability of chance below which an effect counts as real"))
+    dp_batch_ratio: float = _threshold(1.4, _("requests in flight of a DP domain / mean of its peers"))
+    dp_batch_excess: float = _threshold(1.0, _("requests that it must carry beyond its peers at least"))
+    dp_queue_ratio: float = _threshold(2.0, _("waiting requests of a DP domain / mean of its peers"))
+    dp_queue_waiting: float = _threshold(0.5, _("waiting requests of the domain, mean over the window"))
+    dp_straggler_ratio: float = _threshold(
+        1.08, _("step time of a domain or card / its peers at the same load")
+    )
+    kv_free_share: float = _threshold(0.05, _("free share of a domain's KV blocks that counts as exhausted"))
+    kv_exhausted_share: float = _threshold(
+        0.02, _("share of the run at the last blocks with requests waiting")
+    )
+    kv_pool_ratio: float = _threshold(0.6, _("KV pool of a domain / median of its instance"))
+    kv_peak_ratio: float = _threshold(1.5, _("peak KV usage of a domain / median of its peers"))
+    kv_peak_usage: float = _threshold(0.5, _("peak KV usage from which an uneven peak matters"))
+    pd_node_ratio: float = _threshold(1.25, _("requests of a P/D node / mean of its role"))
+    pd_busy_share: float = _threshold(
+        0.85, _("share of time a side computes from which it is the bottleneck")
+    )
+    pd_idle_share: float = _threshold(0.5, _("share of time the other side computes below which it is idle"))
+    pd_decode_kv: float = _threshold(0.8, _("KV usage of decode domains (field target about 80 %)"))
+    pd_transfer_ratio: float = _threshold(1.5, _("median KV pull time of a rank / median of the others"))
+    ep_rank_ratio: float = _threshold(
+        1.15, _("mean load of an EP rank over layers and periods / mean of the ranks")
+    )
+    ep_par: float = _threshold(1.3, _("PAR over ranks that asks for re-balancing (MindIE flash_lb)"))
+    ep_par_mild: float = _threshold(1.18, _("PAR over ranks, mean/max < 0.85 (vllm-ascend FlashLB)"))
+    ep_expert_ratio: float = _threshold(4.5, _("load of an expert / mean expert of its layer"))
+    ep_slow_ratio: float = _threshold(1.08, _("time of a rank per load / median of the ranks"))
+    eplb_gain: float = _threshold(0.05, _("fall of mean PAR between periods below which EPLB does nothing"))
+    short_capture_seconds: float = _threshold(120.0, _("capture length below which figures are uncertain"))
+    clock_skew_ms: float = _threshold(5.0, _("difference of two hosts' clocks"))
+
+
+class BadThresholds(Exception):
+    """A thresholds file cannot be used; the text says which line of it and why."""
+
+
+def described() -> list[tuple[str, float, str]]:
+    """Return name, default and meaning of every threshold, for the help."""
+    return [(f.name, float(f.default), f.metadata["text"]) for f in dataclasses.fields(Thresholds)]  # type: ignore[arg-type]
+
+
+def from_file(path: Path) -> Thresholds:
+    """Return the defaults with the `[thresholds]` table of a TOML file over them.
+
+    Raises `BadThresholds` with a sentence for a file that cannot be read, unknown names and wrong values.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("thresholds", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadThresholds(
+            _("{file} cannot be read as TOML: {why}.").format(
+                file=visible(str(path)), why=visible(str(error), 200)
+            )
+        ) from error
+    return with_changes(table, str(path))
+
+
+def with_changes(table: Mapping[str, Any], file: str) -> Thresholds:
+    """Return the defaults changed by `table`; raises `BadThresholds` as `from_file` does."""
+    known = {f.name for f in dataclasses.fields(Thresholds)}
+    for name, value in table.items():
+        if name not in known:
+            raise BadThresholds(
+                _("{file}: there is no threshold {name}; there are {known}.").format(
+                    file=visible(file), name=visible(str(name)), known=", ".join(sorted(known))
+                )
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise BadThresholds(
+                _("{file}: {name} must be a number above 0.").format(file=visible(file), name=name)
+            )
+    return Thresholds(**{name: float(value) for name, value in table.items()})
