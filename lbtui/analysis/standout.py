@@ -13,12 +13,16 @@ from lbtui.analysis.imbalance import Floats
 
 @dataclass(frozen=True)
 class Standout:
-    """Bins [first, last) in which lane `lane` differs from its group's mean; `peak` is the worst of them."""
+    """Bins [first, last) in which lane `lane` differs from its group's mean.
+
+    `centre` is the bin by whose end half of the excess has gathered: unlike the worst bin it lies well
+    inside, and unlike the middle never in a lull.
+    """
 
     lane: int
     first: int
     last: int
-    peak: int
+    centre: int
     excess: float  # mean over the bins of value − mean of the group's lanes, in the lanes' unit
     score: float  # excess × √bins
 
@@ -45,17 +49,17 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
     in noise: a short spike needs to be higher than a long one, a long one covers no more than it fills.
     """
     lanes, bins = excess.shape
-    waiting: list[tuple[float, Standout, int, int]] = []
+    waiting: list[tuple[float, int, int, int, Standout]] = []
 
     def search(lane: int, begin: int, end: int) -> None:
         if end > begin and (found := _best(excess[lane], lane, begin, end)).score > 0:
-            heapq.heappush(waiting, (-found.score, found, begin, end))
+            heapq.heappush(waiting, (-found.score, lane, begin, end, found))
 
     for lane in range(lanes):
         search(lane, 0, bins)
     places: list[Standout] = []
     while waiting and len(places) < limit:
-        _score, place, begin, end = heapq.heappop(waiting)
+        _score, _lane, begin, end, place = heapq.heappop(waiting)
         places.append(place)
         search(place.lane, begin, place.first)
         search(place.lane, place.last, end)
@@ -81,5 +85,6 @@ def _best(row: Floats, lane: int, begin: int, end: int) -> Standout:
             best = (score, at, length)
     score, at, length = best
     first, last = begin + at, begin + at + length
-    peak = first + int(row[first:last].argmax())
-    return Standout(lane, first, last, peak, score / length**0.5, score)
+    gathered = np.cumsum(row[first:last])
+    centre = first + int(np.argmax(gathered >= gathered[-1] / 2))
+    return Standout(lane, first, last, centre, score / length**0.5, score)

@@ -1,0 +1,73 @@
+"""The line chart of a step's metric against forward_iter, one line per dp_rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from lbtui.analysis.data_parallel import Metric, metric
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.chart import line_chart
+from lbtui.text import _
+from lbtui.ui.panes.dp_data import DpData, Measured, instant
+
+# As many lines as there are distinct colours.
+MOST_LINES = 8
+
+
+@dataclass(frozen=True)
+class ChartKey:
+    """All that a chart depends on."""
+
+    metric: Metric
+    instance: str
+    lanes: tuple[int, ...]
+    window: tuple[int, int]
+    width: int
+    height: int
+
+
+def chart_key(measured: Measured, domain: str, window: tuple[int, int], width: int, height: int) -> ChartKey:
+    """Return which chart is shown: of the cursor's instance, the lanes that stand out most and the cursor's.
+
+    A metric that is not one of steps has no forward_iter; then it is the batch size.
+    """
+    own = measured.index(domain) or 0
+    instance = measured.domains[own].instance
+    lanes = measured.lanes_of(instance)
+    if len(lanes) > MOST_LINES:
+        others = sorted((i for i in lanes if i != own), key=lambda i: (-measured.scores[i], i))
+        lanes = sorted([own, *others[: MOST_LINES - 1]])
+    chosen = measured.metric if measured.metric.frame == "steps" else metric("batch_size")
+    return ChartKey(chosen, instance, tuple(lanes), window, width, height)
+
+
+def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabilities) -> list[Row]:
+    """Return the chart: x is forward_iter, which every card counts for itself, y the metric."""
+    begin, end = (pl.lit(instant(edge)) for edge in key.window)
+    series = []
+    for i in key.lanes:
+        table = data.tables.get(measured.domains[i].key)
+        if table is None:
+            continue
+        part = table.frame.filter(pl.col("end") > begin, pl.col("start") < end).sort("forward_iter")
+        ys = part[key.metric.column].cast(pl.Float64).fill_null(float("nan"))
+        series.append((measured.domains[i].name, part["forward_iter"].to_list(), ys.to_list()))
+    count = len(measured.lanes_of(key.instance))
+    title = _("{metric} against forward_iter, {instance}").format(
+        metric=key.metric.label, instance=key.instance
+    )
+    if count > len(key.lanes):
+        title += " " + _("({shown} of {count} domains: those that stand out most)").format(
+            shown=len(key.lanes), count=count
+        )
+    return line_chart(
+        series,
+        width=key.width,
+        height=key.height,
+        caps=caps,
+        title=f" {title}",
+        x_label=_("forward_iter (each domain counts its own)"),
+        y_label=key.metric.unit,
+    )

@@ -1,0 +1,274 @@
+"""What the DP pane draws, computed once per metric or once per view; nothing of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lbtui.analysis.data_parallel import (
+    Metric,
+    domain_steps,
+    domains_of,
+    metric_lanes,
+    step_intervals,
+)
+from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.lanes import (
+    Lane,
+    LaneStatistics,
+    Micros,
+    bin_edges,
+    bin_lanes,
+    held_lanes,
+    idle_as_zero,
+    lane_statistics,
+    lanes_evenness,
+)
+from lbtui.analysis.standout import excess_over_peers, lane_scores, standouts
+from lbtui.profile import Domain
+
+# Time bins in which places that stand out are looked for, and how many places are kept.
+SCAN_BINS = 512
+PLACES = 9
+
+_EPOCH = datetime(1970, 1, 1)
+
+
+def instant(micros: int) -> datetime:
+    """Return µs since 1970 as the UTC datetime that the frames hold."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """The steps of one domain, looked up by time."""
+
+    starts: Micros
+    ends: Micros  # held over the bubble
+    frame: pl.DataFrame  # rows of `step_intervals`
+
+    def at(self, time: int) -> tuple[dict[str, Any], bool] | None:
+        """Return the step at an instant, or the last before it, and whether it still runs."""
+        i = int(np.searchsorted(self.starts, time, side="right")) - 1
+        return (self.frame.row(i, named=True), time < int(self.ends[i])) if i >= 0 else None
+
+
+@dataclass(frozen=True)
+class DpData:
+    """What holds for every metric."""
+
+    domains: tuple[Domain, ...]
+    begin: int  # µs
+    end: int
+    steps: pl.DataFrame
+    batches: pl.DataFrame
+    intervals: pl.DataFrame
+    tables: Mapping[str, StepTable]  # by `Domain.key`
+
+    @property
+    def size(self) -> int:
+        """How many steps there are: whether to compute at once or in a worker."""
+        return self.intervals.height
+
+
+def dp_data(
+    steps: pl.DataFrame, batches: pl.DataFrame, kv: pl.DataFrame | None, queues: pl.DataFrame | None
+) -> DpData:
+    """Return what all metrics share; `kv` and `queues` are needed only where there are no steps."""
+    intervals = step_intervals(domain_steps(steps))
+    frames = [frame for frame in (steps, batches, kv, queues) if frame is not None]
+    begins: list[int] = []
+    ends: list[int] = []
+    for frame in (intervals, batches, kv, queues):
+        if frame is None or frame.is_empty():
+            continue
+        first, last = ("start", "end") if "start" in frame.columns else ("time", "time")
+        begins.append(_micros(frame[first].min()))
+        ends.append(_micros(frame[last].max()))
+        # Steps alone tell the window where there are any: it must not move when KV is loaded.
+        break
+    tables = {
+        str(key[0]): StepTable(
+            part["start"].cast(pl.Int64).to_numpy(), part["end"].cast(pl.Int64).to_numpy(), part
+        )
+        for key, part in intervals.partition_by("domain", as_dict=True).items()
+    }
+    begin = begins[0] if begins else 0
+    return DpData(
+        tuple(domains_of(*frames)),
+        begin,
+        max(ends[0] if ends else 0, begin + 1),
+        steps,
+        batches,
+        intervals,
+        tables,
+    )
+
+
+def _micros(time: object) -> int:
+    assert isinstance(time, datetime)
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a lane stands out: lane index, from, to and centre (µs), mean excess over its peers."""
+
+    lane: int
+    begin: int
+    end: int
+    centre: int
+    excess: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of every domain over the whole profile."""
+
+    metric: Metric
+    domains: tuple[Domain, ...]
+    lanes: tuple[Lane, ...]
+    prefill: tuple[Lane, ...]  # 1 while a step with prefill runs, for batch size only
+    places: tuple[Place, ...]  # the most outstanding first
+    scores: tuple[float, ...]  # per lane: of its most outstanding place
+
+    @property
+    def has_values(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(len(lane.values) for lane in self.lanes)
+
+    def index(self, domain: str) -> int | None:
+        """Return which lane is the domain's."""
+        return next((i for i, d in enumerate(self.domains) if d.key == domain), None)
+
+    @property
+    def instances(self) -> list[str]:
+        """The instances, in the order of their lanes."""
+        return list(dict.fromkeys(d.instance for d in self.domains))
+
+    def lanes_of(self, instance: str) -> list[int]:
+        """Return which lanes are of an instance."""
+        return [i for i, d in enumerate(self.domains) if d.instance == instance]
+
+
+def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
+    """Return the lanes of a metric; `frame` is the canonical frame it is taken from."""
+    known = {d.key for d in data.domains}
+    more = [] if chosen.frame == "steps" else [d for d in domains_of(frame) if d.key not in known]
+    domains = (*data.domains, *more)
+    # Lanes of an instance stay together.
+    domains = tuple(sorted(domains, key=lambda d: d.instance))
+    keys = [d.key for d in domains]
+    lanes = metric_lanes(chosen, data.intervals, frame, frame, domains, data.end)
+    prefill: list[Lane] = []
+    if chosen.idle_is_zero:
+        busy = held_lanes(
+            data.intervals.with_columns(runs=pl.lit(1.0)), key="domain", value="runs", keys=keys
+        )
+        lanes = idle_as_zero(lanes, busy, data.begin, data.end)
+    if chosen.key == "batch_size":
+        marked = data.intervals.with_columns(prefill=(pl.col("phase") != "decode").cast(pl.Float64))
+        prefill = held_lanes(marked, key="domain", value="prefill", keys=keys)
+    edges = bin_edges(data.begin, data.end, SCAN_BINS)
+    loads = bin_lanes(lanes, edges, each_alike=chosen.each_alike).mean
+    excess = excess_over_peers(loads, [d.instance for d in domains])
+    if not chosen.more_is_load:
+        excess = -excess
+    places = tuple(
+        Place(
+            s.lane,
+            int(edges[s.first]),
+            int(edges[s.last]),
+            int(edges[s.centre] + edges[s.centre + 1]) // 2,
+            s.excess,
+        )
+        for s in standouts(excess, PLACES)
+    )
+    return Measured(chosen, domains, tuple(lanes), tuple(prefill), places, tuple(lane_scores(excess)))
+
+
+@dataclass(frozen=True)
+class Evenness:
+    """How even an instance's lanes are: max / mean, or min / mean for what one can run out of."""
+
+    columns: Floats  # NaN where it says nothing
+    value: float  # of the whole window
+    chance: float | None
+    share_counted: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One metric in one window at one number of columns; arrays are [lane, column]."""
+
+    window: tuple[int, int]
+    edges: Micros
+    mean: Floats
+    worst: Floats  # the highest of each column; the lowest for what one can run out of
+    prefill: npt.NDArray[np.bool_] | None
+    statistics: tuple[LaneStatistics, ...]
+    evenness: Mapping[str, Evenness]  # by instance, where it has several lanes
+
+    @property
+    def columns(self) -> int:
+        """How many columns."""
+        return len(self.edges) - 1
+
+    def column_of(self, time: int) -> int:
+        """Return the column an instant falls in, kept inside."""
+        at = int(np.searchsorted(self.edges, time, side="right")) - 1
+        return max(0, min(self.columns - 1, at))
+
+    def middle(self, column: int) -> int:
+        """Return the instant in the middle of a column."""
+        return int(self.edges[column] + self.edges[column + 1]) // 2
+
+
+def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
+    """Return what is drawn of a metric in a window."""
+    metric = measured.metric
+    edges = bin_edges(*window, columns)
+    bins = bin_lanes(measured.lanes, edges, each_alike=metric.each_alike)
+    groups = [d.instance for d in measured.domains]
+    prefill = None
+    if measured.prefill:
+        prefill = np.nan_to_num(bin_lanes(measured.prefill, edges).high) > 0
+    return Scene(
+        window,
+        edges,
+        bins.mean,
+        bins.high if metric.more_is_load else bins.low,
+        prefill,
+        tuple(lane_statistics(measured.lanes, *window, groups, each_alike=metric.each_alike)),
+        {
+            instance: _evenness(metric, measured.lanes, rows, bins.mean[rows], window)
+            for instance in measured.instances
+            if len(rows := measured.lanes_of(instance)) > 1
+        },
+    )
+
+
+def _evenness(
+    metric: Metric, lanes: Sequence[Lane], rows: list[int], loads: Floats, window: tuple[int, int]
+) -> Evenness:
+    whole = lanes_evenness(
+        [lanes[i] for i in rows], *window, counts=metric.counts, scarce=not metric.more_is_load
+    )
+    known = ~np.isnan(loads)
+    total, lanes_known = np.where(known, loads, 0.0).sum(axis=0), known.sum(axis=0)
+    if metric.more_is_load:
+        columns = par(loads, axis=0)
+    else:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            low = np.where(known, loads, np.inf).min(axis=0)
+            columns = np.where(total > 0, low * lanes_known / total, np.nan)
+    says_nothing = lanes_known < 2
+    if metric.counts:
+        says_nothing = says_nothing | (total < lanes_known)
+    return Evenness(np.where(says_nothing, np.nan, columns), whole.value, whole.chance, whole.share_counted)

@@ -1,0 +1,84 @@
+"""What the help says of the DP pane's figures."""
+
+from __future__ import annotations
+
+from lbtui.analysis.data_parallel import METRICS
+from lbtui.text import _
+from lbtui.ui.pane import HelpEntry
+from lbtui.ui.panes.dp_data import PLACES, SCAN_BINS
+
+
+def help_of() -> list[HelpEntry]:
+    """Return every quantity on the pane with formula, unit and source."""
+    return [
+        *(HelpEntry(f"{m.label} ({m.unit})", m.formula) for m in METRICS),
+        HelpEntry(
+            _("Domains and lanes"),
+            _(
+                "One lane per DP domain: instance and dp_rank, since prefill and decode instances reuse "
+                "the numbers. The forward passes of a domain's cards that overlap in time are one step: "
+                "its batch counts once, its slowest card sets its time. A batch holds over the bubble "
+                "to the next step if that is no longer than the step. All comparisons are within one "
+                "instance, and each instance has its own scale, from 0 to the largest value drawn (KV "
+                "usage: to 1)."
+            ),
+        ),
+        HelpEntry(
+            _("Column"),
+            _(
+                "The mean over the column's time, or with a the worst value in it (the highest; of free "
+                "blocks the lowest). Batch sizes and tokens are 0 while the domain runs no step; "
+                "forward and bubble time are means over steps, each counted once. A small tick is no "
+                "data."
+            ),
+        ),
+        HelpEntry(
+            _("now, mean, p95, max, × mean"),
+            _(
+                "now: the value at the cursor's instant. mean and p95 over the window shown, each value "
+                "weighted by how long it holds, idle time as 0 for batch sizes and tokens; for forward "
+                "and bubble time every step counts once. p95: the least value at or below which 95 % of "
+                "that weight lies. × mean: the lane's mean / the mean of its instance's lanes' means; "
+                "bold is the lane furthest to the bad side."
+            ),
+        ),
+        HelpEntry(
+            _("Free KV blocks"),
+            _(
+                "Few is bad: low is drawn hot, p5 and min stand for p95 and max, × mean below 1 is the "
+                "scarce lane, and the lane below shows min / mean over the lanes (1 = even, lower = "
+                "worse; over the window Σ w·min / Σ w·mean) in place of PAR. Pools of different size "
+                "differ without fault."
+            ),
+        ),
+        HelpEntry(
+            _("PAR over lanes"),
+            _(
+                "Peak to average, max / mean over the instance's lanes: 1 = even, higher = worse. A "
+                "column: of the lanes' column means. The window: Σ w·max / Σ w·mean over all instants, "
+                "each weighted by its duration w, idle lanes as 0 for batch sizes and tokens. For "
+                "numbers of requests instants with fewer requests than lanes are left out (one request "
+                "on eight lanes would read 8.0), and beside it stands what chance alone gives: Σ "
+                "w·E[max] / Σ w·mean where each lane holds a Poisson number of requests with the mean "
+                "of that instant."
+            ),
+        ),
+        HelpEntry(
+            _("Outstanding places (n, N; the cursor starts at the first)"),
+            _(
+                "The lane and the interval with the largest Σ (value − mean of the instance's lanes) / "
+                "√length over {bins} equal bins of the whole time: high and long both count. The cursor "
+                "goes to where half of that excess has gathered. Then the next ones that do not "
+                "overlap, {places} at most. s orders lanes by it. It ranks; it is no test against "
+                "chance."
+            ).format(bins=SCAN_BINS, places=PLACES),
+        ),
+        HelpEntry(
+            _("Chart (c)"),
+            _(
+                "The steps of the window, y against forward_iter, one line per dp_rank of the cursor's "
+                "instance. forward_iter counts per card: equal numbers of two domains are not the same "
+                "instant. Metrics that are not of steps show the batch size instead."
+            ),
+        ),
+    ]

@@ -1,0 +1,224 @@
+"""Where everything of the DP picture stands, for any size of terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from lbtui.analysis.data_parallel import MetricKey
+from lbtui.profile import Domain
+from lbtui.ui.panes.dp_data import DpData, Measured, Scene
+
+Statistic: TypeAlias = Literal["mean", "worst"]
+
+# Cells of one figure beside a lane, a blank before it among them.
+FIGURE = 8
+_LEAST_COLUMNS = 12
+# The shortest window: below, a step is wider than the screen.
+_LEAST_WINDOW = 10_000  # µs
+
+
+@dataclass(frozen=True)
+class DpState:
+    """What the user has chosen in this pane."""
+
+    metric: MetricKey = "batch_size"
+    statistic: Statistic = "mean"
+    window: tuple[int, int] | None = None  # µs; None is all
+    time: int = 0  # µs, the cursor
+    domain: str = ""  # `Domain.key`, the cursor
+    by_score: bool = False
+    chart: bool = False
+    top: int = 0  # first lane shown
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Cells of each part. Lanes stand at row `lanes_top`, each `lane_height` lines and `gap` blank ones."""
+
+    label: int
+    columns: int
+    figures: int  # how many of now, mean, p95, max, × mean
+    pointer: bool
+    axis: bool
+    evenness_rows: int  # lines of all evenness lanes
+    evenness_height: int  # lines of one
+    reading: int
+    lanes_top: int
+    lane_height: int
+    gap: int
+    shown: int  # lanes
+
+    @property
+    def lane_rows(self) -> int:
+        """Lines from one lane to the next."""
+        return self.lane_height + self.gap
+
+
+def layout(measured: Measured, width: int, height: int) -> Layout:
+    """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts."""
+    names = short_hosts(measured.domains)
+    natural = max((len(f"{names[d.host]} {d.name}") for d in measured.domains), default=4)
+    narrow = max((len(d.name) for d in measured.domains), default=3)
+    label = min(natural, 24 if width >= 100 else 15) if width >= 60 else narrow
+    figures = 5 if width >= 110 else 3 if width >= 80 else 1 if width >= 50 else 0
+    columns = width - label - 1 - FIGURE * figures
+    if columns < _LEAST_COLUMNS:
+        label, columns = 0, max(1, width)
+    count = len(measured.domains)
+    reading = 3 if height >= 40 or (height >= 18 and width < 110) else 2 if height >= 12 else 1
+    pointer, axis = height >= 5, height >= 7
+    several = sum(1 for i in measured.instances if len(measured.lanes_of(i)) > 1)
+    evenness_height = 2 if height >= 40 else 1
+    evenness_rows = several * evenness_height
+    if evenness_rows > height // 5:
+        # Only that of the cursor's instance.
+        evenness_rows = evenness_height if several and height >= 9 else 0
+    room = height - 1 - pointer - axis - evenness_rows - reading
+    if height < 3:
+        reading, room = max(0, height - 2), 1
+    slot = max(1, room // max(count, 1))
+    lane_height, gap = (min(slot - 1, 3), 1) if slot >= 3 else (slot, 0)
+    return Layout(
+        label,
+        columns,
+        figures if label else 0,
+        pointer,
+        axis,
+        evenness_rows,
+        evenness_height,
+        reading,
+        1 + pointer,
+        lane_height,
+        gap,
+        max(1, min(count, (room + gap) // (lane_height + gap))),
+    )
+
+
+def short_hosts(domains: tuple[Domain, ...]) -> dict[str, str]:
+    """Return a short name of each host: what all hosts begin with is left out, up to a `-`."""
+    hosts = sorted({d.host for d in domains})
+    if len(hosts) < 2:
+        return {host: host for host in hosts}
+    common = 0
+    first, last = hosts[0], hosts[-1]
+    while common < min(len(first), len(last)) and first[common] == last[common]:
+        common += 1
+    cut = first.rfind("-", 0, common) + 1
+    return {host: host[cut:] for host in hosts}
+
+
+def lane_order(measured: Measured, by_score: bool) -> list[int]:
+    """Return the lanes from top to bottom: by instance and rank, or by how far they stand out.
+
+    Lanes of an instance stay together: only they are compared with one another.
+    """
+    order = list(range(len(measured.domains)))
+    if not by_score:
+        return order
+    best = {i: max(measured.scores[lane] for lane in measured.lanes_of(i)) for i in measured.instances}
+    return sorted(
+        order,
+        key=lambda i: (
+            -best[measured.domains[i].instance],
+            measured.domains[i].instance,
+            -measured.scores[i],
+            i,
+        ),
+    )
+
+
+def whole(data: DpData) -> tuple[int, int]:
+    """Return the window of everything."""
+    return data.begin, data.end
+
+
+def view_window(state: DpState, data: DpData) -> tuple[int, int]:
+    """Return the window that is drawn."""
+    return state.window or whole(data)
+
+
+# Moves: each returns the state after a key.
+
+
+def moved(state: DpState, data: DpData, view: Scene, columns: int) -> DpState:
+    """Return the state after the cursor went `columns` to the right; at the edge the window goes along."""
+    column = view.column_of(state.time) + columns
+    if 0 <= column < view.columns:
+        return replace(state, time=view.middle(column))
+    begin, end = view.window
+    time = state.time + round(columns * (end - begin) / view.columns)
+    time = max(data.begin, min(data.end - 1, time))
+    return reaching(replace(state, time=time), data)
+
+
+def reaching(state: DpState, data: DpData) -> DpState:
+    """Return the state with its window moved, by quarters of its length, until it holds the cursor."""
+    if state.window is None:
+        return state
+    begin, end = state.window
+    length = end - begin
+    quarter = max(1, length // 4)
+    if state.time < begin:
+        begin -= -(-(begin - state.time) // quarter) * quarter
+    elif state.time >= end:
+        begin += ((state.time - end) // quarter + 1) * quarter
+    begin = max(data.begin, min(begin, data.end - length))
+    return replace(state, window=(begin, begin + length))
+
+
+def zoomed(state: DpState, data: DpData, factor: float) -> DpState:
+    """Return the state with its window `factor` times as long, the cursor at the same place of it."""
+    begin, end = view_window(state, data)
+    length = max(_LEAST_WINDOW, round((end - begin) * factor))
+    if length >= data.end - data.begin:
+        return replace(state, window=None)
+    left = round((state.time - begin) / (end - begin) * length)
+    begin = max(data.begin, min(state.time - left, data.end - length))
+    return replace(state, window=(begin, begin + length))
+
+
+def lane_moved(state: DpState, measured: Measured, lanes: int) -> DpState:
+    """Return the state after the cursor went down by `lanes`."""
+    order = lane_order(measured, state.by_score)
+    at = order.index(measured.index(state.domain) or 0)
+    at = max(0, min(len(order) - 1, at + lanes))
+    return replace(state, domain=measured.domains[order[at]].key)
+
+
+def scrolled(state: DpState, measured: Measured, shown: int) -> DpState:
+    """Return the state with `top` changed no more than needed to show the cursor's lane."""
+    order = lane_order(measured, state.by_score)
+    at = order.index(measured.index(state.domain) or 0)
+    top = max(at - shown + 1, min(state.top, at))
+    return replace(state, top=max(0, min(top, len(order) - shown)))
+
+
+def place_moved(state: DpState, data: DpData, measured: Measured, by: int) -> DpState:
+    """Return the state with the cursor at the place `by` ranks further among those that stand out."""
+    if not measured.places:
+        return state
+    here = place_here(state, measured)
+    rank = (here + by) % len(measured.places) if here is not None else 0
+    place = measured.places[rank]
+    return reaching(replace(state, time=place.centre, domain=measured.domains[place.lane].key), data)
+
+
+def place_here(state: DpState, measured: Measured) -> int | None:
+    """Return which place the cursor is in."""
+    lane = measured.index(state.domain)
+    return next(
+        (i for i, p in enumerate(measured.places) if p.lane == lane and p.begin <= state.time < p.end), None
+    )
+
+
+def hit(
+    at: Layout, state: DpState, measured: Measured, view: Scene, x: int, y: int
+) -> tuple[str | None, int | None]:
+    """Return the domain and the instant at a cell of the picture, None where it is none."""
+    column = x - at.label - 1 if at.label else x
+    time = view.middle(column) if 0 <= column < view.columns else None
+    slot, order = (y - at.lanes_top) // at.lane_rows, lane_order(measured, state.by_score)
+    if y < at.lanes_top or slot >= at.shown or state.top + slot >= len(order):
+        return None, time
+    return measured.domains[order[state.top + slot]].key, time

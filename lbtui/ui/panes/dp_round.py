@@ -1,0 +1,101 @@
+"""The page of one scheduling round: the step, its cards and its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from lbtui.analysis.data_parallel import Round
+from lbtui.profile import Domain, format_time
+from lbtui.profile.model import ScheduledRequest
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.text import number, printable
+from lbtui.text import _
+from lbtui.ui.panes.dp_data import instant
+from lbtui.ui.panes.dp_view import length_text
+
+
+def round_title(domain: Domain, time: int) -> str:
+    """Return the page's title."""
+    return _("{domain} of {host} at {time}").format(
+        domain=domain.name, host=domain.host, time=format_time(instant(time), 3)
+    )
+
+
+def round_text(
+    found: Round | None, time: int, requests: Sequence[ScheduledRequest] | None, caps: Capabilities
+) -> Text:
+    """Return the page's text. `requests` is None while they are being read."""
+    text = Text()
+    if found is None:
+        text.append(_("No step of this domain begins at or before this instant."))
+        return text
+    step = found.step
+    begin, end = step["start"], step["end"]
+    after = (instant(time) - end).total_seconds() * 1e6  # type: ignore[operator]
+    if after > 0:
+        sentence = _("The domain is idle here; this is its last step before, which ended {ago} earlier.")
+        text.append(sentence.format(ago=length_text(after)) + "\n\n", style="bold")
+    unknown = _("unknown")
+
+    def say(value: object, unit: str = "") -> str:
+        if value is None:
+            return unknown
+        shown = number(float(value)) if isinstance(value, (int, float)) else str(value)
+        return f"{shown} {unit}".rstrip()
+
+    lines = [
+        (_("batch size"), say(step["batch_size"], _("requests"))),
+        (_("of these prefill"), say(step["prefill_batch_size"])),
+        (_("of these decode"), say(step["decode_batch_size"])),
+        (_("tokens"), say(step["tokens"])),
+        (_("phase"), say(step["phase"])),
+        (_("forward_iter"), say(step["forward_iter"])),
+        (_("begins"), format_time(begin, 6)),  # type: ignore[arg-type]
+        (_("ends"), format_time(end, 6)),  # type: ignore[arg-type]
+        (_("forward time"), say(step["duration"], "ms") + _("  (slowest card)")),
+        (_("bubble time"), say(step["bubble"], "ms") + _("  (least over the cards)")),
+        (_("scheduler"), say(found.scheduler)),
+    ]
+    wide = max(len(name) for name, _value in lines)
+    for name, value in lines:
+        text.append(f"{name:<{wide}}  ", style="dim")
+        text.append(printable(value, caps) + "\n")
+    text.append("\n" + _("Cards of the domain in this step") + "\n", style="bold")
+    ids = [str(card) for card in found.cards["prof_id"]]
+    column = max((len(printable(i, caps)) for i in ids), default=7)
+    heading = (
+        f"{'prof_id':<{column}}  {'forward_iter':>12}  {_('begins'):>15}  {_('ms'):>9}  {_('bubble ms'):>9}"
+    )
+    text.append(heading + "\n", style="dim")
+    for card in found.cards.iter_rows(named=True):
+        text.append(
+            f"{printable(str(card['prof_id']), caps):<{column}}  {say(card['forward_iter']):>12}  "
+            f"{format_time(card['start'], 6):>15}  {say(card['duration']):>9}  {say(card['bubble']):>9}\n"
+        )
+    text.append("\n" + _("Requests of the batch") + "\n", style="bold")
+    text.append(_requests_text(found, requests, caps))
+    return text
+
+
+def _requests_text(found: Round, requests: Sequence[ScheduledRequest] | None, caps: Capabilities) -> Text:
+    if requests is None:
+        return Text(_("reading …"), style="dim")
+    if not requests:
+        why = (
+            _("Not known: no scheduling round of this batch size covers the step.")
+            if found.row is None
+            else _("Not known: this output names no requests of the round (batch.csv res_list).")
+        )
+        return Text(why)
+    ids = [printable(r.request_id, caps) for r in requests]
+    column = max(len(_("request")), *(len(i) for i in ids))
+    text = Text()
+    text.append(f"{_('request'):<{column}}  {_('iter'):>6}  {_('tokens'):>8}\n", style="dim")
+    for shown, request in zip(ids, requests, strict=True):
+        iteration = None if request.iteration is None else float(request.iteration)
+        tokens = None if request.tokens is None else float(request.tokens)
+        line = f"{shown:<{column}}  {number(iteration):>6}  {number(tokens):>8}"
+        text.append(printable(line, caps) + "\n")
+    return text
