@@ -51,7 +51,7 @@ def clock(time: int, decimals: int = 0) -> str:
 
 def span(begin: int, end: int) -> str:
     """Return a stretch of time as wall-clock text, its end without what it shares with the beginning."""
-    decimals = 0 if end - begin >= 10_000_000 else 1
+    decimals = 0 if end - begin >= 2_000_000 else 1
     first, last = clock(begin, decimals), clock(end, decimals)
     return f"{first}–{last[5:]}" if first[:5] == last[:5] else f"{first}–{last}"
 

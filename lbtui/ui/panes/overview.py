@@ -1,32 +1,258 @@
-"""The Overview pane."""
+"""The Overview pane: what this profile is, a line of lanes per dimension, what was read, what is missing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from lbtui.analysis.overview import identity, overviews
+from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
+from lbtui.profile import Cancelled
 from lbtui.render.capabilities import Row
-from lbtui.render.text import fit
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.pages import TextPage
+from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
+from lbtui.ui.panes.overview_view import (
+    Entry,
+    State,
+    detail_text,
+    draw,
+    entries,
+    entry_at,
+    lane_columns,
+)
+from lbtui.ui.selection import Selection
+
+_PANE_OF: dict[Dimension, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 
 
 class OverviewPane(Pane):
-    """The Overview pane."""
+    """The Overview pane: grows while the profile's frames are read, one after the other."""
 
     KEY: ClassVar[str] = "1"
     TITLE: ClassVar[str] = _("Overview")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", _("line"), key_display="↑↓", tooltip=_("to the line above (k)")),
+        Binding("down,j", "move(1)", _("line"), show=False, tooltip=_("to the line below (j)")),
+        Binding("left,h", "column(-1)", _("column"), key_display="←→", tooltip=_("value to the left (h)")),
+        Binding("right,l", "column(1)", _("column"), show=False, tooltip=_("value to the right (l)")),
+        Binding("pageup", "move(-10)", _("up"), show=False, tooltip=_("ten lines up")),
+        Binding("pagedown", "move(10)", _("down"), show=False, tooltip=_("ten lines down")),
+        Binding("home,g", "move(-100000)", _("top"), show=False, tooltip=_("to the first line")),
+        Binding("end,G", "move(100000)", _("end"), show=False, tooltip=_("to the last line")),
+        Binding(
+            "enter",
+            "enter",
+            _("go there"),
+            key_display="⏎",
+            tooltip=_("open the pane of this line where it is worst; of other lines, all there is to say"),
+        ),
+        Binding("i", "details", _("details"), tooltip=_("everything known of this line, on a page")),
+    ]
 
-    def prepare(self, progress: PaneProgress) -> Any:
-        """Return what is drawn."""
-        return None
+    @dataclass
+    class Grown(Message):
+        """A worker of the pane has read more."""
 
-    def ready(self, result: Any) -> None:
-        """Keep what is drawn."""
+        generation: int
+        known: Overview
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._known: Overview | None = None
+        self._state = State()
+
+    # Loading
+
+    def prepare(self, progress: PaneProgress) -> Overview:
+        """Return the complete overview, telling the screen of every part on the way."""
+        generation = self._generation
+        for known in overviews(self.profile, progress):
+            # Small frames report no progress: this is where a cancel takes hold.
+            if generation != self._generation:
+                raise Cancelled
+            if not known.reading:
+                break
+            self.post_message(self.Grown(generation, known))
+        return known
+
+    def on_overview_pane_grown(self, event: Grown) -> None:
+        """Show what is known so far."""
+        event.stop()
+        if event.generation == self._generation and self.stage is Stage.LOADING:
+            self._progress_text = _("reading {frames} …").format(frames=event.known.reading)
+            self._take(event.known)
+
+    def ready(self, result: Overview) -> None:
+        """Keep the complete overview."""
+        self._take(result)
+
+    def _take(self, known: Overview) -> None:
+        self._known = known
+        count = len(known.notes)
+        notes = "" if not count else _("1 note") if count == 1 else _("{count} notes").format(count=count)
+        self.lbtui.show_identity(identity(known), notes)
+        self.repaint()
+
+    # Drawing
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return what is known so far even while the rest is being read, was cancelled or failed."""
+        if self._known is None:
+            return super().picture(width, height)
+        return draw(
+            self._known, self._state, self.selection, width, height, self.caps, progress=self._progress()
+        )
+
+    def _progress(self) -> str:
+        if self.stage is Stage.LOADING:
+            return f"{self._progress_text}   " + _("Escape cancels")
+        if self.stage is Stage.CANCELLED:
+            return _("Reading was cancelled; what is here is incomplete. R reads the rest.")
+        if self.stage is Stage.FAILED:
+            return _("The rest could not be made: {why}. R tries again.").format(why=self._failure)
+        return ""
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
-        return [fit("", width, caps=self.caps)]
+        return self.picture(width, height)
+
+    def selection_changed(self, selection: Selection) -> None:
+        """Show the instant or the window chosen in another pane."""
+        self.repaint()
+
+    # Keys
+
+    def _entry(self) -> Entry | None:
+        if self._known is None:
+            return None
+        everything = entries(self._known)
+        return everything[min(self._state.entry, len(everything) - 1)]
+
+    def _line(self) -> Line | None:
+        entry = self._entry()
+        return None if entry is None else entry.line
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor over lines and entries."""
+        if self._known is not None:
+            self._move_to(self._state.entry + step)
+
+    def _move_to(self, place: int) -> None:
+        assert self._known is not None
+        last = len(entries(self._known)) - 1
+        self._state = replace(self._state, entry=min(max(place, 0), last), column=None)
+        self.repaint()
+
+    def action_column(self, step: int) -> None:
+        """Move over the values of a line: time is shared with all panes, ranks are not."""
+        line, known = self._line(), self._known
+        if known is None or line is None or not line.values:
+            return
+        if not line.over_time:
+            at = -1 if self._state.column is None and step > 0 else self._state.column or 0
+            self._state = replace(self._state, column=min(max(at + step, 0), len(line.values) - 1))
+            self.repaint()
+        elif known.window:
+            begin, end = known.window
+            column = (end - begin) / max(lane_columns(self.size.width), 1)
+            start = line.place.start if line.place and line.place.start is not None else begin
+            # The first key shows where the line is worst.
+            time = self.selection.time
+            moved = start + column / 2 if time is None else time + step * column
+            self.lbtui.select(time=int(min(max(moved, begin), end)))
+
+    def action_enter(self) -> None:
+        """Go to the pane of the line, with the place selected where it is worst."""
+        line = self._line()
+        if line is None or not line.values:
+            self.action_details()
+            return
+        if (place := line.place) is not None:
+            times = [time for time in (place.start, place.end) if time is not None]
+            chosen = {
+                "domain": place.domain,
+                "node": place.address,
+                "instance": place.instance,
+                "rank": place.rank,
+                "layer": place.layer,
+                "period": place.period,
+                "time": sum(times) // len(times) if times else None,
+            }
+            if not line.over_time and self._state.column is not None:
+                chosen["rank"] = self._state.column
+            self.lbtui.select(**{name: value for name, value in chosen.items() if value is not None})
+        self.lbtui.action_pane(_PANE_OF[line.dimension])
+
+    def action_details(self) -> None:
+        """Show everything known of the entry on a page."""
+        entry = self._entry()
+        if self._known is None or entry is None:
+            return
+        text = detail_text(self._known, entry, self._state, self.selection)
+        self.lbtui.push_screen(TextPage(entry.title, Text(text)))
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to what was clicked."""
+        if self._known is not None:
+            found = entry_at(self._known, self._state, self.size.width, self.size.height, event.y)
+            if found is not None:
+                self._move_to(found)
+
+    def on_mouse_scroll_down(self) -> None:
+        """Move down."""
+        self.action_move(1)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Move up."""
+        self.action_move(-1)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
-        return []
+        return [
+            HelpEntry(_("DP batch, DP tokens, KV used, Waiting"), FORMULAS["time_weighted_par"]),
+            HelpEntry(
+                _("where a DP line is worst (underlined)"),
+                _(
+                    "The stretch of one domain that maximises Σ (its value − mean of its instance's domains) "
+                    "/ √columns: the scan for a shifted mean. Then its mean there, and that of its peers."
+                ),
+            ),
+            HelpEntry(
+                _("the lane of a DP line"),
+                _(
+                    "The highest domain of the instance in each of 200 equal bins of the window, weighted by "
+                    "time; the instance is the one whose PAR is furthest above chance."
+                ),
+            ),
+            HelpEntry(
+                _("P added, D added"),
+                FORMULAS["par"]
+                + " "
+                + _("The lane is the node with most requests, per bin of coordinator.csv; chance is the PAR ")
+                + _("that random dispatch to equal nodes would give."),
+            ),
+            HelpEntry(
+                _("TTFT"),
+                _("Time to first token in ms (request.csv); the lane is the slowest request by arrival. ")
+                + FORMULAS["p95"],
+            ),
+            HelpEntry(_("Experts"), FORMULAS["mean_layer_par"] + " " + FORMULAS["max_layer_par"]),
+            HelpEntry(
+                _("Expert time"),
+                _("GroupedMatmul time per process over all layers (ep_balance.csv), in pid order. ")
+                + FORMULAS["par"],
+            ),
+            HelpEntry(
+                _("files"),
+                _(
+                    "read: every row that lbtui needs · partly read: rows were left out, and why · not "
+                    "needed: another file holds the same more precisely · unreadable: the sentence says why"
+                ),
+            ),
+        ]
