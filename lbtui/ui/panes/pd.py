@@ -1,13 +1,46 @@
-"""The P/D pane."""
+"""The P/D pane: requests per prefill and decode node over time, and their hand-offs."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from lbtui.analysis.prefill_decode import (
+    Count,
+    NodeTable,
+    node_table,
+    outstanding,
+    stage_spreads,
+    transfer_spreads,
+)
+from lbtui.profile import FrameName
+from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Row
-from lbtui.render.text import fit
 from lbtui.text import _
+from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.panes import pd_state
+from lbtui.ui.panes.pd_help import HELP
+from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows
+from lbtui.ui.panes.pd_layout import Layout, clicked, layout
+from lbtui.ui.panes.pd_state import PdData, PdState
+from lbtui.ui.panes.pd_view import draw
+from lbtui.ui.panes.pd_words import cell_page
+from lbtui.ui.selection import Selection
+
+
+@dataclass(frozen=True)
+class ChartKey:
+    """All that a line chart depends on, so that a cursor move does not draw it again."""
+
+    count: Count
+    nodes: tuple[int, ...]
+    width: int
+    height: int
 
 
 class PdPane(Pane):
@@ -15,18 +48,235 @@ class PdPane(Pane):
 
     KEY: ClassVar[str] = "3"
     TITLE: ClassVar[str] = _("P/D")
+    NEEDS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter", "open", _("details"), key_display="⏎", tooltip=_("The cell under the cursor as a page")
+        ),
+        Binding("m", "metric", _("metric"), tooltip=_("Next count: added, ended, running")),
+        Binding("t", "transfers", _("hand-offs"), tooltip=_("Table, or hand-offs and KV pulls")),
+        Binding("c", "chart", _("chart"), tooltip=_("Lanes, or line chart of the chosen count per node")),
+        Binding("f", "role", _("P/D"), tooltip=_("Next of: both roles, prefill, decode")),
+        Binding(
+            "slash",
+            "filter",
+            _("filter"),
+            key_display="/",
+            tooltip=_("Only nodes whose address holds a text"),
+        ),
+        Binding(
+            "d", "density", _("one/three"), tooltip=_("Cells of the table: the chosen count, or all three")
+        ),
+        Binding("w", "worst", _("worst"), tooltip=_("Cursor to the node and bin that stand out most")),
+        Binding("up,k", "move(-1, 0)", _("earlier"), show=False, tooltip=_("One bin earlier, one line up")),
+        Binding("down,j", "move(1, 0)", _("later"), show=False, tooltip=_("One bin later, one line down")),
+        Binding("left,h", "move(0, -1)", _("previous node"), show=False),
+        Binding("right,l", "move(0, 1)", _("next node"), show=False),
+        Binding("pageup", "page(-1)", _("page up"), show=False),
+        Binding("pagedown", "page(1)", _("page down"), show=False),
+        Binding("home,g", "move(-1000000, 0)", _("first bin"), show=False),
+        Binding("end,G", "move(1000000, 0)", _("last bin"), show=False),
+    ]
 
-    def prepare(self, progress: PaneProgress) -> Any:
-        """Return what is drawn."""
-        return None
+    @dataclass
+    class Charted(Message):
+        """A worker has drawn the line chart for `key`."""
 
-    def ready(self, result: Any) -> None:
-        """Keep what is drawn."""
+        key: ChartKey
+        rows: list[Row]
+
+    _data: PdData | None = None
+    _state = PdState()
+    _chart: tuple[ChartKey, list[Row]] | None = None
+    _charting: ChartKey | None = None
+
+    def prepare(self, progress: PaneProgress) -> PdData:
+        """Return the table over time, the hand-offs' stages and the pulls per rank."""
+        nodes, handoffs, transfers = (
+            self.profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
+        )
+        return PdData(
+            None if nodes.is_empty() else node_table(nodes),
+            tuple(transfer_spreads(transfers)),
+            () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
+            handoffs.sort("arrival", nulls_last=True),
+            tuple(m for m in self.profile.missing() if m.what in _OWN),
+        )
+
+    def ready(self, result: PdData) -> None:
+        """Put the cursor where something is selected, or on what stands out most."""
+        self._data = result
+        self._state = pd_state.starting(result, self.selection)
+
+    @property
+    def _table(self) -> NodeTable | None:
+        return self._data.table if self._data else None
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """Return the rows."""
-        return [fit("", width, caps=self.caps)]
+        """Return the rows; the line chart comes from a worker once drawn."""
+        assert self._data is not None
+        chart = self._chart_for(layout(self._data, self._state, width, height), width)
+        return draw(self._data, self._state, self.selection, chart, width, height, self.caps)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
-        return []
+        return HELP
+
+    def keys_now(self) -> list[tuple[str, str]]:
+        """Return the keys, those without effect in this view left out."""
+        if self._data is None:
+            return []
+        if self._data.table is None:
+            return [("↑↓", _("move"))] if self._data.stages or self._data.pulls else []
+        idle = {_("details"), _("one/three")} if self._state.transfers else set()
+        return [("↑↓←→", _("move")), *(key for key in super().keys_now() if key[1] not in idle)]
+
+    def selection_changed(self, selection: Selection) -> None:
+        """Move the cursor to the selected time and node, and light the selected seconds."""
+        if table := self._table:
+            self._change(pd_state.following(table, self._state, selection))
+
+    def go_out(self) -> bool:
+        """Leave hand-offs, chart and filter, one at a time."""
+        state, table = self._state, self._table
+        if table is None:
+            return False
+        if state.transfers:
+            self._change(replace(state, transfers=False))
+        elif state.chart:
+            self._change(replace(state, chart=False))
+        elif state.text or state.role:
+            self._change(pd_state.with_filter(table, state, role=None, text=""))
+        else:
+            return False
+        return True
+
+    # Chart
+
+    def _chart_for(self, placed: Layout, width: int) -> list[Row] | None:
+        table = self._table
+        if table is None or not placed.chart:
+            return None
+        key = ChartKey(self._state.count, chart_nodes(table, self._state), width, placed.chart)
+        if self._chart and self._chart[0] == key:
+            return self._chart[1]
+        if self._charting != key:
+            self._charting = key
+
+            def work() -> None:
+                rows = chart_rows(table, key.count, key.nodes, key.width, key.height, self.caps)
+                self.post_message(self.Charted(key, rows))
+
+            self.run_worker(work, thread=True, exclusive=True, group="chart-3", exit_on_error=False)
+        return None
+
+    def on_pd_pane_charted(self, event: Charted) -> None:
+        """Show the chart, unless another is wanted by now."""
+        event.stop()
+        if event.key == self._charting:
+            self._chart = (event.key, event.rows)
+            self._charting = None
+            self.repaint()
+
+    # Keys
+
+    def _placed(self) -> Layout | None:
+        return layout(self._data, self._state, *self.size) if self._data else None
+
+    def _change(self, state: PdState) -> None:
+        """Take a state, scrolled so that its cursor is in view."""
+        if self._data is not None:
+            self._state = layout(self._data, state, *self.size).state
+            self.repaint()
+
+    def _move_to(self, table: NodeTable, state: PdState) -> None:
+        """Change the cursor's cell and tell all panes."""
+        self._change(state)
+        self.lbtui.select(time=int(table.starts[state.bin]), node=table.nodes[state.node].address)
+
+    def action_move(self, bins: int, nodes: int) -> None:
+        """Move the cursor."""
+        if (table := self._table) and not self._state.transfers:
+            self._move_to(table, pd_state.moved(table, self._state, bins, nodes))
+        elif self._data:
+            self._change(pd_state.moved_line(self._data, self._state, bins))
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by what is in view."""
+        if placed := self._placed():
+            lines = placed.grid.rows if placed.grid else placed.transfer_lines
+            self.action_move(direction * max(1, lines), 0)
+
+    def action_metric(self) -> None:
+        """Show the next count."""
+        self._change(pd_state.next_count(self._state))
+
+    def action_transfers(self) -> None:
+        """Swap table and hand-offs."""
+        if self._table:
+            self._change(replace(self._state, transfers=not self._state.transfers))
+
+    def action_chart(self) -> None:
+        """Swap lanes and line chart."""
+        self._change(replace(self._state, chart=not self._state.chart))
+
+    def action_density(self) -> None:
+        """Show one count in a cell, or three."""
+        if (placed := self._placed()) and placed.grid:
+            self._change(replace(self._state, three=len(placed.grid.counts) == 1))
+
+    def action_role(self) -> None:
+        """Show the next role's nodes."""
+        if table := self._table:
+            self._move_to(table, pd_state.next_role(table, self._state))
+
+    def action_worst(self) -> None:
+        """Put the cursor on what stands out most."""
+        if (table := self._table) and (place := outstanding(table)):
+            state = self._state
+            if place[1] not in pd_state.shown_nodes(table, state):
+                state = pd_state.with_filter(table, state, role=None, text="")
+            self._move_to(table, replace(state, bin=place[0], node=place[1]))
+
+    def action_filter(self) -> None:
+        """Ask which nodes to show."""
+        table, role = self._table, self._state.role
+        if table is None:
+            return
+
+        def check(text: str) -> str | None:
+            if pd_state.matching(table.nodes, role, text):
+                return None
+            return _("No node shown now has that in its address or role.")
+
+        def answer(text: str) -> None:
+            self._move_to(table, pd_state.with_filter(table, self._state, role=role, text=text.strip()))
+
+        prompt = _("Show nodes whose address or role holds (empty: all):")
+        self.lbtui.ask(prompt, self._state.text, check, answer)
+
+    def action_open(self) -> None:
+        """Show the cell under the cursor as a page."""
+        if self._data and (table := self._table) and not self._state.transfers:
+            lit = pd_state.lit_bins(table, self.selection)
+            self.lbtui.push_screen(TextPage(*cell_page(self._data, table, self._state, lit)))
+
+    # Mouse
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the cell or lane that was clicked."""
+        if not (table := self._table) or not (placed := self._placed()):
+            return
+        if (state := clicked(table, placed, event.x, event.y)) is not None:
+            self._move_to(table, state)
+
+    def on_mouse_scroll_down(self) -> None:
+        """Move down."""
+        self.action_move(1, 0)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Move up."""
+        self.action_move(-1, 0)
+
+
+_OWN = {COLLECT[name][0] for name in ("nodes", "handoffs", "transfers")}

@@ -1,0 +1,36 @@
+"""Figures and sentences of the P/D pane, as short as the room asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.style import Style
+
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.text import fit, printable
+
+
+def joined(parts: Sequence[str], width: int, caps: Capabilities, style: Style | None = None) -> Row:
+    """Return as many of the parts as fit, most important first; the first is cut if even that does not."""
+    text = f" {parts[0]}" if parts else ""
+    for part in parts[1:]:
+        longer = f"{text} · {part}"
+        if cell_len(printable(longer, caps)) <= width:
+            text = longer
+    return fit(text, width, caps=caps, style=style)
+
+
+def ratio_text(value: float) -> str:
+    """Return a ratio with two decimals, a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, whole from 10 % on, a dash where there is none."""
+    if math.isnan(share):
+        return "–"
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.095 or share == 0 else f"{100 * share:.1f} %"

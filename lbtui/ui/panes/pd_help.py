@@ -1,0 +1,93 @@
+"""Every quantity of the P/D pane with its formula, unit, source and threshold."""
+
+from __future__ import annotations
+
+from lbtui.analysis.prefill_decode import NODE_DEVIATIONS, NODE_RATIO, SLOW_RANK
+from lbtui.text import _
+from lbtui.ui.pane import HelpEntry
+
+HELP = [
+    HelpEntry(
+        _("added, ended"),
+        _(
+            "Requests that a node was given, and finished with, in a time bin (upstream's are 5 s). "
+            "Source: coordinator.csv, profiler.db or the trace's dispatches. Zero is grey, a missing row "
+            "is a dot."
+        ),
+    ),
+    HelpEntry(
+        _("running"),
+        _(
+            "Requests on the node at the end of a bin. Upstream writes 0 in bins without events: where "
+            "added = ended = 0 the last figure is carried forward, and marked ~ (underlined in the lanes) "
+            "if the file's differs. Requests dispatched before the capture are unknown: every figure is a "
+            "lower bound, and before a node's first event nothing is known."
+        ),
+    ),
+    HelpEntry(
+        _("colour"),
+        _(
+            "A cell / the largest cell of the same count and role in the whole run. Of prefill and decode "
+            "each has its own scale. Without colour a shade stands behind the number. Cells outside the "
+            "seconds selected in another pane are grey."
+        ),
+    ),
+    HelpEntry(
+        _("sum, max"),
+        _(
+            "Under each node: the sum of added and of ended, the largest running, over the lit bins or "
+            "the whole run. At the right the same of the sums over all nodes of a role, whatever the "
+            "filter."
+        ),
+    ),
+    HelpEntry(
+        _("share, × mean"),
+        _(
+            "share = node / sum over its role's nodes; × mean = node / mean of its role's nodes, over the "
+            "lit bins or the whole run. Beside the lanes of the chosen count (running: mean over the "
+            "bins), under the table of added requests."
+        ),
+    ),
+    HelpEntry(
+        _("even dispatch"),
+        _(
+            "What each node would get if every request went to a random node: N/k ± 2·√(N/k·(1 − 1/k)) "
+            "for N requests on k nodes. A node is marked ! when its share is at least {ratio} × the mean "
+            "and {deviations:g} standard deviations above N/k."
+        ).format(ratio=NODE_RATIO, deviations=NODE_DEVIATIONS),
+    ),
+    HelpEntry(
+        _("PAR"),
+        _(
+            "Peak to average: max / mean over a role's nodes of the requests added (or ended; running: "
+            "mean over the bins) in the lit bins or the whole run. 1 is even. Chance alone: E[max] / mean "
+            "of Poisson numbers with the same mean, the PAR of equal nodes under random dispatch."
+        ),
+    ),
+    HelpEntry(
+        _("hand-off stages"),
+        _(
+            "Differences of the five times of pd_split_communication.csv (ms, cut to ms there) of the "
+            "requests that have both, whole profile: arrival (httpReq) → prefill done (prefillRes) → sent "
+            "to D (sendReqToD) → received (sendReqToDSucc) → end (decodeRes). received → end holds the KV "
+            "pull and the decode. Prefill done is put before sent, as the events come. ! marks a stage "
+            "with negative times: there the events came in another order. of whole = mean / mean of "
+            "arrival → end."
+        ),
+    ),
+    HelpEntry(
+        _("KV pull per rank"),
+        _(
+            "during_time of pd_split_kvcache.csv (PullKVCache, ms) per rank of the decode side, whole "
+            "profile. × median = the rank's median / median of the ranks' medians; ! from {slow} on. p50 "
+            "and p95 are interpolated linearly."
+        ).format(slow=SLOW_RANK),
+    ),
+    HelpEntry(
+        _("worst"),
+        _(
+            "The cursor starts on the node with most standard deviations above an even dispatch, in the "
+            "bin where its added requests exceed the mean of its role's nodes most."
+        ),
+    ),
+]

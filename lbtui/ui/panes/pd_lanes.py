@@ -1,0 +1,211 @@
+"""The upper part of the P/D pane: one lane per node, or the line chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+from rich.segment import Segment
+
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.prefill_decode import (
+    Count,
+    NodeTable,
+    node_shares,
+    role_chance_par,
+    role_par,
+    role_ratios,
+    window_loads,
+)
+from lbtui.profile import format_time
+from lbtui.render import palette
+from lbtui.render.axis import nice_step, time_axis
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.chart import line_chart
+from lbtui.render.glyphs import glyphs
+from lbtui.render.lanes import lane
+from lbtui.render.text import fit, number, row
+from lbtui.text import _
+from lbtui.ui.panes.pd_format import joined, percent, ratio_text
+from lbtui.ui.panes.pd_layout import Lanes
+from lbtui.ui.panes.pd_state import PdState, count_word, host_name, role_word, shown_nodes
+
+# Lines of a chart that can be told apart.
+MOST_LINES = 8
+_TICK_CELLS = 12
+
+
+def lane_rows(
+    table: NodeTable,
+    state: PdState,
+    lanes: Lanes,
+    lit: tuple[int, int] | None,
+    width: int,
+    caps: Capabilities,
+) -> list[Row]:
+    """Return the lanes under their roles' headings, and the axis.
+
+    Beside each lane stand the node's figure over the lit bins (all without a window), its share and its
+    ratio to the mean of its role's nodes.
+    """
+    first, last = lit or (0, len(table.times))
+    loads = window_loads(table, state.count, first, last)
+    ratios = role_ratios(table, loads)
+    outstanding = {s.node for s in node_shares(table, first, last) if s.stands_out}
+    rows: list[Row] = []
+    for item in lanes.items:
+        if isinstance(item, str):
+            rows.append(_heading(table, state, item, first, last, lanes, width, caps))
+            continue
+        marked = state.count != "running" and table.nodes[item] in outstanding
+        peers = len(table.of_role(table.nodes[item].role))
+        statistics = _statistics(
+            float(loads[item]), float(ratios[item]), peers, marked, lanes.statistics, caps
+        )
+        rows += _lane(table, state, item, lanes, lit, statistics, width, caps)
+    rows.append(row(" " * lanes.label, _axis(table, lanes.columns, caps), width=width))
+    return rows
+
+
+def _heading(
+    table: NodeTable,
+    state: PdState,
+    role: str,
+    first: int,
+    last: int,
+    lanes: Lanes,
+    width: int,
+    caps: Capabilities,
+) -> Row:
+    total = float(np.nansum(window_loads(table, state.count, first, last)[table.of_role(role)]))
+    running = state.count == "running"
+    words = _("mean {total} {count}") if running else _("{total} {count}")
+    parts = [
+        words.format(total=number(total), count=count_word(state.count)),
+        _("PAR {par}").format(par=ratio_text(role_par(table, role, first, last, state.count))),
+    ]
+    if state.count == "added":
+        parts.append(
+            _("chance alone {par}").format(par=ratio_text(role_chance_par(table, role, first, last)))
+        )
+    figure = _("mean") if running else _("total")
+    titles = f"{figure:>8}{_('share'):>7}{_('× mean'):>8}   " if lanes.statistics else ""
+    left = [
+        *fit(f" {role_word(role)}  ", lanes.label, caps=caps, style=palette.strong(caps)),
+        *joined(parts, lanes.columns, caps, palette.dim(caps)),
+    ]
+    return row(left, fit(titles, len(titles), caps=caps, style=palette.dim(caps)), width=width)
+
+
+def _statistics(
+    load: float, ratio: float, peers: int, marked: bool, width: int, caps: Capabilities
+) -> list[Segment]:
+    if not width:
+        return []
+    style = palette.severity(caps, "critical") if marked else None
+    text = f"{number(load, 8)}{percent(ratio / peers):>7}{ratio_text(ratio):>8} "
+    return [
+        *fit(text, width - 2, caps=caps, style=style),
+        Segment(glyphs(caps).critical if marked else "  ", style),
+    ]
+
+
+def _lane(
+    table: NodeTable,
+    state: PdState,
+    node: int,
+    lanes: Lanes,
+    lit: tuple[int, int] | None,
+    statistics: list[Segment],
+    width: int,
+    caps: Capabilities,
+) -> list[Row]:
+    bins = len(table.times)
+    here = node == state.node
+    peers = table.of_role(table.nodes[node].role)
+    high = float(np.nanmax(table.counts[state.count][:, peers], initial=0.0)) or 1.0
+    marks = squeezed(table.rebuilt[:, node].astype(float), lanes.columns) > 0
+    drawn = lane(
+        squeezed(table.counts[state.count][:, node], lanes.columns).tolist(),
+        low=0.0,
+        high=high,
+        height=lanes.lane_height,
+        caps=caps,
+        cursor=lanes.column_of(state.bin, bins),
+        marks=marks.tolist() if state.count == "running" else None,
+        lit=lit and (lanes.column_of(lit[0], bins), lanes.column_of(max(lit[0], lit[1] - 1), bins) + 1),
+        lit_row=here,
+    )
+    name_style = palette.selected(caps) if here else None
+    name = fit(f" {host_name(table, node)}", lanes.label, caps=caps, style=name_style)
+    rows = []
+    for line, cells in enumerate(drawn):
+        bottom = line == len(drawn) - 1
+        label = name if bottom else fit("", lanes.label, caps=caps)
+        rows.append(row(label, cells, statistics if bottom else [], width=width))
+    return rows
+
+
+def squeezed(values: Floats, columns: int) -> Floats:
+    """Return the values of bins as `columns` columns: each bin repeated, or the largest of several bins."""
+    bins = len(values)
+    starts = np.arange(columns) * bins // columns
+    return values[starts] if bins <= columns else np.fmax.reduceat(values, starts)
+
+
+def _axis(table: NodeTable, columns: int, caps: Capabilities) -> Row:
+    length = timedelta(seconds=table.bin_seconds)
+    if table.even:
+        return time_axis(table.times[0], table.times[-1] + length, columns, caps)
+    # Bins are not evenly spaced: only the ends can be named.
+    left, right = format_time(table.times[0], 0), format_time(table.times[-1], 0)
+    text = left + " " * max(1, columns - len(left) - len(right)) + right
+    return fit(text, columns, caps=caps, style=palette.dim(caps))
+
+
+def chart_nodes(table: NodeTable, state: PdState) -> tuple[int, ...]:
+    """Return the nodes of the line chart: those shown, of more than eight the busiest and the cursor's."""
+    shown = shown_nodes(table, state)
+    if len(shown) <= MOST_LINES:
+        return tuple(shown)
+    loads = np.nan_to_num(window_loads(table, state.count))
+    chosen = sorted(shown, key=lambda i: (i != state.node, -loads[i]))[:MOST_LINES]
+    return tuple(sorted(chosen))
+
+
+def chart_rows(
+    table: NodeTable, count: Count, nodes: Sequence[int], width: int, height: int, caps: Capabilities
+) -> list[Row]:
+    """Return the line chart of a count, x = time of day, one line per node. Takes tens of ms."""
+    xs = ((table.starts - table.starts[0]) / 1e6).tolist()
+    return line_chart(
+        [
+            (
+                f"{table.nodes[i].role[:1].upper()} {host_name(table, i)}",
+                xs,
+                table.counts[count][:, i].tolist(),
+            )
+            for i in nodes
+        ],
+        width=width,
+        height=height,
+        caps=caps,
+        y_label=(
+            _("requests running at the end of each {seconds} s")
+            if count == "running"
+            else _("requests {count} in each {seconds} s")
+        ).format(count=count_word(count), seconds=number(table.bin_seconds)),
+        x_ticks=_ticks(table, width),
+    )
+
+
+def _ticks(table: NodeTable, width: int) -> list[tuple[float, str]]:
+    span = max(float(table.starts[-1] - table.starts[0]) / 1e6, table.bin_seconds)
+    least = max(span * _TICK_CELLS / max(width, _TICK_CELLS), table.bin_seconds)
+    step = nice_step(timedelta(seconds=least)).total_seconds()
+    # Round in the files' zone, whose offset is a whole number of hours.
+    offset = -(float(table.starts[0]) / 1e6) % step
+    count = int((span - offset) // step) + 1 if offset <= span else 0
+    places = [offset + i * step for i in range(count)]
+    return [(x, format_time(table.times[0] + timedelta(seconds=x), 0)) for x in places]

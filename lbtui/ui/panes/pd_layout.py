@@ -1,0 +1,224 @@
+"""Where everything stands on the P/D pane, and what is under a mouse click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
+from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.render.text import number
+from lbtui.ui.panes.pd_state import PdData, PdState, host_name, scrolled, short_names, shown_nodes
+
+TOTAL_LINES = 2  # sums, shares
+HEADER_LINES = 2  # node, count
+_SECTION_LINES = 2  # headings of stages and ranks
+_TALLEST_LANE = 4
+_LEAST_UPPER, _LEAST_LOWER = 3, 6
+_LEAST_CHART = 10
+_PANEL = 34
+_STATISTICS = 26  # beside a lane: total, share, ratio, mark
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The lanes: each `lane_height` lines, with a heading line for each role, then the axis."""
+
+    items: tuple[str | int, ...]  # what stands there from the top: a role's heading, or a node
+    lane_height: int
+    label: int  # cells before the lanes
+    columns: int  # cells of the lanes themselves
+    statistics: int  # cells after them; 0 where there is no room
+
+    @property
+    def height(self) -> int:
+        """The number of lines, the axis included."""
+        return sum(1 if isinstance(item, str) else self.lane_height for item in self.items) + 1
+
+    def bin_of(self, column: int, bins: int) -> int:
+        """Return the first bin that a column of the lanes covers."""
+        return column * bins // self.columns
+
+    def column_of(self, bin: int, bins: int) -> int:
+        """Return the column in the middle of a bin, or the one that covers it among others."""
+        if bins >= self.columns:
+            return ((bin + 1) * self.columns - 1) // bins
+        return (bin * self.columns // bins + ((bin + 1) * self.columns - 1) // bins) // 2
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The table: a time, one group of counts per node, then one group per role."""
+
+    counts: tuple[Count, ...]
+    digits: tuple[int, ...]  # cells of each count's number; one more follows for its mark
+    time: int  # cells of the time
+    group: int  # cells of a node's group, without the gap behind it
+    nodes: tuple[int, ...]  # the nodes in view
+    hidden: int  # nodes that the filter leaves and the width does not
+    rows: int  # bins in view
+    width: int  # of the whole table
+
+    @property
+    def height(self) -> int:
+        """The number of lines, headers and totals included."""
+        return HEADER_LINES + self.rows + TOTAL_LINES
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The pane from top to bottom: state line, lanes or chart, table or hand-offs, reading lines."""
+
+    state: PdState  # with its scrolling settled for this size
+    lanes: Lanes | None
+    chart: int  # lines of the chart; 0: none
+    grid: Grid | None
+    transfer_lines: int  # entries of the hand-offs in view
+    panel: int  # cells of the details at the right of the table; 0: none
+    reading: int  # lines
+
+    @property
+    def upper(self) -> int:
+        """Lines of lanes or chart."""
+        return self.chart or (self.lanes.height if self.lanes else 0)
+
+
+def layout(data: PdData, state: PdState, width: int, height: int) -> Layout:
+    """Return where everything stands in an area of this size."""
+    reading = 0 if height < 4 else 1 if height < 18 else 2
+    room = max(0, height - 1 - reading)
+    if data.table is None:
+        return _settled_lines(data, Layout(state, None, 0, None, 0, 0, reading), room)
+    wanted = (
+        len(data.stages) + len(data.pulls) + _SECTION_LINES
+        if state.transfers
+        else HEADER_LINES + len(data.table.times) + TOTAL_LINES
+    )
+    lanes = None
+    chart = 0
+    if state.chart:
+        chart = max(room - wanted, room // 2)
+        chart = chart if chart >= _LEAST_CHART and room - chart >= _LEAST_LOWER else room
+    else:
+        lanes = _lanes(data.table, state, width, room, wanted)
+    placed = Layout(state, lanes, chart, None, 0, 0, reading)
+    room -= placed.upper
+    if state.transfers:
+        return _settled_lines(data, placed, room)
+    return _with_grid(data.table, placed, width, room)
+
+
+def _lanes(table: NodeTable, state: PdState, width: int, room: int, wanted: int) -> Lanes | None:
+    """Return the lanes above a lower part of `wanted` lines; in less than half of the room if need be."""
+    shown = shown_nodes(table, state)
+    roles = [role for role in table.roles if any(table.nodes[i].role == role for i in shown)]
+    items: list[str | int] = []
+    for role in roles:
+        items += [role, *(i for i in shown if table.nodes[i].role == role)]
+    # Hand-offs are no table to scroll in: they have the room they want before the lanes.
+    share = (room - wanted if state.transfers else max(room - wanted, room // 2)) - 1
+    if share + 1 < _LEAST_UPPER or room - share - 1 < _LEAST_LOWER or not shown:
+        return None
+    if state.transfers and share < len(items):
+        return None
+    lane_height = max(1, min(_TALLEST_LANE, (share - len(roles)) // len(shown)))
+    if len(items) > share:
+        cursor = items.index(state.node) if state.node in items else 0
+        first = scrolled(cursor - share // 2, cursor, share, len(items))
+        items = items[first : first + share]
+    label = min(max(len(host_name(table, i)) for i in shown) + 2, max(6, width // 4))
+    statistics = _STATISTICS if width - label - _STATISTICS >= 20 else 0
+    columns = max(1, width - label - statistics)
+    bins = len(table.times)
+    if bins <= columns:
+        columns = columns // bins * bins
+    return Lanes(tuple(items), lane_height, label, columns, statistics)
+
+
+def _with_grid(table: NodeTable, placed: Layout, width: int, room: int) -> Layout:
+    state = placed.state
+    shown = shown_nodes(table, state)
+    rows = max(0, min(room - HEADER_LINES - TOTAL_LINES, len(table.times)))
+    if rows < 1 or not shown:
+        return placed
+    three = _grid(table, COUNTS, shown, rows)
+    fits = three.width <= width
+    grid = (
+        three if state.three or (state.three is None and fits) else _grid(table, (state.count,), shown, rows)
+    )
+    first_node = 0
+    if grid.width > width:
+        fixed = grid.width - len(shown) * (grid.group + 1)
+        visible = max(1, (width - fixed) // (grid.group + 1))
+        place = shown.index(state.node) if state.node in shown else 0
+        first_node = scrolled(state.first_node, place, visible, len(shown))
+        seen = tuple(shown[first_node : first_node + visible])
+        grid = replace(
+            grid, nodes=seen, hidden=len(shown) - len(seen), width=fixed + len(seen) * (grid.group + 1)
+        )
+    first_bin = scrolled(state.first_bin, state.bin, rows, len(table.times))
+    panel = width - grid.width - 2
+    return replace(
+        placed,
+        state=replace(state, first_bin=first_bin, first_node=first_node),
+        grid=grid,
+        panel=min(panel, 60) if panel >= _PANEL and rows >= 5 else 0,
+    )
+
+
+def _grid(table: NodeTable, counts: tuple[Count, ...], shown: list[int], rows: int) -> Grid:
+    digits = tuple(_digits(table, count) for count in counts)
+    names = short_names(table)
+    least = min(9, max(len(names[i]) for i in shown))
+    group = max(sum(digits) + len(digits), least, 4)
+    days = {(int(start) + ZONE_OFFSET_US) // 86_400_000_000 for start in table.starts[[0, -1]]}
+    time = 15 if len(days) > 1 else 9
+    width = time + (len(shown) + len(table.roles)) * (group + 1)
+    return Grid(counts, digits, time, group, tuple(shown), 0, rows, width)
+
+
+def _digits(table: NodeTable, count: Count) -> int:
+    """Return the cells of the longest number of a count, its sums over a role included."""
+    cells = table.counts[count]
+    by_role = [np.nansum(cells[:, table.of_role(role)], axis=1).max(initial=0) for role in table.roles]
+    sums = [0.0]
+    if count != "running":
+        loads = np.nan_to_num(window_loads(table, count))
+        sums = [float(loads[table.of_role(role)].sum()) for role in table.roles]
+    least = float(np.nanmin(cells, initial=0))
+    return max(3, *(len(number(float(v))) for v in (*by_role, *sums, least)))
+
+
+def _settled_lines(data: PdData, placed: Layout, room: int) -> Layout:
+    total = len(data.stages) + len(data.pulls)
+    visible = max(0, min(room - _SECTION_LINES, total))
+    first = scrolled(placed.state.first_line, placed.state.line, visible, total) if visible else 0
+    return replace(placed, state=replace(placed.state, first_line=first), transfer_lines=visible)
+
+
+def clicked(table: NodeTable, placed: Layout, x: int, y: int) -> PdState | None:
+    """Return the state after a click at a cell of the pane, None where there is nothing to click."""
+    state, y = placed.state, y - 1
+    if placed.lanes and 0 <= y < placed.lanes.height:
+        return _clicked_lane(table, placed.lanes, state, x, y)
+    y -= placed.upper
+    grid = placed.grid
+    if grid is None or not 0 <= y - HEADER_LINES < grid.rows:
+        return None
+    place = (x - grid.time) // (grid.group + 1)
+    node = grid.nodes[place] if 0 <= place < len(grid.nodes) else state.node
+    return replace(state, bin=state.first_bin + y - HEADER_LINES, node=node)
+
+
+def _clicked_lane(table: NodeTable, lanes: Lanes, state: PdState, x: int, y: int) -> PdState | None:
+    for item in lanes.items:
+        y -= 1 if isinstance(item, str) else lanes.lane_height
+        if y < 0:
+            if isinstance(item, str):
+                return None
+            column = x - lanes.label
+            inside = 0 <= column < lanes.columns
+            bin = lanes.bin_of(column, len(table.times)) if inside else state.bin
+            return replace(state, node=item, bin=bin)
+    return None

@@ -1,0 +1,166 @@
+"""What the P/D pane knows and what its user has chosen; both frozen, replaced and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from lbtui.analysis.prefill_decode import (
+    COUNTS,
+    Count,
+    Node,
+    NodeTable,
+    Spread,
+    bin_at,
+    outstanding,
+    window_bins,
+)
+from lbtui.profile import Missing
+from lbtui.text import _
+from lbtui.ui.selection import Selection
+
+ROLE_CHOICES = (None, "prefill", "decode")
+
+
+@dataclass(frozen=True)
+class PdData:
+    """What the pane shows. `table` is None where no file has requests per node."""
+
+    table: NodeTable | None
+    pulls: tuple[Spread, ...]  # per decode rank
+    stages: tuple[Spread, ...]
+    handoffs: pl.DataFrame  # by arrival
+    missing: tuple[Missing, ...]  # of nodes, hand-offs and KV pulls
+
+
+@dataclass(frozen=True)
+class PdState:
+    """What the user has chosen. `bin` and `node` are the cursor's place in the table."""
+
+    count: Count = "added"
+    role: str | None = None  # None is both
+    text: str = ""  # filter
+    chart: bool = False  # the upper part: lanes or line chart
+    transfers: bool = False  # the lower part: table or hand-offs
+    three: bool | None = None  # counts in a table cell; None: three if they fit
+    bin: int = 0
+    node: int = 0
+    line: int = 0  # cursor in the hand-offs
+    # What is scrolled to: kept, so that a move inside the view changes two rows only.
+    first_bin: int = 0
+    first_node: int = 0  # place among the nodes shown
+    first_line: int = 0
+
+
+def shown_nodes(table: NodeTable, state: PdState) -> list[int]:
+    """Return the columns of the nodes that the role and the text filter leave, in the table's order."""
+    return matching(table.nodes, state.role, state.text)
+
+
+def matching(nodes: Sequence[Node], role: str | None, text: str) -> list[int]:
+    """Return the places of nodes of a role (None: any) whose role or address holds every word of `text`."""
+    words = text.lower().split()
+    return [
+        i
+        for i, node in enumerate(nodes)
+        if role in (None, node.role) and all(w in f"{node.role} {node.address}".lower() for w in words)
+    ]
+
+
+def lit_bins(table: NodeTable, selection: Selection) -> tuple[int, int] | None:
+    """Return the half-open range of bins that the shared window touches, None without a window."""
+    return None if selection.window is None else window_bins(table, selection.window)
+
+
+def starting(data: PdData, selection: Selection) -> PdState:
+    """Return the first state: the cursor where something is selected, else on what stands out most."""
+    if data.table is None or (place := outstanding(data.table)) is None:
+        return PdState(transfers=True)
+    return following(data.table, PdState(bin=place[0], node=place[1]), selection)
+
+
+def following(table: NodeTable, state: PdState, selection: Selection) -> PdState:
+    """Return the state with its cursor at the selected time and node, where those are on the table."""
+    if selection.time is not None and (place := bin_at(table, selection.time)) is not None:
+        state = replace(state, bin=place)
+    if selection.node is not None and table.nodes[state.node].address != selection.node:
+        found = [i for i in shown_nodes(table, state) if table.nodes[i].address == selection.node]
+        state = replace(state, node=found[0]) if found else state
+    return state
+
+
+def moved(table: NodeTable, state: PdState, bins: int, nodes: int) -> PdState:
+    """Return the state with its cursor moved by so many bins and shown nodes, kept inside the table."""
+    shown = shown_nodes(table, state)
+    place = shown.index(state.node) if state.node in shown else 0
+    return replace(
+        state,
+        bin=_kept(state.bin + bins, len(table.times)),
+        node=shown[_kept(place + nodes, len(shown))],
+    )
+
+
+def with_filter(table: NodeTable, state: PdState, *, role: str | None, text: str) -> PdState:
+    """Return the state with another filter, its cursor on a node that is still shown.
+
+    A text that leaves no node of the role is given up for the role.
+    """
+    changed = replace(state, role=role, text=text, first_node=0)
+    if not shown_nodes(table, changed):
+        changed = replace(changed, text="")
+    return moved(table, changed, 0, 0)
+
+
+def next_role(table: NodeTable, state: PdState) -> PdState:
+    """Return the state with the next of both, prefill, decode, of those roles that the table has."""
+    choices = [role for role in ROLE_CHOICES if role is None or role in table.roles]
+    role = choices[(choices.index(state.role) + 1) % len(choices)] if state.role in choices else None
+    return with_filter(table, state, role=role, text=state.text)
+
+
+def next_count(state: PdState) -> PdState:
+    """Return the state with the next of added, ended, running."""
+    return replace(state, count=COUNTS[(COUNTS.index(state.count) + 1) % len(COUNTS)])
+
+
+def moved_line(data: PdData, state: PdState, lines: int) -> PdState:
+    """Return the state with the hand-offs' cursor moved."""
+    return replace(state, line=_kept(state.line + lines, len(data.stages) + len(data.pulls)))
+
+
+def scrolled(first: int, cursor: int, visible: int, total: int) -> int:
+    """Return the first of `visible` entries shown so that the cursor is among them, moved no further."""
+    first = min(max(first, cursor - visible + 1), cursor)
+    return max(0, min(first, total - visible))
+
+
+def _kept(place: int, total: int) -> int:
+    return max(0, min(place, total - 1))
+
+
+def count_word(count: Count) -> str:
+    """Return the name of a count for people."""
+    return {"added": _("added"), "ended": _("ended"), "running": _("running")}[count]
+
+
+def role_word(role: str) -> str:
+    """Return the name of a role for people; one that lbtui does not know stays as the file has it."""
+    return {"prefill": _("prefill"), "decode": _("decode")}.get(role, role)
+
+
+def host_name(table: NodeTable, node: int) -> str:
+    """Return a node's address, without its port where all nodes have the same."""
+    ports = {n.address.rpartition(":")[2] for n in table.nodes}
+    address = table.nodes[node].address
+    return address.rpartition(":")[0] or address if len(ports) == 1 else address
+
+
+def short_names(table: NodeTable) -> list[str]:
+    """Return each node's name with its role's first letter and without the parts all addresses begin with."""
+    hosts = [host_name(table, i).split(".") for i in range(len(table.nodes))]
+    shortest = min(map(len, hosts))
+    common = next((i for i in range(shortest) if len({tuple(h[: i + 1]) for h in hosts}) > 1), 0)
+    names = [".".join(parts[common:]) for parts in hosts]
+    return [f"{node.role[:1].upper()}{name}" for node, name in zip(table.nodes, names, strict=True)]

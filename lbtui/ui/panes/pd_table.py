@@ -1,0 +1,205 @@
+"""The table of the P/D pane: time × node, tinted by load within the role, with totals."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.prefill_decode import (
+    Count,
+    NodeTable,
+    peak_running,
+    role_par,
+    role_ratios,
+    role_total,
+    window_loads,
+)
+from lbtui.profile import format_time
+from lbtui.render import palette
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs, shades
+from lbtui.render.text import fit, number, row
+from lbtui.text import _
+from lbtui.ui.panes.pd_format import percent, ratio_text
+from lbtui.ui.panes.pd_layout import Grid
+from lbtui.ui.panes.pd_state import PdState, host_name, role_word, short_names
+
+
+class TableDrawing:
+    """Draws the rows of one table; holds what all its cells share."""
+
+    def __init__(
+        self,
+        table: NodeTable,
+        state: PdState,
+        grid: Grid,
+        lit: tuple[int, int] | None,
+        caps: Capabilities,
+    ) -> None:
+        self._table = table
+        self._state = state
+        self._grid = grid
+        self._lit = lit
+        self._caps = caps
+        self._window = lit or (0, len(table.times))
+        self._peaks = {
+            (count, role): float(np.nanmax(table.counts[count][:, table.of_role(role)], initial=0.0)) or 1.0
+            for count in grid.counts
+            for role in table.roles
+        }
+        self._roles = {
+            (count, role): role_total(table, count, table.of_role(role))
+            for count in grid.counts
+            for role in table.roles
+        }
+
+    def rows(self, width: int) -> list[Row]:
+        """Return headers, the bins in view, sums and shares."""
+        first = self._state.first_bin
+        return [
+            *self._headers(width),
+            *(self._bin(place, width) for place in range(first, first + self._grid.rows)),
+            self._sums(width),
+            self._shares(width),
+        ]
+
+    def _headers(self, width: int) -> list[Row]:
+        caps, grid = self._caps, self._grid
+        short = short_names(self._table)
+        names: list[Segment] = [*fit("", grid.time, caps=caps)]
+        counts: list[Segment] = [*fit(_(" time"), grid.time, caps=caps, style=palette.dim(caps))]
+        titles = {"added": _("add"), "ended": _("end"), "running": _("run")}
+        for node in grid.nodes:
+            full = f"{short[node][:1]} {host_name(self._table, node)}"
+            name = full if len(full) <= grid.group else short[node]
+            style = palette.selected(caps) if node == self._state.node else palette.strong(caps)
+            names += [*fit(_tail(name, grid.group), grid.group, caps=caps, align="right", style=style)]
+            names.append(Segment(" "))
+        for role in self._table.roles:
+            name = _("all {role}").format(role=role_word(role))
+            name = name if len(name) <= grid.group else role[:1].upper() + _(" all")
+            names += [*fit(name, grid.group, caps=caps, align="right", style=palette.dim(caps)), Segment(" ")]
+        for _group in range(len(grid.nodes) + len(self._table.roles)):
+            parts: list[Segment] = []
+            for count, digits in zip(grid.counts, grid.digits, strict=True):
+                chosen = count == self._state.count and len(grid.counts) > 1
+                style = palette.strong(caps) if chosen else palette.dim(caps)
+                parts += [*fit(titles[count], digits, caps=caps, align="right", style=style), Segment(" ")]
+            counts += self._group(parts)
+        return [row(names, width=width), row(counts, width=width)]
+
+    def _group(self, parts: list[Segment]) -> list[Segment]:
+        """Return a group's cells moved to its right, with the gap behind."""
+        used = sum(self._grid.digits) + len(self._grid.digits)
+        return [Segment(" " * (self._grid.group - used)), *parts, Segment(" ")]
+
+    def _bin(self, place: int, width: int) -> Row:
+        caps = self._caps
+        lit = self._lit is None or self._lit[0] <= place < self._lit[1]
+        here = place == self._state.bin
+        style = palette.selected(caps) if here or (lit and self._lit) else None if lit else palette.dim(caps)
+        mark = glyphs(caps).right[-1] if here else " "
+        parts: list[Segment] = [
+            *fit(mark + time_text(self._table, place, self._grid), self._grid.time, caps=caps, style=style)
+        ]
+        for node in self._grid.nodes:
+            parts += self._cell(place, node, muted=not lit)
+        for role in self._table.roles:
+            cells: list[Segment] = []
+            for count, digits in zip(self._grid.counts, self._grid.digits, strict=True):
+                value = float(self._roles[count, role][place])
+                ink = palette.dim(caps) if value == 0 or not lit else None
+                cells.append(Segment(_number(value, digits, caps) + " ", ink))
+            parts += self._group(cells)
+        return row(parts, width=width)
+
+    def _cell(self, place: int, node: int, *, muted: bool) -> list[Segment]:
+        caps, table, state = self._caps, self._table, self._state
+        under = place == state.bin and node == state.node
+        role = table.nodes[node].role
+        cells: list[Segment] = []
+        for count, digits in zip(self._grid.counts, self._grid.digits, strict=True):
+            value = float(table.counts[count][place, node])
+            part = palette.fraction(value, 0.0, self._peaks[count, role])
+            text = _number(value, digits, caps)
+            if count == "running" and table.rebuilt[place, node]:
+                text += glyphs(caps).rebuilt
+            elif caps.colors == "none" and part:
+                text += shades(caps)[max(1, round(part * (len(shades(caps)) - 1)))]
+            else:
+                text += " "
+            cursor = under and count == state.count
+            cells.append(Segment(text, self._style(part, muted=muted, cursor=cursor, under=under)))
+        return self._group(cells)
+
+    def _style(self, part: float | None, *, muted: bool, cursor: bool, under: bool) -> Style:
+        if cursor:
+            return palette.cursor(self._caps)
+        if not part:
+            # No load has no colour: what is tinted carries some.
+            return palette.selected(self._caps) if under else palette.dim(self._caps)
+        return palette.heat_style(self._caps, part, background=True, muted=muted)
+
+    def _sums(self, width: int) -> Row:
+        caps, table, grid = self._caps, self._table, self._grid
+        first, last = self._window
+        values: dict[Count, Floats] = {
+            count: peak_running(table, first, last)
+            if count == "running"
+            else window_loads(table, count, first, last)
+            for count in grid.counts
+        }
+        words = [_("max") if count == "running" else _("sum") for count in grid.counts]
+        title = ", ".join(dict.fromkeys(words))
+        parts: list[Segment] = [*fit(f" {title}", grid.time, caps=caps, style=palette.dim(caps))]
+        strong = palette.strong(caps)
+        for node in grid.nodes:
+            parts += self._group(
+                [
+                    Segment(_number(float(values[count][node]), digits, caps) + " ", strong)
+                    for count, digits in zip(grid.counts, grid.digits, strict=True)
+                ]
+            )
+        for role in table.roles:
+            cells = []
+            for count, digits in zip(grid.counts, grid.digits, strict=True):
+                series = self._roles[count, role][first:last]
+                known = series[~np.isnan(series)]
+                value = float(known.max() if count == "running" else known.sum()) if len(known) else np.nan
+                cells.append(Segment(_number(value, digits, caps) + " ", strong))
+            parts += self._group(cells)
+        return row(parts, width=width)
+
+    def _shares(self, width: int) -> Row:
+        caps, table, grid = self._caps, self._table, self._grid
+        ratios = role_ratios(table, window_loads(table, "added", *self._window))
+        dim = palette.dim(caps)
+        parts: list[Segment] = [*fit(_(" share"), grid.time, caps=caps, style=dim)]
+        for node in grid.nodes:
+            share = percent(float(ratios[node]) / len(table.of_role(table.nodes[node].role)))
+            long = f"{share} {ratio_text(float(ratios[node]))}×"
+            text = long if len(long) < grid.group else share
+            parts += [*fit(text + " ", grid.group, caps=caps, align="right", style=dim), Segment(" ")]
+        for role in table.roles:
+            figure = ratio_text(role_par(table, role, *self._window))
+            long = _("PAR {par}").format(par=figure)
+            text = long if len(long) < grid.group else figure
+            parts += [*fit(text + " ", grid.group, caps=caps, align="right", style=dim), Segment(" ")]
+        return row(parts, width=width)
+
+
+def time_text(table: NodeTable, place: int, grid: Grid) -> str:
+    """Return the time of a bin as the table shows it, with the day where the table spans several."""
+    text = format_time(table.times[place], 0, date=True)
+    return text[5:] if grid.time > 9 else text[11:]
+
+
+def _number(value: float, digits: int, caps: Capabilities) -> str:
+    return glyphs(caps).missing.rjust(digits) if np.isnan(value) else number(value, digits)
+
+
+def _tail(name: str, width: int) -> str:
+    """Return the end of a name too long, where nodes differ."""
+    return name if len(name) <= width else name[:1] + name[-(width - 1) :]

@@ -1,0 +1,127 @@
+"""The hand-offs of the P/D pane: the stages of a request's way from P to D, and KV pulls per rank."""
+
+from __future__ import annotations
+
+import math
+
+from lbtui.analysis.prefill_decode import SLOW_RANK, Spread, median_ratios
+from lbtui.render import palette
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs
+from lbtui.render.lanes import bar
+from lbtui.render.text import fit, number, row
+from lbtui.text import _
+from lbtui.ui.panes.pd_format import percent, ratio_text
+from lbtui.ui.panes.pd_state import PdData, PdState
+
+_LABEL = 24
+_NUMBER = 8
+_LAST = 9  # share or ratio
+_MARK = 3
+
+
+def transfer_rows(data: PdData, state: PdState, lines: int, width: int, caps: Capabilities) -> list[Row]:
+    """Return the stages and the ranks in view, `lines` of them, each section under its heading."""
+    rows: list[Row] = []
+    stages = len(data.stages)
+    ratios = median_ratios(data.pulls)
+    longest_pull = max((s.p50 for s in data.pulls if s.known), default=math.nan)
+    whole = data.stages[-1].mean if data.stages else math.nan
+    for place in range(state.first_line, state.first_line + lines):
+        if place == state.first_line or place == stages:
+            rows.append(_heading(place < stages, width, caps))
+        here = place == state.line
+        if place < stages:
+            spread = data.stages[place]
+            part = _part(spread.mean, whole)
+            last, severity = percent(part), _severity(spread.negative > 0, "warning")
+        else:
+            spread = data.pulls[place - stages]
+            ratio = ratios[place - stages]
+            part = _part(spread.p50, longest_pull)
+            last, severity = ratio_text(ratio), _severity(ratio >= SLOW_RANK, "critical")
+        rows.append(_line(spread, part, last, severity, here, width, caps))
+    return rows
+
+
+def _severity(marked: bool, level: palette.Severity) -> palette.Severity | None:
+    return level if marked else None
+
+
+def _part(value: float, whole: float) -> float:
+    return value / whole if whole > 0 and not math.isnan(value) else math.nan
+
+
+def _heading(stage: bool, width: int, caps: Capabilities) -> Row:
+    title = _("hand-off, ms") if stage else _("KV pull per decode rank, ms")
+    last = _("of whole") if stage else _("× median")
+    numbers = "".join(f"{t:>{_NUMBER}}" for t in ("n", _("mean"), "p50", "p95", _("max")))
+    what = _("bar: mean / mean of the whole way") if stage else _("bar: p50 / slowest p50")
+    dim = palette.dim(caps)
+    used = _LABEL + 5 * _NUMBER + _LAST + _MARK
+    return row(
+        # A title runs into the room before the short figures of the first column.
+        fit(f" {title}", _LABEL + _NUMBER - 2, caps=caps, style=palette.strong(caps)),
+        fit(numbers[_NUMBER - 2 :], 4 * _NUMBER + 2, caps=caps, style=dim),
+        fit(f"{last:>{_LAST}}", _LAST + _MARK, caps=caps, style=dim),
+        fit(what, width - used, caps=caps, style=dim) if width > used + len(what) else [],
+        width=width,
+    )
+
+
+def _line(
+    spread: Spread,
+    part: float,
+    last: str,
+    severity: palette.Severity | None,
+    here: bool,
+    width: int,
+    caps: Capabilities,
+) -> Row:
+    style = palette.severity(caps, severity) if severity else None
+    signs = {"critical": glyphs(caps).critical, "warning": glyphs(caps).warning}
+    sign = signs.get(severity or "", "")
+    mark = glyphs(caps).right[-1] if here else " "
+    figures = (float(spread.known), spread.mean, spread.p50, spread.p95, spread.max)
+    numbers = "".join(f" {number(value, _NUMBER - 1)}" for value in figures)
+    room = width - _LABEL - 5 * _NUMBER - _LAST - _MARK
+    return row(
+        fit(mark + spread.label, _LABEL, caps=caps, style=palette.selected(caps) if here else style),
+        fit(numbers, 5 * _NUMBER, caps=caps),
+        fit(f"{last:>{_LAST}}{sign}", _LAST + _MARK, caps=caps, style=style),
+        bar(part, room, caps) if room > 0 else [],
+        width=width,
+    )
+
+
+def transfer_reading(data: PdData, state: PdState) -> list[str]:
+    """Return what the cursor's line means, most important first."""
+    if state.line < len(data.stages):
+        spread = data.stages[state.line]
+        parts = [
+            _("{stage}: {n} requests, mean {mean} ms, p95 {p95} ms, max {max} ms").format(
+                stage=spread.label,
+                n=number(spread.known),
+                mean=number(spread.mean),
+                p95=number(spread.p95),
+                max=number(spread.max),
+            )
+        ]
+        if spread.negative:
+            parts.append(_("in {n} the two events came in the other order").format(n=number(spread.negative)))
+        return parts
+    place = state.line - len(data.stages)
+    if place >= len(data.pulls):
+        return []
+    spread = data.pulls[place]
+    return [
+        _("{rank}: {n} KV pulls, median {p50} ms, {ratio} × the median of the ranks").format(
+            rank=spread.label,
+            n=number(spread.known),
+            p50=number(spread.p50),
+            ratio=ratio_text(median_ratios(data.pulls)[place]),
+        ),
+        _("mean {mean} ms, p95 {p95} ms, max {max} ms").format(
+            mean=number(spread.mean), p95=number(spread.p95), max=number(spread.max)
+        ),
+    ]

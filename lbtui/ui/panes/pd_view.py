@@ -1,0 +1,106 @@
+"""The P/D pane as rows: joins analysis and drawing, knows no Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+
+from lbtui.render import palette
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs
+from lbtui.render.text import blank, fit, row
+from lbtui.text import _
+from lbtui.ui.panes.pd_format import joined
+from lbtui.ui.panes.pd_lanes import lane_rows
+from lbtui.ui.panes.pd_layout import Layout, layout
+from lbtui.ui.panes.pd_state import PdData, PdState, lit_bins
+from lbtui.ui.panes.pd_table import TableDrawing
+from lbtui.ui.panes.pd_transfers import transfer_reading, transfer_rows
+from lbtui.ui.panes.pd_words import missing_rows, panel_rows, reading_rows, state_row
+from lbtui.ui.selection import Selection
+
+
+def draw(
+    data: PdData,
+    state: PdState,
+    selection: Selection,
+    chart: Sequence[Row] | None,
+    width: int,
+    height: int,
+    caps: Capabilities,
+) -> list[Row]:
+    """Return the pane's `height` rows of `width` cells. `chart` is the line chart, None while it is drawn."""
+    placed = layout(data, state, width, height)
+    rows = _without_nodes(data, placed, width, height, caps)
+    if rows is None:
+        rows = _with_nodes(data, placed, selection, chart, width, height, caps)
+    rows = [row(cells, width=width) for cells in rows[:height]]
+    return rows + [blank(width)] * (height - len(rows))
+
+
+def _without_nodes(
+    data: PdData, placed: Layout, width: int, height: int, caps: Capabilities
+) -> list[Row] | None:
+    """Return hand-offs, and why there is no table; None if there is one."""
+    if data.table is not None:
+        return None
+    if not (data.stages or data.pulls):
+        title = fit(_(" P/D"), width, caps=caps, style=palette.strong(caps))
+        return [title, blank(width), *missing_rows(data.missing, width, caps)]
+    rows = [state_row(data, placed, None, width, caps)]
+    rows += transfer_rows(data, placed.state, placed.transfer_lines, width, caps)
+    rows += [blank(width), *missing_rows(data.missing, width, caps)]
+    reading = [joined(transfer_reading(data, placed.state), width, caps)][: placed.reading]
+    rows = rows[: max(0, height - len(reading))]
+    return [*rows, *[blank(width)] * (height - len(reading) - len(rows)), *reading]
+
+
+def _with_nodes(
+    data: PdData,
+    placed: Layout,
+    selection: Selection,
+    chart: Sequence[Row] | None,
+    width: int,
+    height: int,
+    caps: Capabilities,
+) -> list[Row]:
+    table, state = data.table, placed.state
+    assert table is not None
+    lit = lit_bins(table, selection)
+    rows = [state_row(data, placed, lit, width, caps)]
+    if placed.chart:
+        waiting = [fit(_(" drawing …"), width, caps=caps, style=palette.dim(caps))]
+        drawn = list(waiting if chart is None else chart)[: placed.chart]
+        rows += drawn + [blank(width)] * (placed.chart - len(drawn))
+    elif placed.lanes:
+        rows += lane_rows(table, state, placed.lanes, lit, width, caps)
+    if placed.grid:
+        lower = TableDrawing(table, state, placed.grid, lit, caps).rows(placed.grid.width)
+        if placed.panel:
+            panel = panel_rows(table, state, lit, placed.panel, len(lower), caps)
+            panel += [blank(placed.panel)] * (len(lower) - len(panel))
+            line = Segment(f"{glyphs(caps).column} ", palette.dim(caps))
+            lower = [
+                row(cells, line, details, width=width) for cells, details in zip(lower, panel, strict=True)
+            ]
+        rows += lower
+    elif placed.transfer_lines:
+        rows += transfer_rows(data, state, placed.transfer_lines, width, caps)
+    elif state.transfers:
+        rows += missing_rows(data.missing, width, caps)
+    reading = _reading(data, placed, lit, width, caps)
+    rows = rows[: max(0, height - len(reading))]
+    return [*rows, *[blank(width)] * (height - len(reading) - len(rows)), *reading]
+
+
+def _reading(
+    data: PdData, placed: Layout, lit: tuple[int, int] | None, width: int, caps: Capabilities
+) -> list[Row]:
+    table, state = data.table, placed.state
+    assert table is not None
+    if state.transfers and placed.transfer_lines:
+        lines = transfer_reading(data, state)
+        first = joined(lines[:1], width, caps)
+        return [first, joined(lines[1:], width, caps)][: placed.reading]
+    return reading_rows(table, state, lit, placed.reading, width, caps)

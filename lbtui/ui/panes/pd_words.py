@@ -1,0 +1,363 @@
+"""What the P/D pane says in words: state line, reading lines, the panel of details, the page of one cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+
+from lbtui.analysis.prefill_decode import (
+    NodeShare,
+    NodeTable,
+    even_dispatch,
+    node_shares,
+    role_chance_par,
+    role_par,
+)
+from lbtui.profile import Missing, format_time
+from lbtui.render import palette
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.text import fit, number, row
+from lbtui.text import _, visible
+from lbtui.ui.panes.pd_format import joined, percent, ratio_text
+from lbtui.ui.panes.pd_lanes import MOST_LINES
+from lbtui.ui.panes.pd_layout import Layout
+from lbtui.ui.panes.pd_state import PdData, PdState, count_word, role_word, shown_nodes
+
+_MOST_REQUESTS = 200
+
+
+def state_row(
+    data: PdData, placed: Layout, lit: tuple[int, int] | None, width: int, caps: Capabilities
+) -> Row:
+    """Return the state line: what is counted, which nodes, what a row is, what is lit, the scale."""
+    table, state = data.table, placed.state
+    if table is None:
+        return joined([_("hand-offs and KV pulls"), _("whole profile")], width, caps, palette.strong(caps))
+    only_lower = state.transfers and not placed.upper
+    title = _(" hand-offs and KV pulls") if only_lower else f" {count_word(state.count)} {_('requests')}"
+    rest = width - len(title)
+    parts = [_("whole profile")] if only_lower else _state_parts(table, placed, lit)
+    return row(
+        fit(title, min(len(title), width), caps=caps, style=palette.strong(caps)),
+        fit(" ·", min(2, max(0, rest)), caps=caps, style=palette.dim(caps)),
+        joined(parts, max(0, rest - 2), caps, palette.dim(caps)),
+        width=width,
+    )
+
+
+def _state_parts(table: NodeTable, placed: Layout, lit: tuple[int, int] | None) -> list[str]:
+    state, grid = placed.state, placed.grid
+    shown = len(shown_nodes(table, state))
+    parts = [
+        _("prefill and decode") if state.role is None else _("{role} only").format(role=role_word(state.role))
+    ]
+    if state.text:
+        parts.append(
+            _('filter "{text}": {shown} of {all} nodes').format(
+                text=state.text, shown=shown, all=len(table.nodes)
+            )
+        )
+    if state.transfers:
+        parts.append(_("hand-offs and KV pulls of the whole profile"))
+    if lit:
+        parts.append(
+            _("{first}–{last} lit, sums and shares of these {bins} bins").format(
+                first=format_time(table.times[lit[0]], 0) if lit[1] > lit[0] else "–",
+                last=format_time(bin_end(table, lit[1] - 1), 0) if lit[1] > lit[0] else "–",
+                bins=lit[1] - lit[0],
+            )
+        )
+    if state.chart and shown > MOST_LINES:
+        parts.append(_("chart: the {shown} busiest").format(shown=MOST_LINES))
+    if grid and grid.hidden:
+        parts.append(_("{seen} of {shown} nodes in view").format(seen=len(grid.nodes), shown=shown))
+    if grid and not state.transfers:
+        first = state.first_bin
+        parts.append(
+            _("1 row = {seconds} s").format(seconds=number(table.bin_seconds))
+            if grid.rows == len(table.times)
+            else _("rows {first}–{last} of {all}, {seconds} s each").format(
+                first=first + 1,
+                last=first + grid.rows,
+                all=len(table.times),
+                seconds=number(table.bin_seconds),
+            )
+        )
+    if placed.lanes and len(table.times) > placed.lanes.columns:
+        parts.append(
+            _("1 column = {bins} bins, their largest").format(
+                bins=number(len(table.times) / placed.lanes.columns)
+            )
+        )
+    if state.count == "running":
+        parts.append(_("a lower bound: requests from before the capture are unknown"))
+    scales = ", ".join(f"{role_word(role)} 0–{number(peak)}" for role, peak in _peaks(table, state))
+    parts.append(_("colour {scales}").format(scales=scales))
+    parts.append(f"{format_time(table.times[0], 0)}–{format_time(bin_end(table, len(table.times) - 1), 0)}")
+    return parts
+
+
+def _peaks(table: NodeTable, state: PdState) -> list[tuple[str, float]]:
+    found = []
+    for role in table.roles:
+        cells = table.counts[state.count][:, table.of_role(role)]
+        known = cells[cells == cells]
+        if state.role in (None, role) and len(known):
+            found.append((role, float(known.max())))
+    return found
+
+
+def bin_end(table: NodeTable, place: int) -> datetime:
+    """Return the end of a bin, UTC."""
+    return table.times[place] + timedelta(seconds=table.bin_seconds)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One node in one bin, in words."""
+
+    node: str
+    role: str
+    times: str
+    added: str
+    ended: str
+    running: str
+    share: str  # of the bin
+
+
+def cell_words(table: NodeTable, bin: int, node: int) -> Cell:
+    """Return what is known about a cell of the table."""
+    added, ended, running = (float(table.counts[count][bin, node]) for count in ("added", "ended", "running"))
+    written = float(table.written[bin, node])
+    text = number(running)
+    if math.isnan(running):
+        text = _("unknown (the file has no such row)")
+    elif table.rebuilt[bin, node]:
+        text = _("{running} (~ rebuilt, the file has {written})").format(
+            running=text, written=number(written)
+        )
+    elif bin < table.first_event(node):
+        text = _("{running} or more (lower bound: before the node's first event)").format(running=text)
+    peers = table.counts["added"][bin, table.of_role(table.nodes[node].role)]
+    total = float(peers[peers == peers].sum())
+    share = ""
+    if total > 0 and not math.isnan(added):
+        share = _("{share} of the {total} {role} of this bin").format(
+            share=percent(added / total), total=number(total), role=_plural(table.nodes[node].role)
+        )
+    return Cell(
+        table.nodes[node].address,
+        role_word(table.nodes[node].role),
+        f"{format_time(table.times[bin], 0)}–{format_time(bin_end(table, bin), 0)[5:]}",
+        number(added),
+        number(ended),
+        text,
+        share,
+    )
+
+
+def share_of(table: NodeTable, node: int, lit: tuple[int, int] | None) -> NodeShare:
+    """Return a node's totals and share over the lit bins, the whole run without a window."""
+    first, last = lit or (0, len(table.times))
+    return next(s for s in node_shares(table, first, last) if s.node == table.nodes[node])
+
+
+def _plural(role: str) -> str:
+    return {"prefill": _("prefills"), "decode": _("decodes")}.get(role, role)
+
+
+def reading_rows(
+    table: NodeTable, state: PdState, lit: tuple[int, int] | None, lines: int, width: int, caps: Capabilities
+) -> list[Row]:
+    """Return what is under the cursor: its cell, then its node."""
+    cell = cell_words(table, state.bin, state.node)
+    share = share_of(table, state.node, lit)
+    first = [
+        _("{time} · {node} {role}: {added} added, {ended} ended, {running} running").format(
+            time=cell.times.partition("–")[0],
+            node=cell.node,
+            role=cell.role,
+            added=cell.added,
+            ended=cell.ended,
+            running=cell.running,
+        ),
+        cell.share,
+    ]
+    second = [
+        _("{when}: {share} of {role}, {ratio} × mean").format(
+            when=_("lit bins") if lit else _("whole run"),
+            share=percent(share.share),
+            role=_plural(share.node.role),
+            ratio=ratio_text(share.ratio),
+        ),
+        *_totals(table, share, lit),
+    ]
+    rows = [
+        joined([part for part in first if part], width, caps),
+        joined(second, width, caps, palette.severity(caps, "critical") if share.stands_out else None),
+    ]
+    return rows[:lines]
+
+
+def _totals(table: NodeTable, share: NodeShare, lit: tuple[int, int] | None) -> list[str]:
+    role = share.node.role
+    first, last = lit or (0, len(table.times))
+    peers = [s for s in node_shares(table, first, last) if s.node.role == role]
+    total = sum(s.added for s in peers)
+    mean, deviation = even_dispatch(total, len(peers))
+    parts = [_("{added} of {total} requests").format(added=number(share.added), total=number(total))]
+    if len(peers) > 1 and total:
+        parts.append(
+            _("even dispatch: {mean} ± {range} (2 σ)").format(mean=number(mean), range=number(2 * deviation))
+        )
+        parts.append(
+            _("{role} PAR {par}, chance alone {chance}").format(
+                role=role_word(role),
+                par=ratio_text(role_par(table, role, first, last)),
+                chance=ratio_text(role_chance_par(table, role, first, last)),
+            )
+        )
+    return parts
+
+
+def panel_rows(
+    table: NodeTable, state: PdState, lit: tuple[int, int] | None, width: int, height: int, caps: Capabilities
+) -> list[Row]:
+    """Return the details at the right: the cell under the cursor, its node, its role."""
+    cell = cell_words(table, state.bin, state.node)
+    share = share_of(table, state.node, lit)
+    strong, dim = palette.strong(caps), palette.dim(caps)
+    alarm = palette.severity(caps, "critical") if share.stands_out else None
+    lines: list[tuple[str, str, Style | None]] = [
+        ("", f"{cell.node} {cell.role}", palette.selected(caps)),
+        ("", cell.times, dim),
+        (_("added"), cell.added, None),
+        ("", cell.share, dim),
+        (_("ended"), cell.ended, None),
+        (_("running"), cell.running, None),
+        ("", "", None),
+        ("", _("lit bins") if lit else _("whole run"), strong),
+        (
+            _("share"),
+            _("{share} of {role}, {ratio} × mean").format(
+                share=percent(share.share), role=_plural(share.node.role), ratio=ratio_text(share.ratio)
+            ),
+            alarm,
+        ),
+        *(("", part, None) for part in _totals(table, share, lit)),
+        (_("running"), _("at most {peak}").format(peak=number(share.peak_running)), None),
+    ]
+    label = 9
+    return [
+        row(
+            fit(name, label, caps=caps, style=dim) if name else [],
+            fit(text, width - (label if name else 0), caps=caps, style=style),
+            width=width,
+        )
+        for name, text, style in lines
+    ][:height]
+
+
+def missing_rows(missing: Sequence[Missing], width: int, caps: Capabilities) -> list[Row]:
+    """Return why there is nothing to show and how to collect it, wrapped to the width."""
+    rows: list[Row] = []
+    for item in missing:
+        rows.append(
+            fit(
+                " " + _("No data: {what}").format(what=item.what),
+                width,
+                caps=caps,
+                style=palette.strong(caps),
+            )
+        )
+        for line in _wrapped(_("Because {reason}.").format(reason=item.reason), width - 3):
+            rows.append(fit(f"   {line}", width, caps=caps, style=palette.dim(caps)))
+        for line in _wrapped(_("To have it: {how}.").format(how=item.how_to_collect), width - 3):
+            rows.append(fit(f"   {line}", width, caps=caps))
+        rows.append([Segment(" " * width)])
+    return rows
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
+def cell_page(
+    data: PdData, table: NodeTable, state: PdState, lit: tuple[int, int] | None
+) -> tuple[str, Text]:
+    """Return title and text of the page of the cell under the cursor, with the requests of its bin."""
+    cell = cell_words(table, state.bin, state.node)
+    share = share_of(table, state.node, lit)
+    text = Text()
+    text.append(_("In this bin") + "\n", style="bold")
+    for name, value in ((_("added"), cell.added), (_("ended"), cell.ended), (_("running"), cell.running)):
+        text.append(f"  {name:<9}{value}\n")
+    if cell.share:
+        text.append(f"  {cell.share}\n")
+    text.append(
+        "\n" + (_("The node over the lit bins") if lit else _("The node over the whole run")) + "\n",
+        style="bold",
+    )
+    text.append(
+        "  "
+        + _("{share} of {role}, {ratio} × mean of its role's nodes").format(
+            share=percent(share.share), role=_plural(share.node.role), ratio=ratio_text(share.ratio)
+        )
+        + "\n"
+    )
+    for part in _totals(table, share, lit):
+        text.append(f"  {part}\n")
+    text.append("  " + _("at most {peak} running").format(peak=number(share.peak_running)) + "\n")
+    _append_requests(text, data.handoffs, table.times[state.bin], bin_end(table, state.bin))
+    title = f"{visible(cell.node)} {visible(cell.role)} · {cell.times}"
+    return title, Text(visible_lines(text.plain), spans=text.spans)
+
+
+def visible_lines(text: str) -> str:
+    """Return text from files made harmless line by line: the line breaks are our own."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _append_requests(text: Text, handoffs: pl.DataFrame, start: datetime, end: datetime) -> None:
+    if handoffs.is_empty():
+        return
+    found = handoffs.filter(pl.col("arrival").is_between(start, end, closed="left"))
+    text.append(
+        "\n"
+        + _("{count} requests arrived in this bin (at any node: no file says at which)").format(
+            count=number(found.height)
+        )
+        + "\n",
+        style="bold",
+    )
+    for rid, arrival, prefill_done, done in (
+        found.head(_MOST_REQUESTS).select("request_id", "arrival", "prefill_done", "end").iter_rows()
+    ):
+        text.append(
+            _("  {time}  {id}  prefill done after {prefill} ms, end after {end} ms").format(
+                time=format_time(arrival),
+                id=visible(str(rid), 60),
+                prefill=number(_milliseconds(arrival, prefill_done)),
+                end=number(_milliseconds(arrival, done)),
+            )
+            + "\n"
+        )
+    if found.height > _MOST_REQUESTS:
+        text.append(_("  … and {more} more").format(more=number(found.height - _MOST_REQUESTS)) + "\n")
+
+
+def _milliseconds(start: datetime, end: datetime | None) -> float | None:
+    return None if end is None else (end - start) / timedelta(milliseconds=1)
