@@ -29,7 +29,8 @@ def integer(column: pl.Series) -> pl.Series:
     """Return the column as Int64, `3.0` as 3; fractions, being no integers, become null."""
     value = pl.col(column.name)
     whole = (value == value.round(0)) & (value.abs() <= 2**53)
-    return _computed(number(column), pl.when(whole).then(value).cast(pl.Int64))
+    # Both branches of a `when` are computed: what does not fit must not raise.
+    return _computed(number(column), pl.when(whole).then(value).cast(pl.Int64, strict=False))
 
 
 def epoch(column: pl.Series) -> pl.Series:
@@ -42,10 +43,12 @@ def epoch(column: pl.Series) -> pl.Series:
     if not isinstance(median, float) or median <= 0:
         return pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
     factor = next(factor for size, factor in _MICROSECONDS_PER_UNIT if median >= size)
-    # Raw times come in quarters of a microsecond; a float in ms is up to 0.12 µs below its true value.
-    micros = (pl.col(column.name) * factor + (0.125 if factor > 1.0 else 0.0)).floor()
+    # Raw times come in quarters of a microsecond, which is also a double's step at today's epoch: a time
+    # that was divided into ms comes back exact when multiplied.
+    micros = (pl.col(column.name) * factor).floor()
     possible = (micros >= 0) & (micros <= 4e15)
-    return _computed(values, pl.when(possible).then(micros).cast(pl.Int64).cast(pl.Datetime("us")))
+    whole = pl.when(possible).then(micros).cast(pl.Int64, strict=False)
+    return _computed(values, whole.cast(pl.Datetime("us")))
 
 
 def local_datetime(column: pl.Series) -> pl.Series:

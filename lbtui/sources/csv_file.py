@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from lbtui.profile import Note, Progress, Unreadable
-from lbtui.sources.tables import convert, match_headers
+from lbtui.sources.failure import broken_csv, unreadable_on_failure
+from lbtui.sources.tables import Conversion, match_headers
 from lbtui.text import _, visible
+
+_BATCH = 100_000  # rows: between two of them the user may cancel
+_LONGEST_HEADER = 1 << 20
+_SAMPLE = 1 << 18  # bytes that tell the length of a line
 
 
 def read_header(path: Path) -> list[str]:
     """Return the header's names. Raises `Unreadable` if there is no first line to read."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-            line = lines.readline(1 << 20)
-    except OSError as error:
-        raise Unreadable(_unreadable(path, error.strerror or str(error))) from error
+    with (
+        unreadable_on_failure(path),
+        path.open(encoding="utf-8-sig", errors="replace", newline="") as lines,
+    ):
+        line = lines.readline(_LONGEST_HEADER)
     if not line.strip("\r\n\x00 "):
         raise Unreadable(_("{file} is empty; was the parser interrupted?").format(file=visible(path.name)))
     try:
         return [name.strip() for name in next(csv.reader([line]))]
     except csv.Error as error:
-        raise Unreadable(_unreadable(path, str(error))) from error
+        raise Unreadable(broken_csv(path, str(error))) from error
 
 
 def read_csv(
@@ -37,46 +42,96 @@ def read_csv(
     """
     header = read_header(path)
     headers = match_headers(table, header, wanted, visible(path.name))
-    raw, notes = read_text_columns(path, header, list(headers.header_of.values()), progress)
-    frame, dropped = convert(table, raw, headers, visible(path.name))
-    return frame, [*notes, *dropped]
+    conversion = Conversion(table, headers, visible(path.name))
+    rows = _Rows(path, header, list(headers.header_of.values()))
+    for batch in rows.read(progress):
+        conversion.take(batch)
+    return conversion.frame(), [*rows.notes, *conversion.notes()]
 
 
-def read_text_columns(
-    path: Path, header: list[str], columns: list[str], progress: Progress
-) -> tuple[pl.DataFrame, list[Note]]:
-    """Return the named columns of a CSV file as text; of a doubled header the first counts.
+def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
+    """Return all columns of a CSV file as text; of a doubled header the first counts."""
+    header = read_header(path)
+    columns = list(dict.fromkeys(header))
+    rows = _Rows(path, header, columns)
+    empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return pl.concat([empty, *rows.read(progress)]), rows.notes
 
-    Raises `Unreadable` with a sentence when the file is no CSV.
-    """
-    size = path.stat().st_size
-    progress.advance(path.name, 0, size)
-    places = [header.index(column) for column in columns]
-    notes: list[Note] = []
-    try:
-        # Columns by place, since a header may be doubled, padded or carry a byte-order mark.
-        frame = pl.read_csv(
-            path,
-            has_header=False,
-            skip_rows=1,
-            columns=sorted(set(places)),
-            new_columns=[f"c{place}" for place in range(len(header))],
-            infer_schema=False,
-            encoding="utf8-lossy",
-            truncate_ragged_lines=True,
-            raise_if_empty=False,
+
+def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the `columns` of data row `row` as text: one row, or none if the file ends before."""
+    header = read_header(path)
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise Unreadable(
+            _("{file} has no column {column}.").format(file=visible(path.name), column=missing[0])
         )
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise Unreadable(_unreadable(path, str(error).splitlines()[0])) from error
-    progress.advance(path.name, size, size)
-    if frame.width == 0:
-        return pl.DataFrame({c: [] for c in columns}, schema=dict.fromkeys(columns, pl.String)), notes
-    return frame.select(
-        pl.col(f"c{place}").alias(column) for place, column in zip(places, columns, strict=True)
-    ), notes
+    with unreadable_on_failure(path):
+        return _scan(path, header, columns).slice(row, 1).collect()
 
 
-def _unreadable(path: Path, why: str) -> str:
-    return _("{file} cannot be read as CSV ({why}); parse the profile again or remove the file.").format(
-        file=visible(path.name), why=visible(why, 200)
+def _scan(path: Path, header: list[str], columns: Sequence[str]) -> pl.LazyFrame:
+    """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark."""
+    frame = pl.scan_csv(
+        path,
+        new_columns=[f"c{place}" for place in range(len(header))],
+        # A line of another length than the header's is taken as far as it goes.
+        truncate_ragged_lines=True,
+        missing_columns="insert",
+        extra_columns="ignore",
+        infer_schema=False,
+        encoding="utf8-lossy",
+        raise_if_empty=False,
+        # Brackets in a folder's name are no pattern.
+        glob=False,
     )
+    return frame.select(pl.col(f"c{header.index(column)}").alias(column) for column in columns)
+
+
+class _Rows:
+    """The rows of a CSV file as text, in batches; `notes` tells what was left out."""
+
+    def __init__(self, path: Path, header: list[str], columns: list[str]) -> None:
+        self._path = path
+        self._header = header
+        self._columns = columns
+        self.notes: list[Note] = []
+
+    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
+        path = self._path
+        with unreadable_on_failure(path):
+            size = path.stat().st_size
+            line, cut = _look(path, size)
+            progress.advance(path.name, 0, size)
+            rows = _scan(path, self._header, self._columns)
+            if cut:
+                rows = self._without_last(rows)
+            done = 0
+            for batch in rows.collect_batches(chunk_size=_BATCH):
+                done += batch.height
+                progress.advance(path.name, min(done * line, size), size)
+                yield batch
+            progress.advance(path.name, size, size)
+
+    def _without_last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Leave out the last row of a file that breaks off: its last cell may be half a number."""
+        # A column without quotes can be counted although the last row breaks off inside quotes.
+        count = _scan(self._path, self._header, self._header[:1]).select(pl.len()).collect().item()
+        if not count:
+            return rows
+        self.notes.append(
+            Note(
+                visible(self._path.name),
+                _("The file breaks off without an end of line; its last row is left out."),
+            )
+        )
+        return rows.head(count - 1)
+
+
+def _look(path: Path, size: int) -> tuple[int, bool]:
+    """Return the average length of a line in bytes, from a sample, and whether the last line has no end."""
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE)
+        file.seek(max(size - 1, 0))
+        last = file.read(1)
+    return len(sample) // max(sample.count(b"\n"), 1), last not in (b"\n", b"\r", b"\x00", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,20 +12,82 @@ from urllib.parse import quote
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Unreadable
-from lbtui.sources.tables import convert, match_headers
+from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
+from lbtui.sources.failure import unreadable_on_failure
+from lbtui.sources.tables import Conversion, match_headers
 from lbtui.text import _, visible
 
-_CHUNK = 50_000
+_CHUNK = 50_000  # rows
+_STEPS = 1_000_000  # of SQLite's machine, some 10 ms: between two of them the user may cancel
+_BYTES_OF_ROW = 200  # a guess, for progress only
+
+
+class Database:
+    """An open profiler.db. Its methods raise `sqlite3.Error`, which `connect` turns into a sentence."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, progress: Progress) -> None:
+        self.connection = connection
+        self.cancelled: Cancelled | None = None
+        self._name = path.name
+        self._progress = progress
+        self._size = path.stat().st_size
+        self._done = 0
+        connection.set_progress_handler(self._stop_if_cancelled, _STEPS)
+
+    def tables(self) -> set[str]:
+        """Return the names of the tables (not the views: upstream's may raise when read)."""
+        rows = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name for (name,) in rows if isinstance(name, str)}
+
+    def columns(self, table: str) -> list[str]:
+        """Return the columns of a table in their order."""
+        return [row[1] for row in self.connection.execute(f"PRAGMA table_info({quoted(table)})")]
+
+    def chunks(
+        self, sql: str, names: Sequence[str], parameters: Sequence[Any] = ()
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a query as frames with columns `names`; a column of mixed types is text."""
+        cursor = self.connection.execute(sql, parameters)
+        while rows := cursor.fetchmany(_CHUNK):
+            # How many rows there are is unknown until the end: never show that it is done.
+            self._done = min(self._done + len(rows) * _BYTES_OF_ROW, self._size - 1)
+            self._progress.advance(self._name, self._done, self._size)
+            columns = zip(*rows, strict=True)
+            yield pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
+
+    def query(self, sql: str, schema: pl.Schema, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """Return the rows of a query with the columns of `schema`; what does not fit its type is null.
+
+        A datetime column takes whole microseconds since 1970.
+        """
+        names = list(schema)
+        casts = [
+            (pl.col(name).cast(pl.Int64, strict=False) if kind == pl.Datetime("us") else pl.col(name)).cast(
+                kind, strict=False
+            )
+            for name, kind in schema.items()
+        ]
+        frames = (chunk.select(casts) for chunk in self.chunks(sql, names, parameters))
+        return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+    def _stop_if_cancelled(self) -> bool:
+        try:
+            self._progress.advance(self._name, self._done, self._size)
+        except Cancelled as cancelled:
+            # An exception would be lost inside SQLite: it ends the query, `connect` goes on from there.
+            self.cancelled = cancelled
+        return self.cancelled is not None
 
 
 @contextmanager
-def connect(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a read-only connection; `immutable` keeps SQLite from making -wal and -shm files.
+def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
+    """Yield the database, open for reading only; `immutable` keeps SQLite from making -wal and -shm files.
 
-    Raises `Unreadable` with a sentence for whatever SQLite cannot read, also later inside the block.
+    Raises `Unreadable` with a sentence for whatever SQLite cannot read, also later inside the block, and
+    `Cancelled` when `progress` does, also in the middle of a query.
     """
-    uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    # As bytes: a folder's name need not be UTF-8.
+    uri = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro&immutable=1"
     try:
         connection = sqlite3.connect(uri, uri=True)
     except sqlite3.Error as error:
@@ -32,23 +95,20 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         # A cell that is no UTF-8 is shown with its bad bytes replaced, not an error.
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        yield connection
+        # No temporary file either.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        with unreadable_on_failure(path):
+            database = Database(connection, path, progress or Silent())
+        try:
+            yield database
+        except sqlite3.Error:
+            if database.cancelled:
+                raise database.cancelled from None
+            raise
     except sqlite3.Error as error:
         raise Unreadable(_broken(path, error)) from error
     finally:
         connection.close()
-
-
-def tables_of(path: Path) -> set[str]:
-    """Return the names of the tables (not the views: upstream's may raise when read)."""
-    with connect(path) as connection:
-        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    return {name for (name,) in rows if isinstance(name, str)}
-
-
-def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return the columns of a table in their order."""
-    return [row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(table)})")]
 
 
 def read_table(
@@ -59,40 +119,37 @@ def read_table(
     Raises `Unreadable` with a sentence when the database or the table cannot be used.
     """
     name = visible(f"{path.name}:{table}")
-    with connect(path) as connection:
-        headers = match_headers(table, columns_of(connection, table), wanted, name)
-        selected = ", ".join(["rowid - 1", *(_quoted(h) for h in headers.header_of.values())])
-        raw = query(
-            connection,
-            f"SELECT {selected} FROM {_quoted(table)} ORDER BY rowid",
-            ["rowid", *headers.header_of.values()],
-            progress,
-            path,
-        )
-    return convert(table, raw.drop("rowid"), headers, name, raw["rowid"].cast(pl.Int64))
+    with connect(path, progress) as database:
+        headers = match_headers(table, database.columns(table), wanted, name)
+        conversion = Conversion(table, headers, name)
+        columns = list(headers.header_of.values())
+        sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid"
+        # By place, so that no header can be taken for the row.
+        places = [str(place) for place in range(len(columns) + 1)]
+        for chunk in database.chunks(sql, places):
+            row, *cells = chunk.get_columns()
+            conversion.take(pl.DataFrame(cells).rename(dict(zip(places[1:], columns, strict=True))), row)
+    return conversion.frame(), conversion.notes()
 
 
-def query(
-    connection: sqlite3.Connection,
-    sql: str,
-    names: Sequence[str],
-    progress: Progress,
-    path: Path,
-    parameters: Sequence[Any] = (),
-) -> pl.DataFrame:
-    """Return the rows of a query as a frame with columns `names`, types as SQLite stored them."""
-    size = path.stat().st_size
-    parts: list[list[Any]] = [[] for _name in names]
-    cursor = connection.execute(sql, parameters)
-    while rows := cursor.fetchmany(_CHUNK):
-        for part, values in zip(parts, zip(*rows, strict=True), strict=True):
-            part.extend(values)
-        # SQLite does not tell how far a query is: show that it moves, never that it is done.
-        progress.advance(path.name, min(len(parts[0]) * 200, size - 1), size)
-    return pl.DataFrame([pl.Series(n, part, strict=False) for n, part in zip(names, parts, strict=True)])
+def series(name: str, cells: Sequence[Any]) -> pl.Series:
+    """Return cells of whatever types SQLite let into one column: numbers, or text where any is text."""
+    kinds = {type(cell) for cell in cells} - {type(None)}
+    if kinds <= {int}:
+        return pl.Series(name, cells, dtype=pl.Int64)
+    if kinds <= {int, float}:
+        return pl.Series(name, cells, dtype=pl.Float64, strict=False)
+    return pl.Series(name, map(_text, cells), dtype=pl.String)
 
 
-def _quoted(name: str) -> str:
+def _text(cell: Any) -> str | None:
+    if cell is None or isinstance(cell, str):
+        return cell
+    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL writes identifiers."""
     return '"' + name.replace('"', '""') + '"'
 
 

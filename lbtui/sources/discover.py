@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbtui.profile import SourceFile, Unreadable
+from lbtui.profile import Note, SourceFile, Unreadable
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.text import _, visible
 
@@ -54,6 +54,12 @@ class Output:
     trace: Path | None
     heat_maps: tuple[Path, ...]
     files: tuple[SourceFile, ...]
+    notes: tuple[Note, ...] = ()  # on what has a known name and cannot be read
+
+    @property
+    def sizes(self) -> dict[Path, int]:
+        """The size of each file in bytes, as it was at opening."""
+        return {file.path: file.size for file in self.files}
 
 
 def find_output(path: Path) -> Output:
@@ -62,7 +68,8 @@ def find_output(path: Path) -> Output:
     Raises `Unreadable` if there is none or no such path, `SeveralOutputs` if there is more than one.
     """
     try:
-        folder = (path if path.is_dir() else path.parent).resolve(strict=True)
+        # os.path.realpath says OSError of a loop of links in every Python; Path.resolve does not.
+        folder = Path(os.path.realpath(path if path.is_dir() else path.parent, strict=True))
         exists = path.exists()
     except OSError as error:
         raise Unreadable(
@@ -72,7 +79,7 @@ def find_output(path: Path) -> Output:
         ) from error
     if not exists:
         raise Unreadable(_("{path} does not exist; check the path.").format(path=visible(str(path))))
-    if path.is_file() and _kind(path.name) is None:
+    if not path.is_dir() and (not path.is_file() or _kind(path.name) is None):
         raise Unreadable(
             _(
                 "{path} is no file of a parsed output; give the folder that "
@@ -107,22 +114,29 @@ _READERS = {DATABASE: "profiler.db", TRACE: "trace", "heat_png": "heat_png", "pi
 
 
 def _read_folder(folder: Path) -> Output:
-    files: list[SourceFile] = []
     try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda e: e.name):
-                kind = _kind(entry.name)
-                # Only regular files: a pipe or device named batch.csv would hang its reader.
-                if kind is None or not entry.is_file():
-                    continue
-                reader = _READERS.get(kind, "csv")
-                files.append(SourceFile(Path(entry.path), kind, reader, entry.stat().st_size))
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
         raise Unreadable(
             _("{path} cannot be listed ({why}); check its permissions.").format(
                 path=visible(str(folder)), why=error.strerror or error
             )
         ) from error
+    files: list[SourceFile] = []
+    notes: list[Note] = []
+    for entry in entries:
+        kind = _kind(entry.name)
+        if kind is None:
+            continue
+        size = _size(entry)
+        if size is None:
+            text = _("It is no regular file and is left out.")
+            notes.append(Note(visible(entry.name), text))
+        else:
+            files.append(SourceFile(Path(entry.path), kind, _READERS.get(kind, "csv"), size))
+            if kind == DATABASE:
+                notes += _unwritten(Path(entry.path))
     by_kind = {f.kind: f.path for f in files if f.kind not in ("heat_png", "picture")}
     return Output(
         folder=folder,
@@ -131,7 +145,31 @@ def _read_folder(folder: Path) -> Output:
         trace=by_kind.get(TRACE),
         heat_maps=tuple(f.path for f in files if f.kind == "heat_png"),
         files=tuple(files) if any(f.kind != "picture" for f in files) else (),
+        notes=tuple(notes),
     )
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    """Return the size of a regular file, None for all else: a pipe named batch.csv would hang its reader."""
+    try:
+        return entry.stat().st_size if entry.is_file() else None
+    except OSError:  # a loop of links, or gone
+        return None
+
+
+def _unwritten(database: Path) -> list[Note]:
+    """Tell of a journal: an interrupted parser's last rows stand there, and reading them would write."""
+    journal = database.with_name(f"{database.name}-wal")
+    try:
+        if journal.stat().st_size == 0:
+            return []
+    except OSError:
+        return []
+    text = _(
+        "Rows in {journal} are not read, since that would write beside your files; "
+        "`sqlite3 {database} 'PRAGMA wal_checkpoint'` on a copy moves them in."
+    ).format(journal=journal.name, database=database.name)
+    return [Note(visible(database.name), text)]
 
 
 def _search(folder: Path) -> list[Path]:

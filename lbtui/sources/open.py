@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar, cast
 
-import polars as pl
-
-from lbtui.profile import FrameName, Note, Profile, Progress, Unreadable
+from lbtui.profile import FrameName, Loaded, Note, Profile, Progress, Silent, Unreadable, empty
 from lbtui.profile.model import Loader, ScheduledRequest
-from lbtui.sources import csv_file, database
-from lbtui.sources.discover import Output, find_output
+from lbtui.sources.discover import find_output
+from lbtui.sources.once import Once
+from lbtui.sources.rounds import read_round
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
@@ -33,8 +29,6 @@ _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
     "speculation": (("spec_decode",), False),
 }
 
-_T = TypeVar("_T")
-
 
 def open_profile(path: Path) -> Profile:
     """Return the profile at `path`; looks at names, sizes and table names only, whatever the size.
@@ -42,13 +36,9 @@ def open_profile(path: Path) -> Profile:
     Raises `Unreadable` when nothing there can be read, `SeveralOutputs` when there is a choice to make.
     """
     output = find_output(path)
-    notes: list[Note] = []
-    present = set(output.csv)
-    if output.database:
-        try:
-            present |= database.tables_of(output.database)
-        except Unreadable as error:
-            notes.append(Note(visible(output.database.name), str(error)))
+    store = Store(output)
+    notes = (*output.notes, *store.notes)
+    present = store.database_tables | output.csv.keys()
     available: list[FrameName] = [
         name
         for name, (tables, in_trace) in _YIELDS.items()
@@ -64,26 +54,38 @@ def open_profile(path: Path) -> Profile:
                 path=visible(str(output.folder))
             )
         )
-    loaders = _Loaders(Store(output))
+    loaders = _Loaders(store)
     return Profile(
         path=output.folder,
         files=output.files,
-        notes=tuple(notes),
-        loaders={name: loaders.named[name] for name in available},
+        notes=notes,
+        loaders={name: _telling(name, loaders.named[name]) for name in available},
         round_reader=loaders.read_round,
     )
+
+
+def _telling(name: FrameName, load: Loader) -> Loader:
+    """Let a file that breaks while a frame is made of it be told in a note, as everywhere else."""
+
+    def load_or_tell(progress: Progress) -> Loaded:
+        try:
+            return load(progress)
+        except Unreadable as error:
+            return Loaded(empty(name), notes=(Note(name, str(error)),))
+
+    return load_or_tell
 
 
 class _Loaders:
     """The loader of each frame; what several frames need is computed once."""
 
     def __init__(self, store: Store) -> None:
-        from lbtui.sources.canonical import experts, kv, nodes, queues, requests, scheduling
+        from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests, scheduling
 
         self._store = store
-        scheduled = _Once(lambda progress: scheduling.load_scheduling(store, progress))
-        batches = _Once(lambda progress: scheduling.load_batches(scheduled(progress)))
-        heat = _Once(lambda progress: experts.load_expert_heat(store, progress))
+        scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
+        batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
+        heat = Once(lambda progress: experts.load_expert_heat(store, scheduled, progress))
         self._scheduled = scheduled
         self.named: dict[FrameName, Loader] = {
             "batches": batches,
@@ -96,68 +98,15 @@ class _Loaders:
             "handoffs": lambda p: requests.load_handoffs(store, p),
             "expert_heat": lambda p: heat(p)[0],
             "placements": lambda p: heat(p)[1],
-            "layer_times": lambda p: experts.load_layer_times(store, p),
-            "rank_intervals": lambda p: experts.load_rank_intervals(store, p),
+            "layer_times": lambda p: operators.load_layer_times(store, p),
+            "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
             "speculation": lambda p: requests.load_speculation(store, p),
         }
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of the scheduling round at `row` of the file that `batches` came from.
 
-        Raises `Unreadable` when the file changed under us so that the row is another scheduler's.
+        Raises `Unreadable` when that file is another by now.
         """
-        from lbtui.profile import Silent
-        from lbtui.sources.res_list import parse_res_list
-
-        raw = self._scheduled(Silent()).batch
-        output = self._store.output
-        if raw is None:
-            return []
-        if raw.provenance.reader == "trace" and output.trace:
-            from lbtui.sources.trace import read_event
-
-            requests = read_event(output.trace, row).get("args", {}).get("res_list", [])
-            return parse_res_list(str(requests)).requests
-        written_by, res_list = _round_cell(output, raw.provenance.reader, row)
-        if written_by != prof_id:
-            raise Unreadable(
-                _("{file} changed while it was open; start lbtui again.").format(file=raw.provenance.file)
-            )
-        return parse_res_list(res_list).requests
-
-
-def _round_cell(output: Output, reader: str, row: int) -> tuple[str | None, str | None]:
-    if reader == "sqlite":
-        assert output.database is not None
-        with database.connect(output.database) as connection:
-            found = connection.execute(
-                "SELECT prof_id, res_list FROM batch WHERE rowid = ?", (row + 1,)
-            ).fetchone()
-        return found or (None, None)
-    path = output.csv["batch"]
-    header = csv_file.read_header(path)
-    cell = (
-        pl.scan_csv(path, has_header=False, skip_rows=1, infer_schema=False, encoding="utf8-lossy")
-        .select(
-            pl.nth(header.index("prof_id")).alias("prof_id"),
-            pl.nth(header.index("res_list")).alias("res_list"),
-        )
-        .slice(row, 1)
-        .collect()
-    )
-    return cast("tuple[str | None, str | None]", cell.row(0)) if cell.height else (None, None)
-
-
-class _Once(Generic[_T]):
-    """A loader whose result is kept; a second caller waits for the first, a cancelled one is forgotten."""
-
-    def __init__(self, load: Callable[[Progress], _T]) -> None:
-        self._load = load
-        self._lock = threading.Lock()
-        self._kept: list[_T] = []
-
-    def __call__(self, progress: Progress) -> _T:
-        with self._lock:
-            if not self._kept:
-                self._kept.append(self._load(progress))
-            return self._kept[0]
+        batch = self._scheduled(Silent()).batch
+        return [] if batch is None else read_round(self._store, batch, prof_id, row)

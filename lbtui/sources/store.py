@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.sources import csv_file, database
 from lbtui.sources.discover import Output
-from lbtui.sources.tables import TABLES
-from lbtui.text import visible
+from lbtui.sources.once import Once
+from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES
+from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     from lbtui.sources.trace import Trace
+
+LARGE_TRACE = 64 << 20  # bytes: reads in some two seconds
 
 
 @dataclass(frozen=True)
@@ -27,52 +32,101 @@ class Raw:
     notes: tuple[Note, ...] = ()
 
 
-@dataclass
+_Found: TypeAlias = "tuple[Raw | None, list[Note]]"
+
+
 class Store:
-    """The raw tables of an output. CSV comes before profiler.db: the same rows, read faster."""
+    """The raw tables of an output. CSV comes before profiler.db: the same rows, read faster.
 
-    output: Output
-    _trace: Trace | None = None
-    _kept: dict[tuple[str, tuple[str, ...]], tuple[Raw | None, list[Note]]] = field(default_factory=dict)
+    May be used from several threads: what two of them want is read once. `notes` tells what was found
+    unreadable at opening.
+    """
 
-    def table(
-        self, table: str, progress: Progress, columns: Sequence[str] | None = None
-    ) -> tuple[Raw | None, list[Note]]:
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self.notes: list[Note] = []
+        self.database: Path | None = None
+        self.database_tables: frozenset[str] = frozenset()
+        if output.database:
+            try:
+                with database.connect(output.database) as opened:
+                    self.database_tables = frozenset(opened.tables())
+                self.database = output.database
+            except Unreadable as error:
+                self.notes.append(Note(visible(output.database.name), str(error)))
+        self._read_trace = Once(self._trace)
+        self._tables: dict[tuple[str, tuple[str, ...]], Once[_Found]] = {}
+        self._lock = threading.Lock()
+
+    def table(self, table: str, progress: Progress, columns: Sequence[str] | None = None) -> _Found:
         """Return `table` (None if no readable file has it) and notes on files that could not be read.
 
         `columns` are names of `TABLES[table]`; all but the long `res_list` unless told.
         """
         wanted = tuple(columns or (c for c in TABLES[table] if c != "res_list"))
-        key = (table, wanted)
-        if key not in self._kept:
-            self._kept[key] = self._read(table, wanted, progress)
-        return self._kept[key]
+        with self._lock:
+            once = self._tables.setdefault(
+                (table, wanted), Once(lambda progress: self.read(table, wanted, progress))
+            )
+        raw, notes = once(progress)
+        return raw, list(notes)
 
-    def _read(self, table: str, wanted: tuple[str, ...], progress: Progress) -> tuple[Raw | None, list[Note]]:
+    def read(self, table: str, columns: Sequence[str], progress: Progress) -> _Found:
+        """Return what `table` does, without keeping it."""
         failed: list[Note] = []
         if path := self.output.csv.get(table):
             try:
-                frame, notes = csv_file.read_csv(path, table, wanted, progress)
-                return Raw(frame, Provenance(path.name, "csv", "1 µs", frame.height), tuple(notes)), failed
+                frame, notes = csv_file.read_csv(path, table, columns, progress)
             except Unreadable as error:
-                failed.append(Note(path.name, str(error)))
-        if path := self.output.database:
+                failed.append(Note(visible(path.name), str(error)))
+            else:
+                return _raw(frame, path.name, "csv", table, notes), failed
+        if self.database and table in self.database_tables - ONLY_CSV:
+            name = f"{self.database.name}:{table}"
             try:
-                if table in database.tables_of(path):
-                    frame, notes = database.read_table(path, table, wanted, progress)
-                    name = f"{path.name}:{table}"
-                    return Raw(frame, Provenance(name, "sqlite", "1 µs", frame.height), tuple(notes)), failed
+                frame, notes = database.read_table(self.database, table, columns, progress)
             except Unreadable as error:
-                failed.append(Note(path.name, str(error)))
+                failed.append(Note(visible(name), str(error)))
+            else:
+                return _raw(frame, name, "sqlite", table, notes), failed
         return None, failed
 
     def trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
-        """Return the trace, streamed once, or None with a note when there is none or it is unreadable."""
-        if self._trace is None and (path := self.output.trace):
-            from lbtui.sources.trace import read_trace
+        """Return the trace, streamed once, or None with a note when it is unreadable or too large for this.
 
-            try:
-                self._trace = read_trace(path, progress)
-            except Unreadable as error:
-                return None, [Note(visible(path.name), str(error))]
-        return self._trace, list(self._trace.notes) if self._trace else []
+        A large trace is not read just to look for what the tables beside it lack.
+        """
+        path = self.output.trace
+        if path is None or self.output.sizes[path] <= LARGE_TRACE or not self._tables_suffice():
+            return self.whole_trace(progress)
+        text = _(
+            "It has {size} MB and was not searched for what the tables beside it lack; put it into a folder "
+            "of its own to have it read."
+        ).format(size=f"{self.output.sizes[path] / 1e6:,.0f}")
+        return None, [Note(visible(path.name), text)]
+
+    def whole_trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
+        """Return the trace, however large, or None with a note when it is unreadable."""
+        trace, notes = self._read_trace(progress)
+        return trace, list(notes)
+
+    def _tables_suffice(self) -> bool:
+        """Tell whether the scheduling, which everything is placed by, is known without the trace."""
+        return {"forward", "batch"} <= self.database_tables | self.output.csv.keys()
+
+    def _trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
+        path = self.output.trace
+        if path is None:
+            return None, []
+        from lbtui.sources.trace import read_trace
+
+        try:
+            trace = read_trace(path, progress)
+        except Unreadable as error:
+            return None, [Note(visible(path.name), str(error))]
+        return trace, list(trace.notes)
+
+
+def _raw(frame: pl.DataFrame, file: str, reader: str, table: str, notes: list[Note]) -> Raw:
+    provenance = Provenance(visible(file), reader, PRECISION[table], frame.height)
+    return Raw(frame, provenance, tuple(notes))

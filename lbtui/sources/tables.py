@@ -135,6 +135,24 @@ TABLES: dict[str, dict[str, Column]] = {
 }
 
 
+# profiler.db's request_status says neither pid nor host: all processes are one list.
+ONLY_CSV = frozenset({"request_status", "spec_decode"})
+
+# How exact a table's values are, in words.
+PRECISION: dict[str, str] = {
+    "forward": _("1 µs; bubble 0.01 ms"),
+    "batch": _("1 µs"),
+    "kvcache": _("1 µs"),
+    "request_status": _("1 µs"),
+    "request": _("1 µs; duration between times cut to 1 ms"),
+    "coordinator": _("5 s bins"),
+    "pd_split_kvcache": _("1 ms; duration 1 µs"),
+    "pd_split_communication": _("1 ms"),
+    "moe_analysis": _("1 ns"),
+    "spec_decode": _("1 µs"),
+}
+
+
 @dataclass(frozen=True)
 class Headers:
     """Which header of a file holds each wanted column, and which columns it lacks."""
@@ -146,59 +164,84 @@ class Headers:
 def match_headers(table: str, present: Collection[str], wanted: Collection[str], file: str) -> Headers:
     """Return where the `wanted` columns of `table` are among the headers `present`.
 
-    Raises `Unreadable` when a column without which no row can be placed is not there.
+    Raises `Unreadable` when none is there, or not one without which no row can be placed.
     """
     header_of: dict[str, str] = {}
     lacking: list[str] = []
     for name in wanted:
-        column = TABLES[table][name]
-        header = next((h for h in column.headers if h in present), None)
-        if header is not None:
-            header_of[name] = header
-        elif column.needed:
-            raise Unreadable(
-                _("{file} has no column {column}; was it written by msServiceProfiler's parser?").format(
-                    file=file, column=column.headers[0]
-                )
-            )
-        else:
+        header = next((h for h in TABLES[table][name].headers if h in present), None)
+        if header is None:
             lacking.append(name)
+        else:
+            header_of[name] = header
+    needed = [name for name in lacking if TABLES[table][name].needed]
+    if needed or not header_of:
+        raise Unreadable(
+            _("{file} has no column {column}; was it written by msServiceProfiler's parser?").format(
+                file=file, column=TABLES[table][(needed or lacking)[0]].headers[0]
+            )
+        )
     return Headers(header_of, tuple(lacking))
 
 
-def convert(
-    table: str, raw: pl.DataFrame, headers: Headers, file: str, row_numbers: pl.Series | None = None
-) -> tuple[pl.DataFrame, list[Note]]:
-    """Return the raw cells as typed columns plus `row` (0-based place in the file), and what was dropped.
+class Conversion:
+    """Turns raw cells, batch by batch, into typed columns plus `row`, the 0-based place in the file.
 
-    `raw` has the file's own headers. Columns the file lacks come back as null.
+    Columns the file lacks come back as null; rows that cannot be placed are left out and counted.
     """
-    columns: list[pl.Series] = []
-    for name, header in headers.header_of.items():
-        columns.append(_CONVERT[TABLES[table][name].kind](raw[header]).alias(name))
-    length = raw.height
-    for name in headers.lacking:
-        kind = TABLES[table][name].kind
-        columns.append(_CONVERT[kind](pl.Series(name, [None] * length, dtype=pl.String)))
-    rows = row_numbers if row_numbers is not None else pl.Series("row", range(length), dtype=pl.Int64)
-    frame = pl.DataFrame([*columns, rows.cast(pl.Int64).alias("row")])
-    needed = [n for n in headers.header_of if TABLES[table][n].needed]
-    kept = frame.drop_nulls(needed) if needed else frame
-    notes: list[Note] = []
-    if kept.height < frame.height:
-        first = int(frame.filter(pl.any_horizontal(pl.col(needed).is_null()))["row"][0])
-        notes.append(
-            Note(
-                file,
-                _(
-                    "{dropped} of {rows} rows lack a readable {columns} (the first is data row {first}) "
-                    "and are left out."
-                ).format(
-                    dropped=frame.height - kept.height,
-                    rows=frame.height,
-                    columns=" / ".join(headers.header_of[n] for n in needed),
-                    first=first + 1,
-                ),
-            )
+
+    def __init__(self, table: str, headers: Headers, file: str) -> None:
+        self._columns = TABLES[table]
+        self._headers = headers
+        self._file = file
+        self._needed = [name for name in headers.header_of if self._columns[name].needed]
+        self._rows = 0
+        nothing = pl.DataFrame(schema=dict.fromkeys(headers.header_of.values(), pl.String))
+        self._parts = [self._typed(nothing)]
+        self._dropped = 0
+        self._first_dropped = 0
+
+    def take(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> None:
+        """Take the next rows, with the file's own headers; `row_numbers` if they do not simply count up."""
+        frame = self._typed(raw, row_numbers)
+        kept = frame.drop_nulls(self._needed) if self._needed else frame
+        if kept.height < frame.height:
+            if not self._dropped:
+                gaps = pl.any_horizontal(pl.col(self._needed).is_null())
+                self._first_dropped = int(frame.filter(gaps)["row"][0]) + 1
+            self._dropped += frame.height - kept.height
+        self._rows += frame.height
+        self._parts.append(kept)
+
+    def frame(self) -> pl.DataFrame:
+        """Return all rows taken, in order."""
+        return pl.concat(self._parts, rechunk=True)
+
+    def notes(self) -> list[Note]:
+        """Return what was left out, if anything."""
+        if not self._dropped:
+            return []
+        text = _(
+            "{dropped} of {rows} rows lack a readable {columns} (the first is data row {first}) "
+            "and are left out."
+        ).format(
+            dropped=self._dropped,
+            rows=self._rows,
+            columns=" / ".join(self._headers.header_of[name] for name in self._needed),
+            first=self._first_dropped,
         )
-    return kept, notes
+        return [Note(self._file, text)]
+
+    def _typed(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
+        cells_of = {
+            **{name: raw[header] for name, header in self._headers.header_of.items()},
+            **{n: pl.Series(n, [None] * raw.height, dtype=pl.String) for n in self._headers.lacking},
+        }
+        if row_numbers is None:
+            row_numbers = pl.int_range(self._rows, self._rows + raw.height, dtype=pl.Int64, eager=True)
+        return pl.DataFrame(
+            [
+                *(_CONVERT[self._columns[n].kind](column).alias(n) for n, column in cells_of.items()),
+                row_numbers.cast(pl.Int64).alias("row"),
+            ]
+        )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from lbtui.profile import SCHEMAS, FrameName, Loaded, Progress, Provenance, empty
+from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
+from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.store import Store
+from lbtui.text import _, visible
 
 
 def load_requests(store: Store, progress: Progress) -> Loaded:
@@ -20,9 +22,10 @@ def load_handoffs(store: Store, progress: Progress) -> Loaded:
 
 
 def load_transfers(store: Store, progress: Progress) -> Loaded:
-    """Return `transfers`; tokens are the sum of the pull's sequence lengths."""
-    lengths = pl.col("sequence_lengths").str.extract_all(r"\d+").cast(pl.List(pl.Int64))
-    return _load("pd_split_kvcache", "transfers", store, progress, [lengths.list.sum().alias("tokens")])
+    """Return `transfers`; tokens are the sum of the pull's sequence lengths, null where there are none."""
+    lengths = pl.col("sequence_lengths").str.extract_all(r"\d+").cast(pl.List(pl.Int64), strict=False)
+    tokens = pl.when(lengths.list.len() > 0).then(lengths.list.sum()).alias("tokens")
+    return _load("pd_split_kvcache", "transfers", store, progress, [tokens])
 
 
 def load_speculation(store: Store, progress: Progress) -> Loaded:
@@ -33,13 +36,13 @@ def load_speculation(store: Store, progress: Progress) -> Loaded:
 def _load(table: str, name: FrameName, store: Store, progress: Progress, derived: list[pl.Expr]) -> Loaded:
     raw, notes = store.table(table, progress)
     if raw is not None:
-        frame = raw.frame.with_columns(derived).select(
-            [pl.col(column).cast(dtype) for column, dtype in SCHEMAS[name].items()]
-        )
+        frame = canonical(raw.frame.with_columns(derived), name)
         return Loaded(frame, (raw.provenance,), (*notes, *raw.notes))
     trace, trace_notes = store.trace(progress) if name != "speculation" else (None, [])
-    if trace is None or store.output.trace is None:
+    if trace is None:
         return Loaded(empty(name), notes=(*notes, *trace_notes))
-    frames = {"requests": trace.requests, "handoffs": trace.handoffs, "transfers": trace.transfers}
-    provenance = Provenance(store.output.trace.name, "trace", "1 µs", frames[name].height)
-    return Loaded(frames[name], (provenance,), (*notes, *trace_notes))
+    frame = {"requests": trace.requests, "handoffs": trace.handoffs, "transfers": trace.transfers}[name]
+    if frame.is_empty():
+        return Loaded(empty(name), notes=(*notes, *trace_notes))
+    provenance = Provenance(visible(trace.path.name), "trace", _("1 µs"), frame.height)
+    return Loaded(frame, (provenance,), (*notes, *trace_notes))

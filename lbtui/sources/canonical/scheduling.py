@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lbtui.profile import SCHEMAS, Loaded, Note, Progress, Provenance, empty
-from lbtui.sources.canonical.domains import Owners, find_owners
+from lbtui.profile import Loaded, Note, Progress, Provenance, empty
+from lbtui.sources.canonical.frame import canonical
+from lbtui.sources.canonical.from_trace import scheduling_tables
+from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.store import Raw, Store
 from lbtui.text import _
 
@@ -31,12 +33,11 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
     forward, forward_notes = store.table("forward", progress)
     batch, batch_notes = store.table("batch", progress)
     notes = [*forward_notes, *batch_notes]
-    if forward is None or batch is None:
-        from_trace, trace_notes = _from_trace(store, progress)
+    if store.output.trace and (forward is None or batch is None):
+        traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
         notes += trace_notes
-        forward = forward or from_trace[0]
-        batch = batch or from_trace[1]
-    owners = find_owners(forward.frame if forward else None, batch.frame if batch else None)
+        forward, batch = forward or traced_forward, batch or traced_batch
+    owners = find_owners(forward, batch)
     for raw in (forward, batch):
         notes += raw.notes if raw else ()
     return Scheduling(forward, batch, owners, (*notes, *owners.notes))
@@ -48,22 +49,19 @@ def load_batches(scheduling: Scheduling) -> Loaded:
     if raw is None:
         return Loaded(empty("batches"), notes=scheduling.notes)
     notes: list[Note] = []
-    rounds = raw.frame.filter(pl.col("name").is_in(EXECUTION))
-    if rounds.is_empty():
-        rounds = raw.frame.filter(pl.col("name").is_in(GROUPING))
-        if not rounds.is_empty():
-            notes.append(
-                Note(
-                    raw.provenance.file,
-                    _("There are no Execute or modelExec rows; rounds are the scheduler's grouping rows."),
-                )
-            )
+    executes = pl.col("name").is_in(EXECUTION)
+    # Grouping rows stand in for a scheduler whose executions were not recorded.
+    groups = pl.col("name").is_in(GROUPING) & ~executes.any().over("prof_id")
+    rounds = raw.frame.filter(executes | groups)
+    if rounds["name"].is_in(GROUPING).any():
+        text = _("Some schedulers have no Execute or modelExec rows; their rounds are the grouping rows.")
+        notes.append(Note(raw.provenance.file, text))
     frame = (
         rounds.join(scheduling.owners.frame, on="prof_id", how="left", suffix="_owner")
         .with_columns(phase=_phase_by_size().fill_null(_phase_by_type()), dp_rank=pl.col("dp_rank_owner"))
         .sort("start", "domain", maintain_order=True)
-        .select([pl.col(name).cast(dtype) for name, dtype in SCHEMAS["batches"].items()])
     )
+    frame = canonical(frame, "batches")
     provenance = Provenance(
         raw.provenance.file, raw.provenance.reader, raw.provenance.precision, frame.height
     )
@@ -108,9 +106,7 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
                 ).format(count=uncovered, all=frame.height),
             )
         )
-    frame = frame.sort("start", "prof_id").select(
-        [pl.col(name).cast(dtype) for name, dtype in SCHEMAS["steps"].items()]
-    )
+    frame = canonical(frame.sort("start", "prof_id"), "steps")
     return Loaded(frame, (raw.provenance, *batches.provenance), tuple(notes))
 
 
@@ -137,7 +133,7 @@ def _with_rounds(forwards: pl.DataFrame, batches: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rounds_as_steps(batches: pl.DataFrame) -> pl.DataFrame:
-    return (
+    rounds = (
         batches.sort("prof_id", "start")
         .with_columns(
             forward_iter=pl.int_range(1, pl.len() + 1).over("prof_id"),
@@ -145,8 +141,8 @@ def _rounds_as_steps(batches: pl.DataFrame) -> pl.DataFrame:
             bubble=_ms(pl.col("start").shift(-1).over("prof_id") - pl.col("end")),
         )
         .sort("start", "prof_id")
-        .select([pl.col(name).cast(dtype) for name, dtype in SCHEMAS["steps"].items()])
     )
+    return canonical(rounds, "steps")
 
 
 def _phase_by_size() -> pl.Expr:
@@ -176,52 +172,3 @@ def _phase_by_type() -> pl.Expr:
 
 def _ms(duration: pl.Expr) -> pl.Expr:
     return duration.dt.total_microseconds() / 1000
-
-
-def _from_trace(store: Store, progress: Progress) -> tuple[tuple[Raw | None, Raw | None], list[Note]]:
-    """Return raw forward and batch tables made of the trace's spans, shaped as upstream's tables."""
-    trace, notes = store.trace(progress)
-    if trace is None:
-        return (None, None), notes
-    file = store.output.trace.name if store.output.trace else ""
-    hosts = trace.processes.select("pid", "host", label_rank="dp_rank")
-
-    def named(spans: pl.DataFrame) -> pl.DataFrame:
-        return (
-            spans.join(hosts, on="pid", how="left", maintain_order="left")
-            .with_columns(pl.col("host").fill_null("unknown host"))
-            .with_columns(prof_id=pl.format("ms_service_{}-{}", "host", "pid"))
-        )
-
-    forwards = named(trace.forwards).select(
-        "prof_id",
-        "host",
-        dp_rank=pl.coalesce("dp_rank", "label_rank").cast(pl.Int64),
-        forward_iter=pl.lit(None, pl.Int64),
-        batch_type=pl.lit(None, pl.String),
-        batch_size=pl.col("batch_size").cast(pl.Int64),
-        start="start",
-        end="end",
-        duration="duration_ms",
-        bubble=pl.lit(None, pl.Float64),
-        row=pl.lit(None, pl.Int64),
-    )
-    spans = named(trace.spans).select(
-        "name",
-        "prof_id",
-        "batch_type",
-        "batch_size",
-        "prefill_batch_size",
-        "decode_batch_size",
-        "tokens",
-        "start",
-        "end",
-        dp_rank=pl.col("label_rank").cast(pl.Int64),
-        row=pl.col("offset"),
-    )
-    if forwards.is_empty() and spans.is_empty():
-        return (None, None), notes
-    return (
-        Raw(forwards, Provenance(file, "trace", "1 µs", forwards.height)),
-        Raw(spans, Provenance(file, "trace", "1 µs", spans.height)),
-    ), notes

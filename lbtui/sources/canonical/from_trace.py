@@ -1,0 +1,65 @@
+"""The trace's spans, shaped as upstream's tables forward and batch."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lbtui.profile import Note, Progress, Provenance
+from lbtui.sources.store import Raw, Store
+from lbtui.text import _, visible
+
+
+def name_processes(spans: pl.DataFrame, processes: pl.DataFrame) -> pl.DataFrame:
+    """Return `spans` (which have a pid) with `host`, `label_rank` and `prof_id` of their process."""
+    return (
+        spans.join(
+            processes.select("pid", "host", label_rank="dp_rank"),
+            on="pid",
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(pl.col("host").fill_null("unknown host"))
+        .with_columns(prof_id=pl.format("ms_service_{}-{}", "host", "pid"))
+    )
+
+
+def scheduling_tables(store: Store, progress: Progress) -> tuple[Raw | None, Raw | None, list[Note]]:
+    """Return raw forward and batch tables made of the trace, either None without such spans, and notes."""
+    trace, notes = store.whole_trace(progress)
+    if trace is None:
+        return None, None, notes
+    forwards = name_processes(trace.forwards, trace.processes).select(
+        "prof_id",
+        "host",
+        dp_rank=pl.coalesce("dp_rank", "label_rank").cast(pl.Int64),
+        forward_iter=pl.lit(None, pl.Int64),
+        batch_type=pl.lit(None, pl.String),
+        batch_size=pl.col("batch_size").cast(pl.Int64),
+        start="start",
+        end="end",
+        duration="duration_ms",
+        bubble=pl.lit(None, pl.Float64),
+        row=pl.lit(None, pl.Int64),
+    )
+    spans = name_processes(trace.spans, trace.processes).select(
+        "name",
+        "prof_id",
+        "batch_type",
+        "batch_size",
+        "prefill_batch_size",
+        "decode_batch_size",
+        "tokens",
+        "start",
+        "end",
+        dp_rank=pl.col("label_rank").cast(pl.Int64),
+        row=pl.col("offset"),
+    )
+
+    def raw(frame: pl.DataFrame) -> Raw | None:
+        # Without a time a row can be placed nowhere, as in a table.
+        frame = frame.drop_nulls(["start", "end"])
+        if frame.is_empty():
+            return None
+        return Raw(frame, Provenance(visible(trace.path.name), "trace", _("1 µs"), frame.height))
+
+    return raw(forwards), raw(spans), notes

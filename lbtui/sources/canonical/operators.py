@@ -1,0 +1,77 @@
+"""Operator times of the EP ranks, from MSPTI: the frames `layer_times` and `rank_intervals`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import polars as pl
+
+from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
+from lbtui.sources import cells, csv_file, database
+from lbtui.sources.canonical.frame import canonical
+from lbtui.sources.store import Store
+from lbtui.text import _, visible
+
+_PID = re.compile(r"[0-9]{1,18}")
+
+
+def load_layer_times(store: Store, progress: Progress) -> Loaded:
+    """Return `layer_times` from ep_balance: one column per process, in numeric pid order, row = layer."""
+    notes: list[Note] = []
+    for file, reader, wide in _ep_balance(store, progress, notes):
+        pids = sorted((c for c in wide.columns if _PID.fullmatch(c)), key=int)
+        if not pids:
+            notes.append(Note(file, _("{file} has no column named by a pid.").format(file=file)))
+            continue
+        times = (
+            pl.DataFrame({"time": cells.number(wide[pid])}).with_columns(
+                layer=pl.int_range(pl.len()), process=pl.lit(int(pid)), column=pl.lit(column)
+            )
+            for column, pid in enumerate(pids)
+        )
+        frame = canonical(pl.concat(times), "layer_times")
+        notes.append(_pid_order_note(file))
+        return Loaded(frame, (Provenance(file, reader, _("1 ns"), frame.height),), tuple(notes))
+    return Loaded(empty("layer_times"), notes=tuple(notes))
+
+
+def _ep_balance(
+    store: Store, progress: Progress, notes: list[Note]
+) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    if path := store.output.csv.get("ep_balance"):
+        try:
+            frame, read_notes = csv_file.read_text(path, progress)
+        except Unreadable as error:
+            notes.append(Note(visible(path.name), str(error)))
+        else:
+            notes += read_notes
+            yield visible(path.name), "csv", frame
+    if store.database and "ep_balance" in store.database_tables:
+        file = visible(f"{store.database.name}:ep_balance")
+        try:
+            with database.connect(store.database, progress) as opened:
+                columns = opened.columns("ep_balance")
+                chunks = list(opened.chunks("SELECT * FROM ep_balance ORDER BY rowid", columns))
+        except Unreadable as error:
+            notes.append(Note(file, str(error)))
+        else:
+            if chunks:
+                yield file, "sqlite", pl.concat(chunks)
+
+
+def _pid_order_note(file: str) -> Note:
+    return Note(
+        file,
+        _("Its columns are pids and no file maps them to ranks; numeric pid order is a guess at the rank."),
+    )
+
+
+def load_rank_intervals(store: Store, progress: Progress) -> Loaded:
+    """Return `rank_intervals` from moe_analysis, in numeric pid order."""
+    raw, notes = store.table("moe_analysis", progress)
+    if raw is None:
+        return Loaded(empty("rank_intervals"), notes=tuple(notes))
+    frame = canonical(raw.frame.sort("process").with_columns(column=pl.int_range(pl.len())), "rank_intervals")
+    note = _pid_order_note(raw.provenance.file)
+    return Loaded(frame, (raw.provenance,), (*notes, *raw.notes, note))

@@ -1,0 +1,79 @@
+"""The requests of one scheduling round, read from its file when asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+from lbtui.profile import Unreadable, host_and_pid
+from lbtui.profile.model import ScheduledRequest
+from lbtui.sources import csv_file, database
+from lbtui.sources.res_list import parse_res_list
+from lbtui.sources.tables import Conversion, match_headers
+from lbtui.text import _
+
+if TYPE_CHECKING:
+    from lbtui.sources.store import Raw, Store
+
+# Prove that a row is still the round it was when the table was read.
+_IDENTITY = ("name", "prof_id", "start", "end")
+_WANTED = (*_IDENTITY, "res_list")
+_EPOCH = datetime(1970, 1, 1)
+_Found: TypeAlias = "tuple[tuple[Any, ...] | None, str | None]"  # what proves the row, and its res_list
+
+
+def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[ScheduledRequest]:
+    """Return the requests of the round of scheduler `prof_id` at `row` of the file that `batch` came from.
+
+    Raises `Unreadable` when there is no such round, as after the file was written anew.
+    """
+    known = batch.frame.filter(pl.col("row") == row, pl.col("prof_id") == prof_id).select(_IDENTITY)
+    if known.height == 1:
+        if batch.provenance.reader == "trace":
+            found, res_list = _from_trace(store, prof_id, row)
+        else:
+            found, res_list = _from_table(store, batch, row)
+        if found == known.row(0):
+            return parse_res_list(res_list).requests
+    raise Unreadable(
+        _("{file} changed while it was open; start lbtui again.").format(file=batch.provenance.file)
+    )
+
+
+def _from_table(store: Store, batch: Raw, row: int) -> _Found:
+    file = batch.provenance.file
+    if batch.provenance.reader == "sqlite":
+        assert store.database is not None
+        with database.connect(store.database) as opened:
+            headers = match_headers("batch", opened.columns("batch"), _WANTED, file)
+            columns = list(headers.header_of.values())
+            sql = f"SELECT {', '.join(map(database.quoted, columns))} FROM batch WHERE rowid = ?"
+            raw = next(opened.chunks(sql, columns, (row + 1,)), None)
+    else:
+        path = store.output.csv["batch"]
+        headers = match_headers("batch", csv_file.read_header(path), _WANTED, file)
+        raw = csv_file.read_row(path, row, list(headers.header_of.values()))
+    if raw is None:
+        return None, None
+    conversion = Conversion("batch", headers, file)
+    conversion.take(raw)
+    cells = conversion.frame().select(_WANTED)
+    return (cells.row(0)[:-1], cells["res_list"][0]) if cells.height else (None, None)
+
+
+def _from_trace(store: Store, prof_id: str, offset: int) -> _Found:
+    from lbtui.sources.trace import read_event
+    from lbtui.sources.trace_values import moment, real, whole
+
+    assert store.output.trace is not None
+    event = read_event(store.output.trace, offset)
+    process = host_and_pid(prof_id)
+    start, duration = moment(event.get("ts")), real(event.get("dur"))
+    if process is None or process[1] != whole(event.get("pid")) or start is None or duration is None:
+        return None, None
+    args = event.get("args")
+    res_list = args.get("res_list") if isinstance(args, dict) else None
+    times = (_EPOCH + timedelta(microseconds=int(time)) for time in (start, start + duration))
+    return (event.get("name"), prof_id, *times), None if res_list is None else str(res_list)
