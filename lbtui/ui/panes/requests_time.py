@@ -62,7 +62,8 @@ def zoomed(factor: float, window: Window, whole: Window, around: int | None) -> 
     """Return the window `factor` times as long, `around` staying in its place; None for the whole."""
     begin, end = window
     length = max(_NARROWEST, round((end - begin) * factor))
-    if length >= whole[1] - whole[0]:
+    # A few µs short of the whole, from rounding, is the whole.
+    if length >= (whole[1] - whole[0]) * 0.999:
         return None
     centre = around if around is not None and begin <= around < end else (begin + end) // 2
     share = (centre - begin) / (end - begin)

@@ -20,7 +20,7 @@ from lbtui.render.table import Layout, first_visible, fitting, table
 from lbtui.render.text import blank, fit, number, quantity, row
 from lbtui.text import _
 from lbtui.ui.panes.requests_columns import BY_NAME, COLUMNS, NAMES, table_columns
-from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown, window_of
+from lbtui.ui.panes.requests_data import BINS, RequestsData, RequestsState, domain_shown, window_of
 from lbtui.ui.panes.requests_time import Window, column_of, instant, micros
 from lbtui.ui.panes.requests_words import Request, reading_line, speculation_words, state_line, summary
 from lbtui.ui.selection import Selection
@@ -30,7 +30,9 @@ _FIGURES = 21  # cells after it: now, mean, max
 _WIDE = 120
 _NARROWEST_PLOT = 20
 _GAP = 3  # between table and panel
-_PANEL = 30  # least width of the panel: one cell per bin
+_PANEL = BINS  # least width of the panel: one cell per bin
+_FACT = 24  # cells of a fact's name in the panel, half as many where it is narrow
+_WORDS = 19  # cells beside the folded distribution
 _BARS = 7  # lines of the panel's bars
 
 
@@ -139,7 +141,7 @@ def draw(
         put(at.header, [fit(" " + data.no_requests, width, caps=caps)])
         return lines[:height]
     put(at.summary, [_summary(state, width, caps)])
-    put(at.folded, _bars(state, request, width, at.folded_height, caps))
+    put(at.folded, _folded(state, request, width, at.folded_height, caps))
     put(at.header, _table_and_panel(data, state, request, at, width, caps))
     if at.reading is not None:
         put(at.reading, [_reading(state, request, at, width, caps)])
@@ -294,50 +296,60 @@ def _bars(
 ) -> list[Row]:
     column = BY_NAME[state.arranged.arrangement.measure]
     found = state.arranged.distribution
-    value = None if request is None else request[column.name]
-    return [
-        row(" ", bars, width=width)
-        for bars in histogram(
-            found.counts.tolist(),
-            [column.scaled(float(edge)) for edge in found.edges],
-            width=width - 1,
-            height=height,
-            caps=caps,
-            unit=column.unit,
-            cursor=None if value is None else found.bin_of(float(value)),
-        )
-    ]
+    return histogram(
+        found.counts.tolist(),
+        [column.scaled(float(edge)) for edge in found.edges],
+        width=width,
+        height=height,
+        caps=caps,
+        unit=column.unit,
+        cursor=_bin(state, request),
+    )
 
 
-def _panel(
-    data: RequestsData,
-    state: RequestsState,
-    request: Request | None,
-    width: int,
-    height: int,
-    caps: Capabilities,
+def _folded(
+    state: RequestsState, request: Request | None, width: int, height: int, caps: Capabilities
 ) -> list[Row]:
+    """Return the distribution above the table, its words at the right where there is room."""
+    each = (width - 1 - _WORDS) // BINS
+    if each < 1:
+        return [row(" ", bars, width=width) for bars in _bars(state, request, width - 1, height, caps)]
+    scale, where, count = bin_words(state, request)
+    words = [(where, accent(caps)), (count, accent(caps)), (scale, dim(caps))]
+    beside = [blank(_WORDS)] * (height - len(words)) + [
+        fit("  " + text, _WORDS, caps=caps, style=style) for text, style in words
+    ]
+    bars = _bars(state, request, each * BINS, height, caps)
+    return [row(" ", left, right, width=width) for left, right in zip(bars, beside, strict=True)]
+
+
+def _panel(state: RequestsState, request: Request | None, at: Places, caps: Capabilities) -> list[Row]:
+    """Return the distribution and the request under the cursor, beside the table."""
     column = BY_NAME[state.arranged.arrangement.measure]
-    found = state.arranged.distribution
-    scale = _("logarithmic") if found.logarithmic else _("linear")
+    width, height = at.panel, at.rows + 1
+    scale, where, count = bin_words(state, request)
     bars = min(_BARS, max(1, height - 4))
     rows = [
         row(
-            fit(" " + _("distribution"), 14, caps=caps, style=strong(caps)),
-            fit(f"{column.measure} · {scale}", width - 14, caps=caps, style=dim(caps)),
+            fit(column.title, len(column.title), caps=caps, style=strong(caps)),
+            fit(f" · {scale}", width, caps=caps, style=dim(caps)),
             width=width,
         ),
         *_bars(state, request, width, bars + 1, caps),
-        fit(" " + bin_words(state, request), width, caps=caps, style=accent(caps)),
+        fit(f"{where}: {count}", width, caps=caps, style=accent(caps)),
         blank(width),
     ]
     if request is not None:
-        rows.append(fit(" " + str(request["request_id"]), width, caps=caps, style=selected(caps)))
+        rows.append(fit(str(request["request_id"] or ""), width, caps=caps, style=selected(caps)))
         for fact in COLUMNS[1:]:
-            label = fit(" " + fact.words, min(24, width), caps=caps, style=dim(caps))
-            rows.append(row(label, fit(fact.spoken(request[fact.name]), width, caps=caps), width=width))
+            value = request[fact.name]
+            short = width < 2 * _FACT
+            label = fit(fact.title if short else fact.words, _FACT // 2 if short else _FACT, caps=caps)
+            text = fact.cell(value) if short else fact.spoken(value)
+            rows.append(row(Segment.apply_style(label, dim(caps)), fit(text, width, caps=caps), width=width))
     if words := speculation_words(state):
         rows += [blank(width), *_wrapped(words, width, caps)]
+    rows += [blank(width)] * (height - len(rows))
     return rows[:height]
 
 
@@ -350,20 +362,26 @@ def _wrapped(text: str, width: int, caps: Capabilities) -> list[Row]:
     return [fit(line, width, caps=caps) for line in lines]
 
 
-def bin_words(state: RequestsState, request: Request | None) -> str:
-    """Return the bin of the distribution that holds the request under the cursor, and how many share it."""
+def _bin(state: RequestsState, request: Request | None) -> int | None:
+    value = None if request is None else request[state.arranged.arrangement.measure]
+    return None if value is None else state.arranged.distribution.bin_of(float(value))
+
+
+def bin_words(state: RequestsState, request: Request | None) -> tuple[str, str, str]:
+    """Return the scale, and the bin that holds the request under the cursor: its range and its count."""
     column = BY_NAME[state.arranged.arrangement.measure]
     found = state.arranged.distribution
-    value = None if request is None else request[column.name]
-    place = None if value is None else found.bin_of(float(value))
+    scale = _("logarithmic") if found.logarithmic else _("linear")
+    place = _bin(state, request)
     if place is None:
-        return _("no {column} known here").format(column=column.words)
+        return scale, _("here unknown"), "–"
     low, high = (column.scaled(float(edge)) for edge in found.edges[place : place + 2])
-    return _("{low}–{high}: {count} of {total} requests").format(
-        low=number(low),
-        high=quantity(high, column.unit),
-        count=f"{int(found.counts[place]):,}",
-        total=f"{int(found.counts.sum()):,}",
+    return (
+        scale,
+        f"{number(low)}–{quantity(high, column.unit)}",
+        _("{count} of {total}").format(
+            count=f"{int(found.counts[place]):,}", total=f"{int(found.counts.sum()):,}"
+        ),
     )
 
 
@@ -399,8 +417,7 @@ def _table_and_panel(
         drawn[1] = fit(" " + _("No request matches."), at.layout.width, caps=caps)
     if not at.panel:
         return [row(line, width=width) for line in drawn]
-    panel = _panel(data, state, request, at.panel, at.rows + 1, caps)
-    panel += [blank(at.panel)] * (len(drawn) - len(panel))
+    panel = _panel(state, request, at, caps)
     return [row(line, " " * _GAP, beside, width=width) for line, beside in zip(drawn, panel, strict=True)]
 
 

@@ -170,9 +170,9 @@ def _own_facts(request: Request) -> list[tuple[str, str]]:
 def _handoff_facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     stages = (
         (_("arrival"), "arrival"),
-        (_("sent to P"), "sent"),
-        (_("received by P"), "received"),
         (_("prefill done"), "prefill_done"),
+        (_("sent to D"), "sent"),
+        (_("received by D"), "received"),
         (_("end"), "end"),
     )
     return [(words, _stage(row[name], row["arrival"])) for words, name in stages]
