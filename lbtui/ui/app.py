@@ -21,6 +21,7 @@ from textual.worker import Worker, WorkerState
 from lbtui.render.capabilities import Capabilities
 from lbtui.text import _, visible
 from lbtui.ui.bars import BottomBar, TopBar
+from lbtui.ui.exact_update import exact
 from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.selection import Selection
 
@@ -144,6 +145,9 @@ class LbtuiApp(App[int]):
         """Leave; the command line prints the sentence."""
         self.failure = event.sentence
         self.exit(3)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        super()._display(screen, exact(renderable))
 
     # Panes
 
