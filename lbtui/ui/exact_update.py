@@ -6,7 +6,7 @@ moves by one column costs 14 KB instead of 2 on a 200 × 50 screen, which is fel
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from textual._compositor import ChopsUpdate
 from textual.geometry import Offset
 
@@ -27,7 +27,7 @@ class ExactUpdate(ChopsUpdate):
         return "".join(sequences)
 
 
-def exact(update: object) -> object:
+def exact(update: RenderableType | None) -> RenderableType | None:
     """Return a partial update made exact; anything else as it is."""
     if type(update) is ChopsUpdate:
         return ExactUpdate(update.chops, update.spans, update.chop_ends)

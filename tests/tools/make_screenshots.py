@@ -55,6 +55,8 @@ def local_font(svg: str) -> str:
     """
     svg = re.sub(r"@font-face \{.*?\}\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code", "DejaVu Sans Mono")
+    # Without it rsvg-convert drops the blanks at the beginning of a run of text.
+    svg = svg.replace("<text ", '<text xml:space="preserve" ')
     return re.sub(r"font-size: 20px", "font-size: 20.27px", svg)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.worker import Worker, WorkerState
 
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, Round, metric, round_at
 from lbtui.profile import FrameName, Profile
@@ -16,10 +18,10 @@ from lbtui.profile.model import ScheduledRequest
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
-from lbtui.text import _
+from lbtui.text import _, visible
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
-from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows
+from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, instant, measure, scene
 from lbtui.ui.panes.dp_help import help_of
 from lbtui.ui.panes.dp_layout import (
@@ -35,12 +37,13 @@ from lbtui.ui.panes.dp_layout import (
     zoomed,
 )
 from lbtui.ui.panes.dp_round import round_text, round_title
-from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows, state_row
+from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
 from lbtui.ui.selection import Selection
 
 # Above so many steps, lanes are computed in a worker while the last picture stays.
 _AT_ONCE = 20_000
 _KEPT = 32
+_WORK, _ROUND = "dp-work", "dp-round"
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class DpPane(Pane):
         self._scenes: dict[tuple[MetricKey, tuple[int, int], int], Scene] = {}
         self._charts: dict[ChartKey, list[Row]] = {}
         self._last: Scene | None = None
-        self._wanted: object = None
+        self._working: set[Hashable] = set()
+        self._page: TextPage | None = None
 
     # Loading
 
@@ -207,19 +211,12 @@ class DpPane(Pane):
         if rows is None:
             rows = [fit(" " + _("drawing …"), width, caps=self.caps, style=dim(self.caps))]
             rows += [blank(width)] * (key.height - 1)
-            if self._wanted != key:
-                self._wanted = key
-                self.run_worker(
-                    lambda: self.post_message(
-                        self.ChartMade(key, chart_rows(key, data, measured, self.caps))
-                    ),
-                    thread=True,
-                    exclusive=True,
-                    group="dp-chart",
-                    exit_on_error=False,
-                )
+            self._work(
+                key,
+                lambda: self.post_message(self.ChartMade(key, chart_rows(key, data, measured, self.caps))),
+            )
         return [
-            state_row(measured, view, self.state, width, self.caps),
+            chart_state_row(key, measured, self.caps),
             *rows,
             *reading_rows(data, measured, view, self.state, width, reading, self.caps),
         ][:height]
@@ -227,7 +224,7 @@ class DpPane(Pane):
     def on_dp_pane_chart_made(self, event: ChartMade) -> None:
         """Show a chart."""
         self._keep(self._charts, event.key, event.rows)
-        self._wanted = None
+        self._working.discard(event.key)
         self.repaint()
 
     def _scene(self, measured: Measured, columns: int) -> Scene | None:
@@ -243,18 +240,32 @@ class DpPane(Pane):
             self._keep(self._scenes, key, made)
             self._last = made
             return made
-        self.run_worker(
-            lambda: self.post_message(self.SceneMade(key, scene(measured, window, columns))),
-            thread=True,
-            exclusive=True,
-            group="dp-scene",
-            exit_on_error=False,
-        )
+        self._work(key, lambda: self.post_message(self.SceneMade(key, scene(measured, window, columns))))
         return self._last if self._last and len(self._last.mean) == len(measured.lanes) else None
 
     def on_dp_pane_scene_made(self, event: SceneMade) -> None:
         """Show a view that took a while."""
         self._keep(self._scenes, event.key, event.scene)
+        self._working.discard(event.key)
+        self.repaint()
+
+    def _work(self, key: Hashable, work: Callable[[], object]) -> None:
+        """Run `work` in a thread, once for a key: a thread cannot be stopped, only not be started."""
+        if key not in self._working:
+            self._working.add(key)
+            self.run_worker(work, thread=True, group=_WORK, exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say why a picture or a round could not be made; the base does so for loading."""
+        if event.state is not WorkerState.ERROR or event.worker.group not in (_WORK, _ROUND):
+            return
+        event.stop()
+        self._failure = visible(f"{type(event.worker.error).__name__}: {event.worker.error}")
+        if event.worker.group == _ROUND and self._page is not None and self._page.is_attached:
+            self._page.show(Text(_("This round could not be read: {why}").format(why=self._failure)))
+            return
+        self._working.clear()
+        self.stage = Stage.FAILED
         self.repaint()
 
     @staticmethod
@@ -275,6 +286,8 @@ class DpPane(Pane):
 
     def _change(self, state: DpState) -> None:
         """Take a new state, tell the other panes, and draw."""
+        if self._data is None or not self._data.domains:
+            return
         measured = self._measured.get(state.metric)
         if measured is not None and measured.domains:
             state = scrolled(state, measured, layout(measured, *self.size).shown)
@@ -355,7 +368,7 @@ class DpPane(Pane):
         if index is None:
             return
         time, domain = self.state.time, measured.domains[index]
-        page = TextPage(round_title(domain, time), Text(_("reading …")))
+        page = self._page = TextPage(round_title(domain, time), Text(_("reading …")))
         self.lbtui.push_screen(page)
 
         def work() -> None:
@@ -366,7 +379,7 @@ class DpPane(Pane):
                 requests = self.profile.requests_of_round(found.scheduler, found.row)
             self.post_message(self.RoundRead(page, time, found, requests))
 
-        self.run_worker(work, thread=True, exclusive=True, group="dp-round", exit_on_error=False)
+        self.run_worker(work, thread=True, exclusive=True, group=_ROUND, exit_on_error=False)
 
     def on_dp_pane_round_read(self, event: RoundRead) -> None:
         """Fill the page, if it is still open."""

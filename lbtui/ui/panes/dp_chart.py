@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
+from rich.segment import Segment
 
 from lbtui.analysis.data_parallel import Metric, metric
+from lbtui.profile import format_time
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import line_chart
+from lbtui.render.palette import dim, strong
+from lbtui.render.text import fit, printable, row
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import DpData, Measured, instant
 
@@ -54,20 +58,31 @@ def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabiliti
         part = table.frame.filter(pl.col("end") > begin, pl.col("start") < end).sort("forward_iter")
         ys = part[key.metric.column].cast(pl.Float64).fill_null(float("nan"))
         series.append((measured.domains[i].name, part["forward_iter"].to_list(), ys.to_list()))
-    count = len(measured.lanes_of(key.instance))
-    title = _("{metric} against forward_iter, {instance}").format(
-        metric=key.metric.label, instance=key.instance
-    )
-    if count > len(key.lanes):
-        title += " " + _("({shown} of {count} domains: those that stand out most)").format(
-            shown=len(key.lanes), count=count
-        )
     return line_chart(
         series,
         width=key.width,
         height=key.height,
         caps=caps,
-        title=f" {title}",
         x_label=_("forward_iter (each domain counts its own)"),
         y_label=key.metric.unit,
+    )
+
+
+def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities) -> Row:
+    """Return the line that says what the chart shows."""
+    begin, end = (format_time(instant(edge), 3) for edge in key.window)
+    parts = [key.instance, f"{begin}–{end}"]
+    count = len(measured.lanes_of(key.instance))
+    if count > len(key.lanes):
+        parts.append(
+            _("{shown} of {count} domains: those that stand out most, and the cursor's").format(
+                shown=len(key.lanes), count=count
+            )
+        )
+    title = " " + _("{metric} against forward_iter").format(metric=key.metric.label)
+    rest = "".join(f" · {part}" for part in parts)
+    return row(
+        Segment(printable(title, caps), strong(caps)),
+        fit(rest, max(0, key.width - len(title)), caps=caps, style=dim(caps)),
+        width=key.width,
     )

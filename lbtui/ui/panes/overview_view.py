@@ -464,7 +464,7 @@ def _value_words(known: Overview, line: Line, state: State, selection: Selection
         return ""
     else:
         index = min(state.column, len(line.values) - 1)
-        name = _("column {index}").format(index=index)
+        name = line.names[index]
     value = line.values[index]
     said = _("no data") if value != value else f"{short(value)} {line.unit}"
     return f"{name}: {said} ({line.column})"

@@ -77,11 +77,14 @@ class TableDrawing:
             style = palette.selected(caps) if node == self._state.node else palette.strong(caps)
             names += [*fit(_tail(name, grid.group), grid.group, caps=caps, align="right", style=style)]
             names.append(Segment(" "))
+        self._divide(names)
         for role in self._table.roles:
             name = _("all {role}").format(role=role_word(role))
             name = name if len(name) <= grid.group else role[:1].upper() + _(" all")
             names += [*fit(name, grid.group, caps=caps, align="right", style=palette.dim(caps)), Segment(" ")]
-        for _group in range(len(grid.nodes) + len(self._table.roles)):
+        for place in range(len(grid.nodes) + len(self._table.roles)):
+            if place == len(grid.nodes):
+                self._divide(counts)
             parts: list[Segment] = []
             for count, digits in zip(grid.counts, grid.digits, strict=True):
                 chosen = count == self._state.count and len(grid.counts) > 1
@@ -95,6 +98,10 @@ class TableDrawing:
         used = sum(self._grid.digits) + len(self._grid.digits)
         return [Segment(" " * (self._grid.group - used)), *parts, Segment(" ")]
 
+    def _divide(self, parts: list[Segment]) -> None:
+        """Turn the gap behind the nodes into the line before the roles' sums."""
+        parts[-1] = Segment(glyphs(self._caps).column, palette.dim(self._caps))
+
     def _bin(self, place: int, width: int) -> Row:
         caps = self._caps
         lit = self._lit is None or self._lit[0] <= place < self._lit[1]
@@ -106,6 +113,7 @@ class TableDrawing:
         ]
         for node in self._grid.nodes:
             parts += self._cell(place, node, muted=not lit)
+        self._divide(parts)
         for role in self._table.roles:
             cells: list[Segment] = []
             for count, digits in zip(self._grid.counts, self._grid.digits, strict=True):
@@ -162,6 +170,7 @@ class TableDrawing:
                     for count, digits in zip(grid.counts, grid.digits, strict=True)
                 ]
             )
+        self._divide(parts)
         for role in table.roles:
             cells = []
             for count, digits in zip(grid.counts, grid.digits, strict=True):
@@ -182,6 +191,7 @@ class TableDrawing:
             long = f"{share} {ratio_text(float(ratios[node]))}×"
             text = long if len(long) < grid.group else share
             parts += [*fit(text + " ", grid.group, caps=caps, align="right", style=dim), Segment(" ")]
+        self._divide(parts)
         for role in table.roles:
             figure = ratio_text(role_par(table, role, *self._window))
             long = _("PAR {par}").format(par=figure)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 from rich.segment import Segment
 
-from lbtui.analysis.imbalance import Floats
-from lbtui.analysis.lanes import bin_edges, bin_lanes, lane_statistics
-from lbtui.analysis.queue_states import STATES
+from lbtui.analysis.queue_states import STATES, StateWindow, state_window
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
@@ -182,15 +179,15 @@ def _lanes(
     caps: Capabilities,
 ) -> list[Row]:
     domain = domain_shown(state, selection)
-    highs, means, peaks = _binned(data, domain, window, at.plot)
+    shown = _window_of_states(data, domain, window, at.plot)
     cursor = None if selection.time is None else column_of(selection.time, window, at.plot)
     rows = []
     for index, name in enumerate(STATES):
-        high = peaks[index]
+        high = float(shown.peaks[index])
         drawn = lane(
-            highs[index].tolist(),
+            shown.highs[index].tolist(),
             low=0.0,
-            high=1.0 if np.isnan(high) or high <= 0 else float(high),
+            high=high if high > 0 else 1.0,
             height=at.lane_height,
             caps=caps,
             cursor=cursor,
@@ -198,7 +195,7 @@ def _lanes(
         now = float("nan")
         if selection.time is not None and domain in data.lanes:
             now = data.lanes[domain][index].at(selection.time)
-        figures = [now, float(means[index]), float(high)][: at.figures // 7]
+        figures = [now, float(shown.means[index]), high][: at.figures // 7]
         for line, bars in enumerate(drawn):
             last = line == at.lane_height - 1
             label = fit(" " + _label(name) if last else "", _LABEL, caps=caps)
@@ -222,20 +219,9 @@ def _figure(value: float, place: int, selection: Selection, caps: Capabilities) 
 
 
 @lru_cache(maxsize=8)
-def _binned(
-    data: RequestsData, domain: str | None, window: Window, columns: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return highest [state, column], mean [state] and max [state] in the window; kept between repaints."""
-    lanes = data.lanes.get(domain, ())
-    if not lanes:
-        unknown = np.full(len(STATES), np.nan)
-        return np.full((len(STATES), columns), np.nan), unknown, unknown
-    found = lane_statistics(lanes, *window, groups=STATES)
-    return (
-        bin_lanes(lanes, bin_edges(*window, columns)).high,
-        np.array([statistics.mean for statistics in found]),
-        np.array([statistics.max for statistics in found]),
-    )
+def _window_of_states(data: RequestsData, domain: str | None, window: Window, columns: int) -> StateWindow:
+    """Return the lanes as drawn; kept, as most repaints only move a cursor."""
+    return state_window(data.lanes.get(domain, ()), *window, columns)
 
 
 def _life(request: Request | None, window: Window, at: Places, width: int, caps: Capabilities) -> Row:
