@@ -53,7 +53,8 @@ def span(begin: int, end: int) -> str:
     """Return a stretch of time as wall-clock text, its end without what it shares with the beginning."""
     decimals = 0 if end - begin >= 2_000_000 else 1
     first, last = clock(begin, decimals), clock(end, decimals)
-    return f"{first}–{last[5:]}" if first[:5] == last[:5] else f"{first}–{last}"
+    shared = 5 if first[:5] == last[:5] else 3 if first[:2] == last[:2] else 0
+    return f"{first}–{last[shared:]}"
 
 
 def step_lines(frames: Frames, domains: Sequence[Domain], window: Window) -> list[Line]:
@@ -351,6 +352,7 @@ def _expert_line(
         values=tuple(ranks.tolist()),
         column=_("a rank's share × the mean, over all layers and periods"),
         unit=_("× mean"),
+        names=tuple(_("rank {rank}").format(rank=number) for number in range(len(ranks))),
         worst=worst_text,
         place=place,
         details=tuple(details),
@@ -395,6 +397,7 @@ def layer_time_lines(layer_times: pl.DataFrame) -> list[Line]:
             values=tuple((totals / mean).tolist() if mean > 0 else totals.tolist()),
             column=_("a process' GroupedMatmul time × the mean, all layers, in pid order"),
             unit=_("× mean"),
+            names=tuple(_("pid {pid}").format(pid=pid) for pid in pids),
             worst=_("pid {pid}: {ratio:.2f}×").format(pid=pids[column], ratio=ratio),
             place=place,
             details=(

@@ -83,6 +83,7 @@ class Line:
     column: str = ""  # what one column is
     unit: str = ""
     over_time: bool = False
+    names: tuple[str, ...] = ()  # of the columns, where they are not time
     worst: str = ""
     place: Place | None = None
     details: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ def document(known: Overview) -> Json:
 def _profile(known: Overview) -> Json:
     begin, end = known.window or (None, None)
     return {
-        "path": known.path,
+        "path": visible(known.path),
         "hosts": [visible(host) for host in known.hosts],
         "window": {"start": iso(begin), "end": iso(end), "zone": ZONE.tzname(None)},
         "dp_domains": [_domain(domain) for domain in known.domains],

@@ -31,7 +31,7 @@ Placed: TypeAlias = tuple[Row, "int | None"]
 
 # From this width details stand at the right.
 _WIDE = 120
-_LABEL, _HEADLINE, _WORST = 12, 13, 37
+_LABEL, _HEADLINE, _WORST = 12, 13, 38
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def _section(heading: str, found: Sequence[Entry]) -> list[Entry]:
 def _facts(known: Overview) -> list[Entry]:
     found = [("path", known.path)]
     if known.hosts:
-        found.append((_("{count} hosts").format(count=len(known.hosts)), ", ".join(known.hosts)))
+        label = _("host") if len(known.hosts) == 1 else _("{count} hosts").format(count=len(known.hosts))
+        found.append((label, ", ".join(known.hosts)))
     if known.window:
         seconds = (known.window[1] - known.window[0]) / 1e6
         text = f"{when(known.window)} {ZONE_NAME} · " + _("{seconds} s").format(seconds=short(seconds))
@@ -236,7 +237,7 @@ def _state_row(known: Overview, width: int, caps: Capabilities, progress: str) -
 
 def _columns(width: int) -> tuple[bool, int, int]:
     """Return whether `beside` has room, and the widths of the lane and of where it is worst."""
-    worst = min(_WORST, max(0, width - 45))
+    worst = min(_WORST, max(0, width - 42))
     beside = width >= 100
     used = 2 + _LABEL + _HEADLINE * (2 if beside else 1) + (worst + 1 if worst else 0)
     return beside, max(width - used, 0), worst
@@ -317,36 +318,40 @@ def _one_line(
         return [row(mark, label, body, width=width), *[blank(width)] * (tall - 1)]
     head = fit(line.headline, _HEADLINE, caps=caps, style=strong(caps))
     aside = fit(line.beside, _HEADLINE, caps=caps, style=dim(caps)) if beside else []
+    values = stretched(line.values, columns, alike=not line.over_time)
     lane_rows = lane(
-        stretched(line.values, columns),
+        values,
         low=0.0,
         high=max((v for v in line.values if v == v), default=1.0),
         height=tall,
         caps=caps,
         cursor=_cursor_column(known, line, state, selection, columns, here),
-        marks=_worst_columns(known, line, columns),
+        marks=_worst_columns(known, line, len(values)),
         lit=_lit(known, line, selection, columns),
         lit_row=here,
     )
     words = [Segment(" "), *fit(line.worst, worst, caps=caps)] if worst else []
     above = [blank(_before_lane(width))] * (tall - 1)
+    lane_rows = [row(picture, width=columns) for picture in lane_rows]
     rows = [row(b, picture, width=width) for b, picture in zip(above, lane_rows[:-1], strict=True)]
     return [*rows, row(mark, label, head, aside, lane_rows[-1], words, width=width)]
 
 
-def stretched(values: Sequence[float], width: int) -> list[float]:
-    """Return the values in exactly `width` columns: repeated if fewer, else the largest each covers.
+def stretched(values: Sequence[float], width: int, *, alike: bool) -> list[float]:
+    """Return the values spread over `width` columns: the largest that each covers, NaN for no data.
 
-    NaN where a column covers no data, and to the right of repeated values that do not fill the width.
+    Fewer values than columns are repeated; `alike` gives each equally many columns and may leave some of
+    the width unused, as ranks want it and time does not.
     """
     if not values or width < 1:
-        return [float("nan")] * max(width, 0)
-    if len(values) <= width:
-        each = width // len(values)
-        wide = [v for v in values for _copy in range(each)]
-        return wide + [float("nan")] * (width - len(wide))
+        return []
+    if alike and len(values) <= width:
+        width = width // len(values) * len(values)
     cuts = [i * len(values) // width for i in range(width + 1)]
-    return [max((v for v in values[a:b] if v == v), default=float("nan")) for a, b in pairwise(cuts)]
+    return [
+        max((v for v in values[a : max(b, a + 1)] if v == v), default=float("nan"))
+        for a, b in pairwise(cuts)
+    ]
 
 
 def column_of(time: int, window: tuple[int, int], columns: int) -> int | None:
