@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
 def _scan(path: Path, header: list[str], columns: Sequence[str]) -> pl.LazyFrame:
     """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark."""
     frame = pl.scan_csv(
-        path,
+        _source(path),
         new_columns=[f"c{place}" for place in range(len(header))],
         # A line of another length than the header's is taken as far as it goes.
         truncate_ragged_lines=True,
@@ -86,6 +87,14 @@ def _scan(path: Path, header: list[str], columns: Sequence[str]) -> pl.LazyFrame
         glob=False,
     )
     return frame.select(pl.col(f"c{header.index(column)}").alias(column) for column in columns)
+
+
+def _source(path: Path) -> Path | io.BytesIO:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # a folder's name need not be UTF-8, but polars takes no other
+        return io.BytesIO(path.read_bytes())
+    return path
 
 
 class _Rows:

@@ -51,13 +51,12 @@ def _ep_balance(
         file = visible(f"{store.database.name}:ep_balance")
         try:
             with database.connect(store.database, progress) as opened:
-                columns = opened.columns("ep_balance")
-                chunks = list(opened.chunks("SELECT * FROM ep_balance ORDER BY rowid", columns))
+                schema = pl.Schema(dict.fromkeys(opened.columns("ep_balance"), pl.Float64()))
+                wide = opened.query("SELECT * FROM ep_balance ORDER BY rowid", schema)
         except Unreadable as error:
             notes.append(Note(file, str(error)))
         else:
-            if chunks:
-                yield file, "sqlite", pl.concat(chunks)
+            yield file, "sqlite", wide
 
 
 def _pid_order_note(file: str) -> Note:

@@ -13,6 +13,8 @@ MOST_COMPARED = 5000  # runs of each process, from its first
 # Cards of one batch start within moments of each other: so much of a run's length at the most.
 _START_TOLERANCE = 0.15
 _SHARE = 0.8  # of the runs must coincide
+_MOST_STAGES = 8  # runs that one process may be behind another
+_FEWEST_SHIFTED = 8  # runs, below which a shift is found by chance
 
 Times: TypeAlias = NDArray[np.int64]
 
@@ -50,21 +52,19 @@ def same_batches(one: Runs, other: Runs) -> bool:
     Clocks may differ and pipeline stages follow each other: a constant shift is allowed. Processes that never
     ran at the same time, such as one and its successor, contradict nothing.
     """
-    first, last = max(one.start[0], other.start[0]), min(one.end[-1], other.end[-1])
-    if first >= last:
+    if max(one.start[0], other.start[0]) >= min(one.end[-1], other.end[-1]):
         return True
-    # The first of them need not start on the dot.
-    slack = int(np.median(one.end - one.start)) // 2
-    one, other = _within(one, first - slack, last), _within(other, first - slack, last)
-    counts = sorted((len(one.start), len(other.start)))
-    if counts[0] < _SHARE * counts[1]:
-        return False
-    if not counts[0]:
-        return True
-    # Nearest in time where starts coincide; by number where one is a stage behind the other.
-    common = counts[0]
-    shifts = (0, int(np.median(other.start[:common] - one.start[:common])))
-    return any(_coincide(one, other, shift) for shift in shifts)
+    return any(_coincide(one, other, shift) for shift in (0, *_shifts(one, other)))
+
+
+def _shifts(one: Runs, other: Runs) -> list[int]:
+    """Return how much later `other` may be: from a run in the middle of `one` to those around it."""
+    if min(len(one.start), len(other.start)) < _FEWEST_SHIFTED:
+        return []
+    at = one.start[len(one.start) // 2]
+    near = int(np.searchsorted(other.start, at))
+    around = other.start[max(near - _MOST_STAGES, 0) : near + _MOST_STAGES]
+    return [int(start - at) for start in around]
 
 
 def share_enclosed(passes: Runs, rounds: Runs) -> float:
@@ -86,16 +86,22 @@ def _within(runs: Runs, first: int, last: int) -> Runs:
 
 
 def _coincide(one: Runs, other: Runs, shift: int) -> bool:
-    """Tell whether each run of `one` has one of `other` of its size, `shift` and a constant later."""
-    starts = other.start - shift
-    right = np.searchsorted(starts, one.start).clip(1, max(len(starts) - 1, 1))
-    right = right.clip(0, len(starts) - 1)
-    left = (right - 1).clip(0)
-    nearest = np.where(np.abs(starts[left] - one.start) <= np.abs(starts[right] - one.start), left, right)
-    gap = starts[nearest] - one.start
+    """Tell whether most runs of one have one of the other of equal size, `shift` µs and a constant later."""
+    other = Runs(other.start - shift, other.end - shift, other.size)
     length = float(np.median(one.end - one.start))
-    constant = float(np.median(gap))
-    if abs(constant) > length / 2:
+    # The first of them need not start on the dot.
+    first = max(one.start[0], other.start[0]) - int(length / 2)
+    last = min(one.end[-1], other.end[-1])
+    one, other = _within(one, first, last), _within(other, first, last)
+    counts = sorted((len(one.start), len(other.start)))
+    if not counts[0] or counts[0] < _SHARE * counts[1]:
         return False
+    right = np.searchsorted(other.start, one.start).clip(0, len(other.start) - 1)
+    left = (right - 1).clip(0)
+    to_left, to_right = other.start[left] - one.start, other.start[right] - one.start
+    nearest = np.where(np.abs(to_left) <= np.abs(to_right), left, right)
+    gap = other.start[nearest] - one.start
+    constant = float(np.median(gap))
     close = np.abs(gap - constant) <= _START_TOLERANCE * length
-    return bool(np.mean(close & (one.size == other.size[nearest])) > _SHARE)
+    equal = one.size == other.size[nearest]
+    return abs(constant) <= length / 2 and bool(np.mean(close & equal) > _SHARE)
