@@ -3,12 +3,13 @@
 import csv
 import math
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from lbtui.analysis.queue_states import STATES, state_lanes
+from lbtui.analysis.queue_states import STATES, state_lanes, state_window
 from lbtui.profile.schema import SCHEMAS
 from lbtui.sources import open_profile
 
@@ -67,3 +68,27 @@ def test_a_queue_nobody_wrote_of_has_no_values():
 
 def test_no_queues_give_no_lanes():
     assert state_lanes(pl.DataFrame(schema=SCHEMAS["queues"])) == {}
+
+
+def test_a_window_holds_the_highest_of_each_column_and_means_weighted_by_time(readings, lanes):
+    begin, end = readings[0][0], readings[-1][0]
+    window = (begin + (end - begin) // 3, begin + 2 * (end - begin) // 3)
+    columns = 20
+    found = state_window(lanes[None], *window, columns)
+    edges = [window[0] + (window[1] - window[0]) * column // columns for column in range(columns + 1)]
+    for state, lane in enumerate(lanes[None]):
+        # Every µs at which anything can change, by looking each up alone.
+        changes = sorted({window[0], *(t for t, _line in readings if window[0] < t < window[1]), *edges})
+        spans = [(a, b, lane.at(a)) for a, b in pairwise(changes)]
+        area = sum((b - a) * value for a, b, value in spans)
+        assert found.means[state] == pytest.approx(area / (window[1] - window[0]))
+        assert found.peaks[state] == max(value for _a, _b, value in spans)
+        for column in range(1, columns - 1):
+            inside = [v for a, b, v in spans if b > edges[column] + 1 and a < edges[column + 1] - 1]
+            assert found.highs[state][column] == max(inside)
+
+
+def test_without_lanes_a_window_is_unknown():
+    found = state_window((), 0, 100, 4)
+    assert found.highs.shape == (3, 4)
+    assert all(math.isnan(value) for value in [*found.means, *found.peaks, *found.highs.ravel()])
