@@ -49,13 +49,6 @@ class HeatMatrix:
             return []
         return [i for i in range(len(self.ranks)) if i == 0 or self.ranks[i] != self.ranks[i - 1]]
 
-    def times_mean(self, layer: int, column: int) -> float:
-        """Return a cell as a multiple of its layer's mean; NaN where shares are unknown."""
-        if self.shares is None:
-            return float("nan")
-        row = self.shares[layer]
-        return float(row[column] / np.nanmean(row))
-
 
 def heat_matrix(heat: pl.DataFrame, instance: str, view: View, period: int) -> HeatMatrix | None:
     """Return one map of the `expert_heat` frame, None if it has no such map."""
@@ -125,23 +118,104 @@ def worst_layers(pars: Floats) -> list[tuple[int, float]]:
     return [(int(layer), float(pars[layer])) for layer in order]
 
 
-def common_range(matrices: Sequence[HeatMatrix]) -> tuple[float, float]:
-    """Return the smallest and largest heat over several maps: one colour scale for all periods."""
-    if not matrices:
-        return 0.0, 1.0
-    return (
-        min(float(np.nanmin(m.heat)) for m in matrices),
-        max(float(np.nanmax(m.heat)) for m in matrices),
-    )
+@dataclass(frozen=True)
+class HeatScale:
+    """The range of a colour scale; `clipped`: some values lie above `high` and share its colour."""
+
+    low: float
+    high: float
+    clipped: bool
 
 
-def hottest_columns(matrix: HeatMatrix, layer: int | None = None) -> list[tuple[int, float]]:
-    """Return the columns by falling heat relative to the layer's mean, in one layer or as mean over all."""
-    values = matrix.heat if layer is None else matrix.heat[layer : layer + 1]
+# A hot expert takes less than one cell in two hundred; without clipping it leaves all others one colour.
+SCALE_QUANTILE = 0.995
+# MindIE's flash_lb re-balances above this PAR: what is more even than that must not look hot.
+REBALANCE_PAR = 1.3
+
+
+def multiples_of_mean(matrix: HeatMatrix, left_out: frozenset[int] = frozenset()) -> Floats | None:
+    """Return each cell as a multiple of its layer's mean, [layer, column]; None where shares are unknown.
+
+    The mean is over the layer's columns without `left_out` (shared experts: every token passes them, so
+    they say nothing about routing). NaN in a layer without load.
+    """
+    if matrix.shares is None:
+        return None
+    kept = [column for column in range(matrix.shape[1]) if column not in left_out]
+    means = _mean(matrix.shares[:, kept], axis=1)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.nanmean(values / np.nanmean(values, axis=1, keepdims=True), axis=0)
-    order = np.argsort(-np.nan_to_num(relative, nan=-np.inf), kind="stable")
-    return [(int(column), float(relative[column])) for column in order]
+        return np.where(means > 0, matrix.shares / means, np.nan)
+
+
+def column_means(values: Floats) -> Floats:
+    """Return the mean of each column over the layers that hold data; NaN where none does."""
+    return _mean(values, axis=0)
+
+
+def heat_scale(values: Sequence[Floats], least_high: float = 0.0) -> HeatScale:
+    """Return one scale for several maps: from the least to the 99.5 % quantile of their known cells.
+
+    It reaches at least to `least_high`; to the largest where that is within 5 % of it; and from 0 where the
+    least is less than a tenth of its upper end.
+    """
+    known = np.concatenate([array[np.isfinite(array)] for array in values] or [np.empty(0)])
+    if not known.size:
+        return HeatScale(0.0, 1.0, clipped=False)
+    largest = float(known.max())
+    high = max(float(np.quantile(known, SCALE_QUANTILE)), least_high)
+    if largest <= high * 1.05:
+        high = max(largest, least_high)
+    least = float(known.min())
+    return HeatScale(0.0 if 0 <= least < high / 10 else least, high, clipped=largest > high)
+
+
+def shared_experts(slots: HeatMatrix | None, model: HeatMatrix | None) -> frozenset[int]:
+    """Return the model experts that every rank holds in every layer: shared experts, passed by every token.
+
+    Where no placement is known (pictures), the last model expert counts as shared if in every layer it
+    equals the sum of the ranks' last slots, within the 1.3/256 of its range to which a picture is read.
+    """
+    if slots is None or len(set(slots.ranks)) < 2:
+        return frozenset()
+    ranks = np.array(slots.ranks)
+    if slots.experts:
+        held = [
+            {row[column] for column in np.flatnonzero(ranks == rank)}
+            for row in slots.experts
+            for rank in np.unique(ranks)
+        ]
+        return frozenset(expert for expert in set.intersection(*held) if expert is not None)
+    if slots.shares is None or model is None or model.shares is None:
+        return frozenset()
+    if slots.shape[0] != model.shape[0]:
+        return frozenset()
+    last = np.flatnonzero(np.append(ranks[1:] != ranks[:-1], True))
+    error = 1.3 / 256 * (len(last) * np.nanmax(slots.shares) + np.nanmax(model.shares))
+    difference = np.abs(slots.shares[:, last].sum(axis=1) - model.shares[:, -1])
+    return frozenset({model.shape[1] - 1}) if bool((difference <= error).all()) else frozenset()
+
+
+def outstanding_column(maps: Sequence[Floats]) -> int:
+    """Return the column of the largest mean over layers and maps (periods) of the same shape."""
+    means = _mean(np.concatenate(maps, axis=0), axis=0)
+    return int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
+
+
+def hottest_cells(values: Floats, left_out: frozenset[int] = frozenset()) -> list[tuple[int, int]]:
+    """Return every known (layer, column) outside the columns `left_out`, hottest first."""
+    kept = values.copy()
+    kept[:, [column for column in left_out if column < values.shape[1]]] = np.nan
+    order = np.argsort(-np.nan_to_num(kept, nan=-np.inf), axis=None, kind="stable")
+    layers, columns = np.unravel_index(order[: int(np.isfinite(kept).sum())], kept.shape)
+    return list(zip(layers.tolist(), columns.tolist(), strict=True))
+
+
+def _mean(values: Floats, axis: int) -> Floats:
+    """Return the mean of what is known along `axis`; NaN, without a warning, where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def layer_time_matrix(layer_times: pl.DataFrame) -> tuple[Floats, list[int]]:

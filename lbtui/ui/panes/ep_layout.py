@@ -1,0 +1,164 @@
+"""Where the parts of the EP pane stand, which part of the map is in view, and what a click hits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.heatmap import View, cell_at, fit_view, follow, halves, span
+from lbtui.ui.panes.ep_data import EpData
+from lbtui.ui.panes.ep_intervals import first_interval
+from lbtui.ui.panes.ep_state import EpState, column_of, current_map, go_to_block
+
+# Holds "mean p12".
+GUTTER = 9
+_WIDEST_CELL = 8
+_SIDE_FROM = 120
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts stand: widths in cells, heights in lines; 0 is absent."""
+
+    main: int  # gutter and map
+    side: int
+    map_width: int
+    ruler: int
+    slots: int  # second ruler: the experts in a rank's slots
+    map_height: int
+    means: int
+    legend: int
+    fold: int  # the side panel's first lines, where there is no side panel
+
+    @property
+    def map_top(self) -> int:
+        """The line of the map's first row, the state line being line 0."""
+        return 1 + self.ruler + self.slots
+
+
+def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
+    """Return how the pane's room is shared; what matters least goes first as it shrinks."""
+    side = min(60, max(38, width * 26 // 100)) if width >= _SIDE_FROM and height >= 14 else 0
+    main = width - side - (2 if side else 0)
+    map_width = max(1, main - GUTTER)
+    shown = current_map(data, state)
+    few = shown is not None and state.view in ("rank", "times") and map_width // shown.shape[1] >= 4
+    has_ruler, has_legend = int(height >= 5), int(height >= 6)
+    slots = int(height >= 12 and state.view == "expert" and state.zoom > 0)
+    fold = int(not side and height >= 8)
+    means = int(few and height >= 12)
+    # The state line and the reading line are always there.
+    room = height - 2 - has_ruler - has_legend - slots - fold - means
+    return Layout(main, side, map_width, has_ruler, slots, max(0, room), means, has_legend, fold)
+
+
+def zoom_steps(shape: tuple[int, int], place: Layout, caps: Capabilities) -> list[View]:
+    """Return the views from the whole map to single wide cells, each half as coarse as the one before."""
+    view = fit_view(shape, place.map_width, place.map_height, caps)
+    steps = [view]
+    while view.cell_width < _WIDEST_CELL:
+        if view.rows_per_cell > 1 or view.columns_per_cell > 1:
+            view = replace(
+                view,
+                rows_per_cell=-(-view.rows_per_cell // 2),
+                columns_per_cell=-(-view.columns_per_cell // 2),
+            )
+        else:
+            view = replace(view, cell_width=min(_WIDEST_CELL, view.cell_width * 2))
+        steps.append(view)
+    return steps
+
+
+def zoom_for_rank(data: EpData, state: EpState, width: int, height: int, caps: Capabilities) -> int:
+    """Return the closest zoom of the expert view that shows all slots of the cursor's rank."""
+    slots = replace(state, view="expert", zoom=1)
+    shown = current_map(data, slots)
+    if shown is None:
+        return 0
+    place = layout(data, slots, width, height)
+    columns = len(shown.columns_of_rank(state.rank))
+    fitting = [
+        zoom
+        for zoom, view in enumerate(zoom_steps(shown.shape, place, caps))
+        if span(view, place.map_width, place.map_height, caps)[1] >= columns
+    ]
+    return max(fitting, default=0)
+
+
+def zoomed(data: EpData, state: EpState, step: int, width: int, height: int, caps: Capabilities) -> EpState:
+    """Return the state `step` zoom levels nearer, the whole map for 0."""
+    shown = current_map(data, state)
+    if shown is None:
+        return state
+    last = len(zoom_steps(shown.shape, layout(data, state, width, height), caps)) - 1
+    zoom = 0 if step == 0 else max(0, min(min(state.zoom, last) + step, last))
+    return replace(state, zoom=zoom, skipped=())
+
+
+def viewport(
+    data: EpData, state: EpState, previous: View | None, width: int, height: int, caps: Capabilities
+) -> View:
+    """Return the part of the map in view: as before if the cursor is in it, else moved to hold it."""
+    shown = current_map(data, state)
+    if shown is None:
+        return View()
+    place = layout(data, state, width, height)
+    steps = zoom_steps(shown.shape, place, caps)
+    wanted = steps[min(state.zoom, len(steps) - 1)]
+    grain = (wanted.rows_per_cell, wanted.columns_per_cell, wanted.cell_width)
+    seen = span(wanted, place.map_width, place.map_height, caps)
+    layer, column = state.layer, column_of(state)
+    if previous is not None and grain == (
+        previous.rows_per_cell,
+        previous.columns_per_cell,
+        previous.cell_width,
+    ):
+        first = previous
+    else:
+        first = replace(
+            wanted,
+            top=_middle(layer, seen[0], wanted.rows_per_cell),
+            left=_middle(column, seen[1], wanted.columns_per_cell),
+        )
+    if state.inside and (own := shown.columns_of_rank(state.rank)) and len(own) <= seen[1]:
+        first = replace(first, left=own[0] // wanted.columns_per_cell * wanted.columns_per_cell)
+    return follow(first, shown.shape, layer, column, place.map_width, place.map_height, caps)
+
+
+def _middle(at: int, seen: int, step: int) -> int:
+    return max(0, at - seen // 2) // step * step
+
+
+def block_at(
+    data: EpData, state: EpState, view: View, x: int, y: int, width: int, height: int, caps: Capabilities
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the (first, count) of layers and of columns that the character at (x, y) of the pane shows."""
+    place = layout(data, state, width, height)
+    x, y = x - GUTTER, y - place.map_top
+    shown = current_map(data, state)
+    if shown is None or not (0 <= x < place.map_width and 0 <= y < place.map_height):
+        return None
+    layer, column = cell_at(view, x, y, caps)
+    if layer >= shown.shape[0] or column >= shown.shape[1]:
+        return None
+    return (layer, view.rows_per_cell * halves(caps)), (column, view.columns_per_cell)
+
+
+def process_at(data: EpData, state: EpState, y: int, height: int) -> int | None:
+    """Return the process whose interval is drawn at line `y` of the pane."""
+    order = [interval.column for interval in data.intervals]
+    count = max(0, height - 4)
+    place = order.index(state.process) if state.process in order else 0
+    index = first_interval(place, len(order), count) + y - 3
+    return order[index] if 0 <= y - 3 < count and 0 <= index < len(order) else None
+
+
+def clicked(
+    data: EpData, state: EpState, view: View, x: int, y: int, width: int, height: int, caps: Capabilities
+) -> EpState:
+    """Return the state with the cursor where the pane was clicked; as it is where nothing is drawn."""
+    if state.view == "intervals":
+        process = process_at(data, state, y, height)
+        return state if process is None else replace(state, process=process, skipped=())
+    block = block_at(data, state, view, x, y, width, height, caps)
+    return state if block is None else go_to_block(data, state, *block)

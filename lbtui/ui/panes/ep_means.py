@@ -1,0 +1,74 @@
+"""Below the EP map: what each column holds on average over the layers, as numbers or as bars."""
+
+from __future__ import annotations
+
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.heatmap import View, reduce_max, span
+from lbtui.render.lanes import lane
+from lbtui.render.palette import dim, fraction, heat_style, strong
+from lbtui.render.text import blank, fit, number, row
+from lbtui.text import _
+from lbtui.ui.panes.ep_data import EpData, EpMap
+from lbtui.ui.panes.ep_layout import GUTTER, Layout
+from lbtui.ui.panes.ep_state import EpState, column_of, current_scale
+
+# Bars lower than this tell less than the map above them.
+_LEAST_BARS = 4
+_MOST_BARS = 8
+
+
+def mean_rows(
+    data: EpData, state: EpState, shown: EpMap, view: View, place: Layout, room: int, caps: Capabilities
+) -> list[Row]:
+    """Return the mean over layers of each column as numbers on their colour: this period, then the others."""
+    if state.view == "times":
+        maps = [(_("mean"), shown)]
+    else:
+        numbers = data.periods.get(state.instance or "", ())
+        others = [number for number in numbers if number != state.period]
+        wanted = sorted([state.period, *others[: max(0, room - 1)]])
+        maps = [
+            (_("mean p{period}").format(period=period), found)
+            for period in wanted
+            if (found := data.maps.get((state.instance or "", state.view, period))) is not None
+            and found.shape[1] == shown.shape[1]
+        ]
+    scale = current_scale(data, state)
+    rows = []
+    for name, found in maps:
+        title_style = strong(caps) if found is shown else dim(caps)
+        title = fit(name, GUTTER - 1, caps=caps, align="right", style=title_style)
+        cells: Row = []
+        for column in range(view.left, min(view.left + place.map_width // view.cell_width, shown.shape[1])):
+            value = float(found.means[column])
+            part = fraction(value, scale.low, scale.high)
+            style = dim(caps) if part is None else heat_style(caps, part, background=True)
+            text = number(value, max(1, view.cell_width - 1))
+            cells += fit(text + " ", view.cell_width, caps=caps, style=style)
+        rows.append(row(title, " ", row(cells, width=place.map_width), width=place.main))
+    return rows
+
+
+def mean_bars(
+    state: EpState, shown: EpMap, view: View, place: Layout, room: int, high: float, caps: Capabilities
+) -> list[Row]:
+    """Return the mean over layers of each drawn column as bars below the map, if `room` lines allow it.
+
+    The bars run from 0 to `high`, the upper end of the colour scale; as on the map a bar is the largest of
+    what it covers.
+    """
+    height = min(room - 1, _MOST_BARS)
+    if height < _LEAST_BARS:
+        return []
+    _rows, columns = span(view, place.map_width, 1, caps)
+    part = shown.means[None, view.left : view.left + columns]
+    values = reduce_max(part, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
+    cursor = (column_of(state) - view.left) // view.columns_per_cell * view.cell_width
+    bars = lane(values, low=0.0, high=high, height=height, caps=caps, cursor=cursor)
+    titles = [_("mean of"), _("all"), _("layers")]
+    rows = [blank(place.main)]
+    for index, line in enumerate(bars):
+        title = titles[index] if index < len(titles) else ""
+        left = fit(title, GUTTER - 1, caps=caps, align="right", style=dim(caps))
+        rows.append(row(left, " ", line, width=place.main))
+    return rows

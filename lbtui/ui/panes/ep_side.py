@@ -1,0 +1,275 @@
+"""What stands beside the EP map: under the cursor, the layer over ranks, worst layers, hottest experts."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.segment import Segment
+
+from lbtui.analysis.expert_parallel import hottest_cells
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs
+from lbtui.render.heatmap import View, minimap
+from lbtui.render.lanes import bar, lane, sparkline
+from lbtui.render.palette import accent, dim, severity, strong
+from lbtui.render.text import blank, fit, number, row
+from lbtui.text import _
+from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad
+from lbtui.ui.panes.ep_state import EpState, column_of, current_map
+from lbtui.ui.panes.ep_words import (
+    column_words,
+    homes_words,
+    par_words,
+    token_words,
+    value_words,
+    why_absent,
+    why_no_par,
+)
+
+_PROFILE_LINES = 3
+_MINIMAP = (24, 4)
+
+
+def side_rows(
+    data: EpData,
+    state: EpState,
+    view: View,
+    seen: tuple[int, int],
+    width: int,
+    height: int,
+    caps: Capabilities,
+) -> list[Row]:
+    """Return the panel as `height` rows of `width` cells; `seen` is the part of the map in sight."""
+    head = [*_cursor_rows(data, state, width, caps), blank(width), *_profile_rows(data, state, width, caps)]
+    foot = [*_place_rows(data, state, view, seen, width, caps), *_absent_rows(data, state, width, caps)]
+    room = height - len(head) - len(foot) - 1
+    if room < 4:
+        foot, room = [], height - len(head) - 1
+    # A title and a blank line each; the rest is shared between both lists.
+    each = max(0, room // 2 - 2)
+    lists = [*_worst_rows(data, state, each, width, caps), blank(width)]
+    lists += _hottest_rows(data, state, room - each - 3, width, caps)
+    rows = [*head, blank(width), *lists[: max(0, room)]]
+    rows += [blank(width)] * (height - len(rows) - len(foot)) + foot
+    return rows[:height]
+
+
+def _title(text: str, width: int, caps: Capabilities) -> Row:
+    return fit(text, width, caps=caps, style=strong(caps))
+
+
+def _cursor_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
+    shown = current_map(data, state)
+    rows = [_title(_("under the cursor"), width, caps)]
+    if shown is None:
+        return [*rows, blank(width), blank(width), blank(width)]
+    layer, column = state.layer, column_of(state)
+    place = _("layer {layer}").format(layer=layer) + " · " + column_words(data, state)
+    last = " · ".join(text for text in (token_words(shown, layer, column), homes_words(data, state)) if text)
+    return [
+        *rows,
+        fit(place, width, caps=caps),
+        fit(" · ".join(value_words(shown, layer, column)), width, caps=caps, style=accent(caps)),
+        fit(last, width, caps=caps),
+    ]
+
+
+def _profile_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
+    title = _("layer {layer} over ranks").format(layer=state.layer)
+    load = _load(data, state)
+    if load is None:
+        why = _("no data: {why}").format(why=why_no_par(data, state))
+        return [_title(title, width, caps), fit(why, width, caps=caps, style=dim(caps))]
+    profile = load.multiples[state.layer]
+    rank = load.ranks.index(state.rank) if state.rank in load.ranks else None
+    high = max(1.0, float(np.nanmax(profile, initial=1.0)))
+    words = par_words(data, state)
+    head = row(
+        fit(title, width - len(words), caps=caps, style=strong(caps)), fit(words, len(words), caps=caps),
+        width=width,
+    )  # fmt: skip
+    each = min(3, width // max(1, len(profile)))
+    if each == 0:
+        return [head, sparkline(profile.tolist(), caps=caps, width=width, low=0, high=high)]
+    wide = np.repeat(profile, each).tolist()
+    lines = lane(wide, low=0, high=high, height=_PROFILE_LINES, caps=caps)
+    return [
+        head,
+        *(row(line, width=width) for line in lines),
+        _pointer(load, rank, profile, each, width, caps),
+    ]
+
+
+def _pointer(
+    load: RankLoad, rank: int | None, profile: np.ndarray, each: int, width: int, caps: Capabilities
+) -> Row:
+    """Return the line under the profile: the cursor's rank and its load."""
+    if rank is None:
+        return blank(width)
+    mark, used = glyphs(caps).up, rank * each + each // 2
+    label = _("rank {rank}: {multiple} × mean").format(
+        rank=load.ranks[rank], multiple=number(float(profile[rank]))
+    )
+    if used + 2 + len(label) <= width:
+        return row(" " * used, Segment(mark, accent(caps)), " ", label, width=width, caps=caps)
+    before = max(0, used - len(label) - 1)
+    return row(
+        fit(label, used - 1, caps=caps, align="right") if before else [],
+        " " if before else " " * used,
+        Segment(mark, accent(caps)),
+        width=width,
+    )
+
+
+def _load(data: EpData, state: EpState) -> RankLoad | None:
+    load = data.loads.get((state.instance or "", state.period))
+    return load if load is not None and state.layer < len(load.par) else None
+
+
+def _worst_rows(data: EpData, state: EpState, count: int, width: int, caps: Capabilities) -> list[Row]:
+    if count < 1:
+        return []
+    rows = [_title(_("worst layers · PAR, max / mean over ranks"), width, caps)]
+    load = _load(data, state)
+    if load is None:
+        why = _("no data: {why}").format(why=why_no_par(data, state))
+        return [*rows, fit(why, width, caps=caps, style=dim(caps))]
+    high = load.worst[0][1] - 1
+    for layer, value in load.worst[:count]:
+        hottest = np.nan_to_num(load.multiples[layer], nan=-np.inf)
+        rank = load.ranks[int(np.argmax(hottest))]
+        style = accent(caps) if layer == state.layer else None
+        text = _("layer {layer}  {par}  rank {rank}").format(
+            layer=f"{layer:<3}", par=number(value, 5), rank=f"{rank:<3}"
+        )
+        excess = (value - 1) / high if high > 0 else 0.0
+        rows.append(
+            row(
+                fit(text, min(26, width), caps=caps, style=style),
+                bar(excess, max(0, width - 28), caps),
+                width=width,
+            )
+        )
+    return rows
+
+
+def _hottest_rows(data: EpData, state: EpState, count: int, width: int, caps: Capabilities) -> list[Row]:
+    """Return the hottest experts over all layers beside those of the cursor's layer."""
+    shown = _hottest_map(data, state)
+    if count < 3 or shown is None or state.layer >= shown.shape[0]:
+        return []
+    slots = shown.boundaries or shown.ranks
+    name = _("hottest slots · × mean") if slots else _("hottest experts · × mean")
+    half = (width - 2) // 2
+    rows = [
+        _title(name, width, caps),
+        row(
+            fit(_("mean of all layers"), half + 2, caps=caps, style=dim(caps)),
+            fit(_("layer {layer}").format(layer=state.layer), half, caps=caps, style=dim(caps)),
+            width=width,
+        ),
+    ]
+    over_all, here = shown.means[None, :], shown.values[state.layer : state.layer + 1]
+    columns = [
+        [(column, float(values[0, column])) for _row, column in hottest_cells(values, shown.shared)[:count]]
+        for values in (over_all, here)
+    ]
+    high = max((value for entries in columns for _column, value in entries[:1]), default=1.0)
+    for place in range(count - 1):
+        cells: Row = []
+        for entries in columns:
+            if place < len(entries):
+                cells += _hot_entry(*entries[place], high, half, caps)
+            else:
+                cells += blank(half)
+            cells += blank(2)
+        rows.append(row(cells, width=width))
+    return rows
+
+
+def _hottest_map(data: EpData, state: EpState) -> EpMap | None:
+    """Return the map whose columns are experts, or else slots; None where its shares are unknown."""
+    for view in ("model_expert", "expert"):
+        shown = data.maps.get((state.instance or "", view, state.period))
+        if shown is not None and shown.multiples is not None:
+            return shown
+    return None
+
+
+def _hot_entry(column: int, value: float, high: float, width: int, caps: Capabilities) -> Row:
+    text = f"{column:>4} {number(value, 5)} "
+    return row(
+        fit(text, min(12, width), caps=caps),
+        bar(value / high if high > 0 else None, max(0, width - 12), caps),
+        width=width,
+    )
+
+
+def _place_rows(
+    data: EpData, state: EpState, view: View, seen: tuple[int, int], width: int, caps: Capabilities
+) -> list[Row]:
+    shown = current_map(data, state)
+    if shown is None:
+        return []
+    if seen[0] >= shown.shape[0] and seen[1] >= shown.shape[1]:
+        return [fit(_("the whole map is in view"), width, caps=caps, style=dim(caps))]
+    wide, high = min(_MINIMAP[0], width), _MINIMAP[1]
+    words = place_words(shown.shape, view, seen, width)
+    rows = minimap(shown.shape, view, seen, width=wide, height=high, caps=caps)
+    return [
+        fit(words, width, caps=caps, style=dim(caps)),
+        *(row(line, width=width) for line in rows),
+    ]
+
+
+def place_words(shape: tuple[int, int], view: View, seen: tuple[int, int], width: int) -> str:
+    """Return which layers and columns are in view, of how many; only the layers where `width` is short."""
+    text = _("layers {top}–{bottom}").format(top=view.top, bottom=min(view.top + seen[0], shape[0]) - 1)
+    columns = _("columns {left}–{right}").format(left=view.left, right=min(view.left + seen[1], shape[1]) - 1)
+    whole = _("{layers} of {layer_count}, {columns} of {column_count}").format(
+        layers=text, layer_count=shape[0], columns=columns, column_count=shape[1]
+    )
+    return whole if len(whole) <= width else text
+
+
+def _absent_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
+    there = data.views(state.instance)
+    return [
+        fit(why_absent(data, view), width, caps=caps, style=severity(caps, "info"))
+        for view in VIEWS
+        if view not in there
+    ]
+
+
+def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabilities) -> list[Row]:
+    """Return the panel's first lines for a terminal without room beside the map, in at most `room` rows.
+
+    The first row holds the layer over ranks, its PAR and the worst layers; a second has room for more of
+    them and for the hottest experts.
+    """
+    load = _load(data, state)
+    words = par_words(data, state)
+    title = _("layer {layer} over ranks ").format(layer=state.layer)
+    if load is None:
+        return [fit(title + words, width, caps=caps)][:room]
+    profile = load.multiples[state.layer].tolist()
+    chart = sparkline(profile, caps=caps, width=min(len(profile), 24), low=0)
+    first = row(
+        fit(title, len(title), caps=caps),
+        chart,
+        "  ",
+        fit(words, len(words), caps=caps, style=accent(caps)),
+        width=width,
+    )
+    listed = [f"{layer} {number(value)}" for layer, value in load.worst]
+    if room < 2:
+        used = len(title) + min(len(profile), 24) + len(words) + 4
+        worst = _("worst {layers}").format(layers=" · ".join(listed[:6]))
+        rest = fit(worst, max(0, width - used), caps=caps, style=dim(caps))
+        return [row(Segment.adjust_line_length(first, used), rest, width=width)][:room]
+    texts = [_("worst layers {layers}").format(layers=" · ".join(listed[:4]))]
+    shown = _hottest_map(data, state)
+    if shown is not None:
+        hottest = [column for _row, column in hottest_cells(shown.means[None, :], shown.shared)[:4]]
+        entries = " · ".join(f"{column} {number(float(shown.means[column]))}" for column in hottest)
+        texts.append(_("hottest experts {experts}").format(experts=entries))
+    return [first, fit("   ".join(texts), width, caps=caps, style=dim(caps))]

@@ -1,0 +1,287 @@
+"""The EP pane as rows: the state line, the map with its rulers and legend, the reading line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from rich.segment import Segment
+
+from lbtui.analysis.expert_parallel import HeatScale
+from lbtui.profile import Profile
+from lbtui.profile.collect import COLLECT
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs
+from lbtui.render.heatmap import View, gutter, halves, heatmap, legend, minimap, place_of, ruler, span
+from lbtui.render.palette import dim, severity, strong
+from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.text import _
+from lbtui.ui.panes.ep_data import EpData, EpMap
+from lbtui.ui.panes.ep_intervals import interval_rows
+from lbtui.ui.panes.ep_layout import GUTTER, Layout, layout
+from lbtui.ui.panes.ep_means import mean_bars, mean_rows
+from lbtui.ui.panes.ep_side import fold_rows, place_words, side_rows
+from lbtui.ui.panes.ep_state import EpState, column_of, current_map, current_scale
+from lbtui.ui.panes.ep_words import VIEW_TITLES, cell_words, period_words, reading_words
+
+_MINIMAP = 12
+
+
+def nothing_rows(profile: Profile, width: int, height: int, caps: Capabilities) -> list[Row]:
+    """Return the pane of a profile without anything about experts: what is missing and how to get it."""
+    rows = [fit(_("No expert load in this output."), width, caps=caps, style=strong(caps)), blank(width)]
+    for name in ("expert_heat", "layer_times", "rank_intervals"):
+        what, reason, how = COLLECT[name]
+        rows += [
+            fit(what, width, caps=caps),
+            fit("  " + reason, width, caps=caps, style=dim(caps)),
+            fit("  " + how, width, caps=caps, style=dim(caps)),
+        ]
+    for note in profile.load("expert_heat").notes:
+        rows.append(fit(f"{note.file}: {note.text}", width, caps=caps, style=severity(caps, "warning")))
+    return rows[:height]
+
+
+def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps: Capabilities) -> list[Row]:
+    """Return the pane as `height` rows of `width` cells; `view` is what `viewport` gave for this size."""
+    if height < 1:
+        return []
+    if state.view == "intervals":
+        top = [_state_row(data, state, view, width, caps)] if height > 1 else []
+        return [*top, *interval_rows(data, state, width, height - len(top), caps)]
+    reading = fit(reading_words(data, state), width, caps=caps)
+    if height == 1:
+        return [reading]
+    rows = [_state_row(data, state, view, width, caps)]
+    shown = current_map(data, state)
+    body = height - 2
+    if shown is None:
+        why = _("No {view} map of {period} in this output.").format(
+            view=VIEW_TITLES[state.view], period=period_words(data, state)
+        )
+        rows += [blank(width), fit(why, width, caps=caps, style=dim(caps))]
+        return [*rows[: height - 1], *([blank(width)] * (height - 1 - len(rows))), reading][:height]
+    place = layout(data, state, width, height)
+    main = _map_rows(data, state, shown, view, place, caps)[:body]
+    main += [blank(place.main)] * (body - len(main))
+    if place.side:
+        seen = span(view, place.map_width, place.map_height, caps)
+        side = side_rows(data, state, view, seen, place.side, body, caps)
+        bar = Segment(glyphs(caps).column + " ", dim(caps))
+        main = [row(left, bar, right, width=width) for left, right in zip(main, side, strict=True)]
+    return [*rows, *main, reading]
+
+
+def _state_row(data: EpData, state: EpState, view: View, width: int, caps: Capabilities) -> Row:
+    title = VIEW_TITLES[state.view]
+    if state.skipped:
+        words = " · " + _("not here: {views} · ? says why").format(
+            views=", ".join(VIEW_TITLES[name] for name in state.skipped)
+        )
+        return row(
+            fit(title, min(width, len(title)), caps=caps, style=strong(caps)),
+            fit(words, max(0, width - len(title)), caps=caps, style=severity(caps, "warning")),
+            width=width,
+        )
+    parts = _state_words(data, state, view)
+    head = fit(title, min(width, len(title)), caps=caps, style=strong(caps))
+    rest = "".join(f" · {part}" for part in parts if part)
+    return row(head, fit(rest, max(0, width - len(title)), caps=caps), width=width)
+
+
+def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
+    if state.view == "intervals":
+        return [_("MoE Dispatch/Combine, mean of a call, 95 % t-interval")]
+    shown = current_map(data, state)
+    if state.view == "times":
+        return [_("ms, summed over the capture"), cell_words(state, view), _("columns in pid order")]
+    words = []
+    if len(data.instances) > 1:
+        words.append(state.instance or "")
+    words.append(period_words(data, state))
+    words.append(cell_words(state, view))
+    if shown is not None and shown.kind == "relative":
+        words.append(_("relative heat (scale unreadable)"))
+    if state.inside:
+        words.append(_("experts of rank {rank}, Escape returns").format(rank=state.rank))
+    if state.view == "expert" and shown is not None and not shown.ranks:
+        words.append(_("rank boundaries unknown, no by_rank map"))
+    return words
+
+
+def _map_rows(
+    data: EpData, state: EpState, shown: EpMap, view: View, place: Layout, caps: Capabilities
+) -> list[Row]:
+    scale = current_scale(data, state)
+    cursor = (state.layer, column_of(state))
+    lines = -(-shown.shape[0] // (view.rows_per_cell * halves(caps)))
+    height = min(place.map_height, lines)
+    rows: list[Row] = []
+    if place.ruler:
+        labels = _labels(state, shown, view, caps)
+        line = ruler(view, place.map_width, labels, caps, cursor=cursor[1])
+        rows.append(row(_gutter_title(state, shown, caps), line, width=place.main))
+    if place.slots:
+        rows.append(_slot_row(state, shown, view, place, caps))
+    drawn = _drawn(shown, view, place.map_width, height, scale, caps, _lit(state, shown), cursor)
+    layers = gutter(view, shown.shape[0], width=GUTTER - 1, height=height, caps=caps, cursor=state.layer)
+    rows += [row(left, " ", right, width=place.main) for left, right in zip(layers, drawn, strict=True)]
+    spare = place.map_height - height
+    if place.means:
+        means = mean_rows(data, state, shown, view, place, place.means + spare, caps)
+        spare -= len(means) - place.means
+        rows += means
+    if place.legend:
+        rows.append(_legend_row(state, shown, view, place, caps, data))
+    if place.fold:
+        rows += fold_rows(data, state, place.main, place.fold + spare, caps)
+    else:
+        rows += mean_bars(state, shown, view, place, spare, scale.high, caps)
+    return rows
+
+
+def _drawn(
+    shown: EpMap,
+    view: View,
+    width: int,
+    height: int,
+    scale: HeatScale,
+    caps: Capabilities,
+    lit: tuple[int, int] | None,
+    cursor: tuple[int, int],
+) -> list[Row]:
+    """Return the map with its cursor: only the cursor's line is drawn anew when nothing else changed."""
+    rows = list(_without_cursor(shown, view, width, height, scale, caps, lit))
+    line = place_of(view, *cursor, caps)[1]
+    if 0 <= line < height:
+        top = view.top + line * halves(caps) * view.rows_per_cell
+        rows[line] = _heat_rows(shown, replace(view, top=top), width, 1, scale, caps, lit, cursor)[0]
+    return rows
+
+
+# Drawing a large map costs some 15 ms; a cursor move must not.
+@lru_cache(maxsize=4)
+def _without_cursor(
+    shown: EpMap,
+    view: View,
+    width: int,
+    height: int,
+    scale: HeatScale,
+    caps: Capabilities,
+    lit: tuple[int, int] | None,
+) -> tuple[Row, ...]:
+    return tuple(_heat_rows(shown, view, width, height, scale, caps, lit, None))
+
+
+def _heat_rows(
+    shown: EpMap,
+    view: View,
+    width: int,
+    height: int,
+    scale: HeatScale,
+    caps: Capabilities,
+    lit: tuple[int, int] | None,
+    cursor: tuple[int, int] | None,
+) -> list[Row]:
+    return heatmap(
+        shown.values,
+        view,
+        width=width,
+        height=height,
+        low=scale.low,
+        high=scale.high,
+        caps=caps,
+        cursor=cursor,
+        boundaries=shown.boundaries if view.columns_per_cell < _slots_per_rank(shown) else (),
+        lit_columns=lit,
+    )
+
+
+def _slots_per_rank(shown: EpMap) -> int:
+    return shown.shape[1] // max(1, len(shown.boundaries))
+
+
+def _lit(state: EpState, shown: EpMap) -> tuple[int, int] | None:
+    """Return the columns in colour: those of the opened rank, or all but trailing shared experts."""
+    if state.inside and state.view == "expert":
+        own = shown.columns_of_rank(state.rank)
+        return (own.start, own.stop) if own else None
+    if shown.shared and min(shown.shared) == shown.shape[1] - len(shown.shared):
+        return 0, min(shown.shared)
+    return None
+
+
+def _gutter_title(state: EpState, shown: EpMap, caps: Capabilities) -> Row:
+    if state.view == "expert":
+        text = _("rank") if shown.boundaries else _("slot")
+    else:
+        text = {"rank": _("rank"), "model_expert": _("expert")}.get(state.view, _("process"))
+    return fit(text + " ", GUTTER, caps=caps, align="right", style=dim(caps))
+
+
+def _labels(state: EpState, shown: EpMap, view: View, caps: Capabilities) -> dict[int, str]:
+    if shown.boundaries:
+        mark = glyphs(caps).column
+        return {first: f"{mark}{shown.ranks[first]}" for first in shown.boundaries}
+    # The pointer of the cursor stands on a label's first cell: leave it free where there is room.
+    lead = " " if view.cell_width >= 4 else ""
+    least = 1 if view.cell_width >= 4 else 6
+    step = next(
+        (s for s in (1, 2, 5, 10, 20, 50, 100) if s * view.cell_width >= least * view.columns_per_cell), 200
+    )
+    return {column: f"{lead}{column}" for column in range(0, shown.shape[1], step)}
+
+
+def _slot_row(state: EpState, shown: EpMap, view: View, place: Layout, caps: Capabilities) -> Row:
+    """Return the second ruler: the expert in each slot, in the cursor's layer, where there is room."""
+    labels: dict[int, str] = {}
+    title = ""
+    if view.cell_width >= 4:
+        if shown.experts:
+            title = _("expert ")
+            known = shown.experts[state.layer]
+            labels = {c: "?" if expert is None else str(expert) for c, expert in enumerate(known)}
+        else:
+            title = _("slot ")
+            labels = {column: str(shown.slot_of(column)) for column in range(len(shown.ranks))}
+    line = ruler(view, place.map_width, labels, caps)
+    return row(fit(title, GUTTER, caps=caps, align="right", style=dim(caps)), line, width=place.main)
+
+
+def _scale_words(state: EpState, shown: EpMap) -> str:
+    """Return the unit of the colour scale and which maps it holds for."""
+    if shown.kind == "ms":
+        return _("ms")
+    if shown.kind == "relative":
+        return _("of this map's range")
+    return _("× mean, all periods") if state.common_scale else _("× mean, this period")
+
+
+def _legend_row(
+    state: EpState, shown: EpMap, view: View, place: Layout, caps: Capabilities, data: EpData
+) -> Row:
+    scale = current_scale(data, state)
+    left = legend(
+        scale.low,
+        scale.high,
+        width=place.main - GUTTER,
+        caps=caps,
+        unit=printable(_scale_words(state, shown), caps),
+        clipped=scale.clipped,
+    )
+    used = len("".join(segment.text for segment in left).rstrip())
+    extra: list[Segment] = []
+    room = place.main - GUTTER - used - 2
+    seen = span(view, place.map_width, place.map_height, caps)
+    if not place.side and (seen[0] < shown.shape[0] or seen[1] < shown.shape[1]):
+        wide = min(_MINIMAP, max(0, room))
+        inside = minimap(shown.shape, view, seen, width=wide, height=1, caps=caps)[0] if wide else []
+        words = place_words(shown.shape, view, seen, room - wide - 1)
+        extra = [Segment("  "), *inside, *fit(f" {words}", max(0, room - wide), caps=caps, style=dim(caps))]
+    elif shown.shares is not None and not shown.shared and room > 20:
+        share = _("  ({share} % of the layer)").format(
+            share=number(100 * scale.high * float(np.nanmean(shown.shares)))
+        )
+        extra = fit(share, room, caps=caps, style=dim(caps))
+    return row(" " * GUTTER, row(left, width=used), extra, width=place.main)

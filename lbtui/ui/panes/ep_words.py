@@ -1,0 +1,180 @@
+"""The EP pane in words: what the cursor is on, how hot it is, what is shown and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lbtui.profile.collect import COLLECT
+from lbtui.profile.schema import FrameName
+from lbtui.render.heatmap import View
+from lbtui.render.text import number
+from lbtui.text import _
+from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
+from lbtui.ui.panes.ep_state import EpState, column_of, current_map
+
+VIEW_TITLES: dict[ViewName, str] = {
+    "rank": _("rank × layer"),
+    "expert": _("expert × layer"),
+    "model_expert": _("model expert × layer"),
+    "times": _("GroupedMatmul time"),
+    "intervals": _("fast/slow ranks"),
+}
+_FRAMES: dict[ViewName, FrameName] = {
+    "rank": "expert_heat",
+    "expert": "expert_heat",
+    "model_expert": "expert_heat",
+    "times": "layer_times",
+    "intervals": "rank_intervals",
+}
+
+
+def why_absent(data: EpData, view: ViewName) -> str:
+    """Return why a view is not in this profile, and how to collect it."""
+    frame = _FRAMES[view]
+    if frame == "expert_heat" and data.instances:
+        return _("{view}: no such heatmap in this output").format(view=VIEW_TITLES[view])
+    _what, reason, how = COLLECT[frame]
+    return _("{view}: {reason}; {how}").format(view=VIEW_TITLES[view], reason=reason, how=how)
+
+
+def period_words(data: EpData, state: EpState) -> str:
+    """Return the EPLB period by its number in the files, and its place among those present."""
+    numbers = data.periods.get(state.instance or "", ())
+    if state.period not in numbers:
+        return _("period {number}").format(number=state.period)
+    return _("period {number} ({place} of {count})").format(
+        number=state.period, place=numbers.index(state.period) + 1, count=len(numbers)
+    )
+
+
+def cell_words(state: EpState, view: View) -> str:
+    """Return what a drawn cell covers where it is more than one; empty where it is one."""
+    rows, columns = view.rows_per_cell, view.columns_per_cell
+    if columns == 1:
+        return _("max of {rows} layers").format(rows=rows) if rows > 1 else ""
+    names = {"rank": _("{columns} ranks"), "times": _("{columns} processes")}
+    across = names.get(state.view, _("{columns} experts")).format(columns=columns)
+    if rows == 1:
+        return _("max of {across}").format(across=across)
+    return _("max of {across} × {rows} layers").format(across=across, rows=rows)
+
+
+def process_words(column: int, process: int) -> str:
+    """Return a process by its place in pid order, which is only a guess at its rank."""
+    return _("process {column} (pid {pid})").format(column=column, pid=process)
+
+
+def column_words(data: EpData, state: EpState) -> str:
+    """Return what column the cursor is in: rank, slot and expert as far as known."""
+    shown = current_map(data, state)
+    column = column_of(state)
+    if state.view == "rank":
+        return _("rank {rank}").format(rank=column)
+    if state.view == "times":
+        pid = data.processes[column] if column < len(data.processes) else 0
+        return process_words(column, pid) + ", " + _("rank guessed")
+    if state.view == "model_expert":
+        shared = shown is not None and column in shown.shared
+        text = _("shared expert {expert}") if shared else _("expert {expert}")
+        return text.format(expert=column)
+    if shown is None or not shown.ranks:
+        return _("slot {slot}, rank unknown").format(slot=column)
+    rank = shown.ranks[column]
+    place = _("rank {rank} slot {slot}").format(rank=rank, slot=shown.slot_of(column))
+    if not shown.experts:
+        return place + " · " + _("expert unknown")
+    expert = shown.experts[min(state.layer, len(shown.experts) - 1)][column]
+    if expert is None:
+        return place + " · " + _("expert unknown")
+    shared_there = expert in _shared_experts(data, state)
+    text = _("shared expert {expert}") if shared_there else _("expert {expert}")
+    return place + " · " + text.format(expert=expert)
+
+
+def _shared_experts(data: EpData, state: EpState) -> frozenset[int]:
+    model = data.maps.get((state.instance or "", "model_expert", state.period))
+    return frozenset() if model is None else model.shared
+
+
+def homes_words(data: EpData, state: EpState) -> str:
+    """Return which ranks hold the model expert under the cursor in this layer; empty where unknown."""
+    slots = data.maps.get((state.instance or "", "expert", state.period))
+    if state.view != "model_expert" or slots is None or not slots.experts or not slots.ranks:
+        return ""
+    if state.layer >= len(slots.experts):
+        return ""
+    homes = [
+        rank
+        for rank, expert in zip(slots.ranks, slots.experts[state.layer], strict=True)
+        if expert == state.expert
+    ]
+    if len(homes) == len(set(slots.ranks)) > 1:
+        return _("on every rank")
+    text = _("on rank {ranks}") if len(homes) == 1 else _("on ranks {ranks}")
+    return text.format(ranks=", ".join(str(rank) for rank in homes)) if homes else ""
+
+
+def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -> list[str]:
+    """Return the value of a cell, the most telling first: share or time, × the layer's mean."""
+    words = []
+    if shown.kind == "ms":
+        words.append(_("{time} ms").format(time=number(float(shown.values[layer, column]))))
+    if shown.shares is not None:
+        percent = number(100 * float(shown.shares[layer, column]))
+        text = _("{share} %") if short else _("{share} % of the layer")
+        words.append(text.format(share=percent))
+    if shown.multiples is not None:
+        words.append(_("{multiple} × mean").format(multiple=number(float(shown.multiples[layer, column]))))
+    if shown.kind == "relative":
+        words.append(_("relative heat {heat} of 1").format(heat=number(float(shown.values[layer, column]))))
+    return words
+
+
+def token_words(shown: EpMap, layer: int, column: int) -> str:
+    """Return the tokens of a cell, or that they are unknown and why; empty where tokens mean nothing."""
+    if shown.kind == "ms":
+        return ""
+    if shown.tokens is None:
+        return _("tokens: no data, pictures hold shares")
+    tokens = float(shown.tokens[layer, column])
+    if np.isnan(tokens):
+        return _("tokens: no data")
+    return _("{tokens} tokens").format(tokens=number(tokens))
+
+
+def reading_words(data: EpData, state: EpState) -> str:
+    """Return the cell under the cursor in one line."""
+    shown = current_map(data, state)
+    if shown is None:
+        return ""
+    layer, column = state.layer, column_of(state)
+    parts = [_("layer {layer}").format(layer=layer), column_words(data, state)]
+    parts += value_words(shown, layer, column, short=True)
+    if shown.tokens is not None:
+        parts.append(token_words(shown, layer, column))
+    if homes := homes_words(data, state):
+        parts.append(homes)
+    return " · ".join(parts)
+
+
+def par_words(data: EpData, state: EpState) -> str:
+    """Return the PAR over ranks of the cursor's layer and its place among the layers."""
+    load = data.loads.get((state.instance or "", state.period))
+    if load is None or state.layer >= len(load.par):
+        return _("PAR no data: {why}").format(why=why_no_par(data, state))
+    place = [layer for layer, _par in load.worst].index(state.layer) + 1
+    return _("PAR {par} ({place} of {count})").format(
+        par=number(float(load.par[state.layer])), place=place, count=len(load.worst)
+    )
+
+
+def why_no_par(data: EpData, state: EpState) -> str:
+    """Return why the load of ranks is unknown."""
+    if state.instance is None:
+        return _("no expert heat here")
+    found = [view for name, view, period in data.maps if (name, period) == (state.instance, state.period)]
+    if "rank" in found:
+        return _("the picture's scale is unreadable")
+    if "expert" in found:
+        return _("rank boundaries unknown, no by_rank map")
+    return _("no by_rank map of this period")
