@@ -346,6 +346,16 @@ def test_the_help_says_that_a_pd_queue_wait_cannot_judge_prefill_only_where_it_i
     assert "cannot judge prefill" not in words(open_profile(DATA / "csv_only"))
 
 
+def test_the_figures_of_a_pd_queue_wait_say_that_they_cover_both_queues():
+    def shown(folder, column):
+        arrangement = Arrangement(column, True, column)
+        return plain(pane(open_profile(DATA / folder), width=140, height=40, arrangement=arrangement))
+
+    assert "P and D queues together" in shown("pd_ep", "queue_wait")
+    assert "P and D queues together" not in shown("pd_ep", "ttft")
+    assert "P and D queues together" not in shown("csv_only", "queue_wait")
+
+
 times = st.integers(0, 10**9)
 
 

@@ -137,7 +137,7 @@ def draw(
     if data.no_requests is not None:
         put(at.header, [fit(" " + data.no_requests, width, caps=caps)])
         return lines[:height]
-    put(at.summary, [_summary(state, width, caps)])
+    put(at.summary, [_summary(data, state, width, caps)])
     put(at.folded, _folded(state, request, width, at.folded_height, caps))
     put(at.header, _table_and_panel(data, state, request, at, width, caps))
     if at.reading is not None:
@@ -269,11 +269,13 @@ def _axis(window: Window, at: Places, width: int, caps: Capabilities) -> Row:
 # Figures and distribution
 
 
-def _summary(state: RequestsState, width: int, caps: Capabilities) -> Row:
+def _summary(data: RequestsData, state: RequestsState, width: int, caps: Capabilities) -> Row:
     column = BY_NAME[state.arranged.arrangement.measure]
     parts: Row = [*fit(" " + column.measure, len(column.measure) + 1, caps=caps, style=strong(caps))]
     for name, value in summary(state, width - 1):
         parts += [Segment(f"  {name} ", dim(caps)), *fit(value, len(value), caps=caps)]
+    if data.disaggregated and column.name == "queue_wait":
+        parts += fit("  " + _("P and D queues together"), width, caps=caps, style=dim(caps))
     return row(parts, width=width)
 
 
