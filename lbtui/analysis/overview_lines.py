@@ -111,6 +111,7 @@ def _domain_line(
         over_time=True,
         worst=shown.worst_text(),
         place=shown.worst,
+        time=shown.instant,
         details=tuple(part.sentence() for part in sorted(parts, key=lambda p: p.rank, reverse=True)),
         figures=tuple(figure for part in parts for figure in part.figures),
     )
@@ -146,10 +147,11 @@ class _InstancePart:
         peak_place = _domain_place(domains[fullest], peak_at, None)
         excess = excess_over_peers(loads, [instance] * len(lanes))
         self.standout = next(iter(standouts(excess, 1)), None)
-        self.worst = peak_place
+        self.worst, self.instant = peak_place, peak_at
         if self.standout is not None:
             place = self.standout
             self.worst = _domain_place(domains[place.lane], int(edges[place.first]), int(edges[place.last]))
+            self.instant = int(edges[place.peak] + edges[place.peak + 1]) // 2
             own = loads[place.lane, place.first : place.last]
             peers = np.delete(loads, place.lane, axis=0)[:, place.first : place.last]
             self.own = float(np.nanmean(own))
@@ -209,7 +211,9 @@ class _InstancePart:
             parts.append(_par_text(value))
             if chance is not None:
                 parts.append(_("chance {par:.2f}").format(par=chance))
-            parts.append(_("{share:.0%} of the time counts").format(share=self.figure.time_counted or 0.0))
+            parts.append(
+                _("{share} of the time counts").format(share=percent(self.figure.time_counted or 0.0))
+            )
         parts.append(
             _("peak {value} on {domain} at {time}").format(
                 value=amount(self.peak.value, self.chosen), domain=name, time=clock(peak_place.start or 0)
@@ -251,8 +255,8 @@ def _role_line(table: prefill_decode.NodeTable, role: str, name: str, window: Wi
     address = visible(most.node.address)
     total = sum(s.added for s in shares)
     details = [
-        _("{address} · {added} of {total} · {share:.1%} · {ratio:.2f} × the mean").format(
-            address=visible(s.node.address), added=s.added, total=total, share=s.share, ratio=s.ratio
+        _("{address} · {added} of {total} · {share} · {ratio:.2f} × the mean").format(
+            address=visible(s.node.address), added=s.added, total=total, share=percent(s.share), ratio=s.ratio
         )
         for s in sorted(shares, key=lambda s: -s.added)
     ]
@@ -268,8 +272,11 @@ def _role_line(table: prefill_decode.NodeTable, role: str, name: str, window: Wi
         ),
         unit=_("requests"),
         over_time=True,
-        worst=_("{address}: {share:.0%} of {total}").format(address=address, share=most.share, total=total),
+        worst=_("{address}: {share} of {total}").format(
+            address=address, share=percent(most.share), total=total
+        ),
         place=place,
+        time=start + int(table.bin_seconds * 5e5),
         details=tuple(details),
         figures=(
             Figure("pd", "added", "par", "max/mean", value, Place(role=role), place, chance),
@@ -483,6 +490,7 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
             over_time=True,
             worst=_("{value} ms, arrived {time}").format(value=short(float(ttft[slowest])), time=clock(at)),
             place=Place(start=at),
+            time=at,
             details=tuple(details),
             figures=tuple(figures),
         )
@@ -492,8 +500,13 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
 def amount(value: float, chosen: Metric) -> str:
     """Return a value of a DP metric as people say it: usage in percent."""
     if chosen.key == "kv_usage":
-        return f"{value:.0%}"
+        return percent(value)
     return short(value)
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, `–` for no value."""
+    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
 
 
 def short(value: float) -> str:

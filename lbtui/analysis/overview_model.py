@@ -86,6 +86,7 @@ class Line:
     names: tuple[str, ...] = ()  # of the columns, where they are not time
     worst: str = ""
     place: Place | None = None
+    time: int | None = None  # the worst instant, µs since 1970 (UTC)
     details: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     absent: str = ""

@@ -1,6 +1,7 @@
 import csv
 import math
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_batch_par_and_chance_are_those_of_the_raw_file(csv_only):
     begin, end = (t / 1000 for t in csv_only.window)
     instants = sorted({begin, end, *(t for steps in held.values() for s, e, _n in steps for t in (s, e))})
     peak = mean = chance = counted = 0.0
-    for at, until in zip(instants, instants[1:], strict=False):
+    for at, until in pairwise(instants):
         if until > end:
             break
         middle = (at + until) / 2

@@ -43,7 +43,9 @@ def test_steps_are_those_of_forward_csv(demo):
     assert both.height == raw.height
     assert (both["batch_size"] == both["batch_size_raw"]).all()
     # Upstream writes `2026-01-01 08:00:00:057811`.
-    assert (both["start"].str.replace("T", " ").str.slice(0, 19) == both["start_datetime"].str.slice(0, 19)).all()
+    assert (
+        both["start"].str.replace("T", " ").str.slice(0, 19) == both["start_datetime"].str.slice(0, 19)
+    ).all()
     assert (both["start"].str.slice(20, 6) == both["start_datetime"].str.slice(20, 6)).all()
     assert both["start"].str.ends_with("+08:00").all()
 
@@ -54,7 +56,8 @@ def test_heat_from_profiler_db_is_exact(demo):
     last, period = {}, defaultdict(lambda: -1)
     with closing(sqlite3.connect(f"file:{DEMO / 'profiler.db'}?mode=ro&immutable=1", uri=True)) as db:
         rows = db.execute(
-            "SELECT name, args FROM slice WHERE name IN ('expert_hot', 'expert_routing') ORDER BY timestamp, id"
+            "SELECT name, args FROM slice WHERE name IN ('expert_hot', 'expert_routing') "
+            "ORDER BY timestamp, id"
         )
         for name, args in rows:
             fields = json.loads(args)

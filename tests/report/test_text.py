@@ -28,7 +28,7 @@ def test_says_all_that_the_overview_holds(demo, ascii_only):
         assert source.file.path.name in text
     for missing in demo.missing:
         assert missing.how_to_collect in text
-    assert "10.20.0.12:1025: 70% of 241" in text
+    assert "10.20.0.12:1025: 70 % of 241" in text
 
 
 def test_names_the_formula_of_every_figure(demo):

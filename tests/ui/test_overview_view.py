@@ -67,9 +67,17 @@ SMALL = Overview(
     ),
     sources=(
         Source(SourceFile(Path("/data/small/batch.csv"), "batch.csv", "csv", 1_000_000), 12, "1 µs", "read"),
-        Source(SourceFile(Path("/d/profiler.db"), "profiler.db", "profiler.db", 10), None, "", "unreadable", "Bad."),
+        Source(
+            SourceFile(Path("/d/profiler.db"), "profiler.db", "profiler.db", 10),
+            None,
+            "",
+            "unreadable",
+            "Bad.",
+        ),
     ),
-    missing=(Missing("KV blocks (kvcache.csv)", "domain KVCache was not recorded", "collect domain KVCache"),),
+    missing=(
+        Missing("KV blocks (kvcache.csv)", "domain KVCache was not recorded", "collect domain KVCache"),
+    ),
     notes=(Note("batch.csv", "3 of 15 rows lack a time."),),
 )
 
@@ -144,7 +152,7 @@ def test_ascii_says_the_same_numbers(demo):
     drawn = text(demo, 200, 47, caps=ASCII)
     assert drawn.isascii()
     assert "PAR 2.08" in drawn
-    assert "10.20.0.12:1025: 70% of 241" in drawn
+    assert "10.20.0.12:1025: 70 % of 241" in drawn
 
 
 def test_names_every_dimension_with_its_par(demo):

@@ -37,9 +37,9 @@ class OverviewPane(Pane):
     KEY: ClassVar[str] = "1"
     TITLE: ClassVar[str] = _("Overview")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", _("line"), key_display="↑↓", tooltip=_("to the line above (k)")),
+        Binding("up,k", "move(-1)", _("move"), key_display="↑↓←→", tooltip=_("to the line above (k)")),
         Binding("down,j", "move(1)", _("line"), show=False, tooltip=_("to the line below (j)")),
-        Binding("left,h", "column(-1)", _("column"), key_display="←→", tooltip=_("value to the left (h)")),
+        Binding("left,h", "column(-1)", _("column"), show=False, tooltip=_("value to the left (h)")),
         Binding("right,l", "column(1)", _("column"), show=False, tooltip=_("value to the right (l)")),
         Binding("pageup", "move(-10)", _("up"), show=False, tooltip=_("ten lines up")),
         Binding("pagedown", "move(10)", _("down"), show=False, tooltip=_("ten lines down")),
@@ -66,6 +66,7 @@ class OverviewPane(Pane):
         super().__init__(*args)
         self._known: Overview | None = None
         self._state = State()
+        self._moved = False
 
     # Loading
 
@@ -94,6 +95,9 @@ class OverviewPane(Pane):
 
     def _take(self, known: Overview) -> None:
         self._known = known
+        if not self._moved:
+            first = next((i for i, line in enumerate(known.lines) if line.values), 0)
+            self._state = replace(self._state, entry=first)
         count = len(known.notes)
         notes = "" if not count else _("1 note") if count == 1 else _("{count} notes").format(count=count)
         self.lbtui.show_identity(identity(known), notes)
@@ -145,6 +149,7 @@ class OverviewPane(Pane):
 
     def _move_to(self, place: int) -> None:
         assert self._known is not None
+        self._moved = True
         last = len(entries(self._known)) - 1
         self._state = replace(self._state, entry=min(max(place, 0), last), column=None)
         self.repaint()
@@ -161,10 +166,10 @@ class OverviewPane(Pane):
         elif known.window:
             begin, end = known.window
             column = (end - begin) / max(lane_columns(self.size.width), 1)
-            start = line.place.start if line.place and line.place.start is not None else begin
             # The first key shows where the line is worst.
             time = self.selection.time
-            moved = start + column / 2 if time is None else time + step * column
+            worst = begin if line.time is None else line.time
+            moved = worst if time is None else time + step * column
             self.lbtui.select(time=int(min(max(moved, begin), end)))
 
     def action_enter(self) -> None:
@@ -174,7 +179,6 @@ class OverviewPane(Pane):
             self.action_details()
             return
         if (place := line.place) is not None:
-            times = [time for time in (place.start, place.end) if time is not None]
             chosen = {
                 "domain": place.domain,
                 "node": place.address,
@@ -182,7 +186,7 @@ class OverviewPane(Pane):
                 "rank": place.rank,
                 "layer": place.layer,
                 "period": place.period,
-                "time": sum(times) // len(times) if times else None,
+                "time": line.time,
             }
             if not line.over_time and self._state.column is not None:
                 chosen["rank"] = self._state.column

@@ -1,0 +1,145 @@
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lbtui import __version__
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
+
+
+def run(*arguments, **environment):
+    """Run the command without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "lbtui", *map(str, arguments)],
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_import_neither_polars_nor_textual(option):
+    code = (
+        "import sys\nfrom lbtui.cli import main\n"
+        "try:\n    main([sys.argv[1]])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "assert not {'polars', 'textual', 'numpy', 'rich'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (__version__ if option == "--version" else "PATH".lower()) in done.stdout.decode().lower()
+
+
+def test_without_a_terminal_prints_the_overview_as_plain_text():
+    done = run(DATA / "pd_ep")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert b"\x1b" not in done.stdout
+    assert "10.20.0.12:1025: 71 % of 168" in done.stdout.decode()
+
+
+def test_a_stream_that_is_not_utf8_gets_ascii():
+    done = run(DATA / "pd_ep", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert b"10.20.0.12:1025: 71 % of 168" in done.stdout
+
+
+def test_json_and_export_together_keep_json_alone_on_stdout(tmp_path):
+    done = run(DATA / "pd_ep", "--json", "--export", tmp_path / "out")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["schema"] == 1
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["handoffs.csv", "nodes.csv", "requests.csv", "transfers.csv"]
+    assert all(name in done.stderr.decode() for name in names)
+
+
+def test_export_names_each_file_and_refuses_to_write_twice(tmp_path):
+    first = run(DATA / "pd_ep", "--export", tmp_path, "--format", "parquet")
+    assert (first.returncode, first.stderr) == (0, b"")
+    assert f"{tmp_path / 'nodes.parquet'}: 72 rows" in first.stdout.decode()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    second = run(DATA / "pd_ep", "--export", tmp_path, "--format", "parquet")
+    assert second.returncode == 2
+    assert second.stdout == b""
+    assert b"nodes.parquet" in second.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_nothing_is_written_beside_the_users_files(tmp_path):
+    folder = tmp_path / "output"
+    shutil.copytree(DATA / "pd_ep", folder)
+    before = sorted(folder.iterdir())
+    assert run(folder, "--json").returncode == 0
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--demo", "path"), ("--nonsense",)])
+def test_wrong_usage_exits_2(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert b"usage: lbtui" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_no_such_path_and_nothing_readable_exit_3_with_one_sentence(tmp_path):
+    for path in (tmp_path / "none", tmp_path):
+        done = run(path)
+        assert (done.returncode, done.stdout) == (3, b"")
+        assert done.stderr.count(b"\n") == 1
+        assert str(path) in done.stderr.decode()
+
+
+def test_several_outputs_without_a_terminal_are_listed_and_exit_2(tmp_path):
+    for name in ("one", "two\x1b[31m"):
+        shutil.copytree(DATA / "pd_ep", tmp_path / name)
+    done = run(tmp_path, "--json")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert str(tmp_path / "one") in done.stderr.decode()
+    assert "two\\x1b[31m" in done.stderr.decode()
+    assert b"\x1b" not in done.stderr
+
+
+def test_a_closed_pipe_is_no_error():
+    command = [sys.executable, "-m", "lbtui", str(DATA / "pd_ep"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_dumb_terminal_gets_the_plain_report(term):
+    parent, child = pty.openpty()
+    try:
+        done = subprocess.Popen(
+            [sys.executable, "-m", "lbtui", str(DATA / "pd_ep")],
+            stdin=child,
+            stdout=child,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TERM": term, "LC_ALL": "C.UTF-8"},
+        )
+        os.close(child)
+        text = b""
+        while True:
+            try:
+                data = os.read(parent, 1 << 16)
+            except OSError:
+                break
+            if not data:
+                break
+            text += data
+        assert done.wait(60) == 0
+        assert done.stderr.read() == b""
+        done.stderr.close()
+    finally:
+        os.close(parent)
+    assert b"\x1b" not in text
+    assert b"71 % of 168" in text
