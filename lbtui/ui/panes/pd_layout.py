@@ -15,9 +15,10 @@ TOTAL_LINES = 2  # sums, shares
 HEADER_LINES = 2  # node, count
 _SECTION_LINES = 2  # headings of stages and ranks
 _TALLEST_LANE = 4
-_LEAST_UPPER, _LEAST_LOWER = 3, 6
+_LEAST_UPPER, _LEAST_LOWER = 3, 8
 _LEAST_CHART = 10
 _PANEL = 34
+_SHARE = 6  # "100 %" and the cell of the mark
 _STATISTICS = 26  # beside a lane: total, share, ratio, mark
 
 
@@ -99,7 +100,7 @@ def layout(data: PdData, state: PdState, width: int, height: int) -> Layout:
     chart = 0
     if state.chart:
         chart = max(room - wanted, room // 2)
-        chart = chart if chart >= _LEAST_CHART and room - chart >= _LEAST_LOWER else room
+        chart = chart if chart >= _LEAST_CHART and room - chart >= min(_LEAST_LOWER, wanted) else room
     else:
         lanes = _lanes(data.table, state, width, room, wanted)
     placed = Layout(state, lanes, chart, None, 0, 0, reading)
@@ -118,7 +119,7 @@ def _lanes(table: NodeTable, state: PdState, width: int, room: int, wanted: int)
         items += [role, *(i for i in shown if table.nodes[i].role == role)]
     # Hand-offs are no table to scroll in: they have the room they want before the lanes.
     share = (room - wanted if state.transfers else max(room - wanted, room // 2)) - 1
-    if share + 1 < _LEAST_UPPER or room - share - 1 < _LEAST_LOWER or not shown:
+    if share + 1 < _LEAST_UPPER or room - share - 1 < min(_LEAST_LOWER, wanted) or not shown:
         return None
     if state.transfers and share < len(items):
         return None
@@ -171,7 +172,7 @@ def _grid(table: NodeTable, counts: tuple[Count, ...], shown: list[int], rows: i
     digits = tuple(_digits(table, count) for count in counts)
     names = short_names(table)
     least = min(9, max(len(names[i]) for i in shown))
-    group = max(sum(digits) + len(digits), least, 4)
+    group = max(sum(digits) + len(digits), least, _SHARE)
     days = {(int(start) + ZONE_OFFSET_US) // 86_400_000_000 for start in table.starts[[0, -1]]}
     time = 15 if len(days) > 1 else 9
     width = time + (len(shown) + len(table.roles)) * (group + 1)

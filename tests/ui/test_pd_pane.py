@@ -1,0 +1,116 @@
+"""The P/D pane in the app: keys, shared selection, chart and pages."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.text import plain
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.pages import TextPage
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def session(path, play, size=(120, 32)):
+    """Run the app on `path`, open the pane, and let `play(app, pane, press)` use it."""
+
+    async def run():
+        app = LbtuiApp(path, Capabilities("256"))
+        async with app.run_test(size=size) as pilot:
+
+            async def press(*keys):
+                for key in keys:
+                    await pilot.press(key)
+                    await settle()
+
+            async def settle():
+                await pilot.pause()
+                await app.workers.wait_for_complete()
+                await pilot.pause()
+
+            press.settle, press.pilot = settle, pilot
+            await settle()
+            await press("3")
+            await play(app, app.panes["3"], press)
+
+    asyncio.run(run())
+
+
+def shown(pane):
+    return plain([list(strip) for strip in pane._strips])
+
+
+def test_one_key_leads_to_the_node_that_got_too_much_and_moves_are_shared():
+    async def play(app, pane, press):
+        assert "whole run: 71 % of prefills, 1.42 × mean" in shown(pane)
+        await press("down", "l", "j")
+        table = pane._data.table
+        assert app.selection.node == "10.20.1.11:1025"
+        assert app.selection.time == int(table.starts[6])
+        app.select(time=int(table.starts[2]) + 1, node="10.20.0.11:1025")
+        await press.settle()
+        assert "08:00:10 · 10.20.0.11:1025 prefill: 2 added, 2 ended, 0 running" in shown(pane)
+        app.select(window=(int(table.starts[4]), int(table.starts[4]) + 9_000_000))
+        await press.settle()
+        assert "08:00:20–08:00:30 lit" in shown(pane)
+        await press("w")
+        assert "08:00:20 · 10.20.0.12:1025" in shown(pane)
+
+    session(DATA / "pd_ep", play)
+
+
+def test_metric_chart_and_hand_offs_and_escape_leaves_them_one_by_one():
+    async def play(app, pane, press):
+        await press("m", "m", "c")
+        assert "requests running at the end of each 5 s" in shown(pane)
+        drawn = pane._chart
+        await press("down")
+        assert pane._chart is drawn
+        await press("t")
+        assert "KV pull per decode rank" in shown(pane)
+        before = app.selection
+        await press("down")
+        assert app.selection == before
+        await press("escape")
+        assert "KV pull" not in shown(pane)
+        await press("escape")
+        assert "requests running at the end" not in shown(pane)
+        assert app._current == "3"
+        await press("escape")
+        assert app._current == "1"
+
+    session(DATA / "pd_ep", play)
+
+
+def test_filters_a_page_and_a_click():
+    async def play(app, pane, press):
+        await press("slash", *"1.13", "enter")
+        assert 'filter "1.13": 1 of 6 nodes' in shown(pane)
+        await press("enter")
+        assert isinstance(app.screen, TextPage)
+        await press("escape", "escape")
+        assert "filter" not in shown(pane)
+        await press("f")
+        assert "prefill only" in shown(pane)
+        lines = shown(pane).splitlines()
+        y = next(i for i, line in enumerate(lines) if line.startswith(" 08:00:10"))
+        await press.pilot.click(pane, offset=(12, y))
+        await press.settle()
+        assert "08:00:10 · 10.20.0.11:1025" in shown(pane)
+        await press("d")
+        assert shown(pane).count(" end ") == 0
+
+    session(DATA / "pd_ep", play)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (20, 8)])
+def test_without_nodes_every_key_is_harmless_and_the_reason_stands_there(size):
+    async def play(app, pane, press):
+        text = shown(pane)
+        assert "No data" in text
+        await press(*"mtcfdw", "slash", "enter", "up", "left", "pagedown", "end")
+        assert shown(pane) == text
+
+    session(DATA / "csv_only", play, size)
