@@ -252,7 +252,7 @@ def _source(
     rows: dict[str, int] = {}
     precision = ""
     for kept in loaded.values():
-        here = {p.file: p for p in kept.provenance if p.file.split(":")[0] == file.path.name}
+        here = {p.file: p for p in kept.provenance if p.file.split(":")[0] == name}
         for table, provenance in here.items():
             # Several frames are made of one table; a trace holds each frame's rows apart.
             rows[table] = (
@@ -262,15 +262,17 @@ def _source(
             )
             precision = precision or provenance.precision
     own = [note for note in notes if note.file.split(":")[0] == name]
+    lost = next((note.text for note in own if note.lost), "")
     if sum(rows.values()):
-        lost = next((note.text for note in own if note.lost), "")
         return Source(file, sum(rows.values()), precision, "partly" if lost else "read", lost)
     if reading:
         return Source(file, None, "", "waiting")
     if rows:
         return Source(file, 0, precision, "read", own[0].text if own else _("it has no rows"))
-    if own:
-        return Source(file, None, "", "unreadable", own[0].text)
+    if lost:
+        return Source(file, None, "", "unreadable", lost)
+    if own:  # such as a large trace beside tables
+        return Source(file, None, "", "not needed", own[0].text)
     why = (
         _("a picture of numbers that a table holds")
         if file.reader == "not read"

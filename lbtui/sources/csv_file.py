@@ -132,6 +132,7 @@ class _Rows:
             Note(
                 visible(self._path.name),
                 _("The file breaks off without an end of line; its last row is left out."),
+                lost=True,
             )
         )
         return rows.head(count - 1)

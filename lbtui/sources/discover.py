@@ -132,7 +132,7 @@ def _read_folder(folder: Path) -> Output:
         size = _size(entry)
         if size is None:
             text = _("It is no regular file and is left out.")
-            notes.append(Note(visible(entry.name), text))
+            notes.append(Note(visible(entry.name), text, lost=True))
         else:
             files.append(SourceFile(Path(entry.path), kind, _READERS.get(kind, "csv"), size))
             if kind == DATABASE:
@@ -169,7 +169,7 @@ def _unwritten(database: Path) -> list[Note]:
         "Rows in {journal} are not read, since that would write beside your files; "
         "`sqlite3 {database} 'PRAGMA wal_checkpoint'` on a copy moves them in."
     ).format(journal=journal.name, database=database.name)
-    return [Note(visible(database.name), text)]
+    return [Note(visible(database.name), text, lost=True)]
 
 
 def _search(folder: Path) -> list[Path]:

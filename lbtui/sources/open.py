@@ -71,7 +71,7 @@ def _telling(name: FrameName, load: Loader) -> Loader:
         try:
             return load(progress)
         except Unreadable as error:
-            return Loaded(empty(name), notes=(Note(name, str(error)),))
+            return Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
 
     return load_or_tell
 

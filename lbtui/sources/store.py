@@ -53,7 +53,7 @@ class Store:
                     self.database_tables = frozenset(opened.tables())
                 self.database = output.database
             except Unreadable as error:
-                self.notes.append(Note(visible(output.database.name), str(error)))
+                self.notes.append(Note(visible(output.database.name), str(error), lost=True))
         self._read_trace = Once(self._trace)
         self._tables: dict[tuple[str, tuple[str, ...]], Once[_Found]] = {}
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Store:
             try:
                 frame, notes = csv_file.read_csv(path, table, columns, progress)
             except Unreadable as error:
-                failed.append(Note(visible(path.name), str(error)))
+                failed.append(Note(visible(path.name), str(error), lost=True))
             else:
                 return _raw(frame, path.name, "csv", table, notes), failed
         if self.database and table in self.database_tables - ONLY_CSV:
@@ -86,7 +86,7 @@ class Store:
             try:
                 frame, notes = database.read_table(self.database, table, columns, progress)
             except Unreadable as error:
-                failed.append(Note(visible(name), str(error)))
+                failed.append(Note(visible(name), str(error), lost=True))
             else:
                 return _raw(frame, name, "sqlite", table, notes), failed
         return None, failed
@@ -123,7 +123,7 @@ class Store:
         try:
             trace = read_trace(path, progress)
         except Unreadable as error:
-            return None, [Note(visible(path.name), str(error))]
+            return None, [Note(visible(path.name), str(error), lost=True)]
         return trace, list(trace.notes)
 
 

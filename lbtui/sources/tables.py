@@ -230,7 +230,7 @@ class Conversion:
             columns=" / ".join(self._headers.header_of[name] for name in self._needed),
             first=self._first_dropped,
         )
-        return [Note(self._file, text)]
+        return [Note(self._file, text, lost=True)]
 
     def _typed(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
         cells_of = {

@@ -13,7 +13,7 @@ from lbtui.sources.expert_tables import ProcessExperts
 from lbtui.sources.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace_events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace_nodes import node_frame
-from lbtui.text import _
+from lbtui.text import _, visible
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ def read_trace(path: Path, progress: Progress) -> Trace:
         transfers=collector.transfers.frame(),
         handoffs=collector.requests.handoffs(),
         experts=collector.experts.processes(),
-        notes=tuple(Note(path.name, text) for text in _notes(collector, reader.broken)),
+        notes=tuple(
+            Note(visible(path.name), text, lost)
+            for lost, texts in ((True, _losses(collector, reader.broken)), (False, _doubts(collector)))
+            for text in texts
+        ),
     )
 
 
@@ -89,7 +93,7 @@ def read_event(path: Path, offset: int) -> dict[str, Any]:
     return event
 
 
-def _notes(collector: EventCollector, broken: Break | None) -> list[str]:
+def _losses(collector: EventCollector, broken: Break | None) -> list[str]:
     notes = []
     if broken:
         notes.append(
@@ -103,6 +107,11 @@ def _notes(collector: EventCollector, broken: Break | None) -> list[str]:
         notes.append(
             _("{count} events lack a usable time, pid or rank: left out.").format(count=collector.unusable)
         )
+    return notes
+
+
+def _doubts(collector: EventCollector) -> list[str]:
+    notes = []
     if collector.relabelled:
         notes.append(
             _("pid {pids} occurs on two hosts; the trace cannot tell their rows apart.").format(

@@ -31,7 +31,7 @@ def read_pictures(store: Store, notes: list[Note], progress: Progress) -> Loaded
         try:
             heat = read_heat_map(path)
         except Unreadable as error:
-            notes.append(Note(visible(path.name), str(error)))
+            notes.append(Note(visible(path.name), str(error), lost=True))
         else:
             maps.append(heat)
             precision = _("1/256 of the map's range")

@@ -15,6 +15,7 @@ from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.store import Store
+from lbtui.sources.trace_values import small
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _table_sources(
         try:
             tables = read_tables(_database_rows(store.database, progress, notes), name)
         except Unreadable as error:
-            notes.append(Note(name, str(error)))
+            notes.append(Note(name, str(error), lost=True))
         else:
             yield name, "sqlite", tables
     # Even a large trace is read where nothing else shows the experts.
@@ -83,25 +84,32 @@ def _table_sources(
 
 
 def _database_rows(path: Path, progress: Progress, notes: list[Note]) -> Iterator[ExpertRow]:
-    from lbtui.sources.expert_tables import ExpertRow
-
     unreadable = 0
     with database.connect(path, progress) as opened:
         keys = opened.query(_KEYS_QUERY, _KEYS).drop_nulls().sort("time", "id")
         for order, (number, _time, pid) in enumerate(keys.iter_rows()):
             row = opened.query("SELECT args FROM slice WHERE id = ?", _ARGS, (number,))
-            try:
-                fields = json.loads(row.item())
-                rank = fields["rank"]
-            except (ValueError, TypeError, KeyError, RecursionError):
-                unreadable += 1
-                continue
-            for kind in _KINDS:
-                if isinstance(table := fields.get(f"expert_{kind}"), list) and isinstance(rank, int):
-                    yield ExpertRow(pid, order, rank, kind, table)
+            tables = _tables(pid, order, row.item())
+            unreadable += not tables
+            yield from tables
     if unreadable:
-        text = _("{count} expert marks carry no readable table and are left out.").format(count=unreadable)
-        notes.append(Note(visible(path.name), text))
+        text = _("{count} expert marks carry no readable rank and table and are left out.")
+        notes.append(Note(visible(path.name), text.format(count=unreadable), lost=True))
+
+
+def _tables(pid: int, order: int, args: str | None) -> list[ExpertRow]:
+    """Return the tables that one mark's JSON holds; none if they or their rank cannot be read."""
+    from lbtui.sources.expert_tables import ExpertRow
+
+    try:
+        fields = json.loads(args or "")
+    except (ValueError, RecursionError):
+        return []
+    rank = small(fields.get("rank")) if isinstance(fields, dict) else None
+    if rank is None or rank < 0:
+        return []
+    found = ((kind, fields.get(f"expert_{kind}")) for kind in _KINDS)
+    return [ExpertRow(pid, order, rank, kind, table) for kind, table in found if isinstance(table, list)]
 
 
 def _instance_of_tables(

@@ -53,7 +53,7 @@ def read_counters(store: Store, owners: Owners, progress: Progress) -> tuple[pl.
                 readings = opened.query(_COUNTER_QUERY, _EVENTS)
                 arrivals = opened.query(_ENQUEUE_QUERY, _EVENTS)
         except Unreadable as error:
-            return pl.DataFrame(schema=_COUNTERS), [Note(visible(store.database.name), str(error))]
+            return pl.DataFrame(schema=_COUNTERS), [Note(visible(store.database.name), str(error), lost=True)]
         return _with_lookups(readings, arrivals, owners), []
     trace, notes = store.trace(progress)
     if trace is None:

@@ -43,7 +43,7 @@ def _ep_balance(
         try:
             frame, read_notes = csv_file.read_text(path, progress)
         except Unreadable as error:
-            notes.append(Note(visible(path.name), str(error)))
+            notes.append(Note(visible(path.name), str(error), lost=True))
         else:
             notes += read_notes
             yield visible(path.name), "csv", frame
@@ -54,7 +54,7 @@ def _ep_balance(
                 schema = pl.Schema(dict.fromkeys(opened.columns("ep_balance"), pl.Float64()))
                 wide = opened.query("SELECT * FROM ep_balance ORDER BY rowid", schema)
         except Unreadable as error:
-            notes.append(Note(file, str(error)))
+            notes.append(Note(file, str(error), lost=True))
         else:
             yield file, "sqlite", wide
 

@@ -51,7 +51,7 @@ def load_queues(store: Store, owners: Owners, progress: Progress) -> Loaded:
             with database.connect(store.database, progress) as opened:
                 changes = _wide(opened.query(_DATABASE_QUERY, _EVENTS).drop_nulls("time").sort("time", "id"))
         except Unreadable as error:
-            notes.append(Note(visible(name), str(error)))
+            notes.append(Note(visible(name), str(error), lost=True))
         else:
             if not changes.is_empty():
                 provenance = Provenance(visible(name), "sqlite", _("1 µs"), changes.height)

@@ -24,7 +24,8 @@ def load_handoffs(store: Store, progress: Progress) -> Loaded:
 def load_transfers(store: Store, progress: Progress) -> Loaded:
     """Return `transfers`; tokens are the sum of the pull's sequence lengths, null where there are none."""
     lengths = pl.col("sequence_lengths").str.extract_all(r"\d+").cast(pl.List(pl.Int64), strict=False)
-    tokens = pl.when(lengths.list.len() > 0).then(lengths.list.sum()).alias("tokens")
+    readable = lengths.list.len() == lengths.list.drop_nulls().list.len()
+    tokens = pl.when(readable & (lengths.list.len() > 0)).then(lengths.list.sum()).alias("tokens")
     return _load("pd_split_kvcache", "transfers", store, progress, [tokens])
 
 
