@@ -151,7 +151,8 @@ class _InstancePart:
         if self.standout is not None:
             place = self.standout
             self.worst = _domain_place(domains[place.lane], int(edges[place.first]), int(edges[place.last]))
-            self.instant = int(edges[place.peak] + edges[place.peak + 1]) // 2
+            peak = place.first + int(np.argmax(excess[place.lane, place.first : place.last]))
+            self.instant = int(edges[peak] + edges[peak + 1]) // 2
             own = loads[place.lane, place.first : place.last]
             peers = np.delete(loads, place.lane, axis=0)[:, place.first : place.last]
             self.own = float(np.nanmean(own))
