@@ -28,7 +28,7 @@ class EpPane(Pane):
 
     KEY: ClassVar[str] = "4"
     TITLE: ClassVar[str] = _("EP")
-    NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "placements", "layer_times", "rank_intervals")
+    NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "layer_times", "rank_intervals")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "view", _("view"), tooltip=_("next view: rank, expert, model expert, times, fast/slow")),
         Binding(

@@ -54,7 +54,13 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
                 " value. + shows less and finer, 0 the whole map."
             ),
         ),
-        HelpEntry(_("mean p0, p1, …"), _("Mean of each column over the layers, for each EPLB period.")),
+        HelpEntry(
+            _("mean p0, p1, … and mean of all layers"),
+            _(
+                "Mean of each column over the layers, for each EPLB period; as bars, from the lower to the "
+                "upper end of the colour scale."
+            ),
+        ),
         HelpEntry(
             _("GroupedMatmul time"),
             _(

@@ -13,6 +13,8 @@ from lbtui.ui.panes.ep_state import EpState, column_of, current_map, go_to_block
 # Holds "mean p12".
 GUTTER = 9
 _WIDEST_CELL = 8
+# How wide cells must be for their column's mean in numbers: 1.5 × mean, 0.15 ms.
+_NUMBER_CELLS = {"rank": 4, "times": 5}
 _SIDE_FROM = 120
 
 
@@ -42,7 +44,8 @@ def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
     main = width - side - (2 if side else 0)
     map_width = max(1, main - GUTTER)
     shown = current_map(data, state)
-    few = shown is not None and state.view in ("rank", "times") and map_width // shown.shape[1] >= 4
+    least = _NUMBER_CELLS.get(state.view)
+    few = shown is not None and least is not None and map_width // shown.shape[1] >= least
     has_ruler, has_legend = int(height >= 5), int(height >= 6)
     slots = int(height >= 12 and state.view == "expert" and state.zoom > 0)
     fold = int(not side and height >= 8)

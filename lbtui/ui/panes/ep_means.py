@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbtui.analysis.expert_parallel import HeatScale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap import View, reduce_max, span
 from lbtui.render.lanes import lane
@@ -50,12 +51,12 @@ def mean_rows(
 
 
 def mean_bars(
-    state: EpState, shown: EpMap, view: View, place: Layout, room: int, high: float, caps: Capabilities
+    state: EpState, shown: EpMap, view: View, place: Layout, room: int, scale: HeatScale, caps: Capabilities
 ) -> list[Row]:
     """Return the mean over layers of each drawn column as bars below the map, if `room` lines allow it.
 
-    The bars run from 0 to `high`, the upper end of the colour scale; as on the map a bar is the largest of
-    what it covers.
+    The bars run over the map's colour scale, so that a colour says the same on both; as on the map a bar is
+    the largest of what it covers.
     """
     height = min(room - 1, _MOST_BARS)
     if height < _LEAST_BARS:
@@ -64,7 +65,7 @@ def mean_bars(
     part = shown.means[None, view.left : view.left + columns]
     values = reduce_max(part, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
     cursor = (column_of(state) - view.left) // view.columns_per_cell * view.cell_width
-    bars = lane(values, low=0.0, high=high, height=height, caps=caps, cursor=cursor)
+    bars = lane(values, low=scale.low, high=scale.high, height=height, caps=caps, cursor=cursor)
     titles = [_("mean of"), _("all"), _("layers")]
     rows = [blank(place.main)]
     for index, line in enumerate(bars):

@@ -16,12 +16,12 @@ from lbtui.text import _
 from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad
 from lbtui.ui.panes.ep_state import EpState, column_of, current_map
 from lbtui.ui.panes.ep_words import (
+    absent_words,
     column_words,
     homes_words,
     par_words,
     token_words,
     value_words,
-    why_absent,
     why_no_par,
 )
 
@@ -128,7 +128,7 @@ def _load(data: EpData, state: EpState) -> RankLoad | None:
 def _worst_rows(data: EpData, state: EpState, count: int, width: int, caps: Capabilities) -> list[Row]:
     if count < 1:
         return []
-    rows = [_title(_("worst layers · PAR, max / mean over ranks"), width, caps)]
+    rows = [_title(_("worst layers · PAR over ranks"), width, caps)]
     load = _load(data, state)
     if load is None:
         why = _("no data: {why}").format(why=why_no_par(data, state))
@@ -222,22 +222,22 @@ def _place_rows(
 
 
 def place_words(shape: tuple[int, int], view: View, seen: tuple[int, int], width: int) -> str:
-    """Return which layers and columns are in view, of how many; only the layers where `width` is short."""
+    """Return which layers and columns are in view, of how many; less or nothing where `width` is short."""
     text = _("layers {top}–{bottom}").format(top=view.top, bottom=min(view.top + seen[0], shape[0]) - 1)
     columns = _("columns {left}–{right}").format(left=view.left, right=min(view.left + seen[1], shape[1]) - 1)
     whole = _("{layers} of {layer_count}, {columns} of {column_count}").format(
         layers=text, layer_count=shape[0], columns=columns, column_count=shape[1]
     )
-    return whole if len(whole) <= width else text
+    return next((words for words in (whole, text) if len(words) <= width), "")
 
 
 def _absent_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
     there = data.views(state.instance)
-    return [
-        fit(why_absent(data, view), width, caps=caps, style=severity(caps, "info"))
-        for view in VIEWS
-        if view not in there
-    ]
+    absent = [view for view in VIEWS if view not in there]
+    if not absent:
+        return []
+    texts = [absent_words(absent), _("? says why and how to collect it")]
+    return [fit(text, width, caps=caps, style=severity(caps, "info")) for text in texts]
 
 
 def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabilities) -> list[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-import numpy as np
 from rich.segment import Segment
 
 from lbtui.analysis.expert_parallel import HeatScale
@@ -23,7 +22,7 @@ from lbtui.ui.panes.ep_layout import GUTTER, Layout, layout
 from lbtui.ui.panes.ep_means import mean_bars, mean_rows
 from lbtui.ui.panes.ep_side import fold_rows, place_words, side_rows
 from lbtui.ui.panes.ep_state import EpState, column_of, current_map, current_scale
-from lbtui.ui.panes.ep_words import VIEW_TITLES, cell_words, period_words, reading_words
+from lbtui.ui.panes.ep_words import VIEW_TITLES, absent_words, cell_words, period_words, reading_words
 
 _MINIMAP = 12
 
@@ -76,9 +75,7 @@ def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps
 def _state_row(data: EpData, state: EpState, view: View, width: int, caps: Capabilities) -> Row:
     title = VIEW_TITLES[state.view]
     if state.skipped:
-        words = " · " + _("not here: {views} · ? says why").format(
-            views=", ".join(VIEW_TITLES[name] for name in state.skipped)
-        )
+        words = " · ".join(("", absent_words(state.skipped), _("? says why")))
         return row(
             fit(title, min(width, len(title)), caps=caps, style=strong(caps)),
             fit(words, max(0, width - len(title)), caps=caps, style=severity(caps, "warning")),
@@ -95,14 +92,14 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
         return [_("MoE Dispatch/Combine, mean of a call, 95 % t-interval")]
     shown = current_map(data, state)
     if state.view == "times":
-        return [_("ms, summed over the capture"), cell_words(state, view), _("columns in pid order")]
+        return [_("ms over the capture"), cell_words(state, view), _("pid order")]
     words = []
     if len(data.instances) > 1:
         words.append(state.instance or "")
     words.append(period_words(data, state))
     words.append(cell_words(state, view))
     if shown is not None and shown.kind == "relative":
-        words.append(_("relative heat (scale unreadable)"))
+        words.append(_("relative heat"))
     if state.inside:
         words.append(_("experts of rank {rank}, Escape returns").format(rank=state.rank))
     if state.view == "expert" and shown is not None and not shown.ranks:
@@ -137,7 +134,7 @@ def _map_rows(
     if place.fold:
         rows += fold_rows(data, state, place.main, place.fold + spare, caps)
     else:
-        rows += mean_bars(state, shown, view, place, spare, scale.high, caps)
+        rows += mean_bars(state, shown, view, place, spare, scale, caps)
     return rows
 
 
@@ -254,7 +251,7 @@ def _scale_words(state: EpState, shown: EpMap) -> str:
     if shown.kind == "ms":
         return _("ms")
     if shown.kind == "relative":
-        return _("of this map's range")
+        return _("relative heat (scale unreadable)")
     return _("× mean, all periods") if state.common_scale else _("× mean, this period")
 
 
@@ -278,10 +275,9 @@ def _legend_row(
         wide = min(_MINIMAP, max(0, room))
         inside = minimap(shown.shape, view, seen, width=wide, height=1, caps=caps)[0] if wide else []
         words = place_words(shown.shape, view, seen, room - wide - 1)
-        extra = [Segment("  "), *inside, *fit(f" {words}", max(0, room - wide), caps=caps, style=dim(caps))]
+        extra = [Segment("  "), *inside, *fit(f" {words}", room - wide, caps=caps, style=dim(caps))]
     elif shown.shares is not None and not shown.shared and room > 20:
-        share = _("  ({share} % of the layer)").format(
-            share=number(100 * scale.high * float(np.nanmean(shown.shares)))
-        )
+        # The shares of a layer sum to 1, so their mean is 1 / columns.
+        share = _("  ({share} % of the layer)").format(share=number(100 * scale.high / shown.shape[1]))
         extra = fit(share, room, caps=caps, style=dim(caps))
     return row(" " * GUTTER, row(left, width=used), extra, width=place.main)

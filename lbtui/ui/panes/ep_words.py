@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lbtui.profile.collect import COLLECT
@@ -35,6 +37,11 @@ def why_absent(data: EpData, view: ViewName) -> str:
         return _("{view}: no such heatmap in this output").format(view=VIEW_TITLES[view])
     _what, reason, how = COLLECT[frame]
     return _("{view}: {reason}; {how}").format(view=VIEW_TITLES[view], reason=reason, how=how)
+
+
+def absent_words(views: Sequence[ViewName]) -> str:
+    """Return which views are not in this profile."""
+    return _("not here: {views}").format(views=", ".join(VIEW_TITLES[view] for view in views))
 
 
 def period_words(data: EpData, state: EpState) -> str:

@@ -1,0 +1,139 @@
+import asyncio
+from pathlib import Path
+
+import polars as pl
+from textual.events import MouseScrollDown
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.text import plain
+from lbtui.sources import open_profile
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.help import help_text
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "lbtui" / "demo" / "output"
+PICTURES = ROOT / "tests" / "data" / "pd_ep_png"
+
+
+def shown(app):
+    pane = app.panes["4"]
+    return plain(pane.picture(*pane.size)).splitlines()
+
+
+def run(path, scenario, size=(120, 32)):
+    async def whole():
+        app = LbtuiApp(path, Capabilities("256"))
+        async with app.run_test(size=size) as pilot:
+            for _stage in range(2):
+                await app.workers.wait_for_complete()
+                await pilot.pause()
+            await pilot.press("4")
+            for _stage in range(2):
+                await app.workers.wait_for_complete()
+                await pilot.pause()
+            await scenario(app, pilot)
+
+    asyncio.run(whole())
+
+
+def test_one_key_from_the_start_stands_on_the_hot_rank_and_enter_shows_its_experts():
+    async def scenario(app, pilot):
+        assert "· rank 3 ·" in shown(app)[-1]
+        # Nothing was chosen yet, so nothing is said to the other panes.
+        assert app.selection.rank is None
+        await pilot.press("enter")
+        assert "experts of rank 3" in shown(app)[0]
+        assert "rank 3 slot" in shown(app)[-1]
+        assert app.selection.rank == 3
+        await pilot.press("L")
+        assert "experts of rank 4" in shown(app)[0]
+        assert app.selection.rank == 4
+        await pilot.press("escape")
+        assert shown(app)[0].startswith("rank × layer")
+        assert "· rank 4 ·" in shown(app)[-1]
+        assert app.current is app.panes["4"]
+        await pilot.press("escape")
+        assert app.current is app.panes["1"]
+
+    run(DEMO, scenario)
+
+
+def test_v_period_scale_and_cursor_keys():
+    async def scenario(app, pilot):
+        layer = app.panes["4"]._state.layer
+        await pilot.press("v", "v")
+        assert shown(app)[0].startswith("model expert × layer · period 0 (1 of 3)")
+        assert f"layer {layer} · expert 37" in shown(app)[-1]
+        await pilot.press("]", "g")
+        assert "period 1 (2 of 3)" in shown(app)[0]
+        assert any("× mean, this period" in line for line in shown(app))
+        assert app.selection.period == 1
+        await pilot.press("[", "0", "plus")
+        assert "period 0 (1 of 3)" in shown(app)[0]
+        assert "max of" not in shown(app)[0]
+        await pilot.press("j", "l", "up", "left")
+        assert app.selection.layer == layer
+        await pilot.press("v", "v")
+        assert shown(app)[0].startswith("fast/slow ranks")
+        await pilot.press("down")
+        assert app.panes["4"]._state.process == app.panes["4"]._data.intervals[1].column
+
+    run(DEMO, scenario)
+
+
+def test_a_click_moves_the_cursor_and_the_wheel_scrolls():
+    async def scenario(app, pilot):
+        pane = app.panes["4"]
+        top = next(y for y, line in enumerate(shown(app)) if line.lstrip().startswith("0 "))
+        labels = shown(app)[top - 1]
+        await pilot.click(pane, offset=(labels.index(" 6 ") + 2, top + 2))
+        assert "· rank 6 ·" in shown(app)[-1]
+        layer = app.selection.layer
+        rows = pane._view.rows_per_cell
+        assert layer // rows // 2 == 2
+        wheel = dict.fromkeys(("x", "y", "delta_x", "delta_y", "button"), 0)
+        pane.post_message(MouseScrollDown(pane, **wheel, shift=False, meta=False, ctrl=False))
+        await pilot.pause()
+        assert app.selection.layer // rows == layer // rows + 3
+
+    run(DEMO, scenario)
+
+
+def test_follows_what_another_pane_selects():
+    async def scenario(app, pilot):
+        app.select(rank=1, layer=22, period=2)
+        await pilot.pause()
+        reading = shown(app)[-1]
+        tokens = (
+            open_profile(DEMO)
+            .load("expert_heat")
+            .frame.filter(view="rank", rank=1, layer=22, period=2)
+            .select(pl.col("tokens"))
+            .item()
+        )
+        assert reading.startswith("layer 22 · rank 1 ·")
+        assert reading.endswith(f"{tokens:,} tokens")
+
+    run(DEMO, scenario)
+
+
+def test_pictures_alone_open_and_the_missing_views_are_explained_in_the_help():
+    async def scenario(app, pilot):
+        await pilot.press("v", "v", "v")
+        assert "not here: GroupedMatmul time, fast/slow ranks" in shown(app)[0]
+        page = help_text(app.panes["4"], app).plain
+        assert "record with MSPTI collection" in page
+        for line in ("max / mean", "99.5 % quantile", "95 % t-interval", "INVERTED"):
+            assert line in page
+
+    run(PICTURES, scenario, (80, 24))
+
+
+def test_a_profile_without_experts_says_how_to_collect_them():
+    async def scenario(app, pilot):
+        assert shown(app)[0] == "No expert load in this output."
+        assert any("eplb_observe" in line for line in shown(app))
+        await pilot.press("v", "n", "right", "enter", "plus", "g", "i", "]", "L")
+        assert shown(app)[0] == "No expert load in this output."
+
+    run(ROOT / "tests" / "data" / "csv_only", scenario)
