@@ -78,8 +78,6 @@ def _scan(path: Path, header: list[str], columns: Sequence[str]) -> pl.LazyFrame
         new_columns=[f"c{place}" for place in range(len(header))],
         # A line of another length than the header's is taken as far as it goes.
         truncate_ragged_lines=True,
-        missing_columns="insert",
-        extra_columns="ignore",
         infer_schema=False,
         encoding="utf8-lossy",
         raise_if_empty=False,

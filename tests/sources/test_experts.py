@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sqlite3
 
 import numpy as np
 import polars as pl
@@ -91,6 +92,17 @@ def test_trap_16_the_last_reading_of_the_last_period_counts_and_earlier_ones_are
     by_rank = heat.frame.filter(pl.col("view") == "rank").sort("period", "layer", "column")
     assert by_rank["tokens"].to_list() == [30, 150, 30, 150, 12, 60, 12, 60]
     assert "2 expert rows before the first routing table are left out" in sentences(heat.notes)
+
+
+def test_marks_count_in_the_order_of_time_and_not_of_their_ids(tmp_path):
+    opened = write_db(tmp_path, marks())
+    heat = opened.load("expert_heat").frame
+    connection = sqlite3.connect(tmp_path / "profiler.db")
+    # Upstream's workers number the rows as they come.
+    connection.execute("UPDATE slice SET id = 1000 - id")
+    connection.commit()
+    connection.close()
+    assert open_profile(tmp_path).load("expert_heat").frame.equals(heat)
 
 
 def test_trap_17_a_slot_that_no_routing_names_is_the_shared_expert(tmp_path):

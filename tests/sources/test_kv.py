@@ -14,6 +14,7 @@ from lbtui.sources.res_list import parse_res_list
 from lbtui.sources.store import Store
 from tests.sources.made import MS, START, Service, write
 from tests.sources.recorded import CSV_ONLY, content, lay_out, profile, sentences
+from tests.sources.traces import write as write_trace
 from tests.tools import parser_format as made
 
 PD = ["pd_ep/batch.csv", "pd_ep/kvcache.csv"]
@@ -92,6 +93,18 @@ def test_trap_05_drops_to_zero_between_vllms_real_counters_are_left_out(vllm, tm
     assert ours.equals(vllm.load("kv").frame.select(keyed).sort(keyed))
     assert kv.frame["total_blocks"].null_count() == kv.frame.height
     assert "size of the pools is unknown" in sentences(kv.notes)
+
+
+def test_trap_05_a_round_without_a_reading_takes_none_from_before_it(tmp_path):
+    def event(ph, name, ts, **more):
+        return {"ph": ph, "name": name, "ts": ts, "pid": 7, "tid": "t", "args": {}, **more}
+
+    def reading(ts, blocks):
+        return event("C", "Schedule.KVCache-dp0", ts, args={"Device Block": blocks})
+
+    rounds = [event("X", "batchFrameworkProcessing", ts, dur=50.0) for ts in (1.7e15 + 100, 1.7e15 + 300)]
+    write_trace([*rounds, reading(1.7e15 + 120, 30.0), reading(1.7e15 + 200, 0.0)], tmp_path)
+    assert open_profile(tmp_path).load("kv").frame["free_blocks"].to_list() == [30]
 
 
 def owned_by_requests(folder, *, whole_seconds):

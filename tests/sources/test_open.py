@@ -1,5 +1,6 @@
 """A profile as a whole: what is broken is told, nothing is read twice, and nothing is written."""
 
+import json
 import shutil
 import sqlite3
 import threading
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import lbtui
 from lbtui.profile import SCHEMAS, Cancelled, Silent, Unreadable
 from lbtui.sources import csv_file, database, open_profile, store, trace
+from lbtui.sources.canonical import nodes
 from lbtui.sources.res_list import parse_res_list
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, DATA, content, lay_out, profile, sentences, state_of
@@ -190,6 +192,17 @@ def test_a_database_cut_short_shows_what_the_csvs_hold(tmp_path):
     for size in (100, 5000, len(whole) // 2, len(whole) - 4096):
         (folder / "profiler.db").write_bytes(whole[:size])
         assert load_all(open_profile(folder))["steps"].frame.height == 853
+
+
+def test_a_loader_that_gives_up_is_told_and_the_other_frames_are_shown(tmp_path, monkeypatch):
+    def give_up(*_args):
+        raise Unreadable("coordinator.csv is no good.")
+
+    monkeypatch.setattr(nodes, "load_nodes", give_up)
+    opened = profile(tmp_path, *CSV_ONLY, "pd_ep/coordinator.csv")
+    assert opened.load("nodes").frame.is_empty()
+    assert sentences(opened.load("nodes").notes) == "nodes: coordinator.csv is no good."
+    assert opened.load("steps").frame.height == 853
 
 
 def test_only_broken_files_are_unreadable_with_their_sentence(tmp_path):
@@ -382,9 +395,15 @@ def test_trap_11_and_20_batches_and_ranks_do_not_come_from_batch_exec_or_labels(
 
 
 def test_trap_20_in_a_trace_the_forward_passes_own_rank_counts_where_the_label_has_none(tmp_path):
-    opened = profile(tmp_path, "chrome_mindie_small.json")
-    steps, batches = opened.load("steps").frame, opened.load("batches").frame
-    assert sorted(steps["dp_rank"].unique()) == sorted(batches["dp_rank"].unique()) == [0, 1, 2, 3]
+    events = json.loads(content("chrome_mindie_small.json"))
+    labels = {e["pid"]: e["args"]["labels"] for e in events if e["name"] == "process_labels"}
+    passes = [event for event in events if event["name"] == "forward"]
+    assert {labels[event["pid"]] for event in passes} == {"node-a"}
+    (tmp_path / "chrome_tracing.json").write_text(
+        json.dumps([*passes, *(e for e in events if e["ph"] == "M")])
+    )
+    steps = open_profile(tmp_path).load("steps").frame
+    assert sorted(steps["domain"].unique()) == [f"node-a/dp{rank}" for rank in range(4)]
 
 
 def test_trap_01_running_is_carried_over_bins_without_events(tmp_path):

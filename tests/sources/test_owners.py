@@ -220,6 +220,25 @@ def test_busy_domains_of_random_load_are_never_taken_for_one(tmp_path, seed):
     assert len(set(domains(open_profile(tmp_path)).values())) == 2
 
 
+def test_full_batches_of_one_size_are_told_apart_by_their_times(tmp_path):
+    full = (8,) * 150
+    write(
+        tmp_path,
+        Service("node-a", 10, (11, 12), 0, 0, full, period=29.0),
+        Service("node-b", 10, (11, 12), 0, 0, full, period=29.7),
+    )
+    assert set(domains(open_profile(tmp_path)).values()) == {"node-a/dp0", "node-b/dp0"}
+
+
+def test_few_batches_are_not_shifted_until_they_fit(tmp_path):
+    write(
+        tmp_path,
+        Service("node-a", 10, (11,), 0, 0, (1, 2, 2, 1)),
+        Service("node-b", 10, (11,), 0, 0, (2, 2, 1, 1), offset=16),
+    )
+    assert len(set(domains(open_profile(tmp_path)).values())) == 2
+
+
 def test_trap_09_vllm_forwards_carry_no_rank_and_get_that_of_their_batches(tmp_path):
     opened = profile(tmp_path, "vllm_small/forward.csv", "vllm_small/batch.csv")
     assert b",None,ms_service_" in (tmp_path / "forward.csv").read_bytes()
