@@ -17,7 +17,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows, squeezed
-from lbtui.ui.panes.pd_layout import clicked, layout
+from lbtui.ui.panes.pd_layout import Lanes, clicked, layout
 from lbtui.ui.panes.pd_state import (
     PdData,
     following,
@@ -187,6 +187,14 @@ def test_a_window_lights_its_bins_and_sums_only_them():
     assert f"lit bins: {100 * added[:, 1].sum() / added[:, :2].sum():.0f} % of prefills" in shown
 
 
+def test_a_window_outside_the_bins_lights_nothing_and_is_told():
+    data = pd_ep()
+    state = starting(data, Selection())
+    shown = text(data, state, 160, 40, Selection(window=(0, 5))).splitlines()
+    assert "the seconds selected elsewhere lie outside these bins" in shown[0]
+    assert shown[1:] == text(data, state, 160, 40).splitlines()[1:]
+
+
 def test_a_filter_leaves_its_nodes_and_is_told():
     data = pd_ep()
     state = with_filter(data.table, starting(data, Selection()), role=None, text="1.13")
@@ -308,6 +316,21 @@ def test_columns_show_every_bin_or_the_largest_of_those_they_cover(values, colum
     assert len(shown) == columns
     assert set(shown) <= set(values)
     assert shown.max() == max(values)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_lit_and_cursor_columns_are_those_that_show_the_bins(bins, columns, data):
+    columns = columns if bins > columns else columns // bins * bins
+    lanes = Lanes((), 1, 0, columns, 0)
+    first = data.draw(st.integers(0, bins - 1))
+    last = data.draw(st.integers(first + 1, bins))
+    covers = [
+        set(range(c * bins // columns, max((c + 1) * bins // columns, c * bins // columns + 1)))
+        for c in range(columns)
+    ]
+    wanted = [c for c in range(columns) if covers[c] & set(range(first, last))]
+    assert list(range(*lanes.span(first, last, bins))) == wanted
+    assert first in covers[lanes.column_of(first, bins)]
 
 
 @pytest.mark.parametrize("size", [(80, 21), (120, 29), (200, 47)])

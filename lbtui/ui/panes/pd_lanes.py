@@ -134,7 +134,7 @@ def _lane(
         caps=caps,
         cursor=lanes.column_of(state.bin, bins),
         marks=marks.tolist() if state.count == "running" else None,
-        lit=lit and (lanes.column_of(lit[0], bins), lanes.column_of(max(lit[0], lit[1] - 1), bins) + 1),
+        lit=lit and lanes.span(*lit, bins),
         lit_row=here,
     )
     name_style = palette.selected(caps) if here else None

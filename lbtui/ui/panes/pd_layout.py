@@ -47,6 +47,12 @@ class Lanes:
             return ((bin + 1) * self.columns - 1) // bins
         return (bin * self.columns // bins + ((bin + 1) * self.columns - 1) // bins) // 2
 
+    def span(self, first: int, last: int, bins: int) -> tuple[int, int]:
+        """Return the half-open range of columns that shows bins [first, last)."""
+        if bins >= self.columns:
+            return self.column_of(first, bins), self.column_of(last - 1, bins) + 1
+        return first * self.columns // bins, last * self.columns // bins
+
 
 @dataclass(frozen=True)
 class Grid:

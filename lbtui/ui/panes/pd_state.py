@@ -70,8 +70,11 @@ def matching(nodes: Sequence[Node], role: str | None, text: str) -> list[int]:
 
 
 def lit_bins(table: NodeTable, selection: Selection) -> tuple[int, int] | None:
-    """Return the half-open range of bins that the shared window touches, None without a window."""
-    return None if selection.window is None else window_bins(table, selection.window)
+    """Return the half-open range of bins that the shared window touches, None if none or no window."""
+    if selection.window is None:
+        return None
+    first, last = window_bins(table, selection.window)
+    return (first, last) if first < last else None
 
 
 def starting(data: PdData, selection: Selection) -> PdState:

@@ -48,7 +48,7 @@ def _without_nodes(
     if not (data.stages or data.pulls):
         title = fit(_(" P/D"), width, caps=caps, style=palette.strong(caps))
         return [title, blank(width), *missing_rows(data.missing, width, caps)]
-    rows = [state_row(data, placed, None, width, caps)]
+    rows = [state_row(data, placed, Selection(), width, caps)]
     rows += transfer_rows(data, placed.state, placed.transfer_lines, width, caps)
     rows += [blank(width), *missing_rows(data.missing, width, caps)]
     reading = [joined(transfer_reading(data, placed.state), width, caps)][: placed.reading]
@@ -68,7 +68,7 @@ def _with_nodes(
     table, state = data.table, placed.state
     assert table is not None
     lit = lit_bins(table, selection)
-    rows = [state_row(data, placed, lit, width, caps)]
+    rows = [state_row(data, placed, selection, width, caps)]
     if placed.chart:
         waiting = [fit(_(" drawing …"), width, caps=caps, style=palette.dim(caps))]
         drawn = list(waiting if chart is None else chart)[: placed.chart]

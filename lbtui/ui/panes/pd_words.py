@@ -29,14 +29,13 @@ from lbtui.text import _, visible
 from lbtui.ui.panes.pd_format import joined, percent, ratio_text
 from lbtui.ui.panes.pd_lanes import MOST_LINES
 from lbtui.ui.panes.pd_layout import Layout
-from lbtui.ui.panes.pd_state import PdData, PdState, count_word, role_word, shown_nodes
+from lbtui.ui.panes.pd_state import PdData, PdState, count_word, lit_bins, role_word, shown_nodes
+from lbtui.ui.selection import Selection
 
 _MOST_REQUESTS = 200
 
 
-def state_row(
-    data: PdData, placed: Layout, lit: tuple[int, int] | None, width: int, caps: Capabilities
-) -> Row:
+def state_row(data: PdData, placed: Layout, selection: Selection, width: int, caps: Capabilities) -> Row:
     """Return the state line: what is counted, which nodes, what a row is, what is lit, the scale."""
     table, state = data.table, placed.state
     if table is None:
@@ -44,7 +43,7 @@ def state_row(
     only_lower = state.transfers and not placed.upper
     title = _(" hand-offs and KV pulls") if only_lower else f" {count_word(state.count)} {_('requests')}"
     rest = width - len(title)
-    parts = [_("whole profile")] if only_lower else _state_parts(table, placed, lit)
+    parts = [_("whole profile")] if only_lower else _state_parts(table, placed, selection)
     return row(
         fit(title, min(len(title), width), caps=caps, style=palette.strong(caps)),
         fit(" ·", min(2, max(0, rest)), caps=caps, style=palette.dim(caps)),
@@ -53,7 +52,7 @@ def state_row(
     )
 
 
-def _state_parts(table: NodeTable, placed: Layout, lit: tuple[int, int] | None) -> list[str]:
+def _state_parts(table: NodeTable, placed: Layout, selection: Selection) -> list[str]:
     state, grid = placed.state, placed.grid
     shown = len(shown_nodes(table, state))
     parts = [
@@ -67,14 +66,16 @@ def _state_parts(table: NodeTable, placed: Layout, lit: tuple[int, int] | None) 
         )
     if state.transfers:
         parts.append(_("hand-offs and KV pulls of the whole profile"))
-    if lit:
+    if lit := lit_bins(table, selection):
         parts.append(
             _("{first}–{last} lit, sums and shares of these {bins} bins").format(
-                first=format_time(table.times[lit[0]], 0) if lit[1] > lit[0] else "–",
-                last=format_time(bin_end(table, lit[1] - 1), 0) if lit[1] > lit[0] else "–",
+                first=format_time(table.times[lit[0]], 0),
+                last=format_time(bin_end(table, lit[1] - 1), 0),
                 bins=lit[1] - lit[0],
             )
         )
+    elif selection.window:
+        parts.append(_("the seconds selected elsewhere lie outside these bins"))
     if state.chart and shown > MOST_LINES:
         parts.append(_("chart: the {shown} busiest").format(shown=MOST_LINES))
     if grid and grid.hidden:
