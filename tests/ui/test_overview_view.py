@@ -90,12 +90,12 @@ load by dimension · PAR = max / mean, 1 is even · 1 column = 0.714 s
   Experts     PAR 1.10     ▇▇▇▇▇▇▇███████
                            0      1
 ── Profile ─────────────────────────────────────────────────────────────────────
-  path                  /data/small
-  host                  node-a
-  window                1970-01-01 08:00:00–08:00:10 Asia/Shanghai +08:00 · 10 s
+  path    /data/small
+  host    node-a
+  window  1970-01-01 08:00:00–08:00:10 Asia/Shanghai +08:00 · 10 s
 ── Read ────────────────────────────────────────────────────────────────────────
-  batch.csv             1.00 MB · 12 rows · csv · 1 µs
-  profiler.db           0.00 MB · unreadable: Bad.
+  batch.csv    1.00 MB · 12 rows · csv · 1 µs
+  profiler.db  0.00 MB · unreadable: Bad.
 ── Missing (1) ─────────────────────────────────────────────────────────────────
 DP batch · PAR 1.50 · chance 1.20 · dp1 08:00:04–:06: 4 · peers 1
 node-a · PAR 1.50

@@ -217,7 +217,7 @@ def _placed(
 
 
 def _side_width(width: int) -> int:
-    return min(56, width // 3) if width >= _WIDE else 0
+    return min(56, width // 3 - 8) if width >= _WIDE else 0
 
 
 def _reading_height(height: int) -> int:
@@ -295,7 +295,12 @@ def _rank_column(rank: int, count: int, columns: int) -> int:
 
 def _axis_row(window: tuple[int, int], width: int, caps: Capabilities) -> Row:
     columns, before = _columns(width)[1], _before_lane(width)
-    axis = time_axis(instant(window[0]), instant(window[1]), columns, caps)
+    begin, end = window
+    # A window that begins just after a round second would lose the label of its first column.
+    late = begin % 1_000_000
+    if late * columns < end - begin:
+        begin -= late
+    axis = time_axis(instant(begin), instant(end), columns, caps)
     return row(blank(before), axis, width=width)
 
 
@@ -349,8 +354,7 @@ def stretched(values: Sequence[float], width: int, *, alike: bool) -> list[float
         width = width // len(values) * len(values)
     cuts = [i * len(values) // width for i in range(width + 1)]
     return [
-        max((v for v in values[a : max(b, a + 1)] if v == v), default=float("nan"))
-        for a, b in pairwise(cuts)
+        max((v for v in values[a : max(b, a + 1)] if v == v), default=float("nan")) for a, b in pairwise(cuts)
     ]
 
 
@@ -401,7 +405,11 @@ def _list_rows(
     """Return the part of the scrolled sections in which the cursor is, `room` rows."""
     rows: list[Placed] = []
     place = 0
-    title_width = min(max(cell_len(e.title) for e in everything if e.line is None), 34, width // 4)
+    # Each section its own column of titles: file names are long, labels are not.
+    title_widths: dict[Kind, int] = {}
+    for entry in everything:
+        widest = max(title_widths.get(entry.kind, 0), cell_len(entry.title))
+        title_widths[entry.kind] = min(widest, 46, width // 3)
     for i, entry in enumerate(everything):
         if entry.line is not None:
             continue
@@ -409,6 +417,7 @@ def _list_rows(
             rows.append((_heading(entry.heading, width, caps), None))
         if i == at:
             place = len(rows)
+        title_width = title_widths[entry.kind]
         rows.append((_entry_row(entry, i == at, title_width, width, caps), i))
         if entry.below:
             indent = title_width + 4
