@@ -67,9 +67,20 @@ def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps
     if place.side:
         seen = span(view, place.map_width, place.map_height, caps)
         side = side_rows(data, state, view, seen, place.side, body, caps)
-        bar = Segment(glyphs(caps).column + " ", dim(caps))
-        main = [row(left, bar, right, width=width) for left, right in zip(main, side, strict=True)]
+        bar = [Segment(glyphs(caps).column + " ", dim(caps))]
+        main = [_beside(left, bar, right) for left, right in zip(main, side, strict=True)]
     return [*rows, *main, reading]
+
+
+def _beside(*parts: Row) -> Row:
+    """Return rows of exact widths side by side; unlike `row` it looks at their seams only, not every cell."""
+    joined: Row = []
+    for part in parts:
+        if joined and part and (joined[-1].style or None) == (part[0].style or None):
+            joined[-1] = Segment(joined[-1].text + part[0].text, joined[-1].style)
+            part = part[1:]
+        joined += part
+    return joined
 
 
 def _state_row(data: EpData, state: EpState, view: View, width: int, caps: Capabilities) -> Row:
@@ -123,7 +134,10 @@ def _map_rows(
         rows.append(_slot_row(state, shown, view, place, caps))
     drawn = _drawn(shown, view, place.map_width, height, scale, caps, _lit(state, shown), cursor)
     layers = gutter(view, shown.shape[0], width=GUTTER - 1, height=height, caps=caps, cursor=state.layer)
-    rows += [row(left, " ", right, width=place.main) for left, right in zip(layers, drawn, strict=True)]
+    space = [Segment(" ")]
+    beside = [_beside(left, space, right) for left, right in zip(layers, drawn, strict=True)]
+    # A terminal narrower than the gutter cuts the map off.
+    rows += beside if place.main > GUTTER else [row(line, width=place.main) for line in beside]
     spare = place.map_height - height
     if place.means:
         means = mean_rows(data, state, shown, view, place, place.means + spare, caps)
