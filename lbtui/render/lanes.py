@@ -40,9 +40,10 @@ def lane(
 ) -> list[Row]:
     """Return a lane of bars, one column per value, `height` lines, top line first.
 
-    The higher the hotter; with `scarce`, for what one can run out of, the lower the hotter. `low` is drawn as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the
-    accent, reversed in the lane the cursor is in (`lit_row`). `marks` underlines columns. `lit` is the
-    half-open range of columns selected: the others lose their colour.
+    The higher the hotter; with `scarce`, for what one can run out of, the lower the hotter. `low` is drawn
+    as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the accent,
+    reversed in the lane the cursor is in (`lit_row`). `marks` underlines columns. `lit` is the half-open
+    range of columns selected: the others lose their colour.
     """
     fractions = [fraction(value, low, high) for value in values]
     styles = [

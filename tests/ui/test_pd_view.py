@@ -388,8 +388,12 @@ def test_any_size_and_state_is_drawn_exactly(which, width, height, count, role, 
 cached_big = cache(big)
 
 
+# A frame cannot hold half a surrogate pair.
+frame_words = words.map(lambda word: word.encode("utf-8", "ignore").decode())
+
+
 @settings(deadline=None, max_examples=60)
-@given(st.lists(words, min_size=1, max_size=4, unique=True), words, st.integers(1, 150), any_caps)
+@given(st.lists(frame_words, min_size=1, max_size=4, unique=True), frame_words, st.integers(1, 150), any_caps)
 def test_hostile_names_cannot_reach_the_terminal(addresses, role, width, caps):
     data = made(*((0, address, role, 1, 0, 1, 1) for address in addresses))
     state = with_filter(data.table, starting(data, Selection()), role=None, text="")
