@@ -17,6 +17,7 @@ from pathlib import Path
 import lbtui
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
+from tests.tools.driving import settled
 
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 SIZE = (140, 40)
@@ -41,10 +42,7 @@ async def screen(path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE
         for key in ("", *keys):
             if key:
                 await pilot.press(key)
-            await app.workers.wait_for_complete()
-            await pilot.pause()
-            await app.workers.wait_for_complete()
-            await pilot.pause()
+            await settled(app, pilot)
         return local_font(app.export_screenshot(title="lbtui --demo"))
 
 

@@ -9,6 +9,7 @@ from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
+from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"
@@ -24,13 +25,9 @@ def run(path, scenario, size=(120, 32)):
     async def whole():
         app = LbtuiApp(path, Capabilities("256"))
         async with app.run_test(size=size) as pilot:
-            for _stage in range(2):
-                await app.workers.wait_for_complete()
-                await pilot.pause()
+            await settled(app, pilot)
             await pilot.press("4")
-            for _stage in range(2):
-                await app.workers.wait_for_complete()
-                await pilot.pause()
+            await settled(app, pilot)
             await scenario(app, pilot)
 
     asyncio.run(whole())

@@ -11,16 +11,10 @@ from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Stage
+from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"
-
-
-async def settled(app, pilot):
-    """Wait until opening, then loading, and all they triggered are done."""
-    for _stage in range(4):
-        await app.workers.wait_for_complete()
-        await pilot.pause()
 
 
 def shown(app):

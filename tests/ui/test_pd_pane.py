@@ -9,6 +9,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import TextPage
+from tests.tools.driving import settled
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -26,9 +27,7 @@ def session(path, play, size=(120, 32)):
                     await settle()
 
             async def settle():
-                await pilot.pause()
-                await app.workers.wait_for_complete()
-                await pilot.pause()
+                await settled(app, pilot)
 
             press.settle, press.pilot = settle, pilot
             await settle()

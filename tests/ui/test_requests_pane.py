@@ -10,6 +10,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import Question, TextPage
 from lbtui.ui.panes.requests import RequestsPane
+from tests.tools.driving import settled
 
 PD_EP = Path(__file__).parent.parent / "data" / "pd_ep"
 CSV_ONLY = Path(__file__).parent.parent / "data" / "csv_only"
@@ -31,9 +32,7 @@ class Driven:
         return self.app.query_one(RequestsPane)
 
     async def settle(self):
-        await self.pilot.pause()
-        await self.app.workers.wait_for_complete()
-        await self.pilot.pause()
+        await settled(self.app, self.pilot)
 
     async def press(self, *keys):
         for key in keys:

@@ -1,0 +1,24 @@
+"""Wait for an app that is driven by Textual's Pilot, without sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from textual.app import App
+from textual.pilot import Pilot
+
+_QUIET = 3  # turns of the loop with nothing running: a worker's last message may start the next worker
+
+
+async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
+    """Return once no worker runs and all their messages are handled."""
+    quiet = 0
+    while quiet < _QUIET:
+        await pilot.pause()
+        running = [worker for worker in app.workers if not worker.is_finished]
+        if running:
+            await asyncio.gather(*(worker.wait() for worker in running), return_exceptions=True)
+            quiet = 0
+        else:
+            quiet += 1
