@@ -44,8 +44,10 @@ class TextPage(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
     def show(self, text: Text) -> None:
-        """Replace the text, e.g. once a detail has been read."""
-        self.query_one(".page-text", Static).update(text)
+        """Replace the text, e.g. once a detail has been read: maybe before the page stands, or after."""
+        self._text = text
+        for shown in self.query(".page-text").results(Static):
+            shown.update(text)
 
     def action_scroll(self, direction: str) -> None:
         """Scroll by one line."""

@@ -261,8 +261,9 @@ class DpPane(Pane):
             return
         event.stop()
         self._failure = visible(f"{type(event.worker.error).__name__}: {event.worker.error}")
-        if event.worker.group == _ROUND and self._page is not None and self._page.is_attached:
-            self._page.show(Text(_("This round could not be read: {why}").format(why=self._failure)))
+        if event.worker.group == _ROUND:
+            if self._page is not None:
+                self._page.show(Text(_("This round could not be read: {why}").format(why=self._failure)))
             return
         self._working.clear()
         self.stage = Stage.FAILED
@@ -382,9 +383,8 @@ class DpPane(Pane):
         self.run_worker(work, thread=True, exclusive=True, group=_ROUND, exit_on_error=False)
 
     def on_dp_pane_round_read(self, event: RoundRead) -> None:
-        """Fill the page, if it is still open."""
-        if event.page.is_attached:
-            event.page.show(round_text(event.found, event.time, event.requests, self.caps))
+        """Fill the page."""
+        event.page.show(round_text(event.found, event.time, event.requests, self.caps))
 
     def go_out(self) -> bool:
         """Leave the chart, then the zoom."""

@@ -345,10 +345,9 @@ class RequestsPane(Pane):
         self.lbtui.push_screen(page, closed)
 
     def on_requests_pane_details_read(self, event: DetailsRead) -> None:
-        """Show what was read, if its page is still open."""
+        """Show what was read."""
         event.stop()
-        if event.page.is_mounted:
-            event.page.show(self._page(event.sections, ""))
+        event.page.show(self._page(event.sections, ""))
 
     def _page(self, sections: list[Section], pending: str) -> Text:
         text = Text()
