@@ -133,8 +133,8 @@ def idle_as_zero(lanes: Sequence[Lane], busy: Sequence[Lane], begin: int, end: i
 
 
 def _with_zeros(lane: Lane, busy: Lane, begin: int, end: int) -> Lane:
-    froms = np.concatenate([[begin], busy.ends])
-    tos = np.concatenate([busy.starts, [end]])
+    froms = np.maximum(np.concatenate([[begin], busy.ends]), begin)
+    tos = np.minimum(np.concatenate([busy.starts, [end]]), end)
     real = tos > froms
     starts = np.concatenate([lane.starts, froms[real]])
     ends = np.concatenate([lane.ends, tos[real]])
