@@ -25,8 +25,9 @@ def read_header(path: Path) -> list[str]:
         unreadable_on_failure(path),
         path.open(encoding="utf-8-sig", errors="replace", newline="") as lines,
     ):
-        line = lines.readline(_LONGEST_HEADER)
-    if not line.strip("\r\n\x00 "):
+        # Python 3.10's csv refuses a NUL byte, later ones do not.
+        line = lines.readline(_LONGEST_HEADER).replace("\0", "")
+    if not line.strip():
         raise Unreadable(_("{file} is empty; was the parser interrupted?").format(file=visible(path.name)))
     try:
         return [name.strip() for name in next(csv.reader([line]))]
@@ -114,11 +115,54 @@ class _Rows:
             if cut:
                 rows = self._without_last(rows)
             done = 0
-            for batch in rows.collect_batches(chunk_size=_BATCH):
-                done += batch.height
-                progress.advance(path.name, min(done * line, size), size)
-                yield batch
+            try:
+                for batch in rows.collect_batches(chunk_size=_BATCH):
+                    done += batch.height
+                    progress.advance(path.name, min(done * line, size), size)
+                    yield batch
+            except pl.exceptions.ComputeError:
+                # One row with an odd quote stops polars; the rows after it are as good as any.
+                yield from self._line_by_line(done, cut, progress, size)
             progress.advance(path.name, size, size)
+
+    def _line_by_line(self, done: int, cut: bool, progress: Progress, size: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows after the first `done`, each line for itself; a line that is no CSV is left out.
+
+        Upstream writes no line breaks inside cells, so a quote that is not closed spoils its own line only.
+        """
+        places = [self._header.index(column) for column in self._columns]
+        kept: list[tuple[str | None, ...]] = []
+        broken = 0
+        with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+            next(lines, None)
+            for number, line in enumerate(lines):
+                if number < done:
+                    continue
+                if cut and not line.endswith(("\n", "\r")):
+                    break
+                try:
+                    cells = next(csv.reader([line], strict=True), [])
+                except csv.Error:
+                    broken += 1
+                    continue
+                if cells:
+                    kept.append(tuple(cells[p] if p < len(cells) else None for p in places))
+                if len(kept) >= _BATCH:
+                    progress.advance(self._path.name, min(number, size), size)
+                    yield self._frame(kept)
+                    kept = []
+        yield self._frame(kept)
+        if broken:
+            self.notes.append(
+                Note(
+                    visible(self._path.name),
+                    _("{count} rows have a quote that is not closed and are left out.").format(count=broken),
+                    lost=True,
+                )
+            )
+
+    def _frame(self, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
+        return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
 
     def _without_last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Leave out the last row of a file that breaks off: its last cell may be half a number."""
