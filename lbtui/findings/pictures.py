@@ -1,0 +1,280 @@
+"""The evidence of a finding as lanes to draw: over time, over ranks, layers, experts or periods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.data_parallel import (
+    Metric,
+    MetricKey,
+    domain_steps,
+    domains_of,
+    metric,
+    metric_lanes,
+    step_intervals,
+)
+from lbtui.analysis.expert_parallel import HeatMatrix, heat_maps, heat_matrix, layer_time_matrix, rank_loads
+from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_lanes, held_share
+from lbtui.analysis.prefill_decode import node_table, transfer_spreads
+from lbtui.findings.model import Finding
+from lbtui.profile import Domain, Profile
+from lbtui.text import _
+
+BINS = 120  # of a lane over time; drawing takes the largest of what a column covers
+_MOST_STRIPS = 16
+
+# What is looked at of a DP domain, by the finding's id.
+_DOMAIN_METRICS: dict[str, MetricKey] = {
+    "dp.batch_size.skew": "batch_size",
+    "dp.queue.skew": "waiting",
+    "dp.straggler": "duration",
+    # Usage and not free blocks: pools of different sizes on one scale.
+    "kv.exhausted": "kv_usage",
+    "kv.skew": "kv_usage",
+}
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One lane: a value a column, NaN for no data. `own` is the finding's subject, the others its peers."""
+
+    name: str
+    values: tuple[float, ...]
+    own: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Lanes on one scale, 0 to `high`. `span` (µs since 1970, UTC) is what the columns cover, if time."""
+
+    quantity: str
+    column: str  # what one column is
+    strips: tuple[Strip, ...]
+    span: tuple[int, int] | None = None
+
+    @property
+    def own(self) -> Strip:
+        """The subject's lane; the first where it is all of them."""
+        return next((strip for strip in self.strips if strip.own), self.strips[0])
+
+    @property
+    def high(self) -> float:
+        """The largest value of all lanes."""
+        return max((v for s in self.strips for v in s.values if v == v), default=1.0)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finding with the lanes that show it; None where there is nothing to draw."""
+
+    finding: Finding
+    picture: Picture | None
+
+
+def drawn(
+    profile: Profile, window: tuple[int, int] | None, findings: Sequence[Finding]
+) -> tuple[Drawn, ...]:
+    """Return the findings with their pictures; `window` is the profile's, µs since 1970 (UTC)."""
+    pictures = Pictures(profile, window)
+    return tuple(Drawn(finding, pictures.of(finding)) for finding in findings)
+
+
+def micros(time: datetime) -> int:
+    """Return a naive UTC datetime, as frames and findings hold it, as µs since 1970."""
+    whole = time.replace(tzinfo=timezone.utc, microsecond=0)
+    return int(whole.timestamp()) * 1_000_000 + time.microsecond
+
+
+def metric_of(finding: Finding) -> MetricKey | None:
+    """Return the metric per DP domain in which a finding shows, None where it is not of a DP domain."""
+    return _DOMAIN_METRICS.get(finding.id) if "dp_rank" in finding.subject else None
+
+
+class Pictures:
+    """Draws the evidence of one profile's findings; reads frames that `find_all` has loaded already."""
+
+    def __init__(self, profile: Profile, window: tuple[int, int] | None) -> None:
+        self._profile = profile
+        self._window = window
+        # One call per instance, however many findings it has.
+        self._intervals = lru_cache(maxsize=None)(self._instance_intervals)
+        self._heat = lru_cache(maxsize=None)(self._heat_of)
+
+    def of(self, finding: Finding) -> Picture | None:
+        """Return the lanes that show a finding, None where there is nothing to draw."""
+        if (chosen := metric_of(finding)) is not None and self._window is not None:
+            strips = self._cards(finding) if "prof_id" in finding.subject else self._domains(finding, chosen)
+            return self._over_time(metric(chosen).label, metric(chosen).unit, strips, self._window)
+        if finding.id == "pd.node.skew":
+            return self._nodes(finding)
+        if finding.id == "pd.ratio" and self._window is not None:
+            strips = self._sides(finding)
+            return self._over_time(_("time in forward passes"), _("share of the bin"), strips, self._window)
+        if finding.id == "pd.transfer.slow":
+            return self._pulls(finding)
+        return self._experts(finding) if finding.dimension == "ep" else None
+
+    @staticmethod
+    def _over_time(label: str, unit: str, strips: list[Strip], span: tuple[int, int]) -> Picture | None:
+        if not any(v == v for s in strips for v in s.values):
+            return None
+        own = [s for s in strips if s.own]
+        kept = set(map(id, own + [s for s in strips if not s.own][: _MOST_STRIPS - len(own)]))
+        seconds = (span[1] - span[0]) / 1e6 / BINS
+        return Picture(
+            f"{label}, {unit}",
+            _("{seconds:.3g} s").format(seconds=seconds),
+            tuple(s for s in strips if id(s) in kept),
+            span,
+        )
+
+    # DP domains
+
+    def _frame_of(self, name: str, instance: str) -> pl.DataFrame:
+        return self._profile.load(name).frame.filter(pl.col("instance") == instance)  # type: ignore[arg-type]
+
+    def _instance_intervals(self, instance: str) -> pl.DataFrame:
+        return step_intervals(domain_steps(self._frame_of("steps", instance)))
+
+    def _domains(self, finding: Finding, chosen: MetricKey) -> list[Strip]:
+        assert self._window is not None
+        instance = str(finding.subject["instance"])
+        kv, queues = self._frame_of("kv", instance), self._frame_of("queues", instance)
+        domains = domains_of(self._frame_of("steps", instance), kv, queues)
+        found = metric(chosen)
+        lanes = metric_lanes(found, self._intervals(instance), kv, queues, domains, self._window[1])
+        values = _binned(found, lanes, self._window)
+        return [
+            Strip(domain.name, tuple(row), _is_subject(domain, finding))
+            for domain, row in zip(domains, values.tolist(), strict=True)
+        ]
+
+    def _cards(self, finding: Finding) -> list[Strip]:
+        assert self._window is not None
+        instance = str(finding.subject["instance"])
+        steps = self._frame_of("steps", instance).filter(pl.col("dp_rank") == finding.subject["dp_rank"])
+        cards = steps["prof_id"].unique().sort().to_list()
+        lanes = held_lanes(steps, key="prof_id", value="duration", keys=cards)
+        values = _binned(metric("duration"), lanes, self._window)
+        return [
+            Strip(card, tuple(row), card == finding.subject["prof_id"])
+            for card, row in zip(cards, values.tolist(), strict=True)
+        ]
+
+    def _sides(self, finding: Finding) -> list[Strip]:
+        """Return per role the share of each bin in which its domains compute, averaged over them."""
+        assert self._window is not None
+        steps = domain_steps(self._profile.load("steps").frame)
+        edges = bin_edges(*self._window, BINS)
+        strips = []
+        for role in ("prefill", "decode"):
+            own = steps.filter(pl.col("phase") == role)
+            lanes = held_lanes(own, key="domain", value="duration", keys=own["domain"].unique().to_list())
+            if lanes:
+                busy = held_share(lanes, edges).mean(axis=0)
+                strips.append(Strip(role, tuple(busy.tolist()), role == finding.subject["role"]))
+        return strips
+
+    # P/D
+
+    def _nodes(self, finding: Finding) -> Picture | None:
+        table = node_table(self._profile.load("nodes").frame)
+        added = table.counts["added"]
+        strips = tuple(
+            Strip(
+                table.nodes[column].address,
+                tuple(added[:, column].tolist()),
+                table.nodes[column].address == finding.subject["address"],
+            )
+            for column in table.of_role(str(finding.subject["role"]))
+        )
+        width = round(table.bin_seconds * 1e6)
+        span = (int(table.starts[0]), int(table.starts[-1]) + width)
+        column = _("{seconds:.3g} s").format(seconds=table.bin_seconds)
+        return Picture(_("requests added"), column, strips, span)
+
+    def _pulls(self, finding: Finding) -> Picture | None:
+        pulls = self._profile.load("transfers").frame.drop_nulls(["rank", "duration"])
+        spreads = transfer_spreads(pulls)
+        name = _("median pull")
+        return Picture(
+            _("median KV pull, ms"), _("a decode rank"), (Strip(name, tuple(s.p50 for s in spreads), True),)
+        )
+
+    # Experts
+
+    def _heat_of(self, instance: str) -> tuple[list[Floats], list[HeatMatrix]]:
+        """Return of each period the ranks' loads × the layer's mean [layer, rank], and the expert map."""
+        frame = self._profile.load("expert_heat").frame
+        maps = {(view, period) for name, view, period in heat_maps(frame) if name == instance}
+        loads: list[Floats] = []
+        experts: list[HeatMatrix] = []
+        for period in sorted({period for _view, period in maps}):
+            by_expert = heat_matrix(frame, instance, "expert", period)
+            by_rank = heat_matrix(frame, instance, "rank", period) or by_expert
+            if by_rank is not None and (shares := rank_loads(by_rank)) is not None:
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    loads.append(shares / np.nanmean(shares, axis=1, keepdims=True))
+            if by_expert is not None and by_expert.shares is not None:
+                experts.append(by_expert)
+        return loads, experts
+
+    def _experts(self, finding: Finding) -> Picture | None:
+        if finding.id == "ep.rank.slow":
+            times, _pids = layer_time_matrix(self._profile.load("layer_times").frame)
+            total = np.nansum(times, axis=0)
+            return _one(_("GroupedMatmul time, ms"), _("a process, in pid order"), total)
+        loads, experts = self._heat(str(finding.subject["instance"]))
+        if finding.id == "ep.expert.hot":
+            return _hot_expert(finding, experts[0]) if experts else None
+        if not loads:
+            return None
+        if finding.id == "ep.rank.hot":
+            return _one(_("load, × mean"), _("a rank"), np.nanmean(np.stack(loads), axis=(0, 1)))
+        if finding.id == "ep.skew":
+            pars = np.nanmean(np.stack([par(load, axis=1) for load in loads]), axis=0)
+            return _one(_("PAR over ranks"), _("a layer"), pars)
+        if finding.id == "ep.eplb.ineffective":
+            means = np.array([float(np.nanmean(par(load, axis=1))) for load in loads])
+            return _one(_("mean PAR over ranks"), _("an EPLB period"), means)
+        return None
+
+
+def _one(quantity: str, column: str, values: Floats) -> Picture:
+    return Picture(quantity, column, (Strip(quantity.split(",")[0], tuple(values.tolist()), True),))
+
+
+def _is_subject(domain: Domain, finding: Finding) -> bool:
+    subject = finding.subject
+    return domain.dp_rank == subject.get("dp_rank") and subject.get("host", domain.host) == domain.host
+
+
+def _binned(chosen: Metric, lanes: Sequence[Lane], window: tuple[int, int]) -> Floats:
+    """Return the mean of each bin [lane, bin]; idle time counts as 0 where the metric says so."""
+    edges = bin_edges(*window, BINS)
+    means = bin_lanes(lanes, edges, each_alike=chosen.each_alike).mean
+    filled: Floats = np.nan_to_num(means) * held_share(lanes, edges) if chosen.idle_is_zero else means
+    return filled
+
+
+def _hot_expert(finding: Finding, matrix: HeatMatrix) -> Picture | None:
+    """Return the layer's experts where the finding is of one layer, else the expert over the layers."""
+    assert matrix.shares is not None
+    multiples = matrix.shares / np.nanmean(matrix.shares, axis=1, keepdims=True)
+    layer = finding.subject.get("layer")
+    if isinstance(layer, int):
+        return _one(_("load, × mean"), _("an expert slot of the layer"), multiples[layer])
+    expert = finding.subject["expert"]
+    if matrix.experts:
+        slots = np.array([[-1 if e is None else e for e in row] for row in matrix.experts]) == expert
+        over = np.where(slots.any(axis=1), np.where(slots, multiples, 0.0).max(axis=1), np.nan)
+    else:
+        over = multiples[:, int(expert)]
+    return _one(_("load, × mean"), _("a layer"), over)

@@ -1,0 +1,163 @@
+"""A finding in a few words, the same on screen, in text and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lbtui.findings.model import Dimension, Finding, Severity
+from lbtui.findings.pictures import micros
+from lbtui.profile import ZONE_NAME, format_time
+from lbtui.render.text import number
+from lbtui.text import _, visible
+
+MARKS: Mapping[Severity, str] = {"critical": "!!", "warning": "!", "info": "·"}
+DIMENSIONS: Mapping[Dimension, str] = {"dp": "DP", "kv": "KV", "pd": "P/D", "ep": "EP", "data": "data"}
+
+# What a finding's value says, by id. A pool and a use of blocks share `kv.skew` (see `figure_words`).
+_FIGURES: Mapping[str, str] = {
+    "dp.batch_size.skew": _("{value}× its peers' batch"),
+    "dp.queue.skew": _("{value} more waiting than peers"),
+    "dp.straggler": _("{value}× its peers' step time"),
+    "kv.exhausted": _("{percent} of the run at its last blocks"),
+    "kv.skew": _("{value}× its peers' blocks used"),
+    "pd.node.skew": _("{value}× an equal share"),
+    "pd.ratio": _("computes {percent} of the time"),
+    "pd.transfer.slow": _("{value}× the others' KV pull"),
+    "ep.rank.hot": _("{value}× the mean rank"),
+    "ep.skew": _("PAR {value} on average"),
+    "ep.expert.hot": _("{value}× its layer's mean"),
+    "ep.rank.slow": _("{value}× the median time"),
+    "ep.eplb.ineffective": _("PAR still {value}"),
+}
+_POOL = _("{percent} of its peers' pool")
+
+
+def is_imbalance(finding: Finding) -> bool:
+    """Tell whether a finding is of the load and not of the data."""
+    return finding.dimension != "data"
+
+
+def is_said_elsewhere(finding: Finding) -> bool:
+    """Tell whether the profile's own list of what is missing, or its notes, hold the same sentence."""
+    return finding.id in ("data.missing", "data.running.rebuilt")
+
+
+def is_even(findings: Iterable[Finding]) -> bool:
+    """Tell whether nothing is unbalanced: no warning of any dimension but the data's."""
+    return not any(is_imbalance(f) and f.severity != "info" for f in findings)
+
+
+def short_hosts(hosts: Sequence[str]) -> dict[str, str]:
+    """Return a short name of each host: what all hosts begin with is left out, up to a `-`."""
+    first, last = min(hosts, default=""), max(hosts, default="")
+    common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    cut = first.rfind("-", 0, common) + 1 if first != last else 0
+    return {host: host[cut:] for host in hosts}
+
+
+def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
+    """Return who it is, the most telling first; `hosts` are the hosts' short names."""
+    subject = finding.subject
+    parts = []
+    for key, words in (
+        ("address", "{}"),
+        ("dp_rank", "dp{}"),
+        ("prof_id", _("card {}")),
+        ("expert", _("expert {}")),
+        ("layer", _("layer {}")),
+        ("rank", _("rank {}")),
+        ("period", _("period {}")),
+        ("role", "{}"),
+    ):
+        if key in subject:
+            parts.append(words.format(subject[key]))
+    if "host" in subject:
+        host = str(subject["host"])
+        parts.append(hosts.get(host, host))
+    elif not parts and "instance" in subject:
+        parts.append(str(subject["instance"]))
+    return visible(" ".join(parts))
+
+
+def figure_words(finding: Finding) -> str:
+    """Return the finding's value in a few words."""
+    words = _FIGURES.get(finding.id)
+    if finding.id == "kv.skew" and finding.window is None and finding.value < 1:
+        words = _POOL
+    if words is None:
+        return f"{number(finding.value)} {finding.metric}"
+    return words.format(value=_value(finding.value), percent=percent(finding.value))
+
+
+def _value(value: float) -> str:
+    return f"{value:.2f}" if 0.1 <= abs(value) < 10 else number(value)
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, a decimal below ten."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def formula_words(finding: Finding) -> str:
+    """Return the metric with its number, its threshold, and what chance has to do with it."""
+    said = _("{metric} = {value}, threshold {threshold}").format(
+        metric=finding.metric, value=number(finding.value), threshold=number(finding.threshold)
+    )
+    return " · ".join(part for part in (said, chance_words(finding.p_value)) if part)
+
+
+def chance_words(p_value: float | None) -> str:
+    """Return the p-value in words, empty where chance plays no part."""
+    if p_value is None:
+        return ""
+    if p_value < 1e-6:
+        return _("chance alone does this less than once in a million such runs")
+    return _("chance alone does this at most once in {runs} such runs (p = {p})").format(
+        runs=number(max(1, int(1 / p_value))), p=number(p_value)
+    )
+
+
+def cost_words(finding: Finding) -> str:
+    """Return the cost in two or three words."""
+    cost = finding.cost
+    if cost.value is None:
+        return _("cost unknown") if is_imbalance(finding) else ""
+    if cost.unit.startswith("share of "):
+        return f"{percent(cost.value)} {cost.unit.removeprefix('share ')}"
+    return f"{number(cost.value)} {cost.unit}"
+
+
+def window_words(finding: Finding, *, decimals: int = 0) -> str:
+    """Return when it is, wall clock of the files' zone."""
+    if finding.window is None:
+        return _("whole run")
+    begin, end = finding.window
+    # A stretch of a second or two needs the decimal to have a length.
+    if (end - begin).total_seconds() < 3:
+        decimals = max(decimals, 1)
+    return f"{format_time(begin, decimals)}–{format_time(end, decimals)}"
+
+
+def window_sentence(finding: Finding) -> str:
+    """Return when it is, with its length and the zone's name."""
+    if finding.window is None:
+        return _("the whole run")
+    begin, end = finding.window
+    return _("{window} {zone}, {seconds:.3g} s").format(
+        window=window_words(finding, decimals=1), zone=ZONE_NAME, seconds=(end - begin).total_seconds()
+    )
+
+
+def middle(finding: Finding) -> int | None:
+    """Return the instant in the middle of the finding's window, µs since 1970 (UTC)."""
+    if finding.window is None:
+        return None
+    begin, end = finding.window
+    return (micros(begin) + micros(end)) // 2
+
+
+def consequence_words(finding: Finding, hosts: Mapping[str, str]) -> str:
+    """Return a consequence in one line: mark, dimension, what, by how much."""
+    return (
+        f"{MARKS[finding.severity]} {finding.id} · {subject_words(finding, hosts)} · {figure_words(finding)}"
+    )
