@@ -117,7 +117,7 @@ def _without_empty(lane: Lane) -> Lane:
 
 def bin_edges(begin: int, end: int, columns: int) -> Micros:
     """Return `columns` + 1 edges that divide [begin, end) evenly."""
-    return np.linspace(begin, max(end, begin + columns), columns + 1).astype(np.int64)
+    return begin + np.arange(columns + 1, dtype=np.int64) * max(end - begin, columns) // columns
 
 
 def idle_as_zero(lanes: Sequence[Lane], busy: Sequence[Lane], begin: int, end: int) -> list[Lane]:
