@@ -7,11 +7,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbtui import __version__
 from lbtui.text import _, visible
 
-OPENED, USAGE, UNREADABLE = 0, 2, 3
+if TYPE_CHECKING:
+    from lbtui.findings import Finding, Thresholds
+    from lbtui.profile import Profile
+
+OPENED, FOUND, USAGE, UNREADABLE = 0, 1, 2, 3
+_REPORTS = ("text", "markdown")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,7 +32,28 @@ def _parser() -> argparse.ArgumentParser:
         "path", nargs="?", type=Path, help=_("the parsed output: its folder, or a file in it")
     )
     parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
-    parser.add_argument("--json", action="store_true", help=_("print profile and metrics as JSON, and end"))
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument(
+        "--report",
+        nargs="?",
+        choices=_REPORTS,
+        const="text",
+        help=_("print findings and overview as text (default) or as a Markdown page, and end"),
+    )
+    output.add_argument(
+        "--json", action="store_true", help=_("print profile, metrics and findings as JSON, and end")
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("warning", "critical"),
+        help=_("report, and exit with 1 if the load has a finding of this severity or above"),
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=_("thresholds, TOML (default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"),
+    )
     parser.add_argument(
         "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
     )
@@ -38,15 +65,45 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run lbtui; return the exit code: 0 opened or reported, 2 usage, 3 nothing readable at PATH."""
+    """Run lbtui; return the exit code.
+
+    0 opened or reported, 1 findings at or above `--fail-on`, 2 usage, 3 nothing readable at PATH.
+    """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(_told_apart(sys.argv[1:] if arguments is None else arguments))
     if options.demo == (options.path is not None):
         parser.error(_("give the path of a parsed output, or --demo"))
     path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
-    if options.json or options.export or not _has_screen():
-        return _without_screen(path, options)
-    return _on_screen(path)
+    config = options.config or _user_config()
+    thresholds = None
+    if config is not None:
+        # Imports polars, which the screen else does without for its first frame.
+        from lbtui.findings import BadThresholds, from_file
+
+        try:
+            thresholds = from_file(config)
+        except BadThresholds as error:
+            return _failed(str(error), USAGE)
+    reporting = options.report or options.json or options.export or options.fail_on
+    if reporting or not _has_screen():
+        return _without_screen(path, options, thresholds)
+    return _on_screen(path, thresholds)
+
+
+def _told_apart(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the default report's name spelled out: what follows may be the path."""
+    return [
+        "--report=text" if argument == "--report" and following not in _REPORTS else argument
+        for argument, following in zip(arguments, [*arguments[1:], ""], strict=True)
+    ]
+
+
+def _user_config() -> Path | None:
+    home = os.environ.get("HOME")
+    base = os.environ.get("XDG_CONFIG_HOME") or (Path(home, ".config") if home else None)
+    path = Path(base, "lbtui", "config.toml") if base else None
+    # Not `exists`: it raises where a folder above may not be entered.
+    return path if path and os.access(path, os.F_OK) else None
 
 
 def _has_screen() -> bool:
@@ -54,40 +111,37 @@ def _has_screen() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
-def _on_screen(path: Path) -> int:
+def _on_screen(path: Path, thresholds: Thresholds | None) -> int:
     # Half a second of imports that a report does not need.
     from lbtui.render.capabilities import detect
     from lbtui.ui.app import LbtuiApp
 
     caps = detect(os.environ, sys.stdout.encoding)
-    app = LbtuiApp(path, caps)
+    app = LbtuiApp(path, caps, thresholds)
     code = app.run()
     if app.failure:
         sys.stderr.write(f"lbtui: {app.failure}\n")
     return OPENED if code is None else code
 
 
-def _without_screen(path: Path, options: argparse.Namespace) -> int:
+def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
     # Polars is not imported for --help and --version.
-    from lbtui.analysis.overview import overview
     from lbtui.profile import Unreadable
-    from lbtui.report import CannotExport, as_json, as_text, export
+    from lbtui.report import CannotExport, export
     from lbtui.sources import SeveralOutputs, open_profile
 
-    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    found: Sequence[Finding] = ()
     try:
         profile = open_profile(path)
         if options.export:
-            # What JSON is piped into must not see these lines.
-            told = sys.stderr if options.json else sys.stdout
+            # What a report is piped into must not see these lines.
+            told = sys.stderr if options.json or options.report else sys.stdout
             for written in export(profile, options.export, options.format):
                 told.write(
                     _("{file}: {rows} rows").format(file=visible(str(written.path)), rows=written.rows) + "\n"
                 )
-        if options.json:
-            sys.stdout.write(as_json(overview(profile), ascii_only=ascii_only) + "\n")
-        elif not options.export:
-            sys.stdout.write(as_text(overview(profile), ascii_only=ascii_only))
+        if options.json or options.report or options.fail_on or not options.export:
+            found = _report(profile, options, thresholds)
         sys.stdout.flush()
     except SeveralOutputs as several:
         folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
@@ -99,7 +153,33 @@ def _without_screen(path: Path, options: argparse.Namespace) -> int:
     except BrokenPipeError:
         # `lbtui PATH | head` is no error; Python must not complain as it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OPENED
+    return FOUND if _fails(found, options.fail_on) else OPENED
+
+
+def _report(
+    profile: Profile, options: argparse.Namespace, thresholds: Thresholds | None
+) -> Sequence[Finding]:
+    """Write the report asked for and return the findings in it."""
+    from lbtui.analysis.overview import overview
+    from lbtui.findings import find_all
+    from lbtui.findings.pictures import drawn
+    from lbtui.report import as_json, as_markdown, as_text
+
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    known = overview(profile)
+    found = find_all(profile, thresholds)
+    if options.json:
+        sys.stdout.write(as_json(known, found, ascii_only=ascii_only) + "\n")
+    elif not options.export or options.report:
+        write = as_markdown if options.report == "markdown" else as_text
+        sys.stdout.write(write(known, drawn(profile, known.window, found), ascii_only=ascii_only))
+    return found
+
+
+def _fails(found: Sequence[Finding], least: str | None) -> bool:
+    """Tell whether a finding on the load, not on the data, has the severity `least` or a higher one."""
+    failing = {"critical": ("critical",), "warning": ("critical", "warning")}.get(least or "", ())
+    return any(f.severity in failing and f.dimension != "data" for f in found)
 
 
 def _failed(sentence: str, code: int) -> int:

@@ -293,6 +293,17 @@ def identity(known: Overview) -> str:
     return " · ".join([*parts, *shapes(known)])
 
 
+def figures_of_balance(known: Overview) -> list[str]:
+    """Return a text per line of load: its PAR and that of chance, or why there is none to judge."""
+    return [
+        " · ".join(part for part in (f"{line.label} {line.headline}", line.beside) if part)
+        if line.values
+        else f"{line.label}: " + _("not judged, {why}").format(why=line.absent)
+        for line in known.lines
+        if line.dimension != "requests"
+    ]
+
+
 def when(window: Window, *, date: bool = True) -> str:
     """Return a window as wall-clock text of the files' zone, to the second."""
     begin, end = window

@@ -52,12 +52,17 @@ class Strip:
 
 @dataclass(frozen=True)
 class Picture:
-    """Lanes on one scale, 0 to `high`. `span` (µs since 1970, UTC) is what the columns cover, if time."""
+    """Lanes on one scale, 0 to `high`.
+
+    `span` (µs since 1970, UTC) is what the columns cover, if time; `at` is the
+    subject's column, if it is one.
+    """
 
     quantity: str
     column: str  # what one column is
     strips: tuple[Strip, ...]
     span: tuple[int, int] | None = None
+    at: int | None = None
 
     @property
     def own(self) -> Strip:
@@ -78,9 +83,7 @@ class Drawn:
     picture: Picture | None
 
 
-def drawn(
-    profile: Profile, window: tuple[int, int] | None, findings: Sequence[Finding]
-) -> tuple[Drawn, ...]:
+def drawn(profile: Profile, window: tuple[int, int] | None, findings: Sequence[Finding]) -> tuple[Drawn, ...]:
     """Return the findings with their pictures; `window` is the profile's, µs since 1970 (UTC)."""
     pictures = Pictures(profile, window)
     return tuple(Drawn(finding, pictures.of(finding)) for finding in findings)
@@ -203,9 +206,10 @@ class Pictures:
     def _pulls(self, finding: Finding) -> Picture | None:
         pulls = self._profile.load("transfers").frame.drop_nulls(["rank", "duration"])
         spreads = transfer_spreads(pulls)
-        name = _("median pull")
-        return Picture(
-            _("median KV pull, ms"), _("a decode rank"), (Strip(name, tuple(s.p50 for s in spreads), True),)
+        ranks = pulls["rank"].unique().sort().to_list()
+        medians = np.array([spread.p50 for spread in spreads])
+        return _one(
+            _("median KV pull, ms"), _("a decode rank"), medians, ranks.index(finding.subject["rank"])
         )
 
     # Experts
@@ -230,25 +234,35 @@ class Pictures:
         if finding.id == "ep.rank.slow":
             times, _pids = layer_time_matrix(self._profile.load("layer_times").frame)
             total = np.nansum(times, axis=0)
-            return _one(_("GroupedMatmul time, ms"), _("a process, in pid order"), total)
+            return _one(
+                _("GroupedMatmul time, ms"), _("a process, in pid order"), total, _int(finding, "rank")
+            )
         loads, experts = self._heat(str(finding.subject["instance"]))
         if finding.id == "ep.expert.hot":
             return _hot_expert(finding, experts[0]) if experts else None
         if not loads:
             return None
         if finding.id == "ep.rank.hot":
-            return _one(_("load, × mean"), _("a rank"), np.nanmean(np.stack(loads), axis=(0, 1)))
+            means = np.nanmean(np.stack(loads), axis=(0, 1))
+            return _one(_("load, × mean"), _("a rank"), means, _int(finding, "rank"))
         if finding.id == "ep.skew":
             pars = np.nanmean(np.stack([par(load, axis=1) for load in loads]), axis=0)
-            return _one(_("PAR over ranks"), _("a layer"), pars)
+            return _one(_("PAR over ranks"), _("a layer"), pars, _int(finding, "layer"))
         if finding.id == "ep.eplb.ineffective":
             means = np.array([float(np.nanmean(par(load, axis=1))) for load in loads])
             return _one(_("mean PAR over ranks"), _("an EPLB period"), means)
         return None
 
 
-def _one(quantity: str, column: str, values: Floats) -> Picture:
-    return Picture(quantity, column, (Strip(quantity.split(",")[0], tuple(values.tolist()), True),))
+def _one(quantity: str, column: str, values: Floats, at: int | None = None) -> Picture:
+    strip = Strip(quantity.split(",")[0], tuple(values.tolist()), True)
+    inside = at is not None and 0 <= at < len(strip.values)
+    return Picture(quantity, column, (strip,), at=at if inside else None)
+
+
+def _int(finding: Finding, key: str) -> int | None:
+    value = finding.subject.get(key)
+    return value if isinstance(value, int) else None
 
 
 def _is_subject(domain: Domain, finding: Finding) -> bool:
@@ -268,13 +282,13 @@ def _hot_expert(finding: Finding, matrix: HeatMatrix) -> Picture | None:
     """Return the layer's experts where the finding is of one layer, else the expert over the layers."""
     assert matrix.shares is not None
     multiples = matrix.shares / np.nanmean(matrix.shares, axis=1, keepdims=True)
-    layer = finding.subject.get("layer")
-    if isinstance(layer, int):
-        return _one(_("load, × mean"), _("an expert slot of the layer"), multiples[layer])
-    expert = finding.subject["expert"]
+    layer, expert = _int(finding, "layer"), _int(finding, "expert")
     if matrix.experts:
-        slots = np.array([[-1 if e is None else e for e in row] for row in matrix.experts]) == expert
-        over = np.where(slots.any(axis=1), np.where(slots, multiples, 0.0).max(axis=1), np.nan)
-    else:
-        over = multiples[:, int(expert)]
-    return _one(_("load, × mean"), _("a layer"), over)
+        own = np.array([[-1 if e is None else e for e in row] for row in matrix.experts]) == expert
+    else:  # which expert is in a slot is unknown: the finding names the slot
+        own = np.broadcast_to(np.arange(multiples.shape[1]) == expert, multiples.shape)
+    loads = np.where(own, multiples, -np.inf)
+    if layer is not None:
+        at = int(np.argmax(loads[layer])) if own[layer].any() else None
+        return _one(_("load, × mean"), _("an expert slot of the layer"), multiples[layer], at)
+    return _one(_("load, × mean"), _("a layer"), np.where(own.any(axis=1), loads.max(axis=1), np.nan))

@@ -101,7 +101,7 @@ def percent(share: float) -> str:
 def formula_words(finding: Finding) -> str:
     """Return the metric with its number, its threshold, and what chance has to do with it."""
     said = _("{metric} = {value}, threshold {threshold}").format(
-        metric=finding.metric, value=number(finding.value), threshold=number(finding.threshold)
+        metric=finding.metric, value=_value(finding.value), threshold=f"{finding.threshold:.4g}"
     )
     return " · ".join(part for part in (said, chance_words(finding.p_value)) if part)
 
@@ -113,7 +113,7 @@ def chance_words(p_value: float | None) -> str:
     if p_value < 1e-6:
         return _("chance alone does this less than once in a million such runs")
     return _("chance alone does this at most once in {runs} such runs (p = {p})").format(
-        runs=number(max(1, int(1 / p_value))), p=number(p_value)
+        runs=number(max(1, int(1 / p_value))), p=f"{p_value:.2g}"
     )
 
 

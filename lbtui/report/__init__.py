@@ -1,7 +1,8 @@
-"""The overview as text and JSON and the frames as files, without a screen."""
+"""Findings and overview as text, Markdown and JSON, and the frames as files, without a screen."""
 
 from lbtui.report.as_json import as_json
+from lbtui.report.as_markdown import as_markdown
 from lbtui.report.as_text import as_text
 from lbtui.report.export import CannotExport, export
 
-__all__ = ["CannotExport", "as_json", "as_text", "export"]
+__all__ = ["CannotExport", "as_json", "as_markdown", "as_text", "export"]

@@ -1,14 +1,17 @@
-"""The overview as JSON: a contract, documented in the README; a change of meaning raises `SCHEMA`."""
+"""Overview and findings as JSON: a contract, described in the README; a new meaning raises `SCHEMA`."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from datetime import timezone
 from typing import Any, TypeAlias
 
 from lbtui.analysis.overview_lines import instant
 from lbtui.analysis.overview_model import Figure, Overview, Place, Source
+from lbtui.findings import Cost, Finding
+from lbtui.findings.pictures import micros
 from lbtui.profile import ZONE, Domain
 from lbtui.text import visible
 
@@ -18,17 +21,22 @@ Json: TypeAlias = dict[str, Any]
 _DIMENSIONS = ("dp", "kv", "pd", "ep", "requests")
 
 
-def as_json(known: Overview, *, ascii_only: bool) -> str:
+def as_json(known: Overview, findings: Iterable[Finding], *, ascii_only: bool) -> str:
     """Return the whole document as text; text from files holds no control characters."""
-    return json.dumps(document(known), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return json.dumps(document(known, findings), indent=2, ensure_ascii=ascii_only, allow_nan=False)
 
 
-def document(known: Overview) -> Json:
+def document(known: Overview, findings: Iterable[Finding]) -> Json:
     """Return the document as plain dicts, lists, strings and finite numbers."""
     metrics: dict[str, list[Json]] = {dimension: [] for dimension in _DIMENSIONS}
     for figure in known.figures():
         metrics[figure.dimension].append(_figure(figure))
-    return {"schema": SCHEMA, "profile": _profile(known), "metrics": metrics, "findings": []}
+    return {
+        "schema": SCHEMA,
+        "profile": _profile(known),
+        "metrics": metrics,
+        "findings": [_finding(finding) for finding in findings],
+    }
 
 
 def _profile(known: Overview) -> Json:
@@ -112,6 +120,37 @@ def _place(place: Place) -> Json:
         for key, value in keys.items()
         if value is not None
     }
+
+
+def _finding(found: Finding) -> Json:
+    window = None
+    if found.window is not None:
+        begin, end = map(micros, found.window)
+        window = {"start": iso(begin), "end": iso(end)}
+    return {
+        "id": found.id,
+        "dimension": found.dimension,
+        "severity": found.severity,
+        "subject": {
+            key: visible(value) if isinstance(value, str) else value for key, value in found.subject.items()
+        },
+        "window": window,
+        "metric": found.metric,
+        "value": _finite(found.value),
+        "threshold": _finite(found.threshold),
+        "p_value": None if found.p_value is None else _finite(found.p_value),
+        "cost": _cost(found.cost),
+        "message": visible(found.message),
+        "advice": visible(found.advice),
+        "evidence": visible(found.evidence),
+        "consequences": [_finding(consequence) for consequence in found.consequences],
+    }
+
+
+def _cost(cost: Cost) -> Json:
+    if cost.value is None or not math.isfinite(cost.value):
+        return {"value": None, "unit": None, "reason": visible(cost.text)}
+    return {"value": cost.value, "unit": cost.unit, "text": visible(cost.text)}
 
 
 def iso(time: int | None) -> str | None:

@@ -1,11 +1,28 @@
-"""The overview as plain text, for pipes, logs and terminals without a screen: no escape sequences."""
+"""Findings and overview as plain text, for pipes, logs and poor terminals: no escape sequences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from lbtui.analysis.overview import expert_shape, identity, when
+from lbtui.analysis.overview import expert_shape, figures_of_balance, identity, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
+from lbtui.findings import Finding
+from lbtui.findings.pictures import Drawn, Picture
+from lbtui.findings.words import (
+    DIMENSIONS,
+    MARKS,
+    consequence_words,
+    cost_words,
+    figure_words,
+    formula_words,
+    is_even,
+    is_imbalance,
+    is_said_elsewhere,
+    short_hosts,
+    subject_words,
+    window_sentence,
+    window_words,
+)
 from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
@@ -15,14 +32,16 @@ from lbtui.text import _, visible
 _LANE = 40
 
 
-def as_text(known: Overview, *, ascii_only: bool) -> str:
+def as_text(known: Overview, findings: Sequence[Drawn], *, ascii_only: bool) -> str:
     """Return the report, a fact a line, ending in a line break."""
     caps = Capabilities("none", unicode=not ascii_only)
-    return "".join(f"{printable(line, caps)}\n" for line in _report(known, caps))
+    return "".join(f"{printable(line, caps)}\n" for line in _report(known, findings, caps))
 
 
-def _report(known: Overview, caps: Capabilities) -> Iterator[str]:
+def _report(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Iterator[str]:
     yield identity(known)
+    yield ""
+    yield from _findings(known, findings, caps)
     yield ""
     yield from _facts(known)
     yield ""
@@ -48,6 +67,57 @@ def _report(known: Overview, caps: Capabilities) -> Iterator[str]:
         yield ""
         yield _("Notes on the data")
         yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
+
+
+def _findings(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Iterator[str]:
+    imbalances = [d for d in findings if is_imbalance(d.finding)]
+    hosts = short_hosts(known.hosts)
+    yield _("Findings, most severe first and within that most costly first")
+    if is_even([d.finding for d in findings]):
+        yield "  " + _("no imbalance found")
+        yield from (f"      {words}" for words in figures_of_balance(known))
+    for found in imbalances:
+        yield from _finding(found, hosts, caps)
+    for found in findings:
+        if not is_imbalance(found.finding) and not is_said_elsewhere(found.finding):
+            yield f"   {MARKS['info']}  {found.finding.message} {found.finding.advice}"
+
+
+def _finding(found: Drawn, hosts: dict[str, str], caps: Capabilities) -> Iterator[str]:
+    finding = found.finding
+    parts = [
+        subject_words(finding, hosts),
+        figure_words(finding),
+        window_words(finding),
+        cost_words(finding),
+    ]
+    yield f"  {MARKS[finding.severity]:>2}  {DIMENSIONS[finding.dimension]:<4} " + " · ".join(parts)
+    yield f"      {finding.message}"
+    if found.picture is not None:
+        yield f"      {_lane(found.picture, caps)}"
+    yield from (f"      {label:<9} {text}" for label, text in explained(finding))
+    for consequence in finding.consequences:
+        yield "      " + _("so also   {finding}").format(finding=consequence_words(consequence, hosts))
+        yield f"                {consequence.message}"
+
+
+def explained(finding: Finding) -> list[tuple[str, str]]:
+    """Return what stands under a finding's message: a label and a sentence each."""
+    return [
+        (_("id"), finding.id),
+        (_("metric"), formula_words(finding)),
+        (_("when"), window_sentence(finding)),
+        (_("cost"), finding.cost.text),
+        (_("try"), finding.advice),
+        (_("evidence"), finding.evidence),
+    ]
+
+
+def _lane(picture: Picture, caps: Capabilities) -> str:
+    lane = plain([sparkline(picture.own.values, caps=caps, width=_LANE, low=0.0, high=picture.high)])
+    return f"{lane:<{_LANE}}  " + _("{quantity} · one value: {column}").format(
+        quantity=picture.quantity, column=picture.column
+    )
 
 
 def _formula(name: Formula) -> str:

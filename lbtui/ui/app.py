@@ -27,6 +27,7 @@ from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.selection import Selection
 
 if TYPE_CHECKING:
+    from lbtui.findings import Thresholds
     from lbtui.profile import Profile
     from lbtui.ui.pane import Pane
 
@@ -73,11 +74,12 @@ class LbtuiApp(App[int]):
 
         sentence: str
 
-    def __init__(self, path: Path, caps: Capabilities) -> None:
+    def __init__(self, path: Path, caps: Capabilities, thresholds: Thresholds | None = None) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self.path = path
         self.caps = caps
+        self.thresholds = thresholds  # of the findings; None is the defaults
         self.profile: Profile | None = None
         self.selection = Selection()
         self.failure: str | None = None

@@ -1,0 +1,195 @@
+"""Findings and overview as a Markdown page for a ticket, with the lanes in characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+from lbtui.analysis.overview import figures_of_balance, shapes, when
+from lbtui.analysis.overview_lines import clock
+from lbtui.analysis.overview_model import FORMULAS, Overview
+from lbtui.findings import Finding
+from lbtui.findings.pictures import Drawn, Picture, micros
+from lbtui.findings.words import (
+    DIMENSIONS,
+    MARKS,
+    cost_words,
+    figure_words,
+    is_even,
+    is_imbalance,
+    is_said_elsewhere,
+    short_hosts,
+    subject_words,
+    window_words,
+)
+from lbtui.profile import ZONE_NAME
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.lanes import sparkline
+from lbtui.render.text import fit, number, plain, printable
+from lbtui.report.as_text import explained
+from lbtui.text import _, visible
+
+_LANE, _NAME = 60, 20
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#])")
+
+
+def as_markdown(known: Overview, findings: Sequence[Drawn], *, ascii_only: bool) -> str:
+    """Return the page, ending in a line break; nothing from a file can act as Markdown or HTML."""
+    caps = Capabilities("none", unicode=not ascii_only)
+    return "".join(f"{printable(line, caps).rstrip()}\n" for line in _page(known, findings, caps))
+
+
+def escaped(text: str) -> str:
+    """Return text that reads as it stands where Markdown is expected, in one line."""
+    return _SPECIAL.sub(r"\\\1", visible(text))
+
+
+def _page(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Iterator[str]:
+    imbalances = [d for d in findings if is_imbalance(d.finding)]
+    hosts = short_hosts(known.hosts)
+    yield "# " + _("Load imbalance of {name}").format(name=escaped(known.name))
+    yield ""
+    yield from _profile(known)
+    yield ""
+    yield "## " + _("Findings")
+    yield ""
+    if is_even([d.finding for d in findings]):
+        yield _("No imbalance found.")
+        yield ""
+        yield from (f"- {escaped(words)}" for words in figures_of_balance(known))
+        yield ""
+    if imbalances:
+        yield from _table([d.finding for d in imbalances], hosts)
+    for place, found in enumerate(imbalances, 1):
+        yield ""
+        yield from _finding(place, found, hosts, caps)
+    yield ""
+    yield "## " + _("Load")
+    yield ""
+    yield from _fenced(_loads(known, caps))
+    yield ""
+    yield from (f"- {escaped(FORMULAS[name])}" for name in dict.fromkeys(f.formula for f in known.figures()))
+    yield from _data(known, [d.finding for d in findings])
+
+
+def _profile(known: Overview) -> Iterator[str]:
+    yield "- " + _("path: {path}").format(path=escaped(known.path))
+    if known.hosts:
+        yield "- " + _("hosts: {hosts}").format(hosts=escaped(", ".join(known.hosts)))
+    if known.window:
+        yield "- " + _("window: {window} {zone}").format(window=when(known.window), zone=ZONE_NAME)
+    if found := shapes(known):
+        yield "- " + escaped(" · ".join(found))
+
+
+def _table(findings: Sequence[Finding], hosts: dict[str, str]) -> Iterator[str]:
+    heads = ("", _("load"), _("where"), _("what"), _("when"), _("cost"))
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for finding in findings:
+        cells = (
+            MARKS[finding.severity],
+            DIMENSIONS[finding.dimension],
+            subject_words(finding, hosts),
+            figure_words(finding),
+            window_words(finding),
+            cost_words(finding),
+        )
+        yield f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _finding(place: int, found: Drawn, hosts: dict[str, str], caps: Capabilities) -> Iterator[str]:
+    finding = found.finding
+    title = f"{subject_words(finding, hosts)}: {figure_words(finding)}"
+    yield f"### {place}. {escaped(title)}"
+    yield ""
+    yield f"**{_severity(finding)}** {escaped(finding.message)}"
+    yield ""
+    if found.picture is not None:
+        yield from _fenced(_lanes(found.picture, finding, caps))
+        yield ""
+    yield from (f"- {label}: {escaped(text)}" for label, text in explained(finding))
+    if finding.consequences:
+        yield "- " + _("what follows from it:")
+    for consequence in finding.consequences:
+        yield f"  - **{_severity(consequence)}** {escaped(consequence.id)}: {escaped(consequence.message)}"
+
+
+def _severity(finding: Finding) -> str:
+    names = {"critical": _("Critical."), "warning": _("Warning."), "info": _("Remark.")}
+    return names[finding.severity]
+
+
+def _lanes(picture: Picture, finding: Finding, caps: Capabilities) -> Iterator[str]:
+    """Yield a line per lane, the finding's own marked, then the axis and where the finding's window lies."""
+    yield _("{quantity} · 0 to {high}").format(quantity=picture.quantity, high=number(picture.high))
+    for strip in picture.strips:
+        mark = ">" if strip.own and len(picture.strips) > 1 else " "
+        lane = plain([sparkline(strip.values, caps=caps, width=_LANE, low=0.0, high=picture.high)])
+        yield f"{mark} {_named(strip.name, caps)} {lane}"
+    before = " " * (_NAME + 3)
+    count = len(picture.own.values)
+    columns = min(_LANE, count)
+    first, last = "0", str(count - 1)
+    if picture.at is not None:
+        yield before + " " * (picture.at * columns // count) + "^"
+    if picture.span is not None:
+        first, last = map(clock, picture.span)
+        if finding.window is not None:
+            yield before + _underlined(picture.span, finding, columns)
+    gap = columns - len(first) - len(last)
+    yield before + (f"{first}{' ' * gap}{last}" if gap > 0 else f"{first}–{last}")
+    yield before + _("one value: {column}").format(column=picture.column)
+
+
+def _named(name: str, caps: Capabilities) -> str:
+    # By cells: a lane begins in the same column whatever the script.
+    text = plain([fit(name, _NAME, caps=caps)])
+    return text + " " * (_NAME - cell_len(text))
+
+
+def _underlined(span: tuple[int, int], finding: Finding, columns: int) -> str:
+    assert finding.window is not None
+    begin, end = (
+        min(max((micros(t) - span[0]) * columns // (span[1] - span[0]), 0), columns) for t in finding.window
+    )
+    return " " * begin + "^" * max(end - begin, 1)
+
+
+def _loads(known: Overview, caps: Capabilities) -> Iterator[str]:
+    for line in known.lines:
+        name = _named(line.label, caps)
+        if not line.values:
+            yield f"{name} " + _("no data: {why}").format(why=line.absent)
+            continue
+        lane = plain([sparkline(line.values, caps=caps, width=_LANE)])
+        yield f"{name} {lane:<{_LANE}} {line.headline} {line.beside}".rstrip()
+
+
+def _fenced(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines as a code block whose fence is longer than any run of backticks in them."""
+    kept = [visible(line) for line in lines]
+    longest = max((len(run) for line in kept for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield fence + "text"
+    yield from kept
+    yield fence
+
+
+def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
+    remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
+    if remarks or known.notes:
+        yield ""
+        yield "## " + _("Notes on the data")
+        yield ""
+        yield from (f"- {escaped(f'{finding.message} {finding.advice}')}" for finding in remarks)
+        yield from (f"- {escaped(f'{note.file}: {note.text}')}" for note in known.notes)
+    if known.missing:
+        yield ""
+        yield "## " + _("Missing")
+        yield ""
+        for missing in known.missing:
+            text = f"{missing.what}: {missing.reason}. {missing.how_to_collect}"
+            yield f"- {escaped(text)}"
