@@ -117,7 +117,7 @@ def _without_empty(lane: Lane) -> Lane:
 
 def bin_edges(begin: int, end: int, columns: int) -> Micros:
     """Return `columns` + 1 edges that divide [begin, end) evenly."""
-    return begin + np.arange(columns + 1, dtype=np.int64) * max(end - begin, columns) // columns
+    return begin + np.arange(columns + 1, dtype=np.int64) * max(end - begin, columns) // max(columns, 1)
 
 
 def idle_as_zero(lanes: Sequence[Lane], busy: Sequence[Lane], begin: int, end: int) -> list[Lane]:

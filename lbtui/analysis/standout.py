@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,15 +48,27 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
     A place is the interval that maximises Σ excess / √bins, the likelihood-ratio scan for a shifted mean
     in noise: a short spike needs to be higher than a long one, a long one covers no more than it fills.
     """
-    lanes, bins = excess.shape
+    bins = excess.shape[1]
     waiting: list[tuple[float, int, int, int, Standout]] = []
 
-    def search(lane: int, begin: int, end: int) -> None:
-        if end > begin and (found := _best(excess[lane], lane, begin, end)).score > 0:
-            heapq.heappush(waiting, (-found.score, lane, begin, end, found))
+    def keep(found: Standout, begin: int, end: int) -> None:
+        if found.score > 0:
+            heapq.heappush(waiting, (-found.score, found.lane, begin, end, found))
 
-    for lane in range(lanes):
-        search(lane, 0, bins)
+    def search(lane: int, begin: int, end: int) -> None:
+        if end > begin:
+            (found,) = _best(excess[lane : lane + 1, begin:end])
+            shifted = replace(
+                found,
+                lane=lane,
+                first=found.first + begin,
+                last=found.last + begin,
+                centre=found.centre + begin,
+            )
+            keep(shifted, begin, end)
+
+    for found in _best(excess):
+        keep(found, 0, bins)
     places: list[Standout] = []
     while waiting and len(places) < limit:
         _score, _lane, begin, end, place = heapq.heappop(waiting)
@@ -68,23 +80,30 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
 
 def lane_scores(excess: Floats) -> list[float]:
     """Return each lane's best score of `standouts`: how far it stands out at its worst; 0 if nowhere."""
-    bins = excess.shape[1]
-    if not bins:
-        return [0.0] * len(excess)
-    return [max(0.0, _best(row, lane, 0, bins).score) for lane, row in enumerate(excess)]
+    return [max(0.0, found.score) for found in _best(excess)] or [0.0] * len(excess)
 
 
-def _best(row: Floats, lane: int, begin: int, end: int) -> Standout:
-    total = np.concatenate([[0.0], np.cumsum(row[begin:end])])
-    best = (-np.inf, 0, 1)
-    for length in range(1, end - begin + 1):
-        sums = total[length:] - total[:-length]
-        at = int(sums.argmax())
-        score = float(sums[at]) / length**0.5
-        if score > best[0]:
-            best = (score, at, length)
-    score, at, length = best
-    first, last = begin + at, begin + at + length
-    gathered = np.cumsum(row[first:last])
-    centre = first + int(np.argmax(gathered >= gathered[-1] / 2))
-    return Standout(lane, first, last, centre, score / length**0.5, score)
+def _best(excess: Floats) -> list[Standout]:
+    """Return each lane's best interval; none where there are no bins."""
+    lanes, bins = excess.shape
+    if not bins or not lanes:
+        return []
+    total = np.zeros((lanes, bins + 1))
+    np.cumsum(excess, axis=1, out=total[:, 1:])
+    every = np.arange(lanes)
+    best, first, length = np.full(lanes, -np.inf), np.zeros(lanes, int), np.ones(lanes, int)
+    for bins_long in range(1, bins + 1):
+        sums = total[:, bins_long:] - total[:, :-bins_long]
+        at = sums.argmax(axis=1)
+        score = sums[every, at] / bins_long**0.5
+        better = score > best
+        best, first = np.where(better, score, best), np.where(better, at, first)
+        length = np.where(better, bins_long, length)
+    found = []
+    for lane in range(lanes):
+        begin, end = int(first[lane]), int(first[lane] + length[lane])
+        gathered = np.cumsum(excess[lane, begin:end])
+        centre = begin + int(np.argmax(gathered >= gathered[-1] / 2))
+        score = float(best[lane])
+        found.append(Standout(lane, begin, end, centre, score / (end - begin) ** 0.5, score))
+    return found

@@ -40,8 +40,9 @@ from lbtui.ui.panes.dp_round import round_text, round_title
 from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
 from lbtui.ui.selection import Selection
 
-# Above so many steps, lanes are computed in a worker while the last picture stays.
+# Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
 _AT_ONCE = 20_000
+_LANES_AT_ONCE = 32
 _KEPT = 32
 _WORK, _ROUND = "dp-work", "dp-round"
 
@@ -352,7 +353,8 @@ class DpPane(Pane):
         self.state = replace(self.state, metric=chosen.key)
         if chosen.key not in self._measured:
             frame = self.profile.loaded().get(chosen.frame)
-            if frame is None or frame.frame.height > _AT_ONCE or self._data.size > _AT_ONCE:
+            sizes = (self._data.size, 0 if frame is None else frame.frame.height)
+            if frame is None or max(sizes) > _AT_ONCE or len(self._data.domains) > _LANES_AT_ONCE:
                 self.load()
                 return
             self._measured[chosen.key] = measure(chosen, self._data, frame.frame)

@@ -173,7 +173,7 @@ def zoomed(state: DpState, data: DpData, factor: float) -> DpState:
     length = max(_LEAST_WINDOW, round((end - begin) * factor))
     if length >= data.end - data.begin:
         return replace(state, window=None)
-    left = round((state.time - begin) / (end - begin) * length)
+    left = (state.time - begin) * length // (end - begin)
     begin = max(data.begin, min(state.time - left, data.end - length))
     return replace(state, window=(begin, begin + length))
 

@@ -232,8 +232,9 @@ def _gap_row(at: Layout, cursor: int, width: int, caps: Capabilities) -> Row:
 def _label(host: str, name: str, at: Layout, current: bool, caps: Capabilities) -> Row:
     room = at.label - len(name) - 1
     style = palette.cursor(caps) if current else Style()
-    if room < 3:
-        return fit(name, at.label, caps=caps, style=style)
+    # Two letters of a host say nothing; a short one whole does.
+    if room < 1 or (room < 3 and len(host) > room):
+        return fit(name, at.label, align="right", caps=caps, style=style)
     return [*fit(host, room, caps=caps, style=palette.dim(caps)), Segment(" "), Segment(name, style)]
 
 
@@ -374,8 +375,8 @@ def reading_rows(
     domain = measured.domains[index]
     head = f"{format_time(instant(state.time), 3)} · {domain.name}"
     parts = [*_step_words(data, state), *_column_words(measured, view, state, index)]
-    parts += _evenness_words(measured, view, state, domain.instance)
     parts += _place_words(measured, state)
+    parts += _evenness_words(measured, view, state, domain.instance)
     if measured.metric.frame != "steps":
         now = number(measured.lanes[index].at(state.time))
         parts.insert(0, f"{measured.metric.label} {now}")

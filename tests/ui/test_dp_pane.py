@@ -1,0 +1,188 @@
+"""The DP pane in the app: keys, workers and the shared selection."""
+
+import asyncio
+import csv
+from pathlib import Path
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.pages import TextPage
+from lbtui.ui.panes.dp import DpPane
+from tests.sources.recorded import CSV_ONLY, lay_out
+
+DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
+
+
+class Driven:
+    """The app on its DP pane, settled after every key."""
+
+    def __init__(self, app, pilot):
+        self.app, self.pilot = app, pilot
+
+    @property
+    def pane(self):
+        return self.app.screen_stack[0].query_one(DpPane)
+
+    async def settle(self):
+        for _round in range(3):
+            await self.pilot.pause()
+            await self.app.workers.wait_for_complete()
+        await self.pilot.pause()
+
+    async def press(self, *keys):
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    def text(self):
+        return [
+            "".join(segment.text for segment in self.pane.render_line(y)).rstrip()
+            for y in range(self.pane.size.height)
+        ]
+
+
+def drive(folder, script, size=(140, 40), before=None):
+    async def run():
+        app = LbtuiApp(folder, Capabilities("256"))
+        async with app.run_test(size=size) as pilot:
+            driven = Driven(app, pilot)
+            await driven.settle()
+            if before:
+                app.select(**before)
+            await driven.press("2")
+            await script(driven)
+
+    asyncio.run(run())
+
+
+def test_one_key_shows_the_fault_and_every_metric_answers():
+    async def script(driven):
+        text = driven.text()
+        assert text[0].startswith(" batch size")
+        assert any("outstanding place 1 of " in line for line in text)
+        assert driven.app.selection.domain == "mindie-server-d0/dp5"
+        seen = []
+        for _metric in range(10):
+            await driven.press("m")
+            seen.append(driven.text()[0].split(" · ")[0].strip())
+            assert any("dp5" in line for line in driven.text())
+        assert len(set(seen)) == 10
+        assert seen[-1] == "batch size"
+        assert "kv" in driven.app.profile.loaded()
+
+    drive(DEMO, script)
+
+
+def test_kv_is_read_only_when_asked_for(tmp_path):
+    async def script(driven):
+        # The Overview reads everything in the course of time; as if it had not come so far.
+        driven.app.profile._kept.pop("kv")
+        await driven.press("m", "m")
+        assert driven.text()[0].startswith(" decode batch size")
+        assert "kv" not in driven.app.profile.loaded()
+        await driven.press("m")
+        assert driven.text()[0].startswith(" KV cache usage")
+        assert "kv" in driven.app.profile.loaded()
+
+    drive(lay_out(tmp_path, *CSV_ONLY), script)
+
+
+def test_enter_reads_the_rounds_requests(tmp_path):
+    folder = lay_out(tmp_path, *CSV_ONLY)
+
+    async def script(driven):
+        await driven.press("enter")
+        page = driven.app.screen
+        assert isinstance(page, TextPage)
+        text = page._text.plain
+        time = driven.app.selection.time
+        rank = int(driven.app.selection.domain.rsplit("dp", 1)[1])
+        with (folder / "batch.csv").open() as file:
+            running = [
+                r
+                for r in csv.DictReader(file)
+                if r["name"] != "BatchSchedule"
+                and int(float(r["dp_rank"])) == rank
+                and float(r["start_time(ms)"]) <= time <= float(r["end_time(ms)"])
+            ]
+        (found,) = running
+        ids = [part.split("'")[1] for part in found["res_list"].split("'rid': ")[1:]]
+        assert len(ids) == round(float(found["batch_size"])) > 1
+        assert [line.split()[0] for line in text.rstrip().split("\n")[-len(ids) :]] == ids
+        await driven.press("escape")
+        assert not isinstance(driven.app.screen, TextPage)
+
+    drive(folder, script)
+
+
+def test_zoom_cursor_and_lane_are_shared_and_escape_goes_out():
+    async def script(driven):
+        selection = driven.app.selection
+        assert selection.window is None
+        await driven.press("plus", "plus", "right", "l", "j")
+        inner = driven.app.selection
+        begin, end = inner.window
+        assert begin <= inner.time < end
+        assert (end - begin) * 3 < driven.pane._data.end - driven.pane._data.begin
+        assert inner.time > selection.time
+        assert inner.domain == "mindie-server-d0/dp6"
+        await driven.press("c")
+        assert "against forward_iter" in driven.text()[0]
+        assert any("dp0" in line and "dp7" in line for line in driven.text()[:4])
+        await driven.press("escape")
+        assert driven.app.selection.window == inner.window
+        assert driven.text()[0].startswith(" batch size ·")
+        await driven.press("escape")
+        assert driven.app.selection.window is None
+
+    drive(DEMO, script)
+
+
+def test_what_is_selected_elsewhere_is_followed_before_and_after():
+    async def script(driven):
+        data = driven.pane._data
+        assert driven.app.selection.domain == "mindie-server-p0/dp1"
+        assert driven.pane.state.domain == "mindie-server-p0/dp1"
+        assert any(" dp1 " in line and "10:00:" in line for line in driven.text()[-9:])
+        window = (data.begin + 10_000_000, data.begin + 20_000_000)
+        driven.app.select(window=window, time=window[0] + 1, domain="mindie-server-d0/dp2")
+        await driven.settle()
+        state = driven.pane.state
+        assert (state.window, state.time, state.domain) == (window, window[0] + 1, "mindie-server-d0/dp2")
+        driven.app.select(domain="no such domain", window=(0, 10))
+        await driven.settle()
+        assert (driven.pane.state.domain, driven.pane.state.window) == ("mindie-server-d0/dp2", None)
+
+    drive(DEMO, script, before={"domain": "mindie-server-p0/dp1"})
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    async def script(driven):
+        assert driven.text()[0].startswith(" batch size")
+        await driven.press("m", "m", "m")
+        text = "\n".join(driven.text())
+        assert "kvcache.csv" in text
+        assert 'collect domain "KVCache"' in text
+        await driven.press("right", "enter", "plus", "n", "c", "c", "a", "s", "M")
+        assert driven.text()[0].startswith(" decode batch size")
+
+    drive(lay_out(tmp_path, "csv_only/forward.csv", "csv_only/batch.csv"), script, size=(80, 24))
+
+
+def test_a_profile_without_dp_data_takes_every_key(tmp_path):
+    async def script(driven):
+        await driven.press("m", "a", "s", "c", "right", "down", "n", "plus", "0", "enter", "M")
+        assert "forward.csv" in "\n".join(driven.text())
+        assert driven.app.selection.domain is None
+
+    drive(lay_out(tmp_path, "csv_only/request.csv"), script, size=(80, 24))
+
+
+def test_a_click_moves_the_cursor():
+    async def script(driven):
+        y = next(i for i, line in enumerate(driven.text()) if " dp7 " in line)
+        await driven.pilot.click(DpPane, offset=(60, y))
+        await driven.settle()
+        assert driven.pane.state.domain == "mindie-server-d0/dp7"
+
+    drive(DEMO, script)
