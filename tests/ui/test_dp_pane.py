@@ -115,6 +115,16 @@ def test_enter_reads_the_rounds_requests(tmp_path):
     drive(folder, script)
 
 
+def test_a_lesser_place_at_the_very_beginning_does_not_hold_the_cursor(tmp_path):
+    """In vllm_small dp0 stands out a little in its first steps; dp1 was doubled from 2 s to 4 s."""
+
+    async def script(driven):
+        assert driven.app.selection.domain == "vllm/dp1"
+        assert 2e6 < driven.app.selection.time - driven.pane._data.begin < 4e6
+
+    drive(lay_out(tmp_path, "vllm_small/batch.csv", "vllm_small/forward.csv"), script)
+
+
 def test_zoom_cursor_and_lane_are_shared_and_escape_goes_out():
     async def script(driven):
         selection = driven.app.selection

@@ -28,6 +28,7 @@ from lbtui.ui.panes.dp_chart import MOST_LINES, chart_key, chart_rows, chart_sta
 from lbtui.ui.panes.dp_data import dp_data, measure, scene
 from lbtui.ui.panes.dp_layout import (
     DpState,
+    at_place,
     hit,
     lane_moved,
     lane_order,
@@ -97,7 +98,7 @@ def started(data, measured, **more):
     state = DpState(
         metric=measured.metric.key, domain=measured.domains[0].key if measured.domains else "", **more
     )
-    return place_moved(replace(state, time=data.begin), data, measured, 0)
+    return at_place(replace(state, time=data.begin), data, measured, 0)
 
 
 def picture(data, measured, state, width, height, caps=CAPS):
@@ -381,6 +382,17 @@ def test_places_go_round():
     assert seen[0] == seen[-1]
     assert len(set(seen)) == len(measured.places)
     assert place_moved(state, data, measured, -1).time == measured.places[-1].centre
+    nowhere = replace(state, time=data.end - 1, domain=measured.domains[0].key)
+    assert place_moved(nowhere, data, measured, 1).time == measured.places[0].centre
+    assert place_moved(nowhere, data, measured, -1).time == measured.places[-1].centre
+
+
+def test_a_lesser_place_at_the_very_beginning_does_not_hold_the_cursor():
+    rows = [step("node-d-0", 0, t, t + 1000, 3 if t < 2000 else 2) for t in range(0, 20_000, 1000)]
+    rows += [step("node-d-1", 1, t, t + 1000, 8 if t > 9000 else 2) for t in range(0, 20_000, 1000)]
+    data, measured = made(rows)
+    assert {p.lane for p in measured.places} == {0, 1}
+    assert started(data, measured).domain == "node-d/dp1"
 
 
 def test_a_click_hits_what_is_drawn_there():

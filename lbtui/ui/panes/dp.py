@@ -26,6 +26,7 @@ from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, instant, me
 from lbtui.ui.panes.dp_help import help_of
 from lbtui.ui.panes.dp_layout import (
     DpState,
+    at_place,
     hit,
     lane_moved,
     layout,
@@ -148,7 +149,7 @@ class DpPane(Pane):
     def _start(self, data: DpData, measured: Measured) -> None:
         chosen = self.selection
         state = replace(self.state, domain=data.domains[0].key, time=data.begin)
-        state = place_moved(state, data, measured, 0)
+        state = at_place(state, data, measured, 0)
         if chosen.domain is not None and measured.index(chosen.domain) is not None:
             state = replace(state, domain=chosen.domain)
             own = [p for p in measured.places if measured.domains[p.lane].key == chosen.domain]

@@ -195,12 +195,21 @@ def scrolled(state: DpState, measured: Measured, shown: int) -> DpState:
 
 
 def place_moved(state: DpState, data: DpData, measured: Measured, by: int) -> DpState:
-    """Return the state with the cursor at the place `by` ranks further among those that stand out."""
+    """Return the state with the cursor at the place `by` ranks further among those that stand out.
+
+    From where nothing stands out it goes to the first, or back to the last.
+    """
+    here = place_here(state, measured)
+    if here is None:
+        here = -1 if by > 0 else 0
+    return at_place(state, data, measured, here + by)
+
+
+def at_place(state: DpState, data: DpData, measured: Measured, rank: int) -> DpState:
+    """Return the state with the cursor at the place of this rank, counted round; as it was without any."""
     if not measured.places:
         return state
-    here = place_here(state, measured)
-    rank = (here + by) % len(measured.places) if here is not None else 0
-    place = measured.places[rank]
+    place = measured.places[rank % len(measured.places)]
     return reaching(replace(state, time=place.centre, domain=measured.domains[place.lane].key), data)
 
 
