@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from lbtui.findings.model import Finding
 
+_Rule = Callable[[Finding, Finding, "_Scene"], bool]
 
-def explained(findings: list[Finding]) -> list[Finding]:
-    """Return the causes, each with its consequences; a consequence goes with its first cause."""
+
+class _Scene:
+    """All findings and how many DP domains each instance has."""
+
+    def __init__(self, findings: Sequence[Finding], domains: Mapping[str, int]) -> None:
+        self.findings = findings
+        self.domains = domains
+
+    def domains_out_of_blocks(self, instance: object) -> int:
+        """Return how many domains of an instance are at their last KV blocks."""
+        return sum(f.id == "kv.exhausted" and f.subject.get("instance") == instance for f in self.findings)
+
+
+def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[Finding]:
+    """Return the causes, each with what follows from it, that once and under its first cause.
+
+    `domains` is the number of DP domains of each instance.
+    """
+    scene = _Scene(findings, domains)
     causes: list[Finding] = []
     following: dict[int, list[Finding]] = {}
     for finding in findings:
-        cause = next((c for c in findings if c is not finding and _explains(c, finding, findings)), None)
+        cause = next((c for c in findings if c is not finding and _explains(c, finding, scene)), None)
         if cause is None:
             causes.append(finding)
         else:
@@ -27,42 +47,70 @@ def _with_rest(finding: Finding, following: dict[int, list[Finding]]) -> list[Fi
     return [finding, *rest]
 
 
-def _explains(cause: Finding, effect: Finding, findings: list[Finding]) -> bool:
+def _explains(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     rule = _RULES.get((cause.id, effect.id))
-    return rule is not None and rule(cause, effect)
+    return rule is not None and rule(cause, effect, scene)
 
 
-def _same_domain(cause: Finding, effect: Finding) -> bool:
+def _same_instance(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    return cause.subject.get("instance") == effect.subject.get("instance")
+
+
+def _same_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
     keys = ("instance", "host", "dp_rank")
     return all(cause.subject.get(k) == effect.subject.get(k) for k in keys) and cause.overlaps(effect)
 
 
-def _same_instance(cause: Finding, effect: Finding) -> bool:
-    return cause.subject.get("instance") == effect.subject.get("instance")
+def _only_peer(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """A domain short of KV blocks takes fewer requests; beside such peers alone, any batch looks large."""
+    instance = effect.subject.get("instance")
+    others = scene.domains.get(str(instance), 0) - scene.domains_out_of_blocks(instance)
+    return (
+        _same_instance(cause, effect, scene)
+        and cause.subject.get("dp_rank") != effect.subject.get("dp_rank")
+        and cause.overlaps(effect)
+        and others <= 1
+    )
 
 
-def _other_domain(cause: Finding, effect: Finding) -> bool:
-    """A domain short of KV blocks takes fewer requests, so that its peers carry more."""
-    return _same_instance(cause, effect) and cause.subject.get("dp_rank") != effect.subject.get("dp_rank")
+def _card_of_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """A domain is as slow as its slowest card."""
+    return "prof_id" in cause.subject and "prof_id" not in effect.subject and _same_domain(cause, effect, scene)
 
 
-def _decode_node(cause: Finding, effect: Finding) -> bool:
-    """More requests for a D domain come through its node."""
+def _decode_node(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """More requests for a decode domain come through its node."""
     return effect.subject.get("role") == "decode" and cause.overlaps(effect)
 
 
-def _same_rank(cause: Finding, effect: Finding) -> bool:
-    return _same_instance(cause, effect) and cause.subject.get("rank") == effect.subject.get("rank")
+def _prefill_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """A prefill node's domains prefill what it gets."""
+    return cause.subject.get("role") == effect.subject.get("role") == "prefill" and cause.overlaps(effect)
 
 
-_RULES = {
+def _expert_on_rank(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """A hot expert makes its rank hot where it is hot in all layers and stays on that rank."""
+    return (
+        _same_instance(cause, effect, scene)
+        and "layer" not in cause.subject
+        and "rank" in cause.subject
+        and cause.subject["rank"] == effect.subject.get("rank")
+    )
+
+
+_RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.batch_size.skew", "dp.queue.skew"): _same_domain,
     ("dp.batch_size.skew", "kv.skew"): _same_domain,
     ("dp.batch_size.skew", "kv.exhausted"): _same_domain,
     ("dp.batch_size.skew", "pd.node.skew"): _decode_node,
+    ("dp.straggler", "dp.straggler"): _card_of_domain,
+    ("pd.node.skew", "dp.batch_size.skew"): _prefill_domain,
+    ("pd.node.skew", "dp.queue.skew"): _prefill_domain,
+    ("kv.exhausted", "dp.batch_size.skew"): _only_peer,
     ("kv.exhausted", "dp.queue.skew"): _same_domain,
     ("kv.exhausted", "kv.skew"): _same_domain,
     ("kv.skew", "dp.queue.skew"): _same_domain,
+    ("ep.expert.hot", "ep.rank.hot"): _expert_on_rank,
     ("ep.rank.hot", "ep.skew"): _same_instance,
     ("ep.rank.hot", "ep.eplb.ineffective"): _same_instance,
     ("ep.expert.hot", "ep.skew"): _same_instance,

@@ -20,8 +20,8 @@ from lbtui.analysis.data_parallel import (
     step_intervals,
 )
 from lbtui.analysis.imbalance import Floats
-from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_share
-from lbtui.analysis.lockstep import steps_together
+from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
+from lbtui.analysis.lockstep import Wait, steps_together, wait_for
 from lbtui.profile import Domain, FrameName, Loaded, Missing, Note
 from lbtui.profile.schema import TIME
 
@@ -34,12 +34,21 @@ class Binned:
     """Loads of one instance's domains in equal time bins: [domain, bin], idle time counted as 0."""
 
     domains: tuple[Domain, ...]
-    edges: np.ndarray  # µs
+    edges: Micros
     loads: Floats
+
+    @property
+    def seconds(self) -> float:
+        """The width of a bin."""
+        return float(self.edges[-1] - self.edges[0]) / 1e6 / self.loads.shape[1]
 
     def window(self, first: int, last: int) -> tuple[datetime, datetime]:
         """Return the times of bins [first, last)."""
         return instant(int(self.edges[first])), instant(int(self.edges[last]))
+
+
+def _micros(time: datetime) -> int:
+    return int(time.replace(tzinfo=timezone.utc).timestamp() * 1e6)
 
 
 def instant(micros: int) -> datetime:
@@ -91,6 +100,31 @@ class Evidence:
         }
 
     @cached_property
+    def arrivals(self) -> tuple[datetime, datetime] | None:
+        """The first and last time at which a request came in, None where no file tells."""
+        times = self.frame("requests")["arrival"].drop_nulls()
+        if times.is_empty():
+            times = self.steps.filter(pl.col("phase") == "prefill")["start"]
+        return (times.min(), times.max()) if len(times) > 1 else None  # type: ignore[return-value]
+
+    def wait_for(self, domain: Domain, window: tuple[datetime, datetime] | None) -> Wait | None:
+        """Return what the others wait for a domain in a window, None where they do not step together."""
+        together = self.lockstep.get(domain.instance)
+        if together is None:
+            return None
+        if window is not None:
+            together = together.filter(pl.col("start") >= window[0], pl.col("start") < window[1])
+        return wait_for(together, domain.key)
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """The role of each domain that only prefills or only decodes, by key; empty unless both exist."""
+        phases = self.steps.group_by("domain").agg(pl.col("phase").drop_nulls().unique())
+        alone = {str(key): kinds[0] for key, kinds in phases.iter_rows() if len(kinds) == 1}
+        roles = {key: kind for key, kind in alone.items() if kind in ("prefill", "decode")}
+        return roles if len(set(roles.values())) == 2 else {}
+
+    @cached_property
     def _intervals(self) -> pl.DataFrame:
         return step_intervals(self.steps)
 
@@ -110,19 +144,22 @@ class Evidence:
         """Return the lanes of a metric."""
         chosen: Metric = next(m for m in METRICS if m.key == key)
         window = self.window()
-        until = int(window[1].replace(tzinfo=timezone.utc).timestamp() * 1e6) if window else 0
+        until = _micros(window[1]) if window else 0
         return metric_lanes(chosen, self._intervals, self.frame("kv"), self.frame("queues"), domains, until)
 
     def binned(self, key: MetricKey, domains: list[Domain]) -> Binned | None:
-        """Return a metric of one instance's domains in bins while there is work, None without values.
+        """Return a metric of one instance's domains in bins while requests come in, None without values.
 
-        Bins hold some steps each; leading and trailing bins with fewer requests than domains are cut.
+        Bins hold some steps each. After the last arrival only leftovers remain, and which domain has them
+        is chance.
         """
         lanes = self.lanes(key, domains)
         spans = [(int(lane.starts[0]), int(lane.ends[-1])) for lane in lanes if len(lane.starts)]
         if len(spans) < 1:
             return None
         begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
+        if self.arrivals is not None and begin < _micros(self.arrivals[1]):
+            begin, end = max(begin, _micros(self.arrivals[0])), min(end, _micros(self.arrivals[1]))
         own = self.steps.filter(pl.col("domain").is_in([d.key for d in domains]))
         step = float(own["duration"].median() or 50.0) * 1000  # type: ignore[arg-type]
         bins = int(np.clip((end - begin) / (_STEPS_A_BIN * step), _FEWEST_BINS, _MOST_BINS))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.lanes import Lane, sampled
-from lbtui.analysis.scan import find_excess
-from lbtui.findings.dp import subject_of
+from lbtui.analysis.lanes import bin_edges, bin_lanes, sampled
+from lbtui.analysis.scan import ShuffledBlocks, find_excess
 from lbtui.findings.evidence import Evidence, instant
 from lbtui.findings.model import Cost, Finding
+from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
-from lbtui.text import _, visible
+from lbtui.text import _
+
+_BINS = 120
+_LEAST_MORE = 0.15  # of the blocks, beyond the peers' share in use
 
 
 def find_kv(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
@@ -26,8 +29,19 @@ def find_kv(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
         exhausted = [f for d in domains if d.key in pools for f in _exhausted(evidence, limits, d, pools)]
         yield from exhausted
         if len(pools) > 1:
-            yield from _uneven_pools(evidence, limits, domains, pools)
-            yield from _uneven_use(evidence, limits, domains, pools)
+            uneven = list(_uneven_pools(evidence, limits, domains, pools))
+            yield from uneven
+            small = [f.subject for f in uneven]
+            alike = [d for d in domains if d.key in pools and subject_of(evidence, d) not in small]
+            yield from _uneven_use(evidence, limits, alike)
+
+
+def held_back(evidence: Evidence, findings: Sequence[Finding]) -> set[str]:
+    """Return the keys of the domains that a pool smaller than their peers' has run out of blocks."""
+    out = [f.subject for f in findings if f.id == "kv.exhausted"]
+    small = [f.subject for f in findings if f.id == "kv.skew" and f.window is None]
+    subjects = {d.key: subject_of(evidence, d) for d in evidence.domains}
+    return {key for key, subject in subjects.items() if subject in out and subject in small}
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ def _exhausted(
         id="kv.exhausted",
         dimension="kv",
         severity="critical",
-        subject=subject_of(domain),
+        subject=subject_of(evidence, domain),
         window=window,
         metric="share of the run at the last KV blocks with requests waiting",
         value=share,
@@ -85,7 +99,7 @@ def _exhausted(
         message=_(
             "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share:.0%} of the "
             "run."
-        ).format(domain=_name(domain), lowest=lowest, total=pool.total, share=share)
+        ).format(domain=name_of(domain), lowest=lowest, total=pool.total, share=share)
         + _beside_peers(domain, pools),
         advice=_(
             "Find out why this domain has fewer blocks (npu memory left over at start, another process on "
@@ -134,14 +148,14 @@ def _uneven_pools(
             id="kv.skew",
             dimension="kv",
             severity="warning",
-            subject=subject_of(domain),
+            subject=subject_of(evidence, domain),
             window=None,
             metric="KV blocks owned / median of peers",
             value=ratio,
             threshold=limits.kv_pool_ratio,
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
             message=_("{domain} owns {total:,} KV blocks, its peers {others:,.0f} on the median.").format(
-                domain=_name(domain), total=pools[domain.key].total, others=median(others)
+                domain=name_of(domain), total=pools[domain.key].total, others=median(others)
             ),
             advice=_(
                 "Equal domains need equal pools: compare the memory left for KV on each card at start "
@@ -154,18 +168,21 @@ def _uneven_pools(
         )
 
 
-def _uneven_use(
-    evidence: Evidence, limits: Thresholds, domains: list[Domain], pools: dict[str, _Pool]
-) -> Iterator[Finding]:
-    """Blocks used far above the peers' for a while, when equal pools are well filled."""
-    known = [d for d in domains if d.key in pools]
-    lanes = evidence.lanes("kv_usage", known)
-    spans = [(int(lane.starts[0]), int(lane.ends[-1])) for lane in lanes if len(lane.starts)]
-    if len(spans) < 2:
+def _uneven_use(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
+    """A larger share of the blocks in use than on the peers for a while, when it is well filled."""
+    lanes = [lane for lane in evidence.lanes("kv_usage", domains) if len(lane.starts)]
+    known = [d for d in domains if d.key in {lane.key for lane in lanes}]
+    if len(lanes) < 2:
         return
-    loads = _even_grid(lanes, min(s[0] for s in spans), max(s[1] for s in spans))
-    begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
-    found = find_excess(loads, least_ratio=limits.kv_peak_ratio, least_excess=0.15, p_value=limits.p_value)
+    begin, end = min(int(lane.starts[0]) for lane in lanes), max(int(lane.ends[-1]) for lane in lanes)
+    loads = np.nan_to_num(bin_lanes(lanes, bin_edges(begin, end, _BINS)).mean)
+    found = find_excess(
+        loads,
+        ShuffledBlocks(),
+        least_ratio=limits.kv_peak_ratio,
+        least_excess=_LEAST_MORE,
+        p_value=limits.p_value,
+    )
     for excess in found:
         domain = known[excess.lane]
         peak = float(loads[excess.lane, excess.first : excess.last].max())
@@ -176,7 +193,7 @@ def _uneven_use(
             id="kv.skew",
             dimension="kv",
             severity="warning",
-            subject=subject_of(domain),
+            subject=subject_of(evidence, domain),
             window=(
                 instant(int(begin + excess.first * width)),
                 instant(int(begin + excess.last * width)),
@@ -186,7 +203,7 @@ def _uneven_use(
             threshold=limits.kv_peak_ratio,
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
             message=_("{domain} uses {own:.0%} of its KV blocks, its peers {peers:.0%}.").format(
-                domain=_name(domain), own=excess.own, peers=excess.peers
+                domain=name_of(domain), own=excess.own, peers=excess.peers
             ),
             advice=_(
                 "Balance by KV blocks (tokens held), not by the number of requests: long prompts and outputs "
@@ -196,12 +213,3 @@ def _uneven_use(
             excess=excess.ratio / limits.kv_peak_ratio,
             p_value=excess.p_value,
         )
-
-
-_GRID = 120
-
-
-def _even_grid(lanes: list[Lane], begin: int, end: int) -> np.ndarray:
-    from lbtui.analysis.lanes import bin_edges, bin_lanes
-
-    return np.nan_to_num(bin_lanes(lanes, bin_edges(begin, end, _GRID)).mean)

@@ -7,7 +7,7 @@ from lbtui.findings.data import find_data
 from lbtui.findings.dp import find_dp
 from lbtui.findings.ep import find_ep
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.kv import find_kv
+from lbtui.findings.kv import find_kv, held_back
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
@@ -25,10 +25,11 @@ def find_all(
     frames = {name: profile.load(name, progress) for name in SCHEMAS}
     notes = tuple(note for loaded in frames.values() for note in loaded.notes)
     evidence = Evidence(frames, profile.missing(), notes)
+    kv = list(find_kv(evidence, limits))
     imbalances = [
-        *find_dp(evidence, limits),
-        *find_kv(evidence, limits),
+        *find_dp(evidence, limits, held_back(evidence, kv)),
+        *kv,
         *find_pd(evidence, limits),
         *find_ep(evidence, limits),
     ]
-    return (*ranked(explained(imbalances)), *find_data(evidence, limits))
+    return (*ranked(explained(imbalances, {k: len(v) for k, v in evidence.instances.items()})), *find_data(evidence, limits))

@@ -27,7 +27,7 @@ class Thresholds:
 
     p_value: float = _threshold(0.01, _("probability of chance below which an effect counts as real"))
     dp_batch_ratio: float = _threshold(1.4, _("requests in flight of a DP domain / mean of its peers"))
-    dp_batch_excess: float = _threshold(1.0, _("requests that it must carry beyond its peers at least"))
+    dp_batch_excess: float = _threshold(0.5, _("requests a step that it must carry beyond its peers at least"))
     dp_queue_ratio: float = _threshold(2.0, _("waiting requests of a DP domain / mean of its peers"))
     dp_queue_waiting: float = _threshold(0.5, _("waiting requests of the domain, mean over the window"))
     dp_straggler_ratio: float = _threshold(

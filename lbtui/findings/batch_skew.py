@@ -1,0 +1,139 @@
+"""`dp.batch_size.skew`: a DP domain carries more requests than its peers, for a while or all along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.scan import Excess, RandomDispatch, ShuffledBlocks, find_excess
+from lbtui.findings.dispatch import dispatched
+from lbtui.findings.evidence import Binned, Evidence
+from lbtui.findings.model import Cost, Finding
+from lbtui.findings.subject import name_of, subject_of
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import Domain
+from lbtui.text import _
+
+_CRITICAL_RATIO = 2.0  # doubled
+
+
+def find_batch_skew(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
+    """Yield where a domain of `domains`, compared with the others, carries too much.
+
+    Two kinds of evidence, each at half the p-value. *Given*: more requests began on it than a random
+    dispatch would give; requests are independent, so this is sharp even in short captures. *Held*: its
+    batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either way
+    the effect is judged on the batch size in that window.
+    """
+    binned = evidence.binned("batch_size", domains)
+    if binned is None:
+        return
+    for excess in _without_repeats([*_held(binned, limits), *_given(evidence, binned, limits)]):
+        domain = domains[excess.lane]
+        window = binned.window(excess.first, excess.last)
+        yield Finding(
+            id="dp.batch_size.skew",
+            dimension="dp",
+            severity="critical" if excess.ratio >= _CRITICAL_RATIO else "warning",
+            subject=subject_of(evidence, domain),
+            window=window,
+            metric="batch_size / mean of peers",
+            value=excess.ratio,
+            threshold=limits.dp_batch_ratio,
+            cost=_waiting(evidence, domain, window),
+            message=_(
+                "{domain} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its "
+                "peers{tokens}."
+            ).format(
+                domain=name_of(domain),
+                own=excess.own,
+                ratio=excess.ratio,
+                peers=excess.peers,
+                tokens=_tokens_ratio(evidence, domain, domains, window),
+            ),
+            advice=_(
+                "Look at how requests are given to DP domains: session or prefix affinity, the router's "
+                "score (vLLM: 4 × waiting + running per domain), MindIE's DP load balancing. Weigh tokens "
+                "and KV blocks, not only the number of requests."
+            ),
+            evidence=_("{file}: batch_size of dp_rank {rank} in the window").format(
+                file=evidence.file("steps"), rank=domain.dp_rank
+            ),
+            excess=excess.ratio / limits.dp_batch_ratio,
+            p_value=excess.p_value,
+        )
+
+
+def _held(binned: Binned, limits: Thresholds) -> list[Excess]:
+    return find_excess(
+        binned.loads,
+        ShuffledBlocks(),
+        least_ratio=limits.dp_batch_ratio,
+        least_excess=limits.dp_batch_excess,
+        p_value=limits.p_value / 2,
+    )
+
+
+def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Excess]:
+    """Return where more requests began on a domain, with the batch sizes of that window."""
+    given = find_excess(
+        dispatched(evidence, list(binned.domains), binned.edges),
+        RandomDispatch(),
+        least_ratio=1.0,
+        least_excess=0.0,
+        p_value=limits.p_value / 2,
+    )
+    held = [_on_batch(e, binned) for e in given]
+    return [e for e in held if e.ratio >= limits.dp_batch_ratio and e.own - e.peers >= limits.dp_batch_excess]
+
+
+def _on_batch(given: Excess, binned: Binned) -> Excess:
+    part = binned.loads[:, given.first : given.last]
+    own, peers = float(part[given.lane].mean()), float(np.delete(part, given.lane, axis=0).mean())
+    return Excess(given.lane, given.first, given.last, own, peers, given.p_value)
+
+
+def _without_repeats(found: list[Excess]) -> list[Excess]:
+    """Return the findings without those that overlap an earlier one of their lane."""
+    kept: list[Excess] = []
+    for new in found:
+        if not any(e.lane == new.lane and e.first < new.last and new.first < e.last for e in kept):
+            kept.append(new)
+    return kept
+
+
+def _tokens_ratio(
+    evidence: Evidence, domain: Domain, domains: list[Domain], window: tuple[datetime, datetime]
+) -> str:
+    inside = evidence.steps.filter(
+        pl.col("domain").is_in([d.key for d in domains]),
+        pl.col("start") >= window[0],
+        pl.col("start") < window[1],
+    )
+    sums = {str(k): v or 0 for k, v in inside.group_by("domain").agg(pl.col("tokens").sum()).iter_rows()}
+    others = [sums.get(d.key, 0) for d in domains if d.key != domain.key]
+    mean = sum(others) / len(others)
+    if mean <= 0:
+        return ""
+    return _(" ({ratio:.1f}× their tokens)").format(ratio=sums.get(domain.key, 0) / mean)
+
+
+def _waiting(evidence: Evidence, domain: Domain, window: tuple[datetime, datetime]) -> Cost:
+    """Return how long the other domains wait a step for `domain` where it ends last."""
+    unit = "ms/step"
+    wait = evidence.wait_for(domain, window)
+    if wait is None:
+        return Cost(
+            None, unit, _("unknown: the domains do not step together, so nobody is seen waiting for another")
+        )
+    return Cost(
+        wait.per_step,
+        unit,
+        _(
+            "each other domain waits {ms:.2f} ms a step for it, {per_second:.0f} ms a second of steps (Σ "
+            "wait for its end in the steps it ends last / other domains / steps)"
+        ).format(ms=wait.per_step, per_second=1000 * wait.share),
+    )

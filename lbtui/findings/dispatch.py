@@ -1,0 +1,66 @@
+"""How many requests were given to each DP domain, over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.lanes import Micros
+from lbtui.findings.evidence import Evidence
+from lbtui.profile import Domain
+
+
+def dispatched(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floats:
+    """Return the requests that began on each domain in each bin, [domain, bin].
+
+    A decode domain gets them by KV pulls; where these are not recorded, by each growth of its batch. Others
+    prefill each once. Chunked prefill repeats requests: if more are counted than the profile finished,
+    each counts for less.
+    """
+    events = _pulls(evidence, domains)
+    if events is None:
+        events = _begun(evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains])))
+    parts = {str(key[0]): part for key, part in events.partition_by("domain", as_dict=True).items()}
+    counts = np.zeros((len(domains), len(edges) - 1))
+    for row, domain in enumerate(domains):
+        part = parts.get(domain.key, events.clear())
+        times = part["start"].cast(pl.Int64).to_numpy()
+        counts[row] = np.histogram(times, edges, weights=part["requests"].to_numpy())[0]
+    finished, total = evidence.frame("requests").height, float(events["requests"].sum())
+    return counts * (finished / total) if 0 < finished < total else counts
+
+
+def _pulls(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame | None:
+    """Return the KV pulls of decode domains, None unless each pull's rank names one of them."""
+    if any(evidence.roles.get(d.key) != "decode" for d in domains):
+        return None
+    pulls = evidence.frame("transfers").drop_nulls(["rank", "start"])
+    decoding = {d.dp_rank: d.key for d in evidence.domains if evidence.roles.get(d.key) == "decode"}
+    ranks = set(pulls["rank"].to_list())
+    # Two instances that repeat a rank share their pulls: whose is whose is unknown then.
+    alone = len(decoding) == sum(role == "decode" for role in evidence.roles.values())
+    if not ranks or not alone or not ranks <= decoding.keys():
+        return None
+    keys = pl.DataFrame(
+        {"rank": list(decoding), "domain": list(decoding.values())},
+        schema={"rank": pl.Int32, "domain": pl.String},
+    )
+    return pulls.join(keys, on="rank").select("domain", "start", requests=pl.lit(1.0))
+
+
+def _begun(steps: pl.DataFrame) -> pl.DataFrame:
+    """Return the requests that each step begins: those it prefills, or by which its batch has grown."""
+    prefilled = pl.when(pl.col("phase") == "prefill").then("batch_size").otherwise("prefill_batch_size")
+    grown = pl.col("batch_size").diff().over("domain").fill_null(pl.col("batch_size"))
+    # A batch that ended before a pause longer than itself has grown from nothing.
+    pause = pl.col("start") - pl.col("end").shift(1).over("domain")
+    fresh = (pause > (pl.col("end") - pl.col("start"))).fill_null(True)
+    counted = steps.sort("domain", "start").select(
+        "domain",
+        "start",
+        prefilled=prefilled.fill_null(0).cast(pl.Float64),
+        grown=pl.when(fresh).then("batch_size").otherwise(grown).clip(lower_bound=0).cast(pl.Float64),
+    )
+    source = "prefilled" if counted["prefilled"].sum() > 0 else "grown"
+    return counted.select("domain", "start", requests=pl.col(source).fill_null(0.0))

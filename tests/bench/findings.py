@@ -1,0 +1,148 @@
+"""Compare what `find_all` finds with what was put into a folder of profiles: a table and its totals.
+
+    python tests/bench/findings.py FOLDER
+
+Each case is FOLDER/<name>/ with `out/` (what the parser wrote) and `truth.json`: `expected` (a list of `id`
+— one or several acceptable ones — with subject keys and maybe a `window`), `may` (ids that may rightly
+appear beside them) and `even` (nothing was put in). An expected fault counts as found if an id of its own
+carries its subject and overlaps its window, as a finding or as the consequence of one. `role` of a domain is
+that of its instance (`-d` or `-p` in its name).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from lbtui.findings import Finding, find_all
+from lbtui.sources import open_profile
+
+_SUBJECT = ("dp_rank", "address", "rank", "expert", "layer")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One case: its name, each expected fault with how it was found, the first finding, wrong warnings."""
+
+    name: str
+    found: tuple[tuple[str, str], ...]  # (fault, "finding", "consequence" or "missed")
+    first_right: bool | None  # None unless a single fault was put in
+    wrong: tuple[str, ...]
+    even: bool
+
+
+def judged(case: Path) -> Result:
+    """Return how one case went."""
+    truth = json.loads((case / "truth.json").read_text())
+    findings = find_all(open_profile(case / "out"))
+    expected = truth["expected"]
+    warned = [f for f in findings if f.severity != "info" and f.dimension != "data"]
+    first = warned[0] if warned else None
+    return Result(
+        truth["name"],
+        tuple((_named(fault), _place(fault, findings)) for fault in expected),
+        first is not None and _matches(expected[0], first) if len(expected) == 1 else None,
+        tuple(_short(f) for f in warned if f.id not in truth["may"] and not _about(expected, f)),
+        truth["even"],
+    )
+
+
+def _place(fault: dict[str, Any], findings: tuple[Finding, ...]) -> str:
+    if any(_matches(fault, f) for f in findings):
+        return "finding"
+    return "consequence" if any(_matches(fault, f) for f in _below(findings)) else "missed"
+
+
+def _below(findings: tuple[Finding, ...]) -> Iterator[Finding]:
+    for finding in findings:
+        yield from finding.consequences
+        yield from _below(finding.consequences)
+
+
+def _about(expected: list[dict[str, Any]], finding: Finding) -> bool:
+    """Tell whether a warning is on a fault that was put in."""
+    return any(_matches(fault, finding) for fault in expected)
+
+
+def _matches(fault: dict[str, Any], finding: Finding) -> bool:
+    ids = [fault["id"]] if isinstance(fault["id"], str) else fault["id"]
+    if finding.id not in ids or finding.severity == "info":
+        return False
+    for key in _SUBJECT:
+        wanted = fault.get(key)
+        if wanted is not None and wanted != "*" and finding.subject.get(key) != wanted:
+            return False
+    if fault.get("layer") == "*" and "layer" in finding.subject:
+        return False
+    return _in_role(fault, finding) and _overlaps(fault, finding)
+
+
+def _in_role(fault: dict[str, Any], finding: Finding) -> bool:
+    role = fault.get("role")
+    if role is None:
+        return True
+    if "address" in fault:
+        return finding.subject.get("role") == role
+    return re.search(rf"-{role[0]}\d", str(finding.subject.get("instance"))) is not None
+
+
+def _overlaps(fault: dict[str, Any], finding: Finding) -> bool:
+    if "window" not in fault or finding.window is None:
+        return True
+    start, end = (datetime.fromisoformat(t).astimezone(timezone.utc) for t in fault["window"])
+    own_start, own_end = (t.replace(tzinfo=timezone.utc) for t in finding.window)
+    return own_start < end and start < own_end
+
+
+def _named(fault: dict[str, Any]) -> str:
+    ids = fault["id"] if isinstance(fault["id"], str) else "/".join(fault["id"])
+    return " ".join([ids, *(f"{k}={fault[k]}" for k in _SUBJECT if fault.get(k) is not None)])
+
+
+def _short(finding: Finding) -> str:
+    keys = " ".join(f"{k}={v}" for k, v in finding.subject.items() if k in (*_SUBJECT, "role"))
+    return f"{finding.id} {keys} {finding.value:.2f}"
+
+
+def table(results: list[Result]) -> str:
+    """Return the table and its totals as text."""
+    lines = [f"{'case':<15} {'expected':<52} {'found as':<12} {'first':<6} wrong warnings"]
+    for result in results:
+        first = {True: "yes", False: "NO", None: ""}[result.first_right]
+        wrong = "; ".join(result.wrong)
+        rows = result.found or (("even" if result.even else "", ""),)
+        for i, (fault, place) in enumerate(rows):
+            head = (result.name, first, wrong) if i == 0 else ("", "", "")
+            lines.append(f"{head[0]:<15} {fault:<52} {place:<12} {head[1]:<6} {head[2]}".rstrip())
+    places = [place for r in results for _fault, place in r.found]
+    singles = [r.first_right for r in results if r.first_right is not None]
+    even = [r for r in results if r.even]
+    lines += [
+        "",
+        f"cases {len(results)}, even {len(even)}",
+        f"recall {_rate(sum(p != 'missed' for p in places), len(places))}",
+        f"injected first in single-fault cases {_rate(sum(singles), len(singles))}",
+        f"even cases without a warning {_rate(sum(not r.wrong for r in even), len(even))}",
+        f"warnings beside the faults put in, uneven cases: {sum(len(r.wrong) for r in results if not r.even)}",
+    ]
+    return "\n".join(lines)
+
+
+def _rate(count: int, total: int) -> str:
+    return f"{count}/{total}" + (f" = {count / total:.0%}" if total else "")
+
+
+def main(folder: str) -> None:
+    """Print the table of a folder's cases."""
+    cases = sorted(truth.parent for truth in Path(folder).glob("*/truth.json"))
+    print(table([judged(case) for case in cases]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
