@@ -267,10 +267,15 @@ class Spread(NamedTuple):
     negative: int = 0  # values below 0: events in another order than the label says
 
 
+def rank_label(rank: int | None) -> str:
+    """Return a decode rank's name, as `transfer_spreads` labels it."""
+    return _("rank {rank}").format(rank="?" if rank is None else rank)
+
+
 def transfer_spreads(transfers: pl.DataFrame) -> list[Spread]:
     """Return the KV-pull time per decode rank, by rank."""
     return [
-        _spread(_("rank {rank}").format(rank="?" if rank is None else rank), part["duration"])
+        _spread(rank_label(rank), part["duration"])
         for (rank,), part in transfers.sort("rank", nulls_last=True).group_by(["rank"], maintain_order=True)
     ]
 

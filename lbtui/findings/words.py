@@ -18,7 +18,7 @@ _FIGURES: Mapping[str, str] = {
     "dp.batch_size.skew": _("{value}× its peers' batch"),
     "dp.queue.skew": _("{value} more waiting than peers"),
     "dp.straggler": _("{value}× its peers' step time"),
-    "kv.exhausted": _("{percent} of the run at its last blocks"),
+    "kv.exhausted": _("{percent} of time at last blocks"),
     "kv.skew": _("{value}× its peers' blocks used"),
     "pd.node.skew": _("{value}× an equal share"),
     "pd.ratio": _("computes {percent} of the time"),
@@ -67,14 +67,15 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
         ("layer", _("layer {}")),
         ("rank", _("rank {}")),
         ("period", _("period {}")),
-        ("role", "{}"),
     ):
         if key in subject:
             parts.append(words.format(subject[key]))
     if "host" in subject:
         host = str(subject["host"])
         parts.append(hosts.get(host, host))
-    elif not parts and "instance" in subject:
+    if "role" in subject:
+        parts.append(str(subject["role"]))
+    if not parts and "instance" in subject:
         parts.append(str(subject["instance"]))
     return visible(" ".join(parts))
 

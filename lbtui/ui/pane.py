@@ -43,6 +43,15 @@ class HelpEntry:
     text: str
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a pane is asked once to show, beyond the shared selection; None leaves it as it is."""
+
+    metric: str | None = None  # a `MetricKey` in DP, a view's name in EP
+    expert: int | None = None  # model expert, or slot where experts are unknown
+    pull: int | None = None  # rank whose KV pulls are looked at
+
+
 class Pane(Picture, can_focus=True):
     """One pane. A subclass tells what it needs, prepares it in a thread and draws it.
 
@@ -86,6 +95,7 @@ class Pane(Picture, can_focus=True):
         self._failure = ""
         self._worker: Worker[None] | None = None
         self._stale = False
+        self._aim: Aim | None = None
 
     @property
     def lbtui(self) -> LbtuiApp:
@@ -129,6 +139,20 @@ class Pane(Picture, can_focus=True):
 
     def selection_changed(self, selection: Selection) -> None:
         """Follow a selection made in this or another pane; called on every pane, shown or not."""
+
+    def aimed(self, aim: Aim) -> None:
+        """Show what another pane points at; called when loaded, after the selection was changed."""
+
+    def point_at(self, aim: Aim) -> None:
+        """Take an aim now, or as soon as the pane is loaded."""
+        self._aim = aim
+        if self.stage is Stage.READY:
+            self._take_aim()
+
+    def _take_aim(self) -> None:
+        if (aim := self._aim) is not None:
+            self._aim = None
+            self.aimed(aim)
 
     def go_out(self) -> bool:
         """Leave one level of detail; return whether there was one to leave."""
@@ -198,6 +222,7 @@ class Pane(Picture, can_focus=True):
             return
         self.stage = Stage.READY
         self.ready(event.result)
+        self._take_aim()
         self.lbtui.pane_ready(self)
         self.repaint()
 

@@ -20,7 +20,7 @@ from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
 from lbtui.text import _, visible
 from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
+from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, instant, measure, scene
 from lbtui.ui.panes.dp_help import help_of
@@ -181,6 +181,13 @@ class DpPane(Pane):
         if state != self.state:
             self.state = state
             self.repaint()
+
+    def aimed(self, aim: Aim) -> None:
+        """Show the lanes of the metric that a finding is about."""
+        keys = [m.key for m in METRICS]
+        if aim.metric in keys:
+            self.state = replace(self.state, chart=False)
+            self.action_metric(keys.index(aim.metric) - keys.index(self.state.metric))
 
     def _share(self) -> None:
         self.lbtui.select(window=self.state.window, time=self.state.time, domain=self.state.domain)

@@ -13,7 +13,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import number, printable
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import instant
-from lbtui.ui.panes.dp_view import length_text
+from lbtui.ui.panes.dp_lanes import length_text
 
 
 def round_title(domain: Domain, time: int) -> str:

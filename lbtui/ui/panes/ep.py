@@ -13,7 +13,7 @@ from lbtui.profile import FrameName, Profile
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap import View
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes import ep_help, ep_layout, ep_state, ep_view
 from lbtui.ui.panes.ep_data import VIEWS, EpData, ViewName, ep_data
 from lbtui.ui.panes.ep_state import EpState
@@ -139,6 +139,12 @@ class EpPane(Pane):
         )
         if state != self._state:
             self._state = state
+            self.repaint()
+
+    def aimed(self, aim: Aim) -> None:
+        """Show the view and the expert that a finding is about."""
+        if self._data is not None and self._state is not None:
+            self._state = ep_state.aimed_at(self._data, self._state, aim.metric, aim.expert)
             self.repaint()
 
     def go_out(self) -> bool:

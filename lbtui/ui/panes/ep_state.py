@@ -287,3 +287,27 @@ def follow_selection(
         state = replace(state, rank=rank, hot=-1, skipped=())
         state = replace(state, slot=_slot_of_rank(data, state))
     return _in_bounds(data, state)
+
+
+def aimed_at(data: EpData, state: EpState, view: str | None, expert: int | None) -> EpState:
+    """Return the state in a view, where it exists, at the cursor's rank or at an expert of its layer.
+
+    Of an expert's copies the most loaded is taken; where slots have no known experts, `expert` is a slot.
+    Times are of processes, whose pid order is the guess at the rank.
+    """
+    chosen = next((name for name in data.views(state.instance) if name == view), None)
+    if chosen is None:
+        return state
+    state = replace(state, view=chosen, zoom=0, inside=False, hot=-1, skipped=())
+    if chosen == "times":
+        return _in_bounds(data, replace(state, process=state.rank))
+    shown = current_map(data, state)
+    if expert is None or shown is None:
+        return _in_bounds(data, state)
+    layer = min(state.layer, shown.shape[0] - 1)
+    owners = shown.experts[layer] if shown.experts else range(shown.shape[1])
+    copies = [column for column, owner in enumerate(owners) if owner == expert]
+    if not copies:
+        return _in_bounds(data, state)
+    loads = np.nan_to_num(shown.values[layer, copies], nan=-np.inf)
+    return _at(data, state, layer, copies[int(np.argmax(loads))])

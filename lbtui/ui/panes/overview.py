@@ -1,4 +1,4 @@
-"""The Overview pane: what this profile is, a line of lanes per dimension, what was read, what is missing."""
+"""The Overview pane: what is unbalanced, then the load per dimension, what was read and what is missing."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from textual.message import Message
 
 from lbtui.analysis.overview import identity, overviews
 from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
+from lbtui.findings import Thresholds, described, find_all
+from lbtui.findings.pictures import Drawn, drawn
 from lbtui.profile import Cancelled
 from lbtui.render.capabilities import Row
 from lbtui.text import _
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
-from lbtui.ui.panes.overview_view import (
-    Entry,
-    State,
-    detail_text,
-    draw,
-    entries,
-    entry_at,
-    lane_columns,
-)
+from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry, State, entries
+from lbtui.ui.panes.overview_rows import lane_columns
+from lbtui.ui.panes.overview_target import target_of
+from lbtui.ui.panes.overview_view import draw, entry_at
+from lbtui.ui.panes.overview_words import detail_text
 from lbtui.ui.selection import Selection
 
 _PANE_OF: dict[Dimension, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
@@ -50,7 +48,10 @@ class OverviewPane(Pane):
             "enter",
             _("go there"),
             key_display="⏎",
-            tooltip=_("open the pane of this line where it is worst; of other lines, all there is to say"),
+            tooltip=_(
+                "go to the pane of this finding or line, the place under the cursor there; of other entries, "
+                "all there is to say"
+            ),
         ),
         Binding("i", "details", _("details"), tooltip=_("everything known of this line, on a page")),
     ]
@@ -64,53 +65,61 @@ class OverviewPane(Pane):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._known: Overview | None = None
+        self._contents: Contents | None = None
         self._state = State()
         self._moved = False
 
     # Loading
 
-    def prepare(self, progress: PaneProgress) -> Overview:
-        """Return the complete overview, telling the screen of every part on the way."""
+    def prepare(self, progress: PaneProgress) -> Contents:
+        """Return overview and findings, telling the screen of every part on the way."""
         generation = self._generation
         for known in overviews(self.profile, progress):
             # Small frames report no progress: this is where a cancel takes hold.
             if generation != self._generation:
                 raise Cancelled
-            if not known.reading:
-                break
             self.post_message(self.Grown(generation, known))
-        return known
+        found = find_all(self.profile, self.lbtui.thresholds, progress)
+        return Contents(known, drawn(self.profile, known.window, found))
 
     def on_overview_pane_grown(self, event: Grown) -> None:
         """Show what is known so far."""
         event.stop()
         if event.generation == self._generation and self.stage is Stage.LOADING:
-            self._progress_text = _("reading {frames} …").format(frames=event.known.reading)
-            self._take(event.known)
+            reading = _("reading {frames} …").format(frames=event.known.reading)
+            self._progress_text = reading if event.known.reading else _("looking for imbalances …")
+            self._take(Contents(event.known))
 
-    def ready(self, result: Overview) -> None:
+    def ready(self, result: Contents) -> None:
         """Keep the complete overview."""
         self._take(result)
 
-    def _take(self, known: Overview) -> None:
-        self._known = known
+    def _take(self, contents: Contents) -> None:
+        known = contents.known
+        before = self._found_entries()
+        self._contents = contents
         if not self._moved:
             first = next((i for i, line in enumerate(known.lines) if line.values), 0)
-            self._state = replace(self._state, entry=first)
+            self._state = State(entry=0 if self._found_entries() else first)
+        else:
+            # Findings come in above: the cursor stays on its entry.
+            self._state = replace(self._state, entry=self._state.entry + self._found_entries() - before)
         count = len(known.notes)
         notes = "" if not count else _("1 note") if count == 1 else _("{count} notes").format(count=count)
         self.lbtui.show_identity(identity(known), notes)
         self.repaint()
 
+    def _found_entries(self) -> int:
+        return sum(entry.kind in FOUND for entry in entries(self._contents)) if self._contents else 0
+
     # Drawing
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return what is known so far even while the rest is being read, was cancelled or failed."""
-        if self._known is None:
+        if self._contents is None:
             return super().picture(width, height)
         return draw(
-            self._known, self._state, self.selection, width, height, self.caps, progress=self._progress()
+            self._contents, self._state, self.selection, width, height, self.caps, progress=self._progress()
         )
 
     def _progress(self) -> str:
@@ -133,9 +142,9 @@ class OverviewPane(Pane):
     # Keys
 
     def _entry(self) -> Entry | None:
-        if self._known is None:
+        if self._contents is None:
             return None
-        everything = entries(self._known)
+        everything = entries(self._contents)
         return everything[min(self._state.entry, len(everything) - 1)]
 
     def _line(self) -> Line | None:
@@ -144,21 +153,22 @@ class OverviewPane(Pane):
 
     def action_move(self, step: int) -> None:
         """Move the cursor over lines and entries."""
-        if self._known is not None:
+        if self._contents is not None:
             self._move_to(self._state.entry + step)
 
     def _move_to(self, place: int) -> None:
-        assert self._known is not None
+        assert self._contents is not None
         self._moved = True
-        last = len(entries(self._known)) - 1
+        last = len(entries(self._contents)) - 1
         self._state = replace(self._state, entry=min(max(place, 0), last), column=None)
         self.repaint()
 
     def action_column(self, step: int) -> None:
         """Move over the values of a line: time is shared with all panes, ranks are not."""
-        line, known = self._line(), self._known
-        if known is None or line is None or not line.values:
+        line = self._line()
+        if self._contents is None or line is None or not line.values:
             return
+        known = self._contents.known
         if not line.over_time:
             at = -1 if self._state.column is None and step > 0 else self._state.column or 0
             self._state = replace(self._state, column=min(max(at + step, 0), len(line.values) - 1))
@@ -173,7 +183,11 @@ class OverviewPane(Pane):
             self.lbtui.select(time=int(min(max(moved, begin), end)))
 
     def action_enter(self) -> None:
-        """Go to the pane of the line, with the place selected where it is worst."""
+        """Go to the pane of the finding or the line, with the place under the cursor there."""
+        entry = self._entry()
+        if self._contents is not None and entry is not None and entry.found is not None:
+            self._go_to(entry.found, self._contents.known)
+            return
         line = self._line()
         if line is None or not line.values:
             self.action_details()
@@ -193,18 +207,24 @@ class OverviewPane(Pane):
             self.lbtui.select(**{name: value for name, value in chosen.items() if value is not None})
         self.lbtui.action_pane(_PANE_OF[line.dimension])
 
+    def _go_to(self, found: Drawn, known: Overview) -> None:
+        target = target_of(found, known)
+        self.lbtui.select(**target.selection)
+        self.lbtui.action_pane(target.pane)
+        self.lbtui.panes[target.pane].point_at(target.aim)
+
     def action_details(self) -> None:
         """Show everything known of the entry on a page."""
         entry = self._entry()
-        if self._known is None or entry is None:
+        if self._contents is None or entry is None:
             return
-        text = detail_text(self._known, entry, self._state, self.selection)
+        text = detail_text(self._contents, entry, self._state, self.selection)
         self.lbtui.push_screen(TextPage(entry.title, Text(text)))
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to what was clicked."""
-        if self._known is not None:
-            found = entry_at(self._known, self._state, self.size.width, self.size.height, event.y)
+        if self._contents is not None:
+            found = entry_at(self._contents, self._state, self.size.width, self.size.height, event.y)
             if found is not None:
                 self._move_to(found)
 
@@ -217,8 +237,24 @@ class OverviewPane(Pane):
         self.action_move(-1)
 
     def help_entries(self) -> list[HelpEntry]:
-        """Return the quantities."""
+        """Return the findings' thresholds and the quantities."""
         return [
+            HelpEntry(
+                _("order of the findings"),
+                _(
+                    "!! critical, ! warning, · for information; within a severity the most costly first: "
+                    "costs of one unit by size, unknown ones by value / threshold. What follows from a "
+                    "finding is listed with it."
+                ),
+            ),
+            HelpEntry(
+                _("lane of a finding"),
+                _(
+                    "The subject's own values from 0 to the highest of it and its peers; its window, or its "
+                    "rank, layer or expert, in colour. The explanation names the quantity and the column."
+                ),
+            ),
+            *_threshold_entries(self.lbtui.thresholds or Thresholds()),
             HelpEntry(_("DP batch, DP tokens, KV used, Waiting"), FORMULAS["time_weighted_par"]),
             HelpEntry(
                 _("where a DP line is worst (underlined)"),
@@ -260,3 +296,15 @@ class OverviewPane(Pane):
                 ),
             ),
         ]
+
+
+def _threshold_entries(current: Thresholds) -> list[HelpEntry]:
+    """Return every threshold of the findings with its value now."""
+    entries = []
+    for name, default, meaning in described():
+        value = getattr(current, name)
+        text = _("threshold {value:g}: {meaning}").format(value=value, meaning=meaning)
+        if value != default:
+            text += " " + _("(default {default:g})").format(default=default)
+        entries.append(HelpEntry(name, text))
+    return entries

@@ -22,7 +22,7 @@ from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Row
 from lbtui.text import _
 from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes import pd_state
 from lbtui.ui.panes.pd_help import HELP
 from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows
@@ -111,6 +111,11 @@ class PdPane(Pane):
     @property
     def _table(self) -> NodeTable | None:
         return self._data.table if self._data else None
+
+    def aimed(self, aim: Aim) -> None:
+        """Show a rank's KV pulls, or the table."""
+        if self._data is not None:
+            self._change(pd_state.aimed_at(self._data, self._state, aim.pull))
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows; the line chart comes from a worker once drawn."""

@@ -15,6 +15,7 @@ from lbtui.analysis.prefill_decode import (
     Spread,
     bin_at,
     outstanding,
+    rank_label,
     window_bins,
 )
 from lbtui.profile import Missing
@@ -131,6 +132,16 @@ def next_count(state: PdState) -> PdState:
 def moved_line(data: PdData, state: PdState, lines: int) -> PdState:
     """Return the state with the hand-offs' cursor moved."""
     return replace(state, line=_kept(state.line + lines, len(data.stages) + len(data.pulls)))
+
+
+def aimed_at(data: PdData, state: PdState, pull: int | None) -> PdState:
+    """Return the state with its cursor on the KV pulls of a rank, or in the table where `pull` is None."""
+    if pull is None:
+        return replace(state, transfers=state.transfers and data.table is None)
+    labels = [spread.label for spread in data.pulls]
+    name = rank_label(pull)
+    line = len(data.stages) + labels.index(name) if name in labels else state.line
+    return replace(state, transfers=True, line=line)
 
 
 def scrolled(first: int, cursor: int, visible: int, total: int) -> int:

@@ -1,0 +1,174 @@
+"""What the Overview's cursor walks over: findings, lines of load, then profile, files, gaps and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from lbtui.analysis.overview import expert_shape, figures_of_balance, when
+from lbtui.analysis.overview_lines import short
+from lbtui.analysis.overview_model import Line, Overview, Source
+from lbtui.findings.pictures import Drawn
+from lbtui.findings.words import is_even, is_imbalance, is_said_elsewhere
+from lbtui.profile import ZONE_NAME
+from lbtui.render.text import number
+from lbtui.text import _
+
+Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "missing", "note"]
+# What stands in the list of findings.
+FOUND: tuple[Kind, ...] = ("finding", "even", "remarks")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that the pane shows; `findings` is None until they have been looked for."""
+
+    known: Overview
+    findings: tuple[Drawn, ...] | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What the user has moved: the entry under the cursor, and a column of a line without time."""
+
+    entry: int = 0
+    column: int | None = None  # of the line's values
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing the cursor can stand on: `short` and `below` in the list, `long` where there is more room."""
+
+    kind: Kind
+    title: str
+    short: str = ""
+    below: str = ""  # a second row in the list
+    long: tuple[str, ...] = ()
+    heading: str = ""  # of the section that begins here
+    warning: bool = False
+    line: Line | None = None
+    found: Drawn | None = None
+
+
+def entries(contents: Contents) -> list[Entry]:
+    """Return everything the cursor walks over: findings first, then the lines, the sections below them."""
+    known = contents.known
+    return [
+        *_findings(contents),
+        *(Entry("line", line.label, line=line) for line in known.lines),
+        *_section(_("Profile"), _facts(known)),
+        *_section(_("Read"), _files(known.sources)),
+        *_section(
+            _("Missing ({count})").format(count=len(known.missing)),
+            [
+                Entry(
+                    "missing",
+                    missing.what,
+                    missing.reason,
+                    missing.how_to_collect,
+                    (
+                        _("Why it may be missing: {reason}.").format(reason=missing.reason),
+                        _("How to get it: {how}.").format(how=missing.how_to_collect),
+                    ),
+                )
+                for missing in known.missing
+            ],
+        ),
+        *_section(
+            _("Notes on the data ({count})").format(count=len(known.notes)),
+            [
+                Entry("note", note.file, note.text, long=(note.text,), warning=note.lost)
+                for note in known.notes
+            ],
+        ),
+    ]
+
+
+def _findings(contents: Contents) -> list[Entry]:
+    if contents.findings is None:
+        return []
+    findings = [found.finding for found in contents.findings]
+    shown: list[Entry] = []
+    if is_even(findings):
+        figures = tuple(figures_of_balance(contents.known))
+        judged = any(line.values for line in contents.known.lines if line.dimension != "requests")
+        title = _("no imbalance found") if judged else _("nothing here that imbalance could be judged by")
+        shown.append(Entry("even", title, " · ".join(figures), long=figures))
+    shown += [Entry("finding", d.finding.id, found=d) for d in contents.findings if is_imbalance(d.finding)]
+    remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
+    if remarks:
+        title = _("1 remark") if len(remarks) == 1 else _("{count} remarks").format(count=len(remarks))
+        sentences = tuple(f"{f.message} {f.advice}" for f in remarks)
+        shown.append(Entry("remarks", title, " ".join(f.message for f in remarks), long=sentences))
+    return shown
+
+
+def _section(heading: str, found: Sequence[Entry]) -> list[Entry]:
+    return [replace(entry, heading=heading) for entry in found[:1]] + list(found[1:])
+
+
+def _facts(known: Overview) -> list[Entry]:
+    found = [("path", known.path)]
+    if known.hosts:
+        label = _("host") if len(known.hosts) == 1 else _("{count} hosts").format(count=len(known.hosts))
+        found.append((label, ", ".join(known.hosts)))
+    if known.window:
+        seconds = (known.window[1] - known.window[0]) / 1e6
+        text = f"{when(known.window)} {ZONE_NAME} · " + _("{seconds} s").format(seconds=short(seconds))
+        found.append((_("window"), text))
+    for instance in dict.fromkeys(domain.instance for domain in known.domains):
+        own = [domain for domain in known.domains if domain.instance == instance]
+        names = ", ".join(domain.name for domain in own)
+        found.append((_("DP {count}").format(count=len(own)), f"{instance}: {names}"))
+    for role, label in (("prefill", _("P {count}")), ("decode", _("D {count}"))):
+        nodes = [node.address for node in known.nodes if node.role == role]
+        if nodes:
+            found.append((label.format(count=len(nodes)), ", ".join(nodes)))
+    for experts in known.experts:
+        found.append((_("experts"), f"{experts.instance}: {expert_shape(experts)}"))
+    return [Entry("fact", title, text, long=(text,)) for title, text in found]
+
+
+def _files(sources: Sequence[Source]) -> list[Entry]:
+    """Return an entry a file; pictures of one kind and fate are one entry."""
+    groups: dict[tuple[str, ...], list[Source]] = {}
+    for source in sources:
+        alone = source.file.kind not in ("heat_png", "picture")
+        name = source.file.path.name if alone else ""
+        groups.setdefault((source.file.kind, name, source.status, source.why), []).append(source)
+    found = []
+    for group in groups.values():
+        first = group[0]
+        size = f"{sum(s.file.size for s in group) / 1e6:.2f} MB"
+        rows = [s.rows for s in group if s.rows is not None]
+        said = [
+            size,
+            _("{rows} rows").format(rows=number(sum(rows))) if rows else "",
+            first.file.reader if rows and first.file.reader != first.file.kind else "",
+            first.precision,
+            "" if first.status == "read" and rows else _status(first),
+        ]
+        title = (
+            first.file.path.name
+            if len(group) == 1
+            else _("{count} heatmaps").format(count=len(group))
+            if first.file.kind == "heat_png"
+            else _("{count} pictures").format(count=len(group))
+        )
+        names = tuple(s.file.path.name for s in group) if len(group) > 1 else ()
+        text = " · ".join(part for part in said if part)
+        bad = first.status in ("partly", "unreadable")
+        found.append(Entry("file", title, text, long=(text, *names), warning=bad))
+    return found
+
+
+def _status(source: Source) -> str:
+    words = {
+        "waiting": _("not read yet"),
+        "read": _("read"),
+        "partly": _("partly read"),
+        "not needed": _("not needed"),
+        "unreadable": _("unreadable"),
+    }
+    return f"{words[source.status]}: {source.why}" if source.why else words[source.status]

@@ -1,0 +1,240 @@
+"""The Overview's lower part as rows: the lines of load with their lanes, then the lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+from rich.cells import cell_len
+from rich.segment import Segment
+
+from lbtui.analysis.overview_lines import instant
+from lbtui.analysis.overview_model import Line, Overview
+from lbtui.render.axis import time_axis
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs
+from lbtui.render.lanes import lane
+from lbtui.render.palette import dim, selected, severity, strong
+from lbtui.render.text import blank, fit, printable, row
+from lbtui.text import _
+from lbtui.ui.panes.overview_entries import FOUND, Entry, Kind, State
+from lbtui.ui.selection import Selection
+
+# A row and the entry that it shows.
+Placed: TypeAlias = tuple[Row, "int | None"]
+
+_LABEL, _HEADLINE, _WORST = 12, 13, 38
+
+
+def _columns(width: int) -> tuple[bool, int, int]:
+    """Return whether `beside` has room, and the widths of the lane and of where it is worst."""
+    worst = min(_WORST, max(0, width - 42))
+    beside = width >= 100
+    used = 2 + _LABEL + _HEADLINE * (2 if beside else 1) + (worst + 1 if worst else 0)
+    return beside, max(width - used, 0), worst
+
+
+def lane_columns(width: int) -> int:
+    """Return how many columns a lane has in a pane of this width."""
+    return _columns(width)[1]
+
+
+def line_rows(
+    known: Overview,
+    everything: Sequence[Entry],
+    at: int,
+    state: State,
+    selection: Selection,
+    width: int,
+    room: int,
+    caps: Capabilities,
+) -> list[Placed]:
+    """Return the lines of load, with axes and taller lanes where `room` rows allow, each with its entry."""
+    found = [(i, e.line) for i, e in enumerate(everything) if e.line is not None]
+    timed = [line.over_time and bool(line.values) for _i, line in found]
+    last_timed = max((i for i, t in enumerate(timed) if t), default=-1)
+    last_ranks = max((i for i, (_e, line) in enumerate(found) if line.values and not timed[i]), default=-1)
+    # The lists below keep at least half of a high pane.
+    tall = 2 if room >= 2 * (2 * len(found) + 1) else 1
+    axes = room >= len(found) + 4
+    rows: list[Placed] = []
+    for i, (entry, line) in enumerate(found):
+        drawn = _one_line(known, line, entry == at, state, selection, width, tall, caps)
+        rows += [(r, entry) for r in drawn]
+        if axes and i == last_timed and known.window:
+            rows.append((_axis_row(known.window, width, caps), None))
+        if axes and i == last_ranks:
+            rows.append((_rank_row(len(line.values), width, caps), None))
+    return rows
+
+
+def _before_lane(width: int) -> int:
+    return 2 + _LABEL + _HEADLINE * (2 if _columns(width)[0] else 1)
+
+
+def _rank_row(count: int, width: int, caps: Capabilities) -> Row:
+    """Return the numbers of ranks under their columns, as many as have room."""
+    columns = _columns(width)[1]
+    step = next((s for s in (1, 2, 4, 8, 16, 32) if _rank_column(s, count, columns) >= 4), count)
+    text = ""
+    for rank in range(0, count, step):
+        text = text.ljust(_rank_column(rank, count, columns)) + str(rank)
+    return row(blank(_before_lane(width)), fit(text, columns, caps=caps, style=dim(caps)), width=width)
+
+
+def _rank_column(rank: int, count: int, columns: int) -> int:
+    return rank * (columns // count) if count <= columns else rank * columns // count
+
+
+def _axis_row(window: tuple[int, int], width: int, caps: Capabilities) -> Row:
+    columns, before = _columns(width)[1], _before_lane(width)
+    begin, end = window
+    # A window that begins just after a round second would lose the label of its first column.
+    late = begin % 1_000_000
+    if late * columns < end - begin:
+        begin -= late
+    axis = time_axis(instant(begin), instant(end), columns, caps)
+    return row(blank(before), axis, width=width)
+
+
+def _one_line(
+    known: Overview,
+    line: Line,
+    here: bool,
+    state: State,
+    selection: Selection,
+    width: int,
+    tall: int,
+    caps: Capabilities,
+) -> list[Row]:
+    beside, columns, worst = _columns(width)
+    mark = cursor_mark(here, caps)
+    label = fit(line.label, _LABEL, caps=caps, style=selected(caps) if here else None)
+    if not line.values:
+        text = _("no data: {why}").format(why=line.absent) if line.absent else glyphs(caps).ellipsis
+        body = fit(text, max(width - 2 - _LABEL, 0), caps=caps, style=dim(caps))
+        return [row(mark, label, body, width=width), *[blank(width)] * (tall - 1)]
+    head = fit(line.headline, _HEADLINE, caps=caps, style=strong(caps))
+    aside = fit(line.beside, _HEADLINE, caps=caps, style=dim(caps)) if beside else []
+    values = stretched(line.values, columns, alike=not line.over_time)
+    lane_rows = lane(
+        values,
+        low=0.0,
+        high=max((v for v in line.values if v == v), default=1.0),
+        height=tall,
+        caps=caps,
+        cursor=_cursor_column(known, line, state, selection, columns, here),
+        marks=_worst_columns(known, line, len(values)),
+        lit=_lit(known, line, selection, columns),
+        lit_row=here,
+    )
+    words = [Segment(" "), *fit(line.worst, worst, caps=caps)] if worst else []
+    above = [blank(_before_lane(width))] * (tall - 1)
+    lane_rows = [row(picture, width=columns) for picture in lane_rows]
+    rows = [row(b, picture, width=width) for b, picture in zip(above, lane_rows[:-1], strict=True)]
+    return [*rows, row(mark, label, head, aside, lane_rows[-1], words, width=width)]
+
+
+def stretched(values: Sequence[float], width: int, *, alike: bool) -> list[float]:
+    """Return the values spread over `width` columns: the largest that each covers, NaN for no data.
+
+    Fewer values than columns are repeated; `alike` gives each equally many columns and may leave some of
+    the width unused, as ranks want it and time does not.
+    """
+    if not values or width < 1:
+        return []
+    if alike and len(values) <= width:
+        width = width // len(values) * len(values)
+    cuts = [i * len(values) // width for i in range(width + 1)]
+    return [
+        max((v for v in values[a : max(b, a + 1)] if v == v), default=float("nan")) for a, b in pairwise(cuts)
+    ]
+
+
+def column_of(time: int, window: tuple[int, int], columns: int) -> int | None:
+    """Return the column that an instant falls in, None outside the window."""
+    begin, end = window
+    if not begin <= time <= end or columns < 1:
+        return None
+    return min((time - begin) * columns // (end - begin), columns - 1)
+
+
+def _cursor_column(
+    known: Overview, line: Line, state: State, selection: Selection, columns: int, here: bool
+) -> int | None:
+    if line.over_time:
+        if selection.time is None or known.window is None:
+            return None
+        return column_of(selection.time, known.window, columns)
+    if not here or state.column is None or not columns:
+        return None
+    return _rank_column(state.column, len(line.values), columns)
+
+
+def _worst_columns(known: Overview, line: Line, columns: int) -> list[bool]:
+    """Return which columns lie in the stretch in which the line is worst."""
+    marks = [False] * columns
+    place = line.place
+    if line.over_time and known.window and place and place.start is not None:
+        first = column_of(place.start, known.window, columns)
+        last = column_of(place.end if place.end is not None else place.start, known.window, columns)
+        if first is not None:
+            last = columns - 1 if last is None else last
+            marks[first : last + 1] = [True] * (last + 1 - first)
+    return marks
+
+
+def _lit(known: Overview, line: Line, selection: Selection, columns: int) -> tuple[int, int] | None:
+    if not line.over_time or selection.window is None or known.window is None:
+        return None
+    begin, end = (min(max(t, known.window[0]), known.window[1]) for t in selection.window)
+    first, last = (column_of(t, known.window, columns) for t in (begin, end))
+    return (first, last + 1) if first is not None and last is not None else None
+
+
+def list_rows(everything: Sequence[Entry], at: int, width: int, caps: Capabilities) -> list[Placed]:
+    """Return the sections below the lines, whole, each row with its entry."""
+    rows: list[Placed] = []
+    # Each section its own column of titles: file names are long, labels are not.
+    title_widths: dict[Kind, int] = {}
+    for entry in everything:
+        widest = max(title_widths.get(entry.kind, 0), cell_len(entry.title))
+        title_widths[entry.kind] = min(widest, 46, width // 3)
+    for i, entry in enumerate(everything):
+        if entry.line is not None or entry.kind in FOUND:
+            continue
+        if entry.heading:
+            rows.append((heading(entry.heading, width, caps), None))
+        title_width = title_widths[entry.kind]
+        rows.append((_entry_row(entry, i == at, title_width, width, caps), i))
+        if entry.below:
+            indent = title_width + 4
+            below = fit(entry.below, max(width - indent, 0), caps=caps, style=None if i == at else dim(caps))
+            rows.append((row(blank(indent), below, width=width), i))
+    return rows
+
+
+def heading(text: str, width: int, caps: Capabilities) -> Row:
+    """Return a rule with a section's name in it."""
+    name = printable(text, caps)
+    rule = glyphs(caps).rule
+    return row(
+        Segment(rule * 2, dim(caps)),
+        Segment(f" {name} ", strong(caps)),
+        Segment(rule * max(width - cell_len(name) - 4, 0), dim(caps)),
+        width=width,
+    )
+
+
+def cursor_mark(here: bool, caps: Capabilities) -> Segment:
+    """Return what stands before an entry: the cursor or nothing, two cells."""
+    return Segment("> ", selected(caps)) if here else Segment("  ")
+
+
+def _entry_row(entry: Entry, here: bool, title_width: int, width: int, caps: Capabilities) -> Row:
+    mark = cursor_mark(here, caps)
+    title = fit(entry.title, title_width, caps=caps, style=selected(caps) if here else None)
+    style = severity(caps, "warning") if entry.warning else None if here else dim(caps)
+    text = fit(entry.short, max(width - title_width - 4, 0), caps=caps, style=style)
+    return row(mark, title, Segment("  "), text, width=width)

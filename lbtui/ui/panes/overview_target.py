@@ -1,0 +1,90 @@
+"""Where Enter on a finding leads: a pane, what is selected there, and what it is to show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lbtui.analysis.overview_model import Overview
+from lbtui.findings import Finding
+from lbtui.findings.pictures import Drawn, Picture, metric_of, micros
+from lbtui.findings.words import middle
+from lbtui.ui.pane import Aim
+
+
+@dataclass(frozen=True)
+class Target:
+    """The pane's key, the changes of the shared selection, and the aim that the pane takes once."""
+
+    pane: str
+    selection: Mapping[str, Any]
+    aim: Aim
+
+
+def target_of(found: Drawn, known: Overview) -> Target:
+    """Return where a finding is to be seen, with its lane, time, node, layer and rank under the cursor."""
+    finding, subject = found.finding, found.finding.subject
+    if finding.dimension in ("dp", "kv"):
+        time = None if finding.window is None else _peak_time(found)
+        chosen = {"domain": _domain_key(finding, known), "time": time, "window": None}
+        return Target("2", _known(chosen), Aim(metric=metric_of(finding)))
+    if finding.id == "pd.transfer.slow":
+        return Target("3", {}, Aim(pull=_number(finding, "rank")))
+    if finding.dimension == "pd":
+        node = subject.get("address") or _first_node(known, subject.get("role"))
+        time = _peak_time(found) if "address" in subject else None
+        return Target("3", _known({"node": node, "time": time, "window": None}), Aim())
+    chosen = {key: subject.get(key) for key in ("instance", "rank", "layer", "period")}
+    expert = _number(finding, "expert")
+    if expert is not None and chosen["layer"] is None:
+        chosen["layer"] = _peak(found.picture)
+    view = "expert" if expert is not None else "times" if finding.id == "ep.rank.slow" else "rank"
+    return Target("4", _known(chosen), Aim(metric=view, expert=expert))
+
+
+def _known(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in chosen.items() if value is not None or name == "window"}
+
+
+def _number(finding: Finding, key: str) -> int | None:
+    value = finding.subject.get(key)
+    return value if isinstance(value, int) else None
+
+
+def _domain_key(finding: Finding, known: Overview) -> str | None:
+    wanted = finding.subject
+    for domain in known.domains:
+        own = {"instance": domain.instance, "host": domain.host, "dp_rank": domain.dp_rank}
+        if all(own[key] == wanted.get(key) for key in own if key in wanted or key == "dp_rank"):
+            return domain.key
+    return None
+
+
+def _first_node(known: Overview, role: object) -> str | None:
+    return next((node.address for node in known.nodes if node.role == role), None)
+
+
+def _peak(picture: Picture | None) -> int | None:
+    """Return the column in which the subject's lane is highest."""
+    values = [-math.inf if v != v else v for v in picture.own.values] if picture else []
+    return values.index(max(values)) if values else None
+
+
+def _peak_time(found: Drawn) -> int | None:
+    """Return when the subject's lane is highest within the finding's window, its middle without a lane."""
+    picture, window = found.picture, found.finding.window
+    if picture is None or picture.span is None:
+        return middle(found.finding)
+    begin, end = picture.span
+    count = len(picture.own.values)
+    centres = [begin + (end - begin) * (2 * column + 1) // (2 * count) for column in range(count)]
+    first, last = map(micros, window) if window is not None else picture.span
+    inside = [
+        (value, time)
+        for value, time in zip(picture.own.values, centres, strict=True)
+        if value == value and first <= time < last
+    ]
+    # The first of equals.
+    return max(inside, key=lambda place: place[0])[1] if inside else middle(found.finding)

@@ -1,0 +1,207 @@
+"""What is under the Overview's cursor, in paragraphs: a finding explained, a line read out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rich.cells import cell_len, chop_cells
+from rich.style import Style
+
+from lbtui.analysis.overview_lines import clock, short
+from lbtui.analysis.overview_model import FORMULAS, Line, Overview
+from lbtui.findings import Finding
+from lbtui.findings.pictures import Drawn
+from lbtui.findings.words import (
+    MARKS,
+    consequence_words,
+    formula_words,
+    short_hosts,
+    subject_words,
+    window_sentence,
+)
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.palette import dim, severity, strong
+from lbtui.render.text import blank, fit, printable, row
+from lbtui.text import _, visible
+from lbtui.ui.panes.overview_entries import Contents, Entry, State
+from lbtui.ui.panes.overview_rows import column_of
+from lbtui.ui.selection import Selection
+
+Role: TypeAlias = Literal["title", "text", "aside", "critical", "warning", "info"]
+
+# From this width the explanation runs in two columns.
+_TWO_COLUMNS = 150
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One sentence or so, with a label before it."""
+
+    text: str
+    role: Role = "text"
+    label: str = ""
+
+
+def paragraphs(contents: Contents, entry: Entry, state: State, selection: Selection) -> list[Paragraph]:
+    """Return all there is to say of an entry, most important first."""
+    known = contents.known
+    if entry.found is not None:
+        return _of_finding(entry.found, short_hosts(known.hosts))
+    words = reading_words(known, entry, state, selection)
+    found = [Paragraph(words[0], "title"), *map(Paragraph, words[1:])]
+    if entry.line is not None and entry.line.values:
+        found += [Paragraph(text, "aside") for text in _explained(entry.line)]
+    return found
+
+
+def _of_finding(found: Drawn, hosts: Mapping[str, str]) -> list[Paragraph]:
+    finding = found.finding
+    said = [
+        Paragraph(finding.message, "title"),
+        Paragraph(finding.cost.text, label=_("costs")),
+        Paragraph(finding.advice, label=_("try")),
+        Paragraph(formula_words(finding), label=_("how far")),
+    ]
+    for i, consequence in enumerate(finding.consequences):
+        said.append(
+            Paragraph(consequence_words(consequence, hosts), consequence.severity, "" if i else _("with it"))
+        )
+    said.append(Paragraph(finding.evidence, label=_("seen in")))
+    if found.picture is not None:
+        words = _("{quantity}; one value: {column}")
+        text = words.format(quantity=found.picture.quantity, column=found.picture.column)
+        said.append(Paragraph(text, "aside", _("lane")))
+    return said
+
+
+def explanation_rows(said: Sequence[Paragraph], width: int, height: int, caps: Capabilities) -> list[Row]:
+    """Return the paragraphs in `height` rows; where not all have room, the last row says how to see them."""
+    if height < 1:
+        return []
+    if width < _TWO_COLUMNS:
+        return _cut(_laid_out(said, width, caps), height, width, caps)
+    left = (width - 3) // 2
+    rows = _laid_out(said, left, caps)
+    halves = [rows[:height], _cut(rows[height:], height, width - left - 3, caps)]
+    first = halves[0] + [blank(left)] * (height - len(halves[0]))
+    return [row(a, blank(3), b, width=width) for a, b in zip(first, halves[1], strict=True)]
+
+
+def _cut(rows: list[Row], height: int, width: int, caps: Capabilities) -> list[Row]:
+    if len(rows) > height:
+        more = fit(_("… i shows the rest"), width, caps=caps, align="right", style=dim(caps))
+        # A row of one or two lines is for the sentence itself.
+        rows = [*rows[: height - 1], more] if height > 2 else rows[:height]
+    return rows + [blank(width)] * (height - len(rows))
+
+
+def _laid_out(said: Sequence[Paragraph], width: int, caps: Capabilities) -> list[Row]:
+    label_width = max((cell_len(p.label) for p in said), default=0)
+    label_width = label_width + 2 if label_width and width >= 40 else 0
+    rows: list[Row] = []
+    for paragraph in said:
+        before = label_width if paragraph.role != "title" else 0
+        style = _style(paragraph.role, caps)
+        lines = wrapped(paragraph.text, width - before, caps, style)
+        for i, line in enumerate(lines):
+            label = paragraph.label if i == 0 else ""
+            rows.append(row(fit(label, before, caps=caps, style=dim(caps)), line, width=width))
+    return rows
+
+
+def _style(role: Role, caps: Capabilities) -> Style | None:
+    if role == "title":
+        return strong(caps)
+    if role == "aside":
+        return dim(caps)
+    return None if role == "text" else severity(caps, role)
+
+
+def reading_words(known: Overview, entry: Entry, state: State, selection: Selection) -> list[str]:
+    """Return what is under the cursor in words and numbers, a sentence or list item each."""
+    line = entry.line
+    if line is None:
+        return [f"{entry.title} · {entry.short}" if entry.kind == "fact" else entry.title, *entry.long]
+    if not line.values:
+        return [f"{line.label}: " + (line.absent or _("not read yet"))]
+    found = [" · ".join(part for part in (line.label, line.headline, line.beside, line.worst) if part)]
+    if value := _value_words(known, line, state, selection):
+        found.append(value)
+    return [*found, *line.details]
+
+
+def _value_words(known: Overview, line: Line, state: State, selection: Selection) -> str:
+    """Return the value under the column cursor, empty where there is none."""
+    if line.over_time:
+        if selection.time is None or known.window is None:
+            return ""
+        index = column_of(selection.time, known.window, len(line.values))
+        if index is None:
+            return ""
+        name = clock(selection.time, 1)
+    elif state.column is None:
+        return ""
+    else:
+        index = min(state.column, len(line.values) - 1)
+        name = line.names[index]
+    value = line.values[index]
+    said = _("no data") if value != value else f"{short(value)} {line.unit}"
+    return f"{name}: {said} ({line.column})"
+
+
+def _explained(line: Line) -> list[str]:
+    """Return what the line's columns and figures mean."""
+    formulas = dict.fromkeys(figure.formula for figure in line.figures)
+    return [
+        _("One column: {what}.").format(what=line.column),
+        *(FORMULAS[formula] for formula in formulas),
+    ]
+
+
+def wrapped(text: str, width: int, caps: Capabilities, style: Style | None) -> list[Row]:
+    """Return text broken between words into rows of at most `width` cells, at least one."""
+    if width < 1:
+        return []
+    lines = [""]
+    for word in printable(text, caps).split(" "):
+        space = 1 if lines[-1] else 0
+        if cell_len(lines[-1]) + space + cell_len(word) <= width:
+            lines[-1] += " " * space + word
+            continue
+        # A word longer than a row, such as a path, is broken where it must be.
+        first, *rest = chop_cells(word, width) or [""]
+        if lines[-1]:
+            lines.append(first)
+        else:
+            lines[-1] = first
+        lines += rest
+    return [fit(line, width, caps=caps, style=style) for line in lines]
+
+
+def detail_text(contents: Contents, entry: Entry, state: State, selection: Selection) -> str:
+    """Return everything known of an entry as paragraphs, for a page of its own."""
+    if entry.found is not None:
+        return "\n".join(map(visible, _page_of(entry.found.finding, short_hosts(contents.known.hosts))))
+    words = reading_words(contents.known, entry, state, selection)
+    if entry.line is not None and entry.line.values:
+        words += ["", *_explained(entry.line)]
+    return "\n".join(visible(text) for text in words)
+
+
+def _page_of(finding: Finding, hosts: Mapping[str, str]) -> list[str]:
+    lines = [
+        finding.message,
+        "",
+        _("costs: {text}").format(text=finding.cost.text),
+        _("try: {text}").format(text=finding.advice),
+        _("how far: {text}").format(text=formula_words(finding)),
+        _("when: {text}").format(text=window_sentence(finding)),
+        _("seen in: {text}").format(text=finding.evidence),
+        _("id: {text}").format(text=finding.id),
+    ]
+    for consequence in finding.consequences:
+        title = f"{MARKS[consequence.severity]} {consequence.id} · {subject_words(consequence, hosts)}"
+        lines += ["", _("With it: {title}").format(title=title), *_page_of(consequence, hosts)]
+    return lines
