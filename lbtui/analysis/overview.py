@@ -293,14 +293,16 @@ def identity(known: Overview) -> str:
     return " · ".join([*parts, *shapes(known)])
 
 
-def figures_of_balance(known: Overview) -> list[str]:
-    """Return a text per line of load: its PAR and that of chance, or why there is none to judge."""
-    return [
+def balance(known: Overview) -> tuple[str, list[str]]:
+    """Return what to say when nothing is unbalanced, and per line of load its PAR or why it has none."""
+    lines = [line for line in known.lines if line.dimension != "requests"]
+    judged = any(line.values for line in lines)
+    title = _("no imbalance found") if judged else _("nothing here that imbalance could be judged by")
+    return title, [
         " · ".join(part for part in (f"{line.label} {line.headline}", line.beside) if part)
         if line.values
         else f"{line.label}: " + _("not judged, {why}").format(why=line.absent)
-        for line in known.lines
-        if line.dimension != "requests"
+        for line in lines
     ]
 
 

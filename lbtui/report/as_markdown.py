@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from lbtui.analysis.overview import figures_of_balance, shapes, when
+from lbtui.analysis.overview import balance, shapes, when
 from lbtui.analysis.overview_lines import clock
 from lbtui.analysis.overview_model import FORMULAS, Overview
 from lbtui.findings import Finding
@@ -56,9 +56,10 @@ def _page(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Ite
     yield "## " + _("Findings")
     yield ""
     if is_even([d.finding for d in findings]):
-        yield _("No imbalance found.")
+        title, figures = balance(known)
+        yield f"**{escaped(title)}**"
         yield ""
-        yield from (f"- {escaped(words)}" for words in figures_of_balance(known))
+        yield from (f"- {escaped(words)}" for words in figures)
         yield ""
     if imbalances:
         yield from _table([d.finding for d in imbalances], hosts)

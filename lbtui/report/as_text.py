@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lbtui.analysis.overview import expert_shape, figures_of_balance, identity, when
+from lbtui.analysis.overview import balance, expert_shape, identity, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
 from lbtui.findings import Finding
 from lbtui.findings.pictures import Drawn, Picture
@@ -74,8 +74,9 @@ def _findings(known: Overview, findings: Sequence[Drawn], caps: Capabilities) ->
     hosts = short_hosts(known.hosts)
     yield _("Findings, most severe first and within that most costly first")
     if is_even([d.finding for d in findings]):
-        yield "  " + _("no imbalance found")
-        yield from (f"      {words}" for words in figures_of_balance(known))
+        title, figures = balance(known)
+        yield f"  {title}"
+        yield from (f"      {words}" for words in figures)
     for found in imbalances:
         yield from _finding(found, hosts, caps)
     for found in findings:

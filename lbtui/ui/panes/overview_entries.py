@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.overview import expert_shape, figures_of_balance, when
+from lbtui.analysis.overview import balance, expert_shape, when
 from lbtui.analysis.overview_lines import short
 from lbtui.analysis.overview_model import Line, Overview, Source
 from lbtui.findings.pictures import Drawn
@@ -91,10 +91,8 @@ def _findings(contents: Contents) -> list[Entry]:
     findings = [found.finding for found in contents.findings]
     shown: list[Entry] = []
     if is_even(findings):
-        figures = tuple(figures_of_balance(contents.known))
-        judged = any(line.values for line in contents.known.lines if line.dimension != "requests")
-        title = _("no imbalance found") if judged else _("nothing here that imbalance could be judged by")
-        shown.append(Entry("even", title, " · ".join(figures), long=figures))
+        title, figures = balance(contents.known)
+        shown.append(Entry("even", title, " · ".join(figures), long=tuple(figures)))
     shown += [Entry("finding", d.finding.id, found=d) for d in contents.findings if is_imbalance(d.finding)]
     remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
     if remarks:
