@@ -1,10 +1,9 @@
 """Find when and on which lane a load stands out, and whether chance alone would do it.
 
 A scan statistic (Kulldorff 1997): over many windows and all lanes, the largest excess of a lane over its
-peers, in standard deviations of such a window. How large it gets by chance is simulated, the search
-included, so that looking at many windows costs no false alarms. Neighbouring bins depend on each other;
-for what has a memory whole stretches are shuffled (`ShuffledBlocks`), events that have none are drawn
-anew (`RandomDispatch`).
+peers. How large that gets by chance is simulated, the search included, so that looking at many windows costs
+no false alarms. Numbers of requests given to lanes have no memory and are drawn anew (`RandomDispatch`);
+what has a memory is shuffled in stretches of time longer than that (`ShuffledBlocks`).
 """
 
 from __future__ import annotations
@@ -13,16 +12,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from lbtui.analysis.imbalance import Floats
 
 _REPLICAS = 999
 _AT_ONCE = 111  # replicas held in memory
-_MOST_BLOCKS = 200
+# Blocks of a 16th of the bins hold a single burst whole, so that shuffling does not undo it; with fewer than
+# 8 of them few lanes have too few orders to tell chance from more.
+_FEWEST_BLOCKS, _MOST_BLOCKS = 8, 16
 _SEED = 20260101  # the same data give the same answer
 _LEAST_SPREAD = 0.25  # of a load; keeps an idle bin from weighing more than a busy one
 _SHARES = (1.0, 0.75, 0.56, 0.42, 0.32, 0.24, 0.18)  # of the bins: the widths searched, then refined
 _MOST_RATIO = 99.0
+
+Places = npt.NDArray[np.int_]
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,13 @@ class Excess:
 
 
 class Chance(Protocol):
-    """A way to draw loads as they would be if no lane differed from the others."""
+    """How a window's excess is scored, and how loads are drawn in which no lane differs from the others."""
 
-    def memory(self, loads: Floats) -> float:
-        """Return the bins after which a lane's deviation has fallen to 1/e."""
+    def prepared(self, loads: Floats) -> Floats:
+        """Return `loads` [..., lane, bin] as running sums [..., lane, bin + 1] for `scores`."""
+
+    def scores(self, sums: Floats, first: Places, last: Places) -> Floats:
+        """Return the excess of every lane in windows [first, last): [..., lane, window]."""
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Return `count` even draws like `loads` [lane, bin] as [replica, lane, bin]."""
@@ -54,20 +61,35 @@ class Chance(Protocol):
 
 @dataclass(frozen=True)
 class RandomDispatch:
-    """Numbers of requests given to each lane if each request went to a random one.
+    """Numbers of requests given to each lane; chance gives each request to any lane alike.
 
-    They are independent Poisson numbers, whatever happened before: their mean at any time is that of the
-    lanes. Round robin varies less, so this errs towards finding nothing.
+    Round robin varies less than that, so this errs towards finding nothing. A window in which n requests
+    were given, c of them to one lane of L, scores √(2 Λ) with Λ the log likelihood ratio of Kulldorff
+    (1997), c ln(c / E) + (n − c) ln((n − c) / (n − E)), E = n / L: right for small counts too.
     """
 
-    def memory(self, loads: Floats) -> float:
-        """Return 0: where a request goes does not depend on where the last one went."""
-        return 0.0
+    def prepared(self, loads: Floats) -> Floats:
+        """Return running sums of the requests."""
+        return _running_sums(loads)
+
+    def scores(self, sums: Floats, first: Places, last: Places) -> Floats:
+        """Return √(2 Λ), 0 where a lane got no more than its share."""
+        own = sums[..., last] - sums[..., first]
+        lanes = own.shape[-2]
+        total = own.sum(axis=-2, keepdims=True)
+        rest = total - own
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(rest > 0, rest * np.log(rest * lanes / (total * (lanes - 1))), 0.0)
+            ratio += np.where(own > 0, own * np.log(own * lanes / total), 0.0)
+        scores: Floats = np.where(own * lanes > total, np.sqrt(2 * np.maximum(ratio, 0.0)), 0.0)
+        return scores
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
-        """Return `count` random dispatches of as many requests."""
-        drawn: Floats = rng.poisson(loads.mean(axis=0), (count, *loads.shape)).astype(np.float64)
-        return drawn
+        """Return `count` random dispatches of the requests of each bin."""
+        given = np.rint(loads.sum(axis=0)).astype(np.int64)
+        shares = np.full(len(loads), 1 / len(loads))
+        drawn: Floats = rng.multinomial(np.broadcast_to(given, (count, len(given))), shares)
+        return drawn.transpose(0, 2, 1).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -75,23 +97,41 @@ class ShuffledBlocks:
     """Any loads, their lanes swapped at random for whole blocks of time (Künsch 1989).
 
     If lanes are exchangeable, which of them carries which load in a stretch of time is chance. Blocks are
-    twice as long as deviations last.
+    twice as long as deviations last, within a 16th and an 8th of the bins. A window scores the sum of the
+    lane's deviations from its peers' mean over √width; a deviation counts in units of √load, the spread of
+    a number of requests.
     """
 
-    def memory(self, loads: Floats) -> float:
-        """Return `correlation_bins`."""
-        return correlation_bins(loads)
+    def prepared(self, loads: Floats) -> Floats:
+        """Return running sums of the scaled deviations."""
+        lanes = loads.shape[-2]
+        total = loads.sum(axis=-2, keepdims=True)
+        spread = np.sqrt(np.maximum(total / lanes, _LEAST_SPREAD))
+        return _running_sums((loads - (total - loads) / (lanes - 1)) / spread)
+
+    def scores(self, sums: Floats, first: Places, last: Places) -> Floats:
+        """Return Σ deviations / √width."""
+        scores: Floats = (sums[..., last] - sums[..., first]) / np.sqrt(last - first)
+        return scores
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Return `count` shuffles of the loads."""
         lanes, bins = loads.shape
-        block = max(1, min(2 * correlation_bins(loads), bins // 4), -(-bins // _MOST_BLOCKS))
+        block = int(
+            np.clip(2 * correlation_bins(loads), -(-bins // _MOST_BLOCKS), -(-bins // _FEWEST_BLOCKS))
+        )
         starts = np.arange(0, bins, block)
         lengths = np.diff(np.append(starts, bins))
         order = rng.permuted(np.tile(np.arange(lanes), (count, len(starts), 1)), axis=2)
         order = np.repeat(order, lengths, axis=1).transpose(0, 2, 1)
         shuffled: Floats = np.take_along_axis(np.broadcast_to(loads, order.shape), order, axis=1)
         return shuffled
+
+
+def _running_sums(values: Floats) -> Floats:
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=sums[..., 1:])
+    return sums
 
 
 def correlation_bins(loads: Floats) -> int:
@@ -127,27 +167,37 @@ def find_excess(
         return []
     rest = loads.astype(np.float64).copy()
     rng = np.random.default_rng(_SEED)
+    windows = _windows(bins)
     found: list[Excess] = []
     for _round in range(most):
-        deviations = _Deviations(chance.memory(rest), bins)
-        sums = deviations.running_sums(rest)
-        score, lane, first, last = deviations.largest(sums)
-        p = _chance_of(score, rest, chance, deviations, p_value, rng)
+        sums = chance.prepared(rest)
+        scores = chance.scores(sums, *windows)
+        lane, window = np.unravel_index(int(scores.argmax()), scores.shape)
+        p = _chance_of(float(scores[lane, window]), rest, chance, windows, p_value, rng)
         if p > p_value:
             break
-        first, last = deviations.refined(sums[lane], first, last)
-        excess = _measured(loads, lane, first, last, p)
+        begin, end = (int(side[window]) for side in windows)
+        first, last = _refined(chance, sums, int(lane), begin, end)
+        excess = _measured(loads, int(lane), first, last, p)
         if excess.ratio >= least_ratio and excess.own - excess.peers >= least_excess:
             found = _joined(found, excess, loads)
         rest[lane, first:last] = np.delete(rest[:, first:last], lane, axis=0).mean(axis=0)
     return found
 
 
+def _windows(bins: int) -> tuple[Places, Places]:
+    """Return the first and the last bin (excluded) of all windows searched."""
+    widths = sorted({max(2, round(bins * share)) for share in _SHARES})
+    pairs = [(first, first + width) for width in widths for first in range(bins - width + 1)]
+    first, last = np.array(pairs).T
+    return first, last
+
+
 def _chance_of(
     score: float,
     loads: Floats,
     chance: Chance,
-    deviations: _Deviations,
+    windows: tuple[Places, Places],
     p_value: float,
     rng: np.random.Generator,
 ) -> float:
@@ -157,10 +207,21 @@ def _chance_of(
     """
     reached, drawn = 1, 1
     while drawn <= _REPLICAS and reached <= p_value * (1 + _REPLICAS):
-        scores = deviations.largest_scores(chance.replicas(loads, _AT_ONCE, rng))
-        reached += int((scores >= score).sum())
+        sums = chance.prepared(chance.replicas(loads, _AT_ONCE, rng))
+        reached += int((chance.scores(sums, *windows).max(axis=(1, 2)) >= score).sum())
         drawn += _AT_ONCE
     return reached / drawn
+
+
+def _refined(chance: Chance, sums: Floats, lane: int, first: int, last: int) -> tuple[int, int]:
+    """Return the window with its ends moved, one after the other, to where the lane's score is largest."""
+    bins = sums.shape[-1] - 1
+    for _turn in range(3):
+        ends = np.arange(first + 2, bins + 1)
+        last = int(ends[np.argmax(chance.scores(sums, np.full_like(ends, first), ends)[lane])])
+        begins = np.arange(0, last - 1)
+        first = int(begins[np.argmax(chance.scores(sums, begins, np.full_like(begins, last))[lane])])
+    return first, last
 
 
 def _measured(loads: Floats, lane: int, first: int, last: int, p: float) -> Excess:
@@ -174,60 +235,3 @@ def _joined(found: list[Excess], new: Excess, loads: Floats) -> list[Excess]:
     first, last = min(e.first for e in (*same, new)), max(e.last for e in (*same, new))
     p = min(e.p_value for e in (*same, new))
     return [*(e for e in found if e not in same), _measured(loads, new.lane, first, last, p)]
-
-
-class _Deviations:
-    """Scores of windows: a lane's excess over its peers in standard deviations of such a sum.
-
-    A number in flight varies like its square root; less the mean of L − 1 peers, by L / (L − 1) more. Sums
-    over w bins vary by w + 2 Σ (w − k) ρ^k, with ρ = exp(−1 / memory).
-    """
-
-    def __init__(self, memory: float, bins: int) -> None:
-        self.bins = bins
-        rho = float(np.exp(-1 / max(memory, 1e-6)))
-        lags = np.arange(1, bins)
-        powers = rho**lags
-        # Σ_{k<w} (w − k) ρ^k is the running sum of the running sums of ρ^k.
-        twice = np.concatenate([[0.0, 0.0], np.cumsum(np.cumsum(powers))])[: bins + 1]
-        self.deviation = np.sqrt(np.arange(bins + 1) + 2 * twice)
-        self.widths = sorted({max(2, round(bins * share)) for share in _SHARES}, reverse=True)
-
-    def running_sums(self, loads: Floats) -> Floats:
-        """Return running sums [..., lane, bin + 1] of the scaled excess of `loads` [..., lane, bin]."""
-        lanes = loads.shape[-2]
-        total = loads.sum(axis=-2, keepdims=True)
-        excess = loads - (total - loads) / (lanes - 1)
-        spread = np.sqrt(np.maximum(total / lanes, _LEAST_SPREAD) * lanes / (lanes - 1))
-        sums = np.zeros((*loads.shape[:-1], loads.shape[-1] + 1))
-        np.cumsum(excess / spread, axis=-1, out=sums[..., 1:])
-        return sums
-
-    def largest(self, sums: Floats) -> tuple[float, int, int, int]:
-        """Return the best window of `sums` [lane, bin + 1] as (score, lane, first, last)."""
-        best = (-np.inf, 0, 0, self.bins)
-        for width in self.widths:
-            scores = (sums[:, width:] - sums[:, :-width]) / self.deviation[width]
-            lane, first = np.unravel_index(int(scores.argmax()), scores.shape)
-            if scores[lane, first] > best[0]:
-                best = (float(scores[lane, first]), int(lane), int(first), int(first) + width)
-        return best
-
-    def largest_scores(self, replicas: Floats) -> Floats:
-        """Return the best score of each of `replicas` [replica, lane, bin]."""
-        sums = self.running_sums(replicas)
-        scores = [
-            (sums[..., width:] - sums[..., :-width]).max(axis=(1, 2)) / self.deviation[width]
-            for width in self.widths
-        ]
-        best: Floats = np.max(np.stack(scores), axis=0)
-        return best
-
-    def refined(self, sums: Floats, first: int, last: int) -> tuple[int, int]:
-        """Return the window with its ends moved, one after the other, to where the score is largest."""
-        for _turn in range(3):
-            ends = np.arange(first + 2, self.bins + 1)
-            last = int(ends[np.argmax((sums[ends] - sums[first]) / self.deviation[ends - first])])
-            begins = np.arange(0, last - 1)
-            first = int(begins[np.argmax((sums[last] - sums[begins]) / self.deviation[last - begins])])
-        return first, last

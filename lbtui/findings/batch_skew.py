@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.scan import Excess, RandomDispatch, ShuffledBlocks, find_excess
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
@@ -18,16 +19,23 @@ from lbtui.profile import Domain
 from lbtui.text import _
 
 _CRITICAL_RATIO = 2.0  # doubled
+_FEWER_BY_CHANCE = 0.05
 
 
-def find_batch_skew(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
-    """Yield where a domain of `domains`, compared with the others, carries too much.
+def find_batch_skew(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], held_back: Collection[str]
+) -> Iterator[Finding]:
+    """Yield where a domain of one instance, compared with the others, carries too much.
 
-    Two kinds of evidence, each at half the p-value. *Given*: more requests began on it than a random
+    Domains `held_back` (keys) by a small KV pool that admitted less than their share are no yardstick for
+    the others, as long as two others are left.
+
+    Either of two kinds of evidence. *Given*: more requests began on it than a random
     dispatch would give; requests are independent, so this is sharp even in short captures. *Held*: its
     batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either way
     the effect is judged on the batch size in that window.
     """
+    domains = _comparable(evidence, domains, held_back)
     binned = evidence.binned("batch_size", domains)
     if binned is None:
         return
@@ -67,13 +75,28 @@ def find_batch_skew(evidence: Evidence, limits: Thresholds, domains: list[Domain
         )
 
 
+def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection[str]) -> list[Domain]:
+    """Return the domains without those held back that admitted fewer requests than chance lets them."""
+    binned = evidence.binned("batch_size", domains)
+    if binned is None or not any(d.key in held_back for d in domains):
+        return domains
+    given = np.rint(dispatched(evidence, domains, binned.edges).sum(axis=1)).astype(int).tolist()
+    total, others = sum(given), 1 - 1 / len(domains)
+    kept = [
+        d
+        for d, own in zip(domains, given, strict=True)
+        if d.key not in held_back or binomial_tail(total - own, total, others) > _FEWER_BY_CHANCE
+    ]
+    return kept if len(kept) > 1 else domains
+
+
 def _held(binned: Binned, limits: Thresholds) -> list[Excess]:
     return find_excess(
         binned.loads,
         ShuffledBlocks(),
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
-        p_value=limits.p_value / 2,
+        p_value=limits.p_value,
     )
 
 
@@ -84,7 +107,7 @@ def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Exces
         RandomDispatch(),
         least_ratio=1.0,
         least_excess=0.0,
-        p_value=limits.p_value / 2,
+        p_value=limits.p_value,
     )
     held = [_on_batch(e, binned) for e in given]
     return [e for e in held if e.ratio >= limits.dp_batch_ratio and e.own - e.peers >= limits.dp_batch_excess]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from lbtui.findings.model import Finding
 
@@ -58,7 +59,17 @@ def _same_instance(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
 
 def _same_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
     keys = ("instance", "host", "dp_rank")
-    return all(cause.subject.get(k) == effect.subject.get(k) for k in keys) and cause.overlaps(effect)
+    return all(cause.subject.get(k) == effect.subject.get(k) for k in keys) and _during_or_after(
+        cause, effect
+    )
+
+
+def _during_or_after(cause: Finding, effect: Finding) -> bool:
+    """What piled up is worked off afterwards: up to half the cause's length later counts as during it."""
+    if cause.window is None:
+        return True
+    begin, end = cause.window
+    return replace(cause, window=(begin, end + (end - begin) / 2)).overlaps(effect)
 
 
 def _only_peer(cause: Finding, effect: Finding, scene: _Scene) -> bool:
@@ -75,7 +86,9 @@ def _only_peer(cause: Finding, effect: Finding, scene: _Scene) -> bool:
 
 def _card_of_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     """A domain is as slow as its slowest card."""
-    return "prof_id" in cause.subject and "prof_id" not in effect.subject and _same_domain(cause, effect, scene)
+    return (
+        "prof_id" in cause.subject and "prof_id" not in effect.subject and _same_domain(cause, effect, scene)
+    )
 
 
 def _decode_node(cause: Finding, effect: Finding, _scene: _Scene) -> bool:

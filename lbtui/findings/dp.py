@@ -15,13 +15,11 @@ from lbtui.findings.thresholds import Thresholds
 def find_dp(evidence: Evidence, limits: Thresholds, held_back: Collection[str] = ()) -> Iterator[Finding]:
     """Yield the findings on DP domains of every instance with more than one.
 
-    Domains `held_back` (keys) by a small KV pool carry little because they cannot carry more; they are no
-    yardstick for the others' batches, as long as two others are left.
+    `held_back` are the keys of the domains that a small KV pool keeps from carrying more.
     """
     for domains in evidence.instances.values():
         if len(domains) < 2:
             continue
-        free = [d for d in domains if d.key not in held_back]
-        yield from find_batch_skew(evidence, limits, free if len(free) > 1 else domains)
+        yield from find_batch_skew(evidence, limits, domains, held_back)
         yield from find_queue_skew(evidence, limits, domains)
         yield from find_stragglers(evidence, limits, domains)

@@ -40,7 +40,7 @@ class Binned:
     @property
     def seconds(self) -> float:
         """The width of a bin."""
-        return float(self.edges[-1] - self.edges[0]) / 1e6 / self.loads.shape[1]
+        return float(self.edges[-1] - self.edges[0]) / 1e6 / int(self.loads.shape[1])
 
     def window(self, first: int, last: int) -> tuple[datetime, datetime]:
         """Return the times of bins [first, last)."""

@@ -103,10 +103,8 @@ def _exhausted(
         + _beside_peers(domain, pools),
         advice=_(
             "Find out why this domain has fewer blocks (npu memory left over at start, another process on "
-            "the "
-            "card, npuMemSize / gpu-memory-utilization), or send it fewer and shorter requests; a larger "
-            "pool "
-            "on all domains only if all run out."
+            "the card, npuMemSize / gpu-memory-utilization), or send it fewer and shorter requests; a "
+            "larger pool on all domains only if all run out."
         ),
         evidence=_("{kv}: free blocks; {queues}: waiting").format(
             kv=evidence.file("kv"), queues=evidence.file("queues")
@@ -127,10 +125,6 @@ def _beside_peers(domain: Domain, pools: dict[str, _Pool]) -> str:
     if not others:
         return ""
     return " " + _("Its peers own {blocks:,.0f} on the median.").format(blocks=median(others))
-
-
-def _name(domain: Domain) -> str:
-    return visible(f"{domain.name} ({domain.host})")
 
 
 def _uneven_pools(

@@ -129,7 +129,7 @@ def table(results: list[Result]) -> str:
         f"recall {_rate(sum(p != 'missed' for p in places), len(places))}",
         f"injected first in single-fault cases {_rate(sum(singles), len(singles))}",
         f"even cases without a warning {_rate(sum(not r.wrong for r in even), len(even))}",
-        f"warnings beside the faults put in, uneven cases: {sum(len(r.wrong) for r in results if not r.even)}",
+        f"other warnings in uneven cases: {sum(len(r.wrong) for r in results if not r.even)}",
     ]
     return "\n".join(lines)
 

@@ -1,0 +1,106 @@
+"""What findings on experts look at: loads of the ranks of one instance, by period, layer and rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.expert_parallel import HeatMatrix, heat_maps, heat_matrix, layer_time_matrix, rank_loads
+from lbtui.analysis.imbalance import Floats, par
+from lbtui.findings.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class ExpertHeat:
+    """The maps of one instance by period; loads are [layer, rank], 1 is the layer's mean.
+
+    Without heat maps GroupedMatmul times stand for loads (`by_time`): a rank may be long because it has
+    more to do or because it is slow.
+    """
+
+    instance: str
+    periods: tuple[int, ...]
+    loads: tuple[Floats, ...]
+    slots: tuple[HeatMatrix, ...] = ()  # the expert map of each period, or none
+    models: tuple[HeatMatrix | None, ...] = ()  # the model-expert map of each period
+    by_time: bool = False
+
+    @property
+    def mean_load(self) -> Floats:
+        """Load of each rank [layer, rank], mean over all periods."""
+        mean: Floats = np.nanmean(np.stack(self.loads), axis=0)
+        return mean
+
+    @property
+    def pars(self) -> Floats:
+        """PAR over ranks, [period, layer]."""
+        return np.stack([par(load, axis=1) for load in self.loads])
+
+
+def expert_heats(evidence: Evidence) -> Iterator[ExpertHeat]:
+    """Yield the heat of every instance whose shares are known; without any, the GroupedMatmul times."""
+    frame = evidence.frame("expert_heat")
+    heats = [_heat(frame, i) for i in frame["instance"].unique().sort().to_list()]
+    known = [heat for heat in heats if heat is not None]
+    yield from known or _times(evidence)
+
+
+def _heat(frame: pl.DataFrame, instance: str) -> ExpertHeat | None:
+    periods = sorted({period for name, _view, period in heat_maps(frame) if name == instance})
+    loads: list[Floats] = []
+    kept: list[int] = []
+    slots: list[HeatMatrix] = []
+    for period in periods:
+        by_expert = heat_matrix(frame, instance, "expert", period)
+        by_rank = heat_matrix(frame, instance, "rank", period) or by_expert
+        shares = rank_loads(by_rank) if by_rank is not None else None
+        if shares is None or shares.shape[1] < 2:
+            continue
+        loads.append(_relative(shares))
+        kept.append(period)
+        if by_expert is not None and by_expert.shares is not None and by_expert.ranks:
+            slots.append(by_expert)
+    if not loads or len({load.shape for load in loads}) > 1:
+        return None
+    complete = len(slots) == len(kept) and len({s.shape for s in slots}) == 1
+    return ExpertHeat(
+        instance,
+        tuple(kept),
+        tuple(loads),
+        tuple(slots) if complete else (),
+        tuple(heat_matrix(frame, instance, "model_expert", period) for period in kept),
+    )
+
+
+def _times(evidence: Evidence) -> Iterator[ExpertHeat]:
+    times = evidence.frame("layer_times")
+    if times.is_empty():
+        return
+    matrix, _pids = layer_time_matrix(times)
+    if matrix.shape[1] > 1:
+        # The file does not say whose ranks these are; with one instance of domains it can only be that.
+        instances = list(evidence.instances)
+        name = instances[0] if len(instances) == 1 else ""
+        yield ExpertHeat(name, (0,), (_relative(matrix),), by_time=True)
+
+
+def _relative(loads: Floats) -> Floats:
+    known = np.isfinite(loads)
+    mean = np.where(known, loads, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(mean[:, None] > 0, loads / mean[:, None], np.nan)
+
+
+def waiting_for(load: Floats, rank: int, excess: Floats) -> float:
+    """Return which share of the ranks' expert time ends if `rank` had `excess` [layer] less to do.
+
+    The fullest rank sets a layer's time, so the others wait 1 − mean / max of it; the figure is the mean
+    over layers of that share with the excess less that without it.
+    """
+    without = load.copy()
+    without[:, rank] -= excess
+    gain = (1 - 1 / par(load, axis=1)) - (1 - 1 / par(without, axis=1))
+    return max(float(np.nanmean(gain)), 0.0)

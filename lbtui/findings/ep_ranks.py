@@ -1,0 +1,222 @@
+"""Findings on EP ranks: hot in every layer, uneven as a whole, not helped by EPLB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import NormalDist
+
+import numpy as np
+
+from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.expert_parallel import layer_time_matrix
+from lbtui.analysis.imbalance import Floats
+from lbtui.findings.ep_heat import ExpertHeat, waiting_for
+from lbtui.findings.evidence import Evidence
+from lbtui.findings.model import Cost, Finding, SubjectValue
+from lbtui.findings.thresholds import Thresholds
+from lbtui.text import _, visible
+
+_UNIT = "share of expert compute"
+_CRITICAL_SKEW = 1.5
+
+
+def subject_of(heat: ExpertHeat, **keys: SubjectValue) -> dict[str, SubjectValue]:
+    """Return the keys that name a part of an instance's experts."""
+    return {"instance": heat.instance, **keys} if heat.instance else dict(keys)
+
+
+def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
+    """Yield the ranks above the others in layer after layer.
+
+    Layers place their experts independently, so by chance a rank is above the mean in some layers and below
+    in others: its mean over layers is judged by its standard error over the layers (normal) and by a sign
+    test, whichever is less certain, times the ranks looked at (Bonferroni).
+    """
+    load = heat.mean_load
+    ranks = int(load.shape[1])
+    for rank in range(ranks):
+        column = load[:, rank][np.isfinite(load[:, rank])]
+        ratio = float(column.mean()) if len(column) > 1 else 0.0
+        p = min(1.0, ranks * _chance_above(column)) if ratio > 1 else 1.0
+        if ratio < limits.ep_rank_ratio or p > limits.p_value:
+            continue
+        peers = np.delete(load, rank, axis=1).mean(axis=1)
+        waste = waiting_for(load, rank, np.maximum(load[:, rank] - peers, 0.0))
+        over = int((column >= limits.ep_rank_ratio).sum())
+        yield Finding(
+            id="ep.rank.hot",
+            dimension="ep",
+            severity="critical" if ratio >= limits.ep_par and not heat.by_time else "warning",
+            subject=subject_of(heat, rank=rank),
+            window=None,
+            metric=_("mean over layers and periods of {load} / mean over ranks").format(
+                load=_("GroupedMatmul time") if heat.by_time else _("rank load")
+            ),
+            value=ratio,
+            threshold=limits.ep_rank_ratio,
+            cost=Cost(
+                waste,
+                _UNIT,
+                _(
+                    "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of 1 − "
+                    "mean/max, less the same with the rank at its peers' mean)"
+                ).format(waste=waste),
+            ),
+            message=_about_rank(evidence, limits, heat, rank, ratio, over),
+            advice=_(
+                "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
+                "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
+                "does not see."
+            ),
+            evidence=_("{file}: rank {rank}, all layers and periods").format(
+                file=evidence.file("layer_times" if heat.by_time else "expert_heat"), rank=rank
+            ),
+            excess=ratio / limits.ep_rank_ratio,
+            p_value=p,
+        )
+
+
+def _chance_above(column: Floats) -> float:
+    """Return the chance that a rank's mean over layers, and the number of layers above 1, are so large."""
+    error = float(column.std(ddof=1) / np.sqrt(len(column)))
+    by_mean = NormalDist().cdf(-(float(column.mean()) - 1) / error) if error > 0 else 0.0
+    return max(by_mean, binomial_tail(int((column > 1).sum()), len(column), 0.5))
+
+
+def _about_rank(
+    evidence: Evidence, limits: Thresholds, heat: ExpertHeat, rank: int, ratio: float, over: int
+) -> str:
+    layers, ranks = heat.mean_load.shape
+    if heat.by_time:
+        return _(
+            "Rank {rank} (guessed from the order of pids) takes {ratio:.2f}× the mean GroupedMatmul time, "
+            "above {limit:.2f}× in {over} of {layers} layers. Expert heat was not recorded: whether it has "
+            "more to do or is slow cannot be told."
+        ).format(rank=rank, ratio=ratio, limit=limits.ep_rank_ratio, over=over, layers=layers)
+    return _(
+        "EP rank {rank} of {instance} carries {ratio:.2f}× the mean load; above {limit:.2f}× in {over} of "
+        "{layers} layers, over {periods} EPLB period(s)."
+    ).format(
+        rank=rank,
+        instance=visible(heat.instance),
+        ratio=ratio,
+        limit=limits.ep_rank_ratio,
+        over=over,
+        layers=layers,
+        periods=len(heat.periods),
+    ) + _in_time(evidence, rank, ranks)
+
+
+def _in_time(evidence: Evidence, rank: int, ranks: int) -> str:
+    """Return what GroupedMatmul time shows of the rank, empty without."""
+    times = evidence.frame("layer_times")
+    matrix, pids = layer_time_matrix(times) if times.height else (np.empty((0, 0)), [])
+    if len(pids) != ranks:
+        return ""
+    total = np.nansum(matrix, axis=0)
+    return " " + _("Its GroupedMatmul time (pid {pid}, rank guessed) is {ratio:.2f}× the mean.").format(
+        pid=pids[rank], ratio=float(total[rank] / total.mean())
+    )
+
+
+def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
+    """Yield that ranks are unevenly loaded on average of all layers, in the period where this is worst.
+
+    Chance plays no part: a layer's counts are of thousands of tokens, and the mean is over all layers.
+    """
+    pars = heat.pars
+    means = np.nanmean(pars, axis=1)
+    place = int(np.nanargmax(means))
+    mean = float(means[place])
+    if not mean >= limits.ep_par_mild:
+        return
+    layer = int(np.nanargmax(pars[place]))
+    waste = float(np.nanmean(1 - 1 / pars[place]))
+    several = len(heat.periods) > 1
+    yield Finding(
+        id="ep.skew",
+        dimension="ep",
+        severity="critical" if mean >= _CRITICAL_SKEW else "warning",
+        subject=subject_of(heat, layer=layer, **({"period": heat.periods[place]} if several else {})),
+        window=None,
+        metric=_("mean over layers of PAR over ranks"),
+        value=mean,
+        threshold=limits.ep_par_mild,
+        cost=Cost(
+            waste,
+            _UNIT,
+            _(
+                "{waste:.1%} of the ranks' expert time is waiting for the fullest (mean over layers of 1 − "
+                "mean/max)"
+            ).format(waste=waste),
+        ),
+        message=_(
+            "Experts of {instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of all "
+            "layers, {worst:.2f} in layer {layer}."
+        ).format(instance=visible(heat.instance), mean=mean, worst=float(np.nanmax(pars[place])), layer=layer)
+        + _by_period(heat, means),
+        advice=_(
+            "Try EPLB with redundant experts. It is not recommended for prefill inputs below 1024 tokens, "
+            "nor for decode with at most 8 experts or fewer than 128 tokens a die (vllm-ascend)."
+        ),
+        evidence=_("{file}: all layers and ranks").format(
+            file=evidence.file("layer_times" if heat.by_time else "expert_heat")
+        ),
+        excess=mean / limits.ep_par_mild,
+    )
+
+
+def _by_period(heat: ExpertHeat, means: Floats) -> str:
+    if len(heat.periods) < 2:
+        return ""
+    listed = ", ".join(f"{m:.2f} ({p})" for p, m in zip(heat.periods, means, strict=True))
+    return " " + _("By EPLB period: {pars}.").format(pars=listed)
+
+
+def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
+    """Yield that EPLB began new periods but the ranks are as uneven as before.
+
+    The gain is each layer's PAR in the first period less its mean over the later ones; it must be small
+    with certainty: mean gain + 2 standard errors over the layers below `eplb_gain` of the first mean.
+    """
+    if len(heat.periods) < 2:
+        return
+    pars = heat.pars
+    later = np.nanmean(pars[1:], axis=0)
+    gains = (pars[0] - later)[np.isfinite(pars[0] - later)]
+    if len(gains) < 2:
+        return
+    before, after = float(np.nanmean(pars[0])), float(np.nanmean(later))
+    most = float(gains.mean() + 2 * gains.std(ddof=1) / np.sqrt(len(gains)))
+    if after < limits.ep_par_mild or most > limits.eplb_gain * before:
+        return
+    waste = float(np.nanmean(1 - 1 / later))
+    yield Finding(
+        id="ep.eplb.ineffective",
+        dimension="ep",
+        severity="warning",
+        subject=subject_of(heat, period=heat.periods[-1]),
+        window=None,
+        metric=_("mean over layers and later periods of PAR over ranks"),
+        value=after,
+        threshold=limits.ep_par_mild,
+        cost=Cost(
+            waste,
+            _UNIT,
+            _(
+                "{waste:.1%} of the ranks' expert time is still waiting (mean over layers of 1 − mean/max)"
+            ).format(waste=waste),
+        ),
+        message=_(
+            "EPLB began {times} new period(s), yet PAR over ranks went from {before:.2f} to {after:.2f}."
+        ).format(times=len(heat.periods) - 1, before=before, after=after),
+        advice=_(
+            "See whether the load that EPLB counts is the load that ranks carry, whether redundant experts "
+            "are too few, or the heat moves faster than the period."
+        ),
+        evidence=_("{file}: PAR per period {pars}").format(
+            file=evidence.file("expert_heat"),
+            pars=", ".join(f"{m:.2f}" for m in np.nanmean(pars, axis=1)),
+        ),
+        excess=after / limits.ep_par_mild,
+    )
