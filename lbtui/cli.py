@@ -15,9 +15,11 @@ from lbtui.text import _, visible
 if TYPE_CHECKING:
     from lbtui.findings import Finding, Thresholds
     from lbtui.profile import Profile
+    from lbtui.render.capabilities import Colors
 
 OPENED, FOUND, USAGE, UNREADABLE = 0, 1, 2, 3
 _REPORTS = ("text", "markdown")
+_COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", choices=("csv", "parquet"), default="csv", help=_("format of --export (default: csv)")
     )
+    screen = parser.add_argument_group(_("screen"))
+    screen.add_argument(
+        "--color",
+        choices=("auto", *_COLORS),
+        default="auto",
+        help=_("depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)"),
+    )
+    screen.add_argument("--ascii", action="store_true", help=_("draw in ASCII only"))
+    screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
     parser.add_argument("--version", action="version", version=f"lbtui {__version__}")
     return parser
 
@@ -87,14 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reporting = options.report or options.json or options.export or options.fail_on
     if reporting or not _has_screen():
         return _without_screen(path, options, thresholds)
-    return _on_screen(path, thresholds)
+    return _on_screen(path, options, thresholds)
 
 
 def _told_apart(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the default report's name spelled out: what follows may be the path."""
     return [
         "--report=text" if argument == "--report" and following not in _REPORTS else argument
-        for argument, following in zip(arguments, [*arguments[1:], ""], strict=True)
+        for argument, following in zip(arguments, [*arguments[1:], ""], strict=False)
     ]
 
 
@@ -111,17 +122,19 @@ def _has_screen() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
-def _on_screen(path: Path, thresholds: Thresholds | None) -> int:
+def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
     # Half a second of imports that a report does not need.
     from lbtui.render.capabilities import detect
-    from lbtui.ui.app import LbtuiApp
+    from lbtui.ui.run import run
 
-    caps = detect(os.environ, sys.stdout.encoding)
-    app = LbtuiApp(path, caps, thresholds)
-    code = app.run()
-    if app.failure:
-        sys.stderr.write(f"lbtui: {app.failure}\n")
-    return OPENED if code is None else code
+    caps = detect(
+        os.environ,
+        sys.stdout.encoding,
+        colors=None if options.color == "auto" else options.color,
+        ascii_only=options.ascii,
+        coerced=bool(sys.flags.utf8_mode),
+    )
+    return run(path, caps, thresholds, mouse=not options.no_mouse)
 
 
 def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:

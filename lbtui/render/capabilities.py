@@ -22,21 +22,41 @@ class Capabilities:
     unicode: bool = True
 
 
-def detect(environ: Mapping[str, str], encoding: str | None) -> Capabilities:
+def detect(
+    environ: Mapping[str, str],
+    encoding: str | None,
+    *,
+    colors: Colors | None = None,
+    ascii_only: bool = False,
+    coerced: bool = False,
+) -> Capabilities:
     """Return what a terminal with this environment and stream encoding can show.
 
-    COLORTERM rarely survives SSH, so 256 colours are the common case. Glyphs need a UTF-8 stream and, as
-    tmux replaces them otherwise, a UTF-8 locale.
+    `colors` and `ascii_only` are the user's own choice and win over what is found. `coerced` says that Python
+    itself replaced a C locale by a UTF-8 one (`sys.flags.utf8_mode`).
     """
+    unicode = not ascii_only and _carries_glyphs(environ, encoding, coerced)
+    return Capabilities(colors=colors or _colors(environ), unicode=unicode)
+
+
+def _colors(environ: Mapping[str, str]) -> Colors:
+    """Return the depth of colour: COLORTERM rarely survives SSH, so 256 is the common case."""
     term = environ.get("TERM", "")
     if environ.get("NO_COLOR"):
-        colors: Colors = "none"
-    elif environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
-        colors = "truecolor"
-    elif "256" in term or "kitty" in term or "ghostty" in term:
-        colors = "256"
-    else:
-        colors = "16"
-    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
-    utf8 = "utf" in locale.lower() and "utf" in (encoding or "").lower()
-    return Capabilities(colors=colors, unicode=utf8)
+        return "none"
+    # GNU screen hands on the COLORTERM of the terminal around it, and can show less.
+    if term == "linux" or term.partition(".")[0] == "screen":
+        return "16"
+    if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return "truecolor"
+    if "256" in term or "kitty" in term or "ghostty" in term:
+        return "256"
+    return "16"
+
+
+def _carries_glyphs(environ: Mapping[str, str], encoding: str | None, coerced: bool) -> bool:
+    """Return whether glyphs arrive: over a UTF-8 stream and, as tmux replaces them else, in such a locale."""
+    # In a C locale Python sets LC_CTYPE to UTF-8 for itself; the terminal knows nothing of it.
+    ctype = "" if coerced else environ.get("LC_CTYPE")
+    locale = environ.get("LC_ALL") or ctype or environ.get("LANG") or ""
+    return "utf" in locale.lower() and "utf" in (encoding or "").lower()

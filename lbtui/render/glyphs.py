@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lbtui.render.capabilities import Capabilities
@@ -90,8 +91,10 @@ _SPELLED = str.maketrans(
     {
         "–": "-", "—": "-", "−": "-", "×": "x", "·": ".", "…": "..", "∞": "inf", "Σ": "sum ", "±": "+-",
         "≥": ">=", "≤": "<=", "→": "->", "←": "<-", "µ": "u", "μ": "u", "’": "'", "“": '"', "”": '"',
+        "√": "sqrt ", "σ": "sigma ", "Λ": "Lambda ", "§": "section ", "↑": "up", "↓": "down", "⏎": "Enter",
     }
 )  # fmt: skip
+_KEYS = {"↑": "Up", "↓": "Down", "←": "Left", "→": "Right"}
 
 
 def glyphs(caps: Capabilities) -> Glyphs:
@@ -112,3 +115,14 @@ def shades(caps: Capabilities) -> str:
 def spell(text: str) -> str:
     """Return text in pure ASCII."""
     return text if text.isascii() else text.translate(_SPELLED).encode("ascii", "backslashreplace").decode()
+
+
+def spell_key(key: str) -> str:
+    """Return the name of a key or of several (`↑↓`, `← h`, `⏎`) in pure ASCII."""
+    if key.isascii():
+        return key
+
+    def names(arrows: re.Match[str]) -> str:
+        return "arrows" if len(arrows[0]) > 2 else "/".join(_KEYS[arrow] for arrow in arrows[0])
+
+    return spell(re.sub("[↑↓←→]+", names, key))

@@ -5,25 +5,34 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from lbtui.render.capabilities import Capabilities
+from lbtui.render.text import printable
 from lbtui.text import _, visible
-from lbtui.ui.bars import BottomBar, TopBar
+from lbtui.ui.ascii import AsciiOnly
+from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.exact_update import exact
 from lbtui.ui.pages import Chooser, Question, TextPage
+from lbtui.ui.picture import Picture
 from lbtui.ui.selection import Selection
 
 if TYPE_CHECKING:
@@ -31,6 +40,8 @@ if TYPE_CHECKING:
     from lbtui.profile import Profile
     from lbtui.ui.pane import Pane
 
+# So long a key waits for the page that the key before it opened.
+_PAGE_SECONDS = 1.0
 TABS = (
     ("1", _("Overview")),
     ("2", _("DP")),
@@ -53,6 +64,8 @@ class LbtuiApp(App[int]):
         Binding("R", "reload", _("read again"), show=False),
         Binding("q", "quit", _("quit")),
         Binding("ctrl+c", "quit", _("quit"), show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", _("to the shell; `fg` returns"), show=False, priority=True),
+        Binding("ctrl+l", "redraw", _("draw everything again"), show=False, priority=True),
     ]
 
     @dataclass
@@ -85,18 +98,21 @@ class LbtuiApp(App[int]):
         self.failure: str | None = None
         self.panes: dict[str, Pane] = {}
         self._current = "1"
+        self._pushed: Screen[Any] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
         yield TopBar(self.caps, TABS)
         with Container(id="panes"):
-            opening = _("Opening {path} …").format(path=visible(str(self.path)))
-            yield Static(opening, classes="opening", markup=False)
+            opening = _("Opening {path} …").format(path=str(self.path))
+            yield Static(printable(opening, self.caps), classes="opening", markup=False)
         yield BottomBar(self.caps)
+        yield RoomAsked(self.caps)
 
     def on_mount(self) -> None:
         """Open the profile once the first frame is on its way."""
         self.animation_level = "none"
+        self.app_resume_signal.subscribe(self, lambda _app: self.action_redraw())
         self.call_after_refresh(self._open)
 
     def _open(self) -> None:
@@ -120,13 +136,15 @@ class LbtuiApp(App[int]):
         """End with a sentence, not with a traceback, when opening failed unforeseen."""
         if event.worker.group == "open" and event.state is WorkerState.ERROR:
             error = event.worker.error
-            self.post_message(self.OpenFailed(f"{type(error).__name__}: {error}"))
+            sentence = _("{path} could not be opened: {why}")
+            why = visible(f"{type(error).__name__}: {error}")
+            self.post_message(self.OpenFailed(sentence.format(path=visible(str(self.path)), why=why)))
 
     async def on_lbtui_app_opened(self, event: Opened) -> None:
         """Put up the panes."""
         self.profile = event.profile
-        self.query_one(TopBar).show(identity=visible(event.profile.name))
-        area = self.query_one("#panes", Container)
+        self.screen_stack[0].query_one(TopBar).show(identity=visible(event.profile.name))
+        area = self.screen_stack[0].query_one("#panes", Container)
         await area.remove_children()
         self.panes = {pane.KEY: pane(event.profile, self.caps) for pane in event.panes}
         await area.mount(*self.panes.values())
@@ -149,8 +167,61 @@ class LbtuiApp(App[int]):
         self.failure = event.sentence
         self.exit(3)
 
+    # The terminal
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what stands between the app and the terminal."""
+        from lbtui.ui.driver import TerminalDriver
+
+        return TerminalDriver
+
+    def get_line_filters(self) -> list[LineFilter]:
+        """Return what Textual's own widgets are put through; our pictures are as they must be."""
+        return [AsciiOnly()] if not self.caps.unicode else []
+
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        super()._display(screen, exact(renderable))
+        super()._display(screen, exact(renderable, self.caps.colors, screen.size.width))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Ask for more room where there is too little."""
+        too_small = event.size.width < LEAST_COLUMNS or event.size.height < LEAST_ROWS
+        self.screen_stack[0].set_class(too_small, "-too-small")
+
+    def action_redraw(self) -> None:
+        """Draw everything again, whatever the terminal shows."""
+        self.refresh(layout=True)
+
+    # Keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """Run the keys of panes here and now.
+
+        Sent through the pane's queue and up again, as Textual does, the keys after one that opens a page
+        would find the page closed or the app where it was: what is typed quickly after `/` was lost.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._page_stands()
+            if isinstance(self.focused, Picture):
+                for priority in (True, False):
+                    if await self._check_bindings(event.key, priority=priority):
+                        break
+                return
+        await super().on_event(event)
+
+    def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
+        """Show a page; the next key waits until it can take keys."""
+        result = super().push_screen(screen, *args, **options)
+        self._pushed = screen if isinstance(screen, Screen) else None
+        return result
+
+    async def _page_stands(self) -> None:
+        """Return once a page just opened has its focus, or soon."""
+        page, self._pushed = self._pushed, None
+        if page is not None:
+            ready = asyncio.Event()
+            page.call_later(ready.set)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ready.wait(), _PAGE_SECONDS)
 
     # Panes
 
@@ -162,7 +233,7 @@ class LbtuiApp(App[int]):
     def action_pane(self, key: str) -> None:
         """Show a pane."""
         self._current = key
-        self.query_one(TopBar).show(current=key)
+        self.screen_stack[0].query_one(TopBar).show(current=key)
         for pane in self.panes.values():
             pane.set_class(key == pane.KEY, "-shown")
         if current := self.current:
@@ -185,18 +256,18 @@ class LbtuiApp(App[int]):
 
     def show_identity(self, identity: str, notes: str) -> None:
         """Change line 1."""
-        self.query_one(TopBar).show(identity=identity, notes=notes)
+        self.screen_stack[0].query_one(TopBar).show(identity=identity, notes=notes)
 
-    def pane_ready(self, pane: Pane) -> None:
+    def pane_ready(self, pane: Widget) -> None:
         """Keep line 1 true when a pane has learnt more."""
         for other in self.panes.values():
             if other is not pane:
                 other.profile_grew()
 
-    def keys_changed(self, pane: Pane) -> None:
-        """Show the keys that matter in the pane shown."""
-        if pane is self.current:
-            self.query_one(BottomBar).show(pane.keys_now())
+    def keys_changed(self, pane: Widget) -> None:
+        """Show the keys that matter in the pane, if it is shown."""
+        if (current := self.current) is not None and pane is current:
+            self.screen_stack[0].query_one(BottomBar).show(current.keys_now())
 
     # Actions
 
@@ -206,7 +277,9 @@ class LbtuiApp(App[int]):
             from lbtui.ui.help import help_text
 
             self.push_screen(
-                TextPage(_("{pane}: keys and quantities").format(pane=pane.TITLE), help_text(pane, self))
+                TextPage(
+                    _("{pane}: keys and quantities").format(pane=pane.TITLE), help_text(pane, self.BINDINGS)
+                )
             )
 
     def action_out(self) -> None:
@@ -222,7 +295,13 @@ class LbtuiApp(App[int]):
         if pane := self.current:
             pane.reload()
 
-    def ask(self, prompt: str, value: str, check: Any, answer: Any) -> None:
+    def ask(
+        self,
+        prompt: str,
+        value: str,
+        check: Callable[[str], str | None],
+        answer: Callable[[str], None],
+    ) -> None:
         """Ask for a line of text; `check` returns a sentence if it is wrong, `answer` takes it."""
         self.push_screen(
             Question(prompt, value, check), lambda text: answer(text) if text is not None else None

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
 from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import spell_key
 from lbtui.render.palette import dim, selected, severity, strong
-from lbtui.render.text import fit, row
+from lbtui.render.text import fit, printable, row
 from lbtui.text import _
 from lbtui.ui.picture import Picture
+
+# Less than that holds no pane.
+LEAST_COLUMNS, LEAST_ROWS = 60, 20
 
 
 def identity_row(identity: str, notes: str, width: int, caps: Capabilities) -> Row:
     """Return line 1: what this profile is, and at the right how much is to be minded about its data."""
-    right = fit(notes, len(notes), caps=caps, style=severity(caps, "warning"))
-    left = fit(identity, width - len(notes) - 1, caps=caps, style=strong(caps))
+    room = cell_len(printable(notes, caps))
+    right = fit(notes, room, caps=caps, style=severity(caps, "warning"))
+    left = fit(identity, width - room - 1, caps=caps, style=strong(caps))
     return row(left, Segment(" "), right, width=width)
 
 
@@ -48,11 +55,12 @@ def keys_row(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) ->
     parts: list[Segment] = []
     used = 0
     for key, text in keys:
-        shown = key if caps.unicode else key.replace("↑↓←→", "arrows").replace("⏎", "Enter")
-        length = len(shown) + len(text) + 3
+        shown = key if caps.unicode else spell_key(key)
+        said = printable(text, caps)
+        length = cell_len(shown) + cell_len(said) + 3
         if used + length > width:
             break
-        parts += [Segment(f"{shown} ", strong(caps)), Segment(f"{text}  ", dim(caps))]
+        parts += [Segment(f"{shown} ", strong(caps)), Segment(f"{said}  ", dim(caps))]
         used += length
     return row(parts, width=width)
 
@@ -114,3 +122,20 @@ class BottomBar(Picture):
         """Return the line."""
         general = [("?", _("help")), ("1-5", _("panes")), ("q", _("quit"))]
         return [keys_row([*self._keys, *general], width, self._caps)]
+
+
+class RoomAsked(Picture):
+    """Stands in for everything else where the terminal is too small for it."""
+
+    def __init__(self, caps: Capabilities) -> None:
+        super().__init__(id="room")
+        self._caps = caps
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return the sentence, over as many lines as it takes."""
+        sentence = _(
+            "lbtui needs {columns} x {rows} cells; here are {width} x {height}. Enlarge, or q quits."
+        )
+        text = sentence.format(columns=LEAST_COLUMNS, rows=LEAST_ROWS, width=width, height=height)
+        lines = textwrap.wrap(printable(text, self._caps), max(width, 1))[:height]
+        return [fit(line, width, caps=self._caps) for line in lines]

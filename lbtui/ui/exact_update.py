@@ -6,33 +6,53 @@ moves by one column costs 14 KB instead of 2 on a 200 × 50 screen, which is fel
 
 from __future__ import annotations
 
-from rich.console import Console, RenderableType
-from textual._compositor import ChopsUpdate
-from textual.geometry import Offset
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+from lbtui.render.capabilities import Colors
+from lbtui.ui.sgr import Pen
 
 
-class ExactUpdate(ChopsUpdate):
-    """A partial update that is cropped at both ends."""
+class ExactUpdate(CompositorUpdate):
+    """An update that is cropped at both ends and written with as few bytes as the terminal needs."""
+
+    def __init__(self, pieces: Iterable[tuple[int, int, Strip]], colors: Colors, width: int) -> None:
+        self._pieces = list(pieces)
+        self._colors = colors
+        self._width = width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for _x, _y, strip in self._pieces:
+            yield from strip
 
     def render_segments(self, console: Console) -> str:
         """Return the terminal sequences of the update."""
-        sequences: list[str] = []
-        for y, x1, x2 in self.spans:
-            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                left, right = max(x, x1), min(end, x2)
-                if strip is None or left >= right:
-                    continue
-                sequences.append(_move_to(Offset(left, y)))
-                sequences.append(strip.crop(left - x, right - x).render(console))
-        return "".join(sequences)
+        pen = Pen(self._colors, self._width)
+        for x, y, strip in self._pieces:
+            pen.write(x, y, strip)
+        return pen.text()
 
 
-def exact(update: RenderableType | None) -> RenderableType | None:
-    """Return a partial update made exact; anything else as it is."""
+def exact(update: RenderableType | None, colors: Colors, width: int) -> RenderableType | None:
+    """Return an update of a screen of this width made exact; anything else as it is."""
     if type(update) is ChopsUpdate:
-        return ExactUpdate(update.chops, update.spans, update.chop_ends)
+        return ExactUpdate(_cropped(update), colors, width)
+    if type(update) is LayoutUpdate:
+        return ExactUpdate(_rows(update), colors, width)
     return update
 
 
-def _move_to(offset: Offset) -> str:
-    return f"\x1b[{offset.y + 1};{offset.x + 1}H"
+def _cropped(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
+    for y, x1, x2 in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            left, right = max(x, x1), min(end, x2)
+            if strip is not None and left < right:
+                yield left, y, strip.crop(left - x, right - x)
+
+
+def _rows(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
+    for y, strips in enumerate(update.strips, update.region.y):
+        yield update.region.x, y, Strip.join(list(strips))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
+from lbtui.render.glyphs import spell_key
 from lbtui.text import _
 
 if TYPE_CHECKING:
-    from lbtui.ui.app import LbtuiApp
     from lbtui.ui.pane import Pane
 
 
-def help_text(pane: Pane, app: LbtuiApp) -> Text:
-    """Return the page's text, styled, holding no markup of its own."""
+def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
+    """Return the page's text, styled, holding no markup of its own; `general` are the keys of every pane."""
     text = Text()
     text.append(_("Keys") + "\n", style="bold")
-    for binding in [*pane.BINDINGS, *app.BINDINGS]:
+    for binding in [*pane.BINDINGS, *general]:
         if isinstance(binding, Binding):
             keys = binding.key_display or binding.key.replace(",", " ")
-            text.append(f"  {keys:<14}")
+            text.append(f"  {keys if pane.caps.unicode else spell_key(keys):<14}")
             text.append(f"{binding.tooltip or binding.description}\n")
     text.append("\n" + _("What is shown") + "\n", style="bold")
     for entry in pane.help_entries():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -14,7 +14,24 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.glyphs import spell
 from lbtui.text import _, visible
+from lbtui.ui.host import Host
+
+
+def spelled(text: Text, caps: Capabilities) -> Text:
+    """Return a styled text as this terminal can show it."""
+    if caps.unicode or text.plain.isascii():
+        return text
+    ends = {place for span in text.spans for place in (span.start, span.end)}
+    whole = Text(style=text.style)
+    for piece in text.divide(sorted(ends)):
+        said = Text(spell(piece.plain))
+        for span in piece.spans:
+            said.stylize(span.style)
+        whole.append_text(said)
+    return whole
 
 
 class TextPage(ModalScreen[None]):
@@ -34,10 +51,11 @@ class TextPage(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out title, text and the closing line."""
         with Vertical(classes="page"):
-            yield Static(Text(visible(self._title), style="bold"), classes="page-title")
+            yield Static(self._shown(Text(visible(self._title), style="bold")), classes="page-title")
             with VerticalScroll(classes="page-body"):
-                yield Static(self._text, classes="page-text")
-            yield Static(Text(_("Escape closes · arrows scroll"), style="dim"), classes="page-foot")
+                yield Static(self._shown(self._text), classes="page-text")
+            foot = Text(_("Escape closes · arrows scroll"), style="dim")
+            yield Static(self._shown(foot), classes="page-foot")
 
     def on_mount(self) -> None:
         """Let the arrow keys scroll at once."""
@@ -47,7 +65,10 @@ class TextPage(ModalScreen[None]):
         """Replace the text, e.g. once a detail has been read: maybe before the page stands, or after."""
         self._text = text
         for shown in self.query(".page-text").results(Static):
-            shown.update(text)
+            shown.update(self._shown(text))
+
+    def _shown(self, text: Text) -> Text:
+        return spelled(text, cast(Host, self.app).caps)
 
     def action_scroll(self, direction: str) -> None:
         """Scroll by one line."""
@@ -69,7 +90,8 @@ class Question(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Lay out the question above the last line."""
         with Vertical(classes="question"):
-            yield Static(Text(self._prompt, style="bold"), classes="question-prompt")
+            prompt = Text(visible(self._prompt), style="bold")
+            yield Static(spelled(prompt, cast(Host, self.app).caps), classes="question-prompt")
             yield Input(self._value, compact=True)
             yield Static("", classes="question-error", markup=False)
 
@@ -78,7 +100,8 @@ class Question(ModalScreen[str | None]):
         if (sentence := self._check(event.value)) is None:
             self.dismiss(event.value)
         else:
-            self.query_one(".question-error", Static).update(Text(visible(sentence)))
+            error = spelled(Text(visible(sentence)), cast(Host, self.app).caps)
+            self.query_one(".question-error", Static).update(error)
 
 
 class Chooser(ModalScreen[Path | None]):
@@ -97,10 +120,11 @@ class Chooser(ModalScreen[Path | None]):
             title = _("Several outputs lie below {path}; Enter opens one.").format(
                 path=visible(str(self._base))
             )
-            yield Static(Text(title, style="bold"), classes="page-title")
-            yield OptionList(*(Option(Text(self._shown(folder))) for folder in self._folders))
+            caps = cast(Host, self.app).caps
+            yield Static(spelled(Text(title, style="bold"), caps), classes="page-title")
+            yield OptionList(*(Option(spelled(Text(self._label(folder)), caps)) for folder in self._folders))
 
-    def _shown(self, folder: Path) -> str:
+    def _label(self, folder: Path) -> str:
         try:
             return visible(str(folder.relative_to(self._base.resolve())))
         except ValueError:

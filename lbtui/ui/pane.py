@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -16,11 +16,10 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit
 from lbtui.text import _, visible
+from lbtui.ui.host import Host
 from lbtui.ui.picture import Picture
+from lbtui.ui.selection import Aim as Aim
 from lbtui.ui.selection import Selection
-
-if TYPE_CHECKING:
-    from lbtui.ui.app import LbtuiApp
 
 _PROGRESS_SECONDS = 0.1
 
@@ -41,15 +40,6 @@ class HelpEntry:
 
     name: str
     text: str
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What a pane is asked once to show, beyond the shared selection; None leaves it as it is."""
-
-    metric: str | None = None  # a `MetricKey` in DP, a view's name in EP
-    expert: int | None = None  # model expert, or slot where experts are unknown
-    pull: int | None = None  # rank whose KV pulls are looked at
 
 
 class Pane(Picture, can_focus=True):
@@ -98,13 +88,9 @@ class Pane(Picture, can_focus=True):
         self._aim: Aim | None = None
 
     @property
-    def lbtui(self) -> LbtuiApp:
-        """The app, by its own type."""
-        from lbtui.ui.app import LbtuiApp
-
-        app = self.app
-        assert isinstance(app, LbtuiApp)
-        return app
+    def lbtui(self) -> Host:
+        """The app, as far as panes may know it."""
+        return cast(Host, self.app)
 
     @property
     def selection(self) -> Selection:

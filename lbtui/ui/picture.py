@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.segment import Segment
+from rich.cells import get_character_cell_size
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
@@ -14,6 +14,8 @@ from lbtui.render.capabilities import Row
 
 # Two changed runs closer than this are sent as one: moving the cursor costs about as many bytes.
 _JOIN = 8
+# Beyond a row's end; unlike the second half of a wide character it is a cell of its own.
+_NO_CELL: tuple[str, Style | None] = ("\0", None)
 
 
 class Picture(Widget):
@@ -58,35 +60,42 @@ class Picture(Widget):
 
 
 def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
-    """Yield (x, length) of the cells that differ between two rows, near neighbours joined."""
+    """Yield (x, length) of the cells that differ between two rows, near neighbours joined.
+
+    A run holds whole characters: half of a wide one cannot be sent.
+    """
     if before is after or (before.cell_length == after.cell_length and list(before) == list(after)):
         return
     old, new = _cells(before), _cells(after)
     length = max(len(old), len(new))
-    old += [("", None)] * (length - len(old))
-    new += [("", None)] * (length - len(new))
+    old += [_NO_CELL] * (length - len(old))
+    new += [_NO_CELL] * (length - len(new))
     start = end = -1
-    for x in range(length):
-        if old[x] == new[x]:
-            continue
-        if start >= 0 and x - end > _JOIN:
-            yield start, end - start
-            start = -1
-        if start < 0:
-            start = x
-        end = x + 1
+    x = 0
+    while x < length:
+        width = 1
+        while x + width < length and "" in (old[x + width][0], new[x + width][0]):
+            width += 1
+        if old[x : x + width] != new[x : x + width]:
+            if start >= 0 and x - end > _JOIN:
+                yield start, end - start
+                start = -1
+            if start < 0:
+                start = x
+            end = x + width
+        x += width
     if start >= 0:
         yield start, end - start
 
 
 def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
+    """Return character and style of each cell; the second cell of a wide character is empty."""
     cells: list[tuple[str, Style | None]] = []
     for text, style, _control in strip:
         if text.isascii():
             cells.extend((character, style) for character in text)
         else:
             for character in text:
-                width = Segment(character).cell_length
                 cells.append((character, style))
-                cells.extend([("", style)] * (width - 1))
+                cells.extend([("", style)] * (get_character_cell_size(character) - 1))
     return cells

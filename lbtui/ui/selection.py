@@ -17,3 +17,12 @@ class Selection:
     rank: int | None = None
     layer: int | None = None
     period: int | None = None
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a pane is asked once to show, beyond the shared selection; None leaves it as it is."""
+
+    metric: str | None = None  # a `MetricKey` in DP, a view's name in EP
+    expert: int | None = None  # model expert, or slot where experts are unknown
+    pull: int | None = None  # rank whose KV pulls are looked at

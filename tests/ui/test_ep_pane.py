@@ -118,7 +118,7 @@ def test_pictures_alone_open_and_the_missing_views_are_explained_in_the_help():
     async def scenario(app, pilot):
         await pilot.press("v", "v", "v")
         assert "not here: GroupedMatmul time, fast/slow ranks" in shown(app)[0]
-        page = help_text(app.panes["4"], app).plain
+        page = help_text(app.panes["4"], app.BINDINGS).plain
         assert "record with MSPTI collection" in page
         for line in ("max / mean", "99.5 % quantile", "95 % t-interval", "INVERTED"):
             assert line in page

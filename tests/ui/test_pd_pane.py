@@ -104,7 +104,7 @@ def test_filters_a_page_and_a_click():
     session(DATA / "pd_ep", play)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (20, 8)])
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
 def test_without_nodes_every_key_is_harmless_and_the_reason_stands_there(size):
     async def play(app, pane, press):
         text = shown(pane)

@@ -1,0 +1,65 @@
+"""What a pane may ask of the app around it. Panes know this and not the app, which knows the panes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from textual.screen import Screen
+from textual.widget import Widget
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.selection import Aim, Selection
+
+if TYPE_CHECKING:
+    from lbtui.findings import Thresholds
+
+_Answer = TypeVar("_Answer")
+
+
+class Aimable(Protocol):
+    """A pane, as another pane sees it."""
+
+    def point_at(self, aim: Aim) -> None:
+        """Show what another pane points at."""
+
+
+class Host(Protocol):
+    """The app, as its panes see it."""
+
+    caps: Capabilities
+    selection: Selection
+    thresholds: Thresholds | None
+
+    @property
+    def panes(self) -> Mapping[str, Aimable]:
+        """The panes by their keys."""
+
+    def select(self, **changes: Any) -> None:
+        """Change the shared selection and tell all panes."""
+
+    def action_pane(self, key: str) -> None:
+        """Show a pane."""
+
+    def ask(
+        self,
+        prompt: str,
+        value: str,
+        check: Callable[[str], str | None],
+        answer: Callable[[str], None],
+    ) -> None:
+        """Ask for a line of text; `check` returns a sentence if it is wrong, `answer` takes it."""
+
+    def push_screen(
+        self, screen: Screen[_Answer], callback: Callable[[_Answer | None], None] | None = None
+    ) -> object:
+        """Show a page over the panes."""
+
+    def show_identity(self, identity: str, notes: str) -> None:
+        """Change line 1."""
+
+    def pane_ready(self, pane: Widget) -> None:
+        """Take note that a pane has learnt more."""
+
+    def keys_changed(self, pane: Widget) -> None:
+        """Show the keys that matter in the pane, if it is shown."""

@@ -1,0 +1,43 @@
+"""Run the screen until it ends, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.app import LbtuiApp
+
+if TYPE_CHECKING:
+    from lbtui.findings import Thresholds
+
+# So long a thread that still reads is waited for.
+_PATIENCE = 0.3
+
+
+def run(path: Path, caps: Capabilities, thresholds: Thresholds | None, *, mouse: bool) -> int:
+    """Show the profile; return the exit code once the user has left."""
+    if isinstance(sys.__stdout__, io.TextIOWrapper):
+        # A character that the stream cannot carry must not end the thread that writes.
+        sys.__stdout__.reconfigure(errors="replace")
+    app = LbtuiApp(path, caps, thresholds)
+    return asyncio.run(_run(app, mouse))
+
+
+async def _run(app: LbtuiApp, mouse: bool) -> int:
+    await app.run_async(mouse=mouse)
+    if app.failure:
+        sys.stderr.write(f"lbtui: {app.failure}\n")
+    code = app.return_code or app.return_value or 0
+    try:
+        await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), _PATIENCE)
+    except asyncio.TimeoutError:
+        # A thread in the midst of a large file cannot be stopped, and what it reads is not wanted any more.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
