@@ -88,8 +88,9 @@ class RandomDispatch:
         """Return `count` random dispatches of the requests of each bin."""
         given = np.rint(loads.sum(axis=0)).astype(np.int64)
         shares = np.full(len(loads), 1 / len(loads))
-        drawn: Floats = rng.multinomial(np.broadcast_to(given, (count, len(given))), shares)
-        return drawn.transpose(0, 2, 1).astype(np.float64)
+        drawn = rng.multinomial(np.broadcast_to(given, (count, len(given))), shares)
+        replicas: Floats = drawn.transpose(0, 2, 1).astype(np.float64)
+        return replicas
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
 """What is wrong with a profile: the analyses' results, ranked and priced."""
 
 from lbtui.findings.model import Cost, Finding, ranked
-from lbtui.findings.run import find_all
+from lbtui.findings.run import evidence_of, find_all
+from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.thresholds import BadThresholds, Thresholds, described, from_file
 
 __all__ = [
     "BadThresholds",
     "Cost",
+    "Figure",
     "Finding",
     "Thresholds",
     "described",
+    "evidence_of",
     "find_all",
     "from_file",
     "ranked",
+    "supporting_figures",
 ]

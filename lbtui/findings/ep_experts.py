@@ -19,6 +19,7 @@ from lbtui.text import _, visible
 
 _MAP_ERROR = 1.3 / 256  # of a picture's range: to so much its colours are read
 _UNKNOWN = -1
+_WARM = 0.6  # of the threshold: an expert hot somewhere counts as hot wherever it reaches that
 
 Ids = npt.NDArray[np.int64]
 
@@ -34,13 +35,14 @@ class _Hot:
     expert: int | None
     ratio: float  # its load / the mean slot's of the layer
     lift: float  # what it has above that mean, in mean ranks
+    outstanding: bool  # beyond the thresholds; else only warm enough to belong to one that is
 
 
 def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
     """Yield the experts with a multiple of the mean load that lift their rank as far as FlashLB's limit.
 
-    Hot in more than half of the layers is one finding, each single layer another. Chance plays no part: the
-    counts are of thousands of tokens.
+    An expert that is hot somewhere and warm (0.6 of the threshold) in more than half of the layers is one
+    finding, else each layer in which it is hot. Chance plays no part: the counts are of thousands of tokens.
     """
     cells = [cell for i, slots in enumerate(heat.slots) for cell in _hot_cells(limits, heat, i, slots)]
     by_expert: dict[tuple[int, int], list[_Hot]] = {}
@@ -51,11 +53,12 @@ def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
     layers = len(heat.mean_load)
     for key in sorted(by_expert):
         group = by_expert[key]
-        where = sorted({cell.layer for cell in group})
-        if len(where) > layers / 2:
-            yield _finding(evidence, limits, heat, group, None, len(where))
+        hot = sorted({cell.layer for cell in group if cell.outstanding})
+        warm = {cell.layer for cell in group}
+        if hot and len(warm) > layers / 2:
+            yield _finding(evidence, limits, heat, group, None, len(warm))
         else:
-            for layer in where:
+            for layer in hot:
                 yield _finding(evidence, limits, heat, [c for c in group if c.layer == layer], layer, 1)
 
 
@@ -66,8 +69,9 @@ def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatr
         ratios = slots.shares / mean
     lifts = (slots.shares - mean) * len(set(slots.ranks))
     hot = (ratios >= limits.ep_expert_ratio) & (lifts >= limits.ep_par_mild - 1)
+    warm = hot | (ratios >= _WARM * limits.ep_expert_ratio)
     ids = model_experts(slots, heat.models[place])
-    for layer, column in np.argwhere(hot).tolist():
+    for layer, column in np.argwhere(warm).tolist():
         expert = int(ids[layer, column])
         yield _Hot(
             place,
@@ -77,6 +81,7 @@ def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatr
             None if expert == _UNKNOWN else expert,
             float(ratios[layer, column]),
             float(lifts[layer, column]),
+            bool(hot[layer, column]),
         )
 
 

@@ -47,7 +47,8 @@ class Binned:
         return instant(int(self.edges[first])), instant(int(self.edges[last]))
 
 
-def _micros(time: datetime) -> int:
+def micros(time: datetime) -> int:
+    """Return a naive UTC datetime as µs since 1970."""
     return int(time.replace(tzinfo=timezone.utc).timestamp() * 1e6)
 
 
@@ -144,7 +145,7 @@ class Evidence:
         """Return the lanes of a metric."""
         chosen: Metric = next(m for m in METRICS if m.key == key)
         window = self.window()
-        until = _micros(window[1]) if window else 0
+        until = micros(window[1]) if window else 0
         return metric_lanes(chosen, self._intervals, self.frame("kv"), self.frame("queues"), domains, until)
 
     def binned(self, key: MetricKey, domains: list[Domain]) -> Binned | None:
@@ -158,8 +159,8 @@ class Evidence:
         if len(spans) < 1:
             return None
         begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
-        if self.arrivals is not None and begin < _micros(self.arrivals[1]):
-            begin, end = max(begin, _micros(self.arrivals[0])), min(end, _micros(self.arrivals[1]))
+        if self.arrivals is not None and begin < micros(self.arrivals[1]):
+            begin, end = max(begin, micros(self.arrivals[0])), min(end, micros(self.arrivals[1]))
         own = self.steps.filter(pl.col("domain").is_in([d.key for d in domains]))
         step = float(own["duration"].median() or 50.0) * 1000  # type: ignore[arg-type]
         bins = int(np.clip((end - begin) / (_STEPS_A_BIN * step), _FEWEST_BINS, _MOST_BINS))

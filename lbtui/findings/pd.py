@@ -12,8 +12,8 @@ from lbtui.analysis.counts import binomial_tail, share_interval
 from lbtui.analysis.prefill_decode import Node, NodeTable, node_table
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
+from lbtui.findings.pd_ratio import find_ratio
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import Domain
 from lbtui.text import _, visible
 
 
@@ -24,7 +24,7 @@ def find_pd(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
         table = node_table(nodes)
         for role in table.roles:
             yield from _node_skew(evidence, limits, table, role)
-    yield from _ratio(evidence, limits)
+    yield from find_ratio(evidence, limits)
     yield from _slow_transfers(evidence, limits)
 
 
@@ -99,8 +99,7 @@ def _skewed_node(
         ),
         message=_(
             "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
-            "{low:.0%}–{high:.0%}), "
-            "{ratio:.2f}× an equal share."
+            "{low:.0%}–{high:.0%}), {ratio:.2f}× an equal share."
         ).format(
             address=visible(node.address),
             own=own,
@@ -113,8 +112,7 @@ def _skewed_node(
         ),
         advice=_(
             "See how the coordinator chooses {role} nodes (its load balance policy and the nodes' weights), "
-            "and "
-            "whether the other nodes were up for the whole run."
+            "and whether the other nodes were up for the whole run."
         ).format(role=node.role),
         evidence=_("{file}: add_count of {address}").format(
             file=evidence.file("nodes"), address=visible(node.address)
@@ -124,78 +122,11 @@ def _skewed_node(
     )
 
 
-def _ratio(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
-    """One side computes nearly all the time, or queues, while the other idles."""
-    sides = _sides(evidence)
-    if sides is None:
-        return
-    busy = {role: _busy_share(evidence, domains) for role, domains in sides.items()}
-    waiting = {role: _mean_waiting(evidence, domains) for role, domains in sides.items()}
-    for role, other in (("decode", "prefill"), ("prefill", "decode")):
-        queues = waiting[role] > max(0.5, 2 * waiting[other])
-        if busy[role] < limits.pd_busy_share or busy[other] > limits.pd_idle_share:
-            continue
-        yield Finding(
-            id="pd.ratio",
-            dimension="pd",
-            severity="warning" if queues else "info",
-            subject={"role": role},
-            window=None,
-            metric="share of time in forward passes, mean of the role's domains",
-            value=busy[role],
-            threshold=limits.pd_busy_share,
-            cost=Cost(
-                None,
-                "",
-                _("unknown: what another ratio would bring depends on how far the {role} side scales").format(
-                    role=role
-                ),
-            ),
-            message=_(
-                "{role} domains compute {busy:.0%} of the time and hold {waiting:.1f} waiting requests each, "
-                "{other} domains {idle:.0%}: {role} is the bottleneck."
-            ).format(role=role, busy=busy[role], waiting=waiting[role], other=other, idle=busy[other]),
-            advice=_("Move the P:D ratio towards {role}: fewer {other} nodes or more {role} nodes.").format(
-                role=role, other=other
-            ),
-            evidence=_("{file}: start and end of forward passes by batch type").format(
-                file=evidence.file("steps")
-            ),
-            excess=busy[role] / limits.pd_busy_share,
-        )
-
-
-def _sides(evidence: Evidence) -> dict[str, list[Domain]] | None:
-    """Return the domains that only prefill and those that only decode, None if they are not separate."""
-    phases = evidence.steps.group_by("domain").agg(pl.col("phase").drop_nulls().unique())
-    kinds = {str(domain): set(kinds) for domain, kinds in phases.iter_rows()}
-    sides = {
-        role: [d for d in evidence.domains if kinds.get(d.key) == {role}] for role in ("prefill", "decode")
-    }
-    return sides if all(sides.values()) else None
-
-
-def _busy_share(evidence: Evidence, domains: list[Domain]) -> float:
-    """Return Σ step time / (domains × the time in which requests arrived)."""
-    own = evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains]))
-    arrivals = evidence.frame("requests")["arrival"].drop_nulls()
-    times = arrivals if len(arrivals) > 1 else pl.concat([own["start"], own["end"]])
-    begin, end = times.sort()[0], times.sort()[-1]
-    inside = own.filter(pl.col("start") >= begin, pl.col("start") <= end)
-    seconds = (end - begin).total_seconds()
-    return float(inside["duration"].sum()) / 1000 / (seconds * len(domains)) if seconds > 0 else 0.0
-
-
-def _mean_waiting(evidence: Evidence, domains: list[Domain]) -> float:
-    own = evidence.frame("queues").filter(pl.col("domain").is_in([d.key for d in domains]))
-    return float(own["waiting"].mean() or 0.0)  # type: ignore[arg-type]
-
-
 _FEWEST_PULLS = 5
 
 
 def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
-    """A rank whose KV pulls take longer than those of the others.
+    """A rank whose KV pulls take longer than those of the others, also per token where these are known.
 
     Chance: a sign test of its pulls against the median of the others', times the ranks looked at.
     """
@@ -204,14 +135,17 @@ def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]
     if len(ranks) < 2:
         return
     for rank in ranks:
-        own = pulls.filter(pl.col("rank") == rank)["duration"]
-        others = pulls.filter(pl.col("rank") != rank)["duration"]
-        middle = float(others.median() or 0.0)  # type: ignore[arg-type]
-        if len(own) < _FEWEST_PULLS or middle <= 0:
+        own, others = pulls.filter(pl.col("rank") == rank), pulls.filter(pl.col("rank") != rank)
+        middle = _median(others["duration"])
+        if own.height < _FEWEST_PULLS or middle <= 0:
             continue
-        mine = float(own.median())  # type: ignore[arg-type]
-        p = min(1.0, len(ranks) * binomial_tail(int((own > middle).sum()), len(own), 0.5))
-        if mine / middle < limits.pd_transfer_ratio or p > limits.p_value:
+        mine = _median(own["duration"])
+        per_token = _median(own["duration"] / own["tokens"]) / (
+            _median(others["duration"] / others["tokens"]) or 1.0
+        )
+        least = min(mine / middle, per_token or mine / middle)
+        p = min(1.0, len(ranks) * binomial_tail(int((own["duration"] > middle).sum()), own.height, 0.5))
+        if least < limits.pd_transfer_ratio or p > limits.p_value:
             continue
         yield Finding(
             id="pd.transfer.slow",
@@ -226,7 +160,7 @@ def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]
                 mine - middle,
                 "ms/request",
                 _("{ms:.1f} ms longer for each of its {count} requests").format(
-                    ms=mine - middle, count=len(own)
+                    ms=mine - middle, count=own.height
                 ),
             ),
             message=_(
@@ -235,8 +169,7 @@ def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]
             ).format(rank=rank, own=mine, others=middle),
             advice=_(
                 "Check the link of this rank's host (RoCE/HCCS errors, hccn_tool, switch port) and which P "
-                "node it "
-                "pulls from; the load of the rank does not slow a pull."
+                "node it pulls from; the load of the rank does not slow a pull."
             ),
             evidence=_("{file}: during_time of rank {rank}").format(
                 file=evidence.file("transfers"), rank=rank
@@ -244,3 +177,10 @@ def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]
             excess=mine / middle / limits.pd_transfer_ratio,
             p_value=p,
         )
+
+
+def _median(values: pl.Series) -> float:
+    """Return the median of what is known and finite, 0 without."""
+    known = values.drop_nulls()
+    median = known.filter(known.is_finite()).median()
+    return float(median) if isinstance(median, int | float) else 0.0

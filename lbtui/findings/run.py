@@ -22,9 +22,7 @@ def find_all(
     Loads every frame. Raises `Cancelled` when `progress` does.
     """
     limits = thresholds or Thresholds()
-    frames = {name: profile.load(name, progress) for name in SCHEMAS}
-    notes = tuple(note for loaded in frames.values() for note in loaded.notes)
-    evidence = Evidence(frames, profile.missing(), notes)
+    evidence = evidence_of(profile, progress)
     kv = list(find_kv(evidence, limits))
     imbalances = [
         *find_dp(evidence, limits, held_back(evidence, kv)),
@@ -32,4 +30,14 @@ def find_all(
         *find_pd(evidence, limits),
         *find_ep(evidence, limits),
     ]
-    return (*ranked(explained(imbalances, {k: len(v) for k, v in evidence.instances.items()})), *find_data(evidence, limits))
+    return (
+        *ranked(explained(imbalances, {k: len(v) for k, v in evidence.instances.items()})),
+        *find_data(evidence, limits),
+    )
+
+
+def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
+    """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
+    frames = {name: profile.load(name, progress) for name in SCHEMAS}
+    notes = tuple(note for loaded in frames.values() for note in loaded.notes)
+    return Evidence(frames, profile.missing(), notes)

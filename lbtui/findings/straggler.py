@@ -106,7 +106,11 @@ def _steadily_slow(
         .with_columns(slow=pl.col("duration") / pl.col("step") > (1 + effect) / 2)
         .group_by(column)
         .agg(
-            pl.col("duration").sum(), pl.col("step").sum(), pl.col("n").sum(), pl.col("slow").sum(), b=pl.len()
+            pl.col("duration").sum(),
+            pl.col("step").sum(),
+            pl.col("n").sum(),
+            pl.col("slow").sum(),
+            b=pl.len(),
         )
         .with_columns(ratio=pl.col("duration") / pl.col("step"))
     )

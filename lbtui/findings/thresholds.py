@@ -27,7 +27,9 @@ class Thresholds:
 
     p_value: float = _threshold(0.01, _("probability of chance below which an effect counts as real"))
     dp_batch_ratio: float = _threshold(1.4, _("requests in flight of a DP domain / mean of its peers"))
-    dp_batch_excess: float = _threshold(0.5, _("requests a step that it must carry beyond its peers at least"))
+    dp_batch_excess: float = _threshold(
+        0.5, _("requests a step that it must carry beyond its peers at least")
+    )
     dp_queue_ratio: float = _threshold(2.0, _("waiting requests of a DP domain / mean of its peers"))
     dp_queue_waiting: float = _threshold(0.5, _("waiting requests of the domain, mean over the window"))
     dp_straggler_ratio: float = _threshold(
@@ -41,11 +43,10 @@ class Thresholds:
     kv_peak_ratio: float = _threshold(1.5, _("peak KV usage of a domain / median of its peers"))
     kv_peak_usage: float = _threshold(0.5, _("peak KV usage from which an uneven peak matters"))
     pd_node_ratio: float = _threshold(1.25, _("requests of a P/D node / mean of its role"))
-    pd_busy_share: float = _threshold(
-        0.85, _("share of time a side computes from which it is the bottleneck")
+    pd_waiting: float = _threshold(1.0, _("requests waiting at the median domain of a P/D role"))
+    pd_idle_share: float = _threshold(
+        0.25, _("waiting of the other role, as a share of the bottleneck's, up to which it keeps up")
     )
-    pd_idle_share: float = _threshold(0.5, _("share of time the other side computes below which it is idle"))
-    pd_decode_kv: float = _threshold(0.8, _("KV usage of decode domains (field target about 80 %)"))
     pd_transfer_ratio: float = _threshold(1.5, _("median KV pull time of a rank / median of the others"))
     ep_rank_ratio: float = _threshold(
         1.15, _("mean load of an EP rank over layers and periods / mean of the ranks")

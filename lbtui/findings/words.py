@@ -21,7 +21,7 @@ _FIGURES: Mapping[str, str] = {
     "kv.exhausted": _("{percent} of time at last blocks"),
     "kv.skew": _("{value}× its peers' blocks used"),
     "pd.node.skew": _("{value}× an equal share"),
-    "pd.ratio": _("computes {percent} of the time"),
+    "pd.ratio": _("{value} waiting at each domain"),
     "pd.transfer.slow": _("{value}× the others' KV pull"),
     "ep.rank.hot": _("{value}× the mean rank"),
     "ep.skew": _("PAR {value} on average"),

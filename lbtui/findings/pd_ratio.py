@@ -1,0 +1,129 @@
+"""`pd.ratio`: requests queue on one side, prefill or decode, while the other side keeps up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.lanes import bin_edges, bin_lanes, lane_statistics
+from lbtui.findings.evidence import Evidence, micros
+from lbtui.findings.model import Cost, Finding
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import Domain
+from lbtui.text import _
+
+_BLOCKS = 12
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One role's domains while requests come in."""
+
+    role: str
+    waiting: Floats  # requests waiting, [block]: median over the domains of each block's mean
+    total: float  # requests waiting on all its domains, mean over time
+    busy: float  # share of time in forward passes, mean over the domains
+    kv_usage: float | None  # mean over time, median over the domains
+
+    @property
+    def level(self) -> float:
+        """Requests waiting at the median domain, mean over time."""
+        return float(self.waiting.mean())
+
+
+def find_ratio(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    """Yield which side is the bottleneck, if one is.
+
+    The queue of most of its domains (the median: one domain's own trouble is no matter of the ratio) holds
+    requests while the other side's is next to empty. A busy side alone proves nothing: decode computes as
+    long as one request runs. Chance: a sign test over 12 blocks of time, in which the side must wait more
+    than the other.
+    """
+    sides = [_side(evidence, role) for role in ("prefill", "decode")]
+    if sides[0] is None or sides[1] is None:
+        return
+    for side, other in ((sides[0], sides[1]), (sides[1], sides[0])):
+        ahead = int((side.waiting > other.waiting).sum())
+        p = binomial_tail(ahead, _BLOCKS, 0.5)
+        queues = side.level >= limits.pd_waiting and other.level <= limits.pd_idle_share * side.level
+        if queues and p <= limits.p_value:
+            yield _finding(evidence, limits, side, other, p)
+
+
+def _side(evidence: Evidence, role: str) -> _Side | None:
+    domains = [d for d in evidence.domains if evidence.roles.get(d.key) == role]
+    lanes = [lane for lane in evidence.lanes("waiting", domains) if len(lane.starts)]
+    if not lanes or evidence.arrivals is None:
+        return None
+    begin, end = (micros(time) for time in evidence.arrivals)
+    if end <= begin:
+        return None
+    # Before its first reading a queue is empty: readings begin with the first request.
+    waiting = np.nan_to_num(bin_lanes(lanes, bin_edges(begin, end, _BLOCKS)).mean)
+    usage = evidence.lanes("kv_usage", domains)
+    used = [s.mean for s in lane_statistics(usage, begin, end, [role] * len(usage)) if not np.isnan(s.mean)]
+    return _Side(
+        role,
+        np.median(waiting, axis=0),
+        float(waiting.mean(axis=1).sum()),
+        _busy_share(evidence, domains),
+        float(np.median(used)) if used else None,
+    )
+
+
+def _busy_share(evidence: Evidence, domains: list[Domain]) -> float:
+    """Return Σ step time of the steps begun while requests came in / (domains × that time)."""
+    assert evidence.arrivals is not None
+    begin, end = evidence.arrivals
+    inside = evidence.steps.filter(
+        pl.col("domain").is_in([d.key for d in domains]), pl.col("start") >= begin, pl.col("start") < end
+    )
+    return float(inside["duration"].sum()) / 1000 / ((end - begin).total_seconds() * len(domains))
+
+
+def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, p: float) -> Finding:
+    kv = _(", using {usage:.0%} of their KV blocks").format(usage=side.kv_usage) if side.kv_usage else ""
+    return Finding(
+        id="pd.ratio",
+        dimension="pd",
+        severity="warning",
+        subject={"role": side.role},
+        window=None,
+        metric=_("requests waiting at the role's median domain, mean over time"),
+        value=side.level,
+        threshold=limits.pd_waiting,
+        cost=Cost(
+            side.total,
+            "requests waiting",
+            _("{waiting:.1f} requests wait on all {role} domains at any time").format(
+                waiting=side.total, role=side.role
+            ),
+        ),
+        message=_(
+            "{waiting:.1f} requests wait at the median {role} domain, {idle:.1f} at the median {other} "
+            "domain; {role} domains compute {busy:.0%} of the time{kv}, {other} domains {other_busy:.0%}: "
+            "{role} is the bottleneck."
+        ).format(
+            waiting=side.level,
+            idle=other.level,
+            role=side.role,
+            other=other.role,
+            busy=side.busy,
+            kv=kv,
+            other_busy=other.busy,
+        ),
+        advice=_(
+            "Move the P:D ratio towards {role}: fewer {other} nodes or more {role} nodes. How much that "
+            "brings depends on how far the {role} side scales."
+        ).format(role=side.role, other=other.role),
+        evidence=_("{queues}: waiting; {steps}: time in forward passes, by role").format(
+            queues=evidence.file("queues"), steps=evidence.file("steps")
+        ),
+        excess=side.level / limits.pd_waiting,
+        p_value=p,
+    )

@@ -1,0 +1,115 @@
+"""The figures that support "no imbalance found"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lbtui.analysis.counts import share_interval
+from lbtui.analysis.lanes import lanes_par
+from lbtui.analysis.prefill_decode import node_shares, node_table
+from lbtui.findings.ep_heat import expert_heats
+from lbtui.findings.evidence import Evidence, micros
+from lbtui.findings.model import Dimension
+from lbtui.text import _, visible
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure with what it is to be read against, and both as a sentence.
+
+    `low` and `high` are the range that evenness allows: for DP from 1 to the PAR that chance gives at this
+    load, for a node's share its 95 % interval (which holds 1 / nodes), for EP from 1 to the limit of PAR.
+    """
+
+    dimension: Dimension
+    subject: str
+    value: float
+    low: float
+    high: float
+    text: str
+
+
+def supporting_figures(evidence: Evidence, ep_limit: float) -> tuple[Figure, ...]:
+    """Return the figures of every instance, role and expert group that has any, DP first.
+
+    `ep_limit` is the PAR over ranks up to which experts count as even (`Thresholds.ep_par_mild`).
+    """
+    return (*_domains(evidence), *_nodes(evidence), *_experts(evidence, ep_limit))
+
+
+def _domains(evidence: Evidence) -> Iterator[Figure]:
+    """Yield Σ max / Σ mean of the batch size while requests come in, beside what chance gives."""
+    for instance, domains in evidence.instances.items():
+        window = evidence.arrivals or evidence.window()
+        if len(domains) < 2 or window is None:
+            continue
+        lanes = evidence.lanes("batch_size", domains)
+        par = lanes_par(lanes, micros(window[0]), micros(window[1]), idle_is_zero=True, counts=True)
+        if np.isnan(par.value) or par.chance is None:
+            continue
+        yield Figure(
+            "dp",
+            instance,
+            par.value,
+            1.0,
+            par.chance,
+            _(
+                "{instance}: PAR of the batch size over {count} DP domains {value:.2f}; chance alone gives "
+                "{chance:.2f} at this load."
+            ).format(instance=visible(instance), count=len(domains), value=par.value, chance=par.chance),
+        )
+
+
+def _nodes(evidence: Evidence) -> Iterator[Figure]:
+    """Yield each node's share of its role's requests with Wilson's 95 % interval."""
+    nodes = evidence.frame("nodes")
+    if nodes.is_empty():
+        return
+    table = node_table(nodes)
+    shares = node_shares(table)
+    for share in shares:
+        peers = len(table.of_role(share.node.role))
+        total = sum(other.added for other in shares if other.node.role == share.node.role)
+        if peers < 2 or not total:
+            continue
+        low, high = share_interval(share.added, total)
+        yield Figure(
+            "pd",
+            share.node.address,
+            share.share,
+            low,
+            high,
+            _(
+                "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, an "
+                "equal share is {equal:.0%})."
+            ).format(
+                address=visible(share.node.address),
+                share=share.share,
+                total=total,
+                role=share.node.role,
+                low=low,
+                high=high,
+                equal=1 / peers,
+            ),
+        )
+
+
+def _experts(evidence: Evidence, limit: float) -> Iterator[Figure]:
+    """Yield the mean over layers and periods of PAR over ranks, with the worst layer's."""
+    for heat in expert_heats(evidence):
+        mean, worst = float(np.nanmean(heat.pars)), float(np.nanmax(heat.pars))
+        what = _("GroupedMatmul time") if heat.by_time else _("expert load")
+        yield Figure(
+            "ep",
+            heat.instance,
+            mean,
+            1.0,
+            limit,
+            _(
+                "{instance}: PAR of the {what} over ranks {mean:.2f} on average of all layers, {worst:.2f} "
+                "in the worst; even up to {limit:.2f}."
+            ).format(instance=visible(heat.instance) or "EP", what=what, mean=mean, worst=worst, limit=limit),
+        )
