@@ -194,7 +194,7 @@ def domain_steps(steps: pl.DataFrame) -> pl.DataFrame:
             pl.col("tokens").max(),
             pl.col("phase").drop_nulls().first(),
             pl.col("forward_iter").min(),
-            cards=pl.col("prof_id").n_unique(),
+            cards=pl.len(),  # a card takes part once
         )
         .sort("start", "domain")
         .drop("step")
@@ -203,12 +203,13 @@ def domain_steps(steps: pl.DataFrame) -> pl.DataFrame:
 
 def numbered_steps(steps: pl.DataFrame) -> pl.DataFrame:
     """Return the forward passes with the number of the domain's `step` that each belongs to."""
+    owned = steps.filter(pl.col("domain").is_not_null())
+    if owned.select(pl.struct("domain", "prof_id").n_unique() == pl.col("domain").n_unique()).item():
+        # One card a domain, as is usual without tensor parallelism: each pass is a step.
+        number = pl.int_range(1, pl.len() + 1).over("domain")
+        return owned.sort("domain", "start").with_columns(chain=number, repeat=pl.lit(0), step=number)
     begins = (pl.col("start") >= pl.col("end").cum_max().shift(1)).fill_null(True)
-    chained = (
-        steps.filter(pl.col("domain").is_not_null())
-        .sort("domain", "start", "prof_id")
-        .with_columns(chain=begins.cum_sum().over("domain"))
-    )
+    chained = owned.sort("domain", "start", "prof_id").with_columns(chain=begins.cum_sum().over("domain"))
     # A fast card may begin its next pass before the slowest has ended this one.
     repeat = pl.int_range(pl.len()).over("domain", "chain", "prof_id")
     return chained.with_columns(repeat=repeat).with_columns(
