@@ -45,6 +45,109 @@ def test_without_a_terminal_prints_the_overview_as_plain_text():
     assert "10.20.0.12:1025: 71 % of 168" in done.stdout.decode()
 
 
+def test_without_a_terminal_findings_come_first():
+    done = run(DATA / "csv_only")
+    lines = done.stdout.decode().splitlines()
+    assert lines[2].startswith("Findings")
+    assert "KV   dp3 node-a" in lines[3]
+
+
+@pytest.mark.parametrize("arguments", [("--report",), ("--report", "text"), ("--report=text",)])
+def test_report_is_the_text_that_a_pipe_gets_and_may_stand_before_the_path(arguments):
+    piped = run(DATA / "csv_only").stdout
+    for order in ([DATA / "csv_only", *arguments], [*arguments, DATA / "csv_only"]):
+        done = run(*order)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == piped
+
+
+def test_report_markdown_is_a_page():
+    done = run("--report", "markdown", DATA / "csv_only")
+    assert done.returncode == 0
+    assert done.stdout.decode().startswith("# Load imbalance of csv")
+    assert b"### 1. dp3 node-a" in done.stdout
+    assert b"```text" in done.stdout
+
+
+@pytest.mark.parametrize("mode", [("--json",), ("--report", "markdown"), ()])
+@pytest.mark.parametrize(
+    ("profile", "level", "code"),
+    [
+        ("csv_only", "critical", 1),
+        ("csv_only", "warning", 1),
+        # Its findings are of the data alone: a short capture fails nothing.
+        ("vllm_small", "warning", 0),
+    ],
+)
+def test_fail_on_sets_the_exit_code(mode, profile, level, code):
+    done = run(DATA / profile, "--fail-on", level, *mode)
+    assert done.returncode == code
+    assert done.stderr == b""
+    if mode == ("--json",):
+        assert [f for f in json.loads(done.stdout)["findings"] if f["dimension"] == "data"]
+
+
+def test_fail_on_critical_passes_a_warning(tmp_path):
+    warning = tmp_path / "c.toml"
+    # Nothing is critical where exhaustion is out of reach; the uneven pool stays a warning.
+    warning.write_text("[thresholds]\nkv_exhausted_share = 100\ndp_batch_ratio = 1e9\n")
+    options = (DATA / "csv_only", "--config", warning, "--json", "--fail-on")
+    levels = {f["severity"] for f in json.loads(run(*options, "critical").stdout)["findings"]}
+    assert levels == {"warning", "info"}
+    assert run(*options, "critical").returncode == 0
+    assert run(*options, "warning").returncode == 1
+
+
+def ids(done):
+    assert done.returncode == 0, done.stderr
+    return {f["id"] for f in json.loads(done.stdout)["findings"]}
+
+
+def test_config_comes_from_the_option_else_from_the_users_folder_else_there_is_none(tmp_path):
+    strict = tmp_path / "xdg" / "lbtui" / "config.toml"
+    strict.parent.mkdir(parents=True)
+    strict.write_text("[thresholds]\nshort_capture_seconds = 1\n")
+    home = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    json_of = (DATA / "vllm_small", "--json")
+    assert "data.capture.short" in ids(run(*json_of, XDG_CONFIG_HOME=str(tmp_path)))
+    assert "data.capture.short" not in ids(run(*json_of, **home))
+    own = tmp_path / "own.toml"
+    own.write_text("[thresholds]\nshort_capture_seconds = 60\n")
+    assert "data.capture.short" in ids(run(*json_of, "--config", own, **home))
+    dot = tmp_path / ".config"
+    (tmp_path / "xdg").rename(dot)
+    assert "data.capture.short" not in ids(run(*json_of, XDG_CONFIG_HOME="", HOME=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[thresholds]\nno_such = 1\n", "no_such"),
+        ("[thresholds]\np_value = 'x'\n", "p_value must be a number"),
+        ("[thresholds\n", "TOML"),
+        (None, "none.toml"),
+    ],
+)
+def test_a_bad_config_is_wrong_usage_with_its_sentence(tmp_path, text, words):
+    path = tmp_path / "none.toml"
+    if text is not None:
+        path.write_text(text)
+    done = run(DATA / "csv_only", "--config", path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"lbtui: ")
+    assert words in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_bad_config_in_the_users_folder_is_wrong_usage_too(tmp_path):
+    path = tmp_path / "lbtui" / "config.toml"
+    path.parent.mkdir()
+    path.write_bytes(b"\xff\xfe")
+    done = run(DATA / "csv_only", "--json", XDG_CONFIG_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert str(path) in done.stderr.decode()
+
+
 def test_a_stream_that_is_not_utf8_gets_ascii():
     done = run(DATA / "pd_ep", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
@@ -81,7 +184,9 @@ def test_nothing_is_written_beside_the_users_files(tmp_path):
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--demo", "path"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "arguments", [(), ("a", "b"), ("--demo", "path"), ("--nonsense",), ("a", "--json", "--report")]
+)
 def test_wrong_usage_exits_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2

@@ -48,11 +48,11 @@ def is_even(findings: Iterable[Finding]) -> bool:
 
 
 def short_hosts(hosts: Sequence[str]) -> dict[str, str]:
-    """Return a short name of each host: what all hosts begin with is left out, up to a `-`."""
+    """Return a short name of each host: what all begin with is left out, but for the last two `-` parts."""
     first, last = min(hosts, default=""), max(hosts, default="")
     common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     cut = first.rfind("-", 0, common) + 1 if first != last else 0
-    return {host: host[cut:] for host in hosts}
+    return {host: host[min(cut, host.rfind("-", 0, max(host.rfind("-"), 0)) + 1) :] for host in hosts}
 
 
 def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:

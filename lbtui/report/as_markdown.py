@@ -70,8 +70,9 @@ def _page(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Ite
     yield "## " + _("Load")
     yield ""
     yield from _fenced(_loads(known, caps))
-    yield ""
-    yield from (f"- {escaped(FORMULAS[name])}" for name in dict.fromkeys(f.formula for f in known.figures()))
+    if used := dict.fromkeys(figure.formula for figure in known.figures()):
+        yield ""
+        yield from (f"- {escaped(FORMULAS[name])}" for name in used)
     yield from _data(known, [d.finding for d in findings])
 
 
@@ -153,10 +154,10 @@ def _named(name: str, caps: Capabilities) -> str:
 
 def _underlined(span: tuple[int, int], finding: Finding, columns: int) -> str:
     assert finding.window is not None
-    begin, end = (
-        min(max((micros(t) - span[0]) * columns // (span[1] - span[0]), 0), columns) for t in finding.window
-    )
-    return " " * begin + "^" * max(end - begin, 1)
+    begin, end = (min(max(micros(t), span[0]), span[1]) - span[0] for t in finding.window)
+    first = begin * columns // (span[1] - span[0])
+    last = -(-end * columns // (span[1] - span[0]))
+    return " " * first + "^" * max(last - first, 1)
 
 
 def _loads(known: Overview, caps: Capabilities) -> Iterator[str]:

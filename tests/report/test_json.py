@@ -1,14 +1,18 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lbtui.analysis.overview import overview
 from lbtui.analysis.overview_model import Figure, Line, Overview, Source
+from lbtui.findings import Cost, find_all
 from lbtui.profile import Domain, Missing, Note, SourceFile
 from lbtui.report import as_json
+from lbtui.report.as_json import document
 from lbtui.sources import open_profile
+from tests.report.made import BATCH, FINDINGS, KNOWN
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"
@@ -17,12 +21,13 @@ DATA = ROOT / "tests" / "data"
 
 @pytest.fixture(scope="module")
 def demo():
-    return json.loads(as_json(overview(open_profile(DEMO)), ascii_only=False))
+    profile = open_profile(DEMO)
+    return json.loads(as_json(overview(profile), find_all(profile), ascii_only=False))
 
 
 def test_holds_the_contract_of_design(demo):
     assert list(demo) == ["schema", "profile", "metrics", "findings"]
-    assert (demo["schema"], demo["findings"]) == (1, [])
+    assert demo["schema"] == 1
     profile = demo["profile"]
     assert profile["path"] == str(DEMO)
     assert len(profile["hosts"]) == 6
@@ -72,6 +77,61 @@ def test_subjects_hold_integers_and_addresses(demo):
     assert worst_layer is None or type(worst_layer["layer"]) is int
 
 
+GOLDEN = Path(__file__).parent / "golden"
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+08:00")
+KEYS = [
+    "id", "dimension", "severity", "subject", "window", "metric", "value", "threshold", "p_value", "cost",
+    "message", "advice", "evidence", "consequences",
+]  # fmt: skip
+TEXTS = {"instance", "host", "prof_id", "address", "role"}
+NUMBERS = {"dp_rank", "period", "layer", "rank", "expert"}
+
+
+def test_the_agreed_findings():
+    agreed = json.loads((GOLDEN / "findings.json").read_text(encoding="utf-8"))
+    assert document(KNOWN, FINDINGS)["findings"] == agreed
+
+
+def checked(finding):
+    """Hold one finding, and those it explains, to the schema of DESIGN.md."""
+    assert list(finding) == KEYS
+    assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", finding["id"])
+    assert finding["dimension"] in {"dp", "kv", "pd", "ep", "data"}
+    assert finding["id"].startswith(finding["dimension"] + ".")
+    assert finding["severity"] in {"critical", "warning", "info"}
+    for key, value in finding["subject"].items():
+        assert (key in TEXTS and type(value) is str) or (key in NUMBERS and type(value) is int)
+    if "address" in finding["subject"]:
+        assert re.fullmatch(r"[\d.]+:\d+", finding["subject"]["address"])
+    if (window := finding["window"]) is not None:
+        assert list(window) == ["start", "end"]
+        assert all(ISO.fullmatch(time) for time in window.values())
+        assert window["start"] < window["end"]
+    assert type(finding["threshold"]) in (int, float)
+    cost = finding["cost"]
+    if cost["value"] is None:
+        assert cost["reason"]
+    else:
+        assert cost["unit"]
+        assert cost["text"]
+    assert all(finding[key] for key in ("metric", "message", "advice", "evidence"))
+    for consequence in finding["consequences"]:
+        checked(consequence)
+
+
+def test_every_finding_holds_the_schema(demo):
+    assert {f["dimension"] for f in demo["findings"]} == {"dp", "kv", "pd", "ep", "data"}
+    for finding in demo["findings"]:
+        checked(finding)
+
+
+def test_the_most_severe_come_first_and_the_data_last(demo):
+    order = [("critical", "warning", "info").index(f["severity"]) for f in demo["findings"]]
+    assert order == sorted(order)
+    data = [f["dimension"] == "data" for f in demo["findings"]]
+    assert data == sorted(data)
+
+
 def hostile():
     nan = Figure("dp", "batch_size", "time_weighted_par", "max/mean", float("nan"), chance=float("inf"))
     return Overview(
@@ -88,7 +148,15 @@ def hostile():
 
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_no_number_is_nan_and_no_character_is_a_control(ascii_only):
-    text = as_json(hostile(), ascii_only=ascii_only)
+    finding = replace(
+        BATCH,
+        value=float("inf"),
+        p_value=float("nan"),
+        cost=Cost(float("inf"), "x", "\x1b[2J"),
+        subject={"host": "\u202eh", "dp_rank": 0},
+        message="\x07",
+    )
+    text = as_json(hostile(), (finding,), ascii_only=ascii_only)
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -96,6 +164,8 @@ def test_no_number_is_nan_and_no_character_is_a_control(ascii_only):
     document = json.loads(text, parse_constant=refuse)
     (metric,) = document["metrics"]["dp"]
     assert (metric["value"], metric["chance"]) == (None, None)
+    (found,) = document["findings"]
+    assert (found["value"], found["p_value"], found["cost"]["value"]) == (None, None, None)
     assert document["profile"]["window"] == {"start": None, "end": None, "zone": "Asia/Shanghai"}
 
     def strings(value):
@@ -113,7 +183,7 @@ def test_no_number_is_nan_and_no_character_is_a_control(ascii_only):
 
 
 def test_pictures_alone_have_experts_and_no_window():
-    document = json.loads(as_json(overview(open_profile(DATA / "pd_ep_png")), ascii_only=True))
+    document = json.loads(as_json(overview(open_profile(DATA / "pd_ep_png")), (), ascii_only=True))
     assert document["profile"]["window"]["start"] is None
     assert document["metrics"]["dp"] == []
     assert [m["metric"] for m in document["metrics"]["ep"]] == ["rank_load"] * 5
