@@ -10,6 +10,8 @@ from lbtui.analysis.lanes import Micros
 from lbtui.findings.evidence import Evidence
 from lbtui.profile import Domain
 
+_PAUSE = 3  # steps
+
 
 def dispatched(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floats:
     """Return the requests that began on each domain in each bin, [domain, bin].
@@ -53,9 +55,9 @@ def _begun(steps: pl.DataFrame) -> pl.DataFrame:
     """Return the requests that each step begins: those it prefills, or by which its batch has grown."""
     prefilled = pl.when(pl.col("phase") == "prefill").then("batch_size").otherwise("prefill_batch_size")
     grown = pl.col("batch_size").diff().over("domain").fill_null(pl.col("batch_size"))
-    # A batch that ended before a pause longer than itself has grown from nothing.
+    # After a pause of some steps the batch has grown from nothing; a shorter one may be a step left out.
     pause = pl.col("start") - pl.col("end").shift(1).over("domain")
-    fresh = (pause > (pl.col("end") - pl.col("start"))).fill_null(True)
+    fresh = (pause > _PAUSE * (pl.col("end") - pl.col("start"))).fill_null(True)
     counted = steps.sort("domain", "start").select(
         "domain",
         "start",
