@@ -1,51 +1,17 @@
 """The command in a real pseudo-terminal: what a person sees, and that the terminal is left as it was."""
 
-import re
 import sys
 from pathlib import Path
 
-import pyte
 import pytest
 
+from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
 DATA = Path(__file__).parent / "data"
 SIZES = [(80, 24), (200, 50)]
 # Words that stand in one pane alone.
 PANES = {"2": "batch size", "3": "added requests", "4": "rank × layer", "5": "241 requests"}
-
-
-class Person:
-    """Presses keys and reads the screen, as an emulator makes it of the bytes."""
-
-    def __init__(self, terminal, columns, rows):
-        self.terminal = terminal
-        self._screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self._screen)
-        self._read = 0
-
-    def text(self):
-        new = bytes(self.terminal.output[self._read :])
-        self._read += len(new)
-        self._stream.feed(_known_to_pyte(new))
-        return "\n".join(self._screen.display)
-
-    def sees(self, words, seconds=20.0):
-        """Return the screen once it holds the words; fail if that takes too long."""
-        silent = 0.0
-        while words not in (text := self.text()):
-            assert silent < seconds, f"{words!r} is not on the screen:\n{text}"
-            if not self.terminal.read(0.1):
-                silent += 0.1
-        return text
-
-    def press(self, keys):
-        self.terminal.press(keys)
-
-
-def _known_to_pyte(data):
-    """Leave out sequences with a private prefix that pyte would print: keyboard protocol and queries."""
-    return re.sub(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1bP.*?\x1b\\|\x1b\[\?[0-9;]*\$p", b"", data)
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)

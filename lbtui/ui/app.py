@@ -30,7 +30,7 @@ from lbtui.render.text import printable
 from lbtui.text import _, visible
 from lbtui.ui.ascii import AsciiOnly
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
-from lbtui.ui.exact_update import exact
+from lbtui.ui.exact_update import Shown
 from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.picture import Picture
 from lbtui.ui.selection import Selection
@@ -99,6 +99,7 @@ class LbtuiApp(App[int]):
         self.panes: dict[str, Pane] = {}
         self._current = "1"
         self._pushed: Screen[Any] | None = None
+        self._shown = Shown(caps.colors)
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
@@ -180,7 +181,7 @@ class LbtuiApp(App[int]):
         return [AsciiOnly()] if not self.caps.unicode else []
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        super()._display(screen, exact(renderable, self.caps.colors, screen.size.width))
+        super()._display(screen, self._shown.exact(renderable, screen.size))
 
     def on_resize(self, event: events.Resize) -> None:
         """Ask for more room where there is too little."""
@@ -189,6 +190,7 @@ class LbtuiApp(App[int]):
 
     def action_redraw(self) -> None:
         """Draw everything again, whatever the terminal shows."""
+        self._shown.forget()
         self.refresh(layout=True)
 
     # Keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -12,6 +13,11 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+
+
+_MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
+# Line wrap and the cursor.
+_USUALLY_ON = ("7", "25")
 
 
 class Terminal:
@@ -22,11 +28,13 @@ class Terminal:
     ) -> None:
         self.output = bytearray()
         self.pid, self.fd = pty.fork()
+        size = struct.pack("HHHH", rows, columns, 0, 0)
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, size)
             env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
             env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
             os.execvpe(command[0], list(command), {**env, **(environment or {})})
-        self.resize(columns, rows)
+        self.found: list[object] = termios.tcgetattr(self.fd)
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the window's size."""
@@ -35,6 +43,9 @@ class Terminal:
 
     def read(self, seconds: float) -> bytes:
         """Return what arrives within so many seconds, waiting for the first byte only."""
+        if self.fd < 0:
+            time.sleep(seconds)
+            return b""
         if not select.select([self.fd], [], [], seconds)[0]:
             return b""
         try:
@@ -54,14 +65,44 @@ class Terminal:
         """Write keys."""
         os.write(self.fd, keys.encode())
 
+    def stopped(self, seconds: float) -> bool:
+        """Return whether the program is stopped (Ctrl-Z) within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+            if pid:
+                return os.WIFSTOPPED(status)
+        return False
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program."""
+        os.kill(self.pid, number)
+
+    def attributes(self) -> list[object]:
+        """Return the line's settings now; `found` holds those from before the program ran."""
+        return termios.tcgetattr(self.fd)
+
+    def modes(self) -> dict[str, bool]:
+        """Return the private modes and the keyboard protocol as the program has left them, if not as usual."""
+        modes: dict[str, bool] = {}
+        for numbers, switch, keyboard in _MODES.findall(bytes(self.output)):
+            if keyboard:
+                modes["keyboard"] = keyboard == b">"
+            for number in numbers.decode().split(";") if numbers else ():
+                modes[number] = switch == b"h"
+        return {mode: on for mode, on in modes.items() if on != (mode in _USUALLY_ON)}
+
     def wait(self, seconds: float) -> int | None:
         """Return the exit code if the program ends in time, else None."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.read(0.05)
+            self.read(0.02)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.pid = 0
+                while self.read(0.02):
+                    pass
                 return os.waitstatus_to_exitcode(status)
         return None
 
@@ -76,4 +117,10 @@ class Terminal:
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self.fd)
+        self.close()
+
+    def close(self) -> None:
+        """Close the pty, as a dropped line does."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
