@@ -174,19 +174,18 @@ def _report(
 ) -> Sequence[Finding]:
     """Write the report asked for and return the findings in it."""
     from lbtui.analysis.overview import overview
-    from lbtui.findings import find_all
-    from lbtui.findings.pictures import drawn
+    from lbtui.findings.diagnosis import diagnose
     from lbtui.report import as_json, as_markdown, as_text
 
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     known = overview(profile)
-    found = find_all(profile, thresholds)
+    diagnosis = diagnose(profile, known.window, thresholds)
     if options.json:
-        sys.stdout.write(as_json(known, found, ascii_only=ascii_only) + "\n")
+        sys.stdout.write(as_json(known, diagnosis.findings, ascii_only=ascii_only) + "\n")
     elif not options.export or options.report:
         write = as_markdown if options.report == "markdown" else as_text
-        sys.stdout.write(write(known, drawn(profile, known.window, found), ascii_only=ascii_only))
-    return found
+        sys.stdout.write(write(known, diagnosis, ascii_only=ascii_only))
+    return diagnosis.findings
 
 
 def _fails(found: Sequence[Finding], least: str | None) -> bool:

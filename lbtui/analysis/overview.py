@@ -293,16 +293,12 @@ def identity(known: Overview) -> str:
     return " · ".join([*parts, *shapes(known)])
 
 
-def balance(known: Overview) -> tuple[str, list[str]]:
-    """Return what to say when nothing is unbalanced, and per line of load its PAR or why it has none."""
-    lines = [line for line in known.lines if line.dimension != "requests"]
-    judged = any(line.values for line in lines)
-    title = _("no imbalance found") if judged else _("nothing here that imbalance could be judged by")
-    return title, [
-        " · ".join(part for part in (f"{line.label} {line.headline}", line.beside) if part)
-        if line.values
-        else f"{line.label}: " + _("not judged, {why}").format(why=line.absent)
-        for line in lines
+def unjudged(known: Overview) -> list[str]:
+    """Return a text per line of load that has no values, with the reason."""
+    return [
+        f"{line.label}: " + _("not judged, {why}").format(why=line.absent)
+        for line in known.lines
+        if not line.values and line.dimension != "requests"
     ]
 
 

@@ -47,6 +47,11 @@ def is_even(findings: Iterable[Finding]) -> bool:
     return not any(is_imbalance(f) and f.severity != "info" for f in findings)
 
 
+def even_title(judged: bool) -> str:
+    """Return what stands where nothing is unbalanced; without any figure nothing was judged."""
+    return _("no imbalance found") if judged else _("nothing here that imbalance could be judged by")
+
+
 def short_hosts(hosts: Sequence[str]) -> dict[str, str]:
     """Return a short name of each host: what all begin with is left out, but for the last two `-` parts."""
     first, last = min(hosts, default=""), max(hosts, default="")

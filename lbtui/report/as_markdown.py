@@ -7,17 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from lbtui.analysis.overview import balance, shapes, when
+from lbtui.analysis.overview import shapes, unjudged, when
 from lbtui.analysis.overview_lines import clock
 from lbtui.analysis.overview_model import FORMULAS, Overview
 from lbtui.findings import Finding
+from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture, micros
 from lbtui.findings.words import (
     DIMENSIONS,
     MARKS,
     cost_words,
+    even_title,
     figure_words,
-    is_even,
     is_imbalance,
     is_said_elsewhere,
     short_hosts,
@@ -35,10 +36,10 @@ _LANE, _NAME = 60, 20
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#])")
 
 
-def as_markdown(known: Overview, findings: Sequence[Drawn], *, ascii_only: bool) -> str:
+def as_markdown(known: Overview, diagnosis: Diagnosis, *, ascii_only: bool) -> str:
     """Return the page, ending in a line break; nothing from a file can act as Markdown or HTML."""
     caps = Capabilities("none", unicode=not ascii_only)
-    return "".join(f"{printable(line, caps).rstrip()}\n" for line in _page(known, findings, caps))
+    return "".join(f"{printable(line, caps).rstrip()}\n" for line in _page(known, diagnosis, caps))
 
 
 def escaped(text: str) -> str:
@@ -46,8 +47,8 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", visible(text))
 
 
-def _page(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Iterator[str]:
-    imbalances = [d for d in findings if is_imbalance(d.finding)]
+def _page(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:
+    imbalances = [d for d in diagnosis.found if is_imbalance(d.finding)]
     hosts = short_hosts(known.hosts)
     yield "# " + _("Load imbalance of {name}").format(name=escaped(known.name))
     yield ""
@@ -55,11 +56,11 @@ def _page(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Ite
     yield ""
     yield "## " + _("Findings")
     yield ""
-    if is_even([d.finding for d in findings]):
-        title, figures = balance(known)
-        yield f"**{escaped(title)}**"
+    if diagnosis.even:
+        yield f"**{even_title(bool(diagnosis.support))}**"
         yield ""
-        yield from (f"- {escaped(words)}" for words in figures)
+        yield from (f"- {escaped(figure.text)}" for figure in diagnosis.support)
+        yield from (f"- {escaped(words)}" for words in unjudged(known))
         yield ""
     if imbalances:
         yield from _table([d.finding for d in imbalances], hosts)
@@ -73,7 +74,7 @@ def _page(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Ite
     if used := dict.fromkeys(figure.formula for figure in known.figures()):
         yield ""
         yield from (f"- {escaped(FORMULAS[name])}" for name in used)
-    yield from _data(known, [d.finding for d in findings])
+    yield from _data(known, diagnosis.findings)
 
 
 def _profile(known: Overview) -> Iterator[str]:

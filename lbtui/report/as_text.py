@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from lbtui.analysis.overview import balance, expert_shape, identity, when
+from lbtui.analysis.overview import expert_shape, identity, unjudged, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
 from lbtui.findings import Finding
+from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
     DIMENSIONS,
     MARKS,
     consequence_words,
     cost_words,
+    even_title,
     figure_words,
     formula_words,
-    is_even,
     is_imbalance,
     is_said_elsewhere,
     short_hosts,
@@ -32,16 +33,16 @@ from lbtui.text import _, visible
 _LANE = 40
 
 
-def as_text(known: Overview, findings: Sequence[Drawn], *, ascii_only: bool) -> str:
+def as_text(known: Overview, diagnosis: Diagnosis, *, ascii_only: bool) -> str:
     """Return the report, a fact a line, ending in a line break."""
     caps = Capabilities("none", unicode=not ascii_only)
-    return "".join(f"{printable(line, caps)}\n" for line in _report(known, findings, caps))
+    return "".join(f"{printable(line, caps)}\n" for line in _report(known, diagnosis, caps))
 
 
-def _report(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Iterator[str]:
+def _report(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:
     yield identity(known)
     yield ""
-    yield from _findings(known, findings, caps)
+    yield from _findings(known, diagnosis, caps)
     yield ""
     yield from _facts(known)
     yield ""
@@ -69,19 +70,19 @@ def _report(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> I
         yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
 
 
-def _findings(known: Overview, findings: Sequence[Drawn], caps: Capabilities) -> Iterator[str]:
-    imbalances = [d for d in findings if is_imbalance(d.finding)]
+def _findings(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:
     hosts = short_hosts(known.hosts)
     yield _("Findings, most severe first and within that most costly first")
-    if is_even([d.finding for d in findings]):
-        title, figures = balance(known)
-        yield f"  {title}"
-        yield from (f"      {words}" for words in figures)
+    if diagnosis.even:
+        yield "  " + even_title(bool(diagnosis.support))
+        yield from (f"      {figure.text}" for figure in diagnosis.support)
+        yield from (f"      {words}" for words in unjudged(known))
+    imbalances = [d for d in diagnosis.found if is_imbalance(d.finding)]
     for found in imbalances:
         yield from _finding(found, hosts, caps)
-    for found in findings:
-        if not is_imbalance(found.finding) and not is_said_elsewhere(found.finding):
-            yield f"   {MARKS['info']}  {found.finding.message} {found.finding.advice}"
+    for finding in diagnosis.findings:
+        if not is_imbalance(finding) and not is_said_elsewhere(finding):
+            yield f"   {MARKS['info']}  {finding.message} {finding.advice}"
 
 
 def _finding(found: Drawn, hosts: dict[str, str], caps: Capabilities) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lbtui.analysis.overview_model import Line, NodeName, Overview
-from lbtui.findings import Cost, Finding
+from lbtui.findings import Cost, Figure, Finding
+from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture, Strip
 from lbtui.profile import Domain, Missing, Note
 
@@ -96,6 +97,11 @@ DRAWN = (
     ),
     Drawn(RANK, Picture("load, × mean", "a rank", (Strip("load", (0.9, 0.9, 1.25, 0.95), True),), at=2)),
     Drawn(SHORT, None),
+)
+
+UNEVEN = Diagnosis(DRAWN)
+EVEN = Diagnosis(
+    DRAWN[2:], (Figure("dp", "svc-d0", 1.22, 1.0, 1.25, "svc-d0: PAR 1.22; chance gives 1.25."),)
 )
 
 KNOWN = Overview(

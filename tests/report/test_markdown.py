@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbtui.analysis.overview import overview
-from lbtui.findings import find_all
-from lbtui.findings.pictures import Drawn, Picture, Strip, drawn
+from lbtui.findings.diagnosis import Diagnosis, diagnose
+from lbtui.findings.pictures import Drawn, Picture, Strip
 from lbtui.findings.words import is_imbalance
 from lbtui.profile import Note
 from lbtui.report import as_markdown
 from lbtui.report.as_markdown import escaped
 from lbtui.sources import open_profile
-from tests.report.made import BATCH, DRAWN, KNOWN
+from tests.report.made import BATCH, EVEN, KNOWN, UNEVEN
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def page(findings=DRAWN, known=KNOWN, *, ascii_only=False):
+def page(findings=UNEVEN, known=KNOWN, *, ascii_only=False):
     return as_markdown(known, findings, ascii_only=ascii_only)
 
 
@@ -50,9 +50,9 @@ def test_the_agreed_page():
 def test_the_demo_has_a_section_and_a_picture_for_each_finding():
     profile = open_profile(DEMO)
     known = overview(profile)
-    findings = drawn(profile, known.window, find_all(profile))
+    findings = diagnose(profile, known.window)
     text = page(findings, known)
-    imbalances = [d for d in findings if is_imbalance(d.finding)]
+    imbalances = [d for d in findings.found if is_imbalance(d.finding)]
     assert len(re.findall(r"^### \d+\. ", text, re.MULTILINE)) == len(imbalances)
     found, outside = blocks(text)
     assert len(found) == sum(d.picture is not None for d in imbalances) + 1
@@ -93,7 +93,7 @@ def test_nothing_from_a_file_acts_as_markdown(ascii_only):
     )
     lane = Picture("q", "c", (Strip("```\n```", (1.0, 2.0), True), Strip("````x", (1.0, 2.0), False)))
     known = replace(KNOWN, name=HOSTILE, path=HOSTILE, hosts=(HOSTILE,), notes=(Note(HOSTILE, HOSTILE),))
-    text = page((Drawn(finding, lane),), known, ascii_only=ascii_only)
+    text = page(Diagnosis((Drawn(finding, lane),)), known, ascii_only=ascii_only)
     _found, outside = blocks(text)
     free = re.compile(r"(?<!\\)(?:\\\\)*[<|\[`_]")
     for line in outside:
@@ -106,8 +106,8 @@ def test_nothing_from_a_file_acts_as_markdown(ascii_only):
 
 
 def test_an_even_profile_says_so():
-    text = page(())
-    assert "**no imbalance found**\n\n- DP batch PAR 1.43 · chance 1.20\n" in text
+    text = page(EVEN)
+    assert "**no imbalance found**\n\n- svc-d0: PAR 1.22; chance gives 1.25.\n" in text
     assert "###" not in text
 
 

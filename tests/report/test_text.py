@@ -5,13 +5,13 @@ import pytest
 
 from lbtui.analysis.overview import overview
 from lbtui.analysis.overview_model import Overview
-from lbtui.findings import find_all
-from lbtui.findings.pictures import Drawn, drawn
+from lbtui.findings.diagnosis import Diagnosis, diagnose
+from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import figure_words, is_imbalance
 from lbtui.profile import Note
 from lbtui.report import as_text
 from lbtui.sources import open_profile
-from tests.report.made import BATCH, DRAWN, KNOWN, SHORT
+from tests.report.made import BATCH, DRAWN, EVEN, KNOWN, SHORT, UNEVEN
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,11 +21,11 @@ GOLDEN = Path(__file__).parent / "golden"
 def demo():
     profile = open_profile(DEMO)
     known = overview(profile)
-    return known, drawn(profile, known.window, find_all(profile))
+    return known, diagnose(profile, known.window)
 
 
 def test_the_agreed_text():
-    assert as_text(KNOWN, DRAWN, ascii_only=False) == (GOLDEN / "report.txt").read_text(encoding="utf-8")
+    assert as_text(KNOWN, UNEVEN, ascii_only=False) == (GOLDEN / "report.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
@@ -43,7 +43,7 @@ def test_says_all_that_overview_and_findings_hold(demo, ascii_only):
         assert missing.how_to_collect in text
     assert "10.20.0.12:1025: 70 % of 241" in text
     if not ascii_only:
-        for found in findings:
+        for found in findings.found:
             if is_imbalance(found.finding):
                 for finding in (found.finding, *found.finding.consequences):
                     assert finding.message in text
@@ -56,7 +56,7 @@ def test_findings_stand_first_in_their_order(demo):
     known, findings = demo
     lines = as_text(known, findings, ascii_only=False).splitlines()
     assert lines[2].startswith("Findings")
-    messages = [d.finding.message for d in findings if is_imbalance(d.finding)]
+    messages = [d.finding.message for d in findings.found if is_imbalance(d.finding)]
     places = [next(i for i, line in enumerate(lines) if message in line) for message in messages]
     assert places == sorted(places)
     assert places[-1] < lines.index("Load")
@@ -70,21 +70,20 @@ def test_what_is_missing_is_said_once(demo):
 
 
 def test_an_even_profile_says_so_with_its_figures():
-    text = as_text(KNOWN, DRAWN[2:], ascii_only=False)
-    assert "no imbalance found\n      DP batch PAR 1.43 · chance 1.20\n" in text
+    text = as_text(KNOWN, EVEN, ascii_only=False)
+    assert "  no imbalance found\n      svc-d0: PAR 1.22; chance gives 1.25.\n" in text
     assert "      P/D added: not judged, no P/D node is recorded\n" in text
     assert SHORT.message in text
 
 
 def test_an_unbalanced_profile_does_not():
-    assert "no imbalance" not in as_text(KNOWN, DRAWN, ascii_only=False)
+    assert "no imbalance" not in as_text(KNOWN, UNEVEN, ascii_only=False)
     mild = Drawn(replace(BATCH, severity="info"), None)
-    assert "no imbalance" in as_text(KNOWN, (mild,), ascii_only=False)
+    assert "no imbalance" in as_text(KNOWN, replace(EVEN, found=(mild,)), ascii_only=False)
 
 
-def test_without_any_load_nothing_is_called_even():
-    bare = replace(KNOWN, lines=KNOWN.lines[1:])
-    text = as_text(bare, (), ascii_only=False)
+def test_without_any_figure_nothing_is_called_even():
+    text = as_text(KNOWN, Diagnosis(DRAWN[2:]), ascii_only=False)
     assert "no imbalance found" not in text
     assert "nothing here that imbalance could be judged by" in text
 
@@ -99,6 +98,6 @@ def test_names_the_formula_of_every_figure(demo):
 def test_text_from_files_cannot_reach_the_terminal():
     known = Overview("a\x1b[2J", "/p\x9b", hosts=("h\x07",), notes=(Note("f\x1b]0;", "t\x1b[1m\n"),))
     hostile = replace(BATCH, message="m\x1b[2J\n", subject={"host": "\x9bh", "dp_rank": 1}, evidence="\u202e")
-    text = as_text(known, (Drawn(hostile, DRAWN[0].picture),), ascii_only=False)
+    text = as_text(known, Diagnosis((Drawn(hostile, DRAWN[0].picture),)), ascii_only=False)
     assert all(c.isprintable() for line in text.splitlines() for c in line)
     assert "\u202e" not in text

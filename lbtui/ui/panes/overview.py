@@ -12,8 +12,9 @@ from textual.message import Message
 
 from lbtui.analysis.overview import identity, overviews
 from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
-from lbtui.findings import Thresholds, described, find_all
-from lbtui.findings.pictures import Drawn, drawn
+from lbtui.findings import Thresholds, described
+from lbtui.findings.diagnosis import diagnose
+from lbtui.findings.pictures import Drawn
 from lbtui.profile import Cancelled
 from lbtui.render.capabilities import Row
 from lbtui.text import _
@@ -79,8 +80,7 @@ class OverviewPane(Pane):
             if generation != self._generation:
                 raise Cancelled
             self.post_message(self.Grown(generation, known))
-        found = find_all(self.profile, self.lbtui.thresholds, progress)
-        return Contents(known, drawn(self.profile, known.window, found))
+        return Contents(known, diagnose(self.profile, known.window, self.lbtui.thresholds, progress))
 
     def on_overview_pane_grown(self, event: Grown) -> None:
         """Show what is known so far."""

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.overview import balance, expert_shape, when
+from lbtui.analysis.overview import expert_shape, unjudged, when
 from lbtui.analysis.overview_lines import short
 from lbtui.analysis.overview_model import Line, Overview, Source
+from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
-from lbtui.findings.words import is_even, is_imbalance, is_said_elsewhere
+from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere
 from lbtui.profile import ZONE_NAME
 from lbtui.render.text import number
 from lbtui.text import _
@@ -22,10 +23,10 @@ FOUND: tuple[Kind, ...] = ("finding", "even", "remarks")
 
 @dataclass(frozen=True)
 class Contents:
-    """All that the pane shows; `findings` is None until they have been looked for."""
+    """All that the pane shows; `diagnosis` is None until imbalances have been looked for."""
 
     known: Overview
-    findings: tuple[Drawn, ...] | None = None
+    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,16 @@ def entries(contents: Contents) -> list[Entry]:
 
 
 def _findings(contents: Contents) -> list[Entry]:
-    if contents.findings is None:
+    diagnosis = contents.diagnosis
+    if diagnosis is None:
         return []
-    findings = [found.finding for found in contents.findings]
     shown: list[Entry] = []
-    if is_even(findings):
-        title, figures = balance(contents.known)
-        shown.append(Entry("even", title, " · ".join(figures), long=tuple(figures)))
-    shown += [Entry("finding", d.finding.id, found=d) for d in contents.findings if is_imbalance(d.finding)]
+    if diagnosis.even:
+        figures = (*(figure.text for figure in diagnosis.support), *unjudged(contents.known))
+        title = even_title(bool(diagnosis.support))
+        shown.append(Entry("even", title, " · ".join(figures), long=figures))
+    shown += [Entry("finding", d.finding.id, found=d) for d in diagnosis.found if is_imbalance(d.finding)]
+    findings = diagnosis.findings
     remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
     if remarks:
         title = _("1 remark") if len(remarks) == 1 else _("{count} remarks").format(count=len(remarks))

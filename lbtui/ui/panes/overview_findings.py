@@ -59,7 +59,7 @@ def finding_rows(
     contents: Contents, everything: Sequence[Entry], at: int, width: int, room: int, caps: Capabilities
 ) -> list[Placed]:
     """Return the rows of the list, at most `room`, so that the entry under the cursor is among them."""
-    if contents.findings is None:
+    if contents.diagnosis is None:
         looking = fit("  " + _("looking for imbalances …"), width, caps=caps, style=dim(caps))
         waiting: list[Placed] = [(looking, None)]
         return waiting[:room]

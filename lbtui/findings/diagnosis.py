@@ -1,0 +1,46 @@
+"""All that screen and reports say of imbalance: the findings, drawn, or the figures that show evenness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lbtui.findings.model import Finding
+from lbtui.findings.pictures import Drawn, drawn
+from lbtui.findings.run import evidence_of, find_all
+from lbtui.findings.support import Figure, supporting_figures
+from lbtui.findings.thresholds import Thresholds
+from lbtui.findings.words import is_even
+from lbtui.profile import Profile, Progress
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The findings in their order; `support` has figures where none of them is an imbalance."""
+
+    found: tuple[Drawn, ...] = ()
+    support: tuple[Figure, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings without their pictures."""
+        return tuple(found.finding for found in self.found)
+
+    @property
+    def even(self) -> bool:
+        """Whether nothing is unbalanced."""
+        return is_even(self.findings)
+
+
+def diagnose(
+    profile: Profile,
+    window: tuple[int, int] | None,
+    thresholds: Thresholds | None = None,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Return the findings of `find_all` with their lanes; `window` is the profile's, µs since 1970 (UTC)."""
+    limits = thresholds or Thresholds()
+    findings = find_all(profile, limits, progress)
+    support = (
+        supporting_figures(evidence_of(profile, progress), limits.ep_par_mild) if is_even(findings) else ()
+    )
+    return Diagnosis(drawn(profile, window, findings), support)
