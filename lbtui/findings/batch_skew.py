@@ -30,7 +30,7 @@ def find_batch_skew(
     Domains `held_back` (keys) by a small KV pool that admitted less than their share are no yardstick for
     the others, as long as two others are left.
 
-    Either of two kinds of evidence. *Given*: more requests began on it than a random
+    Either of two kinds of evidence, each at half the p-value. *Given*: more requests began on it than a random
     dispatch would give; requests are independent, so this is sharp even in short captures. *Held*: its
     batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either way
     the effect is judged on the batch size in that window.
@@ -96,7 +96,7 @@ def _held(binned: Binned, limits: Thresholds) -> list[Excess]:
         ShuffledBlocks(),
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
-        p_value=limits.p_value,
+        p_value=limits.p_value / 2,
     )
 
 
@@ -107,7 +107,7 @@ def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Exces
         RandomDispatch(),
         least_ratio=1.0,
         least_excess=0.0,
-        p_value=limits.p_value,
+        p_value=limits.p_value / 2,
     )
     held = [_on_batch(e, binned) for e in given]
     return [e for e in held if e.ratio >= limits.dp_batch_ratio and e.own - e.peers >= limits.dp_batch_excess]
