@@ -1,5 +1,7 @@
 import math
 import unicodedata
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,29 +11,32 @@ from rich.segment import Segment
 
 from lbtui.analysis.overview import overview, overviews
 from lbtui.analysis.overview_model import Line, Overview, Place, Source
+from lbtui.findings import Cost
+from lbtui.findings.diagnosis import Diagnosis, diagnose
+from lbtui.findings.pictures import Drawn, Picture, Strip
+from lbtui.findings.words import figure_words
 from lbtui.profile import Missing, Note, SourceFile
 from lbtui.render.capabilities import Capabilities
+from lbtui.render.palette import dim
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
-from lbtui.ui.panes.overview_view import (
-    State,
-    column_of,
-    draw,
-    entries,
-    entry_at,
-    lane_columns,
-    stretched,
-)
+from lbtui.ui.panes.overview_entries import Contents, State, entries
+from lbtui.ui.panes.overview_rows import column_of, columns_showing, lane_columns, stretched
+from lbtui.ui.panes.overview_view import draw, entry_at
 from lbtui.ui.selection import Selection
+from tests.report.made import BATCH, DRAWN, EVEN, KNOWN, RANK, UNEVEN
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 UNICODE, ASCII = Capabilities("256", True), Capabilities("none", False)
 SECOND = 1_000_000
+UNICODE_GREY = dim(UNICODE).color.name
 
 
 @pytest.fixture(scope="module")
 def demo():
-    return overview(open_profile(DEMO))
+    profile = open_profile(DEMO)
+    known = overview(profile)
+    return Contents(known, diagnose(profile, known.window))
 
 
 SMALL = Overview(
@@ -83,41 +88,126 @@ SMALL = Overview(
 
 
 GOLDEN = """
-load by dimension · PAR = max / mean, 1 is even · 1 column = 0.714 s
-> DP batch    PAR 1.50     ▂▂▂▄▄▄███···▁▁ dp1 08:00:04–:06: 4 · peers 1
-                           08:00:00
+FINDINGS                  most severe first, then most costly · Enter goes there
+> !! DP  dp1 worker-1      2.50× its peers' batch      ▃▃█████▃▃ 12.2 ms/step
+   ! EP  rank 2            1.25× the mean rank         ▆▆▆▆██▆▆  20 % of exper…
+   · 1 remark  The capture is 10 s long.
+── dp.batch_size.skew · 08:00:02.0–08:00:06.5 Asia/Shanghai +08:00, 4.5 s ──────
+dp1 (svc-d0-worker-1) carries 5.0 requests a step, 2.5× the 2.0 of its peers.
+costs    each other domain waits 12.25 ms a step for it
+try      Look at how requests are given to DP domains.
+                                                              … i shows the rest
+── Load · PAR = max / mean, 1 is even · 1 column = 0.714 s ─────────────────────
+  DP batch    PAR 1.43     ▃▃▃███████▃▃▃▃ dp1 08:00:02–:06
   P/D added   no data: no P/D node is recorded
-  Experts     PAR 1.10     ▇▇▇▇▇▇▇███████
-                           0      1
 ── Profile ─────────────────────────────────────────────────────────────────────
-  path    /data/small
-  host    node-a
-  window  1970-01-01 08:00:00–08:00:10 Asia/Shanghai +08:00 · 10 s
-── Read ────────────────────────────────────────────────────────────────────────
-  batch.csv    1.00 MB · 12 rows · csv · 1 µs
-  profiler.db  0.00 MB · unreadable: Bad.
-── Missing (1) ─────────────────────────────────────────────────────────────────
-DP batch · PAR 1.50 · chance 1.20 · dp1 08:00:04–:06: 4 · peers 1
-node-a · PAR 1.50
-
+  path     /data/out_a
+  2 hosts  svc-d0-worker-0, svc-d0-worker-1
 """
 
 
+def contents(known, diagnosis=None):
+    return Contents(known, Diagnosis() if diagnosis is None else diagnosis)
+
+
 def text(known, width, height, state=State(), selection=Selection(), caps=UNICODE, progress=""):  # noqa: B008
-    return plain(draw(known, state, selection, width, height, caps, progress))
+    shown = known if isinstance(known, Contents) else contents(known)
+    return plain(draw(shown, state, selection, width, height, caps, progress))
 
 
 def test_small_profile_at_80_columns():
-    drawn = text(SMALL, 80, 17).splitlines()
+    drawn = text(Contents(KNOWN, UNEVEN), 80, 15).splitlines()
     assert drawn == GOLDEN.strip("\n").splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 21), (120, 29), (200, 47)])
+def test_every_finding_of_the_demo_stands_above_all_else(demo, width, height):
+    drawn = text(demo, width, height).splitlines()
+    listed = [e for e in entries(demo) if e.found]
+    assert len(listed) > 3
+    for i, entry in enumerate(listed):
+        mark = "!!" if entry.found.finding.severity == "critical" else " !"
+        assert drawn[1 + i][2:4] == mark
+    title = drawn.index(next(row for row in drawn if row.startswith("── Load")))
+    assert title > len(listed)
+    rest = drawn[title + 1 :]
+    assert rest[0].startswith("  DP batch")
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 29), (200, 47)])
+def test_where_when_what_it_costs_and_what_to_try(demo, width, height):
+    for place, entry in enumerate(e for e in entries(demo) if e.found):
+        drawn = text(demo, width, height, State(entry=place))
+        words = " ".join(drawn.split())
+        finding = entry.found.finding
+        assert finding.message[:40] in words
+        assert finding.advice[:30] in words
+        assert finding.cost.text[:30] in words
+        assert f"── {finding.id} · " in drawn
+
+
+def test_the_explanation_holds_what_follows_from_a_finding():
+    drawn = text(Contents(KNOWN, UNEVEN), 160, 40)
+    assert "with it  ! kv.skew · dp1 worker-1 · 1.75× its peers' blocks used" in drawn
+    assert "seen in  forward.csv: batch_size of dp_rank 1 in the window" in drawn
+    assert "at most once in 500 such runs (p = 0.002)" in " ".join(drawn.split())
+    assert "… i shows the rest" not in drawn
+
+
+def test_a_cut_explanation_says_so():
+    assert "… i shows the rest" in text(Contents(KNOWN, UNEVEN), 80, 21)
+
+
+def test_an_even_profile_says_so_with_its_figures():
+    drawn = text(Contents(KNOWN, EVEN), 120, 29)
+    assert drawn.splitlines()[1].startswith(">    no imbalance found")
+    assert drawn.count("svc-d0: PAR 1.22; chance gives 1.25.") == 2
+    assert "P/D added: not judged, no P/D node is recorded" in drawn
+
+
+def test_nothing_is_called_even_before_it_was_looked_for():
+    drawn = text(Contents(KNOWN), 120, 29)
+    assert "looking for imbalances …" in drawn
+    assert "no imbalance" not in drawn
+
+
+def test_many_findings_scroll_and_leave_room_for_the_rest():
+    many = Diagnosis(tuple(Drawn(replace(RANK, subject={"rank": i}), None) for i in range(60)))
+    for entry in (0, 30, 59):
+        drawn = text(Contents(KNOWN, many), 80, 21, State(entry=entry)).splitlines()
+        assert next(row for row in drawn if row.startswith("> ")).split()[3:5] == ["rank", str(entry)]
+        assert any(row.startswith("── Load") for row in drawn)
+
+
+def styles_of(drawn, cells):
+    """Return the styles of the cells of a row of the list that hold a bar."""
+    found = []
+    for segment in drawn:
+        found += [segment.style] * len(segment.text)
+    return [found[i] for i in cells]
+
+
+def test_the_window_of_a_finding_is_coloured_and_the_rest_is_not():
+    begin = BATCH.window[0]
+    whole_bins = replace(BATCH, window=(begin, begin + timedelta(seconds=5)))
+    shown = Contents(KNOWN, Diagnosis((Drawn(whole_bins, DRAWN[0].picture), *DRAWN[1:])))
+    rows = draw(shown, State(entry=1), Selection(), 120, 29, UNICODE)
+    line = plain([rows[1]])
+    bars = [i for i, c in enumerate(line) if c in "▁▂▃▄▅▆▇█"]
+    colours = [style.color.name if style and style.color else "" for style in styles_of(rows[1], bars)]
+    high = {colours[n] for n, i in enumerate(bars) if line[i] == "█"}
+    low = {colours[n] for n, i in enumerate(bars) if line[i] != "█"}
+    assert len(high) == 1
+    assert low == {UNICODE_GREY}
 
 
 def test_every_row_fills_the_width_exactly(demo):
     for width, height in [(20, 5), (79, 20), (80, 21), (119, 29), (120, 29), (200, 47), (400, 117)]:
         for caps in (UNICODE, ASCII, Capabilities("16", True), Capabilities("truecolor", True)):
-            rows = draw(demo, State(entry=3), Selection(), width, height, caps)
-            assert len(rows) == height
-            assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
+            for entry in (0, 9):
+                rows = draw(demo, State(entry=entry), Selection(), width, height, caps)
+                assert len(rows) == height
+                assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
 
 
 @settings(max_examples=60, deadline=None)
@@ -139,8 +229,18 @@ def test_any_size_and_any_text_draws(width, height, entry, time, words):
         notes=(Note(words, words),),
     )
     selection = Selection(time=time, window=(2 * SECOND, 30 * SECOND))
+    finding = replace(
+        BATCH,
+        message=words,
+        advice=words,
+        evidence=words,
+        cost=Cost(None, "", words),
+        subject={"host": words, "instance": words, "dp_rank": 1},
+    )
+    lane = Picture(words, words, (Strip(words, (1.0, math.nan, 3.0), True),), (0, 10 * SECOND))
+    shown = Contents(known, Diagnosis((Drawn(finding, lane), Drawn(finding, None), *DRAWN)))
     for caps in (UNICODE, ASCII):
-        rows = draw(known, State(entry, 1), selection, width, height, caps)
+        rows = draw(shown, State(entry, 1), selection, width, height, caps)
         assert len(rows) == height
         assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
         drawn = "".join(segment.text for row in rows for segment in row)
@@ -156,16 +256,16 @@ def test_ascii_says_the_same_numbers(demo):
 
 
 def test_names_every_dimension_with_its_par(demo):
-    for width, height in [(200, 47), (120, 29), (80, 21)]:
+    for width, height in [(200, 47), (120, 32), (80, 40)]:
         drawn = text(demo, width, height)
-        for line in demo.lines:
+        for line in demo.known.lines:
             (row,) = [r for r in drawn.splitlines() if r[2:].startswith(f"{line.label} ")][:1]
             assert line.headline in row
             assert line.worst in row
 
 
 def test_what_is_missing_says_why_and_how():
-    place = next(i for i, e in enumerate(entries(SMALL)) if e.kind == "missing")
+    place = next(i for i, e in enumerate(entries(contents(SMALL))) if e.kind == "missing")
     for width, height in [(80, 21), (160, 40)]:
         drawn = " ".join(text(SMALL, width, height, State(entry=place)).split())
         assert "KV blocks (kvcache" in drawn
@@ -180,20 +280,21 @@ def test_files_say_rows_size_and_why_they_could_not_be_read():
 
 
 def test_the_value_under_the_cursor_is_read_out():
-    time = 5 * SECOND
-    assert "08:00:05.0: 4 requests" in text(SMALL, 80, 21, selection=Selection(time=time))
-    assert "08:00:07.0: no data" in text(SMALL, 80, 21, selection=Selection(time=7 * SECOND))
-    drawn = text(SMALL, 80, 21, State(entry=2, column=1))
+    # The first entry says that there is no finding.
+    line, ranks = State(entry=1), State(entry=3, column=1)
+    assert "08:00:05.0: 4 requests" in text(SMALL, 80, 21, line, Selection(time=5 * SECOND))
+    assert "08:00:07.0: no data" in text(SMALL, 80, 21, line, Selection(time=7 * SECOND))
+    drawn = text(SMALL, 80, 21, ranks)
     assert "rank 1: 1.1 × mean" in drawn
 
 
-def test_progress_stands_where_the_state_line_is():
-    assert text(SMALL, 80, 21, progress="reading kv …").startswith("reading kv …")
+def test_progress_stands_in_the_first_row():
+    assert text(SMALL, 80, 21, progress="reading kv …").startswith("FINDINGS  reading kv …")
 
 
 def test_lines_not_read_yet_are_no_missing_data():
     known = next(overviews(open_profile(DEMO)))
-    drawn = text(known, 80, 21)
+    drawn = text(Contents(known), 80, 21)
     assert "DP batch" in drawn
     assert "no data" not in drawn
     assert "0" not in next(r for r in drawn.splitlines() if "DP batch" in r)
@@ -201,7 +302,7 @@ def test_lines_not_read_yet_are_no_missing_data():
 
 def test_a_window_chosen_elsewhere_greys_the_rest():
     def styles(selection):
-        rows = draw(SMALL, State(entry=2), selection, 80, 21, UNICODE)
+        rows = draw(contents(SMALL), State(entry=3), selection, 80, 21, UNICODE)
         return [s.style for row in rows for s in row if "█" in s.text][:1]
 
     assert styles(Selection()) != styles(Selection(window=(0, SECOND)))
@@ -224,6 +325,16 @@ def test_ranks_get_equally_many_columns_and_time_fills_the_lane():
     assert stretched([1.0, 2.0, 3.0], 8, alike=False) == [1, 1, 1, 2, 2, 2, 3, 3]
 
 
+@given(st.integers(1, 60), st.integers(1, 200), st.data())
+def test_columns_showing_are_those_whose_values_change(count, width, data):
+    first = data.draw(st.integers(0, count - 1))
+    last = data.draw(st.integers(first + 1, count))
+    values = [float(first <= i < last) for i in range(count)]
+    wide = stretched(values, width, alike=False)
+    begin, end = columns_showing(first, last, count, len(wide))
+    assert [i for i, v in enumerate(wide) if v] == list(range(begin, end))
+
+
 @given(st.integers(-100, 1100), st.integers(1, 400))
 def test_column_of_an_instant_lies_on_the_lane(time, columns):
     column = column_of(time, (0, 1000), columns)
@@ -238,7 +349,12 @@ def test_a_click_finds_the_entry_in_its_row(demo):
         rows = text(demo, width, height).splitlines()
         for y, row in enumerate(rows):
             found = entry_at(demo, State(), width, height, y)
-            title = entries(demo)[found].title if found is not None else ""
+            entry = entries(demo)[found] if found is not None else None
+            if entry is not None and entry.found is not None:
+                assert row[2:4].strip() in ("!", "!!")
+                assert figure_words(entry.found.finding)[:20] in row
+                continue
+            title = entry.title if entry is not None else ""
             if found is not None and row.strip(" ▁▂▃▄▅▆▇█│·"):
                 assert title[:8] in row or not row[:10].strip()
         assert entry_at(demo, State(), width, height, height + 5) is None
@@ -252,6 +368,6 @@ def test_lanes_have_most_of_a_wide_screen():
 
 def test_no_segment_is_markup():
     known = Overview("[bold]x[/]", "/p", lines=(Line("a", "dp", "[red]", absent="[/]"),))
-    rows = draw(known, State(), Selection(), 80, 10, UNICODE)
+    rows = draw(contents(known), State(), Selection(), 80, 20, UNICODE)
     assert all(isinstance(segment, Segment) for row in rows for segment in row)
     assert "[red]" in plain(rows)

@@ -24,7 +24,7 @@ from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
 from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry
-from lbtui.ui.panes.overview_rows import Placed, column_of, cursor_mark, stretched
+from lbtui.ui.panes.overview_rows import Placed, columns_showing, cursor_mark, stretched
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,14 @@ def _lane_row(picture: Picture | None, found: Drawn, width: int, here: bool, cap
     if picture is None:
         return blank(width)
     values = stretched(picture.own.values, width, alike=picture.span is None)
+    count = len(picture.own.values)
     lit = None
     if picture.span is not None and found.finding.window is not None:
-        begin, end = (min(max(micros(t), picture.span[0]), picture.span[1]) for t in found.finding.window)
-        first, last = (column_of(t, picture.span, width) for t in (begin, end))
-        lit = (first or 0, (last or 0) + 1)
+        begin, end = picture.span
+        first, last = (min(max(micros(t), begin), end) - begin for t in found.finding.window)
+        bins = (first * count // (end - begin), -(-last * count // (end - begin)))
+        lit = columns_showing(*bins, count, len(values))
     elif picture.at is not None:
-        count = len(picture.own.values)
-        first = picture.at * len(values) // count
-        lit = (first, max((picture.at + 1) * len(values) // count, first + 1))
+        lit = columns_showing(picture.at, picture.at + 1, count, len(values))
     (drawn,) = lane(values, low=0.0, high=picture.high, caps=caps, lit=lit, lit_row=here)
     return row(drawn, width=width)

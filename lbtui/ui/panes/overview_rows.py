@@ -152,6 +152,13 @@ def stretched(values: Sequence[float], width: int, *, alike: bool) -> list[float
     ]
 
 
+def columns_showing(first: int, last: int, count: int, columns: int) -> tuple[int, int]:
+    """Return the half-open range of columns in which `stretched` shows any of values [first, last)."""
+    cuts = [i * count // columns for i in range(columns + 1)]
+    shown = [i for i, (a, b) in enumerate(pairwise(cuts)) if a < last and max(b, a + 1) > first]
+    return (shown[0], shown[-1] + 1) if shown else (0, 0)
+
+
 def column_of(time: int, window: tuple[int, int], columns: int) -> int | None:
     """Return the column that an instant falls in, None outside the window."""
     begin, end = window
