@@ -1,16 +1,21 @@
 import asyncio
+import re
 import threading
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from lbtui.findings import Figure, Thresholds, described
+from lbtui.findings.diagnosis import Diagnosis, diagnose
+from lbtui.findings.pictures import micros
 from lbtui.profile import Loaded, Profile, SourceFile, empty
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Stage
+from lbtui.ui.panes.overview_entries import entries
 from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +37,16 @@ def run(path, size, scenario):
     asyncio.run(whole())
 
 
+def known_of(app):
+    return app.panes["1"]._contents.known
+
+
+def to_line(app, label):
+    """Return the presses from the first entry down to a line of load."""
+    found = [e.line.label if e.line else None for e in entries(app.panes["1"]._contents)]
+    return ["down"] * found.index(label)
+
+
 @pytest.mark.parametrize(
     ("line", "key", "expected"),
     [
@@ -43,18 +58,144 @@ def run(path, size, scenario):
 )
 def test_enter_goes_where_the_line_is_worst(line, key, expected):
     async def scenario(app, pilot):
-        labels = [found.label for found in app.panes["1"]._known.lines]
-        for _step in range(labels.index(line)):
-            await pilot.press("down")
+        await pilot.press("home", *to_line(app, line))
         assert f"> {line}" in shown(app)
         await pilot.press("enter")
         assert app.current is app.panes[key]
         assert {name: getattr(app.selection, name) for name in expected} == expected
         if key == "2":
-            begin, end = app.panes["1"]._known.window
+            begin, end = known_of(app).window
             assert begin < app.selection.time < end
 
     run(DEMO, (120, 32), scenario)
+
+
+def test_enter_on_each_finding_puts_its_place_under_the_cursor():
+    """What each finding names must be what the pane reads out, whatever was shown there before."""
+    seen = set()
+
+    async def scenario(app, pilot):
+        listed = [e.found.finding for e in entries(app.panes["1"]._contents) if e.found]
+        # Backwards too, so that no pane is right by what the finding before left there.
+        for place in [*range(len(listed)), *reversed(range(len(listed)))]:
+            finding = listed[place]
+            await pilot.press("1", "home", *["down"] * place)
+            await pilot.press("enter")
+            await settled(app, pilot)
+            pane = app.current
+            read_out = " ".join(plain(pane.picture(*pane.size)).split())
+            check_landing(finding, pane, app.selection, read_out)
+            seen.add(finding.id)
+
+    run(DEMO, (120, 32), scenario)
+    assert {"kv.exhausted", "dp.batch_size.skew", "pd.node.skew", "ep.rank.hot", "ep.expert.hot"} <= seen
+
+
+METRIC_WORDS = {"dp.batch_size.skew": "batch size ·", "kv.exhausted": "KV cache usage ·"}
+
+
+def check_landing(finding, pane, selection, read_out):
+    subject = finding.subject
+    if finding.dimension in ("dp", "kv"):
+        assert pane.KEY == "2"
+        assert read_out.startswith(METRIC_WORDS[finding.id])
+        assert f"· dp{subject['dp_rank']} ·" in read_out
+        assert read_out.endswith(subject["host"])
+        begin, end = map(micros, finding.window)
+        assert begin <= selection.time < end
+        assert selection.time == pane.state.time
+    elif finding.id == "pd.transfer.slow":
+        assert pane.KEY == "3"
+        assert re.search(rf"rank {subject['rank']}: \d+ KV pulls", read_out)
+    elif finding.dimension == "pd":
+        assert pane.KEY == "3"
+        assert re.search(rf"{re.escape(subject['address'])} {subject['role']}: \d+ added", read_out)
+    else:
+        assert pane.KEY == "4"
+        under = read_out[read_out.rindex("layer ") :]
+        for key in ("layer", "rank", "expert"):
+            if key in subject:
+                assert re.search(rf"\b{key} {subject[key]}\b", under), (key, under)
+        assert ("slot" in under) == ("expert" in subject)
+
+
+def test_the_first_finding_is_under_the_cursor_unless_the_user_has_moved():
+    async def scenario(app, pilot):
+        assert shown(app).splitlines()[1].startswith("> !! ")
+
+    run(DEMO, (80, 24), scenario)
+
+
+def test_findings_come_after_the_lines_and_leave_the_cursor_where_the_user_put_it(monkeypatch):
+    gate = threading.Event()
+
+    def slow(*arguments):
+        assert gate.wait(20)
+        return diagnose(*arguments)
+
+    monkeypatch.setattr("lbtui.ui.panes.overview.diagnose", slow)
+
+    async def whole():
+        app = LbtuiApp(DEMO, Capabilities("256", True))
+        async with app.run_test(size=(80, 24)) as pilot:
+            while not app.panes or "looking for imbalances … Escape" not in " ".join(shown(app).split()):
+                await pilot.pause()
+            assert "> DP batch" in shown(app)
+            await pilot.press("down", "down")
+            assert "> KV used" in shown(app)
+            gate.set()
+            await settled(app, pilot)
+            assert "!! KV" in shown(app)
+            assert "> KV used" in shown(app)
+
+    asyncio.run(whole())
+
+
+def test_an_even_profile_opens_on_no_imbalance_found(monkeypatch):
+    figure = Figure("dp", "d0", 1.1, 1.0, 1.2, "d0: PAR 1.10; chance gives 1.20.")
+    monkeypatch.setattr("lbtui.ui.panes.overview.diagnose", lambda *_arguments: Diagnosis(support=(figure,)))
+
+    async def scenario(app, pilot):
+        assert shown(app).splitlines()[1].startswith(">    no imbalance found")
+        assert "d0: PAR 1.10; chance gives 1.20." in shown(app)
+        await pilot.press("enter")
+        assert isinstance(app.screen, TextPage)
+
+    run(DEMO, (80, 24), scenario)
+
+
+def test_thresholds_reach_the_findings_and_the_help():
+    limits = Thresholds(short_capture_seconds=7, ep_rank_ratio=5)
+
+    async def whole():
+        app = LbtuiApp(DEMO, Capabilities("256", True), limits)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(app, pilot)
+            ids = {finding.id for finding in app.panes["1"]._contents.diagnosis.findings}
+            assert not {"data.capture.short", "ep.rank.hot"} & ids
+            texts = {entry.name: entry.text for entry in app.panes["1"].help_entries()}
+            for name, default, meaning in described():
+                value = getattr(limits, name)
+                assert texts[name].startswith(f"threshold {value:g}: {meaning}")
+                assert ("default" in texts[name].removeprefix(f"threshold {value:g}: {meaning}")) == (
+                    value != default
+                )
+
+    asyncio.run(whole())
+
+
+def test_details_of_a_finding_hold_all_that_follows_from_it():
+    async def scenario(app, pilot):
+        await pilot.press("i")
+        page = str(app.screen.query_one(".page-text").render())
+        first = app.panes["1"]._contents.diagnosis.findings[0]
+        assert first.consequences
+        for finding in (first, *first.consequences):
+            assert finding.message in page
+            assert finding.evidence in page
+            assert finding.advice in page
+
+    run(DEMO, (80, 24), scenario)
 
 
 def test_identity_and_notes_stand_in_the_first_line():
@@ -62,7 +203,7 @@ def test_identity_and_notes_stand_in_the_first_line():
         top = app.query_one("#top")
         first = plain(top.picture(*top.size)).splitlines()[0]
         assert first.startswith("output · 6 hosts · 2026-03-02 10:00:00–10:01:59")
-        assert first.endswith(f"{len(app.panes['1']._known.notes)} notes")
+        assert first.endswith(f"{len(known_of(app).notes)} notes")
 
     run(DEMO, (200, 50), scenario)
 
@@ -70,21 +211,21 @@ def test_identity_and_notes_stand_in_the_first_line():
 def test_the_cursor_walks_into_the_lists_and_enter_shows_all_there_is_to_say():
     async def scenario(app, pilot):
         await pilot.press("end")
-        assert app.panes["1"]._known.notes[-1].text[:40] in " ".join(shown(app).split())
+        assert known_of(app).notes[-1].text[:40] in " ".join(shown(app).split())
         await pilot.press("enter")
         assert isinstance(app.screen, TextPage)
         await pilot.press("escape")
         await pilot.press("home")
-        assert "> DP batch" in shown(app)
+        assert shown(app).splitlines()[1].startswith("> !! ")
 
     run(DEMO, (80, 24), scenario)
 
 
 def test_right_and_left_read_values_out_and_share_the_instant():
     async def scenario(app, pilot):
-        await pilot.press("right")
+        await pilot.press(*to_line(app, "DP batch"), "right")
         first = app.selection.time
-        place = app.panes["1"]._known.lines[0].place
+        place = known_of(app).lines[0].place
         assert place.start <= first <= place.end
         await pilot.press("right")
         assert app.selection.time > first
@@ -159,7 +300,7 @@ def test_help_states_the_formula_of_every_line():
     async def scenario(app, pilot):
         pane = app.panes["1"]
         names = " ".join(entry.name for entry in pane.help_entries())
-        for line in pane._known.lines:
+        for line in known_of(app).lines:
             assert line.label in names
         await pilot.press("question_mark")
         assert isinstance(app.screen, TextPage)

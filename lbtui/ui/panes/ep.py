@@ -143,9 +143,7 @@ class EpPane(Pane):
 
     def aimed(self, aim: Aim) -> None:
         """Show the view and the expert that a finding is about."""
-        if self._data is not None and self._state is not None:
-            self._state = ep_state.aimed_at(self._data, self._state, aim.metric, aim.expert)
-            self.repaint()
+        self._go(lambda data, state: ep_state.aimed_at(data, state, aim.metric, aim.expert))
 
     def go_out(self) -> bool:
         """Leave a rank's experts."""
