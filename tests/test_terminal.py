@@ -40,14 +40,14 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
     assert end.rfind(b"\x1b[?1000l") > end.rfind(b"\x1b[?1000h")
 
 
-def test_enter_leads_from_the_overview_to_the_culprit():
+def test_enter_leads_from_the_first_finding_to_its_domain():
     with Terminal([sys.executable, "-m", "lbtui", "--demo"], 120, 32) as terminal:
         person = Person(terminal, 120, 32)
-        person.sees("PAR 2.08")
+        person.sees("!! KV")
         person.press("\r")
-        person.sees("batch size")
+        person.sees("KV cache usage ·")
         # The reading line of the DP pane names the domain under its cursor.
-        person.sees("dp5 · ")
+        person.sees("dp2 · KV cache usage")
         person.press("q")
         assert terminal.wait(10) == 0
 
