@@ -66,8 +66,7 @@ def heat_matrix(heat: pl.DataFrame, instance: str, view: View, period: int) -> H
         return values
 
     relative = matrix("relative")
-    first = cells.filter(pl.col("layer") == cells["layer"].min()).sort("column")
-    ranks = tuple(first["rank"].to_list()) if first["rank"].null_count() == 0 else ()
+    ranks = _ranks(cells, shape[1])
     experts: tuple[tuple[int | None, ...], ...] = ()
     if view == "expert" and cells["expert"].null_count() < cells.height:
         by_cell = np.full(shape, -1, dtype=np.int64)
@@ -83,6 +82,16 @@ def heat_matrix(heat: pl.DataFrame, instance: str, view: View, period: int) -> H
         ranks,
         experts,
     )
+
+
+def _ranks(cells: pl.DataFrame, columns: int) -> tuple[int, ...]:
+    """Return the rank of each column, () where unknown; a column of a rank that is missing has its number."""
+    if cells["rank"].null_count():
+        return ()
+    slots = int(cells["slot"].fill_null(0).to_numpy().max()) + 1
+    ranks = np.arange(columns) // slots
+    ranks[cells["column"].to_numpy()] = cells["rank"].to_numpy()
+    return tuple(ranks.tolist())
 
 
 def heat_maps(heat: pl.DataFrame) -> list[tuple[str, View, int]]:

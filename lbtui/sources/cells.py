@@ -9,6 +9,12 @@ from lbtui.profile.zone import ZONE_OFFSET_US
 # With `db` among the parser's formats nulls become the word None; others come from pandas.
 NULL_WORDS = ["", "None", "<NA>", "nan", "NaN", "N/A", "null", "NULL"]
 
+# 2096-10-02: what lies beyond is no time of a capture, and leaves room for sums within what a date can be.
+LATEST = 4_000_000_000_000_000  # µs since 1970
+_LARGEST = 1e19  # beyond today in ns, and any measurement; sums and squares of such numbers stay finite
+_LONGEST = LATEST / 1e3  # ms
+_MOST = 2**31 - 1  # of requests, tokens or blocks; also what a rank's column holds
+
 # A time of today is about 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: the unit shows in the size.
 _MICROSECONDS_PER_UNIT = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
 
@@ -20,9 +26,19 @@ def text(column: pl.Series) -> pl.Series:
 
 
 def number(column: pl.Series) -> pl.Series:
-    """Return the column as Float64; null words, infinities and what is no number become null."""
+    """Return the column as Float64; null words and what is no number of a usable size become null."""
+    return _within(column, -_LARGEST, _LARGEST)
+
+
+def milliseconds(column: pl.Series) -> pl.Series:
+    """Return durations as Float64, null where they are negative or longer than a century."""
+    return _within(column, 0, _LONGEST)
+
+
+def _within(column: pl.Series, least: float, most: float) -> pl.Series:
     values = (text(column) if column.dtype == pl.String else column).cast(pl.Float64, strict=False)
-    return _computed(values, pl.when(pl.col(column.name).is_finite()).then(pl.col(column.name)))
+    # NaN counts as larger than all numbers.
+    return _computed(values, pl.when(pl.col(column.name).is_between(least, most)).then(pl.col(column.name)))
 
 
 def integer(column: pl.Series) -> pl.Series:
@@ -31,6 +47,12 @@ def integer(column: pl.Series) -> pl.Series:
     whole = (value == value.round(0)) & (value.abs() <= 2**53)
     # Both branches of a `when` are computed: what does not fit must not raise.
     return _computed(number(column), pl.when(whole).then(value).cast(pl.Int64, strict=False))
+
+
+def count(column: pl.Series) -> pl.Series:
+    """Return the column as Int64; what cannot be a number of things becomes null."""
+    value = pl.col(column.name)
+    return _computed(integer(column), pl.when(value.is_between(0, _MOST)).then(value))
 
 
 def epoch(column: pl.Series) -> pl.Series:
@@ -46,7 +68,7 @@ def epoch(column: pl.Series) -> pl.Series:
     # Raw times come in quarters of a microsecond, which is also a double's step at today's epoch: a time
     # that was divided into ms comes back exact when multiplied.
     micros = (pl.col(column.name) * factor).floor()
-    possible = (micros >= 0) & (micros <= 4e15)
+    possible = (micros >= 0) & (micros <= LATEST)
     whole = pl.when(possible).then(micros).cast(pl.Int64, strict=False)
     return _computed(values, whole.cast(pl.Datetime("us")))
 
@@ -58,8 +80,22 @@ def local_datetime(column: pl.Series) -> pl.Series:
     """
     dotted = pl.col(column.name).str.replace(r"^(.*:\d\d:\d\d)[:.](\d+)$", "$1.$2")
     times = dotted.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-    utc = (times.cast(pl.Int64) - ZONE_OFFSET_US).cast(pl.Datetime("us"))
-    return _computed(text(column), utc)
+    utc = times.cast(pl.Int64) - ZONE_OFFSET_US
+    possible = pl.when(utc.is_between(0, LATEST)).then(utc)
+    return _computed(text(column), possible.cast(pl.Datetime("us")))
+
+
+def is_unreadable(column: pl.Series, converted: pl.Series) -> pl.Series:
+    """Tell of each raw cell whether it says something and none of it is left in `converted`.
+
+    A lone 0 says that an event was not seen.
+    """
+    if converted.null_count() == column.null_count():
+        return pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
+    said = text(column)
+    if converted.dtype == pl.Datetime("us"):
+        said = _computed(said, pl.when(~pl.col(said.name).is_in(["0", "0.0"])).then(pl.col(said.name)))
+    return converted.is_null() & said.is_not_null()
 
 
 def _computed(column: pl.Series, expression: pl.Expr) -> pl.Series:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import polars as pl
 
 from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
+from lbtui.sources.cells import LATEST
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.tables import Conversion, match_headers
 from lbtui.text import _, visible
@@ -62,9 +63,7 @@ class Database:
         """
         names = list(schema)
         casts = [
-            (pl.col(name).cast(pl.Int64, strict=False) if kind == pl.Datetime("us") else pl.col(name)).cast(
-                kind, strict=False
-            )
+            (_time(name) if kind == pl.Datetime("us") else pl.col(name)).cast(kind, strict=False)
             for name, kind in schema.items()
         ]
         frames = (chunk.select(casts) for chunk in self.chunks(sql, names, parameters))
@@ -97,6 +96,8 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         # No temporary file either.
         connection.execute("PRAGMA temp_store = MEMORY")
+        # What the file itself defines may run nothing with effects.
+        connection.execute("PRAGMA trusted_schema = OFF")
         with unreadable_on_failure(path):
             database = Database(connection, path, progress or Silent())
         try:
@@ -130,6 +131,11 @@ def read_table(
             row, *cells = chunk.get_columns()
             conversion.take(pl.DataFrame(cells).rename(dict(zip(places[1:], columns, strict=True))), row)
     return conversion.frame(), conversion.notes()
+
+
+def _time(name: str) -> pl.Expr:
+    micros = pl.col(name).cast(pl.Int64, strict=False)
+    return pl.when(micros.is_between(0, LATEST)).then(micros)
 
 
 def series(name: str, cells: Sequence[Any]) -> pl.Series:

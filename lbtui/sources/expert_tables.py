@@ -20,6 +20,11 @@ from lbtui.profile import SCHEMAS, Note, empty
 from lbtui.text import _
 
 Table: TypeAlias = npt.NDArray[np.int64]
+# The largest model served in 2026 has 61 layers and 320 ranks of 1 to 9 slots, a tenth of this. A stray rank
+# number must not make a map of billions of empty cells.
+_MOST_CELLS = 2_000_000
+# An EPLB period lasts minutes.
+_MOST_PERIODS = 500
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -184,6 +189,7 @@ def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
     kept = _majority(
         kept, _shape, _("EP ranks {ranks} are left out: their tables have another shape."), notes
     )
+    kept = _possible(kept, notes)
     if not kept:
         return ExpertTables((), (), 0, (), 0, notes.all())
     ranks = tuple(process.rank for process in kept)
@@ -192,7 +198,14 @@ def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
         notes.add(_("EP ranks {ranks} are missing; shares are of the others."), ranks=_listing(missing))
     layers, slots = _shape(kept[0])
     periods, placements = [], []
-    for number in range(len(kept[0].periods)):
+    count = len(kept[0].periods)
+    if count > _MOST_PERIODS:
+        notes.add(
+            _("It tells of {count} EPLB periods; those after the first {most} are left out."),
+            count=count,
+            most=_MOST_PERIODS,
+        )
+    for number in range(min(count, _MOST_PERIODS)):
         parts = [process.periods[number] for process in kept]
         if any(part.tokens is None for part in parts):
             notes.add(_("Some EP ranks have no counts in EPLB period {period}: taken as 0."), period=number)
@@ -201,6 +214,18 @@ def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
         placements.append(_common_placement(parts, layers, number, notes))
     iterations = max(sum(period.iterations for period in process.periods) for process in kept)
     return ExpertTables(tuple(periods), tuple(placements), slots, ranks, iterations, notes.all())
+
+
+def _possible(processes: list[ProcessExperts], notes: _Notes) -> list[ProcessExperts]:
+    """Leave out ranks, the highest first, of which no map could be drawn."""
+    if not processes:
+        return []
+    layers, slots = _shape(processes[0])
+    most = max(_MOST_CELLS // (layers * slots), 1)
+    absurd = [process.rank for process in processes if process.rank >= most]
+    if absurd:
+        notes.add(_("EP ranks {ranks} are left out: no model has so many ranks."), ranks=_listing(absurd))
+    return [process for process in processes if process.rank < most]
 
 
 class _Notes:

@@ -10,14 +10,16 @@ import polars as pl
 
 from lbtui.profile import Note, Unreadable
 from lbtui.sources import cells
-from lbtui.text import _
+from lbtui.text import _, visible
 
-Kind: TypeAlias = Literal["text", "number", "integer", "epoch", "datetime"]
+Kind: TypeAlias = Literal["text", "number", "milliseconds", "integer", "count", "epoch", "datetime"]
 
 _CONVERT: dict[Kind, Callable[[pl.Series], pl.Series]] = {
     "text": cells.text,
     "number": cells.number,
+    "milliseconds": cells.milliseconds,
     "integer": cells.integer,
+    "count": cells.count,
     "epoch": cells.epoch,
     "datetime": cells.local_datetime,
 }
@@ -43,29 +45,29 @@ TABLES: dict[str, dict[str, Column]] = {
     "forward": {
         "prof_id": _named("prof_id", needed=True),
         "host": _named("hostname"),
-        "dp_rank": _named("dp_rank", kind="integer"),
-        "forward_iter": _named("forward_iter", kind="integer"),
+        "dp_rank": _named("dp_rank", kind="count"),
+        "forward_iter": _named("forward_iter", kind="count"),
         "batch_type": _named("batch_type"),
-        "batch_size": _named("batch_size", kind="integer"),
+        "batch_size": _named("batch_size", kind="count"),
         "start": _named("start_time(ms)", "start_time", kind="epoch", needed=True),
         "end": _named("end_time(ms)", "end_time", kind="epoch", needed=True),
-        "duration": _named("during_time(ms)", "during_time", kind="number"),
+        "duration": _named("during_time(ms)", "during_time", kind="milliseconds"),
         "bubble": _named("bubble_time(ms)", "bubble_time", kind="number"),
     },
     "batch": {
         "name": _named("name", needed=True),
         "prof_id": _named("prof_id", needed=True),
-        "dp_rank": _named("dp_rank", kind="integer"),
+        "dp_rank": _named("dp_rank", kind="count"),
         "batch_type": _named("batch_type"),
-        "batch_size": _named("batch_size", kind="integer"),
-        "prefill_batch_size": _named("prefill_batch_size", kind="integer"),
-        "decode_batch_size": _named("decode_batch_size", kind="integer"),
-        "tokens": _named("total_scheduled_tokens", kind="integer"),
+        "batch_size": _named("batch_size", kind="count"),
+        "prefill_batch_size": _named("prefill_batch_size", kind="count"),
+        "decode_batch_size": _named("decode_batch_size", kind="count"),
+        "tokens": _named("total_scheduled_tokens", kind="count"),
         "start": _named("start_time(ms)", kind="epoch", needed=True),
         "end": _named("end_time(ms)", kind="epoch", needed=True),
-        "total_blocks": _named("total_blocks", kind="integer"),
-        "used_blocks": _named("used_blocks", kind="integer"),
-        "free_blocks": _named("free_blocks", kind="integer"),
+        "total_blocks": _named("total_blocks", kind="count"),
+        "used_blocks": _named("used_blocks", kind="count"),
+        "free_blocks": _named("free_blocks", kind="count"),
         "usage": _named("kvcache_usage_rate", kind="number"),
         "res_list": _named("res_list"),
     },
@@ -73,39 +75,39 @@ TABLES: dict[str, dict[str, Column]] = {
         "request_id": _named("rid"),
         "name": _named("name"),
         "time": _named("start_time", "start_datetime", kind="datetime", needed=True),
-        "free_blocks": _named("device_kvcache_left", kind="integer"),
+        "free_blocks": _named("device_kvcache_left", kind="count"),
     },
     "request_status": {
         "host": _named("hostuid"),
         "pid": _named("pid", kind="integer", needed=True),
         "time": _named("start_datetime", kind="datetime", needed=True),
-        "waiting": _named("waiting", kind="integer"),
-        "running": _named("running", kind="integer"),
-        "swapped": _named("swapped", kind="integer"),
+        "waiting": _named("waiting", kind="count"),
+        "running": _named("running", kind="count"),
+        "swapped": _named("swapped", kind="count"),
     },
     "request": {
         "request_id": _named("http_rid"),
         "arrival": _named("start_datetime", kind="datetime"),
-        "input_tokens": _named("recv_token_size", kind="integer"),
-        "output_tokens": _named("reply_token_size", kind="integer"),
-        "ttft": _named("first_token_latency(ms)", "first_token_latency", kind="number"),
-        "queue_wait": _named("queue_wait_time(ms)", "queue_wait_time", kind="number"),
-        "duration": _named("execution_time(ms)", "execution_time", kind="number"),
+        "input_tokens": _named("recv_token_size", kind="count"),
+        "output_tokens": _named("reply_token_size", kind="count"),
+        "ttft": _named("first_token_latency(ms)", "first_token_latency", kind="milliseconds"),
+        "queue_wait": _named("queue_wait_time(ms)", "queue_wait_time", kind="milliseconds"),
+        "duration": _named("execution_time(ms)", "execution_time", kind="milliseconds"),
         "cache_hit_rate": _named("cache_hit_rate", kind="number"),
     },
     "coordinator": {
         "time": _named("time", kind="datetime", needed=True),
         "address": _named("address", needed=True),
         "role": _named("node_type", needed=True),
-        "added": _named("add_count", kind="integer"),
-        "ended": _named("end_count", kind="integer"),
+        "added": _named("add_count", kind="count"),
+        "ended": _named("end_count", kind="count"),
         "running_written": _named("running_count", kind="integer"),
     },
     "pd_split_kvcache": {
         "request_id": _named("rid"),
-        "rank": _named("rank", kind="integer"),
+        "rank": _named("rank", kind="count"),
         "sequence_lengths": _named("batch_seq_len", "seq_len"),
-        "duration": _named("during_time(ms)", "during_time", kind="number"),
+        "duration": _named("during_time(ms)", "during_time", kind="milliseconds"),
         "start": _named("start_time", "start_datetime", "start_datetime(ms)", kind="datetime", needed=True),
         "end": _named("end_time", "end_datetime", "end_datetime(ms)", kind="datetime"),
     },
@@ -125,12 +127,12 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "spec_decode": {
         "request_id": _named("rid"),
-        "iteration": _named("iter", kind="integer"),
+        "iteration": _named("iter", kind="count"),
         "prof_id": _named("prof_id"),
         "start": _named("start_datetime", kind="datetime"),
         "end": _named("end_datetime", kind="datetime"),
-        "proposed": _named("spec_tokens", kind="integer"),
-        "accepted": _named("accepted_tokens", kind="integer"),
+        "proposed": _named("spec_tokens", kind="count"),
+        "accepted": _named("accepted_tokens", kind="count"),
     },
 }
 
@@ -200,10 +202,12 @@ class Conversion:
         self._parts = [self._typed(nothing)]
         self._dropped = 0
         self._first_dropped = 0
+        self._unreadable: dict[str, tuple[int, int]] = {}  # header: how many cells, and the first's row
 
     def take(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> None:
         """Take the next rows, with the file's own headers; `row_numbers` if they do not simply count up."""
         frame = self._typed(raw, row_numbers)
+        self._count_unreadable(raw, frame)
         kept = frame.drop_nulls(self._needed) if self._needed else frame
         if kept.height < frame.height:
             if not self._dropped:
@@ -219,6 +223,9 @@ class Conversion:
 
     def notes(self) -> list[Note]:
         """Return what was left out, if anything."""
+        return [*self._dropped_note(), *self._unreadable_notes()]
+
+    def _dropped_note(self) -> list[Note]:
         if not self._dropped:
             return []
         text = _(
@@ -231,6 +238,26 @@ class Conversion:
             first=self._first_dropped,
         )
         return [Note(self._file, text, lost=True)]
+
+    def _unreadable_notes(self) -> list[Note]:
+        text = _(
+            "{count} cells of {column} hold no usable value (the first in data row {first}) and count as "
+            "unknown."
+        )
+        return [
+            Note(self._file, text.format(count=count, column=visible(header, 100), first=first), lost=True)
+            for header, (count, first) in self._unreadable.items()
+        ]
+
+    def _count_unreadable(self, raw: pl.DataFrame, typed: pl.DataFrame) -> None:
+        """Count cells that say something which is lost; those without which a row is dropped count there."""
+        for name, header in self._headers.header_of.items():
+            if self._columns[name].needed:
+                continue
+            bad = cells.is_unreadable(raw[header], typed[name])
+            if count := int(bad.sum()):
+                known, first = self._unreadable.get(header, (0, 0))
+                self._unreadable[header] = (known + count, first or int(typed["row"].filter(bad)[0]) + 1)
 
     def _typed(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
         cells_of = {

@@ -14,7 +14,7 @@ from lbtui.sources.expert_tables import ExpertAccumulator, ExpertRow
 from lbtui.sources.row_buffer import RowBuffer, columns
 from lbtui.sources.trace_nodes import CoordinatorEvents
 from lbtui.sources.trace_requests import STAGE_EVENTS, RequestLives
-from lbtui.sources.trace_values import moment, real, request_ids, small, text, whole
+from lbtui.sources.trace_values import count, moment, real, request_ids, small, text, whole
 
 PROCESSES = columns(
     {"pid": pl.Int64, "host": pl.String, "dp_rank": pl.Int32, "name": pl.String}  # name misleads: trap 19
@@ -165,7 +165,7 @@ class EventCollector:
     def _forward(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
         end, duration = _end(event, time)
         self.forwards.add(
-            pid, small(args.get("dp_rank")), int(time), end, duration, small(args.get("batch_size"))
+            pid, count(args.get("dp_rank")), int(time), end, duration, count(args.get("batch_size"))
         )
 
     def _span(self, offset: int, event: Event, args: Event, pid: int, time: float) -> None:
@@ -180,12 +180,12 @@ class EventCollector:
             end,
             duration,
             text(args.get("batch_type")),
-            small(args.get("batch_size")),
+            count(args.get("batch_size")),
             prefills,
             decodes,
             prefill_tokens,
             decode_tokens,
-            prefill_tokens + decode_tokens,
+            _sum(prefill_tokens, decode_tokens),
             request_ids(res_list) if name in GROUPING else None,
             offset,
         )
@@ -197,7 +197,7 @@ class EventCollector:
         queue = queue.lower()
         kind = event["name"]
         rids = request_ids(args.get("res_list"))
-        self.queue_events.add(int(time), pid, queue, whole(args.get("QueueSize=")), kind, rids)
+        self.queue_events.add(int(time), pid, queue, count(args.get("QueueSize=")), kind, rids)
         if queue == "waiting" and kind != "Queue":
             for rid in rids:
                 self.requests.waiting(rid, time, entered=kind == "Enqueue")
@@ -212,7 +212,7 @@ class EventCollector:
             self.requests.stage(event["name"], rid, time)
             if "recvTokenSize=" in args or "replyTokenSize=" in args:
                 self.requests.tokens(
-                    rid, whole(args.get("recvTokenSize=")), whole(args.get("replyTokenSize="))
+                    rid, count(args.get("recvTokenSize=")), count(args.get("replyTokenSize="))
                 )
 
     def _dispatch(self, _offset: int, _event: Event, args: Event, _pid: int, time: float) -> None:
@@ -237,14 +237,14 @@ class EventCollector:
         # One length per request; any other number of lengths cannot be told apart.
         tokens = lengths if type(lengths) is list and len(lengths) == len(rids) else [None] * len(rids)
         for rid, length in zip(rids, tokens, strict=True):
-            self.transfers.add(rid, small(args.get("rank")), int(time), end, duration, whole(length))
+            self.transfers.add(rid, count(args.get("rank")), int(time), end, duration, count(length))
 
     def _experts(self, _offset: int, _event: Event, args: Event, pid: int, time: float) -> None:
-        rank = small(args.get("rank"))
+        rank = count(args.get("rank"))
         for kind, key in _EXPERT_KINDS:
             if key not in args:
                 continue
-            if rank is None or rank < 0:
+            if rank is None:
                 self.unusable += 1
             else:
                 self.experts.add(ExpertRow(pid, time, rank, kind, args[key]))
@@ -257,21 +257,29 @@ def _end(event: Event, start: float) -> tuple[int | None, float | None]:
     return (None, None) if end is None or duration is None else (int(end), duration / 1000)
 
 
-def _scheduled(res_list: Any) -> tuple[int, int, int, int]:
+def _scheduled(res_list: Any) -> tuple[int, int, int | None, int | None]:
     """Return the prefill and decode requests of a `res_list`, then their tokens, as batch.csv counts them.
 
     `iter` 0 is prefill. Requests without `iter` count as decode, so all of vLLM's modelRunnerExec do.
+    Requests without a number of tokens count 0, as upstream has it; one that cannot be read makes the sum
+    unknown.
     """
-    prefills = decodes = prefill_tokens = decode_tokens = 0
+    prefills = decodes = 0
+    prefill_tokens: int | None = 0
+    decode_tokens: int | None = 0
     if type(res_list) is list:
         for item in res_list:
             if type(item) is not dict:
                 continue
-            tokens = small(item.get("num_scheduled_tokens=", item.get("num_scheduled_tokens"))) or 0
+            tokens = count(item.get("num_scheduled_tokens=", item.get("num_scheduled_tokens", 0)))
             if item.get("iter") == 0:
                 prefills += 1
-                prefill_tokens += tokens
+                prefill_tokens = _sum(prefill_tokens, tokens)
             else:
                 decodes += 1
-                decode_tokens += tokens
+                decode_tokens = _sum(decode_tokens, tokens)
     return prefills, decodes, prefill_tokens, decode_tokens
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other

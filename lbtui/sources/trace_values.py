@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# 2286-11-20; far beyond any capture, and within what datetime can show.
-_LATEST = 10**16  # us since 1970
+from lbtui.sources.cells import LATEST
+
+_LARGEST = 1e19
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 
@@ -31,9 +32,15 @@ def small(value: Any) -> int | None:
     return whole(value, _INT32)
 
 
+def count(value: Any) -> int | None:
+    """Return a number of things that fits 32 bits, or None."""
+    number = small(value)
+    return None if number is None or number < 0 else number
+
+
 def real(value: Any) -> float | None:
-    """Return a number as float, or None; NaN and infinities are None."""
-    if type(value) in (int, float) and -1e300 < value < 1e300:
+    """Return a number as float, or None; NaN, infinities and what is beyond any measurement are None."""
+    if type(value) in (int, float) and -_LARGEST <= value <= _LARGEST:
         return float(value)
     return None
 
@@ -51,7 +58,7 @@ def moment(value: Any) -> float | None:
     A double holds quarters of a microsecond at today's times, and upstream writes the shortest text that
     reads back as the same double: truncation gives the microseconds of upstream's datetime texts.
     """
-    if type(value) in (int, float) and 0 <= value < _LATEST:
+    if type(value) in (int, float) and 0 <= value <= LATEST:
         return float(value)
     return None
 

@@ -15,7 +15,7 @@ from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.store import Store
-from lbtui.sources.trace_values import small
+from lbtui.sources.trace_values import count
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ _KINDS: tuple[Literal["hot", "routing"], ...] = ("routing", "hot")
 # Tables are large: the order is made of keys alone, and each is fetched when its turn comes.
 _KEYS_QUERY = """
 SELECT s.id, s.timestamp, CAST(t.pid AS INTEGER)
-FROM slice s JOIN thread t USING (track_id) WHERE t.tid LIKE 'eplb_observe(%'
+FROM slice s JOIN (SELECT track_id, tid, pid FROM thread GROUP BY track_id) t USING (track_id)
+WHERE t.tid LIKE 'eplb_observe(%'
 """
 _KEYS = pl.Schema([("id", pl.Int64()), ("time", pl.Int64()), ("pid", pl.Int64())])
 _ARGS = pl.Schema([("args", pl.String())])
@@ -105,8 +106,8 @@ def _tables(pid: int, order: int, args: str | None) -> list[ExpertRow]:
         fields = json.loads(args or "")
     except (ValueError, RecursionError):
         return []
-    rank = small(fields.get("rank")) if isinstance(fields, dict) else None
-    if rank is None or rank < 0:
+    rank = count(fields.get("rank")) if isinstance(fields, dict) else None
+    if rank is None:
         return []
     found = ((kind, fields.get(f"expert_{kind}")) for kind in _KINDS)
     return [ExpertRow(pid, order, rank, kind, table) for kind, table in found if isinstance(table, list)]

@@ -16,7 +16,9 @@ _EVENTS = pl.Schema([("time", _TIME), ("pid", pl.Int64())])
 _COUNTER_QUERY = "SELECT timestamp / 1000, CAST(pid AS INTEGER) FROM counter WHERE name LIKE '%KVCache-dp%'"
 _ENQUEUE_QUERY = """
 SELECT s.timestamp / 1000, CAST(t.pid AS INTEGER)
-FROM slice s JOIN thread t USING (track_id) WHERE s.name = 'Enqueue'
+FROM slice s
+JOIN (SELECT track_id, pid FROM thread GROUP BY track_id) t USING (track_id)  -- one thread a track
+WHERE s.name = 'Enqueue'
 """
 
 
@@ -27,9 +29,10 @@ def exact_times(events: pl.DataFrame, counters: pl.DataFrame) -> tuple[pl.DataFr
     and their seconds agree; else the domain is listed.
     """
     parts: list[pl.DataFrame] = []
+    counters_of = counters.partition_by("domain", as_dict=True)
     inexact: list[str] = []
     for (domain,), rows in events.group_by(["domain"], maintain_order=True):
-        own = counters.filter(pl.col("domain") == domain)
+        own = counters_of.get((domain,), counters.clear()) if domain is not None else counters.clear()
         if own.height != rows.height:
             own = own.filter(~pl.col("lookup"))
         times = own["time"].sort()

@@ -69,22 +69,23 @@ def give_to_domains(events: pl.DataFrame, service: pl.DataFrame, *, whole_second
     `whole_seconds` tells that the events' times are cut; null domain where no round holds the request.
     """
     served = service.group_by("request_id", maintain_order=True).agg("domain", "last")
-    joined = events.join(served, on="request_id", how="left", maintain_order="left")
-    several = joined.filter(pl.col("domain").list.len() > 1)
+    moving = served.filter(pl.col("domain").list.len() > 1)
     ways: dict[str, _Way] = {}
-    places: list[str] = []
-    for request_id, name, time, domains, lasts in several.select(
-        "request_id", "name", "time", "domain", "last"
-    ).iter_rows():
-        if request_id not in ways:
-            cut = [t.replace(microsecond=0) for t in lasts] if whole_seconds else lasts
-            ways[request_id] = _Way(domains, cut)
-        places.append(ways[request_id].domain_of(name, time))
+    for request_id, domains, lasts in moving.iter_rows():
+        cut = [t.replace(microsecond=0) for t in lasts] if whole_seconds else lasts
+        ways[request_id] = _Way(domains, cut)
+    several = events.join(moving, on="request_id", how="semi", maintain_order="left")
+    places = [
+        ways[request_id].domain_of(name, time)
+        for request_id, name, time in several.select("request_id", "name", "time").iter_rows()
+    ]
     moved = pl.DataFrame({"row": several["row"], "moved": pl.Series(places, dtype=pl.String)})
+    first = served.select("request_id", domain=pl.col("domain").list.first())
     return (
-        joined.join(moved, on="row", how="left", maintain_order="left")
-        .with_columns(domain=pl.coalesce("moved", pl.col("domain").list.first()))
-        .drop("moved", "last")
+        events.join(first, on="request_id", how="left", maintain_order="left")
+        .join(moved, on="row", how="left", maintain_order="left")
+        .with_columns(domain=pl.coalesce("moved", "domain"))
+        .drop("moved")
     )
 
 

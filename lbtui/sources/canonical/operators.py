@@ -26,7 +26,7 @@ def load_layer_times(store: Store, progress: Progress) -> Loaded:
             continue
         times = (
             pl.DataFrame({"time": cells.number(wide[pid])}).with_columns(
-                layer=pl.int_range(pl.len()), process=pl.lit(int(pid)), column=pl.lit(column)
+                layer=pl.int_range(pl.len()), process=pl.lit(int(pid), pl.Int64), column=pl.lit(column)
             )
             for column, pid in enumerate(pids)
         )

@@ -20,6 +20,8 @@ from lbtui.text import _, visible
 
 # Of a scheduling round, the rows that enclose its forward passes.
 _ROUNDS = ("Execute", "modelExec")
+_MOST_COMPARED = 50_000  # pairs of processes: some seconds
+_MOST_NOTES = 8  # of one kind
 _ENCLOSED = 0.5  # share of a card's forward passes that a scheduler's rounds must enclose
 _OWNER = pl.Schema(
     [
@@ -65,15 +67,12 @@ class _Domain:
 
     members: list[_Process]
     dp_rank: int | None
+    hosts: set[str]
     key: str = ""
 
     @property
     def leader(self) -> _Process:
         return self.members[0]
-
-    @property
-    def hosts(self) -> set[str]:
-        return {member.host for member in self.members}
 
 
 def find_owners(forward: Raw | None, batch: Raw | None) -> Owners:
@@ -86,40 +85,79 @@ def find_owners(forward: Raw | None, batch: Raw | None) -> Owners:
     return finder.owners()
 
 
+class _Directory:
+    """The domains that have cards, by instance, host and rank."""
+
+    def __init__(self, domains: list[_Domain]) -> None:
+        self._groups: dict[tuple[str, str | None], dict[int | None, dict[int, _Domain]]] = {}
+        self._numbers = {id(domain): number for number, domain in enumerate(domains)}
+        for domain in domains:
+            for host in (None, *domain.hosts):
+                self._enter(domain, host)
+
+    def near(self, process: _Process) -> dict[int | None, dict[int, _Domain]]:
+        """Return the domains of the process's instance by rank: those on its host, else all."""
+        instance = process.instance
+        return self._groups.get((instance, process.host)) or self._groups.get((instance, None), {})
+
+    def add(self, domain: _Domain, scheduler: _Process) -> None:
+        """Make a scheduler a member; a domain without a rank takes the scheduler's."""
+        if domain.dp_rank is None and scheduler.dp_rank is not None:
+            for host in (None, *domain.hosts):
+                del self._groups[domain.leader.instance, host][None][self._numbers[id(domain)]]
+            domain.dp_rank = scheduler.dp_rank
+            for host in (None, *domain.hosts):
+                self._enter(domain, host)
+        domain.members.append(scheduler)
+        domain.hosts.add(scheduler.host)
+        self._enter(domain, scheduler.host)
+
+    def _enter(self, domain: _Domain, host: str | None) -> None:
+        by_rank = self._groups.setdefault((domain.leader.instance, host), {})
+        by_rank.setdefault(domain.dp_rank, {})[self._numbers[id(domain)]] = domain
+
+
+def _in_order(domains: dict[int, _Domain]) -> list[_Domain]:
+    return [domains[number] for number in sorted(domains)]
+
+
 @dataclass
 class _Finder:
     file: str  # that tells what runs when
     batch_file: str
     domains: list[_Domain] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    wrong_ranks: list[Note] = field(default_factory=list)
+    compared: int = 0  # pairs of processes
 
     def place_cards(self, cards: list[_Process]) -> None:
+        repeated: dict[tuple[str, int | None], list[_Domain]] = {}
         for card in cards:
-            self._join(card, [d for d in self.domains if _repeats(d, card)])
+            self._join(card, repeated.setdefault((card.instance, card.dp_rank), []))
             if card.rank_of_batch is not None and card.dp_rank != card.rank_of_batch:
                 self._tell_wrong_rank(card, card.dp_rank)
 
     def place_schedulers(self, schedulers: list[_Process]) -> None:
         """Place those without forward passes of their own, once the cards are placed."""
-        with_cards = list(self.domains)
+        directory = _Directory(self.domains)
+        repeated: dict[tuple[str, int | None], list[_Domain]] = {}
         pids = Counter(_pid(scheduler.prof_id) for scheduler in schedulers)
         for scheduler in schedulers:
-            instance = [d for d in with_cards if d.leader.instance == scheduler.instance]
-            near = [d for d in instance if scheduler.host in d.hosts] or instance
-            named = [d for d in near if d.dp_rank == scheduler.dp_rank]
+            by_rank = directory.near(scheduler)
+            named = _in_order(by_rank.get(scheduler.dp_rank, {}))
             if scheduler.dp_rank is not None and pids[_pid(scheduler.prof_id)] == 1:
                 # Its rank is sure; cards that do not tell theirs take it from the scheduler they work for.
-                near = named or [d for d in near if d.dp_rank is None]
-            domain = named[0] if near == named and len(named) == 1 else _enclosed(scheduler, near)
+                near = named or _in_order(by_rank.get(None, {}))
+            else:
+                near = _in_order({n: d for group in by_rank.values() for n, d in group.items()})
+            domain = named[0] if len(near) == len(named) == 1 else self._enclosed(scheduler, near)
             if domain is None and len(named) == 1:
                 domain = named[0]
             if domain is None:
-                new = [d for d in self.domains if d not in with_cards and _repeats(d, scheduler)]
-                self._join(scheduler, new)
+                key = (scheduler.instance, scheduler.dp_rank)
+                self._join(scheduler, repeated.setdefault(key, []))
                 continue
-            domain.members.append(scheduler)
-            if domain.dp_rank is None:
-                domain.dp_rank = scheduler.dp_rank
+            directory.add(domain, scheduler)
             if scheduler.rank_of_batch not in (None, domain.dp_rank):
                 self._tell_wrong_rank(scheduler, domain.dp_rank)
 
@@ -133,30 +171,60 @@ class _Finder:
                 hosts=visible(", ".join(nameless), 300)
             )
             self.notes.append(Note(self.file, text))
+        if self.compared > _MOST_COMPARED:
+            text = _(
+                "More processes than can be compared share a rank or tell none; some of one domain are shown "
+                "as domains of their own."
+            )
+            self.notes.append(Note(self.file, text))
         return Owners(frame, tuple(self.notes))
 
     def _join(self, process: _Process, candidates: list[_Domain]) -> None:
+        """Make the process a member of the first candidate that runs the same, or a new candidate."""
         for domain in candidates:
             if domain.leader.runs is None or process.runs is None:
                 continue
+            if not self._may_compare():
+                break
             if same_batches(domain.leader.runs, process.runs):
                 domain.members.append(process)
+                domain.hosts.add(process.host)
                 return
-        self.domains.append(_Domain([process], process.dp_rank))
+        domain = _Domain([process], process.dp_rank, {process.host})
+        candidates.append(domain)
+        self.domains.append(domain)
+
+    def _may_compare(self) -> bool:
+        self.compared += 1
+        return self.compared <= _MOST_COMPARED
+
+    def _enclosed(self, scheduler: _Process, domains: list[_Domain]) -> _Domain | None:
+        """Return the domain most of whose forward passes lie in the scheduler's rounds."""
+        best, most = None, _ENCLOSED
+        for domain in domains:
+            if scheduler.runs is None or domain.leader.runs is None:
+                continue
+            if not self._may_compare():
+                break
+            share = share_enclosed(domain.leader.runs, scheduler.runs)
+            if share > most:
+                best, most = domain, share
+        return best
 
     def _name_domains(self) -> None:
         """Name each domain by instance and rank, and by host or process too where that is not enough."""
         groups: dict[tuple[str, int | None], list[_Domain]] = {}
         for domain in self.domains:
             groups.setdefault((domain.leader.instance, domain.dp_rank), []).append(domain)
+        different: list[Note] = []
         for (instance, rank), domains in groups.items():
             name = "dp?" if rank is None else f"dp{rank}"
-            hosts = [domain.leader.host for domain in domains]
+            hosts = Counter(domain.leader.host for domain in domains)
             for domain in domains:
                 leader = domain.leader
                 if len(domains) == 1:
                     domain.key = f"{instance}/{name}"
-                elif hosts.count(leader.host) == 1:
+                elif hosts[leader.host] == 1:
                     domain.key = f"{leader.host}/{name}"
                 else:
                     domain.key = f"{leader.host}:{_pid(leader.prof_id)}/{name}"
@@ -169,34 +237,30 @@ class _Finder:
                     instance=visible(instance),
                     places=visible(", ".join(d.key.rpartition("/")[0] for d in domains), 300),
                 )
-                self.notes.append(Note(self.file, text))
+                different.append(Note(self.file, text))
+        self.notes += _few(different)
+        self.notes += _few(self.wrong_ranks)
 
     def _tell_wrong_rank(self, process: _Process, rank: int | None) -> None:
         text = _(
             "dp_rank {written} of {prof_id} is joined by its pid alone, which may occur on several hosts; by "
             "its forward passes it is {rank}."
         ).format(written=process.rank_of_batch, prof_id=visible(process.prof_id), rank=rank)
-        self.notes.append(Note(self.batch_file, text))
+        self.wrong_ranks.append(Note(self.batch_file, text))
 
 
-def _repeats(domain: _Domain, process: _Process) -> bool:
-    return domain.leader.instance == process.instance and domain.dp_rank == process.dp_rank
+def _few(notes: list[Note]) -> list[Note]:
+    """Return the first notes of a kind and how many more there are."""
+    more = len(notes) - _MOST_NOTES
+    if more <= 0:
+        return notes
+    text = _("The same holds for {count} more.").format(count=more)
+    *kept, last = notes[:_MOST_NOTES]
+    return [*kept, Note(last.file, f"{last.text} {text}")]
 
 
 def _pid(prof_id: str) -> str:
     return prof_id.rpartition("-")[2]
-
-
-def _enclosed(scheduler: _Process, domains: list[_Domain]) -> _Domain | None:
-    if scheduler.runs is None:
-        return None
-    shares = [
-        (share_enclosed(domain.leader.runs, scheduler.runs), -number)
-        for number, domain in enumerate(domains)
-        if domain.leader.runs is not None
-    ]
-    share, number = max(shares, default=(0.0, 0))
-    return domains[-number] if share > _ENCLOSED else None
 
 
 def _processes(

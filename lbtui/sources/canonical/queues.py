@@ -25,13 +25,16 @@ _EVENTS = pl.Schema(
         ("size", pl.Int64()),
     ]
 )
+# A track has one thread and a pid one process; a file that repeats them must not multiply its rows.
 # MindIE names the queue in `status`, vLLM in `scope#QueueName`. A label is `host` or `host,dp2`.
 _DATABASE_QUERY = """
 SELECT s.timestamp / 1000, s.id, substr(p.label, 1, instr(p.label || ',', ',') - 1),
        CAST(t.pid AS INTEGER), s.name,
        lower(coalesce(json_extract(s.args, '$.status'), json_extract(s.args, '$."scope#QueueName"'))),
        json_extract(s.args, '$."QueueSize="')
-FROM slice s JOIN thread t USING (track_id) LEFT JOIN process p ON p.pid = t.pid
+FROM slice s
+JOIN (SELECT track_id, pid FROM thread GROUP BY track_id) t USING (track_id)
+LEFT JOIN (SELECT pid, label FROM process GROUP BY pid) p ON p.pid = t.pid
 WHERE s.name IN ('Queue', 'Enqueue', 'Dequeue') AND json_valid(s.args)
 """
 
@@ -73,7 +76,10 @@ def _wide(events: pl.DataFrame) -> pl.DataFrame:
         "host",
         "pid",
         "time",
-        *(pl.when(pl.col("queue") == name).then(pl.col("size")).alias(name) for name in _QUEUES),
+        *(
+            pl.when(pl.col("queue") == name, pl.col("size") >= 0).then(pl.col("size")).alias(name)
+            for name in _QUEUES
+        ),
     )
 
 
