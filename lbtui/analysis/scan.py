@@ -3,7 +3,8 @@
 A scan statistic (Kulldorff 1997): over many windows and all lanes, the largest excess of a lane over its
 peers. How large that gets by chance is simulated, the search included, so that looking at many windows costs
 no false alarms. Numbers of requests given to lanes have no memory and are drawn anew (`RandomDispatch`);
-what has a memory is shuffled in stretches of time longer than that (`ShuffledBlocks`).
+what has a memory is first averaged over blocks of time longer than that (`find_held`), whose lanes then
+are shuffled (`ShuffledLanes`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from lbtui.analysis.imbalance import Floats
 
 _REPLICAS = 1999
 _AT_ONCE = 100  # replicas held in memory
-# Blocks of a 16th of the bins hold a single burst whole, so that shuffling does not undo it; with fewer than
-# 8 of them few lanes have too few orders to tell chance from more.
-_FEWEST_BLOCKS, _MOST_BLOCKS = 8, 16
+# A block lasts 4 correlation times: with 2, even loads were found 4 to 12 times as often as they should. With
+# fewer than 6 blocks nothing can be told from chance.
+_BLOCK_CORRELATIONS = 4
+_FEWEST_BLOCKS, _MOST_BLOCKS = 6, 16
 _SEED = 20260101  # the same data give the same answer
 _LEAST_SPREAD = 0.25  # of a load; keeps an idle bin from weighing more than a busy one
 # Widths searched, of the bins; the ends of the best window are refined. The fewer, the sharper the test.
@@ -95,11 +97,10 @@ class RandomDispatch:
 
 
 @dataclass(frozen=True)
-class ShuffledBlocks:
-    """Any loads, their lanes swapped at random for whole blocks of time (Künsch 1989).
+class ShuffledLanes:
+    """Any loads, their lanes swapped at random in each bin: bins must not depend on each other.
 
-    If lanes are exchangeable, which of them carries which load in a stretch of time is chance. Blocks are
-    twice as long as deviations last, within a 16th and an 8th of the bins. A window scores the sum of the
+    If lanes are exchangeable, which of them carries which load is chance. A window scores the sum of the
     lane's deviations from its peers' mean over √width; a deviation counts in units of √load, the spread of
     a number of requests.
     """
@@ -118,14 +119,7 @@ class ShuffledBlocks:
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Return `count` shuffles of the loads."""
-        lanes, bins = loads.shape
-        block = int(
-            np.clip(2 * correlation_bins(loads), -(-bins // _MOST_BLOCKS), -(-bins // _FEWEST_BLOCKS))
-        )
-        starts = np.arange(0, bins, block)
-        lengths = np.diff(np.append(starts, bins))
-        order = rng.permuted(np.tile(np.arange(lanes), (count, len(starts), 1)), axis=2)
-        order = np.repeat(order, lengths, axis=1).transpose(0, 2, 1)
+        order = np.argsort(rng.random((count, *loads.shape)), axis=1)
         shuffled: Floats = np.take_along_axis(np.broadcast_to(loads, order.shape), order, axis=1)
         return shuffled
 
@@ -184,6 +178,31 @@ def find_excess(
         if excess.ratio >= least_ratio and excess.own - excess.peers >= least_excess:
             found = _joined(found, excess, loads)
         rest[lane, first:last] = np.delete(rest[:, first:last], lane, axis=0).mean(axis=0)
+    return found
+
+
+def find_held(loads: Floats, *, least_ratio: float, least_excess: float, p_value: float) -> list[Excess]:
+    """Return where lanes stand out in loads [lane, bin] whose neighbouring bins depend on each other.
+
+    Chance is judged on the means of blocks that hardly do (Künsch 1989); then the ends of each window are
+    refined on the bins. Returns nothing where loads last too long for enough blocks.
+    """
+    lanes, bins = loads.shape
+    if lanes < 2:
+        return []
+    blocks = min(_MOST_BLOCKS, bins // (_BLOCK_CORRELATIONS * correlation_bins(loads)))
+    if blocks < _FEWEST_BLOCKS:
+        return []
+    edges = np.linspace(0, bins, blocks + 1).astype(int)
+    means = np.add.reduceat(loads, edges[:-1], axis=1) / np.diff(edges)
+    chance = ShuffledLanes()
+    sums = chance.prepared(loads)
+    found: list[Excess] = []
+    for rough in find_excess(means, chance, least_ratio=1.0, least_excess=0.0, p_value=p_value):
+        ends = _refined(chance, sums, rough.lane, int(edges[rough.first]), int(edges[rough.last]))
+        excess = _measured(loads, rough.lane, *ends, rough.p_value)
+        if excess.ratio >= least_ratio and excess.own - excess.peers >= least_excess:
+            found = _joined(found, excess, loads)
     return found
 
 

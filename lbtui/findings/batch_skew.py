@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.scan import Excess, RandomDispatch, ShuffledBlocks, find_excess
+from lbtui.analysis.scan import Excess, RandomDispatch, find_excess, find_held
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding
@@ -30,10 +30,10 @@ def find_batch_skew(
     Domains `held_back` (keys) by a small KV pool that admitted less than their share are no yardstick for
     the others, as long as two others are left.
 
-    Either of two kinds of evidence, each at half the p-value. *Given*: more requests began on it than a random
-    dispatch would give; requests are independent, so this is sharp even in short captures. *Held*: its
-    batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either way
-    the effect is judged on the batch size in that window.
+    Either of two kinds of evidence, each at half the p-value. *Given*: more requests began on it than a
+    random dispatch would give; requests are independent, so this is sharp even in short captures. *Held*:
+    its batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either
+    way the effect is judged on the batch size in that window.
     """
     domains = _comparable(evidence, domains, held_back)
     binned = evidence.binned("batch_size", domains)
@@ -91,9 +91,8 @@ def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection
 
 
 def _held(binned: Binned, limits: Thresholds) -> list[Excess]:
-    return find_excess(
+    return find_held(
         binned.loads,
-        ShuffledBlocks(),
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
         p_value=limits.p_value / 2,

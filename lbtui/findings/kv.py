@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.lanes import bin_edges, bin_lanes, sampled
-from lbtui.analysis.scan import ShuffledBlocks, find_excess
+from lbtui.analysis.scan import find_held
 from lbtui.findings.evidence import Evidence, instant
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.subject import name_of, subject_of
@@ -170,9 +170,8 @@ def _uneven_use(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
         return
     begin, end = min(int(lane.starts[0]) for lane in lanes), max(int(lane.ends[-1]) for lane in lanes)
     loads = np.nan_to_num(bin_lanes(lanes, bin_edges(begin, end, _BINS)).mean)
-    found = find_excess(
+    found = find_held(
         loads,
-        ShuffledBlocks(),
         least_ratio=limits.kv_peak_ratio,
         least_excess=_LEAST_MORE,
         p_value=limits.p_value,
