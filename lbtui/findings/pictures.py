@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.data_parallel import (
-    Metric,
-    MetricKey,
-    domain_steps,
-    domains_of,
-    metric,
-    metric_lanes,
-    step_intervals,
-)
-from lbtui.analysis.expert_parallel import HeatMatrix, heat_maps, heat_matrix, layer_time_matrix, rank_loads
-from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.data_parallel import Metric, MetricKey, metric
+from lbtui.analysis.expert_parallel import layer_time_matrix
+from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_lanes, held_share
 from lbtui.analysis.prefill_decode import node_table, transfer_spreads
+from lbtui.findings.ep_heat import ExpertHeat, expert_heats
+from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
+from lbtui.findings.run import evidence_of
 from lbtui.profile import Domain, Profile
 from lbtui.text import _
 
@@ -106,9 +101,14 @@ class Pictures:
     def __init__(self, profile: Profile, window: tuple[int, int] | None) -> None:
         self._profile = profile
         self._window = window
-        # One call per instance, however many findings it has.
-        self._intervals = lru_cache(maxsize=None)(self._instance_intervals)
-        self._heat = lru_cache(maxsize=None)(self._heat_of)
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        return evidence_of(self._profile)
+
+    @cached_property
+    def _heats(self) -> dict[str, ExpertHeat]:
+        return {heat.instance: heat for heat in expert_heats(self._evidence)}
 
     def of(self, finding: Finding) -> Picture | None:
         """Return the lanes that show a finding, None where there is nothing to draw."""
@@ -118,8 +118,8 @@ class Pictures:
         if finding.id == "pd.node.skew":
             return self._nodes(finding)
         if finding.id == "pd.ratio" and self._window is not None:
-            strips = self._sides(finding)
-            return self._over_time(_("time in forward passes"), _("share of the bin"), strips, self._window)
+            unit = _("requests on all domains of the role")
+            return self._over_time(_("waiting"), unit, self._sides(finding), self._window)
         if finding.id == "pd.transfer.slow":
             return self._pulls(finding)
         return self._experts(finding) if finding.dimension == "ep" else None
@@ -140,20 +140,10 @@ class Pictures:
 
     # DP domains
 
-    def _frame_of(self, name: str, instance: str) -> pl.DataFrame:
-        return self._profile.load(name).frame.filter(pl.col("instance") == instance)  # type: ignore[arg-type]
-
-    def _instance_intervals(self, instance: str) -> pl.DataFrame:
-        return step_intervals(domain_steps(self._frame_of("steps", instance)))
-
     def _domains(self, finding: Finding, chosen: MetricKey) -> list[Strip]:
         assert self._window is not None
-        instance = str(finding.subject["instance"])
-        kv, queues = self._frame_of("kv", instance), self._frame_of("queues", instance)
-        domains = domains_of(self._frame_of("steps", instance), kv, queues)
-        found = metric(chosen)
-        lanes = metric_lanes(found, self._intervals(instance), kv, queues, domains, self._window[1])
-        values = _binned(found, lanes, self._window)
+        domains = self._evidence.instances.get(str(finding.subject.get("instance")), [])
+        values = _binned(metric(chosen), self._evidence.lanes(chosen, domains), self._window)
         return [
             Strip(domain.name, tuple(row), _is_subject(domain, finding))
             for domain, row in zip(domains, values.tolist(), strict=True)
@@ -161,8 +151,9 @@ class Pictures:
 
     def _cards(self, finding: Finding) -> list[Strip]:
         assert self._window is not None
-        instance = str(finding.subject["instance"])
-        steps = self._frame_of("steps", instance).filter(pl.col("dp_rank") == finding.subject["dp_rank"])
+        steps = self._profile.load("steps").frame.filter(
+            pl.col("instance") == finding.subject["instance"], pl.col("dp_rank") == finding.subject["dp_rank"]
+        )
         cards = steps["prof_id"].unique().sort().to_list()
         lanes = held_lanes(steps, key="prof_id", value="duration", keys=cards)
         values = _binned(metric("duration"), lanes, self._window)
@@ -172,17 +163,15 @@ class Pictures:
         ]
 
     def _sides(self, finding: Finding) -> list[Strip]:
-        """Return per role the share of each bin in which its domains compute, averaged over them."""
+        """Return per role the requests that wait on all its domains."""
         assert self._window is not None
-        steps = domain_steps(self._profile.load("steps").frame)
-        edges = bin_edges(*self._window, BINS)
         strips = []
         for role in ("prefill", "decode"):
-            own = steps.filter(pl.col("phase") == role)
-            lanes = held_lanes(own, key="domain", value="duration", keys=own["domain"].unique().to_list())
-            if lanes:
-                busy = held_share(lanes, edges).mean(axis=0)
-                strips.append(Strip(role, tuple(busy.tolist()), role == finding.subject["role"]))
+            domains = [d for d in self._evidence.domains if self._evidence.roles.get(d.key) == role]
+            values = _binned(metric("waiting"), self._evidence.lanes("waiting", domains), self._window)
+            strips.append(
+                Strip(role, tuple(np.nansum(values, axis=0).tolist()), role == finding.subject["role"])
+            )
         return strips
 
     # P/D
@@ -214,43 +203,26 @@ class Pictures:
 
     # Experts
 
-    def _heat_of(self, instance: str) -> tuple[list[Floats], list[HeatMatrix]]:
-        """Return of each period the ranks' loads × the layer's mean [layer, rank], and the expert map."""
-        frame = self._profile.load("expert_heat").frame
-        maps = {(view, period) for name, view, period in heat_maps(frame) if name == instance}
-        loads: list[Floats] = []
-        experts: list[HeatMatrix] = []
-        for period in sorted({period for _view, period in maps}):
-            by_expert = heat_matrix(frame, instance, "expert", period)
-            by_rank = heat_matrix(frame, instance, "rank", period) or by_expert
-            if by_rank is not None and (shares := rank_loads(by_rank)) is not None:
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    loads.append(shares / np.nanmean(shares, axis=1, keepdims=True))
-            if by_expert is not None and by_expert.shares is not None:
-                experts.append(by_expert)
-        return loads, experts
-
     def _experts(self, finding: Finding) -> Picture | None:
+        heat = self._heats.get(str(finding.subject.get("instance", "")))
         if finding.id == "ep.rank.slow":
             times, _pids = layer_time_matrix(self._profile.load("layer_times").frame)
             total = np.nansum(times, axis=0)
             return _one(
                 _("GroupedMatmul time, ms"), _("a process, in pid order"), total, _int(finding, "rank")
             )
-        loads, experts = self._heat(str(finding.subject["instance"]))
-        if finding.id == "ep.expert.hot":
-            return _hot_expert(finding, experts[0]) if experts else None
-        if not loads:
+        if heat is None:
             return None
+        load = _("GroupedMatmul time, × mean") if heat.by_time else _("load, × mean")
+        if finding.id == "ep.expert.hot":
+            return _hot_expert(finding, heat)
         if finding.id == "ep.rank.hot":
-            means = np.nanmean(np.stack(loads), axis=(0, 1))
-            return _one(_("load, × mean"), _("a rank"), means, _int(finding, "rank"))
+            return _one(load, _("a rank"), np.nanmean(heat.mean_load, axis=0), _int(finding, "rank"))
         if finding.id == "ep.skew":
-            pars = np.nanmean(np.stack([par(load, axis=1) for load in loads]), axis=0)
+            pars = np.nanmean(heat.pars, axis=0)
             return _one(_("PAR over ranks"), _("a layer"), pars, _int(finding, "layer"))
         if finding.id == "ep.eplb.ineffective":
-            means = np.array([float(np.nanmean(par(load, axis=1))) for load in loads])
-            return _one(_("mean PAR over ranks"), _("an EPLB period"), means)
+            return _one(_("mean PAR over ranks"), _("an EPLB period"), np.nanmean(heat.pars, axis=1))
         return None
 
 
@@ -278,17 +250,31 @@ def _binned(chosen: Metric, lanes: Sequence[Lane], window: tuple[int, int]) -> F
     return filled
 
 
-def _hot_expert(finding: Finding, matrix: HeatMatrix) -> Picture | None:
-    """Return the layer's experts where the finding is of one layer, else the expert over the layers."""
-    assert matrix.shares is not None
-    multiples = matrix.shares / np.nanmean(matrix.shares, axis=1, keepdims=True)
-    layer, expert = _int(finding, "layer"), _int(finding, "expert")
-    if matrix.experts:
-        own = np.array([[-1 if e is None else e for e in row] for row in matrix.experts]) == expert
-    else:  # which expert is in a slot is unknown: the finding names the slot
-        own = np.broadcast_to(np.arange(multiples.shape[1]) == expert, multiples.shape)
+def _hot_expert(finding: Finding, heat: ExpertHeat) -> Picture | None:
+    """Return the layer's experts where the finding is of one layer, else the expert over the layers.
+
+    In slots where their experts are known; else by model expert; else the rank's most loaded slot.
+    """
+    layer, expert, rank = (_int(finding, key) for key in ("layer", "expert", "rank"))
+    slots = heat.slots[0] if heat.slots else None
+    model = heat.models[0] if heat.models else None
+    if expert is not None and slots is not None and slots.experts:
+        shown = slots
+        own = np.array([[-1 if e is None else e for e in row] for row in slots.experts]) == expert
+    elif expert is not None and model is not None:
+        shown = model
+        own = np.broadcast_to(np.arange(model.shape[1]) == expert, model.shape)
+    elif rank is not None and slots is not None:
+        shown = slots
+        own = np.broadcast_to(np.array(slots.ranks) == rank, slots.shape)
+    else:
+        return None
+    if shown.shares is None:
+        return None
+    multiples = shown.shares / np.nanmean(shown.shares, axis=1, keepdims=True)
     loads = np.where(own, multiples, -np.inf)
     if layer is not None:
         at = int(np.argmax(loads[layer])) if own[layer].any() else None
-        return _one(_("load, × mean"), _("an expert slot of the layer"), multiples[layer], at)
+        column = _("a model expert") if shown is model else _("an expert slot of the layer")
+        return _one(_("load, × mean"), column, multiples[layer], at)
     return _one(_("load, × mean"), _("a layer"), np.where(own.any(axis=1), loads.max(axis=1), np.nan))

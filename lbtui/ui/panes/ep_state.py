@@ -292,8 +292,9 @@ def follow_selection(
 def aimed_at(data: EpData, state: EpState, view: str | None, expert: int | None) -> EpState:
     """Return the state in a view, where it exists, at the cursor's rank or at an expert of its layer.
 
-    Of an expert's copies the most loaded is taken; where slots have no known experts, `expert` is a slot.
-    Times are of processes, whose pid order is the guess at the rank.
+    Of an expert's copies the most loaded is taken; where slots do not tell their experts, its column in the
+    view of model experts, else the rank's most loaded slot. Times are of processes, whose pid order is the
+    guess at the rank.
     """
     chosen = next((name for name in data.views(state.instance) if name == view), None)
     if chosen is None:
@@ -302,12 +303,13 @@ def aimed_at(data: EpData, state: EpState, view: str | None, expert: int | None)
     if chosen == "times":
         return _in_bounds(data, replace(state, process=state.rank))
     shown = current_map(data, state)
-    if expert is None or shown is None:
+    if chosen != "expert" or shown is None:
         return _in_bounds(data, state)
     layer = min(state.layer, shown.shape[0] - 1)
-    owners = shown.experts[layer] if shown.experts else range(shown.shape[1])
-    copies = [column for column, owner in enumerate(owners) if owner == expert]
-    if not copies:
-        return _in_bounds(data, state)
+    copies = [c for c, owner in enumerate(shown.experts[layer]) if owner == expert] if shown.experts else []
+    if expert is not None and not copies and "model_expert" in data.views(state.instance):
+        return _in_bounds(data, replace(state, view="model_expert", expert=expert))
+    if expert is None or not copies:
+        return _at(data, state, layer, _slot_of_rank(data, state))
     loads = np.nan_to_num(shown.values[layer, copies], nan=-np.inf)
     return _at(data, state, layer, copies[int(np.argmax(loads))])

@@ -38,9 +38,9 @@ def target_of(found: Drawn, known: Overview) -> Target:
         return Target("3", _known({"node": node, "time": time, "window": None}), Aim())
     chosen = {key: subject.get(key) for key in ("instance", "rank", "layer", "period")}
     expert = _number(finding, "expert")
-    if expert is not None and chosen["layer"] is None:
+    if finding.id == "ep.expert.hot" and chosen["layer"] is None:
         chosen["layer"] = _peak(found.picture)
-    view = "expert" if expert is not None else "times" if finding.id == "ep.rank.slow" else "rank"
+    view = "expert" if finding.id == "ep.expert.hot" else "times" if finding.id == "ep.rank.slow" else "rank"
     return Target("4", _known(chosen), Aim(metric=view, expert=expert))
 
 
