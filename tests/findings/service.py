@@ -29,6 +29,7 @@ class Group:
     cards: int = 1
     seconds: float = 40.0
     rate: Callable[[int, float], float] = lambda _dp, _second: 5.0  # requests a second given to a domain
+    longer: Mapping[int, float] = field(default_factory=dict)  # domain -> × the steps its requests take
     slow: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (domain, card) -> × its step time
     waiting: Callable[[int, float], int] | None = None
     pool: Callable[[int], int] = lambda _dp: 1000  # KV blocks
@@ -88,7 +89,8 @@ def _run(group: Group, rows: _Rows) -> None:
         for dp in range(group.domains):
             fresh = []
             while rng.random() < group.rate(dp, second) * 0.03 / 2:
-                fresh.append(_Request(f"{group.host}-{count}", time, rng.randint(15, 45)))
+                steps = round(rng.randint(15, 45) * group.longer.get(dp, 1.0))
+                fresh.append(_Request(f"{group.host}-{count}", time, steps))
                 count += 1
             for request in fresh:
                 free[dp] -= group.blocks(dp)
@@ -149,9 +151,7 @@ def _step(
                 time + MS, ends[-1], len(batch), kind, rank, group.host, _scheduler(group, dp) + 1 + card
             )
         )
-    scheduled = tuple(
-        fmt.Scheduled(r.rid, 0 if prefill else 46 - r.steps_left, 500 if prefill else 1) for r in batch
-    )
+    scheduled = tuple(fmt.Scheduled(r.rid, 0 if prefill else 1, 500 if prefill else 1) for r in batch)
     scheduler = fmt.prof_id(group.host, _scheduler(group, dp))
     rows.batches.append(fmt.BatchRow("BatchSchedule", scheduled, time, time + MS // 4, kind, scheduler, rank))
     rows.batches.append(
