@@ -83,6 +83,7 @@ def test_stopped_by_ctrl_z_the_shell_has_its_terminal_and_fg_brings_the_screen_b
         person = shown(terminal)
         modes, attributes = terminal.modes(), terminal.attributes()
         person.misses("Escape cancels")
+        person.sees("!!")  # the findings come last and change the screen
         terminal.settle(0.5)
         before = person.text()
         for _time in range(2):
