@@ -9,16 +9,19 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.markup import escape
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -26,6 +29,7 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from lbtui.render.capabilities import Capabilities
+from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
 from lbtui.text import _, visible
 from lbtui.ui.ascii import AsciiOnly
@@ -216,6 +220,10 @@ class LbtuiApp(App[int]):
         self._pushed = screen if isinstance(screen, Screen) else None
         return result
 
+    def pop_screen(self) -> AwaitComplete:
+        """Close a page; the panes are never closed, however often a page is told to go."""
+        return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
+
     async def _page_stands(self) -> None:
         """Return once a page just opened has its focus, or soon."""
         page, self._pushed = self._pushed, None
@@ -312,20 +320,23 @@ class LbtuiApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """List every action with its key in the command palette."""
         for key, title in TABS:
-            yield SystemCommand(
-                f"{title}  [{key}]", _("Show this pane"), lambda key=key: self.action_pane(key)
-            )
+            yield self._command(title, key, _("Show this pane"), partial(self.action_pane, key))
         if pane := self.current:
             for binding in pane.BINDINGS:
                 if isinstance(binding, Binding):
-                    shown = binding.key_display or binding.key
-                    yield SystemCommand(
-                        f"{pane.TITLE}: {binding.description}  [{shown}]",
+                    yield self._command(
+                        f"{pane.TITLE}: {binding.description}",
+                        binding.key_display or binding.key,
                         binding.tooltip or binding.description,
-                        lambda action=binding.action, pane=pane: self._run_on(pane, action),
+                        partial(self._run_on, pane, binding.action),
                     )
-        yield SystemCommand(_("Help  [?]"), _("Keys and formulas of this pane"), self.action_help)
-        yield SystemCommand(_("Quit  [q]"), _("Leave lbtui"), self.exit)
+        yield self._command(_("Help"), "?", _("Keys and formulas of this pane"), self.action_help)
+        yield self._command(_("Quit"), "q", _("Leave lbtui"), self.exit)
+
+    def _command(self, title: str, key: str, words: str, action: Callable[[], object]) -> SystemCommand:
+        # The palette takes its texts for markup: in square brackets the key `/` would end it.
+        shown = key if self.caps.unicode else spell_key(key)
+        return SystemCommand(escape(f"{title}  ({shown})"), escape(words), action)
 
     def _run_on(self, pane: Pane, action: str) -> None:
         self.call_later(self.run_action, action, pane)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
@@ -18,6 +19,8 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
 from lbtui.text import _, visible
 from lbtui.ui.host import Host
+
+_Answer = TypeVar("_Answer")
 
 
 def spelled(text: Text, caps: Capabilities) -> Text:
@@ -34,7 +37,15 @@ def spelled(text: Text, caps: Capabilities) -> Text:
     return whole
 
 
-class TextPage(ModalScreen[None]):
+class _Page(ModalScreen[_Answer]):
+    """A page that is closed once: a second Enter typed before it is gone must not close what lies below."""
+
+    def dismiss(self, result: _Answer | None = None) -> AwaitComplete:
+        """Close the page with an answer."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
+
+
+class TextPage(_Page[None]):
     """A page of text to read and scroll; Escape, q or Enter closes it. `text` holds no markup."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -76,7 +87,7 @@ class TextPage(ModalScreen[None]):
         (body.scroll_down if direction == "down" else body.scroll_up)(animate=False)
 
 
-class Question(ModalScreen[str | None]):
+class Question(_Page[str | None]):
     """Asks for one line of text; Escape answers None. `check` returns a sentence if the text is wrong."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", _("close"))]
@@ -104,7 +115,7 @@ class Question(ModalScreen[str | None]):
             self.query_one(".question-error", Static).update(error)
 
 
-class Chooser(ModalScreen[Path | None]):
+class Chooser(_Page[Path | None]):
     """Lets the user choose one of several outputs; Escape answers None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", _("quit"))]

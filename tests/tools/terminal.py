@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-
 _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
 # Line wrap and the cursor.
 _USUALLY_ON = ("7", "25")
@@ -84,7 +83,7 @@ class Terminal:
         return termios.tcgetattr(self.fd)
 
     def modes(self) -> dict[str, bool]:
-        """Return the private modes and the keyboard protocol as the program has left them, if not as usual."""
+        """Return the private modes and the keyboard protocol that stand otherwise than usual."""
         modes: dict[str, bool] = {}
         for numbers, switch, keyboard in _MODES.findall(bytes(self.output)):
             if keyboard:
@@ -96,15 +95,16 @@ class Terminal:
     def wait(self, seconds: float) -> int | None:
         """Return the exit code if the program ends in time, else None."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.read(0.02)
+        while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.pid = 0
                 while self.read(0.02):
                     pass
                 return os.waitstatus_to_exitcode(status)
-        return None
+            if time.monotonic() >= deadline:
+                return None
+            self.read(0.02)
 
     def __enter__(self) -> Terminal:
         """Return itself."""
