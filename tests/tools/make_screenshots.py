@@ -1,17 +1,17 @@
 """Draw one picture of every pane from the demo data into screenshots/, as SVG and PNG.
 
-    python -m tests.tools.make_screenshots [DIRECTORY]
+    python -m tests.tools.make_screenshots [DIRECTORY] [--profile PATH] [--size 140x40]
 
 PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core); without it only SVG is written.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import lbtui
@@ -43,7 +43,9 @@ async def screen(path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE
             if key:
                 await pilot.press(key)
             await settled(app, pilot)
-        return local_font(app.export_screenshot(title="lbtui --demo"))
+        return local_font(
+            app.export_screenshot(title="lbtui --demo" if path == DEMO else f"lbtui {path.name}")
+        )
 
 
 def local_font(svg: str) -> str:
@@ -71,9 +73,14 @@ def draw(directory: Path, path: Path, pictures: dict[str, tuple[str, ...]], size
 
 
 def main() -> None:
-    """Draw the demo's pictures."""
-    directory = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "screenshots")
-    draw(directory, DEMO, PICTURES, SIZE)
+    """Draw the pictures of the demo, or of another profile."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=Path(__file__).parents[2] / "screenshots")
+    parser.add_argument("--profile", type=Path, default=DEMO)
+    parser.add_argument("--size", default=f"{SIZE[0]}x{SIZE[1]}")
+    options = parser.parse_args()
+    columns, rows = (int(n) for n in options.size.split("x"))
+    draw(options.directory, options.profile, PICTURES, (columns, rows))
 
 
 if __name__ == "__main__":
