@@ -9,11 +9,13 @@ crash is seen, told and does not end the run.
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import queue
 import resource
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -21,12 +23,18 @@ import threading
 import time
 import traceback
 import unicodedata
+import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lbtui.render.capabilities import Capabilities
 
 SLOW = 10.0  # s
 LARGE = 1 << 30  # bytes
@@ -52,17 +60,17 @@ class Outcome:
         self.faults.append((kind, detail[-1500:]))
 
 
-def state_of(folder: Path) -> dict[str, tuple[object, ...]]:
+def state_of(folder: Path) -> dict[Path, tuple[object, ...]]:
     """Return what must not change: type, mode, size, time and content of everything below `folder`."""
-    found: dict[str, tuple[object, ...]] = {}
+    found: dict[Path, tuple[object, ...]] = {}
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files, ""):
-            path = os.path.join(parent, name)
-            info = os.lstat(path)
+            path = Path(parent, name)
+            info = path.lstat()
             content = ""
-            if name in files and os.path.isfile(path) and not os.path.islink(path):
-                with suppress(PermissionError), open(path, "rb") as file:
-                    content = hashlib.sha1(file.read()).hexdigest()
+            if stat.S_ISREG(info.st_mode) and info.st_size:
+                with suppress(PermissionError):
+                    content = hashlib.sha1(path.read_bytes()).hexdigest()
             found[path] = (info.st_mode, info.st_size, info.st_mtime_ns, info.st_ino, content)
     return found
 
@@ -88,13 +96,11 @@ def _strings(value: object) -> Iterator[str]:
 
 def examine(case, outcome: Outcome, rng: Random) -> None:
     """Open, load, report, find, export and draw one output; note what must not happen."""
-    from lbtui.profile import Unreadable
-    from lbtui.sources import SeveralOutputs, open_profile
 
     def shown(where: str, text: str, allowed: str = "") -> None:
         found = raw_controls(text, allowed)
         if found:
-            outcome.fault("control", f"{where}: {ascii(found)} in {ascii(text[:200])}")
+            outcome.fault("control", f"{where}: {found!a} in {text[:200]!a}")
 
     @contextmanager
     def step(name: str) -> Iterator[None]:
@@ -102,6 +108,35 @@ def examine(case, outcome: Outcome, rng: Random) -> None:
             yield
         except Exception:
             outcome.fault("traceback", f"{name}\n{traceback.format_exc()}")
+
+    @contextmanager
+    def timed() -> Iterator[None]:
+        """Count what one call of the command does as one run."""
+        start = time.monotonic()
+        yield
+        outcome.seconds = max(outcome.seconds, time.monotonic() - start)
+
+    thorough = outcome.seed < 0
+    with timed():
+        profile = _open(case, rng, step, shown)
+        if profile is None:
+            return
+        outcome.opened = True
+        _load(profile, outcome, step, shown)
+        _rounds(profile, step, shown)
+        if thorough or rng.random() < 0.25:
+            _report(case.path, rng, step, shown, thorough)
+    if thorough or rng.random() < 0.015:
+        with step("screen"), timed():
+            _screen(case.path, rng, outcome)
+    if thorough or rng.random() < 0.05:
+        with step("export"), timed():
+            _export(case.path, rng, shown)
+
+
+def _open(case, rng: Random, step, shown):
+    from lbtui.profile import Unreadable
+    from lbtui.sources import SeveralOutputs, open_profile
 
     profile = None
     with step("open"):
@@ -111,25 +146,11 @@ def examine(case, outcome: Outcome, rng: Random) -> None:
             shown("Unreadable", str(error))
         except SeveralOutputs as error:
             shown("SeveralOutputs", str(error))
-            profile = None
             with suppress(Unreadable):
                 profile = open_profile(rng.choice(error.folders))
     if case.after_open:
         case.after_open()
-    if profile is None:
-        return
-    outcome.opened = True
-    _load(profile, outcome, step, shown)
-    thorough = outcome.seed < 0
-    if thorough or rng.random() < 0.6:
-        _report(profile, step, shown)
-    _rounds(profile, step, shown)
-    if thorough or rng.random() < 0.15:
-        with step("panes"):
-            _draw(profile, rng, shown)
-    if thorough or rng.random() < 0.1:
-        with step("export"):
-            _export(profile, rng)
+    return profile
 
 
 def _load(profile, outcome: Outcome, step, shown) -> None:
@@ -158,31 +179,36 @@ def _load(profile, outcome: Outcome, step, shown) -> None:
                 shown("provenance", provenance.file)
 
 
-def _report(profile, step, shown) -> None:
-    from lbtui.analysis.overview import overview
-    from lbtui.findings import find_all
-    from lbtui.findings.pictures import drawn
-    from lbtui.report import as_json, as_markdown, as_text
+_REPORTS = (["--report", "text"], ["--report", "markdown"], ["--json"])
 
-    with step("overview"):
-        known = overview(profile)
-        found = ()
-        with step("findings"):
-            found = find_all(profile)
-        with step("pictures"):
-            pictures = drawn(profile, known.window, found)
-        for ascii_only in (True, False):
-            for write in (as_text, as_markdown):
-                with step(write.__name__):
-                    text = write(known, pictures, ascii_only=ascii_only)
-                    shown(write.__name__, text, "\n")
-                    if ascii_only and not text.isascii():
-                        shown(write.__name__, "\x1b not ASCII: " + ascii(text))
-            with step("json"):
-                text = as_json(known, found, ascii_only=ascii_only)
-                shown("json", text, "\n")
-                for string in _strings(json.loads(text)):
-                    shown("json", string)
+
+def command(arguments: list[str], encoding: str) -> tuple[int, str, str]:
+    """Run the command here with these streams; return its exit code, its output and its complaints."""
+    from lbtui.cli import main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="") for _stream in range(2))
+    with redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code = main(arguments)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode(encoding))
+    return code, *texts
+
+
+def _report(path: Path, rng: Random, step, shown, thorough: bool) -> None:
+    for kind in _REPORTS if thorough else rng.sample(_REPORTS, 1):
+        name = " ".join(kind)
+        with step(name):
+            code, out, err = command([*kind, "--", str(path)], rng.choice(("utf-8", "ascii")))
+            if code not in (0, 1, 2, 3):
+                raise AssertionError(f"exit code {code}")
+            shown(name, out, "\n")
+            shown(f"{name} on stderr", err, "\n")
+            if kind == ["--json"] and code == 0:
+                for string in _strings(json.loads(out)):
+                    shown("a JSON string", string)
 
 
 def _rounds(profile, step, shown) -> None:
@@ -197,74 +223,51 @@ def _rounds(profile, step, shown) -> None:
                 shown("round", str(error))
 
 
-def _draw(profile, rng: Random, shown) -> None:
-    from lbtui.analysis.overview import overview
-    from lbtui.analysis.prefill_decode import node_table, stage_spreads, transfer_spreads
-    from lbtui.profile import Silent
+_KEYS = ("1", "j", "2", "m", "k", "l", "3", "t", "j", "4", "v", "v", "v", "v", "5", "s", "j", "?", "escape")
+
+
+def drive(
+    path: Path, caps: "Capabilities", size: tuple[int, int], keys: Iterable[str], outcome: Outcome
+) -> None:
+    """Open `path` on a screen, press keys, and look at what is drawn after each."""
+    import asyncio
+
+    from lbtui.ui.app import LbtuiApp
+    from lbtui.ui.pane import Stage
+    from tests.tools.driving import settled
+
+    async def run() -> None:
+        app = LbtuiApp(path, caps)
+        async with app.run_test(size=size) as pilot:
+            for key in ("", *keys):
+                if key:
+                    await pilot.press(key)
+                await settled(app, pilot)
+                for strip in app.screen._compositor.render_strips():
+                    for segment in strip:
+                        if found := raw_controls(segment.text):
+                            outcome.fault("control", f"screen: {found!a} in {segment.text!a}")
+                        if not caps.unicode and not segment.text.isascii():
+                            outcome.fault("control", f"screen: not ASCII: {segment.text!a}")
+            for pane in getattr(app, "panes", {}).values():
+                if pane.stage is Stage.FAILED:
+                    outcome.fault("traceback", f"pane {pane.KEY}\n{pane._failure}")
+
+    asyncio.run(run())
+
+
+def _screen(path: Path, rng: Random, outcome: Outcome) -> None:
     from lbtui.render.capabilities import Capabilities
-    from lbtui.ui.panes import ep_layout, ep_state, ep_view, overview_view, pd_state, pd_view, requests_view
-    from lbtui.ui.panes.ep_data import ep_data
-    from lbtui.ui.panes.pd_state import PdData
-    from lbtui.ui.panes.requests_data import BINS, RequestsState, first_arrangement, load_requests
-    from lbtui.analysis.latency import arrange
-    from lbtui.ui.selection import Selection
 
-    width, height = rng.choice(((20, 5), (80, 22), (200, 48)))
     caps = Capabilities(rng.choice(("none", "256", "truecolor")), unicode=rng.random() < 0.7)
-
-    def drawn(pane: str, rows) -> None:
-        for row in rows:
-            for segment in row:
-                shown(pane, segment.text)
-
-    def frame(name: str):
-        return profile.load(name).frame
-
-    drawn(
-        "overview",
-        overview_view.draw(overview(profile), overview_view.State(), Selection(), width, height, caps),
-    )
-    _draw_dp(frame, drawn, rng, width, height, caps)
-    experts = ep_data(frame("expert_heat"), frame("layer_times"), frame("rank_intervals"))
-    if (state := ep_state.start(experts)) is not None:
-        view = ep_layout.viewport(experts, state, ep_layout.View(), width, height, caps)
-        drawn("ep", ep_view.draw(experts, state, view, width, height, caps))
-    nodes, handoffs = frame("nodes"), frame("handoffs")
-    pd = PdData(
-        None if nodes.is_empty() else node_table(nodes),
-        tuple(transfer_spreads(frame("transfers"))),
-        () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
-        handoffs.sort("arrival", nulls_last=True),
-        (),
-    )
-    drawn("pd", pd_view.draw(pd, pd_state.starting(pd, Selection()), Selection(), None, width, height, caps))
-    requests = load_requests(profile, Silent())
-    state = RequestsState(arrange(requests.table, first_arrangement(requests.table), BINS))
-    drawn("requests", requests_view.draw(requests, state, Selection(), width, height, caps))
+    drive(path, caps, rng.choice(((60, 20), (80, 24), (200, 50))), _KEYS, outcome)
 
 
-def _draw_dp(frame, drawn, rng: Random, width: int, height: int, caps) -> None:
-    from lbtui.ui.panes.dp_data import dp_data, measure, scene
-    from lbtui.analysis.data_parallel import METRICS
-    from lbtui.ui.panes.dp_layout import DpState, layout
-    from lbtui.ui.panes.dp_view import draw
-
-    data = dp_data(frame("steps"), frame("batches"), frame("kv"), frame("queues"))
-    for chosen in rng.sample(METRICS, 2):
-        measured = measure(chosen, data, frame(chosen.frame))
-        if not measured.has_values:
-            continue
-        view = scene(measured, (data.begin, data.end), layout(measured, width, height).columns)
-        state = DpState(metric=chosen.key, domain=data.domains[0].key, time=data.begin)
-        drawn("dp", draw(data, measured, view, state, width, height, caps))
-
-
-def _export(profile, rng: Random) -> None:
-    from lbtui.report import CannotExport, export
-
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder, suppress(CannotExport):
-        for _written in export(profile, Path(folder), rng.choice(("csv", "parquet"))):
-            pass
+def _export(path: Path, rng: Random, shown) -> None:
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        options = ["--export", folder, "--format", rng.choice(("csv", "parquet"))]
+        for text in command([*options, "--", str(path)], "utf-8")[1:]:
+            shown("export", text, "\n")
 
 
 def _memory() -> str | None:
@@ -300,14 +303,12 @@ def _examine_watched(case, outcome: Outcome) -> None:
             before = state_of(case.path)
 
         case.after_open = act_and_look
-    start = time.monotonic()
     with _privileges(case.unprivileged):
         examine(case, outcome, Random(outcome.seed))
-    outcome.seconds = time.monotonic() - start
     after = state_of(case.path)
     changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     if changed:
-        outcome.fault("changed", ascii(sorted(changed)))
+        outcome.fault("changed", ascii(sorted(map(str, changed))))
 
 
 @contextmanager
@@ -360,11 +361,8 @@ def _check_stderr(at: int, outcome: Outcome) -> None:
 
 def _load_everything() -> None:
     """Import what a run imports late: a user without rights could not."""
-    import lbtui.sources.expert_tables
-    import lbtui.sources.heat_png
-    import lbtui.sources.trace
-    import lbtui.ui.app
-
+    for name in ("sources.expert_tables", "sources.heat_png", "sources.trace", "ui.app", "cli", "report"):
+        import_module(f"lbtui.{name}")
     with tempfile.TemporaryDirectory() as folder, suppress(Exception):
         for seed in range(3):
             inner = Path(folder) / str(seed)
@@ -513,9 +511,8 @@ def main() -> int:
         if total % 1000 == 0:
             print(f"{total} after {time.monotonic() - started:.0f} s: {dict(counts)}", file=sys.stderr)
     print(f"inputs              {total} (seeds {options.first}–{options.first + total - 1}), {opened} opened")
-    print(
-        f"time                {time.monotonic() - started:.0f} s, slowest {slowest.seconds:.2f} s (seed {slowest.seed})"
-    )
+    spent = time.monotonic() - started
+    print(f"time                {spent:.0f} s, slowest {slowest.seconds:.2f} s (seed {slowest.seed})")
     for kind in KINDS:
         print(f"{_WORDS[kind]:<36}{counts[kind]}")
     return int(sum(counts.values()) > 0)
