@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lbtui.analysis.expert_parallel import HeatMatrix
+from lbtui.analysis.expert_parallel import HeatMatrix, shared_experts
 from lbtui.analysis.imbalance import Floats
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.ep_ranks import subject_of
@@ -18,7 +18,7 @@ from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
 _MAP_ERROR = 1.3 / 256  # of a picture's range: to so much its colours are read
-_UNKNOWN = -1
+_UNKNOWN, _SHARED = -1, -2
 _WARM = 0.6  # of the threshold: an expert hot somewhere counts as hot wherever it reaches that
 
 Ids = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ class _Hot:
     period: int  # its place among the periods
     layer: int
     column: int
-    rank: int
+    rank: int | None  # None where only the model expert's heat is known, not its slot
     expert: int | None
     ratio: float  # its load / the mean slot's of the layer
     lift: float  # what it has above that mean, in mean ranks
@@ -45,6 +45,7 @@ def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
     finding, else each layer in which it is hot. Chance plays no part: the counts are of thousands of tokens.
     """
     cells = [cell for i, slots in enumerate(heat.slots) for cell in _hot_cells(limits, heat, i, slots)]
+    cells += _unplaced(limits, heat, cells)
     by_expert: dict[tuple[int, int], list[_Hot]] = {}
     for cell in cells:
         # A slot may hold another expert in another period, so an unknown expert is one with its slot there.
@@ -69,8 +70,8 @@ def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatr
         ratios = slots.shares / mean
     lifts = (slots.shares - mean) * len(set(slots.ranks))
     hot = (ratios >= limits.ep_expert_ratio) & (lifts >= limits.ep_par_mild - 1)
-    warm = hot | (ratios >= _WARM * limits.ep_expert_ratio)
     ids = model_experts(slots, heat.models[place])
+    warm = (hot | (ratios >= _WARM * limits.ep_expert_ratio)) & (ids != _SHARED)
     for layer, column in np.argwhere(warm).tolist():
         expert = int(ids[layer, column])
         yield _Hot(
@@ -81,30 +82,46 @@ def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatr
             None if expert == _UNKNOWN else expert,
             float(ratios[layer, column]),
             float(lifts[layer, column]),
-            bool(hot[layer, column]),
+            outstanding=bool(hot[layer, column]),
         )
 
 
+def _unplaced(limits: Thresholds, heat: ExpertHeat, cells: list[_Hot]) -> Iterator[_Hot]:
+    """Yield where the experts that are hot somewhere are warm too, in slots that pictures do not tell."""
+    known = {(cell.period, cell.layer, cell.expert) for cell in cells}
+    hot = sorted({cell.expert for cell in cells if cell.outstanding and cell.expert is not None})
+    for place, (slots, model) in enumerate(zip(heat.slots, heat.models, strict=False)):
+        if slots.experts or model is None or model.shares is None:
+            continue
+        width = slots.shape[1]
+        for expert in (e for e in hot if e < model.shape[1]):
+            for layer, share in enumerate(model.shares[:, expert].tolist()):
+                if (place, layer, expert) in known or not share * width >= _WARM * limits.ep_expert_ratio:
+                    continue
+                lift = (share - 1 / width) * len(set(slots.ranks))
+                yield _Hot(place, layer, _UNKNOWN, None, expert, share * width, lift, outstanding=False)
+
+
 def model_experts(slots: HeatMatrix, model: HeatMatrix | None) -> Ids:
-    """Return the model expert in each slot [layer, slot], -1 where it cannot be told.
+    """Return the model expert in each slot [layer, slot], -1 where it cannot be told, -2 for a shared one.
 
     From the placement if that was recorded; else, of pictures, the model expert of the same share in the
     layer where only one has it; else, if every rank's last slot has the same load in each layer and others
     do not, these hold the shared expert and the rest the routed experts in order: the placement without
     EPLB.
     """
+    shared = shared_experts(slots, model)
     if slots.experts:
-        return np.array(
-            [[_UNKNOWN if e is None else e for e in row] for row in slots.experts], dtype=np.int64
-        )
+        ids = np.array([[_UNKNOWN if e is None else e for e in row] for row in slots.experts], dtype=np.int64)
+        return np.where(np.isin(ids, list(shared)), _SHARED, ids)
     assert slots.shares is not None
+    ranks = np.array(slots.ranks)
+    last = np.append(ranks[1:] != ranks[:-1], True)
     if model is not None and model.shares is not None and model.shape[0] == slots.shape[0]:
-        return _same_share(slots.shares, model.shares)
+        return np.where(last & bool(shared), _SHARED, _same_share(slots.shares, model.shares))
     if _last_is_shared(slots.shares, slots.ranks):
-        ranks = np.array(slots.ranks)
-        last = np.append(ranks[1:] != ranks[:-1], True)
-        ids = np.where(last, _UNKNOWN, np.cumsum(~last) - 1)
-        return np.broadcast_to(ids, slots.shape).astype(np.int64)
+        routed = np.where(last, _SHARED, np.cumsum(~last) - 1)
+        return np.broadcast_to(routed, slots.shape).astype(np.int64)
     return np.full(slots.shape, _UNKNOWN, dtype=np.int64)
 
 
@@ -139,13 +156,15 @@ def _finding(
     ratio = float(np.mean([c.ratio for c in cells]))
     lift = float(np.mean([c.lift for c in cells]))
     ranks = {c.rank for c in cells}
+    # In most layers an expert counts from being warm on.
+    threshold = limits.ep_expert_ratio * (1.0 if layer is not None else _WARM)
     subject = subject_of(heat)
     if cells[0].expert is not None:
         subject["expert"] = cells[0].expert
     if layer is not None:
         subject["layer"] = layer
-    if len(ranks) == 1:
-        subject["rank"] = next(iter(ranks))
+    if len(ranks) == 1 and (rank := next(iter(ranks))) is not None:
+        subject["rank"] = rank
     place = _("in {count} of {layers} layers").format(count=count, layers=layers)
     if layer is not None:
         place = _("in layer {layer}").format(layer=layer)
@@ -158,7 +177,7 @@ def _finding(
         window=None,
         metric=_("expert load / mean slot of its layer, mean where it is hot"),
         value=ratio,
-        threshold=limits.ep_expert_ratio,
+        threshold=threshold,
         cost=Cost(
             waste,
             "share of expert compute",
@@ -177,7 +196,7 @@ def _finding(
         evidence=_("{file}: {who}, {place}").format(
             file=evidence.file("expert_heat"), who=_who(cells[0]), place=place
         ),
-        excess=ratio / limits.ep_expert_ratio,
+        excess=ratio / threshold,
     )
 
 
@@ -191,7 +210,7 @@ def _waste(heat: ExpertHeat, cells: list[_Hot]) -> float:
     """Return the mean over periods of what `waiting_for` says of the expert's lift on its rank."""
     total = 0.0
     for place, load in enumerate(heat.loads):
-        for rank in {c.rank for c in cells if c.period == place}:
+        for rank in {c.rank for c in cells if c.period == place and c.rank is not None}:
             excess = np.zeros(len(load))
             for cell in cells:
                 if cell.period == place and cell.rank == rank:

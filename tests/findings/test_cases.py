@@ -320,6 +320,15 @@ def test_without_placement_and_shared_slots_no_expert_is_named(tmp_path: Path) -
     assert "not recorded" in finding.message
 
 
+def test_a_shared_expert_on_every_rank_is_not_hot(tmp_path: Path) -> None:
+    counts = _even_counts(1)
+    for layer in counts:
+        layer[SLOTS - 1 :: SLOTS] = [60_000] * RANKS
+    without = open_profile(write_experts(tmp_path / "without", [counts], None, SLOTS))
+    # A slot that no table names holds the shared expert too.
+    assert imbalances(_experts(tmp_path / "with", [counts])) == imbalances(without) == []
+
+
 def _times(folder: Path, factors: dict[int, float]) -> None:
     rng = random.Random(5)
     columns = {

@@ -1,0 +1,359 @@
+"""Each finding's value once more, by plain loops over the raw files."""
+
+from __future__ import annotations
+
+import ast
+import csv
+from collections import defaultdict
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, median
+
+import numpy as np
+import pytest
+
+from lbtui.findings import Finding, find_all
+from lbtui.sources import open_profile
+from tests.findings.service import Group, write_service
+from tests.findings.test_cases import DECODE, LAYERS, PREFILL, RANKS, SLOTS, named, replace, write_experts
+from tests.findings.test_cases import _even_counts as even_counts
+from tests.findings.test_cases import _times as write_times
+
+DATA = Path(__file__).parents[1] / "data"
+DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
+_ZONE = timedelta(hours=8)
+
+Reading = tuple[float, float]  # seconds since 1970, value
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def seconds(text: str) -> float:
+    """Return `2026-01-01 08:00:00[:fraction]` of Shanghai as seconds since 1970."""
+    fraction = f"0.{text[20:]}" if len(text) > 19 else "0"
+    return (datetime.fromisoformat(text[:19]) - _ZONE - datetime(1970, 1, 1)).total_seconds() + float(
+        fraction
+    )
+
+
+def window_of(finding: Finding) -> tuple[float, float]:
+    assert finding.window is not None
+    begin, end = ((time - datetime(1970, 1, 1)).total_seconds() for time in finding.window)
+    return begin, end
+
+
+def only(folder: Path, id: str, **subject: object) -> Finding:
+    found = [
+        f
+        for f in named(open_profile(folder), id)
+        if all(f.subject.get(key) == value for key, value in subject.items())
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def held_mean(readings: list[Reading], begin: float, end: float) -> float:
+    """Return the mean over a window of readings that hold until the next; 0 before the first."""
+    area = 0.0
+    following = [*(time for time, _value in readings[1:]), end]
+    for (time, value), until in zip(readings, following, strict=True):
+        area += value * max(0.0, min(until, end) - max(time, begin))
+    return area / (end - begin)
+
+
+def schedulers(folder: Path) -> dict[int, int]:
+    """Return pid -> dp_rank of the schedulers, which batch.csv names."""
+    return {int(r["prof_id"].rsplit("-", 1)[1]): int(r["dp_rank"]) for r in rows(folder / "batch.csv")}
+
+
+def waiting(folder: Path) -> dict[int, list[Reading]]:
+    ranks = schedulers(folder)
+    found: dict[int, list[Reading]] = defaultdict(list)
+    for row in rows(folder / "request_status.csv"):
+        if row["waiting"] and int(row["pid"]) in ranks:
+            found[ranks[int(row["pid"])]].append((seconds(row["start_datetime"]), float(row["waiting"])))
+    return found
+
+
+def free_blocks(folder: Path) -> dict[int, list[Reading]]:
+    """Return the readings of each dp_rank: a request's events are its domain's, which batch.csv tells."""
+    owner = {}
+    for row in rows(folder / "batch.csv"):
+        for request in ast.literal_eval(row["res_list"]):
+            owner[request["rid"]] = int(row["dp_rank"])
+    found: dict[int, list[Reading]] = defaultdict(list)
+    for row in rows(folder / "kvcache.csv"):
+        found[owner[row["rid"]]].append((seconds(row["start_time"]), float(row["device_kvcache_left"])))
+    return found
+
+
+def batch_mean(folder: Path, rank: int, begin: float, end: float) -> float:
+    """Return a domain's mean batch size: a step holds over a bubble that is no longer than itself."""
+    steps: dict[float, tuple[float, float]] = {}
+    for row in rows(folder / "forward.csv"):
+        if int(row["dp_rank"]) == rank:
+            steps[float(row["start_time(ms)"]) / 1000] = (
+                float(row["end_time(ms)"]) / 1000,
+                float(row["batch_size"]),
+            )
+    ordered = sorted((start, *rest) for start, rest in steps.items())
+    area = 0.0
+    for i, (start, stop, size) in enumerate(ordered):
+        following = ordered[i + 1][0] if i + 1 < len(ordered) else float("inf")
+        until = following if 0 < following - stop <= stop - start else min(stop, following)
+        area += size * max(0.0, min(until, end) - max(start, begin))
+    return area / (end - begin)
+
+
+def beside_peers(own: int, values: dict[int, float]) -> tuple[float, float]:
+    return values[own], fmean(value for rank, value in values.items() if rank != own)
+
+
+# ---- DP and KV ----------------------------------------------------------------------------------------
+
+
+def test_batch_size_skew() -> None:
+    finding = only(DATA / "csv_only", "dp.batch_size.skew", dp_rank=2)
+    window = window_of(finding)
+    own, peers = beside_peers(2, {rank: batch_mean(DATA / "csv_only", rank, *window) for rank in range(4)})
+    assert finding.value == pytest.approx(own / peers, rel=1e-3)
+
+
+def test_queue_skew() -> None:
+    finding = only(DATA / "csv_only", "dp.queue.skew", dp_rank=3)
+    begin, end = window_of(finding)
+    means = {rank: held_mean(each, begin, end) for rank, each in waiting(DATA / "csv_only").items()}
+    own, peers = beside_peers(3, means)
+    assert finding.value == pytest.approx(own - peers, rel=2e-3)
+    assert finding.cost.value == pytest.approx((own - peers) * (end - begin), rel=2e-3)
+
+
+def test_exhausted() -> None:
+    folder = DATA / "csv_only"
+    finding = only(folder, "kv.exhausted", dp_rank=3)
+    free, queue = free_blocks(folder)[3], waiting(folder)[3]
+    values = [value for _time, value in free]
+    total = max(values)
+    taken = [a - b for a, b in pairwise(values) if a > b]
+    needed = max(median(taken), 0.05 * total)
+    until = max(
+        *(float(r["end_time(ms)"]) / 1e6 for r in rows(folder / "batch.csv")),
+        *(float(r["end_time(ms)"]) / 1e3 for r in rows(folder / "forward.csv")),
+        *(seconds(r["start_datetime"]) for r in rows(folder / "request_status.csv")),
+        *(time for time, _value in free),
+    )
+    changes = sorted({time for time, _value in (*free, *queue) if time >= free[0][0]})
+    starved = waited = 0.0
+    for time, following in zip(changes, [*changes[1:], until], strict=True):
+        left = [value for at, value in free if at <= time][-1]
+        queued = [value for at, value in queue if at <= time]
+        if left <= needed and left < total / 2 and queued and queued[-1] > 0:
+            starved += following - time
+            waited += queued[-1] * (following - time)
+    assert finding.value == pytest.approx(starved / (until - free[0][0]), rel=1e-3)
+    assert finding.cost.value == pytest.approx(waited, rel=1e-3)
+
+
+def test_small_pool() -> None:
+    finding = only(DATA / "csv_only", "kv.skew", dp_rank=3)
+    most = {rank: max(v for _t, v in each) for rank, each in free_blocks(DATA / "csv_only").items()}
+    assert finding.value == most[3] / median(most[rank] for rank in range(3))
+
+
+def test_uneven_use_of_equal_pools(tmp_path: Path) -> None:
+    folder = write_service(
+        tmp_path, Group(pool=lambda _d: 120, blocks=lambda dp: 10 if dp == 2 else 2), kv=True
+    )
+    finding = only(folder, "kv.skew", dp_rank=2)
+    begin, end = window_of(finding)
+    used = {
+        rank: held_mean([(t, 1 - v / max(x for _t, x in each)) for t, v in each], begin, end)
+        for rank, each in free_blocks(folder).items()
+    }
+    own, peers = beside_peers(2, used)
+    assert finding.value == pytest.approx(own / peers, rel=0.01)
+
+
+def _durations(folder: Path) -> list[tuple[str, str, float, float]]:
+    """Return (cell of equal load, card, start, duration) of each forward pass."""
+    return [
+        (
+            f"{r['batch_type']} {r['batch_size']}",
+            r["prof_id"],
+            float(r["start_time(ms)"]),
+            float(r["during_time(ms)"]),
+        )
+        for r in rows(folder / "forward.csv")
+    ]
+
+
+def test_slow_domain(tmp_path: Path) -> None:
+    folder = write_service(tmp_path, Group(slow={(2, 0): 1.2}))
+    finding = only(folder, "dp.straggler", dp_rank=2)
+    passes = _durations(folder)
+    slow = "ms_service_node-a-10021"
+    took = expected = 0.0
+    for cell, card, _start, length in passes:
+        others = [each for at, other, _s, each in passes if at == cell and other != slow]
+        if card == slow and others:
+            took += length
+            expected += fmean(others)
+    assert finding.value == pytest.approx(took / expected, rel=1e-6)
+    assert finding.cost.value == pytest.approx(_waited_for(passes, slow), rel=1e-4)  # times are in µs
+
+
+def _waited_for(passes: list[tuple[str, str, float, float]], card: str) -> float:
+    """Return the mean over common steps of what each other waits for `card`, which ends last; ms."""
+    steps: list[dict[str, float]] = []
+    latest = -1.0
+    for _cell, who, start, length in sorted(passes, key=lambda p: p[2]):
+        if start >= latest:
+            steps.append({})
+        steps[-1][who] = start + length
+        latest = max(latest, start + length)
+    own = [step for step in steps if card in step and len(step) > 1]
+    waits = [
+        sum(step[card] - end for end in step.values()) / (len(step) - 1)
+        for step in own
+        if step[card] == max(step.values())
+    ]
+    return sum(waits) / len(own)
+
+
+def test_slow_card(tmp_path: Path) -> None:
+    folder = write_service(tmp_path, Group(domains=2, cards=2, slow={(1, 1): 1.3}))
+    finding = only(folder, "dp.straggler", prof_id="ms_service_node-a-10012")
+    by_step: dict[float, dict[str, float]] = defaultdict(dict)
+    for _cell, card, start, length in _durations(folder):
+        if card.startswith("ms_service_node-a-1001"):
+            by_step[start][card] = length
+    slow = sum(step["ms_service_node-a-10012"] for step in by_step.values())
+    assert finding.value == pytest.approx(
+        slow / sum(step["ms_service_node-a-10011"] for step in by_step.values()), rel=1e-6
+    )
+
+
+# ---- P/D ----------------------------------------------------------------------------------------------
+
+
+def test_node_skew(tmp_path: Path) -> None:
+    (tmp_path / "coordinator.csv").write_bytes((DATA / "pd_ep" / "coordinator.csv").read_bytes())
+    finding = only(tmp_path, "pd.node.skew", address="10.20.0.12:1025")
+    added: dict[str, int] = defaultdict(int)
+    for row in rows(tmp_path / "coordinator.csv"):
+        if row["node_type"] == "prefill":
+            added[row["address"]] += int(row["add_count"])
+    mean = fmean(added.values())
+    assert finding.value == pytest.approx(added["10.20.0.12:1025"] / mean)
+    assert finding.cost.value == pytest.approx(added["10.20.0.12:1025"] - mean)
+
+
+def test_ratio(tmp_path: Path) -> None:
+    prefill = replace(PREFILL, waiting=lambda dp, s: 2 + dp + int(s) % 3)
+    folder = write_service(tmp_path, prefill, DECODE)
+    finding = only(folder, "pd.ratio")
+    arrivals = [seconds(r["start_datetime"]) for r in rows(folder / "request.csv")]
+    queues = defaultdict(list)
+    for row in rows(folder / "request_status.csv"):
+        if row["waiting"] and row["hostuid"] == PREFILL.host:
+            queues[row["pid"]].append((seconds(row["start_datetime"]), float(row["waiting"])))
+    means = [held_mean(each, min(arrivals), max(arrivals)) for each in queues.values()]
+    # Of two domains the median is the mean.
+    assert finding.value == pytest.approx(fmean(means), rel=0.01)
+    assert finding.cost.value == pytest.approx(sum(means), rel=0.01)
+
+
+def test_slow_transfer() -> None:
+    finding = only(DEMO, "pd.transfer.slow", rank=6)
+    own, others = [], []
+    for row in rows(DEMO / "pd_split_kvcache.csv"):
+        (own if float(row["rank"]) == 6 else others).append(float(row["during_time(ms)"]))
+    assert finding.value == pytest.approx(median(own) / median(others))
+    assert finding.cost.value == pytest.approx(median(own) - median(others))
+
+
+# ---- EP: pictures against the arrays behind them --------------------------------------------------------
+
+
+def truth(view: str) -> list[np.ndarray]:
+    return [np.load(DATA / "truth" / f"pd_ep_p{period}_by_{view}.npy") for period in range(3)]
+
+
+def test_hot_rank() -> None:
+    finding = only(DATA / "pd_ep_png", "ep.rank.hot", rank=3)
+    expected = fmean(float(row[3] / row.mean()) for share in truth("rank") for row in share)
+    assert finding.value == pytest.approx(expected, rel=0.01)
+
+
+def test_skew() -> None:
+    finding = only(DATA / "pd_ep_png", "ep.skew")
+    means = [fmean(float(row.max() / row.mean()) for row in share) for share in truth("rank")]
+    assert finding.value == pytest.approx(max(means), rel=0.01)
+    assert finding.subject["period"] == int(np.argmax(means))
+    shares = truth("rank")[int(np.argmax(means))]
+    assert finding.cost.value == pytest.approx(fmean(float(1 - r.mean() / r.max()) for r in shares), rel=0.02)
+
+
+def test_hot_expert_of_one_layer() -> None:
+    finding = only(DATA / "pd_ep_png", "ep.expert.hot", expert=120, layer=10)
+    slots = truth("expert")[0].shape[1]
+    assert finding.value == pytest.approx(
+        fmean(float(share[10, 120] * slots) for share in truth("model_expert")), rel=0.02
+    )
+
+
+def test_hot_expert_of_all_layers() -> None:
+    finding = only(DATA / "pd_ep_png", "ep.expert.hot", expert=37)
+    slots = truth("expert")[0].shape[1]
+    ratios = [float(row[37] * slots) for share in truth("model_expert") for row in share]
+    # Where it is warm: at least 0.6 of the threshold of 4.5. A picture may put some on the other side.
+    assert finding.value == pytest.approx(fmean(r for r in ratios if r >= 2.7), rel=0.03)
+
+
+def test_eplb_without_effect() -> None:
+    finding = only(DATA / "pd_ep_png", "ep.eplb.ineffective")
+    later = [float(row.max() / row.mean()) for share in truth("rank")[1:] for row in share]
+    assert finding.value == pytest.approx(fmean(later), rel=0.01)
+
+
+def test_slow_rank(tmp_path: Path) -> None:
+    write_times(tmp_path, {5: 1.3})
+    write_experts(tmp_path, [even_counts(1)], None, SLOTS)
+    finding = only(tmp_path, "ep.rank.slow", rank=5)
+    layers = [[int(cell) for cell in row.values()] for row in rows(tmp_path / "ep_balance.csv")]
+    assert (len(layers), len(layers[0])) == (LAYERS, RANKS)
+    ratio = fmean(layer[5] / median(layer) for layer in layers)
+    assert finding.value == pytest.approx(ratio)
+    assert finding.cost.value == pytest.approx(1 - 1 / ratio)
+
+
+def test_hot_rank_by_time(tmp_path: Path) -> None:
+    write_times(tmp_path, {5: 1.3})
+    finding = only(tmp_path, "ep.rank.hot", rank=5)
+    layers = [[int(cell) for cell in row.values()] for row in rows(tmp_path / "ep_balance.csv")]
+    assert finding.value == pytest.approx(fmean(layer[5] / fmean(layer) for layer in layers))
+
+
+def test_waiting_for_the_hot_rank() -> None:
+    finding = only(DATA / "pd_ep_png", "ep.rank.hot", rank=3)
+    load = sum(share / share.mean(axis=1, keepdims=True) for share in truth("rank")) / 3
+    expected = []
+    for row in load:
+        peers = [value for rank, value in enumerate(row) if rank != 3]
+        eased = [*peers, min(float(row[3]), fmean(peers))]
+        expected.append((1 - fmean(row) / max(row)) - (1 - fmean(eased) / max(eased)))
+    assert finding.cost.value == pytest.approx(fmean(expected), rel=0.02)
+
+
+def test_every_id_of_an_imbalance_has_a_value_test() -> None:
+    ids = {
+        f.id
+        for folder in (DATA / "csv_only", DATA / "pd_ep_png", DEMO)
+        for f in find_all(open_profile(folder))
+    }
+    tested = Path(__file__).read_text()
+    assert {id for id in ids if not id.startswith("data.") and f'"{id}"' not in tested} == set()
