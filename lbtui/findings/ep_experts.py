@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from lbtui.text import _, visible
 
 _MAP_ERROR = 1.3 / 256  # of a picture's range: to so much its colours are read
 _UNKNOWN, _SHARED = -1, -2
+_FAR_ABOVE = 2.0  # × the mean slot, of all ranks' shared slots
 _WARM = 0.6  # of the threshold: an expert hot somewhere counts as hot wherever it reaches that
 
 Ids = npt.NDArray[np.int64]
@@ -106,9 +107,8 @@ def model_experts(slots: HeatMatrix, model: HeatMatrix | None) -> Ids:
     """Return the model expert in each slot [layer, slot], -1 where it cannot be told, -2 for a shared one.
 
     From the placement if that was recorded; else, of pictures, the model expert of the same share in the
-    layer where only one has it; else, if every rank's last slot has the same load in each layer and others
-    do not, these hold the shared expert and the rest the routed experts in order: the placement without
-    EPLB.
+    layer where only one has it; else, if every rank's last slot looks like a shared expert, the others hold
+    the routed experts in order: the placement without EPLB.
     """
     shared = shared_experts(slots, model)
     if slots.experts:
@@ -119,7 +119,7 @@ def model_experts(slots: HeatMatrix, model: HeatMatrix | None) -> Ids:
     last = np.append(ranks[1:] != ranks[:-1], True)
     if model is not None and model.shares is not None and model.shape[0] == slots.shape[0]:
         return np.where(last & bool(shared), _SHARED, _same_share(slots.shares, model.shares))
-    if _last_is_shared(slots.shares, slots.ranks):
+    if _last_is_shared(slots, last):
         routed = np.where(last, _SHARED, np.cumsum(~last) - 1)
         return np.broadcast_to(routed, slots.shape).astype(np.int64)
     return np.full(slots.shape, _UNKNOWN, dtype=np.int64)
@@ -134,14 +134,20 @@ def _same_share(slots: Floats, model: Floats) -> Ids:
     return ids
 
 
-def _last_is_shared(shares: Floats, ranks: Sequence[int]) -> bool:
-    """Tell whether the ranks' last slots, and not their first ones, carry the same load in every layer."""
-    array = np.array(ranks)
-    last = np.flatnonzero(np.append(array[1:] != array[:-1], True))
-    first = np.flatnonzero(np.append(True, array[1:] != array[:-1]))
-    error = 2 * _MAP_ERROR * float(np.nanmax(shares))
-    alike = [float(np.nanmax(np.ptp(shares[:, columns], axis=1))) <= error for columns in (last, first)]
-    return len(last) > 1 and alike == [True, False]
+def _last_is_shared(slots: HeatMatrix, last: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether the ranks' last slots hold a shared expert, passed by every token of the rank.
+
+    In every layer they carry the same load on all ranks, to the precision of the map, while first slots do
+    not; or each is far above the mean in most layers, which no placement of routed experts does.
+    """
+    assert slots.shares is not None
+    shares = slots.shares
+    if last.sum() < 2:
+        return False
+    error = 2 * _MAP_ERROR * float(np.nanmax(shares)) if slots.tokens is None else 1e-9
+    spreads = [float(np.nanmax(np.ptp(shares[:, place], axis=1))) for place in (last, np.roll(last, 1))]
+    above = np.nanmedian(shares[:, last] / np.nanmean(shares, axis=1, keepdims=True), axis=0)
+    return spreads[0] <= error < spreads[1] or bool((above >= _FAR_ABOVE).all())
 
 
 def _finding(

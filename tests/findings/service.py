@@ -190,7 +190,11 @@ def write_experts(
 
     for period, table in enumerate(counts):
         if placements is not None:
-            rows("expert_routing", [placements[period]] * ranks, time)
+            # The last expert is shared: each rank routes to its own copy, in its last slot.
+            own = [
+                [[*layer[:-1], r * slots + slots - 1] for layer in placements[period]] for r in range(ranks)
+            ]
+            rows("expert_routing", own, time)
         for part in (2, 1):
             time += SECOND
             rows("expert_hot", heat([[n // part for n in layer] for layer in table]), time)
