@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from lbtui.findings.model import Finding
 
+_STANDS_OUT = 2.0  # × the threshold
+
 _Rule = Callable[[Finding, Finding, "_Scene"], bool]
 
 
@@ -111,6 +113,24 @@ def _expert_on_rank(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     )
 
 
+def _uneven_everywhere(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """An expert hot in all layers makes the ranks uneven on the whole; one in a single layer does not."""
+    return "layer" not in cause.subject and _same_instance(cause, effect, scene)
+
+
+def _tail_of_skew(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """Where all experts are unevenly popular, the hottest of a layer is no fault of its own.
+
+    Unless it stands out from that too: at twice the threshold it is told apart.
+    """
+    return (
+        "layer" in effect.subject
+        and effect.excess < _STANDS_OUT
+        and _same_instance(cause, effect, scene)
+        and not any(_explains(other, cause, scene) for other in scene.findings if other is not cause)
+    )
+
+
 _RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.batch_size.skew", "dp.queue.skew"): _same_domain,
     ("dp.batch_size.skew", "kv.skew"): _same_domain,
@@ -126,6 +146,7 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("ep.expert.hot", "ep.rank.hot"): _expert_on_rank,
     ("ep.rank.hot", "ep.skew"): _same_instance,
     ("ep.rank.hot", "ep.eplb.ineffective"): _same_instance,
-    ("ep.expert.hot", "ep.skew"): _same_instance,
+    ("ep.expert.hot", "ep.skew"): _uneven_everywhere,
+    ("ep.skew", "ep.expert.hot"): _tail_of_skew,
     ("ep.skew", "ep.eplb.ineffective"): _same_instance,
 }

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 
 from lbtui.findings.batch_skew import find_batch_skew
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.kv import held_back, out_of_blocks
 from lbtui.findings.model import Finding
 from lbtui.findings.queue_skew import find_queue_skew
 from lbtui.findings.straggler import find_stragglers
 from lbtui.findings.thresholds import Thresholds
 
 
-def find_dp(evidence: Evidence, limits: Thresholds, held_back: Collection[str] = ()) -> Iterator[Finding]:
+def find_dp(evidence: Evidence, limits: Thresholds, kv: Sequence[Finding]) -> Iterator[Finding]:
     """Yield the findings on DP domains of every instance with more than one.
 
-    `held_back` are the keys of the domains that a small KV pool keeps from carrying more.
+    `kv` are the findings on KV caches: a domain short of blocks carries and admits less than it is sent.
     """
+    held, out = held_back(evidence, kv), out_of_blocks(evidence, kv)
     for domains in evidence.instances.values():
         if len(domains) < 2:
             continue
-        yield from find_batch_skew(evidence, limits, domains, held_back)
-        yield from find_queue_skew(evidence, limits, domains)
+        yield from find_batch_skew(evidence, limits, domains, held)
+        yield from find_queue_skew(evidence, limits, domains, out)
         yield from find_stragglers(evidence, limits, domains)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,7 +12,7 @@ import polars as pl
 from lbtui.analysis.lanes import bin_edges, bin_lanes, sampled
 from lbtui.analysis.scan import find_held
 from lbtui.findings.evidence import Evidence, instant
-from lbtui.findings.model import Cost, Finding
+from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
@@ -36,12 +36,19 @@ def find_kv(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
             yield from _uneven_use(evidence, limits, alike)
 
 
+def out_of_blocks(evidence: Evidence, findings: Sequence[Finding]) -> set[str]:
+    """Return the keys of the domains that have run out of blocks, by the findings on KV caches."""
+    return _keys(evidence, [f.subject for f in findings if f.id == "kv.exhausted"])
+
+
 def held_back(evidence: Evidence, findings: Sequence[Finding]) -> set[str]:
     """Return the keys of the domains that a pool smaller than their peers' has run out of blocks."""
-    out = [f.subject for f in findings if f.id == "kv.exhausted"]
     small = [f.subject for f in findings if f.id == "kv.skew" and f.window is None]
-    subjects = {d.key: subject_of(evidence, d) for d in evidence.domains}
-    return {key for key, subject in subjects.items() if subject in out and subject in small}
+    return out_of_blocks(evidence, findings) & _keys(evidence, small)
+
+
+def _keys(evidence: Evidence, subjects: Sequence[Mapping[str, SubjectValue]]) -> set[str]:
+    return {d.key for d in evidence.domains if subject_of(evidence, d) in subjects}
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.findings.evidence import Evidence
+from lbtui.analysis.lanes import bin_lanes, held_share
+from lbtui.findings.dispatch import dispatched
+from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
@@ -16,14 +18,21 @@ from lbtui.text import _
 
 _CRITICAL_RATIO = 4.0
 _BLOCKS = 12
+_SMALLER = 0.9  # × the peers' mean batch
 
 
-def find_queue_skew(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
+def find_queue_skew(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], out_of_blocks: Collection[str]
+) -> Iterator[Finding]:
     """Yield the domains that hold the longest queue again and again, while their peers' are short.
 
     One long queue may be one unlucky moment, so the run is cut into 12 blocks of time. Chance: of the blocks
     in which anybody waits, the domain's mean queue is the longest in so many (binomial, 1 of the domains),
-    times the domains (Bonferroni). The window is from the first of these blocks to the last.
+    times the domains (Bonferroni). The window is from the first of these blocks to the last. A queue
+    remembers: where all domains are nearly full, chance in the dispatch alone makes one long for the whole
+    run. So the domain must also be held back, out of KV blocks (`out_of_blocks`, keys) or with a smaller
+    batch than its peers although it has requests waiting, or have been sent more than a random dispatch
+    would (`_sent_more`).
     """
     binned = evidence.binned("waiting", domains)
     if binned is None:
@@ -33,14 +42,17 @@ def find_queue_skew(evidence: Evidence, limits: Thresholds, domains: list[Domain
     waited = np.flatnonzero(blocks.max(axis=0) > 0)
     longest = blocks.argmax(axis=0)
     for lane, domain in enumerate(domains):
-        held = waited[longest[waited] == lane]
-        p = min(1.0, len(domains) * binomial_tail(len(held), len(waited), 1 / len(domains)))
-        if not len(held) or p > limits.p_value:
+        ahead = waited[longest[waited] == lane]
+        p = min(1.0, len(domains) * binomial_tail(len(ahead), len(waited), 1 / len(domains)))
+        if not len(ahead) or p > limits.p_value:
             continue
-        first, last = int(edges[held[0]]), int(edges[held[-1] + 1])
+        first, last = int(edges[ahead[0]]), int(edges[ahead[-1] + 1])
         own = float(binned.loads[lane, first:last].mean())
         peers = float(np.delete(binned.loads[:, first:last], lane, axis=0).mean())
         if own < limits.dp_queue_ratio * peers or own - peers < limits.dp_queue_waiting:
+            continue
+        held = domain.key in out_of_blocks or _held_back(evidence, binned, lane, first, last)
+        if not held and not _sent_more(evidence, limits, binned, lane, first, last):
             continue
         window = binned.window(first, last)
         more = own - peers
@@ -74,3 +86,26 @@ def find_queue_skew(evidence: Evidence, limits: Thresholds, domains: list[Domain
             excess=more / limits.dp_queue_waiting,
             p_value=p,
         )
+
+
+def _held_back(evidence: Evidence, binned: Binned, lane: int, first: int, last: int) -> bool:
+    """Tell whether the domain's mean batch in bins [first, last) is smaller than its peers'."""
+    lanes = evidence.lanes("batch_size", list(binned.domains))
+    edges = binned.edges[[first, last]]
+    batch = np.nan_to_num(bin_lanes(lanes, edges).mean) * held_share(lanes, edges)
+    return float(batch[lane, 0]) < _SMALLER * float(np.delete(batch[:, 0], lane).mean())
+
+
+def _sent_more(
+    evidence: Evidence, limits: Thresholds, binned: Binned, lane: int, first: int, last: int
+) -> bool:
+    """Tell whether more requests came to the domain than one in so many domains would get by chance.
+
+    What came is what began and by how much the queue grew. Exact binomial tail, times the domains and the
+    blocks among which the window was chosen.
+    """
+    began = dispatched(evidence, list(binned.domains), binned.edges)[:, first:last].sum(axis=1)
+    came = np.rint(np.maximum(began + binned.loads[:, last - 1] - binned.loads[:, first], 0)).astype(int)
+    domains = len(binned.domains)
+    chance = binomial_tail(int(came[lane]), int(came.sum()), 1 / domains)
+    return domains * _BLOCKS * chance <= limits.p_value

@@ -7,7 +7,7 @@ from lbtui.findings.data import find_data
 from lbtui.findings.dp import find_dp
 from lbtui.findings.ep import find_ep
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.kv import find_kv, held_back
+from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
@@ -25,7 +25,7 @@ def find_all(
     evidence = evidence_of(profile, progress)
     kv = list(find_kv(evidence, limits))
     imbalances = [
-        *find_dp(evidence, limits, held_back(evidence, kv)),
+        *find_dp(evidence, limits, kv),
         *kv,
         *find_pd(evidence, limits),
         *find_ep(evidence, limits),

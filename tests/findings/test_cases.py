@@ -64,9 +64,26 @@ def test_longer_requests_all_along_are_a_batch_skew_too(tmp_path: Path) -> None:
     assert finding.value > 2
 
 
-def test_a_queue_that_is_always_the_longest_is_a_queue_skew(tmp_path: Path) -> None:
-    (finding,) = imbalances(service(tmp_path, Group(waiting=lambda dp, _s: 4 if dp == 3 else 0)))
+def _queue_at_3(dp: int, _second: float) -> int:
+    return 4 if dp == 3 else 0
+
+
+def test_a_lasting_queue_at_a_domain_with_a_smaller_batch_is_a_queue_skew(tmp_path: Path) -> None:
+    group = Group(rate=lambda dp, _s: 4 if dp == 3 else 6, waiting=_queue_at_3)
+    (finding,) = imbalances(service(tmp_path, group))
     assert (finding.id, finding.subject["dp_rank"]) == ("dp.queue.skew", 3)
+
+
+def test_a_lasting_queue_at_a_domain_that_is_sent_more_follows_from_its_batch(tmp_path: Path) -> None:
+    group = Group(rate=lambda dp, _s: 12 if dp == 3 else 5, waiting=_queue_at_3)
+    (finding,) = imbalances(service(tmp_path, group))
+    assert finding.id == "dp.batch_size.skew"
+    assert [(f.id, f.subject["dp_rank"]) for f in finding.consequences] == [("dp.queue.skew", 3)]
+
+
+def test_a_lasting_queue_at_an_equal_load_is_chance(tmp_path: Path) -> None:
+    # In a service that is nearly full a random dispatch makes one queue long for the whole run.
+    assert imbalances(service(tmp_path, Group(waiting=_queue_at_3))) == []
 
 
 def test_one_long_queue_is_no_queue_skew(tmp_path: Path) -> None:
