@@ -103,16 +103,6 @@ def _prefill_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
     return cause.subject.get("role") == effect.subject.get("role") == "prefill" and cause.overlaps(effect)
 
 
-def _expert_on_rank(cause: Finding, effect: Finding, scene: _Scene) -> bool:
-    """A hot expert makes its rank hot where it is hot in all layers and stays on that rank."""
-    return (
-        _same_instance(cause, effect, scene)
-        and "layer" not in cause.subject
-        and "rank" in cause.subject
-        and cause.subject["rank"] == effect.subject.get("rank")
-    )
-
-
 def _uneven_everywhere(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     """An expert hot in all layers makes the ranks uneven on the whole; one in a single layer does not."""
     return "layer" not in cause.subject and _same_instance(cause, effect, scene)
@@ -143,10 +133,10 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("kv.exhausted", "dp.queue.skew"): _same_domain,
     ("kv.exhausted", "kv.skew"): _same_domain,
     ("kv.skew", "dp.queue.skew"): _same_domain,
-    ("ep.expert.hot", "ep.rank.hot"): _expert_on_rank,
     ("ep.rank.hot", "ep.skew"): _same_instance,
     ("ep.rank.hot", "ep.eplb.ineffective"): _same_instance,
     ("ep.expert.hot", "ep.skew"): _uneven_everywhere,
+    ("ep.expert.hot", "ep.eplb.ineffective"): _uneven_everywhere,
     ("ep.skew", "ep.expert.hot"): _tail_of_skew,
     ("ep.skew", "ep.eplb.ineffective"): _same_instance,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,22 @@ def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
     An expert that is hot somewhere and warm (0.6 of the threshold) in more than half of the layers is one
     finding, else each layer in which it is hot. Chance plays no part: the counts are of thousands of tokens.
     """
+    for cells, layer in _groups(limits, heat):
+        yield _finding(evidence, limits, heat, cells, layer)
+
+
+def without_experts_hot_everywhere(limits: Thresholds, heat: ExpertHeat) -> ExpertHeat:
+    """Return the heat with the experts that are hot in most layers brought down to the mean slot."""
+    loads = [load.copy() for load in heat.loads]
+    for cells, layer in _groups(limits, heat):
+        for cell in cells if layer is None else []:
+            if cell.rank is not None:
+                loads[cell.period][cell.layer, cell.rank] -= cell.lift
+    return replace(heat, loads=tuple(loads))
+
+
+def _groups(limits: Thresholds, heat: ExpertHeat) -> Iterator[tuple[list[_Hot], int | None]]:
+    """Yield the cells of each finding with its layer, None for an expert hot in most layers."""
     cells = [cell for i, slots in enumerate(heat.slots) for cell in _hot_cells(limits, heat, i, slots)]
     cells += _unplaced(limits, heat, cells)
     by_expert: dict[tuple[int, int], list[_Hot]] = {}
@@ -52,16 +68,13 @@ def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         # A slot may hold another expert in another period, so an unknown expert is one with its slot there.
         key = (cell.expert, 0) if cell.expert is not None else (_UNKNOWN - cell.column, cell.period)
         by_expert.setdefault(key, []).append(cell)
-    layers = len(heat.mean_load)
     for key in sorted(by_expert):
         group = by_expert[key]
         hot = sorted({cell.layer for cell in group if cell.outstanding})
-        warm = {cell.layer for cell in group}
-        if hot and len(warm) > layers / 2:
-            yield _finding(evidence, limits, heat, group, None, len(warm))
+        if hot and len({cell.layer for cell in group}) > len(heat.mean_load) / 2:
+            yield group, None
         else:
-            for layer in hot:
-                yield _finding(evidence, limits, heat, [c for c in group if c.layer == layer], layer, 1)
+            yield from (([cell for cell in group if cell.layer == layer], layer) for layer in hot)
 
 
 def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatrix) -> Iterator[_Hot]:
@@ -156,7 +169,6 @@ def _finding(
     heat: ExpertHeat,
     cells: list[_Hot],
     layer: int | None,
-    count: int,
 ) -> Finding:
     layers = len(heat.mean_load)
     ratio = float(np.mean([c.ratio for c in cells]))
@@ -171,7 +183,7 @@ def _finding(
         subject["layer"] = layer
     if len(ranks) == 1 and (rank := next(iter(ranks))) is not None:
         subject["rank"] = rank
-    place = _("in {count} of {layers} layers").format(count=count, layers=layers)
+    place = _("in {count} of {layers} layers").format(count=len({c.layer for c in cells}), layers=layers)
     if layer is not None:
         place = _("in layer {layer}").format(layer=layer)
     waste = _waste(heat, cells)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import TypeAlias
 
 import numpy as np
+import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.lanes import bin_lanes, held_share
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding
@@ -19,6 +21,8 @@ from lbtui.text import _
 _CRITICAL_RATIO = 4.0
 _BLOCKS = 12
 _SMALLER = 0.9  # × the peers' mean batch
+
+Window: TypeAlias = tuple[datetime, datetime]
 
 
 def find_queue_skew(
@@ -51,10 +55,10 @@ def find_queue_skew(
         peers = float(np.delete(binned.loads[:, first:last], lane, axis=0).mean())
         if own < limits.dp_queue_ratio * peers or own - peers < limits.dp_queue_waiting:
             continue
-        held = domain.key in out_of_blocks or _held_back(evidence, binned, lane, first, last)
+        window = binned.window(first, last)
+        held = domain.key in out_of_blocks or _held_back(evidence, domains, domain, window)
         if not held and not _sent_more(evidence, limits, binned, lane, first, last):
             continue
-        window = binned.window(first, last)
         more = own - peers
         waited_for = more * (window[1] - window[0]).total_seconds()
         yield Finding(
@@ -88,12 +92,21 @@ def find_queue_skew(
         )
 
 
-def _held_back(evidence: Evidence, binned: Binned, lane: int, first: int, last: int) -> bool:
-    """Tell whether the domain's mean batch in bins [first, last) is smaller than its peers'."""
-    lanes = evidence.lanes("batch_size", list(binned.domains))
-    edges = binned.edges[[first, last]]
-    batch = np.nan_to_num(bin_lanes(lanes, edges).mean) * held_share(lanes, edges)
-    return float(batch[lane, 0]) < _SMALLER * float(np.delete(batch[:, 0], lane).mean())
+def _held_back(evidence: Evidence, domains: list[Domain], own: Domain, window: Window) -> bool:
+    """Tell whether a domain's batch in the window is smaller than its peers': mean over steps, by duration.
+
+    Steps of prefill alone are left out where there are others: they say how many begin, not how many run.
+    """
+    steps = evidence.steps.filter(
+        pl.col("domain").is_in([d.key for d in domains]),
+        pl.col("start") >= window[0],
+        pl.col("start") < window[1],
+    )
+    running = steps.filter(pl.col("phase") != "prefill")
+    batch = (pl.col("batch_size") * pl.col("duration")).sum() / pl.col("duration").sum()
+    means = dict((running if running.height else steps).group_by("domain").agg(batch).iter_rows())
+    peers = [means.get(d.key) or 0.0 for d in domains if d.key != own.key]
+    return (means.get(own.key) or 0.0) < _SMALLER * sum(peers) / len(peers)
 
 
 def _sent_more(

@@ -6,7 +6,8 @@ Each case is FOLDER/<name>/ with `out/` (what the parser wrote) and `truth.json`
 — one or several acceptable ones — with subject keys and maybe a `window`), `may` (ids that may rightly
 appear beside them) and `even` (nothing was put in). An expected fault counts as found if an id of its own
 carries its subject and overlaps its window, as a finding or as the consequence of one. `role` of a domain is
-that of its instance (`-d` or `-p` in its name).
+that of its instance (`-d` or `-p` in its name). A missed fault of the experts is "no data" where the parser
+wrote no expert heat (`--format csv` without pictures); the totals are given with and without these.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from lbtui.findings import Finding, find_all
 from lbtui.sources import open_profile
 
+_FOUND = ("finding", "consequence")
 _SUBJECT = ("dp_rank", "address", "rank", "expert", "layer")
 
 
@@ -31,7 +33,7 @@ class Result:
     """One case: its name, each expected fault with how it was found, the first finding, wrong warnings."""
 
     name: str
-    found: tuple[tuple[str, str], ...]  # (fault, "finding", "consequence" or "missed")
+    found: tuple[tuple[str, str], ...]  # (fault, "finding", "consequence", "missed" or "no data")
     first_right: bool | None  # None unless a single fault was put in
     wrong: tuple[str, ...]
     even: bool
@@ -40,23 +42,27 @@ class Result:
 def judged(case: Path) -> Result:
     """Return how one case went."""
     truth = json.loads((case / "truth.json").read_text())
-    findings = find_all(open_profile(case / "out"))
+    profile = open_profile(case / "out")
+    findings = find_all(profile)
+    heat = profile.load("expert_heat").frame.height > 0
     expected = truth["expected"]
     warned = [f for f in findings if f.severity != "info" and f.dimension != "data"]
     first = warned[0] if warned else None
     return Result(
         truth["name"],
-        tuple((_named(fault), _place(fault, findings)) for fault in expected),
+        tuple((_named(fault), _place(fault, findings, heat)) for fault in expected),
         first is not None and _matches(expected[0], first) if len(expected) == 1 else None,
         tuple(_short(f) for f in warned if f.id not in truth["may"] and not _about(expected, f)),
         truth["even"],
     )
 
 
-def _place(fault: dict[str, Any], findings: tuple[Finding, ...]) -> str:
+def _place(fault: dict[str, Any], findings: tuple[Finding, ...], heat: bool) -> str:
     if any(_matches(fault, f) for f in findings):
         return "finding"
-    return "consequence" if any(_matches(fault, f) for f in _below(findings)) else "missed"
+    if any(_matches(fault, f) for f in _below(findings)):
+        return "consequence"
+    return "missed" if heat or not str(fault["id"]).startswith("ep.") else "no data"
 
 
 def _below(findings: tuple[Finding, ...]) -> Iterator[Finding]:
@@ -97,7 +103,7 @@ def _overlaps(fault: dict[str, Any], finding: Finding) -> bool:
         return True
     start, end = (datetime.fromisoformat(t).astimezone(timezone.utc) for t in fault["window"])
     own_start, own_end = (t.replace(tzinfo=timezone.utc) for t in finding.window)
-    return own_start < end and start < own_end
+    return bool(own_start < end and start < own_end)
 
 
 def _named(fault: dict[str, Any]) -> str:
@@ -121,13 +127,19 @@ def table(results: list[Result]) -> str:
             head = (result.name, first, wrong) if i == 0 else ("", "", "")
             lines.append(f"{head[0]:<15} {fault:<52} {place:<12} {head[1]:<6} {head[2]}".rstrip())
     places = [place for r in results for _fault, place in r.found]
+    shown = [place for place in places if place != "no data"]
     singles = [r.first_right for r in results if r.first_right is not None]
+    shown_singles = [
+        r.first_right for r in results if r.first_right is not None and r.found[0][1] != "no data"
+    ]
     even = [r for r in results if r.even]
     lines += [
         "",
         f"cases {len(results)}, even {len(even)}",
-        f"recall {_rate(sum(p != 'missed' for p in places), len(places))}",
-        f"injected first in single-fault cases {_rate(sum(singles), len(singles))}",
+        f"recall {_rate(sum(p in _FOUND for p in places), len(places))}, of those with data "
+        f"{_rate(sum(p in _FOUND for p in shown), len(shown))}",
+        f"injected first in single-fault cases {_rate(sum(singles), len(singles))}, of those with data "
+        f"{_rate(sum(shown_singles), len(shown_singles))}",
         f"even cases without a warning {_rate(sum(not r.wrong for r in even), len(even))}",
         f"other warnings in uneven cases: {sum(len(r.wrong) for r in results if not r.even)}",
     ]
