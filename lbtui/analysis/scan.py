@@ -19,9 +19,9 @@ from lbtui.analysis.imbalance import Floats
 
 _REPLICAS = 1999
 _AT_ONCE = 100  # replicas held in memory
-# A block lasts 4 correlation times: with 2, even loads were found 4 to 12 times as often as they should. With
-# fewer than 6 blocks nothing can be told from chance.
-_BLOCK_CORRELATIONS = 4
+# A block lasts twice as long as deviations are remembered: with shorter ones even loads were found several
+# times as often as they should. With fewer than 6 blocks nothing can be told from chance.
+_FORGOTTEN = 0.15
 _FEWEST_BLOCKS, _MOST_BLOCKS = 6, 16
 _SEED = 20260101  # the same data give the same answer
 _LEAST_SPREAD = 0.25  # of a load; keeps an idle bin from weighing more than a busy one
@@ -130,16 +130,21 @@ def _running_sums(values: Floats) -> Floats:
     return sums
 
 
-def correlation_bins(loads: Floats) -> int:
-    """Return how many bins a lane's deviation from the others lasts: the first lag below 1/e."""
+def memory_bins(loads: Floats) -> int:
+    """Return how many bins a lane's deviation from the others is remembered, at most half of them.
+
+    That is the first lag at which its autocorrelation is below 0.15 of that at lag 1: what is gone after one
+    bin is noise (steps of prefill among steps of decode), and a few long requests are remembered longer than
+    the many short ones.
+    """
     deviation = loads - loads.mean(axis=0, keepdims=True)
     deviation = deviation - deviation.mean(axis=1, keepdims=True)
-    variance = float((deviation**2).sum())
-    if variance <= 0:
+    limit = max(1, int(loads.shape[1]) // 2)
+    products = [float((deviation[:, lag:] * deviation[:, :-lag]).mean()) for lag in range(1, limit)]
+    if not products or products[0] <= 0:
         return 1
-    limit = max(1, int(loads.shape[1]) // 4)
-    for lag in range(1, limit):
-        if float((deviation[:, lag:] * deviation[:, :-lag]).sum()) / variance < np.exp(-1):
+    for lag, product in enumerate(products, start=1):
+        if product < _FORGOTTEN * products[0]:
             return lag
     return limit
 
@@ -190,7 +195,7 @@ def find_held(loads: Floats, *, least_ratio: float, least_excess: float, p_value
     lanes, bins = loads.shape
     if lanes < 2:
         return []
-    blocks = min(_MOST_BLOCKS, bins // (_BLOCK_CORRELATIONS * correlation_bins(loads)))
+    blocks = min(_MOST_BLOCKS, bins // (2 * memory_bins(loads)))
     if blocks < _FEWEST_BLOCKS:
         return []
     edges = np.linspace(0, bins, blocks + 1).astype(int)

@@ -9,7 +9,7 @@ from lbtui.analysis.scan import (
     Excess,
     RandomDispatch,
     ShuffledLanes,
-    correlation_bins,
+    memory_bins,
     find_excess,
     find_held,
 )
@@ -148,14 +148,21 @@ def test_shuffles_keep_the_loads_of_each_bin() -> None:
 def test_what_lasts_as_long_as_the_run_proves_nothing() -> None:
     loads = np.ones((4, 60))
     loads[1] = np.linspace(1, 9, 60)
-    assert correlation_bins(loads) * 4 * 6 > 60
+    assert memory_bins(loads) * 2 * 6 > 60
     assert _held(loads) == []
 
 
-def test_correlation_lasts_as_long_as_stays() -> None:
-    assert correlation_bins(np.random.default_rng(8).normal(size=(4, 200))) == 1
-    assert 5 <= correlation_bins(_in_flight(np.random.default_rng(9), 4, 400, 5.0, 8.0)) <= 14
-    assert correlation_bins(np.ones((3, 50))) == 1
+def test_memory_lasts_as_long_as_stays() -> None:
+    assert memory_bins(np.random.default_rng(8).normal(size=(4, 400))) <= 2
+    # Exponential stays of 8 bins: exp(−lag / 8) < 0.15 from lag 16 on.
+    assert 9 <= memory_bins(_in_flight(np.random.default_rng(9), 8, 1600, 5.0, 8.0)) <= 24
+    assert memory_bins(np.ones((3, 50))) == 1
+
+
+def test_noise_that_is_gone_after_a_bin_hides_no_memory() -> None:
+    loads = _in_flight(np.random.default_rng(9), 8, 1600, 5.0, 8.0)
+    noise = np.random.default_rng(10).normal(0, 3, loads.shape)
+    assert memory_bins(loads + noise) >= 8
 
 
 def test_the_same_loads_give_the_same_answer() -> None:
