@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -27,19 +28,20 @@ def find_batch_skew(
 ) -> Iterator[Finding]:
     """Yield where a domain of one instance, compared with the others, carries too much.
 
-    Domains `held_back` (keys) by a small KV pool that admitted less than their share are no yardstick for
-    the others, as long as two others are left.
+    Either of two kinds of evidence, each at half the p-value. *Given*: more requests were sent to it than a
+    random dispatch would; requests are independent, so this is sharp even in short captures. *Held*: its
+    batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either way
+    the effect is judged on the batch size in that window.
 
-    Either of two kinds of evidence, each at half the p-value. *Given*: more requests began on it than a
-    random dispatch would give; requests are independent, so this is sharp even in short captures. *Held*:
-    its batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either
-    way the effect is judged on the batch size in that window.
+    Domains `held_back` (keys) by a small KV pool are no yardstick for the others, as long as two others are
+    left; only if as many requests are seen to come to them as to others do they count as sent to.
     """
     domains = _comparable(evidence, domains, held_back)
     binned = evidence.binned("batch_size", domains)
     if binned is None:
         return
-    for excess in _without_repeats([*_held(binned, limits), *_given(evidence, binned, limits)]):
+    free = [i for i, d in enumerate(domains) if d.key not in held_back]
+    for excess in _without_repeats([*_held(binned, free, limits), *_given(evidence, binned, limits)]):
         domain = domains[excess.lane]
         window = binned.window(excess.first, excess.last)
         yield Finding(
@@ -76,7 +78,7 @@ def find_batch_skew(
 
 
 def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection[str]) -> list[Domain]:
-    """Return the domains without those held back that admitted fewer requests than chance lets them."""
+    """Return the domains without those held back that were seen to get fewer requests than by chance."""
     binned = evidence.binned("batch_size", domains)
     if binned is None or not any(d.key in held_back for d in domains):
         return domains
@@ -90,17 +92,20 @@ def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection
     return kept if len(kept) > 1 else domains
 
 
-def _held(binned: Binned, limits: Thresholds) -> list[Excess]:
-    return find_held(
-        binned.loads,
+def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
+    """Return where a domain's batch stands out among the `free` ones."""
+    lanes = free if len(free) > 1 else list(range(len(binned.domains)))
+    found = find_held(
+        binned.loads[lanes],
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
         p_value=limits.p_value / 2,
     )
+    return [replace(e, lane=lanes[e.lane]) for e in found]
 
 
 def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Excess]:
-    """Return where more requests began on a domain, with the batch sizes of that window."""
+    """Return where more requests were sent to a domain, with the batch sizes of that window."""
     given = find_excess(
         dispatched(evidence, list(binned.domains), binned.edges),
         RandomDispatch(),

@@ -1,4 +1,4 @@
-"""How many requests were given to each DP domain, over time."""
+"""How many requests were sent to each DP domain, over time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,44 @@ _PAUSE = 3  # steps
 
 
 def dispatched(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floats:
-    """Return the requests that began on each domain in each bin, [domain, bin].
+    """Return the requests sent to each domain in each bin, [domain, bin].
 
-    A decode domain gets them by KV pulls; where these are not recorded, by each growth of its batch. Others
-    prefill each once. Chunked prefill repeats requests: if more are counted than the profile finished,
-    each counts for less.
+    These are the requests that began and those by which the domain's queue grew, where queues are recorded.
+    On a decode domain requests begin by KV pulls; where these are not recorded, by each growth of its batch.
+    Others prefill each request once. Chunked prefill repeats requests: if more are counted than the profile
+    finished, each counts for less.
     """
-    events = _pulls(evidence, domains)
-    if events is None:
-        events = _begun(evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains])))
+    pulls = _pulls(evidence, domains)
+    if pulls is not None:
+        return _counted(pulls, domains, edges)  # a pull comes before the queue
+    events = _begun(evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains])))
+    counts = _counted(events, domains, edges)
+    finished, total = evidence.frame("requests").height, float(events["requests"].sum())
+    if 0 < finished < total:
+        counts *= finished / total
+    sent = np.cumsum(counts, axis=1) + _queues(evidence, domains, edges)
+    # Counts and queue samples come at different times; what was sent never falls.
+    return np.diff(np.maximum.accumulate(sent, axis=1), axis=1, prepend=0.0)
+
+
+def _counted(events: pl.DataFrame, domains: list[Domain], edges: Micros) -> Floats:
     parts = {str(key[0]): part for key, part in events.partition_by("domain", as_dict=True).items()}
     counts = np.zeros((len(domains), len(edges) - 1))
     for row, domain in enumerate(domains):
         part = parts.get(domain.key, events.clear())
         times = part["start"].cast(pl.Int64).to_numpy()
         counts[row] = np.histogram(times, edges, weights=part["requests"].to_numpy())[0]
-    finished, total = evidence.frame("requests").height, float(events["requests"].sum())
-    return counts * (finished / total) if 0 < finished < total else counts
+    return counts
+
+
+def _queues(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floats:
+    """Return each domain's queue at the end of each bin less that at the first edge, 0 without readings."""
+    levels = np.zeros((len(domains), len(edges)))
+    for row, lane in enumerate(evidence.lanes("waiting", domains)):
+        if len(lane.starts):
+            at = np.searchsorted(lane.starts, edges, side="right") - 1
+            levels[row] = np.where(at >= 0, lane.values[np.maximum(at, 0)], 0.0)
+    return levels[:, 1:] - levels[:, :1]
 
 
 def _pulls(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame | None:

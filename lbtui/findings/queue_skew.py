@@ -114,11 +114,9 @@ def _sent_more(
 ) -> bool:
     """Tell whether more requests came to the domain than one in so many domains would get by chance.
 
-    What came is what began and by how much the queue grew. Exact binomial tail, times the domains and the
-    blocks among which the window was chosen.
+    Exact binomial tail, times the domains and the blocks among which the window was chosen.
     """
-    began = dispatched(evidence, list(binned.domains), binned.edges)[:, first:last].sum(axis=1)
-    came = np.rint(np.maximum(began + binned.loads[:, last - 1] - binned.loads[:, first], 0)).astype(int)
+    came = np.rint(dispatched(evidence, list(binned.domains), binned.edges)[:, first:last].sum(axis=1))
     domains = len(binned.domains)
     chance = binomial_tail(int(came[lane]), int(came.sum()), 1 / domains)
     return domains * _BLOCKS * chance <= limits.p_value

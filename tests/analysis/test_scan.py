@@ -9,9 +9,9 @@ from lbtui.analysis.scan import (
     Excess,
     RandomDispatch,
     ShuffledLanes,
-    memory_bins,
     find_excess,
     find_held,
+    memory_bins,
 )
 
 
