@@ -270,6 +270,27 @@ def test_ranks_uneven_in_every_layer_are_a_skew_without_a_hot_rank(tmp_path: Pat
     assert finding.id == "ep.skew"
 
 
+def test_the_hottest_experts_of_a_skew_follow_from_it(tmp_path: Path) -> None:
+    counts = _skewed(1, [layer % RANKS for layer in range(LAYERS)])
+    counts[7][4 * SLOTS + 2] = 9000  # six times the mean: the tail of a skew, as popular experts are
+    (skew,) = imbalances(_experts(tmp_path / "tail", [counts]))
+    assert (skew.id, [f.id for f in skew.consequences]) == ("ep.skew", ["ep.expert.hot"])
+    counts[7][4 * SLOTS + 2] = 20_000  # beyond any tail
+    found = imbalances(_experts(tmp_path / "beyond", [counts]))
+    assert {f.id for f in found} == {"ep.skew", "ep.expert.hot"}
+
+
+def test_a_rank_hot_beside_an_expert_that_is_elsewhere_is_its_own_finding(tmp_path: Path) -> None:
+    counts = _even_counts(1)
+    for layer in counts:
+        layer[4 * SLOTS + 2] = 7000
+        layer[2 * SLOTS : 3 * SLOTS] = [int(1.8 * n) for n in layer[2 * SLOTS : 3 * SLOTS]]
+    found = imbalances(_experts(tmp_path, [counts]))
+    assert {(f.id, f.subject["rank"]) for f in found} == {("ep.expert.hot", 4), ("ep.rank.hot", 2)}
+    expert = next(f for f in found if f.id == "ep.expert.hot")
+    assert ("ep.rank.hot", 4) in {(f.id, f.subject.get("rank")) for f in expert.consequences}
+
+
 def test_uneven_ranks_in_two_layers_are_no_skew(tmp_path: Path) -> None:
     counts = _even_counts(1)
     counts[3:5] = _skewed(1, [2] * LAYERS)[3:5]
