@@ -27,13 +27,16 @@ def _given(rng: np.random.Generator, lanes: int, bins: int, level: float) -> np.
     return rng.poisson(level, (lanes, bins)).astype(float)
 
 
-def _in_flight(rng: np.random.Generator, lanes: int, bins: int, level: float, stay: float) -> np.ndarray:
-    """Return numbers in flight of random arrivals that stay `stay` bins: M/G/∞, correlated in time."""
+def _in_flight(
+    rng: np.random.Generator, lanes: int, bins: int, level: float, stay: float, long_share: float = 0.0
+) -> np.ndarray:
+    """Return numbers in flight of random arrivals that stay `stay` bins, some 8 times as long: M/G/∞."""
     arrivals = rng.poisson(level / stay, (lanes, bins + 200))
     loads = np.zeros((lanes, bins + 400))
     for lane in range(lanes):
         for begin in np.repeat(np.arange(bins + 200), arrivals[lane]):
-            loads[lane, begin : begin + 1 + int(rng.exponential(stay))] += 1
+            longer = 8 if rng.random() < long_share else 1
+            loads[lane, begin : begin + 1 + int(rng.exponential(stay * longer))] += 1
     return loads[:, 200 : bins + 200]
 
 
@@ -89,6 +92,12 @@ def test_even_numbers_in_flight_are_found_as_seldom(lanes: int, stay: float) -> 
     runs = 60
     loads = [_in_flight(np.random.default_rng(seed), lanes, 120, 5.0, stay) for seed in range(runs)]
     # Blocks hardly depend on each other, but not quite: 0.6 expected at 0.01, up to 4 allowed.
+    assert sum(bool(_held(each)) for each in loads) <= 4
+
+
+def test_a_few_long_requests_make_even_loads_no_more_uneven() -> None:
+    runs = 60
+    loads = [_in_flight(np.random.default_rng(s), 6, 160, 5.0, 2.5, 0.05) for s in range(runs)]
     assert sum(bool(_held(each)) for each in loads) <= 4
 
 
