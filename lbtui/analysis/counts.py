@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 
+_NEGLIGIBLE = 1e-20
+
 
 def binomial_tail(successes: int, trials: int, probability: float) -> float:
     """Return P(X ≥ successes) for X ~ Binomial(trials, probability), by summing the exact terms."""
     if successes <= 0:
         return 1.0
     log_p, log_q = math.log(probability), math.log1p(-probability)
-    terms = (
-        math.lgamma(trials + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(trials - k + 1)
-        + k * log_p
-        + (trials - k) * log_q
-        for k in range(successes, trials + 1)
-    )
-    return min(1.0, math.fsum(math.exp(term) for term in terms))
+    terms: list[float] = []
+    for k in range(successes, trials + 1):
+        term = math.exp(
+            math.lgamma(trials + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(trials - k + 1)
+            + k * log_p
+            + (trials - k) * log_q
+        )
+        terms.append(term)
+        # Beyond the mode each term is smaller than the one before by more than it was.
+        if k > trials * probability and term <= terms[0] * _NEGLIGIBLE:
+            break
+    return min(1.0, math.fsum(terms))
 
 
 def share_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -31,8 +31,10 @@ class ExpertHeat:
     @property
     def mean_load(self) -> Floats:
         """Load of each rank [layer, rank], mean over all periods."""
-        mean: Floats = np.nanmean(np.stack(self.loads), axis=0)
-        return mean
+        loads = np.stack(self.loads)
+        known = np.isfinite(loads)
+        count = known.sum(axis=0)
+        return np.where(count > 0, np.where(known, loads, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
     @property
     def pars(self) -> Floats:

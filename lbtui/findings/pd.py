@@ -47,9 +47,10 @@ def _node_skew(evidence: Evidence, limits: Thresholds, table: NodeTable, role: s
             own = int(added[first:last, place].sum())
             if not total:
                 continue
-            ratio = own * len(columns) / total
+            if own * len(columns) / total < limits.pd_node_ratio:
+                continue
             p = min(1.0, looks * binomial_tail(own, total, 1 / len(columns)))
-            if ratio < limits.pd_node_ratio or p > limits.p_value:
+            if p > limits.p_value:
                 continue
             if best is None or p < best[0]:
                 best = (p, (first, last), own, total)
@@ -135,9 +136,12 @@ def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]
     if len(ranks) < 2:
         return
     for rank in ranks:
-        own, others = pulls.filter(pl.col("rank") == rank), pulls.filter(pl.col("rank") != rank)
+        own = pulls.filter(pl.col("rank") == rank)
+        if own.height < _FEWEST_PULLS:
+            continue
+        others = pulls.filter(pl.col("rank") != rank)
         middle = _median(others["duration"])
-        if own.height < _FEWEST_PULLS or middle <= 0:
+        if middle <= 0:
             continue
         mine = _median(own["duration"])
         per_token = _median(own["duration"] / own["tokens"]) / (

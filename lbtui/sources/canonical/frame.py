@@ -1,10 +1,15 @@
-"""What all loaders do last: give a frame its canonical columns and types."""
+"""What all loaders do last: give a frame its canonical columns and types, and lanes that can be."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from lbtui.profile import SCHEMAS, FrameName
+from lbtui.profile import SCHEMAS, FrameName, Note
+from lbtui.text import _
+
+# No cluster has as many DP domains, P/D nodes, ranks or layers. A file that tells of more is broken, and what
+# is computed lane by lane must not take minutes for it.
+MOST_LANES = 4096
 
 
 def canonical(frame: pl.DataFrame, name: FrameName) -> pl.DataFrame:
@@ -13,3 +18,21 @@ def canonical(frame: pl.DataFrame, name: FrameName) -> pl.DataFrame:
     A number too large for its type can only be a broken cell, and becomes null.
     """
     return frame.select(pl.col(c).cast(kind, strict=False) for c, kind in SCHEMAS[name].items())
+
+
+def possible_lanes(frame: pl.DataFrame, lane: str, file: str, header: str) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the rows of the first `MOST_LANES` different values of column `lane`, and a note on the others.
+
+    `header` is what the file calls the column.
+    """
+    lanes = frame[lane].n_unique()
+    if lanes <= MOST_LANES:
+        return frame, []
+    kept = frame.filter(
+        pl.col(lane).is_in(frame[lane].unique(maintain_order=True).head(MOST_LANES).implode())
+    )
+    text = _(
+        "It has {lanes} different {header}, more than any cluster; only the first {most} are shown, "
+        "{rows} rows are left out."
+    ).format(lanes=lanes, header=header, most=MOST_LANES, rows=frame.height - kept.height)
+    return kept, [Note(file, text, lost=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import SCHEMAS, Loaded, Note, Progress, Provenance, empty
+from lbtui.sources.canonical.frame import possible_lanes
 from lbtui.sources.store import Store
 from lbtui.text import _
 
@@ -16,11 +17,13 @@ def load_nodes(store: Store, progress: Progress) -> Loaded:
     raw, notes = store.table("coordinator", progress)
     if raw is not None:
         file = raw.provenance.file
-        single, duplicate_notes = merge_duplicates(raw.frame, file)
+        possible, lane_notes = possible_lanes(raw.frame, "address", file, "address")
+        single, duplicate_notes = merge_duplicates(possible, file)
         frame = rebuild_running(single)
         # One narrow column: only the number of rows counts, and request.csv may be long.
         requests, _unreadable = store.table("request", progress, ("input_tokens",))
         found = [
+            *lane_notes,
             *duplicate_notes,
             *_rebuilt_note(frame, file),
             *totals_notes(frame, file, None if requests is None else requests.frame.height),
@@ -30,8 +33,9 @@ def load_nodes(store: Store, progress: Progress) -> Loaded:
     if trace is None or trace.nodes.is_empty() or store.output.trace is None:
         return Loaded(empty("nodes"), notes=(*notes, *trace_notes))
     provenance = Provenance(store.output.trace.name, "trace", "5 s bins", trace.nodes.height)
-    found = totals_notes(trace.nodes, provenance.file, trace.requests.height)
-    return Loaded(trace.nodes, (provenance,), (*notes, *trace_notes, *found))
+    frame, lane_notes = possible_lanes(trace.nodes, "address", provenance.file, "addresses")
+    found = totals_notes(frame, provenance.file, trace.requests.height)
+    return Loaded(frame, (provenance,), (*notes, *trace_notes, *lane_notes, *found))
 
 
 def merge_duplicates(raw: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Note]]:

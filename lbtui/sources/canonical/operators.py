@@ -9,7 +9,7 @@ import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
 from lbtui.sources import cells, csv_file, database
-from lbtui.sources.canonical.frame import canonical
+from lbtui.sources.canonical.frame import MOST_LANES, canonical, possible_lanes
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
@@ -24,11 +24,15 @@ def load_layer_times(store: Store, progress: Progress) -> Loaded:
         if not pids:
             notes.append(Note(file, _("{file} has no column named by a pid.").format(file=file)))
             continue
+        shown = pids[:MOST_LANES]
+        if len(pids) > MOST_LANES or wide.height > MOST_LANES:
+            notes.append(_too_large_note(file, len(pids), wide.height))
+        wide = wide.head(MOST_LANES)
         times = (
             pl.DataFrame({"time": cells.number(wide[pid])}).with_columns(
                 layer=pl.int_range(pl.len()), process=pl.lit(int(pid), pl.Int64), column=pl.lit(column)
             )
-            for column, pid in enumerate(pids)
+            for column, pid in enumerate(shown)
         )
         frame = canonical(pl.concat(times), "layer_times")
         notes.append(_pid_order_note(file))
@@ -59,6 +63,14 @@ def _ep_balance(
             yield file, "sqlite", wide
 
 
+def _too_large_note(file: str, processes: int, layers: int) -> Note:
+    text = _(
+        "It has {processes} processes and {layers} layers, more than any model; only the first {most} of "
+        "each are shown."
+    )
+    return Note(file, text.format(processes=processes, layers=layers, most=MOST_LANES), lost=True)
+
+
 def _pid_order_note(file: str) -> Note:
     return Note(
         file,
@@ -71,6 +83,9 @@ def load_rank_intervals(store: Store, progress: Progress) -> Loaded:
     raw, notes = store.table("moe_analysis", progress)
     if raw is None:
         return Loaded(empty("rank_intervals"), notes=tuple(notes))
-    frame = canonical(raw.frame.sort("process").with_columns(column=pl.int_range(pl.len())), "rank_intervals")
+    possible, lane_notes = possible_lanes(
+        raw.frame.sort("process"), "process", raw.provenance.file, "Dataset"
+    )
+    frame = canonical(possible.with_columns(column=pl.int_range(pl.len())), "rank_intervals")
     note = _pid_order_note(raw.provenance.file)
-    return Loaded(frame, (raw.provenance,), (*notes, *raw.notes, note))
+    return Loaded(frame, (raw.provenance,), (*notes, *raw.notes, *lane_notes, note))

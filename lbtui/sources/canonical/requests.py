@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
-from lbtui.sources.canonical.frame import canonical
+from lbtui.sources.canonical.frame import canonical, possible_lanes
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
@@ -26,7 +28,10 @@ def load_transfers(store: Store, progress: Progress) -> Loaded:
     lengths = pl.col("sequence_lengths").str.extract_all(r"\d+").cast(pl.List(pl.Int64), strict=False)
     readable = lengths.list.len() == lengths.list.drop_nulls().list.len()
     tokens = pl.when(readable & (lengths.list.len() > 0)).then(lengths.list.sum()).alias("tokens")
-    return _load("pd_split_kvcache", "transfers", store, progress, [tokens])
+    loaded = _load("pd_split_kvcache", "transfers", store, progress, [tokens])
+    file = loaded.provenance[0].file if loaded.provenance else ""
+    frame, notes = possible_lanes(loaded.frame, "rank", file, "rank")
+    return replace(loaded, frame=frame, notes=(*loaded.notes, *notes))
 
 
 def load_speculation(store: Store, progress: Progress) -> Loaded:
