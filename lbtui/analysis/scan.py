@@ -3,8 +3,8 @@
 A scan statistic (Kulldorff 1997): over many windows and all lanes, the largest excess of a lane over its
 peers. How large that gets by chance is simulated, the search included, so that looking at many windows costs
 no false alarms. Numbers of requests given to lanes have no memory and are drawn anew (`RandomDispatch`);
-what has a memory is first averaged over blocks of time longer than that (`find_held`), whose lanes then
-are shuffled (`ShuffledLanes`).
+numbers in flight remember as long as requests stay (`RandomStays`); what else has a memory is first averaged
+over blocks of time longer than that (`find_held`), whose lanes then are shuffled (`ShuffledLanes`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from lbtui.analysis.imbalance import Floats
 
 _REPLICAS = 1999
 _AT_ONCE = 100  # replicas held in memory
-# A block lasts twice as long as deviations are remembered: with shorter ones even loads were found several
-# times as often as they should. With fewer than 6 blocks nothing can be told from chance.
 _FORGOTTEN = 0.15
-_FEWEST_BLOCKS, _MOST_BLOCKS = 6, 16
+# exp(−1.9) is 0.15: 1 / 1.9 of the memory would be the mean of exponential stays; longer is safer.
+_STAYS_REMEMBERED = 1.3
+# A block lasts three times as long as deviations are remembered: with shorter ones even loads were found up
+# to ten times as often as they should. With fewer than 6 blocks nothing can be told from chance.
+_BLOCK_MEMORIES = 3
+_FEWEST_BLOCKS, _MOST_BLOCKS = 6, 32
 _SEED = 20260101  # the same data give the same answer
 _LEAST_SPREAD = 0.25  # of a load; keeps an idle bin from weighing more than a busy one
 # Widths searched, of the bins; the ends of the best window are refined. The fewer, the sharper the test.
@@ -124,6 +127,43 @@ class ShuffledLanes:
         return shuffled
 
 
+@dataclass(frozen=True)
+class RandomStays(ShuffledLanes):
+    """Requests in flight if each was sent to a random lane and stayed for a random time; scored as above.
+
+    Random arrivals with independent stays are M/G/∞: numbers in flight are Poisson. Seen once a bin they
+    follow the integer autoregression N' = binomial(N, r) + Poisson(μ' − r μ) (Al-Osh & Alzaid 1987) with μ
+    the lanes' mean at that time and r = exp(−1 / stay), less where μ falls faster than that. Their
+    deviations from μ are then spread to the variance seen, which full batches and queues make larger.
+    """
+
+    stay_bins: float
+    dispersion: float  # variance / mean of a lane's deviations, at least 1
+
+    @classmethod
+    def like(cls, loads: Floats) -> RandomStays:
+        """Return the stays and the dispersion seen in `loads` [lane, bin], each lane about its own mean."""
+        deviation = loads - loads.mean(axis=0)
+        deviation = deviation - deviation.mean(axis=1, keepdims=True)
+        lanes = len(loads)
+        seen = float((deviation**2).mean()) / max(float(loads.mean()), _LEAST_SPREAD) * lanes / (lanes - 1)
+        return cls(memory_bins(loads) / _STAYS_REMEMBERED, max(seen, 1.0))
+
+    def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
+        """Return `count` simulated runs of the same total load."""
+        level = loads.mean(axis=0)
+        kept = float(np.exp(-1 / max(self.stay_bins, 1e-6)))
+        drawn = np.empty((count, *loads.shape))
+        now = rng.poisson(level[0], (count, len(loads)))
+        drawn[:, :, 0] = now
+        for i in range(1, len(level)):
+            r = min(kept, level[i] / level[i - 1]) if level[i - 1] > 0 else 0.0
+            now = rng.binomial(now, r) + rng.poisson(max(level[i] - r * level[i - 1], 0.0), now.shape)
+            drawn[:, :, i] = now
+        spread: Floats = np.maximum(level + np.sqrt(self.dispersion) * (drawn - level), 0.0)
+        return spread
+
+
 def _running_sums(values: Floats) -> Floats:
     sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
     np.cumsum(values, axis=-1, out=sums[..., 1:])
@@ -195,7 +235,7 @@ def find_held(loads: Floats, *, least_ratio: float, least_excess: float, p_value
     lanes, bins = loads.shape
     if lanes < 2:
         return []
-    blocks = min(_MOST_BLOCKS, bins // (2 * memory_bins(loads)))
+    blocks = min(_MOST_BLOCKS, bins // (_BLOCK_MEMORIES * memory_bins(loads)))
     if blocks < _FEWEST_BLOCKS:
         return []
     edges = np.linspace(0, bins, blocks + 1).astype(int)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.scan import Excess, RandomDispatch, find_excess, find_held
+from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding
@@ -30,8 +30,8 @@ def find_batch_skew(
 
     Either of two kinds of evidence, each at half the p-value. *Given*: more requests were sent to it than a
     random dispatch would; requests are independent, so this is sharp even in short captures. *Held*: its
-    batch stood out longer than shuffled blocks of time explain; this also sees longer requests. Either way
-    the effect is judged on the batch size in that window.
+    batch stood out by more than random dispatch and stays explain; this also sees longer requests. Either
+    way the effect is judged on the batch size in that window.
 
     Domains `held_back` (keys) by a small KV pool are no yardstick for the others, as long as two others are
     left; only if as many requests are seen to come to them as to others do they count as sent to.
@@ -95,8 +95,10 @@ def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection
 def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
     """Return where a domain's batch stands out among the `free` ones."""
     lanes = free if len(free) > 1 else list(range(len(binned.domains)))
-    found = find_held(
-        binned.loads[lanes],
+    loads = binned.loads[lanes]
+    found = find_excess(
+        loads,
+        RandomStays.like(loads),
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
         p_value=limits.p_value / 2,
