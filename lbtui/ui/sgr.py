@@ -116,7 +116,7 @@ def _on(ink: _Ink, background: _Hue) -> _Ink:
     return ink if ink.background == background else ink._replace(background=background)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _change(old: _Ink, new: _Ink) -> str:
     """Return the sequence that leads from one ink to another."""
     if old == new:
