@@ -98,7 +98,8 @@ def reading_lanes(
 
 
 def _parts(frame: pl.DataFrame, key: str, keys: Sequence[str]) -> list[tuple[str, pl.DataFrame]]:
-    parts = {str(k[0]): part for k, part in frame.partition_by(key, as_dict=True).items()}
+    own = frame.filter(pl.col(key).is_in(list(keys)))
+    parts = {str(k[0]): part for k, part in own.partition_by(key, as_dict=True).items()}
     return [(name, parts.get(name, frame.clear())) for name in keys]
 
 

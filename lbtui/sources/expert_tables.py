@@ -368,8 +368,8 @@ def heat_frames(tables: ExpertTables, instance: str) -> tuple[pl.DataFrame, pl.D
         placements.append(slot_map.select(list(SCHEMAS["placements"])))
     named = pl.lit(instance).alias("instance")
     return (
-        pl.concat([empty("expert_heat"), *heat]).with_columns(named),
-        pl.concat([empty("placements"), *placements]).with_columns(named),
+        pl.concat([empty("expert_heat"), *heat], rechunk=True).with_columns(named),
+        pl.concat([empty("placements"), *placements], rechunk=True).with_columns(named),
     )
 
 

@@ -50,7 +50,7 @@ def read_pictures(store: Store, notes: list[Note], progress: Progress) -> Loaded
             _("Expert heat is read back from pictures: each layer's shares are known, token counts are not."),
         )
     )
-    return Loaded(pl.concat(frames), tuple(provenance), tuple(notes))
+    return Loaded(pl.concat(frames, rechunk=True), tuple(provenance), tuple(notes))
 
 
 def _cells(heat: HeatMap, ranks: int | None, notes: list[Note]) -> pl.DataFrame:

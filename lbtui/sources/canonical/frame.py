@@ -7,9 +7,10 @@ import polars as pl
 from lbtui.profile import SCHEMAS, FrameName, Note
 from lbtui.text import _
 
-# No cluster has as many DP domains, P/D nodes, ranks or layers. A file that tells of more is broken, and what
-# is computed lane by lane must not take minutes for it.
+# No cluster has as many P/D nodes, ranks or layers, nor as many DP domains, with several metrics each. A file
+# that tells of more is broken, and what is computed lane by lane must not take minutes for it.
 MOST_LANES = 4096
+MOST_DOMAINS = 1024
 
 
 def canonical(frame: pl.DataFrame, name: FrameName) -> pl.DataFrame:

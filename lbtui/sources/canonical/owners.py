@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from lbtui.profile import Note, host_and_pid, instance_names
-from lbtui.sources.canonical.frame import MOST_LANES
+from lbtui.sources.canonical.frame import MOST_DOMAINS
 from lbtui.sources.canonical.same_batches import Runs, runs_by_process, same_batches, share_enclosed
 from lbtui.sources.store import Raw
 from lbtui.text import _, visible
@@ -164,12 +164,12 @@ class _Finder:
 
     def owners(self) -> Owners:
         self._name_domains()
-        shown = self.domains[:MOST_LANES]
-        if len(self.domains) > MOST_LANES:
+        shown = self.domains[:MOST_DOMAINS]
+        if len(self.domains) > MOST_DOMAINS:
             text = _(
                 "Its processes make {count} DP domains, more than any cluster has; only the first {most} are "
                 "shown."
-            ).format(count=len(self.domains), most=MOST_LANES)
+            ).format(count=len(self.domains), most=MOST_DOMAINS)
             self.notes.append(Note(self.file, text, lost=True))
         rows = [(m.prof_id, m.instance, m.host, d.dp_rank, d.key) for d in shown for m in d.members]
         frame = pl.DataFrame(rows, schema=_OWNER, orient="row").sort("prof_id")
