@@ -42,8 +42,8 @@ def lane(
 
     The higher the hotter; with `scarce`, for what one can run out of, the lower the hotter. `low` is drawn
     as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the accent,
-    reversed in the lane the cursor is in (`lit_row`). `marks` underlines columns. `lit` is the half-open
-    range of columns selected: the others lose their colour.
+    bold (reversed without colour) in the lane the cursor is in (`lit_row`). `marks` underlines columns.
+    `lit` is the half-open range of columns selected: the others lose their colour.
     """
     fractions = [fraction(value, low, high) for value in values]
     styles = [
@@ -67,8 +67,11 @@ def lane(
                 style + _UNDERLINE if marked else style for style, marked in zip(styles, marks, strict=True)
             ]
         if cursor is not None and 0 <= cursor < len(text):
-            line_styles[cursor] = palette.cursor(caps) if lit_row else palette.accent(caps)
-            if text[cursor] == " " and not lit_row:
+            # Reversed, a full bar would be a hole; without colour that is all there is.
+            reverse = lit_row and caps.colors == "none"
+            own = palette.cursor if reverse else palette.selected
+            line_styles[cursor] = (own if lit_row else palette.accent)(caps)
+            if text[cursor] == " " and not reverse:
                 text[cursor] = glyphs(caps).column
         rows.append(runs(text, line_styles))
     return rows

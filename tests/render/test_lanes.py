@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import bar, histogram, lane, sparkline
-from lbtui.render.palette import accent, cursor, dim
+from lbtui.render.palette import accent, cursor, dim, selected
 from lbtui.render.text import plain
 from tests.render.strategies import ansi, caps, check, limits, values
 
@@ -49,12 +49,18 @@ def test_zero_and_no_data_differ_in_ascii_too():
     assert plain(lane([0, None, 1], low=0, high=1, caps=ASCII)) == "_'@"
 
 
-def test_the_cursor_is_a_guide_and_reversed_in_its_own_lane():
+def test_the_cursor_is_a_guide_and_stands_out_in_its_own_lane():
     guide = lane([0, 0, 0], low=0, high=1, height=2, cursor=1, caps=UNICODE)
     assert plain(guide) == " │\n▁▁▁"
     assert guide[1][1].style == accent(UNICODE)
     own = lane([0, 0, 0], low=0, high=1, cursor=1, lit_row=True, caps=UNICODE)
-    assert own[0][1].style == cursor(UNICODE)
+    assert own[0][1].style == selected(UNICODE)
+    # Reversed, the full bar would be a hole in the lane.
+    (full,) = lane([0, 1, 0], low=0, high=1, cursor=1, lit_row=True, caps=UNICODE)
+    assert (full[1].text, bool(full[1].style.reverse)) == ("█", False)
+    (own,) = lane([0, 0, 0], low=0, high=1, cursor=1, lit_row=True, caps=ASCII)
+    assert own[1].style == cursor(ASCII)
+    assert own[1].style.reverse
 
 
 def test_marks_underline_and_what_is_not_lit_turns_grey():

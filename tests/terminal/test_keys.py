@@ -1,0 +1,57 @@
+"""Keys typed faster than pages open, and the one order of Escape."""
+
+import sys
+
+from tests.tools.person import Person
+from tests.tools.terminal import Terminal
+
+LBTUI = [sys.executable, "-m", "lbtui", "--demo"]
+
+
+def test_what_is_typed_right_after_the_question_reaches_it():
+    with Terminal(LBTUI, 120, 32) as terminal:
+        person = Person(terminal, 120, 32)
+        person.sees("DP batch")
+        person.press("5")
+        person.sees("241 requests")
+        # All at once, with letters that are keys of the pane and of the app.
+        person.press("/qzq12\r")
+        text = person.sees("0 of 241")
+        assert "filter qzq12" in text
+        assert terminal.wait(0.2) is None
+        person.press("\x1b")
+        person.sees(" 241 requests")
+        # Enter twice closes the question once.
+        person.press("/ttft>50\r\r")
+        person.sees("filter ttft>50")
+        person.press("q")
+        assert terminal.wait(10) == 0
+
+
+def test_escape_closes_what_is_open_then_goes_one_level_out():
+    with Terminal(LBTUI, 120, 32) as terminal:
+        person = Person(terminal, 120, 32)
+        person.sees("DP batch")
+        person.press("5")
+        person.sees("241 requests")
+        person.press("/ttft>50\r")
+        person.sees("filter ttft>50")
+        # Escape and a key at once would be Alt and that key: wait for what each does.
+        person.press("?")
+        person.sees("Requests: keys and quantities")
+        person.press("\x1b")
+        person.misses("keys and quantities")
+        assert "filter ttft>50" in person.text()
+        person.press("/")
+        person.sees("ttft>50", 5)
+        terminal.settle(0.2)
+        person.press("\x1b")
+        terminal.settle(0.5)
+        assert "filter ttft>50" in person.text()
+        person.press("\x1b")
+        person.misses("filter ttft>50")
+        assert "241 requests" in person.text()
+        person.press("\x1b")
+        person.sees("FINDINGS")
+        person.press("q")
+        assert terminal.wait(10) == 0

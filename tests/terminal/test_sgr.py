@@ -1,0 +1,105 @@
+"""What is sent must look as what was drawn: checked with an emulator that knows nothing of us."""
+
+import pyte
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.strip import Strip
+
+from lbtui.ui.exact_update import Shown
+from lbtui.ui.picture import changed_runs
+
+WIDTH = 24
+hues = st.none() | st.sampled_from([1, 4, 12, 53, 61, 226]).map(Color.from_ansi)
+styles = st.none() | st.builds(
+    Style, color=hues, bgcolor=hues, bold=st.booleans(), reverse=st.booleans(), underline=st.booleans()
+)
+texts = st.text("ab  ▀▄█中é", min_size=1, max_size=14) | st.integers(1, 24).map(" ".__mul__)
+segments = st.tuples(texts, styles).map(lambda parts: Segment(*parts))
+
+
+def strip_of(parts):
+    return Strip(Segment.adjust_line_length(parts, WIDTH, pad=True), WIDTH)
+
+
+strips = st.lists(segments, max_size=7).map(strip_of)
+
+
+def cells(screen):
+    """Return upper and lower colour of every cell, its character where it has one, and what underlines it."""
+    shown = []
+    for y in range(screen.lines):
+        for x in range(WIDTH):
+            cell = screen.buffer[y][x]
+            front, back = (cell.bg, cell.fg) if cell.reverse else (cell.fg, cell.bg)
+            if cell.reverse and front == back == "default":
+                front, back = "reversed", "reversed"
+            halves = {" ": (back, back), "█": (front, front), "▀": (front, back), "▄": (back, front)}
+            if cell.data in halves and not (cell.underscore or cell.reverse):
+                shown.append(halves[cell.data])
+            else:
+                shown.append((cell.data, front, back, cell.bold and cell.data != " ", cell.underscore))
+    return shown
+
+
+def by_textual(strip):
+    """Return the row as rich writes it, style by style with a reset behind each."""
+    return "".join(
+        f"{segment.style.render(segment.text)}" if segment.style else segment.text for segment in strip
+    )
+
+
+def emulated(*writes):
+    screen = pyte.Screen(WIDTH, 2)
+    screen.reset_mode(7 << 5)
+    stream = pyte.Stream(screen)
+    for text in writes:
+        stream.feed(text)
+    return cells(screen)
+
+
+@given(st.lists(strips, min_size=1, max_size=4))
+def test_after_any_updates_the_terminal_shows_the_last(rows):
+    shown = Shown("256")
+    size = Size(WIDTH, 2)
+    sent = [shown.changes([(0, 0, row)], size) for row in rows]
+    assert emulated(*sent) == emulated(by_textual(rows[-1]))
+    # Nothing is sent for what stands there already, and no colour is left behind.
+    assert shown.changes([(0, 0, rows[-1])], size) == ""
+    assert emulated(*sent, "\x1b[2;1Hx") == emulated(by_textual(rows[-1]), "\x1b[2;1Hx")
+
+
+@given(strips, strips, st.integers(0, WIDTH), st.integers(0, WIDTH))
+def test_a_part_of_a_row_changes_that_part_only(before, after, first, second):
+    first, second = sorted((first, second))
+    shown, size = Shown("256"), Size(WIDTH, 2)
+    start = shown.changes([(0, 0, before)], size)
+    part = after.crop(first, second)
+    piece = shown.changes([(first, 0, part)], size)
+    whole = Strip.join([before.crop(0, first), part, before.crop(second, WIDTH)])
+    assert emulated(start, piece) == emulated(by_textual(whole))
+
+
+@given(strips, strips)
+def test_changed_runs_hold_whole_characters_and_all_changes(before, after):
+    kept = after
+    for x, length in changed_runs(before, after):
+        assert length > 0
+        assert cell_len(after.crop(x, x + length).text) == length
+        kept = Strip.join([kept.crop(0, x), before.crop(x, x + length), kept.crop(x + length, WIDTH)])
+    assert kept.text == before.text
+
+
+def test_after_forgetting_everything_is_sent_again():
+    shown, size = Shown("none"), Size(WIDTH, 2)
+    row = strip_of([Segment("abc", Style(color="red"))])
+    first = shown.changes([(0, 0, row)], size)
+    assert "abc" in first
+    assert "31" not in first
+    shown.forget()
+    assert shown.changes([(0, 0, row)], size) == first
+    assert "abc" in shown.changes([(0, 0, row)], Size(WIDTH + 1, 2))
