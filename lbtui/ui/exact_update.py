@@ -44,18 +44,22 @@ class Shown:
             self._size = size
             self.forget()
         pen = Pen(self.colors, size.width)
+        rows: dict[int, Strip] = {}
         for x, y, strip in pieces:
             end = x + strip.cell_length
-            row = self._rows.get(y)
-            if row is None:
-                pen.write(x, y, strip)
-                # Of a row in part unknown only the known part could be compared.
-                if x == 0 and end == size.width:
-                    self._rows[y] = strip
+            row = rows.get(y, self._rows.get(y))
+            if row is not None:
+                rows[y] = Strip.join([row.crop(0, x), strip, row.crop(end, size.width)])
                 continue
-            for first, length in changed_runs(row.crop(x, end), strip):
-                pen.write(x + first, y, strip.crop(first, first + length))
-            self._rows[y] = Strip.join([row.crop(0, x), strip, row.crop(end, size.width)])
+            pen.write(x, y, strip)
+            # Of a row in part unknown only the known part could be compared.
+            if x == 0 and end == size.width:
+                self._rows[y] = strip
+        # Rows are compared as a whole: a piece may cut a wide character of which the other half goes, too.
+        for y, row in rows.items():
+            for x, length in changed_runs(self._rows[y], row):
+                pen.write(x, y, row.crop(x, x + length))
+        self._rows.update(rows)
         return pen.text()
 
 
