@@ -64,7 +64,7 @@ class Picture:
         """The subject's lane; the first where it is all of them."""
         return next((strip for strip in self.strips if strip.own), self.strips[0])
 
-    @property
+    @cached_property
     def high(self) -> float:
         """The largest value of all lanes."""
         return max((v for s in self.strips for v in s.values if v == v), default=1.0)

@@ -771,7 +771,7 @@ def _bomb(rng: random.Random, _raw: bytes) -> bytes:
         (
             lambda: png_bomb(2**31 - 1, 2**31 - 1, 0),
             lambda: png_bomb(30_000, 30_000, 50),
-            lambda: png_bomb(8_000, 7_999, 400),
+            lambda: png_bomb(8_000, 3_999, 400),
             lambda: png_bomb(1, 60_000_000, 10),
         )
     )()
@@ -1142,7 +1142,7 @@ def _pictures(folder: Path) -> None:
 
 def _bombs(folder: Path) -> None:
     for number, raw in enumerate(
-        (png_bomb(8_000, 7_999, 7_999), png_bomb(64_000_000, 1, 1), png_bomb(2**31, 1, 0))
+        (png_bomb(8_000, 3_999, 3_999), png_bomb(32_000_000, 1, 1), png_bomb(2**31, 1, 0))
     ):
         (folder / f"h_eplb_{number}_summed_hot_map_by_rank.png").write_bytes(raw)
 

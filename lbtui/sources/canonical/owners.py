@@ -164,14 +164,17 @@ class _Finder:
 
     def owners(self) -> Owners:
         self._name_domains()
-        shown = self.domains[:MOST_DOMAINS]
         if len(self.domains) > MOST_DOMAINS:
             text = _(
                 "Its processes make {count} DP domains, more than any cluster has; only the first {most} are "
                 "shown."
             ).format(count=len(self.domains), most=MOST_DOMAINS)
             self.notes.append(Note(self.file, text, lost=True))
-        rows = [(m.prof_id, m.instance, m.host, d.dp_rank, d.key) for d in shown for m in d.members]
+        rows = [
+            (m.prof_id, m.instance, m.host, d.dp_rank, d.key if number < MOST_DOMAINS else None)
+            for number, d in enumerate(self.domains)
+            for m in d.members
+        ]
         frame = pl.DataFrame(rows, schema=_OWNER, orient="row").sort("prof_id")
         nameless = frame.filter(pl.col("dp_rank").is_null())["host"].unique().sort().to_list()
         if nameless:

@@ -14,8 +14,8 @@ from PIL import Image
 from lbtui.profile import Unreadable
 from lbtui.text import _, visible
 
-# The widest map upstream draws has 25,600 columns of pixels; 2,500 rows of them are 200 layers.
-MAX_PIXELS = 64_000_000
+# The widest map upstream draws has 25,600 columns of pixels; 1,250 rows of them are 100 layers.
+MAX_PIXELS = 32_000_000
 # Flat cells compress well: a drawn map of 58 × 640 has 0.4 MB.
 MAX_BYTES = 100_000_000
 
