@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help=_("depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)"),
     )
-    screen.add_argument("--ascii", action="store_true", help=_("draw in ASCII only"))
+    screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
     parser.add_argument("--version", action="version", version=f"lbtui {__version__}")
     return parser
@@ -177,7 +177,7 @@ def _report(
     from lbtui.findings.diagnosis import diagnose
     from lbtui.report import as_json, as_markdown, as_text
 
-    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    ascii_only = options.ascii or "utf" not in (sys.stdout.encoding or "").lower()
     known = overview(profile)
     diagnosis = diagnose(profile, known.window, thresholds)
     if options.json:
