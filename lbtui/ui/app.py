@@ -61,7 +61,8 @@ class LbtuiApp(App[int]):
     CSS_PATH = "lbtui.tcss"
     TITLE = "lbtui"
     ENABLE_COMMAND_PALETTE = True
-    # Text is selected by the terminal (Shift and drag). Textual's way fails on a click into a page that closes.
+    # Text is selected by the terminal (Shift and drag): Textual's way fails on a click into a page that
+    # closes.
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"pane('{key}')", title, show=False) for key, title in TABS),
