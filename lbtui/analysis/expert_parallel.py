@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.imbalance import Floats, known_mean, par
 
 View: TypeAlias = Literal["rank", "expert", "model_expert"]
 
@@ -151,14 +151,14 @@ def multiples_of_mean(matrix: HeatMatrix, left_out: frozenset[int] = frozenset()
     if matrix.shares is None:
         return None
     kept = [column for column in range(matrix.shape[1]) if column not in left_out]
-    means = _mean(matrix.shares[:, kept], axis=1)[:, None]
+    means = known_mean(matrix.shares[:, kept], axis=1)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(means > 0, matrix.shares / means, np.nan)
 
 
 def column_means(values: Floats) -> Floats:
     """Return the mean of each column over the layers that hold data; NaN where none does."""
-    return _mean(values, axis=0)
+    return known_mean(values, axis=0)
 
 
 def heat_scale(values: Sequence[Floats], least_high: float = 0.0) -> HeatScale:
@@ -206,7 +206,7 @@ def shared_experts(slots: HeatMatrix | None, model: HeatMatrix | None) -> frozen
 
 def outstanding_column(maps: Sequence[Floats]) -> int:
     """Return the column of the largest mean over layers and maps (periods) of the same shape."""
-    means = _mean(np.concatenate(maps, axis=0), axis=0)
+    means = known_mean(np.concatenate(maps, axis=0), axis=0)
     return int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
 
 
@@ -217,14 +217,6 @@ def hottest_cells(values: Floats, left_out: frozenset[int] = frozenset()) -> lis
     order = np.argsort(-np.nan_to_num(kept, nan=-np.inf), axis=None, kind="stable")
     layers, columns = np.unravel_index(order[: int(np.isfinite(kept).sum())], kept.shape)
     return list(zip(layers.tolist(), columns.tolist(), strict=True))
-
-
-def _mean(values: Floats, axis: int) -> Floats:
-    """Return the mean of what is known along `axis`; NaN, without a warning, where nothing is."""
-    known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def layer_time_matrix(layer_times: pl.DataFrame) -> tuple[Floats, list[int]]:

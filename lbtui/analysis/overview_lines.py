@@ -18,7 +18,7 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
-from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, idle_as_zero, lanes_par
 from lbtui.analysis.latency import percentiles
 from lbtui.analysis.overview_model import Dimension, Figure, Line, Place
@@ -155,8 +155,8 @@ class _InstancePart:
             self.instant = int(edges[peak] + edges[peak + 1]) // 2
             own = loads[place.lane, place.first : place.last]
             peers = np.delete(loads, place.lane, axis=0)[:, place.first : place.last]
-            self.own = float(np.nanmean(own))
-            self.peers = float(np.nanmean(peers)) if (~np.isnan(peers)).any() else math.nan
+            self.own = float(known_mean(own))
+            self.peers = float(known_mean(peers)) if (~np.isnan(peers)).any() else math.nan
         self.figure = Figure(
             dimension,
             chosen.key,
@@ -325,7 +325,7 @@ def _expert_line(
         return _absent("ep.rank_load", "ep", name, why)
     pars = {period: par(by_rank, axis=1) for period, by_rank in loads.items()}
     everything = np.concatenate(list(pars.values()))
-    mean = float(np.nanmean(everything))
+    mean = float(known_mean(everything))
     period = max(pars, key=lambda p: float(np.nanmax(pars[p])))
     layer = int(np.nanargmax(pars[period]))
     rank = int(np.nanargmax(loads[period][layer]))
@@ -333,8 +333,8 @@ def _expert_line(
     place = Place(instance=instance, period=period, layer=layer, rank=rank)
     # Over periods of the same shape; a period with other ranks cannot be averaged in.
     shape = next(iter(loads.values())).shape
-    relative = [by_rank / np.nanmean(by_rank, axis=1, keepdims=True) for by_rank in loads.values()]
-    ranks = np.nanmean(np.concatenate([r for r in relative if r.shape[1] == shape[1]]), axis=0)
+    relative = [by_rank / known_mean(by_rank, axis=1, keepdims=True) for by_rank in loads.values()]
+    ranks = known_mean(np.concatenate([r for r in relative if r.shape[1] == shape[1]]), axis=0)
     hottest = int(np.nanargmax(ranks))
     worst_text = _("layer {layer}: {par:.2f} on rank {rank}").format(layer=layer, par=peak, rank=rank)
     details = [
@@ -346,7 +346,7 @@ def _expert_line(
         ),
         *(
             _("period {period}: PAR {mean:.2f} on average over {layers} layers, at worst {worst:.2f}").format(
-                period=p, mean=float(np.nanmean(v)), layers=len(v), worst=float(np.nanmax(v))
+                period=p, mean=float(known_mean(v)), layers=len(v), worst=float(np.nanmax(v))
             )
             for p, v in sorted(pars.items())
         ),
@@ -372,7 +372,7 @@ def _expert_line(
                     "rank_load",
                     "mean_layer_par",
                     "max/mean",
-                    float(np.nanmean(v)),
+                    float(known_mean(v)),
                     Place(instance=instance, period=p),
                 )
                 for p, v in sorted(pars.items())

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lbtui.analysis.expert_parallel import HeatMatrix, shared_experts
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
@@ -79,7 +79,7 @@ def _groups(limits: Thresholds, heat: ExpertHeat) -> Iterator[tuple[list[_Hot], 
 
 def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatrix) -> Iterator[_Hot]:
     assert slots.shares is not None
-    mean = np.nanmean(slots.shares, axis=1, keepdims=True)
+    mean = known_mean(slots.shares, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = slots.shares / mean
     lifts = (slots.shares - mean) * len(set(slots.ranks))
@@ -159,7 +159,7 @@ def _last_is_shared(slots: HeatMatrix, last: npt.NDArray[np.bool_]) -> bool:
         return False
     error = 2 * _MAP_ERROR * float(np.nanmax(shares)) if slots.tokens is None else 1e-9
     spreads = [float(np.nanmax(np.ptp(shares[:, place], axis=1))) for place in (last, np.roll(last, 1))]
-    above = np.nanmedian(shares[:, last] / np.nanmean(shares, axis=1, keepdims=True), axis=0)
+    above = np.nanmedian(shares[:, last] / known_mean(shares, axis=1, keepdims=True), axis=0)
     return spreads[0] <= error < spreads[1] or bool((above >= _FAR_ABOVE).all())
 
 

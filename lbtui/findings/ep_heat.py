@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.expert_parallel import HeatMatrix, heat_maps, heat_matrix, layer_time_matrix, rank_loads
-from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.findings.evidence import Evidence
 
 
@@ -31,10 +31,7 @@ class ExpertHeat:
     @property
     def mean_load(self) -> Floats:
         """Load of each rank [layer, rank], mean over all periods."""
-        loads = np.stack(self.loads)
-        known = np.isfinite(loads)
-        count = known.sum(axis=0)
-        return np.where(count > 0, np.where(known, loads, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+        return known_mean(np.stack(self.loads), axis=0)
 
     @property
     def pars(self) -> Floats:
@@ -105,4 +102,4 @@ def waiting_for(load: Floats, rank: int, excess: Floats) -> float:
     without = load.copy()
     without[:, rank] -= excess
     gain = (1 - 1 / par(load, axis=1)) - (1 - 1 / par(without, axis=1))
-    return max(float(np.nanmean(gain)), 0.0)
+    return max(float(known_mean(gain)), 0.0)

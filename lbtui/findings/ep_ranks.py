@@ -9,7 +9,7 @@ import numpy as np
 
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.expert_parallel import layer_time_matrix
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
@@ -125,13 +125,13 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
     Chance plays no part: a layer's counts are of thousands of tokens, and the mean is over all layers.
     """
     pars = heat.pars
-    means = np.nanmean(pars, axis=1)
+    means = known_mean(pars, axis=1)
     place = int(np.nanargmax(means))
     mean = float(means[place])
     if not mean >= limits.ep_par_mild:
         return
     layer = int(np.nanargmax(pars[place]))
-    waste = float(np.nanmean(1 - 1 / pars[place]))
+    waste = float(known_mean(1 - 1 / pars[place]))
     several = len(heat.periods) > 1
     yield Finding(
         id="ep.skew",
@@ -182,15 +182,15 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
     if len(heat.periods) < 2:
         return
     pars = heat.pars
-    later = np.nanmean(pars[1:], axis=0)
+    later = known_mean(pars[1:], axis=0)
     gains = (pars[0] - later)[np.isfinite(pars[0] - later)]
     if len(gains) < 2:
         return
-    before, after = float(np.nanmean(pars[0])), float(np.nanmean(later))
+    before, after = float(known_mean(pars[0])), float(known_mean(later))
     most = float(gains.mean() + 2 * gains.std(ddof=1) / np.sqrt(len(gains)))
     if after < limits.ep_par_mild or most > limits.eplb_gain * before:
         return
-    waste = float(np.nanmean(1 - 1 / later))
+    waste = float(known_mean(1 - 1 / later))
     yield Finding(
         id="ep.eplb.ineffective",
         dimension="ep",
@@ -216,7 +216,7 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         ),
         evidence=_("{file}: PAR per period {pars}").format(
             file=evidence.file("expert_heat"),
-            pars=", ".join(f"{m:.2f}" for m in np.nanmean(pars, axis=1)),
+            pars=", ".join(f"{m:.2f}" for m in known_mean(pars, axis=1)),
         ),
         excess=after / limits.ep_par_mild,
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.expert_parallel import layer_time_matrix
+from lbtui.analysis.imbalance import known_mean
 from lbtui.findings.ep_heat import ExpertHeat
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
@@ -37,8 +38,8 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
         return
     relative = matrix[:layers] / np.nanmedian(matrix[:layers], axis=1, keepdims=True)
     for rank in range(ranks):
-        ratio = float(np.nanmean(relative[:, rank]))
-        own_load = float(np.nanmean(load[:layers, rank]))
+        ratio = float(known_mean(relative[:, rank]))
+        own_load = float(known_mean(load[:layers, rank]))
         slow = int((relative[:, rank] > (1 + limits.ep_slow_ratio) / 2).sum())
         p = min(1.0, ranks * binomial_tail(slow, layers, 0.5))
         if ratio < limits.ep_slow_ratio or own_load > _NO_MORE_LOAD or p > limits.p_value:

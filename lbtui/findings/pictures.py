@@ -12,7 +12,7 @@ import polars as pl
 
 from lbtui.analysis.data_parallel import Metric, MetricKey, metric
 from lbtui.analysis.expert_parallel import layer_time_matrix
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_lanes, held_share
 from lbtui.analysis.prefill_decode import node_table, transfer_spreads
 from lbtui.findings.ep_heat import ExpertHeat, expert_heats
@@ -217,12 +217,12 @@ class Pictures:
         if finding.id == "ep.expert.hot":
             return _hot_expert(finding, heat)
         if finding.id == "ep.rank.hot":
-            return _one(load, _("a rank"), np.nanmean(heat.mean_load, axis=0), _int(finding, "rank"))
+            return _one(load, _("a rank"), known_mean(heat.mean_load, axis=0), _int(finding, "rank"))
         if finding.id == "ep.skew":
-            pars = np.nanmean(heat.pars, axis=0)
+            pars = known_mean(heat.pars, axis=0)
             return _one(_("PAR over ranks"), _("a layer"), pars, _int(finding, "layer"))
         if finding.id == "ep.eplb.ineffective":
-            return _one(_("mean PAR over ranks"), _("an EPLB period"), np.nanmean(heat.pars, axis=1))
+            return _one(_("mean PAR over ranks"), _("an EPLB period"), known_mean(heat.pars, axis=1))
         return None
 
 
@@ -271,7 +271,7 @@ def _hot_expert(finding: Finding, heat: ExpertHeat) -> Picture | None:
         return None
     if shown.shares is None:
         return None
-    multiples = shown.shares / np.nanmean(shown.shares, axis=1, keepdims=True)
+    multiples = shown.shares / known_mean(shown.shares, axis=1, keepdims=True)
     loads = np.where(own, multiples, -np.inf)
     if layer is not None:
         at = int(np.argmax(loads[layer])) if own[layer].any() else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbtui.analysis.counts import share_interval
+from lbtui.analysis.imbalance import known_mean
 from lbtui.analysis.lanes import lanes_par
 from lbtui.analysis.prefill_decode import node_shares, node_table
 from lbtui.findings.ep_heat import expert_heats
@@ -100,7 +101,7 @@ def _nodes(evidence: Evidence) -> Iterator[Figure]:
 def _experts(evidence: Evidence, limit: float) -> Iterator[Figure]:
     """Yield the mean over layers and periods of PAR over ranks, with the worst layer's."""
     for heat in expert_heats(evidence):
-        mean, worst = float(np.nanmean(heat.pars)), float(np.nanmax(heat.pars))
+        mean, worst = float(known_mean(heat.pars)), float(np.nanmax(heat.pars))
         what = _("GroupedMatmul time") if heat.by_time else _("expert load")
         yield Figure(
             "ep",

@@ -192,7 +192,10 @@ def command(arguments: list[str], encoding: str) -> tuple[int, str, str]:
     """Run the command here with these streams; return its exit code, its output and its complaints."""
     from lbtui.cli import main
 
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="") for _stream in range(2))
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=errors, newline="")
+        for errors in ("strict", "backslashreplace")
+    )
     with redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
         warnings.simplefilter("error")
         code = main(arguments)

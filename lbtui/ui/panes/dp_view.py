@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
+from lbtui.analysis.imbalance import known_mean
 from lbtui.profile import FrameName, format_time
 from lbtui.profile.collect import COLLECT
 from lbtui.render import palette
@@ -176,7 +177,7 @@ def _column_words(measured: Measured, view: Scene, state: DpState, index: int) -
     )
     peers = view.mean[measured.lanes_of(measured.domains[index].instance), column]
     words = text.format(metric=metric.label, mean=number(mean), worst=number(worst))
-    return [words + ", " + _("mean of the lanes {mean}").format(mean=number(float(np.nanmean(peers))))]
+    return [words + ", " + _("mean of the lanes {mean}").format(mean=number(float(known_mean(peers))))]
 
 
 def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: str) -> list[str]:
