@@ -17,7 +17,7 @@ from lbtui.text import _
 from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry, State, entries
 from lbtui.ui.panes.overview_findings import finding_rows
 from lbtui.ui.panes.overview_rows import Placed, heading, lane_columns, line_rows, list_rows
-from lbtui.ui.panes.overview_words import explanation_rows, paragraphs
+from lbtui.ui.panes.overview_words import TWO_COLUMNS, explanation_rows, paragraphs
 from lbtui.ui.selection import Selection
 
 
@@ -30,8 +30,9 @@ class _Plan:
     rest: int  # 0: no heading of the lines either
 
 
-def _plan(found: int, height: int) -> _Plan:
-    explanation = 0 if height < 9 else max(2, min(14, height * 3 // 10))
+def _plan(found: int, width: int, height: int) -> _Plan:
+    most = 9 if width >= TWO_COLUMNS else 14
+    explanation = 0 if height < 9 else max(2, min(most, height * 3 // 10))
     findings = min(max(found, 1), max(height - 1, 0), max(3, height // 3))
     rest = height - 1 - findings - (explanation + 1 if explanation else 0) - 1
     return _Plan(findings, explanation, max(rest, 0))
@@ -71,7 +72,7 @@ def _placed(
     known, everything = contents.known, entries(contents)
     at = min(state.entry, len(everything) - 1)
     found = sum(e.kind in FOUND for e in everything)
-    plan = _plan(found, height)
+    plan = _plan(found, width, height)
     placed: list[Placed] = [(_head_row(contents, width, caps, progress), None)]
     placed += finding_rows(contents, everything, at, width, plan.findings, caps)
     if plan.explanation:

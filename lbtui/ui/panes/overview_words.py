@@ -32,7 +32,7 @@ from lbtui.ui.selection import Selection
 Role: TypeAlias = Literal["title", "text", "aside", "critical", "warning", "info"]
 
 # From this width the explanation runs in two columns.
-_TWO_COLUMNS = 150
+TWO_COLUMNS = 150
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,25 @@ def explanation_rows(said: Sequence[Paragraph], width: int, height: int, caps: C
     """Return the paragraphs in `height` rows; where not all have room, the last row says how to see them."""
     if height < 1:
         return []
-    if width < _TWO_COLUMNS:
+    if width < TWO_COLUMNS:
         return _cut(_laid_out(said, width, caps), height, width, caps)
     left = (width - 3) // 2
-    rows = _laid_out(said, left, caps)
-    halves = [rows[:height], _cut(rows[height:], height, width - left - 3, caps)]
-    first = halves[0] + [blank(left)] * (height - len(halves[0]))
-    return [row(a, blank(3), b, width=width) for a, b in zip(first, halves[1], strict=True)]
+    right = width - left - 3
+    first, second = _halves(said, left, caps)
+    columns = (
+        _cut(_laid_out(first, left, caps), height, left, caps),
+        _cut(_laid_out(second, right, caps), height, right, caps),
+    )
+    return [row(a, blank(3), b, width=width) for a, b in zip(*columns, strict=True)]
+
+
+def _halves(
+    said: Sequence[Paragraph], width: int, caps: Capabilities
+) -> tuple[Sequence[Paragraph], Sequence[Paragraph]]:
+    """Return the paragraphs in two parts, the first no lower than the second, neither split inside one."""
+    heights = [len(_laid_out([paragraph], width, caps)) for paragraph in said]
+    count = next((i for i in range(len(said) + 1) if sum(heights[:i]) >= sum(heights[i:])), len(said))
+    return said[:count], said[count:]
 
 
 def _cut(rows: list[Row], height: int, width: int, caps: Capabilities) -> list[Row]:
