@@ -43,6 +43,14 @@ class TerminalDriver(LinuxDriver):
         for number in _ENDING:
             loop.add_signal_handler(number, self._end, number)
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        # COLUMNS and LINES, left in the environment by a program before, would hold whatever the size is.
+        try:
+            size = os.get_terminal_size(self._output)
+        except OSError:
+            return super()._get_terminal_size()
+        return (size.columns, size.lines) if size.columns and size.lines else super()._get_terminal_size()
+
     # Ending
 
     def _end(self, number: signal.Signals) -> None:

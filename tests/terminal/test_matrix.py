@@ -158,3 +158,13 @@ def test_without_the_mouse_it_is_left_alone():
         person.press("q")
         assert terminal.wait(5) == 0
         assert not re.search(rb"\x1b\[\?10(00|02|03|06|15|16)[hl]", terminal.output)
+
+
+def test_the_size_is_the_terminals_whatever_the_environment_was_left_with():
+    environment = {"COLUMNS": "80", "LINES": "24"}
+    with Terminal([sys.executable, "-m", "lbtui", "--demo"], 120, 40, environment) as terminal:
+        person = Person(terminal, 120, 40)
+        person.awaits(lambda text: "q quit" in text.splitlines()[-1], "the keys in line 40")
+        terminal.resize(100, 30)
+        person.screen.resize(30, 100)
+        person.awaits(lambda text: "q quit" in text.splitlines()[-1], "the keys in line 30")
