@@ -4,8 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no failure: times are measured by the benches, never asserted. The inputs are the same in every
-# run, so that a commit is green or red for its own sake; HYPOTHESIS_PROFILE=explore looks further.
+# A busy machine is no failure: times are measured by the benches, never asserted. The inputs are the same in
+# every run, so that a commit is green or red for its own sake; HYPOTHESIS_PROFILE=explore looks further.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", UNTIMED, derandomize=True)
 settings.register_profile("explore", UNTIMED, max_examples=500)
