@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lbtui.findings.model import Finding
 from lbtui.findings.pictures import Drawn, drawn
-from lbtui.findings.run import evidence_of, find_all
+from lbtui.findings.run import evidence_of, find_in
 from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.thresholds import Thresholds
 from lbtui.findings.words import is_even
@@ -39,8 +39,7 @@ def diagnose(
 ) -> Diagnosis:
     """Return the findings of `find_all` with their lanes; `window` is the profile's, µs since 1970 (UTC)."""
     limits = thresholds or Thresholds()
-    findings = find_all(profile, limits, progress)
-    support = (
-        supporting_figures(evidence_of(profile, progress), limits.ep_par_mild) if is_even(findings) else ()
-    )
-    return Diagnosis(drawn(profile, window, findings), support)
+    evidence = evidence_of(profile, progress)
+    findings = find_in(evidence, limits)
+    support = supporting_figures(evidence, limits.ep_par_mild) if is_even(findings) else ()
+    return Diagnosis(drawn(evidence, window, findings), support)

@@ -18,8 +18,7 @@ from lbtui.analysis.prefill_decode import node_table, transfer_spreads
 from lbtui.findings.ep_heat import ExpertHeat, expert_heats
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
-from lbtui.findings.run import evidence_of
-from lbtui.profile import Domain, Profile
+from lbtui.profile import Domain
 from lbtui.text import _
 
 BINS = 120  # of a lane over time; drawing takes the largest of what a column covers
@@ -78,9 +77,11 @@ class Drawn:
     picture: Picture | None
 
 
-def drawn(profile: Profile, window: tuple[int, int] | None, findings: Sequence[Finding]) -> tuple[Drawn, ...]:
+def drawn(
+    evidence: Evidence, window: tuple[int, int] | None, findings: Sequence[Finding]
+) -> tuple[Drawn, ...]:
     """Return the findings with their pictures; `window` is the profile's, µs since 1970 (UTC)."""
-    pictures = Pictures(profile, window)
+    pictures = Pictures(evidence, window)
     return tuple(Drawn(finding, pictures.of(finding)) for finding in findings)
 
 
@@ -96,15 +97,11 @@ def metric_of(finding: Finding) -> MetricKey | None:
 
 
 class Pictures:
-    """Draws the evidence of one profile's findings; reads frames that `find_all` has loaded already."""
+    """Draws one profile's findings from the evidence in which they were found."""
 
-    def __init__(self, profile: Profile, window: tuple[int, int] | None) -> None:
-        self._profile = profile
+    def __init__(self, evidence: Evidence, window: tuple[int, int] | None) -> None:
+        self._evidence = evidence
         self._window = window
-
-    @cached_property
-    def _evidence(self) -> Evidence:
-        return evidence_of(self._profile)
 
     @cached_property
     def _heats(self) -> dict[str, ExpertHeat]:
@@ -151,7 +148,7 @@ class Pictures:
 
     def _cards(self, finding: Finding) -> list[Strip]:
         assert self._window is not None
-        steps = self._profile.load("steps").frame.filter(
+        steps = self._evidence.frame("steps").filter(
             pl.col("instance") == finding.subject["instance"], pl.col("dp_rank") == finding.subject["dp_rank"]
         )
         cards = steps["prof_id"].unique().sort().to_list()
@@ -177,7 +174,7 @@ class Pictures:
     # P/D
 
     def _nodes(self, finding: Finding) -> Picture | None:
-        table = node_table(self._profile.load("nodes").frame)
+        table = node_table(self._evidence.frame("nodes"))
         added = table.counts["added"]
         strips = tuple(
             Strip(
@@ -193,7 +190,7 @@ class Pictures:
         return Picture(_("requests added"), column, strips, span)
 
     def _pulls(self, finding: Finding) -> Picture | None:
-        pulls = self._profile.load("transfers").frame.drop_nulls(["rank", "duration"])
+        pulls = self._evidence.frame("transfers").drop_nulls(["rank", "duration"])
         spreads = transfer_spreads(pulls)
         ranks = pulls["rank"].unique().sort().to_list()
         medians = np.array([spread.p50 for spread in spreads])
@@ -206,7 +203,7 @@ class Pictures:
     def _experts(self, finding: Finding) -> Picture | None:
         heat = self._heats.get(str(finding.subject.get("instance", "")))
         if finding.id == "ep.rank.slow":
-            times, _pids = layer_time_matrix(self._profile.load("layer_times").frame)
+            times, _pids = layer_time_matrix(self._evidence.frame("layer_times"))
             total = np.nansum(times, axis=0)
             return _one(
                 _("GroupedMatmul time, ms"), _("a process, in pid order"), total, _int(finding, "rank")

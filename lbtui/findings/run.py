@@ -11,7 +11,7 @@ from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import SCHEMAS, Profile, Progress
+from lbtui.profile import SCHEMAS, Cancelled, FrameName, Loaded, Profile, Progress, empty
 
 
 def find_all(
@@ -21,8 +21,11 @@ def find_all(
 
     Loads every frame. Raises `Cancelled` when `progress` does.
     """
-    limits = thresholds or Thresholds()
-    evidence = evidence_of(profile, progress)
+    return find_in(evidence_of(profile, progress), thresholds or Thresholds())
+
+
+def find_in(evidence: Evidence, limits: Thresholds) -> tuple[Finding, ...]:
+    """Return what `find_all` does, from evidence that is used for more."""
     kv = list(find_kv(evidence, limits))
     imbalances = [
         *find_dp(evidence, limits, kv),
@@ -38,6 +41,15 @@ def find_all(
 
 def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
-    frames = {name: profile.load(name, progress) for name in SCHEMAS}
+    frames = {name: _loaded(profile, name, progress) for name in SCHEMAS}
     notes = tuple(note for loaded in frames.values() for note in loaded.notes)
     return Evidence(frames, profile.missing(), notes)
+
+
+def _loaded(profile: Profile, name: FrameName, progress: Progress | None) -> Loaded:
+    try:
+        return profile.load(name, progress)
+    except Cancelled:
+        raise
+    except Exception:  # the overview says which frame could not be made; the others are still judged
+        return Loaded(empty(name))

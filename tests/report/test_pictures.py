@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 
 from lbtui.analysis.overview import overview
-from lbtui.findings import find_all
+from lbtui.findings import evidence_of, find_all
 from lbtui.findings.pictures import Pictures
 from lbtui.sources import open_profile
 from tests.report.made import BATCH, RANK
@@ -19,7 +19,7 @@ DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 @pytest.fixture(scope="module")
 def demo():
     profile = open_profile(DEMO)
-    return Pictures(profile, overview(profile).window), find_all(profile)
+    return Pictures(evidence_of(profile), overview(profile).window), find_all(profile)
 
 
 def picture_of(demo, id, **subject):

@@ -101,3 +101,17 @@ def test_text_from_files_cannot_reach_the_terminal():
     text = as_text(known, Diagnosis((Drawn(hostile, DRAWN[0].picture),)), ascii_only=False)
     assert all(c.isprintable() for line in text.splitlines() for c in line)
     assert "\u202e" not in text
+
+
+def test_a_frame_that_cannot_be_made_leaves_the_other_findings():
+    profile = open_profile(DEMO)
+
+    def broken(_progress):
+        raise ValueError("no such column")
+
+    profile.loaders = {**profile.loaders, "kv": broken}
+    known = overview(profile)
+    ids = {finding.id for finding in diagnose(profile, known.window).findings}
+    assert "pd.node.skew" in ids
+    assert not {id for id in ids if id.startswith("kv.")}
+    assert any("no such column" in note.text for note in known.notes)
