@@ -1,0 +1,91 @@
+"""What a comparison of two profiles says, as plain data: rows with interval and verdict, one summary for all.
+
+Screen, text report, Markdown and JSON read these and compute nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lbtui.analysis.overview_model import Dimension, Place
+
+Verdict: TypeAlias = Literal["better", "worse", "no_evidence", "too_little_data", "not_comparable"]
+Better: TypeAlias = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One compared quantity. `key` is stable and dotted (`batch_size.par`), unique within its dimension."""
+
+    key: str
+    dimension: Dimension
+    label: str
+    unit: str  # of before, after, difference, low and high; "" for pure numbers
+    better: Better  # which direction is better; "neither" for the load
+    formula: str  # one sentence for the help
+    smallest: float  # the smallest difference worth calling: in `unit`, or a share of the greater value
+    relative: bool = False  # `smallest` is a share of before or after, whichever is greater
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one subject, before and after; numbers are NaN where they are unknown.
+
+    `difference` is after − before, `low` and `high` bound its 95 % interval (of this row alone). `p_value`
+    is two-sided, `adjusted` the same after the correction over all rows of its kind (load or outcome).
+    `reason` is a sentence wherever the verdict is `too_little_data` or `not_comparable`.
+    """
+
+    metric: Metric
+    subject: Place  # instance, role: the keys that apply
+    verdict: Verdict
+    before: float = math.nan
+    after: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
+    adjusted: float = math.nan
+    reason: str = ""
+
+    @property
+    def difference(self) -> float:
+        """After − before, in the metric's unit; NaN where either is unknown."""
+        return self.after - self.before
+
+    @property
+    def ratio(self) -> float:
+        """After / before; NaN where either is unknown or before is 0."""
+        return self.after / self.before if self.before > 0 else math.nan
+
+    @property
+    def is_load(self) -> bool:
+        """Tell whether the row describes what was asked of the service, not how it did."""
+        return self.metric.better == "neither"
+
+    @property
+    def load_differs(self) -> bool:
+        """Tell whether a row of the load differs beyond chance: no better or worse, but it may explain all.
+
+        Its verdict then is `not_comparable`, with numbers, interval and this as the reason.
+        """
+        return self.is_load and self.verdict == "not_comparable" and not math.isnan(self.adjusted)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows: those of the load first, then by dimension (dp, kv, pd, ep, requests) and subject."""
+
+    before: str  # path of the baseline
+    after: str  # path of the profile
+    rows: tuple[Row, ...]
+
+    @property
+    def loads_differ(self) -> tuple[Row, ...]:
+        """The rows of the load that differ beyond chance, to be told first."""
+        return tuple(row for row in self.rows if row.load_differs)
+
+    def of(self, verdict: Verdict) -> tuple[Row, ...]:
+        """Return the rows of a verdict, in order."""
+        return tuple(row for row in self.rows if row.verdict == verdict)
