@@ -171,17 +171,21 @@ def domains_of(*frames: pl.DataFrame) -> list[Domain]:
 
 
 def domain_steps(steps: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per step of a DP domain, its cards' forward passes joined by time.
+    """Return one row per step of a DP domain, its cards' forward passes joined by time (`joined_steps`)."""
+    return joined_steps(numbered_steps(steps))
+
+
+def joined_steps(numbered: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per step of a DP domain from its `numbered_steps`, by start.
 
     Columns: domain, instance, dp_rank, start (first card), end (last card), duration (ms, slowest card),
     bubble (ms, least over the cards), batch_size, prefill_batch_size, decode_batch_size, tokens, phase,
-    forward_iter (least), cards (number). Forward passes of one domain that overlap in time are one step,
-    but a card takes part once: `forward_iter` is no common clock, cards count each for themselves.
+    forward_iter (least), cards (number).
     """
     return (
-        numbered_steps(steps)
-        .group_by("domain", "step", maintain_order=True)
+        numbered.group_by("step", maintain_order=True)
         .agg(
+            pl.col("domain").first(),
             pl.col("instance").first(),
             pl.col("dp_rank").first(),
             pl.col("start").min(),
@@ -202,19 +206,25 @@ def domain_steps(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def numbered_steps(steps: pl.DataFrame) -> pl.DataFrame:
-    """Return the forward passes with the number of the domain's `step` that each belongs to."""
-    owned = steps.filter(pl.col("domain").is_not_null())
-    if owned.select(pl.struct("domain", "prof_id").n_unique() == pl.col("domain").n_unique()).item():
-        # One card a domain, as is usual without tensor parallelism: each pass is a step.
-        number = pl.int_range(1, pl.len() + 1).over("domain")
-        return owned.sort("domain", "start").with_columns(chain=number, repeat=pl.lit(0), step=number)
-    begins = (pl.col("start") >= pl.col("end").cum_max().shift(1)).fill_null(True)
-    chained = owned.sort("domain", "start", "prof_id").with_columns(chain=begins.cum_sum().over("domain"))
-    # A fast card may begin its next pass before the slowest has ended this one.
-    repeat = pl.int_range(pl.len()).over("domain", "chain", "prof_id")
-    return chained.with_columns(repeat=repeat).with_columns(
-        step=pl.struct("chain", "repeat").rank("dense").over("domain")
-    )
+    """Return the forward passes of DP domains with the number of the `step` that each belongs to.
+
+    Numbers count through all domains. Forward passes of one domain that overlap in time are one step, but a
+    card takes part once: `forward_iter` is no common clock, cards count each for themselves.
+    """
+    owned = steps.filter(pl.col("domain").is_not_null()).sort("domain", "start", "prof_id")
+    changes = pl.col("domain") != pl.col("domain").shift(1)
+    latest = pl.col("end").cum_max().over("domain").shift(1)
+    chained = owned.with_columns(chain=(changes | (pl.col("start") >= latest)).fill_null(True).cum_sum())
+    # A fast card may begin its next pass before the slowest has ended this one: its second in the chain.
+    place = pl.int_range(pl.len())
+    entered = pl.when(pl.col("chain") == pl.col("chain").shift(1)).then(None).otherwise(place)
+    repeated = chained.with_columns(repeat=(place - entered.forward_fill()).over("domain", "prof_id"))
+    # A card's second pass comes after its first, so the steps of a chain appear in order.
+    order = pl.col("chain") * (pl.col("repeat").max() + 1) + pl.col("repeat")
+    seen = (order > order.cum_max().shift(1)).fill_null(True).cum_sum()
+    begins = (pl.col("chain") != pl.col("chain").shift(1)).fill_null(True)
+    first = pl.when(begins).then(seen).forward_fill()
+    return repeated.with_columns(step=first + pl.col("repeat")).drop("chain", "repeat")
 
 
 def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
@@ -266,7 +276,7 @@ def round_at(steps: pl.DataFrame, batches: pl.DataFrame, domain_key: str, time: 
     if before.is_empty():
         return None
     number = before.sort("start")["step"][-1]
-    cards = own.filter(pl.col("step") == number).drop("chain", "repeat", "step").sort("prof_id")
+    cards = own.filter(pl.col("step") == number).drop("step").sort("prof_id")
     step = domain_steps(cards).row(0, named=True)
     round_rows = (
         batches.filter(

@@ -14,9 +14,10 @@ from lbtui.analysis.data_parallel import (
     METRICS,
     Metric,
     MetricKey,
-    domain_steps,
     domains_of,
+    joined_steps,
     metric_lanes,
+    numbered_steps,
     step_intervals,
 )
 from lbtui.analysis.imbalance import Floats
@@ -27,6 +28,7 @@ from lbtui.profile.schema import TIME
 
 _FEWEST_BINS, _MOST_BINS = 24, 160
 _STEPS_A_BIN = 4
+_PASS = ("domain", "prof_id", "start", "end", "duration", "step")
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,19 @@ class Evidence:
         return provenance[0].file if provenance else name
 
     @cached_property
+    def _numbered(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        numbered = numbered_steps(self.frame("steps"))
+        return joined_steps(numbered), numbered.select(_PASS)
+
+    @property
     def steps(self) -> pl.DataFrame:
         """One row per step of a DP domain."""
-        return domain_steps(self.frame("steps"))
+        return self._numbered[0]
+
+    @property
+    def passes(self) -> pl.DataFrame:
+        """One row per forward pass of a card of a DP domain, with its `step`, by domain and start."""
+        return self._numbered[1]
 
     @cached_property
     def domains(self) -> list[Domain]:

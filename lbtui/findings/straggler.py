@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.data_parallel import numbered_steps
 from lbtui.analysis.lockstep import Wait, wait_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
@@ -64,19 +63,19 @@ def _slow_domains(evidence: Evidence, limits: Thresholds, domains: list[Domain])
 
 
 def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
-    """Yield cards slower than the median card of their domain, step by step."""
-    several = set(evidence.steps.filter(pl.col("cards") > 1)["domain"].unique().to_list())
-    for domain in (d for d in domains if d.key in several):
-        cards = numbered_steps(evidence.frame("steps").filter(pl.col("domain") == domain.key))
-        end = pl.col("end").max().over("step")
-        together = cards.with_columns(
-            group=pl.col("step"),
-            members=pl.len().over("step"),
-            step=(pl.col("duration").sum().over("step") - pl.col("duration")) / (pl.len().over("step") - 1),
-            wait=(end - pl.col("end")).dt.total_microseconds() / 1000,
-            last=pl.col("end") == end,
-        ).filter(pl.col("members") > 1, pl.col("step") > 0)
-        for card, ratio, extra, p in _steadily_slow(together.sort("start"), "prof_id", limits):
+    """Yield cards slower than the mean of their domain's other cards, step by step."""
+    if not (evidence.steps["cards"] > 1).any():
+        return
+    passes = evidence.passes.filter(pl.col("domain").is_in([d.key for d in domains]))
+    whole = passes.group_by("step").agg(total=pl.col("duration").sum(), members=pl.len())
+    together = (
+        passes.join(whole.filter(pl.col("members") > 1), on="step", maintain_order="left")
+        .with_columns(group="step", step=(pl.col("total") - pl.col("duration")) / (pl.col("members") - 1))
+        .filter(pl.col("step") > 0)
+    )
+    for domain in domains:
+        cards = together.filter(pl.col("domain") == domain.key)
+        for card, ratio, extra, p in _steadily_slow(cards, "prof_id", limits):
             yield _straggler(
                 evidence,
                 limits,
@@ -85,8 +84,16 @@ def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
                     card=visible(card), ratio=ratio, domain=name_of(domain)
                 ),
                 (ratio, extra, p),
-                wait_for(together, card, "prof_id"),
+                wait_for(_waits(cards), card, "prof_id"),
             )
+
+
+def _waits(together: pl.DataFrame) -> pl.DataFrame:
+    """Return passes with the `wait` (ms) until their group ends and whether they end `last`."""
+    end = pl.col("end").max().over("group")
+    return together.with_columns(
+        wait=(end - pl.col("end")).dt.total_microseconds() / 1000, last=pl.col("end") == end
+    )
 
 
 def _steadily_slow(
@@ -94,9 +101,9 @@ def _steadily_slow(
 ) -> list[tuple[str, float, float, float]]:
     """Return who is slow as (name, Σ duration / Σ expected, ms a step more, p), slowest first.
 
-    `steps` are in order of time and have `duration` and `step`, what the peers take for it. Chance: a sign
-    test over 12 blocks of consecutive steps (steps depend on their neighbours, blocks hardly), in which a
-    block counts if its ratio is above half the threshold's effect, times those compared (Bonferroni).
+    `steps` are for each in order of time and have `duration` and `step`, what the peers take for it. Chance:
+    a sign test over 12 blocks of consecutive steps (steps depend on their neighbours, blocks hardly), in
+    which a block counts if its ratio is above half the threshold's effect, times those compared (Bonferroni).
     """
     effect = limits.dp_straggler_ratio
     blocks = (
