@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import App, ComposeResult, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
@@ -225,6 +226,8 @@ class LbtuiApp(App[int]):
 
     def pop_screen(self) -> AwaitComplete:
         """Close a page; the panes are never closed, however often a page is told to go."""
+        # Textual keeps the drawn lines of the last 1,024 widgets in it, long after they are gone.
+        StylesCache.get_inner_outer.cache_clear()
         return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
 
     async def _page_stands(self) -> None:
