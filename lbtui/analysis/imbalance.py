@@ -54,21 +54,36 @@ def weighted_par(loads: Floats, weights: Floats, *, counts: bool) -> WeightedPar
     (`counts`) instants with fewer requests than domains are left out: one request on eight domains would
     read 8.0. For these the chance figure is given too.
     """
-    total = np.nansum(loads, axis=0)
-    domains = (~np.isnan(loads)).sum(axis=0)
-    enough = total >= domains if counts else total > 0
-    enough &= domains > 1
+    total, domains, enough = _counted(loads, counts=counts)
     kept = weights * enough
-    denominator = float((kept * total / np.maximum(domains, 1)).sum())
+    peaks, means = peaks_and_means(loads, counts=counts)
+    denominator = float((weights * means).sum())
     if denominator <= 0:
         return WeightedPar(math.nan, None, 0.0)
-    peak = np.where(domains > 0, np.nanmax(np.where(np.isnan(loads), -np.inf, loads), axis=0), 0.0)
     chance = _chance_par(total[enough], domains[enough], weights[enough]) if counts else None
     return WeightedPar(
-        float((kept * np.where(enough, peak, 0.0)).sum()) / denominator,
+        float((weights * peaks).sum()) / denominator,
         chance,
         float(kept.sum() / weights.sum()),
     )
+
+
+def peaks_and_means(loads: Floats, *, counts: bool) -> tuple[Floats, Floats]:
+    """Return max and mean over the domains of `loads` [domain, instant] at each instant, what PAR is made of.
+
+    Both are 0 at instants that do not count: see `weighted_par`. Missing loads (NaN) are left out.
+    """
+    total, domains, enough = _counted(loads, counts=counts)
+    peak = np.where(np.isnan(loads), -np.inf, loads).max(axis=0)
+    return np.where(enough, peak, 0.0), np.where(enough, total / np.maximum(domains, 1), 0.0)
+
+
+def _counted(loads: Floats, *, counts: bool) -> tuple[Floats, npt.NDArray[np.int_], npt.NDArray[np.bool_]]:
+    """Return total load and number of known domains at each instant, and whether it counts."""
+    total = np.nansum(loads, axis=0)
+    domains = (~np.isnan(loads)).sum(axis=0)
+    enough = total >= domains if counts else total > 0
+    return total, domains, enough & (domains > 1)
 
 
 def _chance_par(total: Floats, domains: npt.NDArray[np.int_], weights: Floats) -> float:

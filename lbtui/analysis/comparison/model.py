@@ -33,9 +33,11 @@ class Metric:
 class Row:
     """One metric of one subject, before and after; numbers are NaN where they are unknown.
 
-    `difference` is after − before, `low` and `high` bound its 95 % interval (of this row alone). `p_value`
+    `difference` is after − before, `low` and `high` bound its 95 % interval (of this row alone); a bound that
+    the data do not show is infinite. `p_value`
     is two-sided, `adjusted` the same after the correction over all rows of its kind (load or outcome).
-    `reason` is a sentence wherever the verdict is `too_little_data` or `not_comparable`.
+    `reason` says why the verdict is `too_little_data` or `not_comparable`, or `no_evidence` for a difference
+    that is certain but too small to matter; empty otherwise.
     """
 
     metric: Metric
@@ -80,6 +82,7 @@ class Comparison:
     before: str  # path of the baseline
     after: str  # path of the profile
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()  # what to mind: shapes that differ, what neither profile records
 
     @property
     def loads_differ(self) -> tuple[Row, ...]:

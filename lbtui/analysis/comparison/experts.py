@@ -1,0 +1,50 @@
+"""EP: how even the ranks' expert load is, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.comparison.measured import Source
+from lbtui.analysis.expert_parallel import heat_maps, heat_matrix, rank_loads
+from lbtui.analysis.imbalance import Floats, known_mean, par
+
+
+@dataclass(frozen=True)
+class LayerPars:
+    """PAR over the ranks of one instance: [period, layer], NaN where unknown."""
+
+    pars: Floats
+    ranks: int
+
+    @property
+    def by_layer(self) -> Floats:
+        """Each layer's PAR averaged over periods."""
+        return known_mean(self.pars, axis=0)
+
+
+def layer_pars(source: Source) -> dict[str, LayerPars | None]:
+    """Return the PARs of each instance, None where only relative heat is known."""
+    heat = source.frames["expert_heat"]
+    instances = dict.fromkeys(instance for instance, _view, _period in heat_maps(heat))
+    return {instance: _of_instance(heat, instance) for instance in instances}
+
+
+def _of_instance(heat: pl.DataFrame, instance: str) -> LayerPars | None:
+    loads: dict[int, Floats] = {}
+    for own, view, period in heat_maps(heat):
+        # The rank map and the map of slots give the same loads; one of each period is enough.
+        if own == instance and view != "model_expert" and period not in loads:
+            matrix = heat_matrix(heat, instance, view, period)
+            by_rank = None if matrix is None else rank_loads(matrix)
+            if by_rank is not None:
+                loads[period] = by_rank
+    if not loads:
+        return None
+    layers = max(load.shape[0] for load in loads.values())
+    pars = np.full((len(loads), layers), np.nan)
+    for row, load in enumerate(loads.values()):
+        pars[row, : load.shape[0]] = par(load, axis=1)
+    return LayerPars(pars, max(load.shape[1] for load in loads.values()))

@@ -1,0 +1,95 @@
+"""Requests: what was asked of the service, and how long they took, in blocks of arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.comparison import metrics
+from lbtui.analysis.comparison.measured import Measured, Source
+from lbtui.analysis.comparison.model import Metric
+from lbtui.analysis.comparison.series import Places, Quantile, Ratio, by_order, by_time, pieces, summed
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.latency import request_table
+from lbtui.text import _
+
+# label, column of the request table
+_TIMES: tuple[tuple[str, str], ...] = (
+    (_("queue wait"), "queue_wait"),
+    (_("TTFT"), "ttft"),
+    (_("time per output token"), "time_per_output_token"),
+    (_("end to end"), "duration"),
+)
+_PERCENTILES = (0.5, 0.95)
+
+
+def load_of(source: Source) -> Iterator[Measured]:
+    """Yield the load: request rate, input and output lengths."""
+    arrived = source.frames["requests"].drop_nulls("arrival").sort("arrival")
+    times = arrived["arrival"].cast(pl.Int64).to_numpy()
+    if len(times) < 2 or times[-1] <= times[0]:
+        yield Measured(metrics.REQUEST_RATE, absent=_("no two requests have a known arrival"))
+    else:
+        yield Measured(metrics.REQUEST_RATE, _rate(times, np.ones(len(times)), int(times[0]), int(times[-1])))
+    for compared, column in (
+        (metrics.INPUT_TOKENS, "input_tokens"),
+        (metrics.OUTPUT_TOKENS, "output_tokens"),
+    ):
+        lengths = arrived[column].drop_nulls().cast(pl.Float64).to_numpy()
+        if not len(lengths):
+            yield Measured(compared, absent=_("no request tells its length"))
+            continue
+        piece, count = by_order(len(lengths)), pieces(len(lengths))
+        yield Measured(
+            compared, Ratio(summed(piece, lengths, count), summed(piece, np.ones(len(lengths)), count))
+        )
+
+
+def times_of(source: Source) -> Iterator[Measured]:
+    """Yield the percentiles of every time of a request, then the throughput."""
+    table = request_table(source.frames["requests"], source.frames["speculation"]).sort(
+        "arrival", nulls_last=True
+    )
+    for label, column in _TIMES:
+        why = _("no request tells it")
+        yield from percentiles_of(column, label, table[column], why, dimension_pd=False)
+    finished = table.drop_nulls(["arrival", "duration"])
+    ends = finished.select(
+        pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).cast(pl.Int64)
+    ).to_series()
+    yield _throughput(metrics.REQUEST_THROUGHPUT, finished, ends.to_numpy(), None)
+    yield _throughput(metrics.TOKEN_THROUGHPUT, finished, ends.to_numpy(), "output_tokens")
+
+
+def percentiles_of(
+    key: str, label: str, values: pl.Series, absent: str, *, dimension_pd: bool
+) -> Iterator[Measured]:
+    """Yield p50 and p95 of values that stand in the order of arrival; nulls are left out."""
+    known = values.drop_nulls().cast(pl.Float64).to_numpy()
+    for share in _PERCENTILES:
+        compared = metrics.percentile(key, label, share, dimension_pd=dimension_pd)
+        if not len(known):
+            yield Measured(compared, absent=absent)
+            continue
+        yield Measured(compared, Quantile(known, np.ones(len(known)), by_order(len(known)), share))
+
+
+def _throughput(compared: Metric, finished: pl.DataFrame, ends: Places, column: str | None) -> Measured:
+    amounts = np.ones(len(ends))
+    if column is not None:
+        if finished[column].null_count() == finished.height:
+            return Measured(compared, absent=_("no request tells its length"))
+        amounts = finished[column].fill_null(0).cast(pl.Float64).to_numpy()
+    if len(ends) < 2:
+        return Measured(compared, absent=_("no two finished requests are recorded"))
+    begin = int(finished["arrival"].cast(pl.Int64).min())
+    return Measured(compared, _rate(ends, amounts, begin, int(ends.max())))
+
+
+def _rate(times: Places, amounts: Floats, begin: int, end: int) -> Ratio:
+    """Return amounts per second; a quarter as many pieces as events, so that few are empty."""
+    count = pieces(-(-len(times) // 4))
+    seconds = (end - begin) / 1e6 / count
+    return Ratio(summed(by_time(times, begin, end, count), amounts, count), np.full(count, seconds))

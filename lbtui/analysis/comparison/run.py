@@ -1,0 +1,264 @@
+"""The whole comparison of two profiles: every metric of every subject that either has, judged together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from lbtui.analysis.comparison import metrics
+from lbtui.analysis.comparison.domains import Domains
+from lbtui.analysis.comparison.experts import LayerPars, layer_pars
+from lbtui.analysis.comparison.interval import Estimate
+from lbtui.analysis.comparison.measured import Measured, Source
+from lbtui.analysis.comparison.model import Comparison, Metric, Row
+from lbtui.analysis.comparison.nodes import handoff_times, pull_times, roles_of
+from lbtui.analysis.comparison.requests import load_of, times_of
+from lbtui.analysis.comparison.series import Paired, Ratio
+from lbtui.analysis.comparison.verdict import judged, measured_row
+from lbtui.analysis.overview import window_of
+from lbtui.analysis.overview_model import Place
+from lbtui.profile import Cancelled, FrameName, Profile, Progress, Silent, empty
+from lbtui.text import _, visible
+
+_FRAMES: tuple[FrameName, ...] = (
+    "steps",
+    "batches",
+    "kv",
+    "queues",
+    "nodes",
+    "requests",
+    "transfers",
+    "handoffs",
+    "expert_heat",
+    "placements",
+    "speculation",
+)
+_FEWEST_LAYERS = 8
+
+Matches: TypeAlias = "list[tuple[str | None, str | None]]"
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One row to be: how to estimate both sides, or why that cannot be."""
+
+    metric: Metric
+    subject: Place
+    estimates: Callable[[], tuple[Estimate, Estimate]] | None
+    absent: str = ""
+    before: float = math.nan
+    after: float = math.nan
+
+
+def compare(before: Profile, after: Profile, progress: Progress | None = None) -> Comparison:
+    """Return every metric of both profiles with the interval of its difference and a verdict.
+
+    Loads the frames it needs; the same profiles give the same numbers. Raises `Cancelled` when `progress`
+    does. A frame that cannot be made counts as missing.
+    """
+    told = progress or Silent()
+    sources = _source(before, told), _source(after, told)
+    notes: list[str] = []
+    rows: list[Row] = []
+    # Made one by one, so that the series of millions of steps are not held together.
+    for number, question in enumerate(_questions(*sources, notes)):
+        told.advance(_("comparison"), number, number + 1)
+        rows.append(_row(question))
+    return Comparison(str(before.path), str(after.path), tuple(judged(rows)), tuple(notes))
+
+
+def _source(profile: Profile, progress: Progress) -> Source:
+    frames = {name: empty(name) for name in _FRAMES}
+    for name in _FRAMES:
+        try:
+            frames[name] = profile.load(name, progress).frame
+        except Cancelled:
+            raise
+        except Exception:  # the overview says which frame could not be made; the others are compared
+            continue
+    return Source(frames, window_of(frames) or (0, 1))
+
+
+def _row(question: _Question) -> Row:
+    if question.estimates is None:
+        return Row(
+            question.metric,
+            question.subject,
+            "not_comparable",
+            question.before,
+            question.after,
+            reason=question.absent,
+        )
+    return measured_row(question.metric, question.subject, *question.estimates())
+
+
+def _questions(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
+    """Yield the questions in the order of the rows; what else is to be said goes into `notes`."""
+    yield from _joined(load_of(before), load_of(after), Place())
+    yield from _of_domains(before, after, notes)
+    yield from _of_nodes(before, after, notes)
+    yield from _of_experts(before, after, notes)
+    yield from _joined(times_of(before), times_of(after), Place())
+
+
+def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
+    sides = Domains(before), Domains(after)
+    matches = matched(*(side.instances for side in sides))
+    if not matches:
+        notes.append(_("Neither profile shows a DP domain."))
+    found = []
+    for names in matches:
+        sizes = [0 if n is None else len(side.instances[n]) for side, n in zip(sides, names, strict=True)]
+        if 0 < min(sizes) < max(sizes):
+            notes.append(
+                _(
+                    "{instance}: {before} DP domains before, {after} after. PAR over more domains is higher "
+                    "by chance alone."
+                ).format(instance=visible(_shown(names)), before=sizes[0], after=sizes[1])
+            )
+        first, second = (
+            None if name is None else side.measured(name) for side, name in zip(sides, names, strict=True)
+        )
+        subject = Place(instance=_shown(names))
+        found += list(_joined(first, second, subject, _missing(_("instance"))))
+    # All of DP before all of KV.
+    yield from (question for question in found if question.metric.dimension == "dp")
+    yield from (question for question in found if question.metric.dimension == "kv")
+
+
+def _of_nodes(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
+    sides = before, after
+    roles = [roles_of(side) for side in sides]
+    for role in dict.fromkeys(role for side in roles for role in side):
+        first, second = ([side[role]] if role in side else None for side in roles)
+        nodes = [_nodes(side, role) for side in sides]
+        if 0 < min(nodes) < max(nodes):
+            notes.append(
+                _(
+                    "{role}: {before} nodes before, {after} after. PAR over more nodes is higher by "
+                    "chance alone."
+                ).format(role=visible(role), before=nodes[0], after=nodes[1])
+            )
+        yield from _joined(first, second, Place(role=role), _missing(_("role")))
+    names: tuple[FrameName, FrameName] = ("handoffs", "transfers")
+    for name, times in zip(names, (handoff_times, pull_times), strict=True):
+        if any(side.frames[name].height for side in sides):
+            yield from _joined(times(before), times(after), Place())
+    if not any(side.frames[name].height for side in sides for name in ("nodes", *names)):
+        notes.append(_("Neither profile shows P/D nodes, hand-offs or KV pulls."))
+
+
+def _nodes(side: Source, role: str) -> int:
+    frame = side.frames["nodes"]
+    return int(frame.filter(frame["role"] == role)["address"].n_unique())
+
+
+def _of_experts(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
+    sides = layer_pars(before), layer_pars(after)
+    matches = matched(*sides)
+    if not matches:
+        notes.append(_("Neither profile shows expert heat."))
+    for names in matches:
+        subject = Place(instance=_shown(names))
+        first, second = (
+            None if name is None else side[name] for side, name in zip(sides, names, strict=True)
+        )
+        if first is None or second is None:
+            why = (
+                _missing(_("instance"))[0 if names[0] is None else 1]
+                if None in names
+                else _("only relative heat is known; a PAR over ranks needs each rank's share")
+            )
+            for metric in (metrics.MEAN_LAYER_PAR, metrics.WORST_LAYER_PAR):
+                yield _Question(metric, subject, None, why)
+            continue
+        if first.ranks != second.ranks:
+            notes.append(
+                _("{instance}: {before} EP ranks before, {after} after.").format(
+                    instance=visible(_shown(names)), before=first.ranks, after=second.ranks
+                )
+            )
+        yield _mean_layer(first, second, subject, notes)
+        yield _worst_layer(first, second, subject)
+
+
+def _mean_layer(first: LayerPars, second: LayerPars, subject: Place, notes: list[str]) -> _Question:
+    shared = min(first.pars.shape[1], second.pars.shape[1])
+    pair = first.by_layer[:shared], second.by_layer[:shared]
+    known = ~np.isnan(pair[0]) & ~np.isnan(pair[1])
+    if max(first.pars.shape[1], second.pars.shape[1]) > shared:
+        notes.append(
+            _("{before} expert layers before, {after} after: the first {shared} are compared.").format(
+                before=first.pars.shape[1], after=second.pars.shape[1], shared=shared
+            )
+        )
+    if not known.any():
+        return _Question(metrics.MEAN_LAYER_PAR, subject, None, _("no layer has load before and after"))
+    paired = Paired(pair[0][known], pair[1][known])
+    return _Question(metrics.MEAN_LAYER_PAR, subject, paired.estimates)
+
+
+def _worst_layer(first: LayerPars, second: LayerPars, subject: Place) -> _Question:
+    """Compare the worst layer over EPLB periods: a maximum over layers has no interval within one period."""
+    series = []
+    for side in (first, second):
+        worst = np.nan_to_num(side.pars[:, int(np.argmax(np.nan_to_num(side.by_layer)))])
+        series.append(Ratio(worst, np.ones(len(worst))))
+    return _Question(metrics.WORST_LAYER_PAR, subject, lambda: (series[0].estimate(0), series[1].estimate(1)))
+
+
+def _joined(
+    before: Iterable[Measured] | None,
+    after: Iterable[Measured] | None,
+    subject: Place,
+    missing: tuple[str, str] = ("", ""),
+) -> Iterator[_Question]:
+    """Yield a question per metric of either side; a side that is None has no such subject, and says so."""
+    sides = [None if side is None else {found.metric: found for found in side} for side in (before, after)]
+    for metric in dict.fromkeys(metric for side in sides if side is not None for metric in side):
+        pair = [
+            Measured(metric, absent=why) if side is None else side.get(metric, Measured(metric))
+            for side, why in zip(sides, missing, strict=True)
+        ]
+        yield _asked(metric, subject, *pair)
+
+
+def _asked(metric: Metric, subject: Place, before: Measured, after: Measured) -> _Question:
+    first, second = before.series, after.series
+    if first is not None and second is not None:
+        return _Question(metric, subject, lambda: (first.estimate(0), second.estimate(1)))
+    if before.absent == after.absent:
+        why = _("before and after: {why}").format(why=before.absent)
+    else:
+        whys = ((_("before: {why}"), before.absent), (_("after: {why}"), after.absent))
+        why = "; ".join(text.format(why=absent) for text, absent in whys if absent)
+    return _Question(
+        metric,
+        subject,
+        None,
+        why,
+        math.nan if first is None else first.value,
+        math.nan if second is None else second.value,
+    )
+
+
+def matched(before: Mapping[str, object], after: Mapping[str, object]) -> Matches:
+    """Return which name before goes with which after: equal ones, and the only one left on each side."""
+    pairs: Matches = [(name, name) for name in before if name in after]
+    rest = [n for n in before if n not in after], [n for n in after if n not in before]
+    if len(rest[0]) == len(rest[1]) == 1:
+        return [*pairs, (rest[0][0], rest[1][0])]
+    return [*pairs, *((name, None) for name in rest[0]), *((None, name) for name in rest[1])]
+
+
+def _shown(names: tuple[str | None, str | None]) -> str:
+    return names[1] or names[0] or ""
+
+
+def _missing(what: str) -> tuple[str, str]:
+    why = _("there is no such {what}").format(what=what)
+    return why, why

@@ -1,0 +1,144 @@
+"""What a metric is measured from: a ratio of sums or a quantile, over pieces that follow in time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lbtui.analysis.comparison.interval import MOST_BINS, Estimate, Resampled, resampled_mean, unvaried
+from lbtui.analysis.imbalance import Floats
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Σ top / Σ bottom over equal pieces of time, or equal numbers of requests: arrays [piece], in order."""
+
+    top: Floats
+    bottom: Floats
+
+    @property
+    def value(self) -> float:
+        """The ratio, NaN where there is nothing below."""
+        total = float(self.bottom.sum())
+        return float(self.top.sum()) / total if total > 0 else math.nan
+
+    def estimate(self, side: int) -> Estimate:
+        """Return the ratio with how it varies: linearised, ψ = (top − ratio · bottom) / mean bottom."""
+        value = self.value
+        return _around(value, resampled_mean((self.top - value * self.bottom) / self.bottom.mean(), side))
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """The value at or below which a share of the weight lies: arrays [observation]; `piece` counts from 0."""
+
+    values: Floats
+    weights: Floats
+    piece: Places
+    share: float
+
+    @property
+    def value(self) -> float:
+        """The quantile of all observations."""
+        values, reached = self._distribution()
+        return self._reached(values, reached, self.share)
+
+    def estimate(self, side: int) -> Estimate:
+        """Return the quantile with how it varies (Woodruff 1952).
+
+        The share of the weight at or below it is a mean over the pieces; its interval is carried over by the
+        observed distribution. Beyond the distribution's ends the quantile is unknown: infinite.
+        """
+        values, reached = self._distribution()
+        value = self._reached(values, reached, self.share)
+        pieces = int(self.piece.max()) + 1
+        below = self.weights * ((self.values <= value) - self._at_or_below(values, reached, value))
+        series = np.bincount(self.piece, weights=below, minlength=pieces) * (pieces / self.weights.sum())
+        varied = resampled_mean(series, side)
+
+        def at(z: float) -> float:
+            share = self.share + z * varied.error
+            if 0 < share < 1:
+                return self._reached(values, reached, share)
+            return math.copysign(math.inf, z) if z else value
+
+        near = [abs(at(z) - value) for z in (-1.0, 1.0)]
+        known = [distance for distance in near if math.isfinite(distance)]
+        spread = sum(known) / len(known) if known else 0.0
+        return Estimate(
+            value, at, spread, varied.error > 0, varied.deviations, varied.scales, varied.independent
+        )
+
+    def _distribution(self) -> tuple[Floats, Floats]:
+        """Return the values sorted, and the share of the weight at or below each."""
+        order = np.argsort(self.values, kind="stable")
+        cumulative = np.cumsum(self.weights[order])
+        return self.values[order], cumulative / cumulative[-1]
+
+    @staticmethod
+    def _reached(values: Floats, reached: Floats, share: float) -> float:
+        return float(values[min(int(np.searchsorted(reached, share, side="left")), len(values) - 1)])
+
+    @staticmethod
+    def _at_or_below(values: Floats, reached: Floats, value: float) -> float:
+        return float(reached[int(np.searchsorted(values, value, side="right")) - 1])
+
+
+Series: TypeAlias = Ratio | Quantile
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Before and after of the same things (layers): arrays [thing], neighbours side by side."""
+
+    before: Floats
+    after: Floats
+
+    def estimates(self) -> tuple[Estimate, Estimate]:
+        """Return both means; all that varies is put on the second: the difference of each thing."""
+        gaps = self.after - self.before
+        varied = resampled_mean(gaps - gaps.mean(), 1)
+        return (
+            _around(float(self.before.mean()), unvaried(math.inf)),
+            _around(float(self.after.mean()), varied),
+        )
+
+
+def _around(value: float, varied: Resampled) -> Estimate:
+    """Return the estimate of a mean."""
+    return Estimate(
+        value,
+        lambda z: value + z * varied.error,
+        varied.error,
+        varied.error > 0,
+        varied.deviations,
+        varied.scales,
+        varied.independent,
+    )
+
+
+def pieces(count: int) -> int:
+    """Return into how many pieces so many observations are cut: each one, or `MOST_BINS`."""
+    return max(min(count, MOST_BINS), 1)
+
+
+def by_time(times: Places, begin: int, end: int, count: int) -> Places:
+    """Return the piece of [begin, end), cut evenly into `count`, in which each time (µs) lies."""
+    found = (times - begin) * count // max(end - begin, 1)
+    return np.clip(found, 0, count - 1).astype(np.int64)
+
+
+def by_order(length: int) -> Places:
+    """Return the piece of each of `length` observations that follow each other."""
+    return np.arange(length, dtype=np.int64) * pieces(length) // max(length, 1)
+
+
+def summed(piece: Places, amounts: Floats, count: int) -> Floats:
+    """Return the sum of the amounts in each piece."""
+    return np.bincount(piece, weights=amounts, minlength=count).astype(np.float64)

@@ -1,0 +1,81 @@
+"""From intervals to verdicts: the correction over rows, too little data, differences too small to matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lbtui.analysis.comparison.interval import Estimate, difference
+from lbtui.analysis.comparison.model import Metric, Row, Verdict
+from lbtui.analysis.overview_model import Place
+from lbtui.text import _
+
+LEVEL = 0.05
+# Below, the long-run variance of a series is a guess.
+FEWEST = 10
+
+
+def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estimate) -> Row:
+    """Return the row with its interval; the verdict is open (`no_evidence`) unless data are too few."""
+    found = difference(before, after)
+    row = Row(metric, subject, "no_evidence", before.value, after.value, found.low, found.high, found.p_value)
+    if (few := min(before.independent, after.independent)) < FEWEST:
+        side = _("before") if before.independent == few else _("after")
+        return replace(
+            row,
+            verdict="too_little_data",
+            reason=_(
+                "{side}: it says as much as {count:.1f} independent observations would; {least} are needed"
+            ).format(side=side, count=few, least=FEWEST),
+        )
+    if not (before.varies or after.varies) and row.difference != 0:
+        why = _("it varies in neither profile, so nothing tells what chance would do")
+        return replace(row, verdict="too_little_data", reason=why)
+    return row
+
+
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with their adjusted p-values and final verdicts.
+
+    Load and outcome are two families: Holm's step-down correction (1979) holds the chance of even one wrong
+    call in a family at 5 %.
+    """
+    open_rows = [i for i, row in enumerate(rows) if row.verdict == "no_evidence"]
+    found = list(rows)
+    for is_load in (True, False):
+        family = [i for i in open_rows if rows[i].is_load == is_load]
+        for i, adjusted in zip(family, holm([rows[i].p_value for i in family]), strict=True):
+            found[i] = _decided(replace(rows[i], adjusted=adjusted))
+    return found
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted by Holm (1979): the k-th least of m times m − k + 1, not falling, ≤ 1."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for place, i in enumerate(order):
+        highest = max(highest, min(1.0, p_values[i] * (len(p_values) - place)))
+        adjusted[i] = highest
+    return adjusted
+
+
+def _decided(row: Row) -> Row:
+    if row.adjusted > LEVEL:
+        return row
+    if abs(row.difference) < smallest(row):
+        return replace(row, reason=_("beyond chance, but too small a difference to matter"))
+    if row.is_load:
+        why = _("the load itself differs: this may explain the rows below")
+        return replace(row, verdict="not_comparable", reason=why)
+    verdict: Verdict = "better" if (row.difference > 0) == (row.metric.better == "higher") else "worse"
+    return replace(row, verdict=verdict)
+
+
+def smallest(row: Row) -> float:
+    """Return the smallest difference worth calling, in the metric's unit."""
+    if not row.metric.relative:
+        return row.metric.smallest
+    known = [abs(value) for value in (row.before, row.after) if math.isfinite(value)]
+    return row.metric.smallest * max(known, default=0.0)
