@@ -13,7 +13,7 @@ from statistics import fmean, median
 import numpy as np
 import pytest
 
-from lbtui.findings import Finding, find_all
+from lbtui.findings import Finding
 from lbtui.sources import open_profile
 from tests.findings.service import Group, write_service
 from tests.findings.test_cases import DECODE, LAYERS, PREFILL, RANKS, SLOTS, named, replace, write_experts
@@ -347,13 +347,3 @@ def test_waiting_for_the_hot_rank() -> None:
         eased = [*peers, min(float(row[3]), fmean(peers))]
         expected.append((1 - fmean(row) / max(row)) - (1 - fmean(eased) / max(eased)))
     assert finding.cost.value == pytest.approx(fmean(expected), rel=0.02)
-
-
-def test_every_id_of_an_imbalance_has_a_value_test() -> None:
-    ids = {
-        f.id
-        for folder in (DATA / "csv_only", DATA / "pd_ep_png", DEMO)
-        for f in find_all(open_profile(folder))
-    }
-    tested = Path(__file__).read_text()
-    assert {id for id in ids if not id.startswith("data.") and f'"{id}"' not in tested} == set()
