@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from lbtui.profile import Note, Progress, Unreadable
+from lbtui.sources.cells import NULL_WORDS
 from lbtui.sources.failure import broken_csv, unreadable_on_failure
-from lbtui.sources.tables import Conversion, match_headers
+from lbtui.sources.tables import Conversion, match_headers, numeric_headers
 from lbtui.text import _, visible
 
 _BATCH = 100_000  # rows: between two of them the user may cancel
@@ -45,7 +46,8 @@ def read_csv(
     header = read_header(path)
     headers = match_headers(table, header, wanted, visible(path.name))
     conversion = Conversion(table, headers, visible(path.name))
-    rows = _Rows(path, header, list(headers.header_of.values()))
+    numbers = numeric_headers(table, headers)
+    rows = _Rows(path, header, list(headers.header_of.values()), numbers)
     for batch in rows.read(progress):
         conversion.take(batch)
     return conversion.frame(), [*rows.notes, *conversion.notes()]
@@ -72,14 +74,22 @@ def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
         return _scan(path, header, columns).slice(row, 1).collect()
 
 
-def _scan(path: Path, header: list[str], columns: Sequence[str]) -> pl.LazyFrame:
-    """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark."""
+def _scan(
+    path: Path, header: list[str], columns: Sequence[str], numbers: Collection[str] = ()
+) -> pl.LazyFrame:
+    """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark.
+
+    The columns `numbers` come as Float64, null words as null; a cell that is none raises when collected.
+    """
+    names = [f"c{place}" for place in range(len(header))]
     frame = pl.scan_csv(
         _source(path),
-        new_columns=[f"c{place}" for place in range(len(header))],
+        new_columns=names,
+        infer_schema=False,
+        schema_overrides={n: pl.Float64 for n, h in zip(names, header, strict=True) if h in numbers},
+        null_values=NULL_WORDS if numbers else None,
         # A line of another length than the header's is taken as far as it goes.
         truncate_ragged_lines=True,
-        infer_schema=False,
         encoding="utf8-lossy",
         raise_if_empty=False,
         # Brackets in a folder's name are no pattern.
@@ -97,12 +107,20 @@ def _source(path: Path) -> Path | io.BytesIO:
 
 
 class _Rows:
-    """The rows of a CSV file as text, in batches; `notes` tells what was left out."""
+    """The rows of a CSV file in batches; `notes` tells what was left out.
 
-    def __init__(self, path: Path, header: list[str], columns: list[str]) -> None:
+    The columns `numbers` come as Float64, which is several times faster than as text, up to the first cell
+    that is no number; from there on all are text.
+    """
+
+    def __init__(
+        self, path: Path, header: list[str], columns: list[str], numbers: Collection[str] = ()
+    ) -> None:
         self._path = path
         self._header = header
         self._columns = columns
+        self._numbers = numbers
+        self._done = 0
         self.notes: list[Note] = []
 
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
@@ -111,19 +129,31 @@ class _Rows:
             size = path.stat().st_size
             line, cut = _look(path, size)
             progress.advance(path.name, 0, size)
-            rows = _scan(path, self._header, self._columns)
-            if cut:
-                rows = self._without_last(rows)
-            done = 0
+            most = self._all_but_the_last() if cut else None
             try:
-                for batch in rows.collect_batches(chunk_size=_BATCH):
-                    done += batch.height
-                    progress.advance(path.name, min(done * line, size), size)
-                    yield batch
+                yield from self._parsed(self._numbers, most, line, progress, size)
             except pl.exceptions.ComputeError:
-                # One row with an odd quote stops polars; the rows after it are as good as any.
-                yield from self._line_by_line(done, cut, progress, size)
+                try:
+                    yield from self._parsed((), most, line, progress, size)
+                except pl.exceptions.ComputeError:
+                    # One row with an odd quote stops polars; the rows after it are as good as any.
+                    yield from self._line_by_line(self._done, cut, progress, size)
             progress.advance(path.name, size, size)
+
+    def _parsed(
+        self, numbers: Collection[str], most: int | None, line: int, progress: Progress, size: int
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows that were not yet yielded; `line` is the length of one, in bytes."""
+        rows = _scan(self._path, self._header, self._columns, numbers)
+        rows = rows if most is None else rows.head(most)
+        # Polars' own slice would pass over a broken row in silence.
+        left_out = self._done
+        for batch in rows.collect_batches(chunk_size=_BATCH):
+            new = batch[left_out:]
+            left_out -= batch.height - new.height
+            self._done += new.height
+            progress.advance(self._path.name, min(self._done * line, size), size)
+            yield new
 
     def _line_by_line(self, done: int, cut: bool, progress: Progress, size: int) -> Iterator[pl.DataFrame]:
         """Yield the rows after the first `done`, each line for itself; a line that is no CSV is left out.
@@ -164,12 +194,12 @@ class _Rows:
     def _frame(self, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
         return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
 
-    def _without_last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Leave out the last row of a file that breaks off: its last cell may be half a number."""
+    def _all_but_the_last(self) -> int | None:
+        """Return how many rows to use of a file that breaks off: its last cell may be half a number."""
         # A column without quotes can be counted although the last row breaks off inside quotes.
         count = _scan(self._path, self._header, self._header[:1]).select(pl.len()).collect().item()
         if not count:
-            return rows
+            return None
         self.notes.append(
             Note(
                 visible(self._path.name),
@@ -177,7 +207,7 @@ class _Rows:
                 lost=True,
             )
         )
-        return rows.head(count - 1)
+        return int(count) - 1
 
 
 def _look(path: Path, size: int) -> tuple[int, bool]:

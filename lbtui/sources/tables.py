@@ -186,6 +186,15 @@ def match_headers(table: str, present: Collection[str], wanted: Collection[str],
     return Headers(header_of, tuple(lacking))
 
 
+def numeric_headers(table: str, headers: Headers) -> frozenset[str]:
+    """Return the headers whose cells are nothing but numbers, where they say anything."""
+    return frozenset(
+        header
+        for name, header in headers.header_of.items()
+        if TABLES[table][name].kind not in ("text", "datetime")
+    )
+
+
 class Conversion:
     """Turns raw cells, batch by batch, into typed columns plus `row`, the 0-based place in the file.
 
