@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lbtui.findings import Finding, Thresholds
     from lbtui.profile import Profile
     from lbtui.render.capabilities import Colors
+    from lbtui.report import Written
 
 OPENED, FOUND, USAGE, UNREADABLE = 0, 1, 2, 3
 _REPORTS = ("text", "markdown")
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--format", choices=("csv", "parquet"), default="csv", help=_("format of --export (default: csv)")
+    )
+    parser.add_argument(
+        "--force", action="store_true", help=_("let --export replace files that are there already")
     )
     screen = parser.add_argument_group(_("screen"))
     screen.add_argument(
@@ -149,10 +153,8 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
         if options.export:
             # What a report is piped into must not see these lines.
             told = sys.stderr if options.json or options.report else sys.stdout
-            for written in export(profile, options.export, options.format):
-                told.write(
-                    _("{file}: {rows} rows").format(file=visible(str(written.path)), rows=written.rows) + "\n"
-                )
+            for written in export(profile, options.export, options.format, force=options.force):
+                told.write(_exported(written) + "\n")
         if options.json or options.report or options.fail_on or not options.export:
             found = _report(profile, options, thresholds)
         sys.stdout.flush()
@@ -167,6 +169,15 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
         # `lbtui PATH | head` is no error; Python must not complain as it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FOUND if _fails(found, options.fail_on) else OPENED
+
+
+def _exported(written: Written) -> str:
+    sentence = (
+        _("{file}: {rows} rows; {cells} cells that a spreadsheet would execute begin with ' now")
+        if written.defused
+        else _("{file}: {rows} rows")
+    )
+    return sentence.format(file=visible(str(written.path)), rows=written.rows, cells=written.defused)
 
 
 def _report(

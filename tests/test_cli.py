@@ -174,6 +174,22 @@ def test_export_names_each_file_and_refuses_to_write_twice(tmp_path):
     assert second.stdout == b""
     assert b"nodes.parquet" in second.stderr
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    (tmp_path / "nodes.parquet").write_bytes(b"mine")
+    third = run(DATA / "pd_ep", "--export", tmp_path, "--format", "parquet", "--force")
+    assert (third.returncode, third.stdout) == (0, first.stdout)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_cells_that_were_defused_are_told(tmp_path):
+    folder = tmp_path / "output"
+    folder.mkdir()
+    raw = (DATA / "pd_ep" / "coordinator.csv").read_bytes()
+    (folder / "coordinator.csv").write_bytes(raw.replace(b"10.20.0.12:1025", b"=A1"))
+    done = run(folder, "--export", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, b"")
+    nodes = (tmp_path / "out" / "nodes.csv").read_text()
+    assert nodes.count("'=A1") > 0
+    assert f"; {nodes.count(chr(39) + '=A1')} cells that a spreadsheet would execute" in done.stdout.decode()
 
 
 def test_nothing_is_written_beside_the_users_files(tmp_path):
@@ -185,7 +201,19 @@ def test_nothing_is_written_beside_the_users_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("a", "b"), ("--demo", "path"), ("--nonsense",), ("a", "--json", "--report")]
+    "arguments",
+    [
+        (),
+        ("a", "b"),
+        ("--demo", "path"),
+        ("--nonsense",),
+        ("a", "--json", "--report"),
+        ("--demo", "--color", "512"),
+        ("--demo", "--color"),
+        ("--demo", "--format", "xlsx"),
+        ("--demo", "--fail-on", "info"),
+        ("--demo", "--report", "--ascii=yes"),
+    ],
 )
 def test_wrong_usage_exits_2(arguments):
     done = run(*arguments)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, get_args
+from uuid import uuid4
 
 import polars as pl
 
@@ -30,6 +32,9 @@ COLUMNS: dict[FrameName, tuple[str, ...]] = {
     )
 }
 
+# A spreadsheet takes text that begins so for a formula and runs it; with `'` before it the text is text.
+_EXECUTED = r"^[=+\-@\t\r]"
+
 
 class CannotExport(Exception):
     """The export was refused or failed; the text is one sentence that says why."""
@@ -41,31 +46,44 @@ class Written:
 
     path: Path
     rows: int
+    defused: int = 0  # cells that a spreadsheet would have executed
 
 
 def export(
-    profile: Profile, folder: Path, file_format: Format, progress: Progress | None = None
+    profile: Profile,
+    folder: Path,
+    file_format: Format,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[Written]:
     """Write every frame that has rows into `folder`, yielding each file as it is complete.
 
-    Times are written with their offset. Nothing existing is overwritten: raises `CannotExport` before the
-    first file is written if any of them is there.
+    Times are written with their offset; in CSV, text that a spreadsheet would execute has `'` before it. Only
+    with `force` an existing file is replaced: else `CannotExport` is raised before the first one is written.
     """
+    # The names are ours: nothing in the data has a say in where its rows go.
     targets = {name: folder / f"{name}.{file_format}" for name in get_args(FrameName)}
-    existing = [path.name for path in targets.values() if path.exists()]
+    existing = [] if force else [path.name for path in targets.values() if os.path.lexists(path)]
     if existing:
         raise CannotExport(
-            _("{folder} already holds {files}; nothing was written. Choose an empty folder.").format(
-                folder=visible(str(folder)), files=", ".join(existing)
-            )
+            _(
+                "{folder} already holds {files}; nothing was written. Choose another folder, or replace them "
+                "with --force."
+            ).format(folder=visible(str(folder)), files=", ".join(existing))
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in targets.items():
             frame = profile.load(name, progress).frame
-            if not frame.is_empty():
-                _write(exported(name, frame, file_format), path, file_format)
-                yield Written(path, frame.height)
+            # A file that stays from an export before would pass for rows of this profile.
+            if not frame.is_empty() or os.path.lexists(path):
+                frame = exported(name, frame, file_format)
+                defused = 0
+                if file_format == "csv":
+                    frame, defused = defuse(frame)
+                _write(frame, path, file_format, force=force)
+                yield Written(path, frame.height, defused)
     except OSError as error:
         raise CannotExport(
             _("{folder} cannot be written ({why}).").format(
@@ -85,14 +103,32 @@ def exported(name: FrameName, frame: pl.DataFrame, file_format: Format) -> pl.Da
     )
 
 
-def _write(frame: pl.DataFrame, path: Path, file_format: Format) -> None:
+def defuse(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Return a frame with `'` before each text that a spreadsheet would execute, and how many these are."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    executed = {name: frame[name].str.contains(_EXECUTED).fill_null(value=False) for name in texts}
+    found = {name: int(cells.sum()) for name, cells in executed.items() if cells.any()}
+    return (
+        frame.with_columns(
+            pl.when(executed[name]).then("'" + pl.col(name)).otherwise(pl.col(name)).alias(name)
+            for name in found
+        ),
+        sum(found.values()),
+    )
+
+
+def _write(frame: pl.DataFrame, path: Path, file_format: Format, *, force: bool) -> None:
+    # What is replaced stays until the new file is whole; and a link there is replaced, not followed.
+    target = path.with_name(f".{path.name}.{uuid4().hex}") if force else path
     # Mode x: a file that appeared since the check above is not overwritten either.
-    with path.open("xb") as file:
+    with target.open("xb") as file:
         try:
             _write_to(frame, file, file_format)
+            if force:
+                target.replace(path)
         except BaseException:
             # A part of a file would pass for the whole.
-            path.unlink()
+            target.unlink()
             raise
 
 

@@ -1,4 +1,7 @@
+import csv
 import json
+import os
+import shutil
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
@@ -9,6 +12,7 @@ import polars as pl
 import pytest
 
 from lbtui.report import CannotExport, export
+from lbtui.report.export import defuse
 from lbtui.sources import open_profile
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +121,98 @@ def test_refuses_to_overwrite_and_then_writes_nothing(tmp_path):
         list(export(open_profile(DATA / "pd_ep"), tmp_path, "csv"))
     assert [p.name for p in tmp_path.iterdir()] == ["nodes.csv"]
     assert (tmp_path / "nodes.csv").read_text() == "mine"
+
+
+def test_with_force_what_was_there_is_replaced_and_nothing_of_before_is_left(tmp_path):
+    demo, pd_ep = open_profile(DEMO), open_profile(DATA / "pd_ep")
+    elsewhere = tmp_path / "mine"
+    elsewhere.write_text("mine")
+    out = tmp_path / "out"
+    list(export(demo, out, "csv"))
+    (out / "nodes.csv").unlink()
+    (out / "nodes.csv").symlink_to(elsewhere)
+    written = {w.path.name: w.rows for w in export(pd_ep, out, "csv", force=True)}
+    assert written["nodes.csv"] == len((out / "nodes.csv").read_text().splitlines()) - 1 > 0
+    # What pd_ep has no rows of is empty now, not the demo's.
+    assert written["expert_heat.csv"] == 0
+    assert (out / "expert_heat.csv").read_text().splitlines() == [",".join(HEAT)]
+    assert elsewhere.read_text() == "mine"
+    assert not (out / "nodes.csv").is_symlink()
+    assert sorted(path.name for path in out.iterdir()) == sorted(written)
+
+
+def test_a_write_that_fails_leaves_what_it_was_to_replace(tmp_path, monkeypatch):
+    (tmp_path / "nodes.csv").write_text("mine")
+
+    def full(frame, file, *args, **kwargs):
+        file.write(b"part")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_csv", full)
+    with pytest.raises(CannotExport, match="No space left"):
+        list(export(open_profile(DATA / "pd_ep"), tmp_path, "csv", force=True))
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("nodes.csv", "mine")]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+@pytest.mark.parametrize("force", [False, True])
+def test_files_have_the_mode_of_the_umask(tmp_path, umask, force):
+    before = os.umask(umask)
+    try:
+        files = [w.path for w in export(open_profile(DATA / "pd_ep"), tmp_path / "new", "csv", force=force)]
+    finally:
+        os.umask(before)
+    assert files
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_cells_that_a_spreadsheet_would_execute_are_defused_and_counted(tmp_path):
+    folder, out = tmp_path / "output", tmp_path / "out"
+    folder.mkdir()
+    with (DATA / "pd_ep" / "request.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    place = header.index("http_rid")
+    formulas = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)"]
+    harmless = ["a=1", "'=1", "1-1", ""]
+    for row, text in zip(rows, formulas + harmless, strict=False):
+        row[place] = text
+    with (folder / "request.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    written = {w.path.name: w.defused for w in export(open_profile(folder), out, "csv")}
+    with (out / "requests.csv").open(newline="") as file:
+        texts = [row["request_id"] for row in csv.DictReader(file)]
+    assert written["requests.csv"] == len(formulas)
+    assert {"'" + text for text in formulas} <= set(texts)
+    assert not [text for text in texts if text.startswith(("=", "+", "-", "@"))]
+    assert {"a=1", "'=1", "1-1"} <= set(texts)
+    # Parquet is read by programs, which get what the file says.
+    exported(folder, tmp_path / "parquet", "parquet")
+    assert set(formulas) <= set(pl.read_parquet(tmp_path / "parquet" / "requests.parquet")["request_id"])
+
+
+def test_numbers_stay_numbers_however_they_begin():
+    frame = pl.DataFrame(
+        {"n": [-1, 2, 3], "f": [-0.5, None, 1.0], "s": ["-1", None, "\t=1"], "t": ["\r", "", "a"]}
+    )
+    changed, count = defuse(frame)
+    assert count == 3
+    assert changed.rows() == [(-1, -0.5, "'-1", "'\r"), (2, None, None, ""), (3, 1.0, "'\t=1", "a")]
+
+
+def test_no_name_in_the_data_leads_out_of_the_folder(tmp_path):
+    folder = tmp_path / "a" / "output"
+    shutil.copytree(DATA / "pd_ep", folder)
+    for path in folder.glob("*.csv"):
+        path.write_bytes(path.read_bytes().replace(b"10.20.0.12:1025", b"../../../x"))
+    for picture in (DATA / "pd_ep_png").glob("*_0_*.png"):
+        shutil.copy(picture, folder / picture.name.replace("mindie-server-d0", "..%2f..%2f..\\x"))
+    before = set(tmp_path.rglob("*"))
+    written = exported(folder, tmp_path / "a" / "out")
+    assert {"nodes.csv", "expert_heat.csv"} <= set(written)
+    assert "../../../x" in (tmp_path / "a" / "out" / "nodes.csv").read_text()
+    new = {str(path.relative_to(tmp_path)) for path in {*tmp_path.rglob("*")} - before}
+    assert new == {"a/out", *(f"a/out/{name}" for name in written)}
 
 
 def test_a_folder_that_is_a_file_is_refused_with_a_sentence(tmp_path):
