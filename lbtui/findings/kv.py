@@ -58,9 +58,12 @@ class _Pool:
 
 
 def _pool(evidence: Evidence, domain: Domain) -> _Pool | None:
+    """Return a domain's pool; where no total is written (vLLM's trace) the most blocks it ever had free."""
     readings = evidence.frame("kv").filter(pl.col("domain") == domain.key)
-    total = readings["total_blocks"].max()
-    usage = readings["usage"].max()
+    total, usage = readings["total_blocks"].max(), readings["usage"].max()
+    least, most = readings["free_blocks"].min(), readings["free_blocks"].max()
+    if not isinstance(total, int) and isinstance(most, int) and most > 0:
+        total, usage = most, 1 - least / most  # type: ignore[operator]
     return _Pool(total, usage) if isinstance(total, int) and isinstance(usage, float) else None
 
 

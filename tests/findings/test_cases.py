@@ -8,9 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lbtui.findings import Finding, find_all
+from lbtui.findings.kv import find_kv
+from lbtui.findings.run import evidence_of
+from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Profile
 from lbtui.sources import open_profile
 from tests.findings.service import MS, SECOND, START, Group, service, write_experts, write_service
@@ -133,6 +137,22 @@ def test_a_domain_out_of_blocks_with_requests_waiting_is_exhausted(tmp_path: Pat
     first = imbalances(service(tmp_path, group, kv=True))[0]
     assert (first.id, first.severity, first.subject["dp_rank"]) == ("kv.exhausted", "critical", 2)
     assert {"kv.skew", "dp.queue.skew"} <= {f.id for f in first.consequences}
+
+
+def test_a_pool_whose_total_is_not_written_is_what_it_ever_had_free(tmp_path: Path) -> None:
+    group = Group(pool=lambda dp: 20 if dp == 1 else 1000, waiting=lambda dp, _s: 3 if dp == 1 else 0)
+    evidence = evidence_of(service(tmp_path, group, kv=True))
+    blank = evidence.frame("kv").with_columns(
+        total_blocks=pl.lit(None, pl.Int64), usage=pl.lit(None, pl.Float64)
+    )
+    unwritten = replace(
+        evidence, frames={**evidence.frames, "kv": replace(evidence.frames["kv"], frame=blank)}
+    )
+    found, written = (
+        [(f.id, f.subject, f.value) for f in find_kv(each, Thresholds())] for each in (unwritten, evidence)
+    )
+    assert [id for id, *_ in found] == ["kv.exhausted", "kv.skew"]
+    assert found == written
 
 
 def test_few_free_blocks_without_waiting_are_not_exhausted(tmp_path: Path) -> None:
