@@ -15,6 +15,10 @@ class Glyphs:
     # Ramps start with a blank and rise.
     vertical: str
     shades: str
+    # Bars from above.
+    hanging: str
+    # Differences where there is no colour, far less to far more.
+    signed: str
     # Parts of a horizontal bar, thinnest first; the last is a full cell.
     eighths: str
     missing: str
@@ -34,6 +38,8 @@ class Glyphs:
     warning: str
     frame_left: str
     frame_right: str
+    span: str
+    point: str
     # Points of a chart's lines where colour cannot tell them apart.
     points: str
 
@@ -41,6 +47,9 @@ class Glyphs:
 _UNICODE = Glyphs(
     vertical=" ▁▂▃▄▅▆▇█",
     shades=" ░▒▓█",
+    # No common font has the eighths between.
+    hanging=" ▔▀▀█",
+    signed="=- +#",
     eighths="▏▎▍▌▋▊▉█",
     missing="·",
     separator="▏",
@@ -59,12 +68,16 @@ _UNICODE = Glyphs(
     warning="!",
     frame_left="▕",
     frame_right="▏",
+    span="━",
+    point="●",
     points="•o+x*#@%",
 )
 _ASCII = Glyphs(
     # The underscore is the baseline: a zero, unlike the blank of nothing and the tick of no data.
     vertical=" _.:-=+*#%@",
     shades=" .:-=+*#%@",
+    hanging=" -=",
+    signed="=- +#",
     eighths="#",
     missing="'",
     separator="|",
@@ -83,6 +96,8 @@ _ASCII = Glyphs(
     warning="!",
     frame_left="[",
     frame_right="]",
+    span="=",
+    point="o",
     points="*o+x.#@%",
 )
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     Matrix: TypeAlias = NDArray[np.float64]
 
-# Codes of cells beside the levels 0, 1, 2 …; muted levels count on from _MUTED.
-_OUTSIDE, _MISSING, _CURSOR, _MUTED = -3, -2, -1, 100
+# Codes of cells beside the levels 0, 1, 2 …; muted levels count on from _MUTED, levels of
+# difference from _DIFFERENCE.
+_OUTSIDE, _MISSING, _CURSOR, _MUTED, _DIFFERENCE = -3, -2, -1, 100, 1000
 
 _WIDEST_CELL = 8
 
@@ -121,6 +122,14 @@ def reduce_max(values: Matrix, rows: int, columns: int) -> Matrix:
     return across
 
 
+def reduce_extreme(values: Matrix, rows: int, columns: int) -> Matrix:
+    """Return what is furthest from 0, sign kept, of every `rows` × `columns` block; NaN where all are."""
+    import numpy as np
+
+    most, least = reduce_max(values, rows, columns), -reduce_max(-values, rows, columns)
+    return np.where(most >= -least, most, least)
+
+
 def heatmap(
     values: Matrix,
     view: View,
@@ -133,22 +142,26 @@ def heatmap(
     cursor: tuple[int, int] | None = None,
     boundaries: Sequence[int] | None = None,
     lit_columns: tuple[int, int] | None = None,
+    difference: bool = False,
 ) -> list[Row]:
     """Return the view of a matrix as `height` rows of `width` cells.
 
     Each cell is the largest of what it covers; no data is a tick, or a gap beside data in a half block.
     `cursor` is a (layer, column). `boundaries` are the columns where a group (a rank) begins: a hairline at
     the left of cells that stay readable under it. Columns outside the half-open `lit_columns` turn grey.
+    A `difference` is drawn from `low` = −`high` in the diverging colours, each cell what is furthest from 0.
     """
     rows, columns = span(view, width, height, caps)
-    part = reduce_max(
+    part = (reduce_extreme if difference else reduce_max)(
         values[view.top : view.top + rows, view.left : view.left + columns],
         view.rows_per_cell,
         view.columns_per_cell,
     )
     blocks = halves(caps) == 2
-    levels = palette.heat_levels(caps) if blocks else len(glyphs(caps).shades)
-    codes = _codes(part, low, high, levels)
+    if difference:
+        codes = _difference_codes(part, high, caps)
+    else:
+        codes = _codes(part, low, high, palette.heat_levels(caps) if blocks else len(glyphs(caps).shades))
     if lit_columns is not None:
         _mute(codes, view, lit_columns)
     if cursor is not None and blocks:
@@ -176,6 +189,19 @@ def _codes(part: Matrix, low: float, high: float, levels: int) -> list[list[int]
     codes = np.full(part.shape, _MISSING)
     known = ~np.isnan(scaled)
     codes[known] = np.clip((scaled[known] * levels).astype(int), 0, levels - 1)
+    listed: list[list[int]] = codes.tolist()
+    return listed
+
+
+def _difference_codes(part: Matrix, reach: float, caps: Capabilities) -> list[list[int]]:
+    import numpy as np
+
+    # ASCII has five signs, however many colours there are.
+    levels = palette.difference_levels(caps) if halves(caps) == 2 else len(glyphs(caps).signed)
+    codes = np.full(part.shape, _MISSING)
+    known = ~np.isnan(part)
+    places = (np.clip(part[known] / reach, -1, 1) + 1) / 2 * (levels - 1) if reach > 0 else levels // 2
+    codes[known] = _DIFFERENCE + np.rint(places).astype(int)
     listed: list[list[int]] = codes.tolist()
     return listed
 
@@ -230,6 +256,12 @@ def _color(code: int, caps: Capabilities) -> Color | None:
         return palette.accent(caps).color
     if code < 0:
         return None
+    if code >= _DIFFERENCE:
+        # What is muted is left out of the comparison: as if nothing had changed.
+        muted = code % _DIFFERENCE >= _MUTED
+        return palette.difference_color(
+            caps, palette.difference_levels(caps) // 2 if muted else code % _MUTED
+        )
     return palette.level_color(caps, code % _MUTED, muted=code >= _MUTED)
 
 
@@ -254,6 +286,11 @@ def _draw_ramp(codes: list[list[int]], cell: int, edges: set[int], caps: Capabil
 def _shade(code: int, caps: Capabilities) -> tuple[str, Style]:
     ramp = glyphs(caps).shades
     level = code % _MUTED
+    if code >= _DIFFERENCE:
+        signs = glyphs(caps).signed
+        if code % _DIFFERENCE >= _MUTED:
+            return " ", palette.dim(caps)
+        return signs[level], palette.difference_style(caps, level / (len(signs) // 2) - 1)
     if code < 0 or level == 0:
         return glyphs(caps).missing if code < 0 else " ", palette.dim(caps)
     if code >= _MUTED:
@@ -331,13 +368,17 @@ def legend(
     unit: str = "",
     text: Callable[[float], str] = number,
     clipped: bool = False,
+    difference: bool = False,
 ) -> Row:
     """Return the scale: its colours or glyphs between the numbers of its ends.
 
-    `clipped` says that the hottest colour also stands for what lies above `high`.
+    `clipped` says that the hottest colour also stands for what lies above `high`. A `difference` runs from
+    `low` = −`high` in the diverging colours.
     """
     symbols = glyphs(caps)
-    if halves(caps) == 2:
+    if difference:
+        swatch = _difference_swatch(caps)
+    elif halves(caps) == 2:
         swatch = [
             Segment("█" * 2, Style(color=palette.level_color(caps, level)))
             for level in range(palette.heat_levels(caps))
@@ -349,15 +390,27 @@ def legend(
             for index, glyph in enumerate(ramp)
         ]
     grey = palette.dim(caps)
-    end = f"{'≥ ' if clipped else ''}{text(high)}{' ' if unit else ''}{unit}"
+    end = f"{'≥ ' if clipped else ''}{'+' if difference else ''}{text(high)}{' ' if unit else ''}{unit}"
     return row(
-        printable(f"{text(low)} ", caps),
+        printable(f"{'≤ ' if difference and clipped else ''}{text(low)} ", caps),
         Segment(symbols.frame_left, grey),
         swatch,
         Segment(symbols.frame_right, grey),
         printable(f" {end}", caps),
         width=width,
     )
+
+
+def _difference_swatch(caps: Capabilities) -> list[Segment]:
+    if halves(caps) == 2:
+        levels = range(palette.difference_levels(caps))
+        return [Segment("█" * 2, Style(color=palette.difference_color(caps, level))) for level in levels]
+    signs = glyphs(caps).signed
+    middle = len(signs) // 2
+    return [
+        Segment(sign * 2, palette.difference_style(caps, level / middle - 1))
+        for level, sign in enumerate(signs)
+    ]
 
 
 def minimap(

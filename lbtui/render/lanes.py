@@ -77,6 +77,50 @@ def lane(
     return rows
 
 
+def signed_lane(
+    values: Sequence[float | None],
+    *,
+    reach: float,
+    height: int = 1,
+    caps: Capabilities,
+    cursor: int | None = None,
+    lit_row: bool = False,
+) -> list[Row]:
+    """Return a lane of differences, `height` lines: what is more stands from the bottom, what is less hangs
+    from the top, as far as its part of `reach`; what is next to none of it is left blank.
+
+    Colour tells them apart too. Without block glyphs (ASCII) each column is one sign in the bottom line:
+    `=` far less, `-` less, `+` more, `#` far more. No data is a dim tick.
+    """
+    fractions = [palette.signed_fraction(value, reach) for value in values]
+    styles = [
+        palette.dim(caps) if part is None else palette.difference_style(caps, part) for part in fractions
+    ]
+    rows = []
+    for line in reversed(range(height)):
+        text, line_styles = [_signed_glyph(caps, part, line, height) for part in fractions], list(styles)
+        if cursor is not None and 0 <= cursor < len(text):
+            line_styles[cursor] = (palette.selected if lit_row else palette.accent)(caps)
+            if text[cursor] == " ":
+                text[cursor] = glyphs(caps).column
+        rows.append(runs(text, line_styles))
+    return rows
+
+
+def _signed_glyph(caps: Capabilities, part: float | None, line: int, height: int) -> str:
+    """Return the glyph of a column in a line, 0 the lowest."""
+    if part is None:
+        return glyphs(caps).missing if line == 0 else " "
+    if not caps.unicode:
+        signs = glyphs(caps).signed
+        level = round((part + 1) / 2 * (len(signs) - 1))
+        return " " if line else signs[level]
+    ramp = glyphs(caps).vertical if part > 0 else glyphs(caps).hanging
+    steps = len(ramp) - 1
+    from_its_side = line if part > 0 else height - 1 - line
+    return ramp[max(0, min(steps, round((abs(part) * height - from_its_side) * steps)))]
+
+
 def runs(text: Sequence[str], styles: Sequence[Style]) -> Row:
     """Return characters and their styles as a row, equal neighbours joined."""
     segments: Row = []

@@ -1,4 +1,5 @@
-"""Colours with few jobs: a ramp for load, red and amber for severity, one accent for cursor and selection.
+"""Colours with few jobs: a ramp for load, a diverging one for differences, red and amber for severity, teal
+for what got better, one accent for cursor and selection.
 
 Everything else is the terminal's own foreground or a grey, on the terminal's own background.
 """
@@ -36,6 +37,20 @@ _GREYS: dict[Colors, tuple[Color, ...]] = {
     "16": tuple(Color.from_ansi(index) for index in (0, 8, 7, 15)),
     "none": (),
 }
+# Less is blue, more is orange, which no colour blindness confuses; from a centre near the background
+# both sides rise by equal steps of OKLCH lightness (0.36 to 0.84, hues 245° and 60°).
+_DIFFERENCES: dict[Colors, tuple[Color, ...]] = {
+    "truecolor": tuple(
+        Color.parse(code)
+        for code in (
+            "#9cd1fe", "#4dacf6", "#1f86cd", "#05629c", "#014069", "#222222",
+            "#5c3001", "#8a4c04", "#bb6802", "#e38d3d", "#ffba81",
+        )
+    ),
+    "256": tuple(Color.from_ansi(index) for index in (117, 38, 25, 234, 94, 172, 215)),
+    "16": tuple(Color.from_ansi(index) for index in (14, 4, 0, 3, 11)),
+    "none": (),
+}  # fmt: skip
 # After Okabe and Ito, blue first; the two near red and amber last, as those mean severity elsewhere.
 _SERIES: dict[Colors, tuple[Style, ...]] = {
     "truecolor": tuple(
@@ -67,6 +82,12 @@ _GREY: dict[Colors, Color | None] = {
     "256": Color.from_ansi(245),
     "16": Color.from_ansi(8),
     "none": None,
+}
+_BETTER: dict[Colors, Style] = {
+    "truecolor": Style(color="#2ec4b6", bold=True),
+    "256": Style(color=Color.from_ansi(43), bold=True),
+    "16": Style(color=Color.from_ansi(10), bold=True),
+    "none": Style(bold=True),
 }
 _SEVERITY: dict[Colors, dict[Severity, Style]] = {
     "truecolor": {
@@ -155,6 +176,67 @@ def _level_style(caps: Capabilities, level: int, background: bool, muted: bool) 
         numbers = (16, 231) if caps.colors == "256" else (0, 15)
         ink = Color.from_ansi(numbers[0 if bright else 1])
     return Style(color=ink, bgcolor=color)
+
+
+def signed_fraction(value: float | None, reach: float) -> float | None:
+    """Return where a difference lies from −`reach` to `reach`, kept in −1..1; None where there is none."""
+    part = None if value is None else fraction(abs(value), 0.0, reach)
+    return None if part is None else math.copysign(part, value or 0.0)
+
+
+def difference_levels(caps: Capabilities) -> int:
+    """Return how many levels differences have, an odd number; the middle one is about none.
+
+    Without colour they are told apart by `glyphs.signed`, of as many glyphs.
+    """
+    return len(_DIFFERENCES[caps.colors]) or 5
+
+
+def difference_level(caps: Capabilities, fraction: float) -> int:
+    """Return the level of a difference at `fraction` (−1..1) of the range, 0 being far less."""
+    levels = difference_levels(caps)
+    return max(0, min(levels - 1, round((fraction + 1) / 2 * (levels - 1))))
+
+
+def difference_color(caps: Capabilities, level: int) -> Color | None:
+    """Return the colour of a level of difference; None without colour."""
+    ramp = _DIFFERENCES[caps.colors]
+    return ramp[level] if ramp else None
+
+
+def difference_style(caps: Capabilities, fraction: float, *, background: bool = False) -> Style:
+    """Return the style of a difference at `fraction` (−1..1), as foreground or as background.
+
+    As background it sets a readable foreground too. As foreground it leaves out the darkest levels of both
+    sides, in which thin glyphs cannot be read; none at all is dim.
+    """
+    return _difference_style(
+        caps, difference_level(caps, fraction), (fraction > 0) - (fraction < 0), background
+    )
+
+
+@lru_cache(maxsize=256)
+def _difference_style(caps: Capabilities, level: int, sign: int, background: bool) -> Style:
+    middle = difference_levels(caps) // 2
+    if not background:
+        if not sign:
+            return dim(caps)
+        level = middle + sign * max(abs(level - middle), middle // 2)
+    color = difference_color(caps, level)
+    if color is None:
+        return Style(bold=level in (0, 2 * middle))
+    if not background:
+        return Style(color=color)
+    bright = abs(level - middle) > middle / 2
+    if caps.colors == "truecolor":
+        return Style(color="#000000" if bright else "#ffffff", bgcolor=color)
+    ink = (16, 231) if caps.colors == "256" else (0, 15)
+    return Style(color=Color.from_ansi(ink[0 if bright else 1]), bgcolor=color)
+
+
+def better(caps: Capabilities) -> Style:
+    """Return the style of what got better; what got worse is as severe as a finding."""
+    return _BETTER[caps.colors]
 
 
 def accent(caps: Capabilities) -> Style:

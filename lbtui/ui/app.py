@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
+from rich.text import Text
 from textual import events
 from textual._styles_cache import StylesCache
 from textual.app import App, ComposeResult, SystemCommand
@@ -38,7 +39,7 @@ from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBa
 from lbtui.ui.exact_update import Shown
 from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.picture import Picture
-from lbtui.ui.selection import Selection
+from lbtui.ui.selection import SIDES, Selection
 
 if TYPE_CHECKING:
     from lbtui.findings import Thresholds
@@ -54,6 +55,7 @@ TABS = (
     ("4", _("EP")),
     ("5", _("Requests")),
 )
+COMPARE = ("6", _("Compare"))
 
 
 class LbtuiApp(App[int]):
@@ -66,7 +68,7 @@ class LbtuiApp(App[int]):
     # closes.
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(key, f"pane('{key}')", title, show=False) for key, title in TABS),
+        *(Binding(key, f"pane('{key}')", title, show=False) for key, title in (*TABS, COMPARE)),
         Binding("question_mark", "help", _("help"), key_display="?"),
         Binding("escape", "out", _("out"), show=False),
         Binding("R", "reload", _("read again"), show=False),
@@ -81,6 +83,7 @@ class LbtuiApp(App[int]):
         """The profile is open and the panes are imported."""
 
         profile: Profile
+        baseline: Profile | None
         panes: list[type[Pane]]
 
     @dataclass
@@ -95,27 +98,37 @@ class LbtuiApp(App[int]):
 
         sentence: str
 
-    def __init__(self, path: Path, caps: Capabilities, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        caps: Capabilities,
+        thresholds: Thresholds | None = None,
+        baseline: Path | None = None,
+    ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self.path = path
         self.caps = caps
         self.thresholds = thresholds  # of the findings; None is the defaults
+        self.baseline = baseline  # what `path` is compared with
+        self.tabs = TABS if baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
         self.selection = Selection()
         self.failure: str | None = None
         self.panes: dict[str, Pane] = {}
-        self._current = "1"
+        self._home = TABS[0][0] if baseline is None else COMPARE[0]
+        self._current = self._home
+        self._before = ""  # the baseline's name
         self._pushed: Screen[Any] | None = None
         self._shown = Shown(caps.colors)
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
-        yield TopBar(self.caps, TABS)
+        yield TopBar(self.caps, self.tabs)
         with Container(id="panes"):
             opening = _("Opening {path} …").format(path=str(self.path))
             yield Static(printable(opening, self.caps), classes="opening", markup=False)
-        yield BottomBar(self.caps)
+        yield BottomBar(self.caps, len(self.tabs))
         yield RoomAsked(self.caps)
 
     def on_mount(self) -> None:
@@ -130,8 +143,20 @@ class LbtuiApp(App[int]):
     def _read_profile(self) -> None:
         from lbtui.profile import Unreadable
         from lbtui.sources import SeveralOutputs, open_profile
-        from lbtui.ui.panes import PANES
+        from lbtui.ui.panes import COMPARED, PANES
 
+        try:
+            baseline = None if self.baseline is None else open_profile(self.baseline)
+        except SeveralOutputs as several:
+            # One choice is asked for; of the other profile the command line must say which.
+            folders = ", ".join(map(str, several.folders))
+            sentence = _("several outputs lie below the baseline {path}, name one of {folders}")
+            failed = sentence.format(path=visible(str(self.baseline)), folders=visible(folders))
+            self.post_message(self.OpenFailed(failed))
+            return
+        except Unreadable as error:
+            self.post_message(self.OpenFailed(_("baseline: {why}").format(why=error)))
+            return
         try:
             profile = open_profile(self.path)
         except SeveralOutputs as several:
@@ -139,7 +164,8 @@ class LbtuiApp(App[int]):
         except Unreadable as error:
             self.post_message(self.OpenFailed(str(error)))
         else:
-            self.post_message(self.Opened(profile, list(PANES)))
+            panes = PANES if baseline is None else COMPARED
+            self.post_message(self.Opened(profile, baseline, list(panes)))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """End with a sentence, not with a traceback, when opening failed unforeseen."""
@@ -152,10 +178,11 @@ class LbtuiApp(App[int]):
     async def on_lbtui_app_opened(self, event: Opened) -> None:
         """Put up the panes."""
         self.profile = event.profile
-        self.screen_stack[0].query_one(TopBar).show(identity=visible(event.profile.name))
+        self._before = "" if event.baseline is None else _told_apart(event.baseline.path, event.profile.path)
+        self.show_identity(visible(event.profile.name), "")
         area = self.screen_stack[0].query_one("#panes", Container)
         await area.remove_children()
-        self.panes = {pane.KEY: pane(event.profile, self.caps) for pane in event.panes}
+        self.panes = {pane.KEY: pane(event.profile, self.caps, event.baseline) for pane in event.panes}
         await area.mount(*self.panes.values())
         self.action_pane(self._current)
 
@@ -247,15 +274,34 @@ class LbtuiApp(App[int]):
         return self.panes.get(self._current)
 
     def action_pane(self, key: str) -> None:
-        """Show a pane."""
+        """Show a pane, or say what it takes."""
+        if key not in dict(self.tabs):
+            self._explain_baseline()
+            return
         self._current = key
         self.screen_stack[0].query_one(TopBar).show(current=key)
         for pane in self.panes.values():
             pane.set_class(key == pane.KEY, "-shown")
         if current := self.current:
             current.focus()
+            self._show_side()
             self.call_after_refresh(current.activate)
             self.keys_changed(current)
+
+    def action_side(self) -> None:
+        """Show the next of after, before and difference; say how to compare without a baseline."""
+        if self.baseline is None:
+            self._explain_baseline()
+            return
+        self.select(side=SIDES[(SIDES.index(self.selection.side) + 1) % len(SIDES)])
+
+    def _explain_baseline(self) -> None:
+        sentence = _(
+            "To compare with another profile, start lbtui with it: lbtui PATH --baseline BEFORE. Pane 6 then "
+            "tells what changed beyond chance, and b switches DP, P/D and EP between after, before and "
+            "difference."
+        )
+        self.push_screen(TextPage(_("Compare: no baseline given"), Text(sentence)))
 
     def on_top_bar_chosen(self, event: TopBar.Chosen) -> None:
         """Show the pane whose tab was clicked."""
@@ -267,11 +313,20 @@ class LbtuiApp(App[int]):
         if selection == self.selection:
             return
         self.selection = selection
+        self._show_side()
         for pane in self.panes.values():
             pane.selection_changed(selection)
 
+    def _show_side(self) -> None:
+        """Keep line 2 true about which of the two profiles is shown."""
+        current = self.current
+        sided = current is not None and current.SIDED and self.baseline is not None
+        self.screen_stack[0].query_one(TopBar).show(side=self.selection.side if sided else "")
+
     def show_identity(self, identity: str, notes: str) -> None:
-        """Change line 1."""
+        """Change line 1; of two profiles compared it names the one before first."""
+        if self._before:
+            identity = _("before {before} → after {after}").format(before=self._before, after=identity)
         self.screen_stack[0].query_one(TopBar).show(identity=identity, notes=notes)
 
     def pane_ready(self, pane: Widget) -> None:
@@ -299,12 +354,12 @@ class LbtuiApp(App[int]):
             )
 
     def action_out(self) -> None:
-        """Cancel what runs, else go one level out, else to the Overview."""
+        """Cancel what runs, else go one level out, else to the pane opened first."""
         pane = self.current
         if pane is None or pane.cancel() or pane.go_out():
             return
-        if self._current != "1":
-            self.action_pane("1")
+        if self._current != self._home:
+            self.action_pane(self._home)
 
     def action_reload(self) -> None:
         """Load the current pane again after a cancel or a failure."""
@@ -325,7 +380,7 @@ class LbtuiApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """List every action with its key in the command palette."""
-        for key, title in TABS:
+        for key, title in self.tabs:
             yield self._command(title, key, _("Show this pane"), partial(self.action_pane, key))
         if pane := self.current:
             for binding in pane.BINDINGS:
@@ -346,3 +401,10 @@ class LbtuiApp(App[int]):
 
     def _run_on(self, pane: Pane, action: str) -> None:
         self.call_later(self.run_action, action, pane)
+
+
+def _told_apart(path: Path, other: Path) -> str:
+    """Return as much of the end of a path as tells it from the other: folders are often called `output`."""
+    parts, others = path.resolve().parts, other.resolve().parts
+    count = next((n for n in range(1, len(parts) + 1) if parts[-n:] != others[-n:]), 1)
+    return visible("/".join(parts[-count:]))

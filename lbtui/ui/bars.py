@@ -13,10 +13,11 @@ from textual.message import Message
 
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import spell_key
-from lbtui.render.palette import dim, selected, severity, strong
+from lbtui.render.palette import cursor, dim, selected, severity, strong
 from lbtui.render.text import fit, printable, row
 from lbtui.text import _
 from lbtui.ui.picture import Picture
+from lbtui.ui.selection import SIDES, side_word
 
 # Less than that holds no pane.
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
@@ -30,13 +31,31 @@ def identity_row(identity: str, notes: str, width: int, caps: Capabilities) -> R
     return row(left, Segment(" "), right, width=width)
 
 
-def tabs_row(tabs: Sequence[tuple[str, str]], current: str, width: int, caps: Capabilities) -> Row:
-    """Return line 2: every pane with its key, the current one lit."""
+def tabs_row(
+    tabs: Sequence[tuple[str, str]], current: str, width: int, caps: Capabilities, side: str = ""
+) -> Row:
+    """Return line 2: every pane with its key, the current one lit; at the right which side is shown."""
     parts: list[Segment] = []
     for key, title in tabs:
         style = selected(caps) if key == current else dim(caps)
         parts += [Segment(f" {key} {title} ", style), Segment(" ")]
-    return row(parts, width=width)
+    room = width - sum(len(segment.text) for segment in parts)
+    shown = _side_parts(side, room, caps)
+    used = sum(len(segment.text) for segment in shown)
+    return row(row(parts, width=width - used), shown, width=width)
+
+
+def _side_parts(side: str, room: int, caps: Capabilities) -> list[Segment]:
+    """Return the sides with their key, the one shown lit, the others where there is room."""
+    if not side:
+        return []
+    titles = {name: side_word(name) for name in SIDES}
+    whole = sum(len(title) + 2 for title in titles.values()) + 2
+    parts = [Segment("b ", strong(caps))]
+    for name, title in titles.items():
+        if name == side or whole <= room:
+            parts.append(Segment(f" {title} ", cursor(caps) if name == side else dim(caps)))
+    return parts
 
 
 def tab_at(tabs: Sequence[tuple[str, str]], x: int) -> str | None:
@@ -80,22 +99,29 @@ class TopBar(Picture):
         self._tabs = tabs
         self._identity = _("opening …")
         self._notes = ""
-        self._current = "1"
+        self._current = tabs[0][0]
+        self._side = ""
 
     def show(
-        self, *, identity: str | None = None, notes: str | None = None, current: str | None = None
+        self,
+        *,
+        identity: str | None = None,
+        notes: str | None = None,
+        current: str | None = None,
+        side: str | None = None,
     ) -> None:
         """Change what is said."""
         self._identity = self._identity if identity is None else identity
         self._notes = self._notes if notes is None else notes
         self._current = current or self._current
+        self._side = self._side if side is None else side
         self.repaint()
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return both lines."""
         return [
             identity_row(self._identity, self._notes, width, self._caps),
-            tabs_row(self._tabs, self._current, width, self._caps),
+            tabs_row(self._tabs, self._current, width, self._caps, self._side),
         ]
 
     def on_click(self, event: events.Click) -> None:
@@ -107,9 +133,10 @@ class TopBar(Picture):
 class BottomBar(Picture):
     """The last line."""
 
-    def __init__(self, caps: Capabilities) -> None:
+    def __init__(self, caps: Capabilities, panes: int) -> None:
         super().__init__(id="bottom")
         self._caps = caps
+        self._panes = panes
         self._keys: list[tuple[str, str]] = []
 
     def show(self, keys: list[tuple[str, str]]) -> None:
@@ -120,7 +147,7 @@ class BottomBar(Picture):
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the line."""
-        general = [("?", _("help")), ("1-5", _("panes")), ("q", _("quit"))]
+        general = [("?", _("help")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
         return [keys_row([*self._keys, *general], width, self._caps)]
 
 

@@ -1,4 +1,4 @@
-"""What the five panes have in common: load in a worker, draw purely, share the selection."""
+"""What the panes have in common: load in a worker, draw purely, share the selection."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from lbtui.render.text import blank, fit
 from lbtui.text import _, visible
 from lbtui.ui.host import Host
 from lbtui.ui.picture import Picture
+from lbtui.ui.selection import SIDES, Selection, Side, side_word
 from lbtui.ui.selection import Aim as Aim
-from lbtui.ui.selection import Selection
 
 _PROGRESS_SECONDS = 0.1
 
@@ -52,6 +52,7 @@ class Pane(Picture, can_focus=True):
     KEY: ClassVar[str]
     TITLE: ClassVar[str]
     NEEDS: ClassVar[tuple[FrameName, ...]] = ()
+    SIDED: ClassVar[bool] = False  # shows before and difference too
     BINDINGS: ClassVar[list[BindingType]] = []
 
     @dataclass
@@ -75,9 +76,10 @@ class Pane(Picture, can_focus=True):
             """Let a burst of progress fold into the last of it."""
             return isinstance(message, Pane.Progressed) and message.pane is self.pane
 
-    def __init__(self, profile: Profile, caps: Capabilities) -> None:
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(id=f"pane-{self.KEY}", classes="pane")
         self.profile = profile
+        self.baseline = baseline
         self.caps = caps
         self.stage = Stage.WAITING
         self._generation = 0
@@ -96,6 +98,21 @@ class Pane(Picture, can_focus=True):
     def selection(self) -> Selection:
         """What is selected now."""
         return self.lbtui.selection
+
+    @property
+    def side(self) -> Side:
+        """Which of two profiles is shown, or how they differ; always after without a baseline."""
+        return self.selection.side if self.SIDED and self.baseline is not None else "after"
+
+    def action_side(self) -> None:
+        """Show the next side."""
+        self.lbtui.action_side()
+
+    def side_key(self) -> list[tuple[str, str]]:
+        """Return the key that shows the next side, for the last line; none without a baseline."""
+        if self.baseline is None:
+            return []
+        return [("b", side_word(SIDES[(SIDES.index(self.side) + 1) % len(SIDES)]))]
 
     # For subclasses
 
@@ -174,6 +191,8 @@ class Pane(Picture, can_focus=True):
             progress = PaneProgress(self)
             for name in self.NEEDS:
                 self.profile.load(name, progress)
+                if self.SIDED and self.baseline is not None:
+                    self.baseline.load(name, progress)
             result = self.prepare(progress)
             self.post_message(self.Prepared(self, generation, result))
 

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 _PATIENCE = 0.3
 
 
-def run(path: Path, caps: Capabilities, thresholds: Thresholds | None, *, mouse: bool) -> int:
-    """Show the profile; return the exit code once the user has left."""
+def run(
+    path: Path,
+    caps: Capabilities,
+    thresholds: Thresholds | None,
+    *,
+    mouse: bool,
+    baseline: Path | None = None,
+) -> int:
+    """Show the profile, compared with `baseline` if given; return the exit code once the user has left."""
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
-    app = LbtuiApp(path, caps, thresholds)
+    app = LbtuiApp(path, caps, thresholds, baseline)
     return asyncio.run(_run(app, mouse))
 
 

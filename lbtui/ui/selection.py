@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lbtui.text import _
+
+Side: TypeAlias = Literal["after", "before", "difference"]
+SIDES: tuple[Side, ...] = ("after", "before", "difference")
+
+
+def side_word(side: Side) -> str:
+    """Return what a side is called."""
+    return {"after": _("after"), "before": _("before"), "difference": _("difference")}[side]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Times are µs since 1970, UTC. None means: nothing chosen yet."""
+    """Times are µs since 1970, UTC, of the profile opened (after). None means: nothing chosen yet."""
 
     window: tuple[int, int] | None = None  # what is zoomed to; None is the whole profile
     time: int | None = None  # the instant under the cursor
@@ -17,6 +28,7 @@ class Selection:
     rank: int | None = None
     layer: int | None = None
     period: int | None = None
+    side: Side = "after"  # of two profiles compared, in the panes that can show both
 
 
 @dataclass(frozen=True)
@@ -26,3 +38,6 @@ class Aim:
     metric: str | None = None  # a `MetricKey` in DP, a view's name in EP
     expert: int | None = None  # model expert, or slot where experts are unknown
     pull: int | None = None  # rank whose KV pulls are looked at
+    handoffs: bool = False  # hand-offs and KV pulls instead of the table
+    instance: str | None = None  # whose domains are looked at
+    role: str | None = None  # whose nodes are looked at

@@ -15,6 +15,8 @@ from lbtui.render.palette import dim, strong
 from lbtui.render.text import fit, printable, row
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import DpData, Measured, instant
+from lbtui.ui.panes.sides import side_chip
+from lbtui.ui.selection import Side
 
 # As many lines as there are distinct colours.
 MOST_LINES = 8
@@ -68,7 +70,7 @@ def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabiliti
     )
 
 
-def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities) -> Row:
+def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities, side: Side | None = None) -> Row:
     """Return the line that says what the chart shows."""
     begin, end = (format_time(instant(edge), 3) for edge in key.window)
     parts = [key.instance, f"{begin}–{end}"]
@@ -81,8 +83,11 @@ def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities) -> Ro
         )
     title = " " + _("{metric} against forward_iter").format(metric=key.metric.label)
     rest = "".join(f" · {part}" for part in parts)
+    chip = side_chip(side, caps)
+    used = len(title) + sum(len(segment.text) for segment in chip)
     return row(
+        chip,
         Segment(printable(title, caps), strong(caps)),
-        fit(rest, max(0, key.width - len(title)), caps=caps, style=dim(caps)),
+        fit(rest, max(0, key.width - used), caps=caps, style=dim(caps)),
         width=key.width,
     )

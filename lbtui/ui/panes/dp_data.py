@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -214,6 +214,8 @@ class Scene:
     prefill: npt.NDArray[np.bool_] | None
     statistics: tuple[LaneStatistics, ...]
     evenness: Mapping[str, Evenness]  # by instance, where it has several lanes
+    # Of another profile on the same scale: the largest mean and worst value of each instance.
+    ceiling: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def columns(self) -> int:

@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
+from lbtui.analysis.imbalance import Floats
 from lbtui.profile import format_time
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
@@ -18,6 +19,7 @@ from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import Evenness, Measured, Scene, instant
 from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, short_hosts
+from lbtui.ui.panes.sides import side_chip
 
 # From this width on sentences are in whole words.
 ROOMY = 130
@@ -55,10 +57,18 @@ def state_row(measured: Measured, view: Scene, state: DpState, width: int, caps:
         parts = [window, column, scale]
     if state.by_score:
         parts.append(_("most outstanding first"))
+    return headed(metric, state, parts, width, caps)
+
+
+def headed(metric: Metric, state: DpState, parts: Sequence[str], width: int, caps: Capabilities) -> Row:
+    """Return a state line: which profile, if there are two, the metric, and the parts."""
     text = "".join(f" · {part}" for part in parts)
+    chip = side_chip(state.side, caps)
+    used = sum(len(segment.text) for segment in chip) + len(metric.label) + 1
     return row(
+        chip,
         Segment(printable(f" {metric.label}", caps), palette.strong(caps)),
-        fit(text, max(0, width - len(metric.label) - 1), caps=caps, style=palette.dim(caps)),
+        fit(text, max(0, width - used), caps=caps, style=palette.dim(caps)),
         width=width,
     )
 
@@ -91,16 +101,18 @@ def instance_scales(measured: Measured, view: Scene, state: DpState) -> dict[str
 
     Instances have their own scale: a prefill node's tokens would flatten every decode lane.
     """
-    values = _drawn(view, state)
+    values = drawn_values(view, state)
     scales = {}
     for instance in measured.instances:
         part = values[measured.lanes_of(instance)]
         largest = float(np.nanmax(part)) if not np.isnan(part).all() else 0.0
+        largest = max(largest, view.ceiling.get(instance, (0.0, 0.0))[state.statistic != "mean"])
         scales[instance] = 1.0 if measured.metric.key == "kv_usage" or largest <= 0 else largest
     return scales
 
 
-def _drawn(view: Scene, state: DpState) -> np.ndarray:
+def drawn_values(view: Scene, state: DpState) -> Floats:
+    """Return the statistic chosen of every lane and column."""
     return view.mean if state.statistic == "mean" else view.worst
 
 
@@ -146,7 +158,7 @@ def lane_rows(
     caps: Capabilities,
 ) -> list[Row]:
     """Return the lanes shown, each with its label and figures."""
-    values = _drawn(view, state)
+    values = drawn_values(view, state)
     scales = instance_scales(measured, view, state)
     current = measured.index(state.domain)
     furthest = _furthest(measured, view)
@@ -166,7 +178,7 @@ def lane_rows(
             marks=None if view.prefill is None else view.prefill[i].tolist(),
             scarce=not measured.metric.more_is_load,
         )
-        label = _label(
+        label = lane_label(
             "" if domain.host == before else hosts[domain.host], domain.name, at, i == current, caps
         )
         figures = _figures(measured, view, state, i, at, i in furthest, i == current, caps)
@@ -185,7 +197,8 @@ def gap_row(at: Layout, cursor: int, width: int, caps: Capabilities) -> Row:
     return framed(at, [], guide, [], width)
 
 
-def _label(host: str, name: str, at: Layout, current: bool, caps: Capabilities) -> Row:
+def lane_label(host: str, name: str, at: Layout, current: bool, caps: Capabilities) -> Row:
+    """Return what stands before a lane: the host where it has room, and the domain."""
     room = at.label - len(name) - 1
     style = palette.cursor(caps) if current else Style()
     # Two letters of a host say nothing; a short one whole does.

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from lbtui.analysis.data_parallel import MetricKey
 from lbtui.profile import Domain
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
+from lbtui.ui.selection import Side
 
 Statistic: TypeAlias = Literal["mean", "worst"]
 
@@ -30,6 +31,7 @@ class DpState:
     by_score: bool = False
     chart: bool = False
     top: int = 0  # first lane shown
+    side: Side | None = None  # which of two profiles; None: there is one
 
 
 @dataclass(frozen=True)

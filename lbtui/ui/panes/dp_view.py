@@ -37,6 +37,7 @@ from lbtui.ui.panes.dp_layout import (
     place_here,
     scrolled,
 )
+from lbtui.ui.selection import Side, side_word
 
 _MORE_READING = 3
 
@@ -217,16 +218,21 @@ def _place_words(measured: Measured, state: DpState) -> list[str]:
 
 
 def missing_rows(
-    data: DpData, metric: Metric, notes: Sequence[str], width: int, caps: Capabilities
+    data: DpData,
+    metric: Metric,
+    notes: Sequence[str],
+    width: int,
+    caps: Capabilities,
+    side: Side | None = None,
 ) -> list[Row]:
-    """Return why a metric has no data, and how to collect it."""
+    """Return why a metric has no data, and how to collect it; `side` is which of two profiles lacks it."""
     frame: FrameName = metric.frame
     if frame == "steps" and not data.steps.is_empty():
         # The steps are there, without what only the scheduling rounds tell.
         frame = "batches"
     what, reason, how = COLLECT[frame]
     lines = [
-        (f" {metric.label}", palette.strong(caps)),
+        (f" {metric.label}" + (f" · {side_word(side)}" if side else ""), palette.strong(caps)),
         ("", None),
         (
             " " + _("no data: {what} are not in this profile.").format(what=what),

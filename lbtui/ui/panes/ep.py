@@ -66,8 +66,8 @@ class EpPane(Pane):
         Binding("i", "instance", _("instance"), show=False, tooltip=_("next instance with expert heat")),
     ]  # fmt: skip
 
-    def __init__(self, profile: Profile, caps: Capabilities) -> None:
-        super().__init__(profile, caps)
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        super().__init__(profile, caps, baseline)
         self._data: EpData | None = None
         self._state: EpState | None = None
         self._view: View | None = None

@@ -1,0 +1,136 @@
+"""The Compare pane: every metric of two profiles, with its interval and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+
+from lbtui.analysis.comparison import Comparison, compare
+from lbtui.analysis.comparison import Row as Compared
+from lbtui.profile import Profile
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.text import _, visible
+from lbtui.ui.pages import TextPage
+from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.panes import compare_view
+from lbtui.ui.panes.compare_help import entries
+from lbtui.ui.panes.compare_target import target_of
+from lbtui.ui.panes.compare_view import CompareState, shown_rows
+from lbtui.ui.panes.compare_words import row_sentences
+
+
+class ComparePane(Pane):
+    """Holds the cursor; the rows come from `analysis.comparison`."""
+
+    KEY: ClassVar[str] = "6"
+    TITLE: ClassVar[str] = _("Compare")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", _("move"), key_display="↑↓", tooltip=_("to the row above (k)")),
+        Binding("down,j", "move(1)", _("row"), show=False, tooltip=_("to the row below (j)")),
+        Binding("pageup", "move(-10)", _("up"), show=False, tooltip=_("ten rows up")),
+        Binding("pagedown", "move(10)", _("down"), show=False, tooltip=_("ten rows down")),
+        Binding("home,g", "move(-100000)", _("top"), show=False, tooltip=_("to the first row")),
+        Binding("end,G", "move(100000)", _("end"), show=False, tooltip=_("to the last row")),
+        Binding("n", "next(1)", _("next change"), tooltip=_("to the next row that changed beyond chance")),
+        Binding("N", "next(-1)", _("previous change"), show=False, tooltip=_("to the one before")),
+        Binding("c", "changed", _("changed only"), tooltip=_("only the rows that changed beyond chance")),
+        Binding(
+            "enter",
+            "enter",
+            _("go there"),
+            key_display="⏎",
+            tooltip=_("go to the pane of this metric, its subject under the cursor there"),
+        ),
+        Binding("i", "details", _("details"), tooltip=_("everything known of this row, on a page")),
+    ]
+
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        super().__init__(profile, caps, baseline)
+        self._comparison: Comparison | None = None
+        self._state = CompareState()
+
+    def prepare(self, progress: PaneProgress) -> Comparison:
+        """Return the comparison of both profiles."""
+        assert self.baseline is not None
+        return compare(self.baseline, self.profile, progress)
+
+    def ready(self, result: Comparison) -> None:
+        """Put the cursor on what matters most."""
+        self._comparison = result
+        self._state = compare_view.starting(result)
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """Return the rows."""
+        assert self._comparison is not None
+        return compare_view.draw(self._comparison, self._state, width, height, self.caps)
+
+    def help_entries(self) -> list[HelpEntry]:
+        """Return the method, and every metric with its formula."""
+        return entries(self._comparison)
+
+    def _go(self, change: Callable[[Comparison, CompareState], CompareState]) -> None:
+        if self._comparison is not None:
+            self._state = change(self._comparison, self._state)
+            self.repaint()
+
+    def _row(self) -> Compared | None:
+        if self._comparison is None:
+            return None
+        rows = shown_rows(self._comparison, self._state)
+        return rows[self._state.cursor] if self._state.cursor < len(rows) else None
+
+    # Keys
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor over the rows."""
+        self._go(lambda known, state: compare_view.moved(known, state, step))
+
+    def action_next(self, step: int) -> None:
+        """Go to the next row that changed."""
+        self._go(lambda known, state: compare_view.next_change(known, state, step))
+
+    def action_changed(self) -> None:
+        """Show only what changed, or all."""
+        self._go(compare_view.filtered)
+
+    def action_enter(self) -> None:
+        """Go to the row's pane."""
+        if (compared := self._row()) is not None:
+            target = target_of(compared)
+            self.lbtui.select(**target.selection)
+            self.lbtui.action_pane(target.pane)
+            self.lbtui.panes[target.pane].point_at(target.aim)
+
+    def action_details(self) -> None:
+        """Show everything known of the row on a page."""
+        if (compared := self._row()) is not None:
+            text = "\n\n".join(map(visible, row_sentences(compared)))
+            self.lbtui.push_screen(TextPage(visible(compared.metric.label), Text(text)))
+
+    def go_out(self) -> bool:
+        """Show all rows again."""
+        if self._state.changed_only:
+            self.action_changed()
+            return True
+        return False
+
+    # Mouse
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the row that was clicked."""
+        if self._comparison is not None:
+            found = compare_view.row_at(self._comparison, self._state, *self.size, event.y)
+            if found is not None:
+                self.action_move(found - self._state.cursor)
+
+    def on_mouse_scroll_down(self) -> None:
+        """Move down."""
+        self.action_move(1)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Move up."""
+        self.action_move(-1)

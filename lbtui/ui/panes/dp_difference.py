@@ -1,0 +1,251 @@
+"""The DP pane's picture of after − before: signed lanes, figures, and what is under the cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.segment import Segment
+
+from lbtui.profile import format_time
+from lbtui.render import palette
+from lbtui.render.axis import time_axis, time_pointer
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.lanes import signed_lane
+from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.text import _
+from lbtui.ui.panes.dp_data import Evenness, Measured, Scene, instant
+from lbtui.ui.panes.dp_lanes import (
+    ROOMY,
+    drawn_values,
+    evenness_name,
+    framed,
+    gap_row,
+    headed,
+    headings,
+    lane_label,
+    length_text,
+    pointer_decimals,
+    short_instances,
+)
+from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled, short_hosts
+from lbtui.ui.panes.dp_sides import Common
+from lbtui.ui.panes.overview_words import wrapped
+from lbtui.ui.panes.sides import Pair, left_out_words
+
+_DAY = 86_400_000_000  # µs
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is drawn of two profiles' difference; `offset` is from a time of after to the same of before."""
+
+    both: Common
+    measured: Pair[Measured]
+    views: Pair[Scene]
+    view: Scene
+    offset: int  # µs
+
+    def now(self, lane: int, time: int) -> float:
+        """Return after − before of a lane at an instant of after."""
+        there, here = self.both.lanes[lane]
+        before = self.measured.of("before").lanes[there].at(time + self.offset)
+        return self.measured.after.lanes[here].at(time) - before
+
+
+def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capabilities) -> list[Row]:
+    """Return the lanes of the difference with everything around them, `height` rows of `width` cells."""
+    measured, view = shown.both.measured, shown.view
+    left_out = left_out_words(shown.both.only_after, shown.both.only_before)
+    if not measured.domains:
+        said = [_("No DP domain is in both profiles."), left_out]
+        lines = [line for text in said for line in wrapped(text, max(1, width - 1), caps, palette.dim(caps))]
+        head = headed(measured.metric, state, [_("after − before")], width, caps)
+        return [head, blank(width), *(row(" ", line, width=width) for line in lines)][:height]
+    at = layout(measured, width, height)
+    state = scrolled(state, measured, at.shown)
+    cursor = view.column_of(state.time)
+    rows = [_state_row(shown, state, width, caps)]
+    if at.pointer:
+        decimals = pointer_decimals(view.window, view.columns)
+        pointer = time_pointer(instant(state.time), cursor, at.columns, caps, decimals=decimals)
+        rows.append(framed(at, [], pointer, headings(measured.metric, at, caps), width))
+    rows += _lane_rows(shown, state, at, cursor, width, caps)
+    if at.gap and at.evenness_rows:
+        rows.append(gap_row(at, cursor, width, caps))
+    rows += _evenness_rows(shown, state, at, cursor, width, caps)
+    if at.axis:
+        axis = time_axis(instant(view.window[0]), instant(view.window[1]), at.columns, caps)
+        rows.append(framed(at, [], axis, [], width))
+    spare = max(0, height - len(rows) - at.reading)
+    more = min(spare, 2)
+    rows += [blank(width)] * (spare - more)
+    return [*rows, *_reading_rows(shown, state, left_out, width, at.reading + more, caps)][:height]
+
+
+def reaches(measured: Measured, view: Scene, state: DpState) -> dict[str, float]:
+    """Return the difference at the full height of each instance's lanes: the furthest from 0 of any drawn."""
+    values = np.nan_to_num(np.abs(drawn_values(view, state)))
+    return {
+        instance: float(values[measured.lanes_of(instance)].max(initial=0.0)) or 1.0
+        for instance in measured.instances
+    }
+
+
+def _state_row(shown: Difference, state: DpState, width: int, caps: Capabilities) -> Row:
+    measured, view = shown.both.measured, shown.view
+    begin, end = view.window
+    decimals = 0 if end - begin >= 20_000_000 else 3
+    scale = reaches(measured, view, state)[measured.domains[measured.index(state.domain) or 0].instance]
+    dated = not -_DAY < shown.offset < _DAY
+    here, there = (format_time(instant(time), decimals, date=dated) for time in (begin, begin + shown.offset))
+    column = length_text((end - begin) / view.columns)
+    parts = [
+        _("after − before, both from their start: {here} over {there}").format(here=here, there=there)
+        if width >= ROOMY
+        else _("from their start"),
+        _("1 column = {length}").format(length=column),
+        _("±{scale} {unit}").format(scale=number(scale), unit=measured.metric.unit)
+        if width >= ROOMY
+        else _("±{scale}").format(scale=number(scale)),
+    ]
+    left_out = left_out_words(shown.both.only_after, shown.both.only_before)
+    return headed(measured.metric, state, [*parts, left_out] if left_out else parts, width, caps)
+
+
+def _lane_rows(
+    shown: Difference, state: DpState, at: Layout, cursor: int, width: int, caps: Capabilities
+) -> list[Row]:
+    measured, view = shown.both.measured, shown.view
+    values, scales = drawn_values(view, state), reaches(measured, view, state)
+    current, hosts = measured.index(state.domain), short_hosts(measured.domains)
+    rows: list[Row] = []
+    before = ""
+    order = lane_order(measured, by_score=False)[state.top : state.top + at.shown]
+    for i in order:
+        domain = measured.domains[i]
+        here = i == current
+        lines = signed_lane(
+            values[i].tolist(),
+            reach=scales[domain.instance],
+            height=at.lane_height,
+            caps=caps,
+            cursor=cursor,
+            lit_row=here,
+        )
+        label = lane_label("" if domain.host == before else hosts[domain.host], domain.name, at, here, caps)
+        figures = _figures(shown, state, i, at, here, caps)
+        for k, line in enumerate(lines):
+            last = k == len(lines) - 1
+            rows.append(framed(at, label if last else [], line, figures if last else [], width))
+        before = domain.host
+        if i != order[-1]:
+            rows += [gap_row(at, cursor, width, caps)] * at.gap
+    return rows
+
+
+def _figures(shown: Difference, state: DpState, i: int, at: Layout, here: bool, caps: Capabilities) -> Row:
+    stats, low = shown.view.statistics[i], not shown.both.measured.metric.more_is_load
+    values = [
+        shown.now(i, state.time),
+        stats.mean,
+        stats.p5 if low else stats.p95,
+        stats.min if low else stats.max,
+    ]
+    if at.figures < 5:
+        values = values[:2]
+    texts = [signed(v, FIGURE - 1) for v in values]
+    texts = [*texts, "–" if np.isnan(stats.ratio) else f"{stats.ratio:+.2f}"][: at.figures]
+    plain = palette.strong(caps) if here else None
+    accent = palette.selected(caps) if here else palette.accent(caps)
+    return [
+        Segment(printable(text.rjust(FIGURE), caps), plain if k else accent) for k, text in enumerate(texts)
+    ]
+
+
+def signed(value: float, width: int | None = None) -> str:
+    """Return a difference as text: a sign before all but 0, a dash where there is none."""
+    if width is None:
+        return f"+{number(value)}" if value > 0 else number(value)
+    text = number(value, width - (value > 0)).strip()
+    return (f"+{text}" if value > 0 else text).rjust(width)
+
+
+def _evenness_rows(
+    shown: Difference, state: DpState, at: Layout, cursor: int, width: int, caps: Capabilities
+) -> list[Row]:
+    """Return the lanes of how the evenness of each instance differs; the cursor's where not all have room."""
+    measured, view = shown.both.measured, shown.view
+    instances = list(view.evenness)
+    if len(instances) * at.evenness_height > at.evenness_rows:
+        own = measured.domains[measured.index(state.domain) or 0].instance
+        instances = [own] if own in view.evenness and at.evenness_rows else []
+    names = short_instances(measured.instances)
+    rows: list[Row] = []
+    for instance in instances:
+        name = evenness_name(measured.metric)
+        label = name if len(measured.instances) == 1 else f"{name} {names[instance]}"
+        rows += _evenness_lane(view.evenness[instance], label, at, cursor, width, caps)
+    return rows + [blank(width)] * (at.evenness_rows - len(rows))
+
+
+def _evenness_lane(
+    even: Evenness, name: str, at: Layout, cursor: int, width: int, caps: Capabilities
+) -> list[Row]:
+    reach = float(np.nan_to_num(np.abs(even.columns)).max(initial=0.0)) or 1.0
+    lines = signed_lane(
+        even.columns.tolist(), reach=reach, height=at.evenness_height, caps=caps, cursor=cursor
+    )
+    label = fit(name, at.label, caps=caps, style=palette.strong(caps))
+    texts = [_ratio(float(even.columns[cursor])), _ratio(even.value)][: at.figures]
+    figures = [
+        Segment(printable(text.rjust(FIGURE), caps), palette.strong(caps) if k else palette.accent(caps))
+        for k, text in enumerate(texts)
+    ]
+    return [
+        framed(at, label if k == len(lines) - 1 else [], line, figures if k == len(lines) - 1 else [], width)
+        for k, line in enumerate(lines)
+    ]
+
+
+def _ratio(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:+.2f}"
+
+
+def _reading_rows(
+    shown: Difference, state: DpState, left_out: str, width: int, lines: int, caps: Capabilities
+) -> list[Row]:
+    """Return what is under the cursor: after, before and the difference, of the column and of the window."""
+    measured, view = shown.both.measured, shown.view
+    i = measured.index(state.domain) or 0
+    there, here = shown.both.lanes[i]
+    after, before = shown.views.after, shown.views.of("before")
+    column, label = view.column_of(state.time), measured.metric.label
+    head = f" {format_time(instant(state.time), 3)} · {measured.domains[i].name}"
+    words = [
+        _("{metric} in this column: {before} before, {after} after, {difference}").format(
+            metric=label,
+            before=number(float(before.mean[there, column])),
+            after=number(float(after.mean[here, column])),
+            difference=signed(float(view.mean[i, column])),
+        ),
+        _("mean of the window {before} → {after}").format(
+            before=number(before.statistics[there].mean), after=number(after.statistics[here].mean)
+        ),
+    ]
+    instance = measured.domains[i].instance
+    if (even := view.evenness.get(instance)) is not None:
+        now = after.evenness[instance].value
+        words.append(
+            _("{name} {before} → {after}").format(
+                name=evenness_name(measured.metric), before=f"{now - even.value:.2f}", after=f"{now:.2f}"
+            )
+        )
+    words += [left_out] if left_out else []
+    words.append(
+        _("the same instant before: {time}").format(time=format_time(instant(state.time + shown.offset), 3))
+    )
+    texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - len(head) - 2), caps, None)
+    first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)
+    rest = [row(" " * min(len(head) + 1, width), text, width=width) for text in texts[1:]]
+    return ([first, *rest] + [blank(width)] * lines)[:lines]
