@@ -106,7 +106,8 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
             if database.cancelled:
                 raise database.cancelled from None
             raise
-    except sqlite3.Error as error:
+    # SQLite quotes from a broken schema, and Python decodes what it says.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise Unreadable(_broken(path, error)) from error
     finally:
         connection.close()
@@ -159,7 +160,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _broken(path: Path, error: sqlite3.Error) -> str:
+def _broken(path: Path, error: Exception) -> str:
     return _("{file} cannot be read as an SQLite database ({why}); parse the profile again.").format(
         file=visible(path.name), why=visible(str(error), 200)
     )

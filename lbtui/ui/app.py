@@ -6,6 +6,7 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 # So long a key waits for the page that the key before it opened.
 _PAGE_SECONDS = 1.0
+# So often closed pages and drawn lines are given back; it takes some 10 ms.
+_TIDY_SECONDS = 20.0
 TABS = (
     ("1", _("Overview")),
     ("2", _("DP")),
@@ -185,6 +188,11 @@ class LbtuiApp(App[int]):
         self.panes = {pane.KEY: pane(event.profile, self.caps, event.baseline) for pane in event.panes}
         await area.mount(*self.panes.values())
         self.action_pane(self._current)
+        if not self.is_headless:
+            # Pages refer to themselves in circles, and Python seeks these the less often the more there is:
+            # memory would grow for minutes. What is loaded by now stays and need not be looked at again.
+            gc.freeze()
+            self.set_interval(_TIDY_SECONDS, gc.collect)
 
     def on_lbtui_app_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""

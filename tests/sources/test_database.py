@@ -75,6 +75,14 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path, content, words
         database.read_table(path, "moe_analysis", MOE, Silent())
 
 
+def test_a_schema_that_is_broken_and_no_utf8_is_refused_with_a_sentence(tmp_path):
+    path = write(tmp_path / "profiler.db", "CREATE TABLE moe_analysis (a)")
+    raw = path.read_bytes().replace(b"tablemoe_analysis", b"tablemoe_analysi\xff")
+    path.write_bytes(raw.replace(b"CREATE TABLE", b"CREATE TALBE"))
+    with pytest.raises(Unreadable, match=r"profiler\.db cannot be read as an SQLite database"):
+        database.read_table(path, "moe_analysis", MOE, Silent())
+
+
 def test_a_database_cut_in_the_middle_is_refused_with_a_sentence(tmp_path):
     path = lay_out(tmp_path, "db_only/profiler.db") / "profiler.db"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
