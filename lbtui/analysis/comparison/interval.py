@@ -123,15 +123,16 @@ def resampled_mean(series: Floats, side: int) -> Resampled:
     if error**2 <= _NOTHING:
         return unvaried(count)
     draws = _draws(len(sums), blocks, side)
-    mean = draws @ (sums / blocks)
-    square = draws @ (sums**2 / blocks)
+    # In standard errors, in the draws' own precision: else the whole matrix would be converted.
+    units = (sums / error).astype(np.float32)
+    mean, square = (draws @ np.stack([units, units**2], axis=1) / blocks).astype(np.float64).T
     own = np.sqrt(np.maximum(square - mean**2, 0.0) / (blocks - 1))
     again = np.clip(phi + _normals(side) * math.sqrt((1 - phi**2) / count), 0.0, _LARGEST_PHI)
     whole = error / (1 - phi)
     return Resampled(
         whole,
-        mean / error,
-        np.maximum(own / error, 1e-9) * (1 - phi) / (1 - again),
+        mean,
+        np.maximum(own, 1e-9) * (1 - phi) / (1 - again),
         min(variance / whole**2, float(count)),
     )
 
@@ -182,14 +183,14 @@ def block_length(series: Floats) -> int:
     return min(wanted, 1 << (most.bit_length() - 1))
 
 
-@lru_cache(maxsize=12)  # 10 MB each at most
+@lru_cache(maxsize=16)  # 10 MB each at most
 def _draws(starts: int, blocks: int, side: int) -> npt.NDArray[np.float32]:
     """Return how often each of `starts` blocks is drawn in each resample of `blocks`: [resample, start]."""
     rng = np.random.default_rng((SEED, side, starts, blocks))
-    counts = np.zeros((RESAMPLES, starts), dtype=np.float32)
-    for chosen in rng.integers(starts, size=(blocks, RESAMPLES)):
-        counts[np.arange(RESAMPLES), chosen] += 1
-    return counts
+    chosen = rng.integers(starts, size=(RESAMPLES, blocks))
+    chosen += np.arange(RESAMPLES)[:, None] * starts
+    counts = np.bincount(chosen.ravel(), minlength=RESAMPLES * starts)
+    return counts.reshape(RESAMPLES, starts).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

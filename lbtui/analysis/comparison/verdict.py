@@ -14,25 +14,36 @@ from lbtui.text import _
 LEVEL = 0.05
 # Below, the long-run variance of a series is a guess.
 FEWEST = 10
+_FEWEST_OF_A_SIDE = 5
 
 
 def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estimate) -> Row:
     """Return the row with its interval; the verdict is open (`no_evidence`) unless data are too few."""
     found = difference(before, after)
     row = Row(metric, subject, "no_evidence", before.value, after.value, found.low, found.high, found.p_value)
-    if (few := min(before.independent, after.independent)) < FEWEST:
-        side = _("before") if before.independent == few else _("after")
-        return replace(
-            row,
-            verdict="too_little_data",
-            reason=_(
-                "{side}: it says as much as {count:.1f} independent observations would; {least} are needed"
-            ).format(side=side, count=few, least=FEWEST),
-        )
+    if (count := _independent(before, after)) < FEWEST:
+        why = _("it says as much as {count:.1f} independent observations would; {least} are needed")
+        return replace(row, verdict="too_little_data", reason=why.format(count=count, least=FEWEST))
+    if found.low <= 0 <= found.high and not (math.isfinite(found.low) and math.isfinite(found.high)):
+        why = _("too few observations beyond it to bound it")
+        return replace(row, verdict="too_little_data", reason=why)
     if not (before.varies or after.varies) and row.difference != 0:
         why = _("it varies in neither profile, so nothing tells what chance would do")
         return replace(row, verdict="too_little_data", reason=why)
     return row
+
+
+def _independent(before: Estimate, after: Estimate) -> float:
+    """Return how many independent observations the difference rests on: Welch and Satterthwaite's number.
+
+    A side that hardly varies need not be long; but with fewer than `_FEWEST_OF_A_SIDE` neither is known.
+    """
+    least = min(before.independent, after.independent)
+    shares = [(before.spread**2, before.independent), (after.spread**2, after.independent)]
+    below = sum(variance**2 / count for variance, count in shares if count > 0)
+    if least < _FEWEST_OF_A_SIDE or below == 0:
+        return least
+    return sum(variance for variance, _count in shares) ** 2 / below
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:

@@ -1,0 +1,254 @@
+"""How often equal processes are called different, and a real difference is found: the table of issue 6.
+
+    python -m tests.bench.comparison [--pairs N] [--lab FOLDER]
+
+Synthetic pairs are whole profiles held in memory: 8 DP domains with Poisson batch sizes of mean 16, KV usage,
+queue lengths and requests, all either independent from step to step or AR(1) with φ = 0.9 (integer-valued,
+by binomial thinning, for counts). FOLDER holds profiles as `<anything>_<kind>/out`; every two of one kind are
+a pair (equal settings, other seeds). A row counts as called before correction if its own p-value is ≤ 5 % and
+its difference matters, after it if its verdict is better or worse (for the load: differs). Rows without a
+verdict for lack of data are counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.comparison import Comparison, Row, compare
+from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile
+from lbtui.sources import open_profile
+
+STEP = 25_000  # µs
+BEGIN = 1_767_225_600_000_000
+DOMAINS, MEAN = 8, 16.0
+
+
+def thinned(steps: int, means: np.ndarray, phi: float, rng: np.random.Generator) -> np.ndarray:
+    """Return Poisson numbers [step, domain] of autocorrelation φ^lag: INAR(1) (McKenzie 1985)."""
+    if phi == 0:
+        return rng.poisson(means, size=(steps, len(means)))
+    values = np.empty((steps, len(means)), dtype=np.int64)
+    values[0] = rng.poisson(means)
+    arriving = rng.poisson(means * (1 - phi), size=(steps, len(means)))
+    for step in range(1, steps):
+        values[step] = rng.binomial(values[step - 1], phi) + arriving[step]
+    return values
+
+
+def autoregressive(length: int, series: int, phi: float, rng: np.random.Generator) -> np.ndarray:
+    """Return Gaussian AR(1) series of variance 1: [step, series]."""
+    values = rng.standard_normal((length, series))
+    values[1:] *= np.sqrt(1 - phi**2)
+    for i in range(1, length if phi else 1):
+        values[i] += phi * values[i - 1]
+    return values
+
+
+def made(steps: int, phi: float, rng: np.random.Generator, means: np.ndarray | None = None) -> Profile:
+    """Return a profile of so many steps a domain."""
+    means = np.full(DOMAINS, MEAN) if means is None else means
+    batch = thinned(steps, means, phi, rng)
+    domains = [f"d{i}" for i in range(DOMAINS)]
+    start = BEGIN + np.arange(steps, dtype=np.int64) * STEP
+    owner = {
+        "instance": ["svc"] * steps * DOMAINS,
+        "host": ["svc"] * steps * DOMAINS,
+        "dp_rank": np.tile(np.arange(DOMAINS), steps),
+        "domain": domains * steps,
+    }
+    begins = np.repeat(start, DOMAINS)
+    took = (20_000 + 200 * batch.ravel()).astype(np.int64)
+    forward = pl.DataFrame(
+        {
+            **owner,
+            "prof_id": domains * steps,
+            "batch_size": batch.ravel(),
+            "tokens": batch.ravel() * rng.integers(1, 3, size=batch.size),
+            "duration": took / 1000,
+            "start": begins,
+            "end": begins + took,
+        }
+    )
+    noise = autoregressive(steps, DOMAINS + 2, phi, rng)
+    usage = np.clip(0.4 + 0.1 * noise[:, :DOMAINS], 0, 1)
+    kv = pl.DataFrame({"time": begins, **owner, "usage": usage.ravel()})
+    waiting = thinned(steps, np.full(DOMAINS, 2.0), phi, rng)
+    queues = pl.DataFrame({"time": begins, **owner, "pid": owner["dp_rank"], "waiting": waiting.ravel()})
+    arrivals = BEGIN + np.sort(rng.integers(steps * STEP, size=steps))
+    slow = np.exp(0.5 * noise[:, -2])
+    requests = pl.DataFrame(
+        {
+            "request_id": [str(i) for i in range(steps)],
+            "arrival": arrivals,
+            "input_tokens": rng.lognormal(6, 0.5, steps).astype(np.int64) + 1,
+            "output_tokens": rng.lognormal(3.7, 0.4, steps).astype(np.int64) + 2,
+            "ttft": 50 * slow,
+            "queue_wait": 10 * slow,
+            "duration": 50 * slow + 1000 * np.exp(0.2 * noise[:, -1]),
+        }
+    )
+    return in_memory({"steps": forward, "kv": kv, "queues": queues, "requests": requests})
+
+
+def in_memory(frames: dict[FrameName, pl.DataFrame]) -> Profile:
+    """Return a profile of frames that lack columns, filled with nulls."""
+
+    def loader(name: FrameName, frame: pl.DataFrame) -> Loaded:
+        missing = [pl.lit(None).alias(c) for c in SCHEMAS[name] if c not in frame.columns]
+        return Loaded(frame.with_columns(missing).select(list(SCHEMAS[name])).cast(dict(SCHEMAS[name])))
+
+    return Profile(
+        Path("made"), (), loaders={n: lambda _p, n=n, f=f: loader(n, f) for n, f in frames.items()}
+    )
+
+
+@dataclass
+class Tally:
+    """Counts over pairs."""
+
+    name: str
+    pairs: int = 0
+    rows: int = 0
+    before: int = 0
+    after: int = 0
+    families: int = 0  # pairs with any row called after correction
+    thin: int = 0
+    worst: dict[str, int] = field(default_factory=dict)
+
+    def add(self, comparison: Comparison) -> None:
+        """Count one pair."""
+        self.pairs += 1
+        called = 0
+        for row in comparison.rows:
+            if row.verdict == "too_little_data":
+                self.thin += 1
+            if np.isnan(row.adjusted):
+                continue
+            self.rows += 1
+            if row.p_value <= 0.05 and matters(row):
+                self.before += 1
+                self.worst[row.metric.key] = self.worst.get(row.metric.key, 0) + 1
+            called += is_called(row)
+        self.after += called
+        self.families += called > 0
+
+    def line(self) -> str:
+        """Return the table's line."""
+        if not self.rows:
+            return f"{self.name:<34} {self.pairs:>6}  no rows"
+        return (
+            f"{self.name:<34} {self.pairs:>6} {self.rows:>7} {self.before / self.rows:>9.2%} "
+            f"{self.after / self.rows:>9.2%} {self.families / self.pairs:>9.1%} "
+            f"{self.thin / (self.rows + self.thin):>9.1%}"
+        )
+
+
+def matters(row: Row) -> bool:
+    """Tell whether the difference is one that may be called."""
+    from lbtui.analysis.comparison.verdict import smallest
+
+    return abs(row.difference) >= smallest(row)
+
+
+def is_called(row: Row) -> bool:
+    """Tell whether a row is called, the load included."""
+    return row.verdict in ("better", "worse") or row.load_differs
+
+
+HEAD = (
+    f"{'equal pairs':<34} {'pairs':>6} {'rows':>7} {'called':>9} {'after':>9} {'families':>9} {'too thin':>9}"
+)
+
+
+def synthetic(pairs: int) -> Iterator[Tally]:
+    """Yield the tallies of equal synthetic pairs, `pairs` of each kind and length."""
+    for phi in (0.0, 0.9):
+        for steps in (500, 1000, 2000, 5000):
+            tally = Tally(f"{'AR(1) 0.9' if phi else 'independent'}, {steps} steps")
+            rng = np.random.default_rng((1, int(phi * 10), steps))
+            for _ in range(pairs):
+                tally.add(compare(made(steps, phi, rng), made(steps, phi, rng)))
+            yield tally
+
+
+def power(pairs: int) -> str:
+    """Return how often a 1.3 × PAR of batch size is called worse."""
+    rng = np.random.default_rng(2)
+    # One domain with so much more that Σ max / Σ mean grows 1.3-fold: max is nearly always its own.
+    even = np.full(DOMAINS, MEAN)
+    uneven = even.copy()
+    uneven[0] = 1.3 * 1.36 * MEAN
+    uneven[1:] = (DOMAINS * MEAN - uneven[0]) / (DOMAINS - 1)
+    found, ratios = 0, []
+    for _ in range(pairs):
+        rows = compare(made(2000, 0.9, rng, even), made(2000, 0.9, rng, uneven)).rows
+        row = next(r for r in rows if r.metric.key == "batch_size.par")
+        ratios.append(row.ratio)
+        found += row.verdict == "worse"
+    return (
+        f"power: PAR × {np.mean(ratios):.2f}, AR(1) 0.9, 2000 steps: worse in "
+        f"{found} of {pairs} = {found / pairs:.0%}"
+    )
+
+
+def lab(folder: Path) -> Iterator[Tally]:
+    """Yield the tallies of every two profiles of one kind."""
+    kinds: dict[str, list[Path]] = {}
+    for output in sorted(folder.glob("pair*/out")):
+        kinds.setdefault(output.parent.name.split("_", 1)[1], []).append(output)
+    for kind, outputs in kinds.items():
+        tally = Tally(f"lab, {kind}")
+        profiles = [open_profile(output) for output in outputs]
+        for first, second in itertools.combinations(profiles, 2):
+            tally.add(compare(first, second))
+        yield tally
+
+
+def total(name: str, tallies: Iterable[Tally]) -> Tally:
+    """Return the sum."""
+    whole = Tally(name)
+    for tally in tallies:
+        for key in ("pairs", "rows", "before", "after", "families", "thin"):
+            setattr(whole, key, getattr(whole, key) + getattr(tally, key))
+        for key, count in tally.worst.items():
+            whole.worst[key] = whole.worst.get(key, 0) + count
+    return whole
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pairs", type=int, default=125, help="of each kind and length (8 of them)")
+    parser.add_argument("--lab", type=Path, help="folder of lab profiles")
+    options = parser.parse_args()
+    print(f"{datetime.now():%Y-%m-%d %H:%M}")
+    began = time.monotonic()
+    print(HEAD)
+    groups = [("all synthetic", synthetic(options.pairs))] if options.pairs else []
+    if options.lab:
+        groups.append(("all of the lab", lab(options.lab)))
+    for name, tallies in groups:
+        seen = []
+        for tally in tallies:
+            seen.append(tally)
+            print(tally.line(), flush=True)
+        whole = total(name, seen)
+        print(whole.line())
+        most = sorted(whole.worst.items(), key=lambda item: -item[1])[:8]
+        print("  most often called before correction: " + ", ".join(f"{k} {v}" for k, v in most), flush=True)
+    if options.pairs:
+        print(power(min(options.pairs, 100)))
+    print(f"{time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
