@@ -192,7 +192,10 @@ class LbtuiApp(App[int]):
             # Pages refer to themselves in circles, and Python seeks these the less often the more there is:
             # memory would grow for minutes. What is loaded by now stays and need not be looked at again.
             gc.freeze()
-            self.set_interval(_TIDY_SECONDS, gc.collect)
+            self.set_interval(_TIDY_SECONDS, self._tidy)
+
+    def _tidy(self) -> None:
+        gc.collect()
 
     def on_lbtui_app_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""
