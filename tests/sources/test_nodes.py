@@ -93,6 +93,11 @@ def test_a_row_that_vanished_shows(events, data):
     assert len(notes) == (1 if change and later else 0)
 
 
+def test_the_name_of_the_node_where_rows_are_missing_is_harmless():
+    nodes = rebuild_running(raw((0, "\x1b[2J", 3, 0, 3), (1, "\x1b[2J", 2, 0, 9)))
+    assert [note.text for note in totals_notes(nodes, "f", None) if "first at \\x1b[2J)" in note.text]
+
+
 def test_counts_that_are_unknown_leave_the_file_its_word():
     nodes = rebuild_running(raw((0, "n:1", 3, 0, 3), (1, "n:1", None, None, 2), (2, "n:1", 0, 0, 0)))
     assert nodes["running"].to_list() == [3, 2, 2]

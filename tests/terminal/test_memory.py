@@ -1,11 +1,21 @@
 """What is closed is let go: a session that lasts all day must not grow."""
 
 import gc
+import sys
 
 from textual.strip import Strip
 
 from lbtui.render.capabilities import Capabilities
 from tests.terminal.driven import drive, press
+from tests.tools.person import Person
+from tests.tools.terminal import Terminal
+
+# Tidies all the time, as in a session of hours.
+TIDYING = """
+import lbtui.cli, lbtui.ui.app
+lbtui.ui.app._TIDY_SECONDS = 0.02
+raise SystemExit(lbtui.cli.main(["--demo"]))
+"""
 
 
 def lines_kept():
@@ -26,3 +36,13 @@ def test_pages_that_were_closed_leave_nothing_behind():
         assert kept[1] - kept[0] < 200
 
     drive(Capabilities("256"), scenario)
+
+
+def test_tidying_disturbs_nothing():
+    with Terminal([sys.executable, "-c", TIDYING], 80, 24) as terminal:
+        person = Person(terminal, 80, 24)
+        for key, words in (("", "DP batch"), ("2", "batch size"), ("?", "DP: keys"), ("\x1b", "batch size")):
+            person.press(key)
+            person.sees(words)
+        person.press("q")
+        assert terminal.wait(10) == 0

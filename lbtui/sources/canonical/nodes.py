@@ -7,7 +7,7 @@ import polars as pl
 from lbtui.profile import SCHEMAS, Loaded, Note, Progress, Provenance, empty
 from lbtui.sources.canonical.frame import possible_lanes
 from lbtui.sources.store import Store
-from lbtui.text import _
+from lbtui.text import _, visible
 
 _NODE = ("address", "role")
 
@@ -113,7 +113,7 @@ def _broken_sums(nodes: pl.DataFrame, file: str) -> list[Note]:
         "totals are too low."
     )
     return [
-        Note(file, text.format(count=off.height, all=written.height, address=off["address"][0])),
+        Note(file, text.format(count=off.height, all=written.height, address=visible(off["address"][0]))),
     ]
 
 
