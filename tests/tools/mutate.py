@@ -702,6 +702,35 @@ def _saved(image: Image.Image, **options: object) -> bytes:
     return out.getvalue()
 
 
+# Adam7: where each pass begins, and its steps.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+def png_of(image: Image.Image, *, deep: bool, interlaced: bool) -> bytes:
+    """Return an RGB picture as PNG with 8 or 16 bits a colour, its rows in order or in seven passes."""
+    raw = image.tobytes()
+    rows = [raw[y * 3 * image.width : (y + 1) * 3 * image.width] for y in range(image.height)]
+    pieces = []
+    for left, top, across, down in _PASSES if interlaced else ((0, 0, 1, 1),):
+        if left >= image.width:
+            continue
+        for row in rows[top::down]:
+            places = range(3 * left, len(row), 3 * across)
+            line = b"".join(row[place : place + 3] for place in places)
+            pieces.append(b"\0" + (bytes(value for value in line for _half in "01") if deep else line))
+    kind = struct.pack(">IIBBBBB", *image.size, 16 if deep else 8, 2, 0, 0, int(interlaced))
+    body = png_chunk(b"IHDR", kind) + png_chunk(b"IDAT", zlib.compress(b"".join(pieces), 1))
+    return b"\x89PNG\r\n\x1a\n" + body + png_chunk(b"IEND", b"")
+
+
+def _other_encoding(rng: random.Random, raw: bytes) -> bytes:
+    """Write the same pixels with 16 bits, interlaced or both; at times cut."""
+    image = Image.open(io.BytesIO(raw)).convert("RGB")
+    deep, interlaced = rng.choice(((True, False), (False, True), (True, True)))
+    written = png_of(image, deep=deep, interlaced=interlaced)
+    return written if rng.random() < 0.7 else written[: rng.randrange(len(written))]
+
+
 def _other_picture(rng: random.Random, raw: bytes) -> bytes:
     image = Image.open(io.BytesIO(raw)).convert("RGB")
     change = rng.choice(
@@ -779,6 +808,7 @@ def _bomb(rng: random.Random, _raw: bytes) -> bytes:
 
 PICTURES: dict[str, Bytes] = {
     "another picture": _other_picture,
+    "another encoding": _other_encoding,
     "painted": _painted,
     "chunks": _chunks,
     "bomb": _bomb,
@@ -1062,6 +1092,12 @@ def _cell(folder: Path) -> None:
     (folder / "batch.csv").write_bytes(_joined([header, *body]))
 
 
+def _huge_cell_alone(folder: Path) -> None:
+    header, *body = _rows(csv_sample("csv_only/batch"))
+    body[3][header.index("res_list")] = "[" + "{'rid': 'r', 'iter': 1}, " * 4_000_000 + "]"
+    (folder / "batch.csv").write_bytes(_joined([header, *body]))
+
+
 def _quote(folder: Path) -> None:
     line = csv_sample("csv_only/forward").splitlines(keepends=True)
     body = line[1:] * 700
@@ -1212,6 +1248,7 @@ SCALED: dict[str, Callable[[Path], None]] = {
     "10,000 × 200 operator times": _expert_columns,
     "100,000 columns": _columns,
     "cells of 4 MB": _cell,
+    "a cell of 100 MB": _huge_cell_alone,
     "quotes in the middle": _quote,
     "nested JSON": _nested,
     "60,000 processes in a trace": _trace_processes,

@@ -1,0 +1,145 @@
+"""Files are read and nothing else happens: no write, no network, no process, no code from the data."""
+
+import ast
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lbtui
+from tests.bench.fuzz import state_of
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+DEMO = ROOT / "lbtui" / "demo" / "output"
+# Modules that reach the network, run programs, or make code or objects of bytes.
+FORBIDDEN = {
+    "socket", "ssl", "http", "urllib.request", "urllib3", "requests", "ftplib", "smtplib", "socketserver",
+    "subprocess", "multiprocessing", "pty", "pickle", "cPickle", "marshal", "shelve", "dill", "ctypes",
+    "code", "runpy",
+}  # fmt: skip
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_METHODS = {("os", name) for name in ("system", "popen", "fork", "execv", "execve", "posix_spawn")}
+
+# Runs the command or the screen with a hook that tells of what must not happen, as Python itself sees it.
+WATCHED = """
+import json, os, sys
+allowed, told = sys.argv[1], []
+for name in ("lbtui.cli", "lbtui.ui.app", "lbtui.report", "lbtui.sources", "lbtui.ui.panes", "lbtui.findings",
+             "PIL.PngImagePlugin", "sqlite3", "tests.terminal.driven", "asyncio"):
+    __import__(name)
+
+def hook(event, arguments):
+    if event == "open":
+        path, mode, flags = arguments
+        writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+        path = os.fsdecode(path) if isinstance(path, (str, bytes)) else ""
+        if writes and not path.startswith(allowed) and path != os.devnull and "__pycache__" not in path:
+            told.append([event, path])
+    elif event.split(".")[0] in ("subprocess", "pickle", "ftplib", "smtplib", "urllib", "http") or event in (
+        "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "os.system", "os.exec",
+        "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.remove", "os.rename", "os.rmdir",
+        "os.truncate", "os.chmod", "os.utime", "os.link", "os.symlink", "shutil.rmtree",
+        "sqlite3.enable_load_extension", "sqlite3.load_extension",
+    ):
+        told.append([event, repr(arguments)[:200]])
+
+sys.addaudithook(hook)
+if sys.argv[2] == "screen":
+    from pathlib import Path
+    from lbtui.render.capabilities import Capabilities
+    from tests.terminal.driven import drive, press
+    async def scenario(app, pilot):
+        for pane in "12345":
+            await press(app, pilot, pane, "enter", "escape", "escape", "question_mark", "escape")
+    drive(Capabilities("256"), scenario, path=Path(sys.argv[3]))
+else:
+    from lbtui.cli import main
+    assert main(sys.argv[2:]) == 0
+json.dump(told, sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """Return an output with every kind of file."""
+    folder = tmp_path_factory.mktemp("all") / "output"
+    shutil.copytree(DEMO, folder)
+    for picture in (DATA / "pd_ep_png").glob("*_0_*.png"):
+        shutil.copy(picture, folder)
+    trace = gzip.decompress((DATA / "chrome_pd_ep_cut.json.gz").read_bytes())
+    (folder / "chrome_tracing.json").write_bytes(trace)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments", [("screen",), ("--json",), ("--report", "markdown"), ("--export", "DIR")], ids=str
+)
+def test_opening_reporting_and_exporting_do_nothing_else(everything, tmp_path, arguments):
+    before = state_of(everything)
+    out = str(tmp_path / "out")
+    command = [*(out if word == "DIR" else word for word in arguments), str(everything)]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, out, *command],
+        capture_output=True,
+        cwd=ROOT,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    told = done.stderr.decode().splitlines()[-1]
+    # What is exported is told on standard output or standard error, never by more than files in DIR.
+    assert json.loads(told[told.index("[") :]) == []
+    assert state_of(everything) == before
+
+
+def test_the_watch_sees_what_it_is_to_see(tmp_path):
+    seen = WATCHED.replace(
+        'if sys.argv[2] == "screen":',
+        "import subprocess, socket, pickle, pathlib\n"
+        "subprocess.run(['true']); pathlib.Path('x').touch(); pathlib.Path('x').unlink()\n"
+        "pickle.loads(pickle.dumps(pathlib.Path('x')))\n"
+        "if False:",
+    ).replace("assert main(sys.argv[2:]) == 0", "pass")
+    done = subprocess.run(
+        [sys.executable, "-c", seen, "/nowhere", "x"],
+        capture_output=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        timeout=60,
+        check=True,
+    )
+    events = {event for event, _what in json.loads(done.stderr)}
+    assert {"subprocess.Popen", "open", "os.remove", "pickle.find_class"} <= events
+
+
+def modules():
+    return sorted(Path(lbtui.__file__).parent.rglob("*.py"))
+
+
+def test_no_module_imports_what_could():
+    found = []
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                named = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                named = [node.func.id] if node.func.id in FORBIDDEN_CALLS else []
+                found += [(path.name, name) for name in named]
+                continue
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                found += [(path.name, node.attr)] * ((node.value.id, node.attr) in FORBIDDEN_METHODS)
+                continue
+            else:
+                continue
+            found += [
+                (path.name, name) for name in named if name in FORBIDDEN or name.split(".")[0] in FORBIDDEN
+            ]
+    assert len(modules()) > 50
+    assert found == []
