@@ -34,6 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "path", nargs="?", type=Path, help=_("the parsed output: its folder, or a file in it")
     )
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help=_("compare with this earlier output: what became better or worse beyond chance"),
+    )
     parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
     output = parser.add_mutually_exclusive_group()
     output.add_argument(
@@ -48,8 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--fail-on",
-        choices=("warning", "critical"),
-        help=_("report, and exit with 1 if the load has a finding of this severity or above"),
+        choices=("warning", "critical", "worse"),
+        help=_(
+            "report, and exit with 1 if the load has a finding of this severity or above, or (worse) if the "
+            "comparison with --baseline calls anything worse"
+        ),
     )
     parser.add_argument(
         "--config",
@@ -82,12 +91,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run lbtui; return the exit code.
 
-    0 opened or reported, 1 findings at or above `--fail-on`, 2 usage, 3 nothing readable at PATH.
+    0 opened or reported, 1 findings at or above `--fail-on`, 2 usage, 3 nothing readable at either path.
     """
     parser = _parser()
     options = parser.parse_args(_told_apart(sys.argv[1:] if arguments is None else arguments))
     if options.demo == (options.path is not None):
         parser.error(_("give the path of a parsed output, or --demo"))
+    if options.fail_on == "worse" and options.baseline is None:
+        parser.error(_("--fail-on worse needs --baseline"))
     path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
     config = options.config or _user_config()
     thresholds = None
@@ -138,7 +149,7 @@ def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds |
         ascii_only=options.ascii,
         coerced=bool(sys.flags.utf8_mode),
     )
-    return run(path, caps, thresholds, mouse=not options.no_mouse)
+    return run(path, caps, thresholds, mouse=not options.no_mouse, baseline=options.baseline)
 
 
 def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
@@ -147,16 +158,17 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
     from lbtui.report import CannotExport, export
     from lbtui.sources import SeveralOutputs, open_profile
 
-    found: Sequence[Finding] = ()
+    failed = False
     try:
         profile = open_profile(path)
+        baseline = None if options.baseline is None else open_profile(options.baseline)
         if options.export:
             # What a report is piped into must not see these lines.
             told = sys.stderr if options.json or options.report else sys.stdout
             for written in export(profile, options.export, options.format, force=options.force):
                 told.write(_exported(written) + "\n")
         if options.json or options.report or options.fail_on or not options.export:
-            found = _report(profile, options, thresholds)
+            failed = _report(profile, baseline, options, thresholds)
         sys.stdout.flush()
     except SeveralOutputs as several:
         folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
@@ -168,7 +180,7 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
     except BrokenPipeError:
         # `lbtui PATH | head` is no error; Python must not complain as it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FOUND if _fails(found, options.fail_on) else OPENED
+    return FOUND if failed else OPENED
 
 
 def _exported(written: Written) -> str:
@@ -181,9 +193,10 @@ def _exported(written: Written) -> str:
 
 
 def _report(
-    profile: Profile, options: argparse.Namespace, thresholds: Thresholds | None
-) -> Sequence[Finding]:
-    """Write the report asked for and return the findings in it."""
+    profile: Profile, baseline: Profile | None, options: argparse.Namespace, thresholds: Thresholds | None
+) -> bool:
+    """Write the report asked for and tell whether it holds what `--fail-on` names."""
+    from lbtui.analysis.comparison import compare
     from lbtui.analysis.overview import overview
     from lbtui.findings.diagnosis import diagnose
     from lbtui.report import as_json, as_markdown, as_text
@@ -191,12 +204,15 @@ def _report(
     ascii_only = options.ascii or "utf" not in (sys.stdout.encoding or "").lower()
     known = overview(profile)
     diagnosis = diagnose(profile, known.window, thresholds)
+    comparison = None if baseline is None else compare(baseline, profile)
     if options.json:
-        sys.stdout.write(as_json(known, diagnosis.findings, ascii_only=ascii_only) + "\n")
+        sys.stdout.write(as_json(known, diagnosis.findings, comparison, ascii_only=ascii_only) + "\n")
     elif not options.export or options.report:
         write = as_markdown if options.report == "markdown" else as_text
-        sys.stdout.write(write(known, diagnosis, ascii_only=ascii_only))
-    return diagnosis.findings
+        sys.stdout.write(write(known, diagnosis, comparison, ascii_only=ascii_only))
+    if options.fail_on == "worse":
+        return comparison is not None and bool(comparison.of("worse"))
+    return _fails(diagnosis.findings, options.fail_on)
 
 
 def _fails(found: Sequence[Finding], least: str | None) -> bool:

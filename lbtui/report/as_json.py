@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import timezone
 from typing import Any, TypeAlias
 
+from lbtui.analysis.comparison import Comparison, Row
 from lbtui.analysis.overview_lines import instant
 from lbtui.analysis.overview_model import Figure, Overview, Place, Source
 from lbtui.findings import Cost, Finding
@@ -21,21 +22,53 @@ Json: TypeAlias = dict[str, Any]
 _DIMENSIONS = ("dp", "kv", "pd", "ep", "requests")
 
 
-def as_json(known: Overview, findings: Iterable[Finding], *, ascii_only: bool) -> str:
+def as_json(
+    known: Overview,
+    findings: Iterable[Finding],
+    comparison: Comparison | None = None,
+    *,
+    ascii_only: bool,
+) -> str:
     """Return the whole document as text; text from files holds no control characters."""
-    return json.dumps(document(known, findings), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return json.dumps(
+        document(known, findings, comparison), indent=2, ensure_ascii=ascii_only, allow_nan=False
+    )
 
 
-def document(known: Overview, findings: Iterable[Finding]) -> Json:
+def document(known: Overview, findings: Iterable[Finding], comparison: Comparison | None = None) -> Json:
     """Return the document as plain dicts, lists, strings and finite numbers."""
     metrics: dict[str, list[Json]] = {dimension: [] for dimension in _DIMENSIONS}
     for figure in known.figures():
         metrics[figure.dimension].append(_figure(figure))
-    return {
+    found = {
         "schema": SCHEMA,
         "profile": _profile(known),
         "metrics": metrics,
         "findings": [_finding(finding) for finding in findings],
+    }
+    if comparison is not None:
+        notes = [visible(note) for note in comparison.notes]
+        found["baseline"] = {"path": visible(comparison.before), "notes": notes}
+        found["comparison"] = [_compared(row) for row in comparison.rows]
+    return found
+
+
+def _compared(row: Row) -> Json:
+    return {
+        "dimension": row.metric.dimension,
+        "metric": row.metric.key,
+        "subject": _place(row.subject),
+        "before": _finite(row.before),
+        "after": _finite(row.after),
+        "difference": _finite(row.difference),
+        "low": _finite(row.low),
+        "high": _finite(row.high),
+        "unit": row.metric.unit,
+        "better": row.metric.better,
+        "p_value": _finite(row.p_value),
+        "adjusted_p_value": _finite(row.adjusted),
+        "verdict": row.verdict,
+        "reason": row.reason or None,
     }
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from lbtui.analysis.comparison import Comparison
+from lbtui.analysis.comparison.words import METHOD, load_sentence
 from lbtui.analysis.overview import shapes, unjudged, when
 from lbtui.analysis.overview_lines import clock
 from lbtui.analysis.overview_model import FORMULAS, Overview
@@ -29,6 +31,7 @@ from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
+from lbtui.report import compared
 from lbtui.report.as_text import explained
 from lbtui.text import _, visible
 
@@ -36,10 +39,13 @@ _LANE, _NAME = 60, 20
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#])")
 
 
-def as_markdown(known: Overview, diagnosis: Diagnosis, *, ascii_only: bool) -> str:
+def as_markdown(
+    known: Overview, diagnosis: Diagnosis, comparison: Comparison | None = None, *, ascii_only: bool
+) -> str:
     """Return the page, ending in a line break; nothing from a file can act as Markdown or HTML."""
     caps = Capabilities("none", unicode=not ascii_only)
-    return "".join(f"{printable(line, caps).rstrip()}\n" for line in _page(known, diagnosis, caps))
+    page = _page(known, diagnosis, comparison, caps)
+    return "".join(f"{printable(line, caps).rstrip()}\n" for line in page)
 
 
 def escaped(text: str) -> str:
@@ -47,13 +53,18 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", visible(text))
 
 
-def _page(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:
+def _page(
+    known: Overview, diagnosis: Diagnosis, comparison: Comparison | None, caps: Capabilities
+) -> Iterator[str]:
     imbalances = [d for d in diagnosis.found if is_imbalance(d.finding)]
     hosts = short_hosts(known.hosts)
     yield "# " + _("Load imbalance of {name}").format(name=escaped(known.name))
     yield ""
     yield from _profile(known)
     yield ""
+    if comparison is not None:
+        yield from _comparison(comparison)
+        yield ""
     yield "## " + _("Findings")
     yield ""
     if diagnosis.even:
@@ -75,6 +86,20 @@ def _page(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator
         yield ""
         yield from (f"- {escaped(FORMULAS[name])}" for name in used)
     yield from _data(known, diagnosis.findings)
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    yield "## " + _("Compared with {path}").format(path=escaped(comparison.before))
+    yield ""
+    yield escaped(load_sentence(comparison))
+    yield ""
+    yield f"| {' | '.join(compared.HEADS)} |"
+    yield "|---" * len(compared.HEADS) + "|"
+    for row in compared.cells(comparison):
+        yield f"| {' | '.join(map(escaped, row))} |"
+    yield ""
+    yield from (f"- {escaped(text)}" for text in (*compared.reasons(comparison), *comparison.notes))
+    yield from (f"- {escaped(text)}" for text in (*METHOD, *compared.formulas(comparison)))
 
 
 def _profile(known: Overview) -> Iterator[str]:

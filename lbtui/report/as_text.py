@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
+
+from lbtui.analysis.comparison import Comparison
+from lbtui.analysis.comparison.words import METHOD, load_sentence
 from lbtui.analysis.overview import expert_shape, identity, unjudged, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
 from lbtui.findings import Finding
@@ -28,20 +32,28 @@ from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
+from lbtui.report import compared
 from lbtui.text import _, visible
 
 _LANE = 40
 
 
-def as_text(known: Overview, diagnosis: Diagnosis, *, ascii_only: bool) -> str:
+def as_text(
+    known: Overview, diagnosis: Diagnosis, comparison: Comparison | None = None, *, ascii_only: bool
+) -> str:
     """Return the report, a fact a line, ending in a line break."""
     caps = Capabilities("none", unicode=not ascii_only)
-    return "".join(f"{printable(line, caps)}\n" for line in _report(known, diagnosis, caps))
+    return "".join(f"{printable(line, caps)}\n" for line in _report(known, diagnosis, comparison, caps))
 
 
-def _report(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:
+def _report(
+    known: Overview, diagnosis: Diagnosis, comparison: Comparison | None, caps: Capabilities
+) -> Iterator[str]:
     yield identity(known)
     yield ""
+    if comparison is not None:
+        yield from _comparison(comparison)
+        yield ""
     yield from _findings(known, diagnosis, caps)
     yield ""
     yield from _facts(known)
@@ -68,6 +80,21 @@ def _report(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterat
         yield ""
         yield _("Notes on the data")
         yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    yield _("Compared with {path}").format(path=visible(comparison.before))
+    yield f"  {load_sentence(comparison)}"
+    table = [tuple(map(visible, row)) for row in (compared.HEADS, *compared.cells(comparison))]
+    widths = [max(cell_len(row[column]) for row in table) for column in range(len(compared.HEADS))]
+    for row in table:
+        filled = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(filled)}".rstrip()
+    yield from (f"  {visible(sentence)}" for sentence in compared.reasons(comparison))
+    yield from (f"  {visible(note)}" for note in comparison.notes)
+    yield ""
+    yield _("Formulas of the comparison")
+    yield from (f"  {sentence}" for sentence in (*METHOD, *compared.formulas(comparison)))
 
 
 def _findings(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:

@@ -5,9 +5,10 @@
 Synthetic pairs are whole profiles held in memory: 8 DP domains with Poisson batch sizes of mean 16, KV usage,
 queue lengths and requests, all either independent from step to step or AR(1) with φ = 0.9 (integer-valued,
 by binomial thinning, for counts). FOLDER holds profiles as `<anything>_<kind>/out`; every two of one kind are
-a pair (equal settings, other seeds). A row counts as called before correction if its own p-value is ≤ 5 % and
-its difference matters, after it if its verdict is better or worse (for the load: differs). Rows without a
-verdict for lack of data are counted apart.
+a pair (equal settings, other seeds). `p ≤ 5 %` is the share of rows whose own p-value is so small, `called`
+of those whose difference is also large enough to matter: what would be called without a correction. `after`
+is the share whose verdict is better or worse (for the load: differs), `families` the share of pairs with any
+such row. Rows without a verdict for lack of data are counted apart.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ class Tally:
     name: str
     pairs: int = 0
     rows: int = 0
+    small_p: int = 0
     before: int = 0
     after: int = 0
     families: int = 0  # pairs with any row called after correction
@@ -134,6 +136,7 @@ class Tally:
             if np.isnan(row.adjusted):
                 continue
             self.rows += 1
+            self.small_p += row.p_value <= 0.05
             if row.p_value <= 0.05 and matters(row):
                 self.before += 1
                 self.worst[row.metric.key] = self.worst.get(row.metric.key, 0) + 1
@@ -146,7 +149,8 @@ class Tally:
         if not self.rows:
             return f"{self.name:<34} {self.pairs:>6}  no rows"
         return (
-            f"{self.name:<34} {self.pairs:>6} {self.rows:>7} {self.before / self.rows:>9.2%} "
+            f"{self.name:<34} {self.pairs:>6} {self.rows:>7} {self.small_p / self.rows:>9.2%} "
+            f"{self.before / self.rows:>9.2%} "
             f"{self.after / self.rows:>9.2%} {self.families / self.pairs:>9.1%} "
             f"{self.thin / (self.rows + self.thin):>9.1%}"
         )
@@ -165,7 +169,8 @@ def is_called(row: Row) -> bool:
 
 
 HEAD = (
-    f"{'equal pairs':<34} {'pairs':>6} {'rows':>7} {'called':>9} {'after':>9} {'families':>9} {'too thin':>9}"
+    f"{'equal pairs':<34} {'pairs':>6} {'rows':>7} {'p ≤ 5 %':>9} {'called':>9} {'after':>9} "
+    f"{'families':>9} {'too thin':>9}"
 )
 
 
@@ -217,7 +222,7 @@ def total(name: str, tallies: Iterable[Tally]) -> Tally:
     """Return the sum."""
     whole = Tally(name)
     for tally in tallies:
-        for key in ("pairs", "rows", "before", "after", "families", "thin"):
+        for key in ("pairs", "rows", "small_p", "before", "after", "families", "thin"):
             setattr(whole, key, getattr(whole, key) + getattr(tally, key))
         for key, count in tally.worst.items():
             whole.worst[key] = whole.worst.get(key, 0) + count

@@ -29,7 +29,8 @@ def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estima
         return replace(row, verdict="too_little_data", reason=why)
     if not (before.varies or after.varies) and row.difference != 0:
         why = _("it varies in neither profile, so nothing tells what chance would do")
-        return replace(row, verdict="too_little_data", reason=why)
+        unknown = math.nan
+        return replace(row, verdict="too_little_data", low=unknown, high=unknown, p_value=unknown, reason=why)
     return row
 
 

@@ -1,0 +1,120 @@
+"""A comparison in words: figures in units that users know, effects, verdicts, and how they come about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from lbtui.analysis.comparison.interval import MOST_BINS, RESAMPLES, SEED
+from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
+from lbtui.analysis.comparison.verdict import FEWEST, LEVEL
+from lbtui.analysis.overview_lines import short
+from lbtui.text import _
+
+VERDICTS: Mapping[Verdict, str] = {
+    "worse": _("worse"),
+    "better": _("better"),
+    "no_evidence": _("no evidence of a change"),
+    "too_little_data": _("too little data"),
+    "not_comparable": _("not comparable"),
+}
+
+METHOD: tuple[str, ...] = (
+    _(
+        "difference: after − before. Effect: × before for times, rates and lengths, percentage points (pp) "
+        "of a share, how many × the mean the most loaded carries more (PAR)."
+    ),
+    _(
+        "95 % interval: a series is cut into at most {bins} pieces of time (or of arrivals); what it varies "
+        "by is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, Kendall 1954), the "
+        "rest resampled {resamples} times in circular moving blocks (Politis and Romano 1992) as long as its "
+        "own autocorrelation asks for (Politis and White 2004, corrected 2009), the difference divided by "
+        "its standard error in each resample (Götze and Künsch 1996). Quantiles are carried over from shares "
+        "(Woodruff 1952), both sides joined as in MOVER (Zou and Donner 2008). Seed {seed}: the same files "
+        "give the same numbers."
+    ).format(bins=MOST_BINS, resamples=f"{RESAMPLES:,}", seed=SEED),
+    _(
+        "verdict: better or worse where the p-value, corrected over all rows by Holm (1979; the load apart), "
+        "is at most {level} and the difference is not below the metric's smallest worth calling; no evidence "
+        "of a change is no proof that there is none; too little data below {least} independent observations, "
+        "or where a percentile's interval has no end."
+    ).format(level=LEVEL, least=FEWEST),
+)
+
+
+def verdict_words(row: Row) -> str:
+    """Return the verdict; a load that differs has words of its own."""
+    return _("load differs") if row.load_differs else VERDICTS[row.verdict]
+
+
+def subject_words(row: Row) -> str:
+    """Return whom the row speaks of: instance or role, as the files have it; empty for the whole profile."""
+    return row.subject.instance or row.subject.role or ""
+
+
+def load_sentence(comparison: Comparison) -> str:
+    """Return what to know of the load before reading on."""
+    if differ := comparison.loads_differ:
+        named = ", ".join(
+            _("{metric} {before} → {after}").format(
+                metric=row.metric.label,
+                before=with_unit(row.metric, row.before),
+                after=with_unit(row.metric, row.after),
+            )
+            for row in differ
+        )
+        return _("The loads differ, which may explain everything below: {named}.").format(named=named)
+    told = [row.metric.label for row in comparison.rows if row.is_load and row.verdict == "no_evidence"]
+    if not told:
+        return _("Whether both runs had the same load cannot be told.")
+    return _("No evidence that the loads differ: {named}.").format(named=", ".join(told))
+
+
+def figure(metric: Metric, value: float, *, signed: bool = False) -> str:
+    """Return a value without its unit; shares in percent, their differences (`signed`) in points."""
+    if math.isnan(value):
+        return "–"
+    sign = "−" if value < 0 else "+" if signed and value > 0 else ""
+    size = abs(value)
+    if math.isinf(size):
+        return f"{sign}∞"
+    if metric.unit == _("share"):
+        return sign + f"{100 * size:.3g}" + (_(" pp") if signed else _(" %"))
+    return sign + (f"{size:.2f}" if metric.unit == _("max/mean") else short(size))
+
+
+def with_unit(metric: Metric, value: float, *, signed: bool = False) -> str:
+    """Return a value with its unit."""
+    text = figure(metric, value, signed=signed)
+    holds_it = metric.unit in (_("share"), _("max/mean")) or not math.isfinite(value)
+    return text if holds_it else f"{text} {metric.unit}"
+
+
+def effect_words(row: Row) -> str:
+    """Return how large the difference is: × before, points of a share, × the mean; empty where unknown."""
+    if math.isnan(row.difference):
+        return ""
+    if row.difference == 0:
+        return _("none")
+    if row.metric.unit == _("share"):
+        return figure(row.metric, row.difference, signed=True)
+    if row.metric.unit == _("max/mean"):
+        return _("{difference} × mean").format(difference=figure(row.metric, row.difference, signed=True))
+    if math.isnan(row.ratio):
+        return with_unit(row.metric, row.difference, signed=True)
+    return _("{ratio:.2f} × before").format(ratio=row.ratio)
+
+
+def interval_words(row: Row) -> str:
+    """Return the interval's two ends; empty where unknown."""
+    if math.isnan(row.low) or math.isnan(row.high):
+        return ""
+    low, high = (figure(row.metric, bound, signed=True) for bound in (row.low, row.high))
+    return _("{low} to {high}").format(low=low.removesuffix(_(" pp")), high=high)
+
+
+def smallest_words(metric: Metric) -> str:
+    """Return the smallest difference worth calling."""
+    if metric.relative:
+        return _("{percent:g} % of the greater value").format(percent=100 * metric.smallest)
+    return with_unit(metric, metric.smallest).replace(_(" %"), _(" pp"))
