@@ -200,7 +200,7 @@ def joined_steps(numbered: pl.DataFrame) -> pl.DataFrame:
             pl.col("forward_iter").min(),
             cards=pl.len(),  # a card takes part once
         )
-        .sort("start", "domain")
+        .sort("start", maintain_order=True)
         .drop("step")
     )
 
@@ -211,7 +211,7 @@ def numbered_steps(steps: pl.DataFrame) -> pl.DataFrame:
     Numbers count through all domains. Forward passes of one domain that overlap in time are one step, but a
     card takes part once: `forward_iter` is no common clock, cards count each for themselves.
     """
-    owned = steps.filter(pl.col("domain").is_not_null()).sort("domain", "start", "prof_id")
+    owned = by_domain(steps.filter(pl.col("domain").is_not_null()))
     changes = pl.col("domain") != pl.col("domain").shift(1)
     latest = pl.col("end").cum_max().over("domain").shift(1)
     chained = owned.with_columns(chain=(changes | (pl.col("start") >= latest)).fill_null(True).cum_sum())
@@ -227,6 +227,15 @@ def numbered_steps(steps: pl.DataFrame) -> pl.DataFrame:
     return repeated.with_columns(step=first + pl.col("repeat")).drop("chain", "repeat")
 
 
+def by_domain(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows domain by domain (in order of the keys), those of each in order of start.
+
+    Sorting by one number and parting is several times as fast as sorting by both.
+    """
+    parts = rows.sort("start", maintain_order=True).partition_by("domain", as_dict=True)
+    return pl.concat([rows.clear(), *(parts[key] for key in sorted(parts))])
+
+
 def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
     """Return domain steps with `end` moved to the next start where the gap is no longer than the step.
 
@@ -235,9 +244,7 @@ def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
     following = pl.col("start").shift(-1).over("domain")
     gap = following - pl.col("end")
     holds = (gap > pl.duration()) & (gap <= pl.col("end") - pl.col("start"))
-    return domain_steps.sort("domain", "start").with_columns(
-        end=pl.when(holds).then(following).otherwise(pl.col("end"))
-    )
+    return by_domain(domain_steps).with_columns(end=pl.when(holds).then(following).otherwise(pl.col("end")))
 
 
 def metric_lanes(

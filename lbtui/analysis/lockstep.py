@@ -17,7 +17,7 @@ def steps_together(domain_steps: pl.DataFrame) -> pl.DataFrame | None:
     (ends last). Steps that overlap in time are one group; if domains often take part twice, they do not
     step together and no waiting can be told from end times.
     """
-    ordered = domain_steps.sort("start", "domain")
+    ordered = domain_steps.sort("start", maintain_order=True)
     if ordered["domain"].n_unique() < 2:
         return None
     begins = (pl.col("start") >= pl.col("end").cum_max().shift(1)).fill_null(True)

@@ -79,8 +79,10 @@ def find_batch_skew(
 
 def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection[str]) -> list[Domain]:
     """Return the domains without those held back that were seen to get fewer requests than by chance."""
+    if not any(d.key in held_back for d in domains):
+        return domains
     binned = evidence.binned("batch_size", domains)
-    if binned is None or not any(d.key in held_back for d in domains):
+    if binned is None:
         return domains
     given = np.rint(dispatched(evidence, domains, binned.edges).sum(axis=1)).astype(int).tolist()
     total, others = sum(given), 1 - 1 / len(domains)

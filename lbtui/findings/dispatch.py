@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.data_parallel import by_domain
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Micros
 from lbtui.findings.evidence import Evidence
@@ -79,7 +80,7 @@ def _begun(steps: pl.DataFrame) -> pl.DataFrame:
     # After a pause of some steps the batch has grown from nothing; a shorter one may be a step left out.
     pause = pl.col("start") - pl.col("end").shift(1).over("domain")
     fresh = (pause > _PAUSE * (pl.col("end") - pl.col("start"))).fill_null(True)
-    counted = steps.sort("domain", "start").select(
+    counted = by_domain(steps).select(
         "domain",
         "start",
         prefilled=prefilled.fill_null(0).cast(pl.Float64),

@@ -67,9 +67,10 @@ def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
     if not (evidence.steps["cards"] > 1).any():
         return
     passes = evidence.passes.filter(pl.col("domain").is_in([d.key for d in domains]))
-    whole = passes.group_by("step").agg(total=pl.col("duration").sum(), members=pl.len())
+    total, members = pl.col("duration").sum().over("step"), pl.len().over("step")
     together = (
-        passes.join(whole.filter(pl.col("members") > 1), on="step", maintain_order="left")
+        passes.with_columns(total=total, members=members)
+        .filter(pl.col("members") > 1)
         .with_columns(group="step", step=(pl.col("total") - pl.col("duration")) / (pl.col("members") - 1))
         .filter(pl.col("step") > 0)
     )
