@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -57,6 +57,8 @@ class NodeTable:
     counts: dict[Count, Floats]
     written: Floats  # running as the file has it
     rebuilt: npt.NDArray[np.bool_]  # [bin, node]: running differs from the file's figure
+    # Of another table on the same scale: the largest cell of each count and role.
+    ceiling: Mapping[tuple[Count, str], float] = field(default_factory=dict)
 
     def of_role(self, role: str) -> list[int]:
         """Return the columns of a role's nodes."""
@@ -66,6 +68,11 @@ class NodeTable:
     def roles(self) -> tuple[str, ...]:
         """The roles present, prefill first."""
         return tuple(dict.fromkeys(node.role for node in self.nodes))
+
+    def peak(self, count: Count, role: str) -> float:
+        """Return the largest cell of a count and role, also of the table on the same scale; 0 without any."""
+        own = float(np.nanmax(self.counts[count][:, self.of_role(role)], initial=0.0))
+        return max(own, self.ceiling.get((count, role), 0.0))
 
     def first_event(self, node: int) -> int:
         """Return the bin of a node's first added or ended request; before it running is a lower bound."""

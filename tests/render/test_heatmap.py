@@ -203,3 +203,50 @@ def test_a_full_map_is_small_over_ssh():
         cursor=(10, 30), boundaries=range(0, 272, 17),
     )  # fmt: skip
     assert len(ansi(rows, "256").encode()) <= 30_000
+
+
+@given(matrices, st.integers(1, 5), st.integers(1, 5))
+def test_reduce_extreme_is_the_furthest_from_zero_of_each_block(values, rows, columns):
+    reduced = maps.reduce_extreme(values, rows, columns)
+    for y in range(0, values.shape[0], rows):
+        for x in range(0, values.shape[1], columns):
+            block = [v for v in values[y : y + rows, x : x + columns].flat if not np.isnan(v)]
+            found = reduced[y // rows, x // columns]
+            assert abs(found) == max(map(abs, block)) and found in block if block else np.isnan(found)
+
+
+@given(st.data(), matrices, views, st.integers(0, 20), st.integers(0, 8), st.floats(0, 1e6), caps)
+def test_a_difference_is_exact(data, values, view, width, height, reach, caps):
+    place = st.tuples(st.integers(0, 14), st.integers(0, 14))
+    rows = maps.heatmap(
+        values,
+        view,
+        width=width,
+        height=height,
+        low=-reach,
+        high=reach,
+        caps=caps,
+        cursor=data.draw(st.none() | place),
+        boundaries=data.draw(st.none() | st.just([0, 3, 6, 9])),
+        lit_columns=data.draw(st.none() | place),
+        difference=True,
+    )
+    check(rows, width, caps, height)
+
+
+def test_a_difference_in_signs_and_in_colours():
+    values = np.array([[-4.0, -2.0, 0.0, 2.0, 4.0, np.nan]])
+    options = {"width": 6, "height": 1, "low": -4, "high": 4, "difference": True}
+    assert plain(maps.heatmap(values, View(), caps=ASCII, **options)) == "=- +#'"
+    (row,) = maps.heatmap(np.repeat(values, 2, axis=0), View(), caps=UNICODE, **options)
+    drawn = [segment.style.bgcolor for segment in row if segment.text.strip("·")]
+    levels = [
+        palette.difference_color(UNICODE, palette.difference_level(UNICODE, p)) for p in (-1, -0.5, 0, 0.5, 1)
+    ]
+    assert drawn == levels
+    assert len(set(levels)) == 5
+
+
+def test_the_legend_of_a_difference_names_both_ends():
+    text = plain([maps.legend(-4, 4, width=60, caps=ASCII, unit="ms", clipped=True, difference=True)])
+    assert text == "<= -4 [==--  ++##] >= +4 ms"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import bar, histogram, lane, sparkline
+from lbtui.render.lanes import bar, histogram, lane, signed_lane, sparkline
 from lbtui.render.palette import accent, cursor, dim, selected
 from lbtui.render.text import plain
 from tests.render.strategies import ansi, caps, check, limits, values
@@ -105,3 +105,32 @@ def test_a_histogram():
 
 def test_equal_neighbours_are_sent_once():
     assert len(ansi(lane([1.0] * 200, low=0, high=1, caps=UNICODE), "256").encode()) < 200 * 3 + 30
+
+
+@given(st.data(), st.lists(values, max_size=60), limits, st.integers(1, 8), caps, st.booleans())
+def test_signed_lane_is_exact(data, numbers, reach, height, caps, lit_row):
+    cursor = data.draw(st.none() | st.integers(-2, len(numbers) + 2))
+    rows = signed_lane(numbers, reach=reach, height=height, caps=caps, cursor=cursor, lit_row=lit_row)
+    check(rows, len(numbers), caps, height)
+
+
+def test_more_stands_and_less_hangs():
+    rows = signed_lane([-8, -4, -2, 0, None, 2, 4, 8], reach=8, height=2, caps=UNICODE)
+    assert plain(rows) == "██▀    █\n█   ·▄██"
+
+
+def test_signs_in_ascii_are_in_one_line():
+    rows = signed_lane([-8, -4, -0.1, 0, None, 3, 8], reach=8, height=2, caps=ASCII)
+    assert plain(rows) == "\n=-  '+#"
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=1, max_size=30), st.integers(1, 4), st.sampled_from(["16", "none"])
+)
+def test_the_reverse_difference_is_never_drawn_on_the_same_side(numbers, height, colors):
+    caps = Capabilities(colors)
+    lines = plain(signed_lane(numbers, reach=1, height=height, caps=caps)).split("\n")
+    for column, number in enumerate(numbers):
+        inked = [line.ljust(len(numbers))[column] != " " for line in lines]
+        if any(inked):
+            assert inked[-1 if number > 0 else 0]

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +77,41 @@ def test_more_load_is_never_a_colder_level(caps, one, other):
 def test_thin_glyphs_of_cold_load_can_be_read_on_black(caps):
     # Cyan of the sixteen is the user's own; of the others the lightness is ours.
     assert lightness(palette.heat_style(caps, 0).color) >= 40
+
+
+@pytest.mark.parametrize("caps", COLOURED)
+def test_differences_get_lighter_to_both_sides_and_never_swap_hues(caps):
+    count = palette.difference_levels(caps)
+    colors = [palette.difference_color(caps, level).downgrade(SYSTEMS[caps.colors]) for level in range(count)]
+    shown = [lightness(color) for color in colors]
+    middle = count // 2
+    assert shown[: middle + 1] == sorted(set(shown[: middle + 1]), reverse=True)
+    assert shown[middle:] == sorted(set(shown[middle:]))
+    for color in colors[:middle]:
+        assert color.get_truecolor().blue > color.get_truecolor().red
+    for color in colors[middle + 1 :]:
+        assert color.get_truecolor().red > color.get_truecolor().blue
+
+
+def test_differences_rise_by_even_steps_of_lightness():
+    colors = [palette.difference_color(Capabilities("truecolor"), level) for level in range(11)]
+    steps = [abs(lightness(b) - lightness(a)) for a, b in pairwise(colors)]
+    # Equal in OKLCH, whose lightness is not quite CIE's.
+    assert max(steps) < 1.4 * min(steps)
+
+
+@given(st.sampled_from(ALL_CAPS), st.floats(-1, 1))
+def test_a_difference_and_its_reverse_are_as_far_from_the_middle(caps, part):
+    level, reverse = palette.difference_level(caps, part), palette.difference_level(caps, -part)
+    assert level + reverse == palette.difference_levels(caps) - 1
+    assert palette.difference_level(caps, 0) == palette.difference_levels(caps) // 2
+
+
+@given(values, limits)
+def test_signed_fraction_keeps_sign_and_range(value, reach):
+    part = palette.signed_fraction(value, reach)
+    if value is None or value != value:
+        assert part is None
+    else:
+        assert -1 <= part <= 1
+        assert part == 0 or (part > 0) == (value > 0)

@@ -18,7 +18,7 @@ from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes import compare_view
 from lbtui.ui.panes.compare_help import entries
-from lbtui.ui.panes.compare_target import target_of
+from lbtui.ui.panes.compare_target import side_of, target_of
 from lbtui.ui.panes.compare_view import CompareState, shown_rows
 from lbtui.ui.panes.compare_words import row_sentences
 
@@ -43,7 +43,7 @@ class ComparePane(Pane):
             "enter",
             _("go there"),
             key_display="⏎",
-            tooltip=_("go to the pane of this metric, its subject under the cursor there"),
+            tooltip=_("see the difference in the pane of this metric, its subject under the cursor"),
         ),
         Binding("i", "details", _("details"), tooltip=_("everything known of this row, on a page")),
     ]
@@ -101,7 +101,7 @@ class ComparePane(Pane):
         """Go to the row's pane."""
         if (compared := self._row()) is not None:
             target = target_of(compared)
-            self.lbtui.select(**target.selection)
+            self.lbtui.select(**target.selection, side=side_of(compared))
             self.lbtui.action_pane(target.pane)
             self.lbtui.panes[target.pane].point_at(target.aim)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lbtui.analysis.comparison import Row
-from lbtui.ui.selection import Aim
+from lbtui.ui.selection import Aim, Side
 
 _PANES = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 # The DP pane's metric of a compared one, by the first part of its key.
@@ -46,3 +47,8 @@ def target_of(row: Row) -> Target:
             pane, {name: value for name, value in chosen.items() if value is not None}, Aim(metric="rank")
         )
     return Target(pane, {}, Aim())
+
+
+def side_of(row: Row) -> Side:
+    """Return which side shows a row best: the difference where both profiles have it."""
+    return "after" if math.isnan(row.difference) else "difference"

@@ -323,12 +323,11 @@ def _line(
         fit(interval_words(compared), columns.interval, caps=caps, align="right", style=difference),
         fit(effect_words(compared), columns.effect, caps=caps, align="right", style=difference),
         " ",
-        fit(
-            f" {MARKS[verdict]:<2} {words}" if columns.verdict > 4 else f" {MARKS[verdict]}",
-            columns.verdict,
-            caps=caps,
-            style=style,
-        ),
+        " ",
+        # The style ends with the word: underlined in a terminal without colour.
+        Segment(printable(MARKS[verdict], caps), style),
+        " " * (3 - len(MARKS[verdict])),
+        Segment(printable(words if columns.verdict > 4 else "", caps), style),
         width=width,
     )
 
@@ -339,13 +338,12 @@ def _label(metric: Metric, width: int, style: Style | None, caps: Capabilities) 
     if unit and unit not in metric.label and len(metric.label) + len(unit) + 4 <= width:
         return fit(f" {metric.label}, {unit}", width, caps=caps, style=style)
     head, tail = split_label(metric.label)
-    if len(metric.label) + 1 > width:
-        return row(
-            fit(f" {head}", max(0, width - len(tail)), caps=caps, style=style),
-            Segment(tail, style),
-            width=width,
-        )
-    return fit(f" {metric.label}", width, caps=caps, style=style)
+    if len(metric.label) + 1 <= width or not tail:
+        return fit(f" {metric.label}", width, caps=caps, style=style)
+    if len(tail) > width // 2:
+        return fit(f" {glyphs(caps).ellipsis}{tail.removeprefix(', ')}", width, caps=caps, style=style)
+    cut = fit(f" {head}", max(0, width - len(tail)), caps=caps, style=style)
+    return row(cut, Segment(printable(tail, caps), style), width=width)
 
 
 def _reading_rows(
@@ -356,14 +354,11 @@ def _reading_rows(
         return [blank(width)] * lines
     sentences = row_sentences(rows[min(state.cursor, len(rows) - 1)])
     drawn: list[Row] = []
-    if lines > 2:
+    if lines > 4:
         drawn.append(row(Segment(glyphs(caps).rule * width, palette.dim(caps)), width=width))
     styles = (palette.strong(caps), None, palette.dim(caps))
     texts: list[Row] = []
     for sentence, style in zip(sentences, styles, strict=True):
         texts += [row(" ", line, width=width) for line in wrapped(sentence, max(1, width - 2), caps, style)]
     room = lines - len(drawn)
-    if len(texts) > room:
-        more = fit(_("… i shows the rest"), width, caps=caps, align="right", style=palette.dim(caps))
-        texts = [*texts[: room - 1], more] if room > 2 else texts[:room]
-    return [*drawn, *texts, *[blank(width)] * (room - len(texts))]
+    return [*drawn, *[*texts, *[blank(width)] * room][:room]]

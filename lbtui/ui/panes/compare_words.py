@@ -183,7 +183,7 @@ def interval_words(row: Row) -> str:
 def split_label(label: str) -> tuple[str, str]:
     """Return a label without and with its last part (`, p95`), which tells neighbours apart."""
     head, comma, tail = label.rpartition(", ")
-    return (head, comma + tail) if head and len(tail) <= 8 else (label, "")
+    return (head, comma + tail) if head else (label, "")
 
 
 def relative(row: Row, value: float) -> float:

@@ -42,7 +42,7 @@ from lbtui.ui.panes.dp_layout import (
 from lbtui.ui.panes.dp_round import round_text, round_title
 from lbtui.ui.panes.dp_sides import common, difference, local_state, offset_of, scenes, shared_state
 from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
-from lbtui.ui.panes.sides import Pair
+from lbtui.ui.panes.sides import SIDE_HELP, Pair
 from lbtui.ui.selection import Selection, Side
 
 # Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
@@ -75,7 +75,7 @@ class DpPane(Pane):
 
     KEY: ClassVar[str] = "2"
     TITLE: ClassVar[str] = _("DP")
-    NEEDS: ClassVar[tuple[FrameName, ...]] = ("steps", "batches")
+    NEEDS: ClassVar[tuple[FrameName, ...]] = ("batches",)
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", _("time"), show=False, key_display="← h", tooltip=_("one column back")),
@@ -158,14 +158,16 @@ class DpPane(Pane):
         profile: Profile, data: DpData | None, chosen: Metric, progress: PaneProgress
     ) -> tuple[DpData, Measured]:
         if data is None:
-            steps, batches = profile.load("steps").frame, profile.load("batches").frame
+            steps, batches = profile.load_domain_steps(progress).frame, profile.load("batches").frame
             kv = queues = None
             if steps.is_empty():
                 # Without steps the domains and the window can only come from these.
                 kv = profile.load("kv", progress).frame
                 queues = profile.load("queues", progress).frame
             data = dp_data(steps, batches, kv, queues)
-        return data, measure(chosen, data, profile.load(chosen.frame, progress).frame)
+        of_steps = chosen.frame == "steps"
+        frame = data.steps if of_steps else profile.load(chosen.frame, progress).frame
+        return data, measure(chosen, data, frame)
 
     def ready(self, result: Prepared) -> None:
         """Keep what was prepared; the first time put the cursor where it matters."""
@@ -409,10 +411,9 @@ class DpPane(Pane):
 
     def help_entries(self) -> list[HelpEntry]:
         """Return what every figure means."""
-        return [
-            *help_of(),
-            *(HelpEntry(_("Note"), note) for note in self._notes(metric(self.state.metric), self.profile)),
-        ]
+        compared = [] if self.baseline is None else [SIDE_HELP]
+        notes = self._notes(metric(self.state.metric), self.profile)
+        return [*compared, *help_of(), *(HelpEntry(_("Note"), note) for note in notes)]
 
     # Keys
 

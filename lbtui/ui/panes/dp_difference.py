@@ -31,7 +31,7 @@ from lbtui.ui.panes.dp_lanes import (
 from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled, short_hosts
 from lbtui.ui.panes.dp_sides import Common
 from lbtui.ui.panes.overview_words import wrapped
-from lbtui.ui.panes.sides import Pair, left_out_words
+from lbtui.ui.panes.sides import Pair, left_out_words, signed
 
 _DAY = 86_400_000_000  # µs
 
@@ -161,14 +161,6 @@ def _figures(shown: Difference, state: DpState, i: int, at: Layout, here: bool, 
     return [
         Segment(printable(text.rjust(FIGURE), caps), plain if k else accent) for k, text in enumerate(texts)
     ]
-
-
-def signed(value: float, width: int | None = None) -> str:
-    """Return a difference as text: a sign before all but 0, a dash where there is none."""
-    if width is None:
-        return f"+{number(value)}" if value > 0 else number(value)
-    text = number(value, width - (value > 0)).strip()
-    return (f"+{text}" if value > 0 else text).rjust(width)
 
 
 def _evenness_rows(

@@ -16,8 +16,10 @@ from lbtui.text import _
 from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes import ep_help, ep_layout, ep_state, ep_view
 from lbtui.ui.panes.ep_data import VIEWS, EpData, ViewName, ep_data
+from lbtui.ui.panes.ep_sides import sides
 from lbtui.ui.panes.ep_state import EpState
-from lbtui.ui.selection import Selection
+from lbtui.ui.panes.sides import SIDE_HELP
+from lbtui.ui.selection import Selection, Side
 
 _PAGE = 10
 _WHEEL = 3
@@ -29,6 +31,7 @@ class EpPane(Pane):
     KEY: ClassVar[str] = "4"
     TITLE: ClassVar[str] = _("EP")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "layer_times", "rank_intervals")
+    SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "view", _("view"), tooltip=_("next view: rank, expert, model expert, times, fast/slow")),
         Binding(
@@ -63,33 +66,47 @@ class EpPane(Pane):
         Binding("plus,equals_sign", "zoom(1)", _("zoom in"), key_display="+", show=False),
         Binding("minus", "zoom(-1)", _("zoom out"), key_display="-", show=False),
         Binding("0", "zoom(0)", _("whole map"), show=False),
+        Binding(
+            "b", "side", _("before"), show=False, tooltip=_("after, before, difference (with --baseline)")
+        ),
         Binding("i", "instance", _("instance"), show=False, tooltip=_("next instance with expert heat")),
     ]  # fmt: skip
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
-        self._data: EpData | None = None
+        self._sides: dict[Side, EpData] = {}
+        self._drawn: Side = "after"
         self._state: EpState | None = None
         self._view: View | None = None
 
-    def prepare(self, progress: PaneProgress) -> EpData:
-        """Return maps, scales, loads and intervals."""
-        load = self.profile.load
+    def prepare(self, progress: PaneProgress) -> dict[Side, EpData]:
+        """Return maps, scales, loads and intervals of each side."""
+        before = None if self.baseline is None else self._of_profile(self.baseline, progress)
+        return sides(self._of_profile(self.profile, progress), before)
+
+    @staticmethod
+    def _of_profile(profile: Profile, progress: PaneProgress) -> EpData:
         return ep_data(
-            load("expert_heat", progress).frame,
-            load("layer_times", progress).frame,
-            load("rank_intervals", progress).frame,
+            profile.load("expert_heat", progress).frame,
+            profile.load("layer_times", progress).frame,
+            profile.load("rank_intervals", progress).frame,
         )
 
-    def ready(self, result: EpData) -> None:
+    def ready(self, result: dict[Side, EpData]) -> None:
         """Put the cursor where the load stands out, or where another pane has pointed."""
-        self._data = result
-        self._state = ep_state.start(result)
+        self._sides = result
+        self._state = ep_state.start(result["after"])
         self.selection_changed(self.selection)
+
+    @property
+    def _data(self) -> EpData | None:
+        """What is shown of the two profiles."""
+        return self._sides.get(self.side)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
         data, state = self._data, self._state
+        self._drawn = self.side
         if data is None or state is None:
             return ep_view.nothing_rows(self.profile, width, height, self.caps)
         self._view = ep_layout.viewport(data, state, self._view, width, height, self.caps)
@@ -97,8 +114,10 @@ class EpPane(Pane):
 
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity, and which views this profile lacks."""
-        absent = VIEWS if self._data is None else self._absent(self._data)
-        return ep_help.entries(self._data, absent)
+        data = self._sides.get("after" if self.side == "difference" else self.side)
+        absent = VIEWS if data is None else self._absent(data)
+        compared = [] if self.baseline is None else [SIDE_HELP]
+        return [*compared, *ep_help.entries(data, absent)]
 
     def _absent(self, data: EpData) -> tuple[ViewName, ...]:
         there = data.views(self._state.instance if self._state else None)
@@ -110,8 +129,8 @@ class EpPane(Pane):
         if data is None or state is None:
             return []
         if state.view == "intervals":
-            return [("v", _("view")), ("↑↓", _("process"))]
-        keys = [("v", _("view"))]
+            return [("v", _("view")), *self.side_key(), ("↑↓", _("process"))]
+        keys = [("v", _("view")), *self.side_key()]
         if state.inside:
             keys.insert(0, ("Esc", _("ranks")))
         if state.view == "rank":
@@ -137,7 +156,9 @@ class EpPane(Pane):
             layer=selection.layer,
             period=selection.period,
         )
-        if state != self._state:
+        if self.side != self._drawn:
+            state = ep_state.in_bounds(self._data, state)
+        if state != self._state or self.side != self._drawn:
             self._state = state
             self.repaint()
 

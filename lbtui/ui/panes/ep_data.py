@@ -25,6 +25,7 @@ from lbtui.analysis.expert_parallel import (
     worst_layers,
 )
 from lbtui.analysis.imbalance import Floats, par
+from lbtui.ui.selection import Side
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,12 +53,18 @@ class EpMap:
     shared: frozenset[int]  # columns of shared experts, left out of the scale
     means: Floats  # of `values` over layers, [column]
     order: tuple[tuple[int, int], ...]  # cells, hottest first
+    pair: tuple[EpMap, EpMap] | None = None  # before and after, where `values` are after − before
 
     @property
     def shape(self) -> tuple[int, int]:
         """Layers, columns."""
         layers, columns = self.values.shape
         return layers, columns
+
+    @property
+    def heat(self) -> Floats:
+        """What makes a cell stand out: its value, of a difference how far it is from 0."""
+        return self.values if self.pair is None else np.abs(self.values)
 
     def columns_of_rank(self, rank: int) -> range:
         """Return the columns of a rank; empty where ranks are unknown or it has none."""
@@ -77,6 +84,7 @@ class RankLoad:
     ranks: tuple[int, ...]
     par: Floats  # max / mean over ranks, [layer]
     worst: tuple[tuple[int, float], ...]  # layers by falling PAR
+    pair: tuple[RankLoad, RankLoad] | None = None  # before and after, where all this is after − before
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,8 @@ class EpData:
     times: EpMap | None
     processes: tuple[int, ...]  # pids of the columns of `times`
     intervals: tuple[Interval, ...]  # shortest first
+    side: Side | None = None  # which of two profiles; None: there is one
+    left_out: str = ""  # of a difference: what one profile alone has
 
     @property
     def instances(self) -> tuple[str, ...]:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from lbtui.analysis.expert_parallel import HeatScale
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.heatmap import View, reduce_max, span
-from lbtui.render.lanes import lane
-from lbtui.render.palette import dim, fraction, heat_style, strong
+from lbtui.render.heatmap import View, reduce_extreme, reduce_max, span
+from lbtui.render.lanes import lane, signed_lane
+from lbtui.render.palette import (
+    difference_style,
+    dim,
+    fraction,
+    heat_style,
+    signed_fraction,
+    strong,
+)
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, EpMap
@@ -42,9 +49,14 @@ def mean_rows(
         cells: Row = []
         for column in range(view.left, min(view.left + place.map_width // view.cell_width, shown.shape[1])):
             value = float(found.means[column])
-            part = fraction(value, scale.low, scale.high)
-            style = dim(caps) if part is None else heat_style(caps, part, background=True)
             text = number(value, max(1, view.cell_width - 1))
+            if found.pair is not None:
+                text = f"{value:+.{2 if found.kind == 'multiple' else 3}f}"
+                part = signed_fraction(value, scale.high)
+                style = dim(caps) if part is None else difference_style(caps, part, background=True)
+            else:
+                part = fraction(value, scale.low, scale.high)
+                style = dim(caps) if part is None else heat_style(caps, part, background=True)
             cells += fit(text + " ", view.cell_width, caps=caps, style=style)
         rows.append(row(title, " ", row(cells, width=place.map_width), width=place.main))
     return rows
@@ -63,9 +75,13 @@ def mean_bars(
         return []
     _rows, columns = span(view, place.map_width, 1, caps)
     part = shown.means[None, view.left : view.left + columns]
-    values = reduce_max(part, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
+    reduce = reduce_max if shown.pair is None else reduce_extreme
+    values = reduce(part, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
     cursor = (column_of(state) - view.left) // view.columns_per_cell * view.cell_width
-    bars = lane(values, low=scale.low, high=scale.high, height=height, caps=caps, cursor=cursor)
+    if shown.pair is None:
+        bars = lane(values, low=scale.low, high=scale.high, height=height, caps=caps, cursor=cursor)
+    else:
+        bars = signed_lane(values, reach=scale.high, height=height, caps=caps, cursor=cursor)
     titles = [_("mean of"), _("all"), _("layers")]
     rows = [blank(place.main)]
     for index, line in enumerate(bars):

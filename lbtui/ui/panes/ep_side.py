@@ -9,8 +9,8 @@ from lbtui.analysis.expert_parallel import hottest_cells
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap import View, minimap
-from lbtui.render.lanes import bar, lane, sparkline
-from lbtui.render.palette import accent, dim, severity, strong
+from lbtui.render.lanes import bar, lane, signed_lane, sparkline
+from lbtui.render.palette import accent, difference_style, dim, severity, strong
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad
@@ -89,13 +89,31 @@ def _profile_rows(data: EpData, state: EpState, width: int, caps: Capabilities) 
     )  # fmt: skip
     each = min(3, width // max(1, len(profile)))
     if each == 0:
-        return [head, sparkline(profile.tolist(), caps=caps, width=width, low=0, high=high)]
+        return [head, *_strip(load, state.layer, width, caps)]
     wide = np.repeat(profile, each).tolist()
-    lines = lane(wide, low=0, high=high, height=_PROFILE_LINES, caps=caps)
+    if load.pair is None:
+        lines = lane(wide, low=0, high=high, height=_PROFILE_LINES, caps=caps)
+    else:
+        lines = signed_lane(wide, reach=_furthest(profile), height=_PROFILE_LINES, caps=caps)
     return [
         head,
         *(row(line, width=width) for line in lines),
         _pointer(load, rank, profile, each, width, caps),
+    ]
+
+
+def _furthest(values: np.ndarray) -> float:
+    return float(np.nan_to_num(np.abs(values)).max(initial=0.0)) or 1.0
+
+
+def _strip(load: RankLoad, layer: int, width: int, caps: Capabilities) -> list[Row]:
+    """Return the layer over ranks in one row, as far as `width` goes."""
+    profile = load.multiples[layer]
+    if load.pair is None:
+        return [sparkline(profile.tolist(), caps=caps, width=width, low=0)]
+    return [
+        row(line, width=width)
+        for line in signed_lane(profile[:width].tolist(), reach=_furthest(profile), caps=caps)
     ]
 
 
@@ -106,8 +124,9 @@ def _pointer(
     if rank is None:
         return blank(width)
     mark, used = glyphs(caps).up, rank * each + each // 2
+    value = float(profile[rank])
     label = _("rank {rank}: {multiple} × mean").format(
-        rank=load.ranks[rank], multiple=number(float(profile[rank]))
+        rank=load.ranks[rank], multiple=number(value) if load.pair is None else f"{value:+.2f}"
     )
     if used + 2 + len(label) <= width:
         return row(" " * used, Segment(mark, accent(caps)), " ", label, width=width, caps=caps)
@@ -128,11 +147,15 @@ def _load(data: EpData, state: EpState) -> RankLoad | None:
 def _worst_rows(data: EpData, state: EpState, count: int, width: int, caps: Capabilities) -> list[Row]:
     if count < 1:
         return []
-    rows = [_title(_("worst layers · PAR over ranks"), width, caps)]
     load = _load(data, state)
+    differs = load is not None and load.pair is not None
+    title = _("layers whose PAR rose most") if differs else _("worst layers · PAR over ranks")
+    rows = [_title(title, width, caps)]
     if load is None:
         why = _("no data: {why}").format(why=why_no_par(data, state))
         return [*rows, fit(why, width, caps=caps, style=dim(caps))]
+    if load.pair is not None:
+        return [*rows, *_risen_rows(load, load.pair, state, count, width, caps)]
     high = load.worst[0][1] - 1
     for layer, value in load.worst[:count]:
         hottest = np.nan_to_num(load.multiples[layer], nan=-np.inf)
@@ -152,6 +175,35 @@ def _worst_rows(data: EpData, state: EpState, count: int, width: int, caps: Capa
     return rows
 
 
+def _risen_rows(
+    load: RankLoad,
+    pair: tuple[RankLoad, RankLoad],
+    state: EpState,
+    count: int,
+    width: int,
+    caps: Capabilities,
+) -> list[Row]:
+    reach = _furthest(load.par)
+    rows = []
+    for layer, value in load.worst[:count]:
+        text = _("layer {layer}  {before} → {after}  {difference}").format(
+            layer=f"{layer:<3}",
+            before=f"{pair[0].par[layer]:.2f}",
+            after=f"{pair[1].par[layer]:.2f}",
+            difference=f"{value:+.2f}",
+        )
+        style = accent(caps) if layer == state.layer else None
+        ink = difference_style(caps, value / reach)
+        rows.append(
+            row(
+                fit(text, min(32, width), caps=caps, style=style),
+                bar(abs(value) / reach, max(0, width - 34), caps, ink),
+                width=width,
+            )
+        )
+    return rows
+
+
 def _hottest_rows(data: EpData, state: EpState, count: int, width: int, caps: Capabilities) -> list[Row]:
     """Return the hottest experts over all layers beside those of the cursor's layer."""
     shown = _hottest_map(data, state)
@@ -159,6 +211,8 @@ def _hottest_rows(data: EpData, state: EpState, count: int, width: int, caps: Ca
         return []
     slots = shown.boundaries or shown.ranks
     name = _("hottest slots · × mean") if slots else _("hottest experts · × mean")
+    if shown.pair is not None:
+        name = _("changed most · × mean, after − before")
     half = (width - 2) // 2
     rows = [
         _title(name, width, caps),
@@ -169,16 +223,20 @@ def _hottest_rows(data: EpData, state: EpState, count: int, width: int, caps: Ca
         ),
     ]
     over_all, here = shown.means[None, :], shown.values[state.layer : state.layer + 1]
+    by_size = np.abs if shown.pair is not None else np.asarray
     columns = [
-        [(column, float(values[0, column])) for _row, column in hottest_cells(values, shown.shared)[:count]]
+        [
+            (column, float(values[0, column]))
+            for _row, column in hottest_cells(by_size(values), shown.shared)[:count]
+        ]
         for values in (over_all, here)
     ]
-    high = max((value for entries in columns for _column, value in entries[:1]), default=1.0)
+    high = max((abs(value) for entries in columns for _column, value in entries[:1]), default=1.0)
     for place in range(count - 1):
         cells: Row = []
         for entries in columns:
             if place < len(entries):
-                cells += _hot_entry(*entries[place], high, half, caps)
+                cells += _hot_entry(*entries[place], high, half, caps, signed=shown.pair is not None)
             else:
                 cells += blank(half)
             cells += blank(2)
@@ -190,16 +248,21 @@ def _hottest_map(data: EpData, state: EpState) -> EpMap | None:
     """Return the map whose columns are experts, or else slots; None where its shares are unknown."""
     for view in ("model_expert", "expert"):
         shown = data.maps.get((state.instance or "", view, state.period))
-        if shown is not None and shown.multiples is not None:
+        if shown is not None and (shown.multiples is not None or shown.pair is not None):
             return shown
     return None
 
 
-def _hot_entry(column: int, value: float, high: float, width: int, caps: Capabilities) -> Row:
-    text = f"{column:>4} {number(value, 5)} "
+def _hot_entry(
+    column: int, value: float, high: float, width: int, caps: Capabilities, *, signed: bool
+) -> Row:
+    text = f"{column:>4} {_figure(value, signed=signed):>5} "
+    part = abs(value) / high if high > 0 else None
     return row(
         fit(text, min(12, width), caps=caps),
-        bar(value / high if high > 0 else None, max(0, width - 12), caps),
+        bar(
+            part, max(0, width - 12), caps, difference_style(caps, value / high) if signed and high else None
+        ),
         width=width,
     )
 
@@ -232,6 +295,9 @@ def place_words(shape: tuple[int, int], view: View, seen: tuple[int, int], width
 
 
 def _absent_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
+    if data.side == "difference":
+        # What is not here may be there before and after: saying how to collect it would mislead.
+        return [fit(data.left_out, width, caps=caps, style=dim(caps))] if data.left_out else []
     there = data.views(state.instance)
     absent = [view for view in VIEWS if view not in there]
     if not absent:
@@ -252,7 +318,7 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
     if load is None:
         return [fit(title + words, width, caps=caps)][:room]
     profile = load.multiples[state.layer].tolist()
-    chart = sparkline(profile, caps=caps, width=min(len(profile), 24), low=0)
+    (chart,) = _strip(load, state.layer, min(len(profile), 24), caps)
     first = row(
         fit(title, len(title), caps=caps),
         chart,
@@ -260,16 +326,28 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
         fit(words, len(words), caps=caps, style=accent(caps)),
         width=width,
     )
-    listed = [f"{layer} {number(value)}" for layer, value in load.worst]
+    listed = [f"{layer} {_figure(value, signed=load.pair is not None)}" for layer, value in load.worst]
     if room < 2:
         used = len(title) + min(len(profile), 24) + len(words) + 4
-        worst = _("worst {layers}").format(layers=" · ".join(listed[:6]))
-        rest = fit(worst, max(0, width - used), caps=caps, style=dim(caps))
+        few = _("worst {layers}") if load.pair is None else _("rose {layers}")
+        rest = fit(
+            few.format(layers=" · ".join(listed[:6])), max(0, width - used), caps=caps, style=dim(caps)
+        )
         return [row(Segment.adjust_line_length(first, used), rest, width=width)][:room]
-    texts = [_("worst layers {layers}").format(layers=" · ".join(listed[:4]))]
+    worst = _("worst layers {layers}") if load.pair is None else _("PAR rose most in {layers}")
+    texts = [worst.format(layers=" · ".join(listed[:4]))]
     shown = _hottest_map(data, state)
     if shown is not None:
-        hottest = [column for _row, column in hottest_cells(shown.means[None, :], shown.shared)[:4]]
-        entries = " · ".join(f"{column} {number(float(shown.means[column]))}" for column in hottest)
-        texts.append(_("hottest experts {experts}").format(experts=entries))
+        sizes = shown.means if shown.pair is None else np.abs(shown.means)
+        hottest = [column for _row, column in hottest_cells(sizes[None, :], shown.shared)[:4]]
+        entries = " · ".join(
+            f"{column} {_figure(float(shown.means[column]), signed=shown.pair is not None)}"
+            for column in hottest
+        )
+        words = _("hottest experts {experts}") if shown.pair is None else _("experts changed {experts}")
+        texts.append(words.format(experts=entries))
     return [first, fit("   ".join(texts), width, caps=caps, style=dim(caps))]
+
+
+def _figure(value: float, *, signed: bool) -> str:
+    return f"{value:+.2f}" if signed else number(value)

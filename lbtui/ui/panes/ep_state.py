@@ -78,7 +78,7 @@ def _at_outstanding(data: EpData, state: EpState) -> EpState:
         if not maps:
             continue
         shown = data.maps.get((state.instance or "", view, state.period), maps[0])
-        same = [m.values for m in maps if m.shape[1] == shown.shape[1]]
+        same = [m.heat for m in maps if m.shape[1] == shown.shape[1]]
         shared = sorted(shown.shared)
         column = outstanding_column([_blanked(values, shared) for values in same])
         layer = _hottest_layer(shown, column)
@@ -92,7 +92,7 @@ def _at_outstanding(data: EpData, state: EpState) -> EpState:
             state = replace(state, expert=column)
             if state.view == "model_expert":
                 state = replace(state, layer=layer)
-    return _in_bounds(data, state)
+    return in_bounds(data, state)
 
 
 def _blanked(values: Floats, columns: list[int]) -> Floats:
@@ -102,7 +102,7 @@ def _blanked(values: Floats, columns: list[int]) -> Floats:
 
 
 def _hottest_layer(shown: EpMap, column: int) -> int:
-    return int(np.argmax(np.nan_to_num(shown.values[:, column], nan=-np.inf)))
+    return int(np.argmax(np.nan_to_num(shown.heat[:, column], nan=-np.inf)))
 
 
 def _slot_of_rank(data: EpData, state: EpState) -> int:
@@ -114,7 +114,7 @@ def _slot_of_rank(data: EpData, state: EpState) -> int:
     if not columns:
         return state.slot
     layer = min(state.layer, slots.shape[0] - 1)
-    return columns[int(np.argmax(np.nan_to_num(slots.values[layer, list(columns)], nan=-np.inf)))]
+    return columns[int(np.argmax(np.nan_to_num(slots.heat[layer, list(columns)], nan=-np.inf)))]
 
 
 def _at(data: EpData, state: EpState, layer: int, column: int) -> EpState:
@@ -134,7 +134,8 @@ def _at(data: EpData, state: EpState, layer: int, column: int) -> EpState:
     return replace(state, process=column)
 
 
-def _in_bounds(data: EpData, state: EpState) -> EpState:
+def in_bounds(data: EpData, state: EpState) -> EpState:
+    """Return the state with its cursor kept inside the map that is shown."""
     shown = current_map(data, state)
     if shown is None:
         return state
@@ -171,7 +172,7 @@ def go_to_block(data: EpData, state: EpState, layers: tuple[int, int], columns: 
     shown = current_map(data, state)
     if shown is None:
         return state
-    block = shown.values[layers[0] : layers[0] + layers[1], columns[0] : columns[0] + columns[1]]
+    block = shown.heat[layers[0] : layers[0] + layers[1], columns[0] : columns[0] + columns[1]]
     if not block.size:
         return state
     row, column = divmod(int(np.argmax(np.nan_to_num(block, nan=-np.inf))), block.shape[1])
@@ -217,7 +218,7 @@ def next_view(data: EpData, state: EpState) -> EpState:
     chosen = next((view for view in ring if view in there), state.view)
     skipped = tuple(ring[: ring.index(chosen)])
     moved = replace(state, view=chosen, zoom=0, inside=False, hot=-1)
-    return replace(_in_bounds(data, moved), skipped=skipped)
+    return replace(in_bounds(data, moved), skipped=skipped)
 
 
 def change_period(data: EpData, state: EpState, step: int) -> EpState:
@@ -229,7 +230,7 @@ def change_period(data: EpData, state: EpState, step: int) -> EpState:
     period = numbers[max(0, min(at + step, len(numbers) - 1))]
     if period == state.period:
         return state
-    return _in_bounds(data, replace(state, period=period, hot=-1, skipped=()))
+    return in_bounds(data, replace(state, period=period, hot=-1, skipped=()))
 
 
 def next_instance(data: EpData, state: EpState) -> EpState:
@@ -242,9 +243,9 @@ def next_instance(data: EpData, state: EpState) -> EpState:
 
 def _for_instance(data: EpData, state: EpState, instance: str) -> EpState:
     numbers = data.periods[instance]
-    period = state.period if state.period in numbers else numbers[0]
+    period = state.period if state.period in numbers or not numbers else numbers[0]
     views = data.views(instance)
-    view = state.view if state.view in views else views[0]
+    view = state.view if state.view in views or not views else views[0]
     moved = replace(
         state, instance=instance, period=period, view=view, zoom=0, inside=False, hot=-1, skipped=()
     )
@@ -286,7 +287,7 @@ def follow_selection(
     if rank is not None and rank != state.rank:
         state = replace(state, rank=rank, hot=-1, skipped=())
         state = replace(state, slot=_slot_of_rank(data, state))
-    return _in_bounds(data, state)
+    return in_bounds(data, state)
 
 
 def aimed_at(data: EpData, state: EpState, view: str | None, expert: int | None) -> EpState:
@@ -301,15 +302,15 @@ def aimed_at(data: EpData, state: EpState, view: str | None, expert: int | None)
         return state
     state = replace(state, view=chosen, zoom=0, inside=False, hot=-1, skipped=())
     if chosen == "times":
-        return _in_bounds(data, replace(state, process=state.rank))
+        return in_bounds(data, replace(state, process=state.rank))
     shown = current_map(data, state)
     if chosen != "expert" or shown is None:
-        return _in_bounds(data, state)
+        return in_bounds(data, state)
     layer = min(state.layer, shown.shape[0] - 1)
     copies = [c for c, owner in enumerate(shown.experts[layer]) if owner == expert] if shown.experts else []
     if expert is not None and not copies and "model_expert" in data.views(state.instance):
-        return _in_bounds(data, replace(state, view="model_expert", expert=expert))
+        return in_bounds(data, replace(state, view="model_expert", expert=expert))
     if expert is None or not copies:
         return _at(data, state, layer, _slot_of_rank(data, state))
-    loads = np.nan_to_num(shown.values[layer, copies], nan=-np.inf)
+    loads = np.nan_to_num(shown.heat[layer, copies], nan=-np.inf)
     return _at(data, state, layer, copies[int(np.argmax(loads))])

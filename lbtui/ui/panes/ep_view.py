@@ -22,7 +22,16 @@ from lbtui.ui.panes.ep_layout import GUTTER, Layout, layout
 from lbtui.ui.panes.ep_means import mean_bars, mean_rows
 from lbtui.ui.panes.ep_side import fold_rows, place_words, side_rows
 from lbtui.ui.panes.ep_state import EpState, column_of, current_map, current_scale
-from lbtui.ui.panes.ep_words import VIEW_TITLES, absent_words, cell_words, period_words, reading_words
+from lbtui.ui.panes.ep_words import (
+    VIEW_TITLES,
+    absent_words,
+    cell_words,
+    period_words,
+    reading_words,
+    side_lacks,
+)
+from lbtui.ui.panes.overview_words import wrapped
+from lbtui.ui.panes.sides import side_chip
 
 _MINIMAP = 12
 
@@ -46,6 +55,11 @@ def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps
     """Return the pane as `height` rows of `width` cells; `view` is what `viewport` gave for this size."""
     if height < 1:
         return []
+    if data.side is not None and state.view not in data.views(state.instance):
+        head = [_state_row(data, state, view, width, caps), blank(width)]
+        lacks = wrapped(side_lacks(data, state.view), max(1, width - 1), caps, dim(caps))
+        lines = [*head, *(row(" ", line, width=width) for line in lacks)]
+        return (lines + [blank(width)] * height)[:height]
     if state.view == "intervals":
         top = [_state_row(data, state, view, width, caps)] if height > 1 else []
         return [*top, *interval_rows(data, state, width, height - len(top), caps)]
@@ -85,30 +99,32 @@ def _beside(*parts: Row) -> Row:
 
 def _state_row(data: EpData, state: EpState, view: View, width: int, caps: Capabilities) -> Row:
     title = VIEW_TITLES[state.view]
+    chip = side_chip(data.side, caps)
+    if chip:
+        title = f" {title}"
+    used = sum(len(segment.text) for segment in chip) + len(title)
+    head = [*chip, *fit(title, min(width, len(title)), caps=caps, style=strong(caps))]
     if state.skipped:
         words = " · ".join(("", absent_words(state.skipped), _("? says why")))
-        return row(
-            fit(title, min(width, len(title)), caps=caps, style=strong(caps)),
-            fit(words, max(0, width - len(title)), caps=caps, style=severity(caps, "warning")),
-            width=width,
-        )
-    parts = _state_words(data, state, view)
-    head = fit(title, min(width, len(title)), caps=caps, style=strong(caps))
-    rest = "".join(f" · {part}" for part in parts if part)
-    return row(head, fit(rest, max(0, width - len(title)), caps=caps), width=width)
+        style = severity(caps, "warning")
+        return row(head, fit(words, max(0, width - used), caps=caps, style=style), width=width)
+    rest = "".join(f" · {part}" for part in _state_words(data, state, view) if part)
+    return row(head, fit(rest, max(0, width - used), caps=caps), width=width)
 
 
 def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
     if state.view == "intervals":
         return [_("MoE Dispatch/Combine, mean of a call, 95 % t-interval")]
     shown = current_map(data, state)
+    words = [_("after − before")] if data.side == "difference" else []
     if state.view == "times":
-        return [_("ms over the capture"), cell_words(state, view), _("pid order")]
-    words = []
+        return [*words, _("ms over the capture"), cell_words(state, view, shown), _("pid order")]
     if len(data.instances) > 1:
         words.append(state.instance or "")
     words.append(period_words(data, state))
-    words.append(cell_words(state, view))
+    words.append(cell_words(state, view, shown))
+    if data.left_out:
+        words.append(data.left_out)
     if shown is not None and shown.kind == "relative":
         words.append(_("relative heat"))
     if state.inside:
@@ -206,6 +222,7 @@ def _heat_rows(
         cursor=cursor,
         boundaries=shown.boundaries if view.columns_per_cell < _slots_per_rank(shown) else (),
         lit_columns=lit,
+        difference=shown.pair is not None,
     )
 
 
@@ -262,6 +279,8 @@ def _slot_row(state: EpState, shown: EpMap, view: View, place: Layout, caps: Cap
 
 def _scale_words(state: EpState, shown: EpMap) -> str:
     """Return the unit of the colour scale and which maps it holds for."""
+    if shown.pair is not None:
+        return _("ms, after − before") if shown.kind == "ms" else _("× mean, after − before")
     if shown.kind == "ms":
         return _("ms")
     if shown.kind == "relative":
@@ -280,6 +299,7 @@ def _legend_row(
         caps=caps,
         unit=printable(_scale_words(state, shown), caps),
         clipped=scale.clipped,
+        difference=shown.pair is not None,
     )
     used = len("".join(segment.text for segment in left).rstrip())
     extra: list[Segment] = []

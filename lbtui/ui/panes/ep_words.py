@@ -13,6 +13,7 @@ from lbtui.render.text import number
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
 from lbtui.ui.panes.ep_state import EpState, column_of, current_map
+from lbtui.ui.selection import side_word
 
 VIEW_TITLES: dict[ViewName, str] = {
     "rank": _("rank × layer"),
@@ -54,9 +55,25 @@ def period_words(data: EpData, state: EpState) -> str:
     )
 
 
-def cell_words(state: EpState, view: View) -> str:
+def side_lacks(data: EpData, view: ViewName) -> str:
+    """Return why the side shown has no such view."""
+    if data.side != "difference":
+        return _("{side}: no {view} in this output").format(
+            side=side_word(data.side or "after"), view=VIEW_TITLES[view]
+        )
+    if view == "intervals":
+        return _("Intervals are not subtracted: b shows them before and after.")
+    return _("No difference of {view}: one of both profiles lacks it, or its pictures' scale.").format(
+        view=VIEW_TITLES[view]
+    )
+
+
+def cell_words(state: EpState, view: View, shown: EpMap | None = None) -> str:
     """Return what a drawn cell covers where it is more than one; empty where it is one."""
     rows, columns = view.rows_per_cell, view.columns_per_cell
+    if shown is not None and shown.pair is not None:
+        many = _("cell: largest change of {columns} × {rows} layers")
+        return many.format(columns=columns, rows=rows) if rows * columns > 1 else ""
     if columns == 1:
         return _("max of {rows} layers").format(rows=rows) if rows > 1 else ""
     names = {"rank": _("{columns} ranks"), "times": _("{columns} processes")}
@@ -124,6 +141,13 @@ def homes_words(data: EpData, state: EpState) -> str:
 def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -> list[str]:
     """Return the value of a cell, the most telling first: share or time, × the layer's mean."""
     words = []
+    if shown.pair is not None:
+        before, after = (float(side.values[layer, column]) for side in shown.pair)
+        unit = _("ms") if shown.kind == "ms" else _("× mean")
+        return [
+            _("{difference} {unit}").format(difference=f"{after - before:+.3g}", unit=unit),
+            _("{before} before, {after} after").format(before=number(before), after=number(after)),
+        ]
     if shown.kind == "ms":
         words.append(_("{time} ms").format(time=number(float(shown.values[layer, column]))))
     if shown.shares is not None:
@@ -139,7 +163,7 @@ def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -
 
 def token_words(shown: EpMap, layer: int, column: int) -> str:
     """Return the tokens of a cell, or that they are unknown and why; empty where tokens mean nothing."""
-    if shown.kind == "ms":
+    if shown.kind == "ms" or shown.pair is not None:
         return ""
     if shown.tokens is None:
         return _("tokens: no data, pictures hold shares")
@@ -157,7 +181,7 @@ def reading_words(data: EpData, state: EpState) -> str:
     layer, column = state.layer, column_of(state)
     parts = [_("layer {layer}").format(layer=layer), column_words(data, state)]
     parts += value_words(shown, layer, column, short=True)
-    if shown.tokens is not None:
+    if shown.tokens is not None and shown.pair is None:
         parts.append(token_words(shown, layer, column))
     if homes := homes_words(data, state):
         parts.append(homes)
@@ -169,6 +193,10 @@ def par_words(data: EpData, state: EpState) -> str:
     load = data.loads.get((state.instance or "", state.period))
     if load is None or state.layer >= len(load.par):
         return _("PAR no data: {why}").format(why=why_no_par(data, state))
+    if load.pair is not None:
+        return _("PAR {before} → {after}").format(
+            before=f"{load.pair[0].par[state.layer]:.2f}", after=f"{load.pair[1].par[state.layer]:.2f}"
+        )
     place = [layer for layer, _par in load.worst].index(state.layer) + 1
     return _("PAR {par} ({place} of {count})").format(
         par=number(float(load.par[state.layer])), place=place, count=len(load.worst)

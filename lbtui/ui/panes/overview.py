@@ -204,12 +204,14 @@ class OverviewPane(Pane):
             }
             if not line.over_time and self._state.column is not None:
                 chosen["rank"] = self._state.column
-            self.lbtui.select(**{name: value for name, value in chosen.items() if value is not None})
+            known = {name: value for name, value in chosen.items() if value is not None}
+            self.lbtui.select(**known, side="after")
         self.lbtui.action_pane(_PANE_OF[line.dimension])
 
     def _go_to(self, found: Drawn, known: Overview) -> None:
         target = target_of(found, known)
-        self.lbtui.select(**target.selection)
+        # Findings are of the profile opened, not of a baseline.
+        self.lbtui.select(**target.selection, side="after")
         self.lbtui.action_pane(target.pane)
         self.lbtui.panes[target.pane].point_at(target.aim)
 

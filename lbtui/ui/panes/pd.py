@@ -17,9 +17,9 @@ from lbtui.analysis.prefill_decode import (
     stage_spreads,
     transfer_spreads,
 )
-from lbtui.profile import FrameName
+from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
-from lbtui.render.capabilities import Row
+from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
@@ -27,16 +27,19 @@ from lbtui.ui.panes import pd_state
 from lbtui.ui.panes.pd_help import HELP
 from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows
 from lbtui.ui.panes.pd_layout import Layout, clicked, layout
+from lbtui.ui.panes.pd_sides import furthest, shift, shifted, sides, switched
 from lbtui.ui.panes.pd_state import PdData, PdState
 from lbtui.ui.panes.pd_view import draw
 from lbtui.ui.panes.pd_words import cell_page
-from lbtui.ui.selection import Selection
+from lbtui.ui.panes.sides import SIDE_HELP
+from lbtui.ui.selection import Selection, Side
 
 
 @dataclass(frozen=True)
 class ChartKey:
     """All that a line chart depends on, so that a cursor move does not draw it again."""
 
+    side: Side
     count: Count
     nodes: tuple[int, ...]
     width: int
@@ -49,6 +52,7 @@ class PdPane(Pane):
     KEY: ClassVar[str] = "3"
     TITLE: ClassVar[str] = _("P/D")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
+    SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "enter", "open", _("details"), key_display="⏎", tooltip=_("The cell under the cursor as a page")
@@ -68,6 +72,9 @@ class PdPane(Pane):
             "d", "density", _("one/three"), tooltip=_("Cells of the table: the chosen count, or all three")
         ),
         Binding("w", "worst", _("worst"), tooltip=_("Cursor to the node and bin that stand out most")),
+        Binding(
+            "b", "side", _("before"), show=False, tooltip=_("After, before, difference (with --baseline)")
+        ),
         Binding("up,k", "move(-1, 0)", _("earlier"), show=False, tooltip=_("One bin earlier, one line up")),
         Binding("down,j", "move(1, 0)", _("later"), show=False, tooltip=_("One bin later, one line down")),
         Binding("left,h", "move(0, -1)", _("previous node"), show=False),
@@ -85,61 +92,103 @@ class PdPane(Pane):
         key: ChartKey
         rows: list[Row]
 
-    _data: PdData | None = None
+    _drawn: Side = "after"
     _state = PdState()
     _chart: tuple[ChartKey, list[Row]] | None = None
     _charting: ChartKey | None = None
 
-    def prepare(self, progress: PaneProgress) -> PdData:
-        """Return the table over time, the hand-offs' stages and the pulls per rank."""
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        super().__init__(profile, caps, baseline)
+        self._sides: dict[Side, PdData] = {}
+
+    @property
+    def _data(self) -> PdData | None:
+        """What is shown of the two profiles."""
+        return self._sides.get(self.side)
+
+    @property
+    def _here(self) -> Selection:
+        """The shared selection in the times of the side shown."""
+        return shifted(self.selection, shift(self._sides, self.side)) if self._sides else self.selection
+
+    def prepare(self, progress: PaneProgress) -> dict[Side, PdData]:
+        """Return the table over time, the hand-offs' stages and the pulls per rank, of each side."""
+        before = None if self.baseline is None else self._of_profile(self.baseline, progress)
+        return sides(self._of_profile(self.profile, progress), before)
+
+    @staticmethod
+    def _of_profile(profile: Profile, progress: PaneProgress) -> PdData:
         nodes, handoffs, transfers = (
-            self.profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
+            profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
         )
         return PdData(
             None if nodes.is_empty() else node_table(nodes),
             tuple(transfer_spreads(transfers)),
             () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
             handoffs.sort("arrival", nulls_last=True),
-            tuple(m for m in self.profile.missing() if m.what in _OWN),
+            tuple(m for m in profile.missing() if m.what in _OWN),
         )
 
-    def ready(self, result: PdData) -> None:
+    def ready(self, result: dict[Side, PdData]) -> None:
         """Put the cursor where something is selected, or on what stands out most."""
-        self._data = result
-        self._state = pd_state.starting(result, self.selection)
+        self._sides = result
+        self._state = pd_state.starting(result["after"], self.selection)
+        self._drawn = "after"
+        self._follow_side()
+
+    def _follow_side(self) -> None:
+        """Keep the cursor's node and bin, counted from the start, when another side is shown."""
+        data, old = self._data, self._sides.get(self._drawn)
+        if data is not None and self.side != self._drawn:
+            if data.table is not None:
+                self._state = switched(old.table if old is not None else None, data.table, self._state)
+            self._drawn = self.side
 
     @property
     def _table(self) -> NodeTable | None:
         return self._data.table if self._data else None
 
     def aimed(self, aim: Aim) -> None:
-        """Show a rank's KV pulls, or the table."""
-        if self._data is not None:
-            self._change(pd_state.aimed_at(self._data, self._state, aim.pull))
+        """Show a rank's KV pulls or all hand-offs, or the table at a role's busiest node."""
+        data = self._data
+        if data is None:
+            return
+        state = pd_state.aimed_at(data, self._state, aim.pull)
+        if aim.handoffs:
+            state = replace(state, transfers=True)
+        if aim.role is not None and data.table is not None:
+            state = pd_state.at_role(data.table, state, aim.role)
+        self._change(state)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows; the line chart comes from a worker once drawn."""
         assert self._data is not None
         chart = self._chart_for(layout(self._data, self._state, width, height), width)
-        return draw(self._data, self._state, self.selection, chart, width, height, self.caps)
+        return draw(self._data, self._state, self._here, chart, width, height, self.caps)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
-        return HELP
+        return HELP if self.baseline is None else [SIDE_HELP, *HELP]
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys, those without effect in this view left out."""
         if self._data is None:
             return []
         if self._data.table is None:
-            return [("↑↓", _("move"))] if self._data.stages or self._data.pulls else []
+            moving = [("↑↓", _("move"))] if self._data.stages or self._data.pulls else []
+            return [*moving, *self.side_key()]
         idle = {_("details"), _("one/three")} if self._state.transfers else set()
-        return [("↑↓←→", _("move")), *(key for key in super().keys_now() if key[1] not in idle)]
+        idle |= {_("details")} if self.side == "difference" else set()
+        keys = [("↑↓←→", _("move")), *(key for key in super().keys_now() if key[1] not in idle)]
+        return [*keys[:2], *self.side_key(), *keys[2:]]
 
     def selection_changed(self, selection: Selection) -> None:
         """Move the cursor to the selected time and node, and light the selected seconds."""
+        self._follow_side()
         if table := self._table:
-            self._change(pd_state.following(table, self._state, selection))
+            self._change(pd_state.following(table, self._state, self._here))
+        elif self._data is not None:
+            self.repaint()
 
     def go_out(self) -> bool:
         """Leave hand-offs, chart and filter, one at a time."""
@@ -162,7 +211,7 @@ class PdPane(Pane):
         table = self._table
         if table is None or not placed.chart:
             return None
-        key = ChartKey(self._state.count, chart_nodes(table, self._state), width, placed.chart)
+        key = ChartKey(self.side, self._state.count, chart_nodes(table, self._state), width, placed.chart)
         if self._chart and self._chart[0] == key:
             return self._chart[1]
         if self._charting != key:
@@ -197,7 +246,8 @@ class PdPane(Pane):
     def _move_to(self, table: NodeTable, state: PdState) -> None:
         """Change the cursor's cell and tell all panes."""
         self._change(state)
-        self.lbtui.select(time=int(table.starts[state.bin]), node=table.nodes[state.node].address)
+        time = int(table.starts[state.bin]) - shift(self._sides, self.side)
+        self.lbtui.select(time=time, node=table.nodes[state.node].address)
 
     def action_move(self, bins: int, nodes: int) -> None:
         """Move the cursor."""
@@ -237,7 +287,12 @@ class PdPane(Pane):
 
     def action_worst(self) -> None:
         """Put the cursor on what stands out most."""
-        if (table := self._table) and (place := outstanding(table)):
+        table = self._table
+        if table is None:
+            return
+        differs = self.side == "difference"
+        place = furthest(table, self._state.count) if differs else outstanding(table)
+        if place is not None:
             state = self._state
             if place[1] not in pd_state.shown_nodes(table, state):
                 state = pd_state.with_filter(table, state, role=None, text="")
@@ -262,8 +317,9 @@ class PdPane(Pane):
 
     def action_open(self) -> None:
         """Show the cell under the cursor as a page."""
-        if self._data and (table := self._table) and not self._state.transfers:
-            lit = pd_state.lit_bins(table, self.selection)
+        shows_cell = not self._state.transfers and self.side != "difference"
+        if self._data and (table := self._table) and shows_cell:
+            lit = pd_state.lit_bins(table, self._here)
             self.lbtui.push_screen(TextPage(*cell_page(self._data, table, self._state, lit)))
 
     # Mouse

@@ -64,7 +64,7 @@ def lane_rows(
             float(loads[item]), float(ratios[item]), peers, marked, lanes.statistics, caps
         )
         rows += _lane(table, state, item, lanes, lit, statistics, width, caps)
-    rows.append(row(" " * lanes.label, _axis(table, lanes.columns, caps), width=width))
+    rows.append(axis_row(table, lanes, width, caps))
     return rows
 
 
@@ -123,8 +123,7 @@ def _lane(
 ) -> list[Row]:
     bins = len(table.times)
     here = node == state.node
-    peers = table.of_role(table.nodes[node].role)
-    high = float(np.nanmax(table.counts[state.count][:, peers], initial=0.0)) or 1.0
+    high = table.peak(state.count, table.nodes[node].role) or 1.0
     marks = squeezed(table.rebuilt[:, node].astype(float), lanes.columns) > 0
     drawn = lane(
         squeezed(table.counts[state.count][:, node], lanes.columns).tolist(),
@@ -152,6 +151,11 @@ def squeezed(values: Floats, columns: int) -> Floats:
     bins = len(values)
     starts = np.arange(columns) * bins // columns
     return values[starts] if bins <= columns else np.fmax.reduceat(values, starts)
+
+
+def axis_row(table: NodeTable, lanes: Lanes, width: int, caps: Capabilities) -> Row:
+    """Return the times under the lanes."""
+    return row(" " * lanes.label, _axis(table, lanes.columns, caps), width=width)
 
 
 def _axis(table: NodeTable, columns: int, caps: Capabilities) -> Row:

@@ -194,7 +194,9 @@ def _digits(table: NodeTable, count: Count) -> int:
         loads = np.nan_to_num(window_loads(table, count))
         sums = [float(loads[table.of_role(role)].sum()) for role in table.roles]
     least = float(np.nanmin(cells, initial=0))
-    return max(3, *(len(number(float(v))) for v in (*by_role, *sums, least)))
+    # Where there are negative counts, positive ones have a sign too.
+    sign = 1 if least < 0 else 0
+    return max(3, *(len(number(float(v))) + sign for v in (*by_role, *sums, least)))
 
 
 def _settled_lines(data: PdData, placed: Layout, room: int) -> Layout:

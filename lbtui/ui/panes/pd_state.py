@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from lbtui.analysis.prefill_decode import (
@@ -17,10 +18,11 @@ from lbtui.analysis.prefill_decode import (
     outstanding,
     rank_label,
     window_bins,
+    window_loads,
 )
 from lbtui.profile import Missing
 from lbtui.text import _
-from lbtui.ui.selection import Selection
+from lbtui.ui.selection import Selection, Side
 
 ROLE_CHOICES = (None, "prefill", "decode")
 
@@ -34,6 +36,9 @@ class PdData:
     stages: tuple[Spread, ...]
     handoffs: pl.DataFrame  # by arrival
     missing: tuple[Missing, ...]  # of nodes, hand-offs and KV pulls
+    side: Side | None = None  # which of two profiles; None: there is one
+    before: PdData | None = None  # of a difference: the profile before, its lines in the order of these
+    left_out: str = ""  # of a difference: what one profile alone has, or why there is none
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,18 @@ def aimed_at(data: PdData, state: PdState, pull: int | None) -> PdState:
     name = rank_label(pull)
     line = len(data.stages) + labels.index(name) if name in labels else state.line
     return replace(state, transfers=True, line=line)
+
+
+def at_role(table: NodeTable, state: PdState, role: str) -> PdState:
+    """Return the state in the table, its cursor on the node of a role that was given most requests."""
+    nodes = table.of_role(role)
+    if not nodes:
+        return state
+    loads = np.nan_to_num(window_loads(table, "added"))
+    state = replace(state, transfers=False)
+    if state.role not in (None, role) or state.text:
+        state = with_filter(table, state, role=None, text="")
+    return replace(state, node=max(nodes, key=lambda i: loads[i]))
 
 
 def scrolled(first: int, cursor: int, visible: int, total: int) -> int:

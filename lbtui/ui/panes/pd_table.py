@@ -45,9 +45,7 @@ class TableDrawing:
         self._caps = caps
         self._window = lit or (0, len(table.times))
         self._peaks = {
-            (count, role): float(np.nanmax(table.counts[count][:, table.of_role(role)], initial=0.0)) or 1.0
-            for count in grid.counts
-            for role in table.roles
+            (count, role): table.peak(count, role) or 1.0 for count in grid.counts for role in table.roles
         }
         self._roles = {
             (count, role): role_total(table, count, table.of_role(role))
@@ -119,7 +117,7 @@ class TableDrawing:
             for count, digits in zip(self._grid.counts, self._grid.digits, strict=True):
                 value = float(self._roles[count, role][place])
                 ink = palette.dim(caps) if value == 0 or not lit else None
-                cells.append(Segment(_number(value, digits, caps) + " ", ink))
+                cells.append(Segment(self._number(value, digits) + " ", ink))
             parts += self._group(cells)
         return row(parts, width=width)
 
@@ -130,12 +128,12 @@ class TableDrawing:
         cells: list[Segment] = []
         for count, digits in zip(self._grid.counts, self._grid.digits, strict=True):
             value = float(table.counts[count][place, node])
-            part = palette.fraction(value, 0.0, self._peaks[count, role])
-            text = _number(value, digits, caps)
+            part = self._part(value, self._peaks[count, role])
+            text = self._number(value, digits)
             if count == "running" and table.rebuilt[place, node]:
                 text += glyphs(caps).rebuilt
             elif caps.colors == "none" and part:
-                text += shades(caps)[max(1, round(part * (len(shades(caps)) - 1)))]
+                text += self._shade(part)
             else:
                 text += " "
             cursor = under and count == state.count
@@ -148,66 +146,96 @@ class TableDrawing:
         if not part:
             # No load has no colour: what is tinted carries some.
             return palette.selected(self._caps) if under else palette.dim(self._caps)
+        return self._tint(part, muted=muted)
+
+    # What a difference draws in another way.
+
+    def _part(self, value: float, peak: float) -> float | None:
+        return palette.fraction(value, 0.0, peak)
+
+    def _number(self, value: float, digits: int) -> str:
+        return glyphs(self._caps).missing.rjust(digits) if np.isnan(value) else number(value, digits)
+
+    def _shade(self, part: float) -> str:
+        ramp = shades(self._caps)
+        return ramp[max(1, round(part * (len(ramp) - 1)))]
+
+    def _tint(self, part: float, *, muted: bool) -> Style:
         return palette.heat_style(self._caps, part, background=True, muted=muted)
+
+    def _node_sums(self, count: Count) -> Floats:
+        first, last = self._window
+        if count == "running":
+            return peak_running(self._table, first, last)
+        return window_loads(self._table, count, first, last)
+
+    def _role_sum(self, count: Count, role: str) -> float:
+        first, last = self._window
+        series = self._roles[count, role][first:last]
+        known = series[~np.isnan(series)]
+        if not len(known):
+            return np.nan
+        return float(known.max() if count == "running" else known.sum())
+
+    def _share_texts(self, node: int) -> tuple[str, str]:
+        """Return a node's share with its ratio, and alone."""
+        ratios = role_ratios(self._table, window_loads(self._table, "added", *self._window))
+        share = percent(float(ratios[node]) / len(self._table.of_role(self._table.nodes[node].role)))
+        return f"{share} {ratio_text(float(ratios[node]))}×", share
+
+    def _par_texts(self, role: str) -> tuple[str, str]:
+        """Return a role's PAR with and without its name."""
+        figure = ratio_text(role_par(self._table, role, *self._window))
+        return _("PAR {par}").format(par=figure), figure
 
     def _sums(self, width: int) -> Row:
         caps, table, grid = self._caps, self._table, self._grid
-        first, last = self._window
-        values: dict[Count, Floats] = {
-            count: peak_running(table, first, last)
-            if count == "running"
-            else window_loads(table, count, first, last)
-            for count in grid.counts
-        }
-        words = [_("max") if count == "running" else _("sum") for count in grid.counts]
+        values = {count: self._node_sums(count) for count in grid.counts}
+        words = [self._sum_word(count) for count in grid.counts]
         title = ", ".join(dict.fromkeys(words))
         parts: list[Segment] = [*fit(f" {title}", grid.time, caps=caps, style=palette.dim(caps))]
         strong = palette.strong(caps)
         for node in grid.nodes:
             parts += self._group(
                 [
-                    Segment(_number(float(values[count][node]), digits, caps) + " ", strong)
+                    Segment(self._number(float(values[count][node]), digits) + " ", strong)
                     for count, digits in zip(grid.counts, grid.digits, strict=True)
                 ]
             )
         self._divide(parts)
         for role in table.roles:
-            cells = []
-            for count, digits in zip(grid.counts, grid.digits, strict=True):
-                series = self._roles[count, role][first:last]
-                known = series[~np.isnan(series)]
-                value = float(known.max() if count == "running" else known.sum()) if len(known) else np.nan
-                cells.append(Segment(_number(value, digits, caps) + " ", strong))
-            parts += self._group(cells)
+            parts += self._group(
+                [
+                    Segment(self._number(self._role_sum(count, role), digits) + " ", strong)
+                    for count, digits in zip(grid.counts, grid.digits, strict=True)
+                ]
+            )
         return row(parts, width=width)
 
+    def _sum_word(self, count: Count) -> str:
+        return _("max") if count == "running" else _("sum")
+
     def _shares(self, width: int) -> Row:
-        caps, table, grid = self._caps, self._table, self._grid
-        ratios = role_ratios(table, window_loads(table, "added", *self._window))
+        caps, grid = self._caps, self._grid
         dim = palette.dim(caps)
         parts: list[Segment] = [*fit(_(" share"), grid.time, caps=caps, style=dim)]
         for node in grid.nodes:
-            share = percent(float(ratios[node]) / len(table.of_role(table.nodes[node].role)))
-            long = f"{share} {ratio_text(float(ratios[node]))}×"
-            text = long if len(long) < grid.group else share
-            parts += [*fit(text + " ", grid.group, caps=caps, align="right", style=dim), Segment(" ")]
+            parts += self._first_fitting(*self._share_texts(node))
         self._divide(parts)
-        for role in table.roles:
-            figure = ratio_text(role_par(table, role, *self._window))
-            long = _("PAR {par}").format(par=figure)
-            text = long if len(long) < grid.group else figure
-            parts += [*fit(text + " ", grid.group, caps=caps, align="right", style=dim), Segment(" ")]
+        for role in self._table.roles:
+            parts += self._first_fitting(*self._par_texts(role))
         return row(parts, width=width)
+
+    def _first_fitting(self, long: str, short: str) -> list[Segment]:
+        caps, group = self._caps, self._grid.group
+        text = long if len(long) < group else short
+        return [*fit(text + " ", group, caps=caps, align="right", style=palette.dim(caps)), Segment(" ")]
 
 
 def time_text(table: NodeTable, place: int, grid: Grid) -> str:
     """Return the time of a bin as the table shows it, with the day where the table spans several."""
     text = format_time(table.times[place], 0, date=True)
     return text[5:] if grid.time > 9 else text[11:]
-
-
-def _number(value: float, digits: int, caps: Capabilities) -> str:
-    return glyphs(caps).missing.rjust(digits) if np.isnan(value) else number(value, digits)
 
 
 def _tail(name: str, width: int) -> str:

@@ -11,6 +11,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
+from lbtui.ui.panes import pd_difference
 from lbtui.ui.panes.pd_format import joined
 from lbtui.ui.panes.pd_lanes import lane_rows
 from lbtui.ui.panes.pd_layout import Layout, layout
@@ -18,6 +19,7 @@ from lbtui.ui.panes.pd_state import PdData, PdState, lit_bins
 from lbtui.ui.panes.pd_table import TableDrawing
 from lbtui.ui.panes.pd_transfers import transfer_reading, transfer_rows
 from lbtui.ui.panes.pd_words import missing_rows, panel_rows, reading_rows, state_row
+from lbtui.ui.panes.sides import side_chip
 from lbtui.ui.selection import Selection
 
 
@@ -32,6 +34,12 @@ def draw(
 ) -> list[Row]:
     """Return the pane's `height` rows of `width` cells. `chart` is the line chart, None while it is drawn."""
     placed = layout(data, state, width, height)
+    if data.side == "difference":
+        lit = None if data.table is None else lit_bins(data.table, selection)
+        drawn = pd_difference.rows(
+            data, placed, lit, None if chart is None else list(chart), width, height, caps
+        )
+        return (drawn + [blank(width)] * height)[:height]
     rows = _without_nodes(data, placed, width, height, caps)
     if rows is None:
         rows = _with_nodes(data, placed, selection, chart, width, height, caps)
@@ -46,7 +54,8 @@ def _without_nodes(
     if data.table is not None:
         return None
     if not (data.stages or data.pulls):
-        title = fit(_(" P/D"), width, caps=caps, style=palette.strong(caps))
+        name = fit(_(" P/D"), width, caps=caps, style=palette.strong(caps))
+        title = row(side_chip(data.side, caps), name, width=width)
         return [title, blank(width), *missing_rows(data.missing, width, caps)]
     rows = [state_row(data, placed, Selection(), width, caps)]
     rows += transfer_rows(data, placed.state, placed.transfer_lines, width, caps)

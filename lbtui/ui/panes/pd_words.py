@@ -30,6 +30,7 @@ from lbtui.ui.panes.pd_format import joined, percent, ratio_text
 from lbtui.ui.panes.pd_lanes import MOST_LINES
 from lbtui.ui.panes.pd_layout import Layout
 from lbtui.ui.panes.pd_state import PdData, PdState, count_word, lit_bins, role_word, shown_nodes
+from lbtui.ui.panes.sides import side_chip
 from lbtui.ui.selection import Selection
 
 _MOST_REQUESTS = 200
@@ -38,13 +39,16 @@ _MOST_REQUESTS = 200
 def state_row(data: PdData, placed: Layout, selection: Selection, width: int, caps: Capabilities) -> Row:
     """Return the state line: what is counted, which nodes, what a row is, what is lit, the scale."""
     table, state = data.table, placed.state
+    chip = side_chip(data.side, caps)
     if table is None:
-        return joined([_("hand-offs and KV pulls"), _("whole profile")], width, caps, palette.strong(caps))
+        words = joined([_("hand-offs and KV pulls"), _("whole profile")], width, caps, palette.strong(caps))
+        return row(chip, words, width=width)
     only_lower = state.transfers and not placed.upper
     title = _(" hand-offs and KV pulls") if only_lower else f" {count_word(state.count)} {_('requests')}"
-    rest = width - len(title)
+    rest = width - len(title) - sum(len(segment.text) for segment in chip)
     parts = [_("whole profile")] if only_lower else _state_parts(table, placed, selection)
     return row(
+        chip,
         fit(title, min(len(title), width), caps=caps, style=palette.strong(caps)),
         fit(" ·", min(2, max(0, rest)), caps=caps, style=palette.dim(caps)),
         joined(parts, max(0, rest - 2), caps, palette.dim(caps)),
@@ -107,13 +111,7 @@ def _state_parts(table: NodeTable, placed: Layout, selection: Selection) -> list
 
 
 def _peaks(table: NodeTable, state: PdState) -> list[tuple[str, float]]:
-    found = []
-    for role in table.roles:
-        cells = table.counts[state.count][:, table.of_role(role)]
-        known = cells[cells == cells]
-        if state.role in (None, role) and len(known):
-            found.append((role, float(known.max())))
-    return found
+    return [(role, table.peak(state.count, role)) for role in table.roles if state.role in (None, role)]
 
 
 def bin_end(table: NodeTable, place: int) -> datetime:

@@ -10,13 +10,28 @@ from rich.segment import Segment
 
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import cursor
-from lbtui.render.text import printable
+from lbtui.render.text import number, printable
 from lbtui.text import _
+from lbtui.ui.pane import HelpEntry
 from lbtui.ui.selection import Side, side_word
 
 T = TypeVar("T")
 
 _MOST_NAMED = 6
+
+SIDE_HELP = HelpEntry(
+    _("after, before, difference (b)"),
+    _(
+        "With --baseline, b shows the profile opened (after), the baseline (before) on the same scale, or "
+        "after − before of what both have; what one alone has is named and left out. Runs are laid on each "
+        "other at their starts. Orange is more and stands, blue is less and hangs; in ASCII # far more, + "
+        "more, - less, = far less. DP: mean (or max) of each column and the lanes' figures, by instance and "
+        "dp_rank; PAR where both have the same domains. P/D: counts per bin and node, by address, or in their"
+        " order where no address of a role stayed. EP: × mean of each layer and rank, slot or expert, by EPLB"
+        " period; a cell that covers several shows the largest change. Whether a difference is more than "
+        "chance, pane 6 says."
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,14 @@ def side_chip(side: Side | None, caps: Capabilities) -> Row:
     if side is None:
         return []
     return [Segment(printable(f" {side_word(side)} ", caps), cursor(caps))]
+
+
+def signed(value: float, width: int = 0) -> str:
+    """Return a difference as text, right-aligned in `width`: a sign before all but 0, a dash for none."""
+    text = number(value, max(1, width - (value > 0)) if width else None).strip()
+    if not text.strip("-0."):
+        text = "0"
+    return (f"+{text}" if value > 0 and text != "0" else text).rjust(width)
 
 
 def left_out_words(only_after: Sequence[str], only_before: Sequence[str]) -> str:
