@@ -1,6 +1,6 @@
 """How often equal processes are called different, and a real difference is found: the table of issue 6.
 
-    python -m tests.bench.comparison [--pairs N] [--lab FOLDER]
+    python -m tests.bench.comparison [--pairs N] [--lab FOLDER] [--large]
 
 Synthetic pairs are whole profiles held in memory: 8 DP domains with Poisson batch sizes of mean 16, KV usage,
 queue lengths and requests, all either independent from step to step or AR(1) with φ = 0.9 (integer-valued,
@@ -8,13 +8,16 @@ by binomial thinning, for counts). FOLDER holds profiles as `<anything>_<kind>/o
 a pair (equal settings, other seeds). `p ≤ 5 %` is the share of rows whose own p-value is so small, `called`
 of those whose difference is also large enough to matter: what would be called without a correction. `after`
 is the share whose verdict is better or worse (for the load: differs), `families` the share of pairs with any
-such row. Rows without a verdict for lack of data are counted apart.
+such row. Rows without a verdict for lack of data are counted apart. `--large` times the comparison of two
+profiles of a million forward passes.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +30,7 @@ import polars as pl
 from lbtui.analysis.comparison import Comparison, Row, compare
 from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile
 from lbtui.sources import open_profile
+from tests.bench.inputs import write_forward
 
 STEP = 25_000  # µs
 BEGIN = 1_767_225_600_000_000
@@ -218,6 +222,26 @@ def lab(folder: Path) -> Iterator[Tally]:
         yield tally
 
 
+def large() -> Iterator[str]:
+    """Yield how long profiles of a million forward passes take: from forward.csv, and of every frame."""
+    with tempfile.TemporaryDirectory() as kept:
+        folders = [Path(kept, side) for side in ("before", "after")]
+        for seed, folder in enumerate(folders, 1):
+            folder.mkdir()
+            write_forward(folder, 1_000_000, seed)
+        yield _timed("forward.csv, read and compared", [open_profile(folder) for folder in folders])
+    rng = np.random.default_rng(3)
+    profiles = [made(1_000_000 // DOMAINS, 0.9, rng) for _ in range(2)]
+    yield _timed("steps, KV, queues (1 million rows each), 125,000 requests, compared", profiles)
+
+
+def _timed(what: str, profiles: list[Profile]) -> str:
+    wall, cpu = time.perf_counter(), time.process_time()
+    rows = compare(*profiles).rows
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return f"{what}: {wall:.1f} s, {cpu:.1f} s of processor time on {os.cpu_count()} cores, {len(rows)} rows"
+
+
 def total(name: str, tallies: Iterable[Tally]) -> Tally:
     """Return the sum."""
     whole = Tally(name)
@@ -234,7 +258,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", type=int, default=125, help="of each kind and length (8 of them)")
     parser.add_argument("--lab", type=Path, help="folder of lab profiles")
+    parser.add_argument("--large", action="store_true", help="time two profiles of a million forward passes")
     options = parser.parse_args()
+    if options.large:
+        for line in large():
+            print(line, flush=True)
+        return
     print(f"{datetime.now():%Y-%m-%d %H:%M}")
     began = time.monotonic()
     print(HEAD)
