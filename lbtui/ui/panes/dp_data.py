@@ -13,7 +13,6 @@ import polars as pl
 
 from lbtui.analysis.data_parallel import (
     Metric,
-    apart,
     domain_steps,
     domains_of,
     metric_lanes,
@@ -95,10 +94,10 @@ def dp_data(
         # Steps alone tell the window where there are any: it must not move when KV is loaded.
         break
     tables = {
-        domain: StepTable(
+        str(key[0]): StepTable(
             part["start"].cast(pl.Int64).to_numpy(), part["end"].cast(pl.Int64).to_numpy(), part
         )
-        for domain, part in apart(intervals).items()
+        for key, part in intervals.partition_by("domain", as_dict=True).items()
     }
     begin = begins[0] if begins else 0
     return DpData(
