@@ -159,13 +159,16 @@ def block_length(series: Floats) -> int:
     window whose width follows from where the autocorrelation becomes insignificant. At most n / 8.
     """
     count = len(series)
-    most = max(count // _FEWEST_BLOCKS, 1)
+    if count < 2 * _FEWEST_BLOCKS:
+        return 1
+    most = count // _FEWEST_BLOCKS
     lags = min(count - 1, max(5, math.isqrt(count)) + 5)
     centred = series - series.mean()
     covariance = np.array([centred[lag:] @ centred[: count - lag] for lag in range(lags + 1)]) / count
-    if covariance[0] <= 0:
+    if covariance[0] <= _NOTHING:
         return 1
-    significant = np.abs(covariance[1:] / covariance[0]) >= 2 * math.sqrt(math.log10(count) / count)
+    correlation = covariance / covariance[0]
+    significant = np.abs(correlation[1:]) >= 2 * math.sqrt(math.log10(count) / count)
     # The first lag after which five in a row are insignificant.
     run = np.convolve(significant, np.ones(5), mode="valid")
     quiet = np.flatnonzero(run == 0)
@@ -173,8 +176,8 @@ def block_length(series: Floats) -> int:
     width = min(2 * max(last, 1), lags)
     lag = np.arange(1, width + 1)
     window = np.clip(2 * (1 - lag / width), 0.0, 1.0)
-    weighted = window * covariance[1 : width + 1]
-    spectrum = float(covariance[0] + 2 * weighted.sum())
+    weighted = window * correlation[1 : width + 1]
+    spectrum = float(1 + 2 * weighted.sum())
     slope = float(2 * (weighted * lag).sum())
     if spectrum <= 0:
         return most
