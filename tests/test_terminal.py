@@ -32,7 +32,7 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
         text = person.sees("P added")
         assert text.splitlines()[0].startswith("output · 6 hosts · 2026-03-02 10:00:00")
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0
         end = bytes(terminal.output)
     # The alternate screen is left, the cursor shown, and mouse reports are off.
     assert end.rfind(b"\x1b[?1049l") > end.rfind(b"\x1b[?1049h") >= 0
@@ -49,7 +49,7 @@ def test_enter_leads_from_the_first_finding_to_its_domain():
         # The reading line of the DP pane names the domain under its cursor.
         person.sees("dp2 · KV cache usage")
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0
 
 
 def test_without_colour_and_utf8_only_ascii_is_drawn():
@@ -59,7 +59,7 @@ def test_without_colour_and_utf8_only_ascii_is_drawn():
         text = person.sees("PAR 2.08")
         assert text.isascii()
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0
 
 
 def test_a_resize_is_followed():
@@ -70,7 +70,7 @@ def test_a_resize_is_followed():
         # What has room only on a wide screen.
         person.sees("chance 1.06")
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0
 
 
 def test_several_outputs_let_the_user_choose(tmp_path):
@@ -85,11 +85,11 @@ def test_several_outputs_let_the_user_choose(tmp_path):
         person.press("\r")
         person.sees("71 % of 168")
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0
 
 
 def test_nothing_to_open_ends_with_a_sentence_and_a_clean_terminal(tmp_path):
     with Terminal([sys.executable, "-m", "lbtui", str(tmp_path)], 80, 24) as terminal:
-        assert terminal.wait(20) == 3
+        assert terminal.wait() == 3
         output = bytes(terminal.output)
     assert b"holds no parsed output" in output[output.rfind(b"\x1b[?1049l") :].replace(b"\r\n", b" ")

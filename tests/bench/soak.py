@@ -121,7 +121,7 @@ def main() -> None:
                 terminal.press("\x1b")
                 terminal.settle(0.3)
             terminal.press("q")
-            code = terminal.wait(10)
+            code = terminal.wait()
             early = False
         else:
             early = True

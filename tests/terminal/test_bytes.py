@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.tools.person import Person
-from tests.tools.terminal import Terminal
+from tests.tools.terminal import PATIENCE, Terminal
 
 KB = 1000
 # Keys, and the most bytes that the frame after each may take.
@@ -22,7 +22,7 @@ def frame(terminal, key, silence=0.25):
     """Return how many bytes come after a key."""
     before = len(terminal.output)
     terminal.press(key)
-    terminal.read(1.0)
+    terminal.read(PATIENCE)
     terminal.settle(silence)
     return len(terminal.output) - before
 

@@ -3,10 +3,10 @@
 import os
 import signal
 import sys
-import time
 
 import pytest
 
+from lbtui.ui.driver import _PATIENCE
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
@@ -14,8 +14,14 @@ LBTUI = [sys.executable, "-m", "lbtui", "--demo"]
 # A reader that hangs, as on a dead network share.
 HANGING = """
 import time, lbtui.sources, lbtui.cli
-lbtui.sources.open_profile = lambda path: time.sleep(60)
+lbtui.sources.open_profile = lambda path: time.sleep(3600)
 raise SystemExit(lbtui.cli.main(["somewhere"]))
+"""
+# An app that is asked to end and never does.
+STUCK = """
+import lbtui.cli, lbtui.ui.app
+lbtui.ui.app.LbtuiApp.exit = lambda self, *args, **kwargs: None
+raise SystemExit(lbtui.cli.main(["--demo"]))
 """
 FAILING = """
 import lbtui.sources, lbtui.cli
@@ -43,29 +49,36 @@ def assert_given_back(terminal):
 def test_q_and_ctrl_c(key, code):
     with Terminal(LBTUI, 80, 24) as terminal:
         shown(terminal).press(key)
-        assert terminal.wait(5) == code
+        assert terminal.wait() == code
         assert_given_back(terminal)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_ends_within_a_second(number):
+def test_a_signal_ends_it(number):
     with Terminal(LBTUI, 80, 24) as terminal:
-        shown(terminal)
-        start = time.monotonic()
-        terminal.signal(number)
-        assert terminal.wait(5) == 128 + number
-        assert time.monotonic() - start < 1.5
+        shown(terminal).terminal.signal(number)
+        assert terminal.wait() == 128 + number
         assert_given_back(terminal)
 
 
-def test_a_dropped_line_ends_within_a_second_and_leaves_no_process():
-    with Terminal(LBTUI, 80, 24) as terminal:
-        shown(terminal)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_by_force_where_the_screen_is_stuck(number):
+    # How soon is told by the timer alone: other programs on the machine must not make this red.
+    assert 0 < _PATIENCE < 1
+    with Terminal([sys.executable, "-c", STUCK], 80, 24) as terminal:
+        Person(terminal, 80, 24).sees("DP batch")
+        terminal.signal(number)
+        assert terminal.wait() == 128 + number
+        assert_given_back(terminal)
+
+
+@pytest.mark.parametrize("command", [LBTUI, [sys.executable, "-c", "HANGING"]], ids=["shown", "reading"])
+def test_a_dropped_line_ends_it_and_leaves_no_process(command):
+    with Terminal([HANGING if word == "HANGING" else word for word in command], 80, 24) as terminal:
+        Person(terminal, 80, 24).sees("DP batch" if command is LBTUI else "Opening somewhere")
         group = terminal.pid
-        start = time.monotonic()
         terminal.close()
-        assert terminal.wait(5) in (128 + signal.SIGHUP, -signal.SIGHUP)
-        assert time.monotonic() - start < 1.5
+        assert terminal.wait() in (128 + signal.SIGHUP, -signal.SIGHUP)
         with pytest.raises(ProcessLookupError):
             os.killpg(group, 0)
 
@@ -75,7 +88,7 @@ def test_a_dropped_line_ends_it_even_where_hang_ups_are_ignored():
     with Terminal([sys.executable, "-c", ignoring], 80, 24) as terminal:
         shown(terminal)
         terminal.close()
-        assert terminal.wait(5) is not None
+        assert terminal.wait() is not None
 
 
 def test_stopped_by_ctrl_z_the_shell_has_its_terminal_and_fg_brings_the_screen_back():
@@ -88,7 +101,7 @@ def test_stopped_by_ctrl_z_the_shell_has_its_terminal_and_fg_brings_the_screen_b
         before = person.text()
         for _time in range(2):
             person.press("\x1a")
-            assert terminal.stopped(5)
+            assert terminal.stopped()
             assert_given_back(terminal)
             terminal.output += b"\x1b[2J"  # as a shell may do
             terminal.signal(signal.SIGCONT)
@@ -98,7 +111,7 @@ def test_stopped_by_ctrl_z_the_shell_has_its_terminal_and_fg_brings_the_screen_b
         person.press("2")
         person.sees("batch size")
         person.press("q")
-        assert terminal.wait(5) == 0
+        assert terminal.wait() == 0
         assert_given_back(terminal)
 
 
@@ -106,12 +119,12 @@ def test_stopped_by_force_it_still_knows_how_the_terminal_was():
     with Terminal(LBTUI, 80, 24) as terminal:
         person = shown(terminal)
         terminal.signal(signal.SIGSTOP)
-        assert terminal.stopped(5)
+        assert terminal.stopped()
         terminal.signal(signal.SIGCONT)
         person.press("2")
         person.sees("batch size")
         person.press("q")
-        assert terminal.wait(5) == 0
+        assert terminal.wait() == 0
         assert_given_back(terminal)
 
 
@@ -121,13 +134,13 @@ def test_a_reader_that_hangs_holds_nobody(key):
         person = Person(terminal, 80, 24)
         person.sees("Opening somewhere")
         person.press(key)
-        assert terminal.wait(5) == 0
+        assert terminal.wait() == 0
         assert_given_back(terminal)
 
 
 def test_an_unforeseen_failure_of_opening_ends_with_a_sentence():
     with Terminal([sys.executable, "-c", FAILING], 80, 24) as terminal:
-        assert terminal.wait(20) == 3
+        assert terminal.wait() == 3
         assert_given_back(terminal)
         after = terminal.output[terminal.output.rindex(b"\x1b") :].decode()
     assert "lbtui: somewhere could not be opened: RuntimeError: no such \\x1b[31mdriver" in after
@@ -138,6 +151,6 @@ def test_what_goes_wrong_may_be_redirected_without_losing_the_screen(tmp_path):
     command = ["sh", "-c", f"{' '.join(LBTUI)} 2>{tmp_path / 'log'}"]
     with Terminal(command, 80, 24) as terminal:
         shown(terminal).press("q")
-        assert terminal.wait(5) == 0
+        assert terminal.wait() == 0
         assert_given_back(terminal)
     assert (tmp_path / "log").read_bytes() == b""

@@ -25,7 +25,7 @@ def test_what_is_typed_right_after_the_question_reaches_it():
         person.press("/ttft>50\r\r")
         person.sees("filter ttft>50")
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0
 
 
 def test_escape_closes_what_is_open_then_goes_one_level_out():
@@ -43,7 +43,7 @@ def test_escape_closes_what_is_open_then_goes_one_level_out():
         person.misses("keys and quantities")
         assert "filter ttft>50" in person.text()
         person.press("/")
-        person.sees("ttft>50", 5)
+        person.sees("ttft>50")
         terminal.settle(0.2)
         person.press("\x1b")
         terminal.settle(0.5)
@@ -54,4 +54,4 @@ def test_escape_closes_what_is_open_then_goes_one_level_out():
         person.press("\x1b")
         person.sees("FINDINGS")
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0

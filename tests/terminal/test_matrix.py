@@ -47,7 +47,7 @@ class Visit:
         self.seen[key] = self.person.text()
 
     def ends(self):
-        assert self.terminal.wait(10) == 0
+        assert self.terminal.wait() == 0
         assert self.terminal.modes() == {}
         assert self.terminal.attributes() == self.terminal.found
 
@@ -96,7 +96,7 @@ def test_every_terminal_shows_the_same_text_in_its_own_colours(locale, size):
 def test_a_dumb_terminal_gets_the_report_without_any_escape(locale):
     environment = {"TERM": "dumb", **LOCALES[locale]}
     with Terminal([sys.executable, "-m", "lbtui", "--demo"], 80, 24, environment) as terminal:
-        assert terminal.wait(60) == 0
+        assert terminal.wait() == 0
         assert b"\x1b" not in terminal.output
         assert b"DP batch" in terminal.output
         assert terminal.attributes() == terminal.found
@@ -156,7 +156,7 @@ def test_without_the_mouse_it_is_left_alone():
         person.sees("DP batch")
         assert not terminal.modes().keys() & {"1000", "1002", "1003", "1006", "1015", "1016"}
         person.press("q")
-        assert terminal.wait(5) == 0
+        assert terminal.wait() == 0
         assert not re.search(rb"\x1b\[\?10(00|02|03|06|15|16)[hl]", terminal.output)
 
 

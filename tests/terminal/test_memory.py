@@ -45,4 +45,4 @@ def test_tidying_disturbs_nothing():
             person.press(key)
             person.sees(words)
         person.press("q")
-        assert terminal.wait(10) == 0
+        assert terminal.wait() == 0

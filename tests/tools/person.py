@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pyte
 
-from tests.tools.terminal import Terminal
+from tests.tools.terminal import PATIENCE, Terminal
 
 # Keyboard protocol and queries: sequences with a private prefix that pyte would print.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1bP.*?\x1b\\|\x1b\[\?[0-9;]*\$p")
@@ -33,7 +33,7 @@ class Person:
         """Return the screen as it is now."""
         return "\n".join(self.lines())
 
-    def awaits(self, wanted: Callable[[str], bool], what: str, seconds: float = 30.0) -> str:
+    def awaits(self, wanted: Callable[[str], bool], what: str, seconds: float = PATIENCE) -> str:
         """Return the screen once it is as wanted; fail after so many seconds in which nothing came."""
         silent = 0.0
         while not wanted(text := self.text()):
@@ -42,11 +42,11 @@ class Person:
                 silent += 0.1
         return text
 
-    def sees(self, words: str, seconds: float = 30.0) -> str:
+    def sees(self, words: str, seconds: float = PATIENCE) -> str:
         """Return the screen once it holds the words."""
         return self.awaits(lambda text: words in text, repr(words), seconds)
 
-    def misses(self, words: str, seconds: float = 30.0) -> str:
+    def misses(self, words: str, seconds: float = PATIENCE) -> str:
         """Return the screen once it holds the words no more."""
         return self.awaits(lambda text: words not in text, f"without {words!r}", seconds)
 

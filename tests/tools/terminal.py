@@ -17,6 +17,8 @@ from types import TracebackType
 _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
 # Line wrap and the cursor.
 _USUALLY_ON = ("7", "25")
+# So long (s) a test waits for what must come at once: others use the machine.
+PATIENCE = 120.0
 
 
 class Terminal:
@@ -64,7 +66,7 @@ class Terminal:
         """Write keys."""
         os.write(self.fd, keys.encode())
 
-    def stopped(self, seconds: float) -> bool:
+    def stopped(self, seconds: float = PATIENCE) -> bool:
         """Return whether the program is stopped (Ctrl-Z) within so many seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -92,7 +94,7 @@ class Terminal:
                 modes[number] = switch == b"h"
         return {mode: on for mode, on in modes.items() if on != (mode in _USUALLY_ON)}
 
-    def wait(self, seconds: float) -> int | None:
+    def wait(self, seconds: float = PATIENCE) -> int | None:
         """Return the exit code if the program ends in time, else None."""
         deadline = time.monotonic() + seconds
         while True:
