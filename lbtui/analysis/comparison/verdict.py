@@ -35,16 +35,17 @@ def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estima
 
 
 def _independent(before: Estimate, after: Estimate) -> float:
-    """Return how many independent observations the difference rests on: Welch and Satterthwaite's number.
+    """Return how many independent observations a side has: the mean over both, by what each adds in variance.
 
-    A side that hardly varies need not be long; but with fewer than `_FEWEST_OF_A_SIDE` neither is known.
+    (s² + s²) / (s²/n + s²/n): a side that hardly varies need not be long. But with fewer than
+    `_FEWEST_OF_A_SIDE` how much it varies is not known.
     """
     least = min(before.independent, after.independent)
     shares = [(before.spread**2, before.independent), (after.spread**2, after.independent)]
-    below = sum(variance**2 / count for variance, count in shares if count > 0)
+    below = sum(variance / count for variance, count in shares if count > 0)
     if least < _FEWEST_OF_A_SIDE or below == 0:
         return least
-    return sum(variance for variance, _count in shares) ** 2 / below
+    return sum(variance for variance, _count in shares) / below
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
