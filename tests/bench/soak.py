@@ -37,6 +37,10 @@ _SIZES = [
 # Sentences with which a pane or the app says that something went wrong inside.
 _FAILURES = re.compile(rb"could not be made|could not be read: [A-Z]|Traceback|Error:")
 
+# After so many actions what was typed ahead is waited for.
+_AHEAD = 25
+# So much CPU time (1/100 s) in 0.2 s is no work.
+_IDLE_TICKS = 2
 # Bytes, enough for a traceback.
 _KEPT = 30_000
 
@@ -45,6 +49,21 @@ def resident(pid: int) -> float:
     """Return the resident memory of a process in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def catch_up(terminal: Terminal) -> None:
+    """Read until the program neither runs nor has anything to do: a person does not type ahead for minutes."""
+    before = -_IDLE_TICKS - 1
+    for _turn in range(200):
+        terminal.settle(0.2)
+        try:
+            state = Path(f"/proc/{terminal.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:  # it has ended
+            return
+        used = int(state[11]) + int(state[12])
+        if state[0] == "S" and used - before <= _IDLE_TICKS:
+            return
+        before = used
 
 
 def action(rng: random.Random) -> str | tuple[int, int]:
@@ -100,16 +119,18 @@ def main() -> None:
             # Mostly a person's pace, at times a paste.
             if rng.random() < 0.9:
                 terminal.settle(0.02, 0.5)
+            if caught_up := done % _AHEAD == 0:
+                catch_up(terminal)
             failures += _FAILURES.findall(bytes(terminal.output[seen:]))
             sent += len(terminal.output) - seen
             if (code := terminal.wait(0.0)) is not None:
                 break
             del terminal.output[:-_KEPT]
             seen = len(terminal.output)
-            last = resident(terminal.pid)
-            peak = max(peak, last)
-            if elapsed >= 60 and not first:
-                first = last
+            peak = max(peak, now := resident(terminal.pid))
+            if caught_up:
+                last = now
+                first = first or last * (elapsed >= 60)
             if time.monotonic() - told > 60:
                 told = time.monotonic()
                 print(f"{elapsed / 60:5.1f} min  {done} actions  {last:.1f} MiB", flush=True)
