@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.lanes import Lane, held_lanes, reading_lanes
@@ -171,7 +173,12 @@ def domains_of(*frames: pl.DataFrame) -> list[Domain]:
 
 
 def domain_steps(steps: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per step of a DP domain, its cards' forward passes joined by time (`joined_steps`)."""
+    """Return one row per step of a DP domain, its cards' forward passes joined by time (`joined_steps`).
+
+    Steps that are already joined (they have `cards`) are returned as they are.
+    """
+    if "cards" in steps.columns:
+        return steps
     return joined_steps(numbered_steps(steps))
 
 
@@ -241,10 +248,35 @@ def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
 
     A bubble between two steps of a busy domain is no idleness: the batch holds over it.
     """
-    following = pl.col("start").shift(-1).over("domain")
-    gap = following - pl.col("end")
-    holds = (gap > pl.duration()) & (gap <= pl.col("end") - pl.col("start"))
-    return by_domain(domain_steps).with_columns(end=pl.when(holds).then(following).otherwise(pl.col("end")))
+    ordered = _by_domain_and_start(domain_steps)
+    start, end = (ordered[name].cast(pl.Int64).to_numpy() for name in ("start", "end"))
+    domain = _codes(ordered["domain"])
+    # Of the last step of a domain none follows: a gap that nothing bridges.
+    following = np.append(np.where(domain[1:] == domain[:-1], start[1:], end[:-1]), end[-1:])
+    gap = following - end
+    held = np.where((gap > 0) & (gap <= end - start), following, end)
+    return ordered.with_columns(pl.Series("end", held).cast(pl.Datetime("us")))
+
+
+def apart(intervals: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the `step_intervals` of each domain, without copying them."""
+    domain = _codes(intervals["domain"])
+    edges = np.flatnonzero(np.concatenate([[True], domain[1:] != domain[:-1], [True]])[: len(domain) + 1])
+    pairs = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    return {str(intervals["domain"][first]): intervals[first:last] for first, last in pairs}
+
+
+def _by_domain_and_start(steps: pl.DataFrame) -> pl.DataFrame:
+    """Return the steps sorted; those of a large profile are so already."""
+    start, domain = steps["start"].cast(pl.Int64).to_numpy(), _codes(steps["domain"])
+    same = domain[1:] == domain[:-1]
+    parted = int((~same).sum()) + 1 == steps["domain"].n_unique()
+    return steps if parted and (start[1:] >= start[:-1])[same].all() else by_domain(steps)
+
+
+def _codes(names: pl.Series) -> npt.NDArray[np.uint32]:
+    codes: npt.NDArray[np.uint32] = names.cast(pl.Categorical).to_physical().to_numpy()
+    return codes
 
 
 def metric_lanes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -138,7 +139,8 @@ def overview(profile: Profile, progress: Progress | None = None) -> Overview:
 
 def _load(profile: Profile, name: FrameName, progress: Progress | None, failed: list[Note]) -> pl.DataFrame:
     try:
-        return profile.load(name, progress).frame
+        load = profile.load_domain_steps if name == "steps" else partial(profile.load, name)
+        return load(progress).frame
     except Cancelled:
         raise
     except Exception as error:  # whatever is in the files, the other frames are still worth seeing

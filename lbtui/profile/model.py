@@ -92,6 +92,8 @@ class Profile:
     notes: tuple[Note, ...] = ()  # found at opening; each frame brings its own
     loaders: Mapping[FrameName, Loader] = field(default_factory=dict)
     round_reader: RoundReader | None = None
+    domain_steps_loader: Callable[[Progress], Loaded | None] | None = None
+    _joined: Loaded | None = field(default=None, repr=False)
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
     _locks: dict[FrameName, threading.Lock] = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -114,8 +116,8 @@ class Profile:
         )
 
     def loaded(self) -> Mapping[FrameName, Loaded]:
-        """Return the frames loaded so far."""
-        return dict(self._kept)
+        """Return the frames loaded so far; as `steps` those of domains where only these are."""
+        return {"steps": self._joined, **self._kept} if self._joined else dict(self._kept)
 
     def load(self, name: FrameName, progress: Progress | None = None) -> Loaded:
         """Return the frame `name`, read at the first call; a frame that no file yields has no rows.
@@ -131,6 +133,17 @@ class Profile:
             if name not in self._kept:
                 self._kept[name] = self.loaders[name](progress or Silent())
             return self._kept[name]
+
+    def load_domain_steps(self, progress: Progress | None = None) -> Loaded:
+        """Return the steps of DP domains: `steps`, or where these are too many to be held (a large
+        forward.csv) one row per step of a domain, its cards already joined, with the number of `cards`.
+        """
+        loader = self.domain_steps_loader
+        joined = loader(progress or Silent()) if loader and self.has("steps") else None
+        if joined is None:
+            return self.load("steps", progress)
+        self._joined = joined
+        return joined
 
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""

@@ -11,9 +11,9 @@ NULL_WORDS = ["", "None", "<NA>", "nan", "NaN", "N/A", "null", "NULL"]
 
 # 2096-10-02: what lies beyond is no time of a capture, and leaves room for sums within what a date can be.
 LATEST = 4_000_000_000_000_000  # µs since 1970
-_LARGEST = 1e19  # beyond today in ns, and any measurement; sums and squares of such numbers stay finite
-_LONGEST = LATEST / 1e3  # ms
-_MOST = 2**31 - 1  # of requests, tokens or blocks; also what a rank's column holds
+LARGEST = 1e19  # beyond today in ns, and any measurement; sums and squares of such numbers stay finite
+LONGEST = LATEST / 1e3  # ms
+MOST = 2**31 - 1  # of requests, tokens or blocks; also what a rank's column holds
 
 # A time of today is about 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: the unit shows in the size.
 _MICROSECONDS_PER_UNIT = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
@@ -27,12 +27,12 @@ def text(column: pl.Series) -> pl.Series:
 
 def number(column: pl.Series) -> pl.Series:
     """Return the column as Float64; null words and what is no number of a usable size become null."""
-    return _within(column, -_LARGEST, _LARGEST)
+    return _within(column, -LARGEST, LARGEST)
 
 
 def milliseconds(column: pl.Series) -> pl.Series:
     """Return durations as Float64, null where they are negative or longer than a century."""
-    return _within(column, 0, _LONGEST)
+    return _within(column, 0, LONGEST)
 
 
 def _within(column: pl.Series, least: float, most: float) -> pl.Series:
@@ -52,7 +52,7 @@ def integer(column: pl.Series) -> pl.Series:
 def count(column: pl.Series) -> pl.Series:
     """Return the column as Int64; what cannot be a number of things becomes null."""
     value = pl.col(column.name)
-    return _computed(integer(column), pl.when(value.is_between(0, _MOST)).then(value))
+    return _computed(integer(column), pl.when(value.is_between(0, MOST)).then(value))
 
 
 def epoch(column: pl.Series) -> pl.Series:
@@ -64,13 +64,18 @@ def epoch(column: pl.Series) -> pl.Series:
     median = values.median()
     if not isinstance(median, float) or median <= 0:
         return pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
-    factor = next(factor for size, factor in _MICROSECONDS_PER_UNIT if median >= size)
+    factor = microseconds_per_unit(median)
     # Raw times come in quarters of a microsecond, which is also a double's step at today's epoch: a time
     # that was divided into ms comes back exact when multiplied.
     micros = (pl.col(column.name) * factor).floor()
     possible = (micros >= 0) & (micros <= LATEST)
     whole = pl.when(possible).then(micros).cast(pl.Int64, strict=False)
     return _computed(values, whole.cast(pl.Datetime("us")))
+
+
+def microseconds_per_unit(time: float) -> float:
+    """Return how many µs the unit has in which this time of today (> 0) is written."""
+    return next(factor for size, factor in _MICROSECONDS_PER_UNIT if time >= size)
 
 
 def local_datetime(column: pl.Series) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -46,18 +46,33 @@ def read_csv(
     header = read_header(path)
     headers = match_headers(table, header, wanted, visible(path.name))
     conversion = Conversion(table, headers, visible(path.name))
-    numbers = numeric_headers(table, headers)
-    rows = _Rows(path, header, list(headers.header_of.values()), numbers)
+    types = dict.fromkeys(numeric_headers(table, headers), pl.Float64())
+    rows = Rows(path, header, list(headers.header_of.values()), types)
     for batch in rows.read(progress):
         conversion.take(batch)
     return conversion.frame(), [*rows.notes, *conversion.notes()]
+
+
+def read_first(
+    path: Path, table: str, wanted: Collection[str], rows: int, *, name: str = "", among: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Return the `wanted` columns of the first rows, typed; of those only whose column `name` is `among`."""
+    header = read_header(path)
+    headers = match_headers(table, header, wanted, visible(path.name))
+    conversion = Conversion(table, headers, visible(path.name))
+    with unreadable_on_failure(path):
+        found = _scan(path, header, list(headers.header_of.values()))
+        if name:
+            found = found.filter(pl.col(headers.header_of[name]).str.strip_chars().is_in(list(among)))
+        conversion.take(found.head(rows).collect(engine="streaming"))
+    return conversion.frame()
 
 
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
     """Return all columns of a CSV file as text; of a doubled header the first counts."""
     header = read_header(path)
     columns = list(dict.fromkeys(header))
-    rows = _Rows(path, header, columns)
+    rows = Rows(path, header, columns)
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     return pl.concat([empty, *rows.read(progress)]), rows.notes
 
@@ -75,19 +90,21 @@ def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _scan(
-    path: Path, header: list[str], columns: Sequence[str], numbers: Collection[str] = ()
+    path: Path, header: list[str], columns: Sequence[str], types: Mapping[str, pl.DataType] | None = None
 ) -> pl.LazyFrame:
     """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark.
 
-    The columns `numbers` come as Float64, null words as null; a cell that is none raises when collected.
+    With `types`, by header, null words come as null; a cell of another type raises when collected.
     """
     names = [f"c{place}" for place in range(len(header))]
     frame = pl.scan_csv(
         _source(path),
         new_columns=names,
         infer_schema=False,
-        schema_overrides={n: pl.Float64 for n, h in zip(names, header, strict=True) if h in numbers},
-        null_values=NULL_WORDS if numbers else None,
+        schema_overrides={n: types[h] for n, h in zip(names, header, strict=True) if h in types}
+        if types
+        else None,
+        null_values=NULL_WORDS if types else None,
         # A line of another length than the header's is taken as far as it goes.
         truncate_ragged_lines=True,
         encoding="utf8-lossy",
@@ -106,24 +123,29 @@ def _source(path: Path) -> Path | io.BytesIO:
     return path
 
 
-class _Rows:
-    """The rows of a CSV file in batches; `notes` tells what was left out.
+class Rows:
+    """The rows of a CSV file in batches of columns named by header; `notes` tells what was left out.
 
-    The columns `numbers` come as Float64, which is several times faster than as text, up to the first cell
-    that is no number; from there on all are text.
+    Columns come in their `types` (by header; text if not told), several times faster than as text, up to the
+    first cell that is of another: from there on all are text.
     """
 
     def __init__(
-        self, path: Path, header: list[str], columns: list[str], numbers: Collection[str] = ()
+        self,
+        path: Path,
+        header: list[str],
+        columns: list[str],
+        types: Mapping[str, pl.DataType] | None = None,
     ) -> None:
         self._path = path
         self._header = header
         self._columns = columns
-        self._numbers = numbers
+        self._types = types
         self._done = 0
         self.notes: list[Note] = []
 
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
+        """Yield the batches in order; raises `Unreadable`."""
         path = self._path
         with unreadable_on_failure(path):
             size = path.stat().st_size
@@ -131,20 +153,25 @@ class _Rows:
             progress.advance(path.name, 0, size)
             most = self._all_but_the_last() if cut else None
             try:
-                yield from self._parsed(self._numbers, most, line, progress, size)
+                yield from self._parsed(self._types, most, line, progress, size)
             except pl.exceptions.ComputeError:
                 try:
-                    yield from self._parsed((), most, line, progress, size)
+                    yield from self._parsed(None, most, line, progress, size)
                 except pl.exceptions.ComputeError:
                     # One row with an odd quote stops polars; the rows after it are as good as any.
                     yield from self._line_by_line(self._done, cut, progress, size)
             progress.advance(path.name, size, size)
 
     def _parsed(
-        self, numbers: Collection[str], most: int | None, line: int, progress: Progress, size: int
+        self,
+        types: Mapping[str, pl.DataType] | None,
+        most: int | None,
+        line: int,
+        progress: Progress,
+        size: int,
     ) -> Iterator[pl.DataFrame]:
         """Yield the rows that were not yet yielded; `line` is the length of one, in bytes."""
-        rows = _scan(self._path, self._header, self._columns, numbers)
+        rows = _scan(self._path, self._header, self._columns, types)
         rows = rows if most is None else rows.head(most)
         # Polars' own slice would pass over a broken row in silence.
         left_out = self._done

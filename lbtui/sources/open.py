@@ -61,6 +61,7 @@ def open_profile(path: Path) -> Profile:
         notes=notes,
         loaders={name: _telling(name, loaders.named[name]) for name in available},
         round_reader=loaders.read_round,
+        domain_steps_loader=loaders.joined_steps,
     )
 
 
@@ -89,7 +90,9 @@ class _Loaders:
         self._scheduled = scheduled
         self.named: dict[FrameName, Loader] = {
             "batches": batches,
-            "steps": lambda p: scheduling.load_steps(scheduled(p), batches(p)),
+            "steps": lambda p: scheduling.load_steps(
+                scheduling.with_all_passes(store, scheduled(p), p), batches(p)
+            ),
             "kv": lambda p: kv.load_kv(store, scheduled(p), p),
             "queues": lambda p: queues.load_queues(store, scheduled(p).owners, p),
             "nodes": lambda p: nodes.load_nodes(store, p),
@@ -102,6 +105,10 @@ class _Loaders:
             "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
             "speculation": lambda p: requests.load_speculation(store, p),
         }
+
+    def joined_steps(self, progress: Progress) -> Loaded | None:
+        """Return the steps of DP domains where the forward passes are too many to be held, else None."""
+        return self._scheduled(progress).joined
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of the scheduling round at `row` of the file that `batches` came from.

@@ -215,6 +215,14 @@ class Conversion:
 
     def take(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> None:
         """Take the next rows, with the file's own headers; `row_numbers` if they do not simply count up."""
+        self._parts.append(self.converted(raw, row_numbers))
+
+    def pass_over(self, rows: int) -> None:
+        """Count the next rows as converted elsewhere."""
+        self._rows += rows
+
+    def converted(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
+        """Return the next rows typed, without keeping them; what is dropped or unreadable is counted."""
         frame = self._typed(raw, row_numbers)
         self._count_unreadable(raw, frame)
         kept = frame.drop_nulls(self._needed) if self._needed else frame
@@ -224,7 +232,7 @@ class Conversion:
                 self._first_dropped = int(frame.filter(gaps)["row"][0]) + 1
             self._dropped += frame.height - kept.height
         self._rows += frame.height
-        self._parts.append(kept)
+        return kept
 
     def frame(self) -> pl.DataFrame:
         """Return all rows taken, in order."""

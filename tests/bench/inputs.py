@@ -32,6 +32,8 @@ def _rounds(total: int, seed: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]
         number = np.arange(first, first + count)
         doubled = (number >= 0.4 * total) & (number < 0.6 * total)
         sizes[doubled, FAULTY] *= 2
+        # A step of more would last longer than a round.
+        sizes = sizes.clip(max=36)
         yield first, sizes
 
 
@@ -66,7 +68,7 @@ def _forward(total: int, seed: int) -> Iterator[pl.DataFrame]:
         begin = _BEGIN_MS + _ROUND_MS * np.arange(first, first + count)
         start = begin[:, None, None] + 0.9 * domain + random.uniform(0, 0.02, whole)
         batch = np.broadcast_to(sizes[:, :, None], whole)
-        length = 8 + 0.3 * batch + random.uniform(0, 0.3, whole)
+        length = 20 + 0.25 * batch + random.uniform(0, 0.3, whole)
         # The parser's times come in quarters of a microsecond.
         start, end = (np.round(a * 4000) / 4000 for a in (start, start + length))
         frame = pl.DataFrame(

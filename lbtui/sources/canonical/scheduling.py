@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -10,7 +10,10 @@ from lbtui.profile import Loaded, Note, Progress, Provenance, empty
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import scheduling_tables
 from lbtui.sources.canonical.owners import Owners, find_owners
+from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
+from lbtui.sources.canonical.streamed import is_large, stream_steps
 from lbtui.sources.store import Raw, Store
+from lbtui.sources.tables import TABLES
 from lbtui.text import _
 
 # Grouping (`BatchSchedule`, …) and execution rows hold the same batch: only one kind may be counted.
@@ -26,10 +29,17 @@ class Scheduling:
     batch: Raw | None
     owners: Owners
     notes: tuple[Note, ...]
+    # The steps of domains, where `forward` holds but the first passes of each process.
+    joined: Loaded | None = None
 
 
 def load_scheduling(store: Store, progress: Progress) -> Scheduling:
-    """Read raw forward and batch tables; from the trace what no table has."""
+    """Read raw forward and batch tables; from the trace what no table has.
+
+    A large forward.csv is joined to steps while it is read, and not held.
+    """
+    if is_large(store) and (streamed := _streamed(store, progress)):
+        return streamed
     forward, forward_notes = store.table("forward", progress)
     batch, batch_notes = store.table("batch", progress)
     notes = [*forward_notes, *batch_notes]
@@ -41,6 +51,36 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
     for raw in (forward, batch):
         notes += raw.notes if raw else ()
     return Scheduling(forward, batch, owners, (*notes, *owners.notes))
+
+
+def _streamed(store: Store, progress: Progress) -> Scheduling | None:
+    batch, notes = store.table("batch", progress)
+    if batch is None and store.output.trace:
+        return None
+
+    def scheduled(owners: Owners) -> Scheduling:
+        return Scheduling(None, batch, owners, ())
+
+    found = stream_steps(
+        store,
+        lambda sample: find_owners(sample, batch),
+        lambda owners: load_batches(scheduled(owners)).frame,
+        progress,
+    )
+    if found is None:
+        return None
+    notes = [*notes, *(batch.notes if batch else ()), *found.joined.notes]
+    joined = replace(found.joined, notes=tuple(dict.fromkeys(notes)))
+    return Scheduling(found.sample, batch, found.owners, joined.notes, joined)
+
+
+def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) -> Scheduling:
+    """Return the same with all rows of `forward`."""
+    if scheduling.joined is None:
+        return scheduling
+    # Not kept in the store: the frame made of it is.
+    forward, _notes = store.read("forward", list(TABLES["forward"]), progress)
+    return replace(scheduling, forward=forward)
 
 
 def load_batches(scheduling: Scheduling) -> Loaded:
@@ -58,7 +98,7 @@ def load_batches(scheduling: Scheduling) -> Loaded:
         notes.append(Note(raw.provenance.file, text))
     frame = (
         rounds.join(scheduling.owners.frame, on="prof_id", how="left", suffix="_owner")
-        .with_columns(phase=_phase_by_size().fill_null(_phase_by_type()), dp_rank=pl.col("dp_rank_owner"))
+        .with_columns(phase=phase_by_size().fill_null(phase_by_type()), dp_rank=pl.col("dp_rank_owner"))
         .sort("start", "domain", maintain_order=True)
     )
     frame = canonical(frame, "batches")
@@ -93,7 +133,7 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
         )
     )
     joined = _with_rounds(forwards, batches.frame)
-    frame = joined.with_columns(phase=_phase_by_type().fill_null(_phase_by_size()))
+    frame = joined.with_columns(phase=phase_by_type().fill_null(phase_by_size()))
     notes = list(scheduling.notes)
     uncovered = int(frame["tokens"].null_count())
     if uncovered and not batches.frame.is_empty():
@@ -143,31 +183,6 @@ def _rounds_as_steps(batches: pl.DataFrame) -> pl.DataFrame:
         .sort("start", "prof_id")
     )
     return canonical(rounds, "steps")
-
-
-def _phase_by_size() -> pl.Expr:
-    prefill, decode = pl.col("prefill_batch_size") > 0, pl.col("decode_batch_size") > 0
-    return (
-        pl.when(prefill & decode)
-        .then(pl.lit("mixed"))
-        .when(prefill)
-        .then(pl.lit("prefill"))
-        .when(decode)
-        .then(pl.lit("decode"))
-    )
-
-
-def _phase_by_type() -> pl.Expr:
-    kind = pl.col("batch_type").str.to_lowercase()
-    prefill, decode = kind.str.contains("prefill"), kind.str.contains("decode")
-    return (
-        pl.when((prefill & decode) | (kind == "mixed"))
-        .then(pl.lit("mixed"))
-        .when(prefill)
-        .then(pl.lit("prefill"))
-        .when(decode)
-        .then(pl.lit("decode"))
-    )
 
 
 def _ms(duration: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ import polars as pl
 
 from lbtui.analysis.data_parallel import (
     Metric,
+    apart,
     domain_steps,
     domains_of,
     metric_lanes,
@@ -94,10 +95,10 @@ def dp_data(
         # Steps alone tell the window where there are any: it must not move when KV is loaded.
         break
     tables = {
-        str(key[0]): StepTable(
+        domain: StepTable(
             part["start"].cast(pl.Int64).to_numpy(), part["end"].cast(pl.Int64).to_numpy(), part
         )
-        for key, part in intervals.partition_by("domain", as_dict=True).items()
+        for domain, part in apart(intervals).items()
     }
     begin = begins[0] if begins else 0
     return DpData(

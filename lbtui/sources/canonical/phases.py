@@ -1,0 +1,32 @@
+"""Whether a batch prefills, decodes or does both."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def phase_by_size() -> pl.Expr:
+    """Return the phase by the numbers of requests that are prefilled and decoded."""
+    prefill, decode = pl.col("prefill_batch_size") > 0, pl.col("decode_batch_size") > 0
+    return (
+        pl.when(prefill & decode)
+        .then(pl.lit("mixed"))
+        .when(prefill)
+        .then(pl.lit("prefill"))
+        .when(decode)
+        .then(pl.lit("decode"))
+    )
+
+
+def phase_by_type() -> pl.Expr:
+    """Return the phase that a batch_type names."""
+    kind = pl.col("batch_type").str.to_lowercase()
+    prefill, decode = kind.str.contains("prefill"), kind.str.contains("decode")
+    return (
+        pl.when((prefill & decode) | (kind == "mixed"))
+        .then(pl.lit("mixed"))
+        .when(prefill)
+        .then(pl.lit("prefill"))
+        .when(decode)
+        .then(pl.lit("decode"))
+    )

@@ -1,0 +1,35 @@
+"""Tells of many parsed numbers at once that none needs to be looked at by itself."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbtui.sources import cells
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def is_count(numbers: Floats) -> bool:
+    """Tell whether all numbers but NaN are what `cells.count` lets be."""
+    return _are_within(numbers, 0, cells.MOST, whole=True)
+
+
+def is_duration(numbers: Floats) -> bool:
+    """Tell whether all numbers but NaN are what `cells.milliseconds` lets be."""
+    return _are_within(numbers, 0, cells.LONGEST)
+
+
+def is_number(numbers: Floats) -> bool:
+    """Tell whether all numbers but NaN are what `cells.number` lets be."""
+    return _are_within(numbers, -cells.LARGEST, cells.LARGEST)
+
+
+def _are_within(numbers: Floats, least: float, most: float, *, whole: bool = False) -> bool:
+    unknown = np.isnan(numbers)
+    known = numbers[~unknown] if unknown.any() else numbers
+    if not len(known):
+        return True
+    return bool(least <= known.min() and known.max() <= most and not (whole and (known % 1).any()))
