@@ -13,6 +13,7 @@ from rich.style import Style
 
 from lbtui.analysis.comparison import Comparison, Metric
 from lbtui.analysis.comparison import Row as Compared
+from lbtui.analysis.comparison.words import effect_words, figure, interval_words, load_sentence
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
@@ -26,12 +27,8 @@ from lbtui.ui.panes.compare_words import (
     Called,
     called,
     changed,
-    effect_words,
-    figure,
     group_of,
     group_words,
-    interval_words,
-    load_sentence,
     relative,
     row_sentences,
     split_label,
@@ -103,20 +100,25 @@ class _Columns:
     effect: int
     verdict: int
 
+    @property
+    def change(self) -> int:
+        """Cells of the difference: a sign and `pp` need more."""
+        return self.figure + 1
+
 
 def _columns(width: int) -> _Columns:
     """Return the columns of a width: words first give way, then the bar, the figures last."""
     if width >= 170:
         fixed = _Columns(0, 12, 41, 24, 16, 20)
     elif width >= 140:
-        fixed = _Columns(0, 10, 25, 20, 16, 19)
+        fixed = _Columns(0, 9, 21, 20, 16, 19)
     elif width >= 112:
         fixed = _Columns(0, 9, 17, 0, 16, 19)
     elif width >= 76:
         fixed = _Columns(0, 8, 11, 0, 0, 15)
     else:
         fixed = _Columns(0, 8, 0, 0, 0, 4)
-    used = 1 + 3 * fixed.figure + fixed.bar + fixed.interval + fixed.effect + fixed.verdict + 3
+    used = 1 + 2 * fixed.figure + fixed.change + fixed.bar + fixed.interval + fixed.effect + fixed.verdict + 3
     return replace(fixed, label=max(0, width - used))
 
 
@@ -205,7 +207,10 @@ def _scrolled(body: list[Placed], cursor: int, room: int) -> list[Placed]:
         return body
     at = next((i for i, (_row, place) in enumerate(body) if place == cursor), 0)
     top = max(0, min(at - room // 2, len(body) - room))
-    return body[top : top + room]
+    seen = body[top : top + room]
+    headings = [placed for placed in body[: top + 1] if placed[1] is None]
+    # The first row in view says of what it is, unless it is the cursor's.
+    return [headings[-1], *seen[1:]] if room > 2 and headings else seen
 
 
 def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: Capabilities) -> Row:
@@ -238,14 +243,14 @@ def _heading_row(columns: _Columns, reach: float, width: int, caps: Capabilities
         return fit(text, cells, caps=caps, align="right" if align == "right" else "left", style=grey)
 
     percent = number(100 * reach)
-    bar = _("−{percent} %  of before  +{percent} %") if columns.bar >= 25 else _("±{percent} %")
-    scale = bar.format(percent=percent)
+    bar = _("−{percent} %  of before  +{percent} %") if columns.bar >= 25 else _("±{percent} % of before")
+    scale = (bar if columns.bar > 20 else _("±{percent} %")).format(percent=percent)
     return row(
         title("", 1),
         title("", columns.label),
         title(_("before"), columns.figure),
         title(_("after"), columns.figure),
-        title(_("difference") if columns.figure > 10 else _("change"), columns.figure),
+        title(_("difference") if columns.figure > 10 else _("change"), columns.change),
         "  ",
         fit(scale, columns.bar, caps=caps, align="center", style=grey),
         title(_("95 % interval"), columns.interval),
@@ -313,7 +318,7 @@ def _line(
         fit(figure(metric, compared.after), columns.figure, caps=caps, align="right", style=ink),
         fit(
             figure(metric, compared.difference, signed=True),
-            columns.figure,
+            columns.change,
             caps=caps,
             align="right",
             style=difference,

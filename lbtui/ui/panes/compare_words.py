@@ -1,4 +1,4 @@
-"""A comparison in words: subjects, figures in units that users know, effects, verdicts and sentences."""
+"""A comparison on the screen in words: groups, marks, totals, and the sentences of one row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.comparison import Comparison, Metric, Row, Verdict
-from lbtui.render.text import number
+from lbtui.analysis.comparison.words import effect_words, interval_words, subject_words, with_unit
 from lbtui.text import _
 
 Called: TypeAlias = Verdict | Literal["load_differs"]
@@ -46,8 +46,6 @@ MARKS: dict[Called, str] = {
     "not_comparable": "/",
     "load_differs": "!",
 }
-# Above, a ratio says more than percent.
-_TIMES = 2.0
 
 
 def called(row: Row) -> Called:
@@ -58,15 +56,6 @@ def called(row: Row) -> Called:
 def changed(row: Row) -> bool:
     """Tell whether the row differs beyond chance."""
     return called(row) in ("worse", "better", "load_differs")
-
-
-def subject_words(row: Row) -> str:
-    """Return whom the row speaks of: instance or role; empty where it is the whole profile."""
-    place = row.subject
-    parts = [part for part in (place.instance, place.role, place.address) if part]
-    if place.rank is not None:
-        parts.append(_("rank {rank}").format(rank=place.rank))
-    return " ".join(parts)
 
 
 def group_of(row: Row) -> tuple[str, str]:
@@ -97,87 +86,9 @@ def totals_words(comparison: Comparison, *, short: bool = False) -> list[tuple[C
     ]
 
 
-def load_sentence(comparison: Comparison) -> str:
-    """Return what to know of the load before reading on."""
-    differ = comparison.loads_differ
-    if differ:
-        named = ", ".join(
-            _("{metric} {before} → {after} ({effect})").format(
-                metric=row.metric.label,
-                before=with_unit(row.metric, row.before),
-                after=with_unit(row.metric, row.after),
-                effect=effect_words(row),
-            )
-            for row in differ
-        )
-        return _("The loads differ, which may explain everything below: {named}.").format(named=named)
-    told = [row for row in comparison.rows if row.is_load and row.verdict == "no_evidence"]
-    if not told:
-        return _("Whether both runs had the same load cannot be told.")
-    return _("No evidence that the loads differ: {named}.").format(
-        named=", ".join(row.metric.label for row in told)
-    )
-
-
-# Figures
-
-
-def _scaled(metric: Metric, value: float) -> float:
-    return 100 * value if metric.unit == _("share") else value
-
-
-def figure(metric: Metric, value: float, *, signed: bool = False) -> str:
-    """Return a value without its unit; shares in percent, their differences (signed) in points."""
-    value = _scaled(metric, value)
-    if math.isnan(value):
-        return "–"
-    size = abs(value)
-    if math.isinf(size):
-        return "−∞" if value < 0 else "+∞"
-    text = f"{size:.2f}" if metric.unit == _("max/mean") and size < 10 else number(size)
-    if metric.unit == _("share"):
-        decimals = 0 if size >= 10 or not size else 1 if size >= 1 else 2
-        text = f"{size:.{decimals}f}" + (_(" pp") if signed else " %")
-    minus = "−" if value < 0 else "+" if signed and value > 0 else ""
-    return minus + text
-
-
 def unit_words(metric: Metric) -> str:
-    """Return the unit as it stands behind a figure; empty where the figure holds it."""
+    """Return the unit as it stands behind a label; empty where the figures hold it."""
     return "" if metric.unit in (_("share"), _("max/mean")) else metric.unit
-
-
-def with_unit(metric: Metric, value: float, *, signed: bool = False) -> str:
-    """Return a value with its unit."""
-    text, unit = figure(metric, value, signed=signed), unit_words(metric)
-    return f"{text} {unit}" if unit and not math.isnan(value) else text
-
-
-def effect_words(row: Row) -> str:
-    """Return the difference as its readers think of it: %, × for much, points (pp) of a share, × mean."""
-    metric, difference, ratio = row.metric, row.difference, row.ratio
-    if math.isnan(difference):
-        return ""
-    if not difference:
-        return _("none")
-    if metric.unit == _("share"):
-        return figure(metric, difference, signed=True)
-    if metric.unit == _("max/mean"):
-        return _("{difference} × mean").format(difference=figure(metric, difference, signed=True))
-    if math.isnan(ratio):
-        return with_unit(metric, difference, signed=True)
-    if ratio >= _TIMES or 0 < ratio <= 1 / _TIMES:
-        return _("{ratio} × before").format(ratio=number(ratio))
-    percent = 100 * (ratio - 1)
-    return f"{percent:+.{0 if abs(percent) >= 10 else 1}f} %".replace("-", "−")
-
-
-def interval_words(row: Row) -> str:
-    """Return the 95 % interval in figures."""
-    if math.isnan(row.low) or math.isnan(row.high):
-        return ""
-    low, high = (figure(row.metric, bound, signed=True) for bound in (row.low, row.high))
-    return _("{low} to {high}").format(low=low.removesuffix(_(" pp")), high=high)
 
 
 def split_label(label: str) -> tuple[str, str]:
@@ -204,14 +115,12 @@ def row_sentences(row: Row) -> list[str]:
     )
     if effect := effect_words(row):
         figures += f", {effect}"
-        if metric.unit == _("ms"):
+        if unit_words(metric) and row.before > 0 and row.difference:
             figures += f" ({with_unit(metric, row.difference, signed=True)})"
-    interval = ""
     if words := interval_words(row):
-        unit = unit_words(metric)
-        interval = _("95 % interval {interval}").format(interval=f"{words} {unit}".rstrip())
-    told = [figures, interval] if interval else [figures]
-    return ["; ".join(told) + ".", _verdict_sentence(row), metric.formula]
+        interval = _("95 % interval {interval}").format(interval=f"{words} {unit_words(metric)}".rstrip())
+        figures += f"; {interval}"
+    return [f"{figures}.", _verdict_sentence(row), metric.formula]
 
 
 def _verdict_sentence(row: Row) -> str:
@@ -241,15 +150,6 @@ def _why_no_evidence(row: Row) -> str:
     if row.low <= 0 <= row.high:
         return _("the interval holds 0, equal runs may differ by that much")
     return _("among so many rows chance alone gives one like it")
-
-
-def smallest_words(metric: Metric) -> str:
-    """Return the smallest difference worth calling."""
-    if metric.relative:
-        return _("{percent} % of the greater value").format(percent=number(100 * metric.smallest))
-    if metric.unit == _("share"):
-        return _("{points} percentage points").format(points=number(100 * metric.smallest))
-    return " ".join(part for part in (number(metric.smallest), unit_words(metric)) if part)
 
 
 def p_words(value: float) -> str:

@@ -31,7 +31,7 @@ from lbtui.ui.panes.dp_lanes import (
 from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled, short_hosts
 from lbtui.ui.panes.dp_sides import Common
 from lbtui.ui.panes.overview_words import wrapped
-from lbtui.ui.panes.sides import Pair, left_out_words, signed
+from lbtui.ui.panes.sides import Pair, left_out_words, signed, signed_ratio
 
 _DAY = 86_400_000_000  # µs
 
@@ -155,7 +155,7 @@ def _figures(shown: Difference, state: DpState, i: int, at: Layout, here: bool, 
     if at.figures < 5:
         values = values[:2]
     texts = [signed(v, FIGURE - 1) for v in values]
-    texts = [*texts, "–" if np.isnan(stats.ratio) else f"{stats.ratio:+.2f}"][: at.figures]
+    texts = [*texts, signed_ratio(stats.ratio)][: at.figures]
     plain = palette.strong(caps) if here else None
     accent = palette.selected(caps) if here else palette.accent(caps)
     return [
@@ -189,7 +189,7 @@ def _evenness_lane(
         even.columns.tolist(), reach=reach, height=at.evenness_height, caps=caps, cursor=cursor
     )
     label = fit(name, at.label, caps=caps, style=palette.strong(caps))
-    texts = [_ratio(float(even.columns[cursor])), _ratio(even.value)][: at.figures]
+    texts = [signed_ratio(float(even.columns[cursor])), signed_ratio(even.value)][: at.figures]
     figures = [
         Segment(printable(text.rjust(FIGURE), caps), palette.strong(caps) if k else palette.accent(caps))
         for k, text in enumerate(texts)
@@ -198,10 +198,6 @@ def _evenness_lane(
         framed(at, label if k == len(lines) - 1 else [], line, figures if k == len(lines) - 1 else [], width)
         for k, line in enumerate(lines)
     ]
-
-
-def _ratio(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:+.2f}"
 
 
 def _reading_rows(

@@ -24,7 +24,7 @@ from lbtui.ui.panes.pd_layout import Lanes, Layout
 from lbtui.ui.panes.pd_sides import NodeDifference
 from lbtui.ui.panes.pd_state import PdData, PdState, count_word, host_name, role_word
 from lbtui.ui.panes.pd_table import TableDrawing
-from lbtui.ui.panes.sides import side_chip, signed
+from lbtui.ui.panes.sides import side_chip, signed, signed_ratio
 
 _LABEL, _FIGURE = 28, 9
 
@@ -32,10 +32,6 @@ _LABEL, _FIGURE = 28, 9
 def points(value: float) -> str:
     """Return a difference of shares in percentage points."""
     return "–" if math.isnan(value) else _("{points} pp").format(points=f"{100 * value:+.0f}")
-
-
-def _ratio(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:+.2f}"
 
 
 def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> Row:
@@ -132,7 +128,7 @@ def lane_rows(
         name = fit(f" {host_name(table, item)}", lanes.label, caps=caps, style=style)
         peers = len(table.of_role(table.nodes[item].role))
         change = float(after[item] - before[item])
-        text = f"{signed(float(loads[item]), 8)}{points(change / peers):>7}{_ratio(change):>8}"
+        text = f"{signed(float(loads[item]), 8)}{points(change / peers):>7}{signed_ratio(change):>8}"
         for line, cells in enumerate(drawn):
             last = line == len(drawn) - 1
             found.append(
@@ -220,11 +216,11 @@ class DifferenceDrawing(TableDrawing):
         )
         peers = len(self._table.of_role(self._table.nodes[node].role))
         share = points(float(after - before) / peers)
-        return f"{share} {_ratio(float(after - before))}×", share.replace(" ", "")
+        return f"{share} {signed_ratio(float(after - before))}×", share.replace(" ", "")
 
     def _par_texts(self, role: str) -> tuple[str, str]:
         before, after = (role_par(side, role, *self._window) for side in self._table.both)
-        return _("PAR {par}").format(par=_ratio(after - before)), _ratio(after - before)
+        return _("PAR {par}").format(par=signed_ratio(after - before)), signed_ratio(after - before)
 
 
 # Reading

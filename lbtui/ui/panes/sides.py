@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -59,6 +60,12 @@ def signed(value: float, width: int = 0) -> str:
     if not text.strip("-0."):
         text = "0"
     return (f"+{text}" if value > 0 and text != "0" else text).rjust(width)
+
+
+def signed_ratio(value: float) -> str:
+    """Return a difference of ratios with two decimals, a dash for none."""
+    text = "–" if math.isnan(value) else f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
 
 
 def left_out_words(only_after: Sequence[str], only_before: Sequence[str]) -> str:
