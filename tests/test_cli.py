@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import pty
@@ -212,6 +213,7 @@ def test_nothing_is_written_beside_the_users_files(tmp_path):
         ("--demo", "--color"),
         ("--demo", "--format", "xlsx"),
         ("--demo", "--fail-on", "info"),
+        ("--demo", "--fail-on", "worse"),
         ("--demo", "--report", "--ascii=yes"),
     ],
 )
@@ -228,6 +230,28 @@ def test_no_such_path_and_nothing_readable_exit_3_with_one_sentence(tmp_path):
         assert (done.returncode, done.stdout) == (3, b"")
         assert done.stderr.count(b"\n") == 1
         assert str(path) in done.stderr.decode()
+
+
+def test_a_baseline_that_cannot_be_read_exits_3_and_is_named(tmp_path):
+    for path in (tmp_path / "none", tmp_path):
+        done = run(DATA / "pd_ep", "--baseline", path, "--json")
+        assert (done.returncode, done.stdout) == (3, b"")
+        assert done.stderr.count(b"\n") == 1
+        assert str(path) in done.stderr.decode()
+
+
+def test_fail_on_worse_tells_a_change_from_none(tmp_path):
+    even = tmp_path / "even"
+    even.mkdir()
+    for packed in (DATA / "even_small").iterdir():
+        (even / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    worse = run(DATA / "csv_only", "--baseline", even, "--fail-on", "worse", "--json")
+    assert (worse.returncode, worse.stderr) == (1, b"")
+    rows = {row["metric"]: row for row in json.loads(worse.stdout)["comparison"]}
+    assert rows["usage.spread"]["verdict"] == "worse"
+    same = run(even, "--baseline", even, "--fail-on", "worse", "--report")
+    assert (same.returncode, same.stderr) == (0, b"")
+    assert f"Compared with {even}" in same.stdout.decode()
 
 
 def test_several_outputs_without_a_terminal_are_listed_and_exit_2(tmp_path):

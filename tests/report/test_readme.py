@@ -4,10 +4,14 @@ import json
 import re
 from pathlib import Path
 
+from lbtui.analysis.comparison import compare
 from lbtui.analysis.overview import overview
 from lbtui.findings import described, find_all
+from lbtui.findings.diagnosis import Diagnosis
+from lbtui.report import as_text
 from lbtui.report.as_json import document
 from lbtui.sources import open_profile
+from tests.sources.recorded import CSV_ONLY, profile
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,7 +43,16 @@ def keys(value):
 
 
 def test_every_field_of_the_json_is_described():
-    profile = open_profile(DEMO)
-    made = document(overview(profile), find_all(profile))
+    demo = open_profile(DEMO)
+    made = document(overview(demo), find_all(demo), compare(demo, demo))
     section = README[README.index("## JSON") :]
     assert {key for key in keys(json.loads(json.dumps(made))) if f"`{key}`" not in section} == set()
+
+
+def test_the_worked_example_is_what_the_report_says(tmp_path):
+    before = profile(tmp_path / "before", *(f"even_small/{Path(name).name}" for name in CSV_ONLY))
+    after = profile(tmp_path / "after", *CSV_ONLY)
+    written = as_text(overview(after), Diagnosis(), compare(before, after), ascii_only=False).splitlines()
+    example = README[README.index("## Measure a change") :].split("```text\n")[1].split("```")[0].splitlines()
+    assert len(example) > 5
+    assert [line for line in example if line not in written] == []
