@@ -52,7 +52,7 @@ def resident(pid: int) -> float:
 
 
 def catch_up(terminal: Terminal) -> None:
-    """Read until the program neither runs nor has anything to do: a person does not type ahead for minutes."""
+    """Read until the program has nothing left to do: a person does not type ahead for minutes."""
     before = -_IDLE_TICKS - 1
     for _turn in range(200):
         terminal.settle(0.2)

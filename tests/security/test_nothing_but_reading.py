@@ -3,9 +3,11 @@
 import ast
 import gzip
 import json
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,9 @@ def test_no_module_imports_what_could():
             ]
     assert len(modules()) > 50
     assert found == []
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound():
+    required = [line.partition(";")[0] for line in requires("lbtui")]
+    assert len(required) > 5
+    assert [line for line in required if ">=" not in line or not re.search("<[0-9]", line)] == []
