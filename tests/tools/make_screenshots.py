@@ -1,7 +1,8 @@
-"""Draw one picture of every pane from the demo data into screenshots/, as SVG and PNG.
+"""Draw one picture of every pane from the demo data into screenshots/, as SVG and PNG, and of a comparison.
 
     python -m tests.tools.make_screenshots [DIRECTORY] [--profile PATH] [--size 140x40]
 
+What is compared with the demo is made anew in a temporary folder: the same service with its faults mended.
 PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core); without it only SVG is written.
 """
 
@@ -12,11 +13,13 @@ import asyncio
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import lbtui
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
+from tests.tools import make_tuned
 from tests.tools.driving import settled
 
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
@@ -33,19 +36,28 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "requests": ("5",),
     "help": ("2", "question_mark"),
 }
+# The same, of the mended service with the demo as its baseline; `5` of DP is where it was most loaded.
+COMPARED: dict[str, tuple[str, ...]] = {
+    "compare": ("6",),
+    "compare-dp": ("2", "j", "j", "j", "b", "b"),
+    "compare-pd": ("3", "b", "b"),
+    "compare-ep": ("4", "b", "b"),
+}
 
 
-async def screen(path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE) -> str:
+async def screen(
+    path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE, baseline: Path | None = None
+) -> str:
     """Return the screen as SVG after pressing the keys."""
-    app = LbtuiApp(path, Capabilities(colors="truecolor"))
+    app = LbtuiApp(path, Capabilities(colors="truecolor"), baseline=baseline)
     async with app.run_test(size=size) as pilot:
         for key in ("", *keys):
             if key:
                 await pilot.press(key)
             await settled(app, pilot)
-        return local_font(
-            app.export_screenshot(title="lbtui --demo" if path == DEMO else f"lbtui {path.name}")
-        )
+        title = "lbtui --demo" if path == DEMO else f"lbtui {path.name}"
+        title += f" --baseline {baseline.name}" if baseline is not None else ""
+        return local_font(app.export_screenshot(title=title))
 
 
 def local_font(svg: str) -> str:
@@ -60,13 +72,19 @@ def local_font(svg: str) -> str:
     return re.sub(r"font-size: 20px", "font-size: 20.27px", svg)
 
 
-def draw(directory: Path, path: Path, pictures: dict[str, tuple[str, ...]], size: tuple[int, int]) -> None:
-    """Write every picture of the profile at `path` into `directory`."""
+def draw(
+    directory: Path,
+    path: Path,
+    pictures: dict[str, tuple[str, ...]],
+    size: tuple[int, int],
+    baseline: Path | None = None,
+) -> None:
+    """Write every picture of the profile at `path`, compared with `baseline` if given, into `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     convert = shutil.which("rsvg-convert")
     for name, keys in pictures.items():
         svg = directory / f"{name}.svg"
-        svg.write_text(asyncio.run(screen(path, keys, size)), encoding="utf-8")
+        svg.write_text(asyncio.run(screen(path, keys, size, baseline)), encoding="utf-8")
         if convert:
             png = svg.with_suffix(".png")
             subprocess.run([convert, "--zoom", "0.8", "-o", str(png), str(svg)], check=True)
@@ -81,6 +99,20 @@ def main() -> None:
     options = parser.parse_args()
     columns, rows = (int(n) for n in options.size.split("x"))
     draw(options.directory, options.profile, PICTURES, (columns, rows))
+    if options.profile == DEMO:
+        draw_compared(options.directory, (columns, rows))
+
+
+def draw_compared(directory: Path, size: tuple[int, int]) -> None:
+    """Write the pictures of the mended service compared with the demo."""
+    # The screen names both folders: by paths that are the same each time.
+    folder = Path(tempfile.gettempdir(), "lbtui-pictures")
+    shutil.rmtree(folder, ignore_errors=True)
+    before, after = folder / "demo", folder / "tuned"
+    shutil.copytree(DEMO, before)
+    make_tuned.make(after)
+    draw(directory, after, COMPARED, size, before)
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

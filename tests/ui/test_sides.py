@@ -81,8 +81,8 @@ def test_before_is_drawn_in_its_own_time_on_the_scale_of_both():
 
 def test_the_difference_of_hand_made_lanes():
     lines = dp_text("difference", 100, 12).splitlines()
-    assert lines[0].startswith(" difference  batch size · from their start · 1 column = ")
-    assert lines[0].endswith("±6 · left out, only before: dp2")
+    assert lines[0].startswith(" difference  batch size · ±6 · 1 column = ")
+    assert lines[0].endswith("from their start · left out, only before: dp2")
     (dp0,) = [line for line in lines if " dp0 " in line]
     (dp1,) = [line for line in lines if " dp1 " in line and "█" in line]
     # Before the lanes' means are 2, 2, 4 and their mean 8 / 3; after they are 2 and 8 with mean 5.

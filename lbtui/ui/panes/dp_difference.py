@@ -100,14 +100,13 @@ def _state_row(shown: Difference, state: DpState, width: int, caps: Capabilities
     dated = not -_DAY < shown.offset < _DAY
     here, there = (format_time(instant(time), decimals, date=dated) for time in (begin, begin + shown.offset))
     column = length_text((end - begin) / view.columns)
+    reach = _("±{scale} {unit}") if width >= ROOMY else _("±{scale}")
+    laid = _("both from their start: {here} over {there}") if width >= ROOMY else _("from their start")
     parts = [
-        _("after − before, both from their start: {here} over {there}").format(here=here, there=there)
-        if width >= ROOMY
-        else _("from their start"),
+        *([_("after − before")] if width >= ROOMY else []),
+        reach.format(scale=number(scale), unit=measured.metric.unit),
         _("1 column = {length}").format(length=column),
-        _("±{scale} {unit}").format(scale=number(scale), unit=measured.metric.unit)
-        if width >= ROOMY
-        else _("±{scale}").format(scale=number(scale)),
+        laid.format(here=here, there=there),
     ]
     left_out = left_out_words(shown.both.only_after, shown.both.only_before)
     return headed(measured.metric, state, [*parts, left_out] if left_out else parts, width, caps)

@@ -51,7 +51,7 @@ def mean_rows(
             value = float(found.means[column])
             text = number(value, max(1, view.cell_width - 1))
             if found.pair is not None:
-                text = f"{value:+.{2 if found.kind == 'multiple' else 3}f}"
+                text = f"{value:+.{2 if found.kind == 'multiple' else 3}f}".rjust(view.cell_width - 1)
                 part = signed_fraction(value, scale.high)
                 style = dim(caps) if part is None else difference_style(caps, part, background=True)
             else:

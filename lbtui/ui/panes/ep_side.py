@@ -149,7 +149,7 @@ def _worst_rows(data: EpData, state: EpState, count: int, width: int, caps: Capa
         return []
     load = _load(data, state)
     differs = load is not None and load.pair is not None
-    title = _("layers whose PAR rose most") if differs else _("worst layers · PAR over ranks")
+    title = _("PAR over ranks · most risen first") if differs else _("worst layers · PAR over ranks")
     rows = [_title(title, width, caps)]
     if load is None:
         why = _("no data: {why}").format(why=why_no_par(data, state))
@@ -329,12 +329,12 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
     listed = [f"{layer} {_figure(value, signed=load.pair is not None)}" for layer, value in load.worst]
     if room < 2:
         used = len(title) + min(len(profile), 24) + len(words) + 4
-        few = _("worst {layers}") if load.pair is None else _("rose {layers}")
+        few = _("worst {layers}") if load.pair is None else _("PAR {layers}")
         rest = fit(
             few.format(layers=" · ".join(listed[:6])), max(0, width - used), caps=caps, style=dim(caps)
         )
         return [row(Segment.adjust_line_length(first, used), rest, width=width)][:room]
-    worst = _("worst layers {layers}") if load.pair is None else _("PAR rose most in {layers}")
+    worst = _("worst layers {layers}") if load.pair is None else _("PAR by layer, most risen first {layers}")
     texts = [worst.format(layers=" · ".join(listed[:4]))]
     shown = _hottest_map(data, state)
     if shown is not None:

@@ -123,6 +123,8 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
         words.append(state.instance or "")
     words.append(period_words(data, state))
     words.append(cell_words(state, view, shown))
+    if data.side == "difference" and state.view == "expert":
+        words.append(_("slot by slot, whichever expert it holds"))
     if data.left_out:
         words.append(data.left_out)
     if shown is not None and shown.kind == "relative":
