@@ -93,6 +93,7 @@ class Profile:
     loaders: Mapping[FrameName, Loader] = field(default_factory=dict)
     round_reader: RoundReader | None = None
     domain_steps_loader: Callable[[Progress], Loaded | None] | None = None
+    steps_reader: Callable[[int, int], pl.DataFrame | None] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
     _locks: dict[FrameName, threading.Lock] = field(default_factory=dict, repr=False)
@@ -144,6 +145,12 @@ class Profile:
             return self.load("steps", progress)
         self._joined = joined
         return joined
+
+    def steps_around(self, begin: int, end: int) -> pl.DataFrame:
+        """Return the `steps` around a time (µs): all, or where these are too many those of it, read now."""
+        margin = 10_000_000  # steps that overlap are told apart by what came before
+        part = self.steps_reader(begin - margin, end + margin) if self.steps_reader else None
+        return self.load("steps").frame if part is None else part
 
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""

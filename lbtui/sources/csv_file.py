@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -14,6 +16,8 @@ from lbtui.sources.cells import NULL_WORDS
 from lbtui.sources.failure import broken_csv, unreadable_on_failure
 from lbtui.sources.tables import Conversion, match_headers, numeric_headers
 from lbtui.text import _, visible
+
+_T = TypeVar("_T")
 
 _BATCH = 100_000  # rows: between two of them the user may cancel
 _LONGEST_HEADER = 1 << 20
@@ -45,12 +49,25 @@ def read_csv(
     """
     header = read_header(path)
     headers = match_headers(table, header, wanted, visible(path.name))
-    conversion = Conversion(table, headers, visible(path.name))
     types = dict.fromkeys(numeric_headers(table, headers), pl.Float64())
     rows = Rows(path, header, list(headers.header_of.values()), types)
-    for batch in rows.read(progress):
-        conversion.take(batch)
+
+    def converted(way: Way) -> Conversion:
+        conversion = Conversion(table, headers, visible(path.name))
+        for batch in rows.read(progress, way):
+            conversion.take(batch)
+        return conversion
+
+    conversion = first_way(converted)
     return conversion.frame(), [*rows.notes, *conversion.notes()]
+
+
+def first_way(read: Callable[[Way], _T]) -> _T:
+    """Return what `read` returns for the first way that reads the whole file."""
+    for way in WAYS[:-1]:
+        with suppress(BrokenCells):
+            return read(way)
+    return read(WAYS[-1])
 
 
 def read_first(
@@ -68,13 +85,27 @@ def read_first(
     return conversion.frame()
 
 
+def read_between(
+    path: Path, table: str, wanted: Collection[str], name: str, bounds: tuple[float, float]
+) -> pl.DataFrame:
+    """Return the `wanted` columns of the rows whose number `name`, as it is written, lies between bounds."""
+    header = read_header(path)
+    headers = match_headers(table, header, wanted, visible(path.name))
+    conversion = Conversion(table, headers, visible(path.name))
+    with unreadable_on_failure(path):
+        rows = _scan(path, header, list(headers.header_of.values()))
+        number = pl.col(headers.header_of[name]).cast(pl.Float64, strict=False)
+        conversion.take(rows.filter(number.is_between(*bounds)).collect(engine="streaming"))
+    return conversion.frame()
+
+
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
     """Return all columns of a CSV file as text; of a doubled header the first counts."""
     header = read_header(path)
     columns = list(dict.fromkeys(header))
     rows = Rows(path, header, columns)
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return pl.concat([empty, *rows.read(progress)]), rows.notes
+    return first_way(lambda way: pl.concat([empty, *rows.read(progress, way)])), rows.notes
 
 
 def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
@@ -123,11 +154,20 @@ def _source(path: Path) -> Path | io.BytesIO:
     return path
 
 
+Way: TypeAlias = Literal["typed", "text", "lines"]
+# The faster first. What one has yielded before it failed is worth nothing: polars reads parts of a file at
+# once, and yields those after a broken one, too.
+WAYS: tuple[Way, ...] = ("typed", "text", "lines")
+
+
+class BrokenCells(Exception):
+    """The file cannot be read this way; what was yielded may have gaps. The next way takes all."""
+
+
 class Rows:
     """The rows of a CSV file in batches of columns named by header; `notes` tells what was left out.
 
-    Columns come in their `types` (by header; text if not told), several times faster than as text, up to the
-    first cell that is of another: from there on all are text.
+    Read the way `typed`, columns come in their `types` (by header), several times faster than as text.
     """
 
     def __init__(
@@ -141,49 +181,34 @@ class Rows:
         self._header = header
         self._columns = columns
         self._types = types
-        self._done = 0
         self.notes: list[Note] = []
 
-    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
-        """Yield the batches in order; raises `Unreadable`."""
+    def read(self, progress: Progress, way: Way) -> Iterator[pl.DataFrame]:
+        """Yield the batches in order; raises `Unreadable`, and `BrokenCells` where another way is left."""
         path = self._path
+        self.notes = []
         with unreadable_on_failure(path):
             size = path.stat().st_size
             line, cut = _look(path, size)
             progress.advance(path.name, 0, size)
-            most = self._all_but_the_last() if cut else None
-            try:
-                yield from self._parsed(self._types, most, line, progress, size)
-            except pl.exceptions.ComputeError:
+            if way == "lines":
+                yield from self._line_by_line(cut, progress, size)
+            else:
+                rows = _scan(path, self._header, self._columns, self._types if way == "typed" else None)
+                if cut:
+                    rows = self._without_last(rows)
+                done = 0
                 try:
-                    yield from self._parsed(None, most, line, progress, size)
-                except pl.exceptions.ComputeError:
-                    # One row with an odd quote stops polars; the rows after it are as good as any.
-                    yield from self._line_by_line(self._done, cut, progress, size)
+                    for batch in rows.collect_batches(chunk_size=_BATCH):
+                        done += batch.height
+                        progress.advance(path.name, min(done * line, size), size)
+                        yield batch
+                except pl.exceptions.ComputeError as error:
+                    raise BrokenCells from error
             progress.advance(path.name, size, size)
 
-    def _parsed(
-        self,
-        types: Mapping[str, pl.DataType] | None,
-        most: int | None,
-        line: int,
-        progress: Progress,
-        size: int,
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the rows that were not yet yielded; `line` is the length of one, in bytes."""
-        rows = _scan(self._path, self._header, self._columns, types)
-        rows = rows if most is None else rows.head(most)
-        # Polars' own slice would pass over a broken row in silence.
-        left_out = self._done
-        for batch in rows.collect_batches(chunk_size=_BATCH):
-            new = batch[left_out:]
-            left_out -= batch.height - new.height
-            self._done += new.height
-            progress.advance(self._path.name, min(self._done * line, size), size)
-            yield new
-
-    def _line_by_line(self, done: int, cut: bool, progress: Progress, size: int) -> Iterator[pl.DataFrame]:
-        """Yield the rows after the first `done`, each line for itself; a line that is no CSV is left out.
+    def _line_by_line(self, cut: bool, progress: Progress, size: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows, each line for itself: one with an odd quote, which stops polars, is left out.
 
         Upstream writes no line breaks inside cells, so a quote that is not closed spoils its own line only.
         """
@@ -193,8 +218,6 @@ class Rows:
         with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             next(lines, None)
             for number, line in enumerate(lines):
-                if number < done:
-                    continue
                 if cut and not line.endswith(("\n", "\r")):
                     break
                 try:
@@ -221,12 +244,12 @@ class Rows:
     def _frame(self, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
         return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
 
-    def _all_but_the_last(self) -> int | None:
-        """Return how many rows to use of a file that breaks off: its last cell may be half a number."""
+    def _without_last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Leave out the last row of a file that breaks off: its last cell may be half a number."""
         # A column without quotes can be counted although the last row breaks off inside quotes.
         count = _scan(self._path, self._header, self._header[:1]).select(pl.len()).collect().item()
         if not count:
-            return None
+            return rows
         self.notes.append(
             Note(
                 visible(self._path.name),
@@ -234,7 +257,7 @@ class Rows:
                 lost=True,
             )
         )
-        return int(count) - 1
+        return rows.head(count - 1)
 
 
 def _look(path: Path, size: int) -> tuple[int, bool]:

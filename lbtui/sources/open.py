@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbtui.profile import FrameName, Loaded, Note, Profile, Progress, Silent, Unreadable, empty
 from lbtui.profile.model import Loader, ScheduledRequest
@@ -11,6 +12,9 @@ from lbtui.sources.once import Once
 from lbtui.sources.rounds import read_round
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # Which tables (CSV or profiler.db) can yield a frame; the trace can yield those marked True.
 _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
@@ -62,6 +66,7 @@ def open_profile(path: Path) -> Profile:
         loaders={name: _telling(name, loaders.named[name]) for name in available},
         round_reader=loaders.read_round,
         domain_steps_loader=loaders.joined_steps,
+        steps_reader=loaders.steps_between,
     )
 
 
@@ -88,6 +93,7 @@ class _Loaders:
         batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
         heat = Once(lambda progress: experts.load_expert_heat(store, scheduled, progress))
         self._scheduled = scheduled
+        self._batches = batches
         self.named: dict[FrameName, Loader] = {
             "batches": batches,
             "steps": lambda p: scheduling.load_steps(
@@ -109,6 +115,13 @@ class _Loaders:
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return the steps of DP domains where the forward passes are too many to be held, else None."""
         return self._scheduled(progress).joined
+
+    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
+        """Return the `steps` that start between two instants (µs), read now; None where all are held."""
+        from lbtui.sources.canonical.scheduling import steps_between
+
+        scheduled = self._scheduled(Silent())
+        return steps_between(self._store, scheduled, self._batches(Silent()), begin, end)
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of the scheduling round at `row` of the file that `batches` came from.

@@ -1,5 +1,6 @@
 """A large forward.csv is joined to steps while it is read: the same steps as from all passes at once."""
 
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.analysis.data_parallel import domain_steps, domains_of, metric, metric_lanes, step_intervals
+from lbtui.analysis.data_parallel import (
+    domain_steps,
+    domains_of,
+    metric,
+    metric_lanes,
+    round_at,
+    step_intervals,
+)
 from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.profile import Cancelled
 from lbtui.sources import csv_file, open_profile
@@ -121,6 +129,23 @@ def test_cells_that_are_no_numbers_are_told_as_ever(monkeypatch, tmp_path):
     assert plain(joined.frame).select(expected.columns).equals(plain(expected))
     assert {note.text for note in notes[0]} == {note.text for note in notes[1]}
     assert sum("no usable value" in note.text for note in notes[0]) == 2
+
+
+def test_a_round_is_read_again_from_the_file(monkeypatch, tmp_path):
+    folder = lay_out(tmp_path, *RECORDED["mindie_tp4"])
+    whole = open_profile(folder)
+    steps, batches = whole.load("steps").frame, whole.load("batches").frame
+    joined, _expected, _notes = both(monkeypatch, folder)
+    in_parts = open_profile(folder)
+    for place in (0, 200, joined.frame.height - 1):
+        domain, start, end = joined.frame.select("domain", "start", "end").row(place)
+        begin, last = ((t - datetime(1970, 1, 1)) // timedelta(microseconds=1) for t in (start, end))
+        around = in_parts.steps_around(begin, last)
+        found, expected = (round_at(s, batches, domain, start) for s in (around, steps))
+        assert found.cards.height == 4
+        assert found.cards.drop("bubble").equals(expected.cards.drop("bubble"))
+        assert found.step == expected.step
+    assert "steps" not in in_parts.loaded() or "cards" in in_parts.loaded()["steps"].frame.columns
 
 
 def test_it_can_be_cancelled_and_started_again(monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import scheduling_tables
 from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
-from lbtui.sources.canonical.streamed import is_large, stream_steps
+from lbtui.sources.canonical.streamed import is_large, passes_between, stream_steps
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _
@@ -81,6 +81,16 @@ def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) ->
     # Not kept in the store: the frame made of it is.
     forward, _notes = store.read("forward", list(TABLES["forward"]), progress)
     return replace(scheduling, forward=forward)
+
+
+def steps_between(
+    store: Store, scheduling: Scheduling, batches: Loaded, begin: int, end: int
+) -> pl.DataFrame | None:
+    """Return the `steps` that start between two instants (µs), read now; None where all are held."""
+    if scheduling.joined is None or scheduling.forward is None:
+        return None
+    part = replace(scheduling.forward, frame=passes_between(store, begin, end))
+    return load_steps(replace(scheduling, forward=part), batches).frame
 
 
 def load_batches(scheduling: Scheduling) -> Loaded:

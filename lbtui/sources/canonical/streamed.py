@@ -17,7 +17,7 @@ from lbtui.sources.canonical.phases import phase_by_type
 from lbtui.sources.canonical.same_batches import MOST_COMPARED
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Numbers, Passes, StepJoiner
 from lbtui.sources.store import Raw, Store
-from lbtui.sources.tables import PRECISION, Conversion, match_headers, numeric_headers
+from lbtui.sources.tables import PRECISION, TABLES, Conversion, match_headers, numeric_headers
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
@@ -78,14 +78,27 @@ def stream_steps(
     `batches`.
     """
     try:
-        return _Stream(store, find_owners, rounds).read(progress)
+        return csv_file.first_way(lambda way: _Stream(store, find_owners, rounds, way).read(progress))
     except (NotJoinable, Unreadable):
         # Reading the whole table tells what is wrong with it.
         return None
 
 
+def passes_between(store: Store, begin: int, end: int) -> pl.DataFrame:
+    """Return the raw forward passes that start between two instants (µs), read now."""
+    path = store.output.csv["forward"]
+    header = csv_file.read_header(path)
+    wanted = match_headers("forward", header, list(TABLES["forward"]), visible(path.name)).header_of
+    first = csv_file.read_first(path, "forward", ["prof_id", "start", "end"], 1)
+    written = float(csv_file.read_row(path, 0, [wanted["start"]]).item())
+    # In the unit that the file writes.
+    factor = cells.microseconds_per_unit(written) if first.height else 1.0
+    return csv_file.read_between(path, "forward", list(wanted), "start", (begin / factor, end / factor))
+
+
 class _Stream:
-    def __init__(self, store: Store, find_owners: FindOwners, rounds: Rounds) -> None:
+    def __init__(self, store: Store, find_owners: FindOwners, rounds: Rounds, way: csv_file.Way) -> None:
+        self._way = way
         self._path = store.output.csv["forward"]
         self._file = visible(self._path.name)
         self._find_owners = find_owners
@@ -178,7 +191,7 @@ class _Stream:
     # From cells to numbers
 
     def _numbered(self, progress: Progress) -> Iterator[_Rows]:
-        for batch in self._source.read(progress):
+        for batch in self._source.read(progress, self._way):
             self._read += batch.height
             raw = {name: batch[header] for name, header in self._headers.header_of.items()}
             rows = self._as_they_are(raw)
@@ -255,9 +268,12 @@ class _Numbering:
     def __init__(self) -> None:
         self.names: list[str | None] = []
         self._of_category: NDArray[np.int64] = np.full(1, -1, np.int64)  # the first is of null
+        self._alive: pl.Series | None = None
 
     def of(self, values: pl.Series) -> NDArray[np.int64]:
         """Return the number of each value."""
+        # Polars forgets which category has which number once no column of them is left.
+        self._alive = values
         # Categories count from 0, null comes before them.
         places = (
             values.to_physical().to_numpy().astype(np.int64)

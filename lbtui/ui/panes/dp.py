@@ -525,7 +525,9 @@ class DpPane(Pane):
         self.lbtui.push_screen(page)
 
         def work() -> None:
-            found = round_at(data.steps, data.batches, domain.key, instant(time))
+            begin, end = data.span_at(domain.key, time)
+            around = profile.steps_around(begin, end)
+            found = round_at(around, data.batches, domain.key, instant(time))
             self.post_message(self.RoundRead(page, time, found, None))
             requests: list[ScheduledRequest] = []
             if found is not None and found.scheduler is not None and found.row is not None:

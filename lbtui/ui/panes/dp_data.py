@@ -77,6 +77,11 @@ class DpData:
         """How many steps there are: whether to compute at once or in a worker."""
         return self.intervals.height
 
+    def span_at(self, domain: str, time: int) -> tuple[int, int]:
+        """Return from when to when (µs) the step lasts that a domain runs at an instant, or ran last."""
+        found = self.tables[domain].at(time) if domain in self.tables else None
+        return (_micros(found[0]["start"]), _micros(found[0]["end"])) if found else (time, time)
+
 
 def dp_data(
     steps: pl.DataFrame, batches: pl.DataFrame, kv: pl.DataFrame | None, queues: pl.DataFrame | None
