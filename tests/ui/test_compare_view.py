@@ -98,6 +98,16 @@ def test_c_leaves_what_changed_and_keeps_the_row_under_the_cursor():
     assert "Nothing changed beyond chance" in text(nothing, view.filtered(nothing, CompareState()), 80, 20)
 
 
+def test_the_first_row_in_view_is_a_heading_or_above_one():
+    known = made.comparison()
+    for height in range(12, 29):
+        for cursor in range(len(known.rows)):
+            lines = text(known, CompareState(cursor), 100, height).splitlines()
+            first = next(i for i, line in enumerate(lines) if "verdict" in line) + 1
+            assert "──" in lines[first] or "──" in lines[first + 1]
+            assert not ("──" in lines[first] and "──" in lines[first + 1])
+
+
 def test_n_goes_from_change_to_change():
     known = made.comparison()
     state, seen = CompareState(), []

@@ -209,8 +209,8 @@ def _scrolled(body: list[Placed], cursor: int, room: int) -> list[Placed]:
     top = max(0, min(at - room // 2, len(body) - room))
     seen = body[top : top + room]
     headings = [placed for placed in body[: top + 1] if placed[1] is None]
-    # The first row in view says of what it is, unless it is the cursor's.
-    return [headings[-1], *seen[1:]] if room > 2 and headings else seen
+    # The first row in view gives way to the heading of those below it, unless they have their own.
+    return [headings[-1], *seen[1:]] if room > 2 and headings and seen[1][1] is not None else seen
 
 
 def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: Capabilities) -> Row:
