@@ -159,7 +159,13 @@ def metric(key: MetricKey) -> Metric:
 
 def domains_of(*frames: pl.DataFrame) -> list[Domain]:
     """Return the DP domains named in the frames, by instance, rank and key; host is the first by name."""
-    owners = [f.select("domain", "instance", "host", "dp_rank") for f in frames if not f.is_empty()]
+    texts = pl.col("domain", "instance", "host")
+    # In a large profile's steps they are categorical: only the few different rows are made texts.
+    owners = [
+        f.select("domain", "instance", "host", "dp_rank").unique().with_columns(texts.cast(pl.String))
+        for f in frames
+        if not f.is_empty()
+    ]
     if not owners:
         return []
     rows = (

@@ -92,3 +92,47 @@ def _forward(total: int, seed: int) -> Iterator[pl.DataFrame]:
             _text("start_time(ms)").alias("start_datetime"),
             _text("end_time(ms)").alias("end_datetime"),
         )
+
+
+def write_batch(path: Path, rows: int, requests: int = 64, seed: int = 1) -> Path:
+    """Write batch.csv: some `rows` rounds of 8 schedulers, each with `requests` requests in its res_list."""
+    return _write(path, "batch.csv", _batch(max(rows // DOMAINS, 1), requests, seed))
+
+
+def _batch(total: int, requests: int, seed: int) -> Iterator[pl.DataFrame]:
+    random = np.random.default_rng(seed)
+    lists = [
+        str([{"rid": f"{n:032x}", "iter": int(i), "num_scheduled_tokens=": 1} for n, i in ids])
+        for ids in random.integers(1, 1 << 31, (64, requests, 2))
+    ]
+    for first in range(0, total, 512):
+        count = min(512, total - first)
+        domain = np.tile(np.arange(DOMAINS), count)
+        start = _BEGIN_MS + _ROUND_MS * np.repeat(np.arange(first, first + count), DOMAINS) + 0.9 * domain
+        length = 20 + random.uniform(0, 5, len(start))
+        frame = pl.DataFrame(
+            {
+                "name": "Execute",
+                "res_list": [lists[i] for i in random.integers(0, len(lists), len(start))],
+                "start": start,
+                "end": start + length,
+                "during_time(ms)": length.round(3),
+                "batch_type": pl.Series([None] * len(start), dtype=pl.String),
+                "pid": 9_000 + domain,
+                "batch_size": float(requests),
+                "prefill_batch_size": 0,
+                "decode_batch_size": requests,
+                "prefill_scheduled_tokens": 0,
+                "decode_scheduled_tokens": requests,
+                "total_scheduled_tokens": requests,
+                "dp_rank": domain,
+            }
+        )
+        yield frame.with_columns(
+            pl.format(f"ms_service_{HOST}-{{}}", "pid").alias("prof_id"),
+            _text("start").alias("start_datetime"),
+            _text("end").alias("end_datetime"),
+            # Named ms, they are µs.
+            (pl.col("start") * 1000).alias("start_time(ms)"),
+            (pl.col("end") * 1000).alias("end_time(ms)"),
+        )

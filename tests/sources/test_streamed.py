@@ -18,10 +18,12 @@ from lbtui.analysis.data_parallel import (
     step_intervals,
 )
 from lbtui.analysis.lanes import bin_edges, bin_lanes
+from lbtui.analysis.overview import overview
 from lbtui.profile import Cancelled
 from lbtui.sources import csv_file, open_profile
 from lbtui.sources.canonical import streamed
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
+from lbtui.ui.panes.dp_data import dp_data, measure
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, lay_out
 
@@ -95,6 +97,37 @@ def test_the_same_bins(monkeypatch, tmp_path, key):
     assert one.count.sum() == other.count.sum() > 500
     for name in ("mean", "low", "high", "count"):
         assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+
+
+def test_overview_and_dp_pane_tell_the_same(monkeypatch, tmp_path):
+    folder = lay_out(tmp_path, *RECORDED["mindie_tp4"])
+    expected = overview(open_profile(folder))
+    lanes = dp_lanes(open_profile(folder))
+    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
+    in_parts = open_profile(folder)
+    known = overview(in_parts)
+    assert (known.lines, known.domains, known.window, known.hosts, known.notes) == (
+        expected.lines,
+        expected.domains,
+        expected.window,
+        expected.hosts,
+        expected.notes,
+    )
+    assert [source.rows for source in known.sources] == [source.rows for source in expected.sources]
+    assert "cards" in in_parts.loaded()["steps"].frame.columns
+    for one, other in zip(lanes, dp_lanes(open_profile(folder)), strict=True):
+        assert one.key == other.key
+        assert all(np.array_equal(getattr(one, n), getattr(other, n)) for n in ("starts", "ends", "values"))
+
+
+def dp_lanes(profile):
+    steps = profile.load_domain_steps().frame
+    data = dp_data(steps, profile.load("batches").frame, None, None)
+    return [
+        lane
+        for key in ("batch_size", "tokens", "duration")
+        for lane in measure(metric(key), data, steps).lanes
+    ]
 
 
 @pytest.mark.parametrize("spoilt", ["order", "bubble", "no start"])

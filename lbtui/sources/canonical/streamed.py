@@ -23,8 +23,8 @@ from lbtui.text import _, visible
 if TYPE_CHECKING:
     from polars._typing import PolarsDataType
 
-# From so many bytes on the forward passes are joined while they are read: some 1.4 million rows.
-LARGE_FORWARD = 256 << 20
+# From so many bytes on the forward passes are joined while they are read: some 400,000 rows.
+LARGE_FORWARD = 64 << 20
 
 _COLUMNS = ("prof_id", "start", "end", "batch_type", "forward_iter", "duration", "bubble", "batch_size")
 _NUMBERS: Mapping[str, Callable[[usable.Floats], bool]] = {
