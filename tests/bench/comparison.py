@@ -180,7 +180,7 @@ HEAD = (
 
 def synthetic(pairs: int) -> Iterator[Tally]:
     """Yield the tallies of equal synthetic pairs, `pairs` of each kind and length."""
-    for phi in (0.0, 0.9):
+    for phi in (0.9, 0.0):
         for steps in (500, 1000, 2000, 5000):
             tally = Tally(f"{'AR(1) 0.9' if phi else 'independent'}, {steps} steps")
             rng = np.random.default_rng((1, int(phi * 10), steps))

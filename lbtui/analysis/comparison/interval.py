@@ -41,7 +41,8 @@ class Estimate:
     `at(z)` is the value z standard errors away; a quantile moves along its own distribution there, and is
     infinite beyond its ends. `deviations` and `scales` [resample] are a resample's distance from the value,
     and its own standard error, both in standard errors. `independent` is the number of independent
-    observations that would tell the mean as well as this series does.
+    observations that would tell the mean as well as this series does; of a quantile it is
+    twice the number on the rarer side of it.
     """
 
     value: float

@@ -89,7 +89,7 @@ def _throughput(compared: Metric, finished: pl.DataFrame, ends: Places, column: 
 
 
 def _rate(times: Places, amounts: Floats, begin: int, end: int) -> Ratio:
-    """Return amounts per second; a quarter as many pieces as events, so that few are empty."""
-    count = pieces(-(-len(times) // 4))
+    """Return amounts per second."""
+    count = pieces(len(times))
     seconds = (end - begin) / 1e6 / count
     return Ratio(summed(by_time(times, begin, end, count), amounts, count), np.full(count, seconds))
