@@ -6,6 +6,8 @@ import asyncio
 import io
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 # So long a thread that still reads is waited for.
 _PATIENCE = 0.3
+# So many threads load for the panes; each holds memory of its own.
+_THREADS = 6
 
 
 def run(
@@ -36,13 +40,21 @@ def run(
 
 
 async def _run(app: LbtuiApp, mouse: bool) -> int:
+    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="work")
+    asyncio.get_running_loop().set_default_executor(executor)
     await app.run_async(mouse=mouse)
     if app.failure:
         sys.stderr.write(f"lbtui: {app.failure}\n")
     code = app.return_code or app.return_value or 0
-    try:
-        await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), _PATIENCE)
-    except asyncio.TimeoutError:
+    # Not the loop's own way: once it has begun to wait for a thread it does not stop after a time.
+    finished = threading.Event()
+
+    def finish() -> None:
+        executor.shutdown(cancel_futures=True)
+        finished.set()
+
+    threading.Thread(target=finish, daemon=True).start()
+    if not finished.wait(_PATIENCE):
         # A thread in the midst of a large file cannot be stopped, and what it reads is not wanted any more.
         sys.stdout.flush()
         sys.stderr.flush()

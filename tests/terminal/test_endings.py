@@ -11,10 +11,13 @@ from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
 LBTUI = [sys.executable, "-m", "lbtui", "--demo"]
-# A reader that hangs, as on a dead network share.
+# A reader that hangs, as on a dead network share; the file STARTED tells that it does.
 HANGING = """
-import time, lbtui.sources, lbtui.cli
-lbtui.sources.open_profile = lambda path: time.sleep(3600)
+import os, time, lbtui.sources, lbtui.cli
+def hang(path):
+    open(os.environ["STARTED"], "w").close()
+    time.sleep(3600)
+lbtui.sources.open_profile = hang
 raise SystemExit(lbtui.cli.main(["somewhere"]))
 """
 # An app that is asked to end and never does.
@@ -38,6 +41,22 @@ def shown(terminal):
     assert terminal.modes(), "the screen changes no modes: this test would notice nothing"
     assert terminal.attributes() != terminal.found
     return person
+
+
+def hanging(folder):
+    """Return a terminal in which a reader hangs by now."""
+    started = folder / "started"
+    terminal = Terminal([sys.executable, "-c", HANGING], 80, 24, {"STARTED": str(started)})
+    Person(terminal, 80, 24).awaits(lambda _text: started.exists(), "the reader's start")
+    return terminal
+
+
+def assert_gone_with_its_line(terminal):
+    group = terminal.pid
+    terminal.close()
+    assert terminal.wait() in (128 + signal.SIGHUP, -signal.SIGHUP)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
 
 
 def assert_given_back(terminal):
@@ -72,15 +91,15 @@ def test_a_signal_ends_it_by_force_where_the_screen_is_stuck(number):
         assert_given_back(terminal)
 
 
-@pytest.mark.parametrize("command", [LBTUI, [sys.executable, "-c", "HANGING"]], ids=["shown", "reading"])
-def test_a_dropped_line_ends_it_and_leaves_no_process(command):
-    with Terminal([HANGING if word == "HANGING" else word for word in command], 80, 24) as terminal:
-        Person(terminal, 80, 24).sees("DP batch" if command is LBTUI else "Opening somewhere")
-        group = terminal.pid
-        terminal.close()
-        assert terminal.wait() in (128 + signal.SIGHUP, -signal.SIGHUP)
-        with pytest.raises(ProcessLookupError):
-            os.killpg(group, 0)
+def test_a_dropped_line_ends_it_and_leaves_no_process():
+    with Terminal(LBTUI, 80, 24) as terminal:
+        shown(terminal)
+        assert_gone_with_its_line(terminal)
+
+
+def test_a_dropped_line_ends_it_while_a_reader_hangs(tmp_path):
+    with hanging(tmp_path) as terminal:
+        assert_gone_with_its_line(terminal)
 
 
 def test_a_dropped_line_ends_it_even_where_hang_ups_are_ignored():
@@ -129,11 +148,9 @@ def test_stopped_by_force_it_still_knows_how_the_terminal_was():
 
 
 @pytest.mark.parametrize("key", ["q", "\x03"])
-def test_a_reader_that_hangs_holds_nobody(key):
-    with Terminal([sys.executable, "-c", HANGING], 80, 24) as terminal:
-        person = Person(terminal, 80, 24)
-        person.sees("Opening somewhere")
-        person.press(key)
+def test_a_reader_that_hangs_holds_nobody(tmp_path, key):
+    with hanging(tmp_path) as terminal:
+        terminal.press(key)
         assert terminal.wait() == 0
         assert_given_back(terminal)
 
