@@ -21,10 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.inputs import write_batch, write_forward
-from tests.bench.key_latency import answer
 from tests.tools.terminal import Terminal
 
-BINS = 16_384
 PICTURES = Path(__file__).parent.parent / "data" / "pd_ep_png"
 
 
@@ -165,35 +163,6 @@ def first_frame(folder: Path, pairs: int) -> None:
     tell("first frame", "<= 1.3 x", f"{own:.2f} / {other:.2f} s", f"{ratio:.2f} x", ratio <= 1.3)
 
 
-def keys(folder: Path, small: Path, repeat: int) -> None:
-    """Print how fast the cursor of the DP pane moves, beside the same in a small profile."""
-    times = []
-    for place in (folder, small):
-        with Terminal([sys.executable, "-m", "lbtui", str(place)], 200, 50) as terminal:
-            terminal.settle(3.0)
-            terminal.press("2")
-            deadline = time.monotonic() + 300
-            while b"1 column" not in terminal.output and time.monotonic() < deadline:
-                terminal.read(0.2)
-            # The first pane's work would be measured with it.
-            terminal.press("1")
-            while b"found" not in terminal.output and time.monotonic() < deadline:
-                terminal.read(0.2)
-            terminal.press("2")
-            terminal.settle(3.0)
-            measured = sorted(answer(terminal, key)[0] * 1000 for _n in range(repeat) for key in "lhjk")
-        times.append(measured[int(0.95 * len(measured))])
-    large, little = times
-    ok = large <= 30 and large <= 1.2 * little
-    tell(
-        "key to last byte in DP, p95",
-        "<= 30 ms, 1.2 x",
-        f"{large:.1f} / {little:.1f} ms",
-        f"{large / little:.2f} x",
-        ok,
-    )
-
-
 def nine_pictures(pairs: int) -> None:
     """Print how long nine heat maps take."""
     runs = [run("pictures", PICTURES) for _n in range(pairs)]
@@ -211,7 +180,7 @@ def tell(row: str, target: str, measured: str, ratio: str, ok: bool) -> None:
 def main() -> None:
     """Make, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    every = ["lanes", "batch", "first", "keys", "pictures"]
+    every = ["lanes", "batch", "first", "pictures"]
     parser.add_argument("row", nargs="*", help=" ".join(every))
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path)
@@ -232,12 +201,11 @@ def main() -> None:
     print("| what | target | measured: lbtui / beside it | ratio | met |\n|---|---|---|---|---|")
     place = Path(tempfile.mkdtemp(dir=options.folder))
     try:
-        big, lists, small = (place / name for name in ("big", "lists", "small"))
-        for folder in (big, lists, small):
+        big, lists = (place / name for name in ("big", "lists"))
+        for folder in (big, lists):
             folder.mkdir()
-        if {"lanes", "first", "keys"} & set(chosen):
+        if {"lanes", "first"} & set(chosen):
             write_forward(big, options.rows)
-            write_forward(small, 10_000)
         if "lanes" in chosen:
             paired("DP lanes", "lanes", "polars_lanes", big, options.pairs, memory=1.5)
         if "batch" in chosen:
@@ -247,8 +215,6 @@ def main() -> None:
             )
         if "first" in chosen:
             first_frame(big, options.pairs)
-        if "keys" in chosen:
-            keys(big, small, 10)
         if "pictures" in chosen:
             nine_pictures(options.pairs)
     finally:
