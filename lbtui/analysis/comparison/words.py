@@ -102,7 +102,9 @@ def effect_words(row: Row) -> str:
         return _("{difference} × mean").format(difference=figure(row.metric, row.difference, signed=True))
     if math.isnan(row.ratio):
         return with_unit(row.metric, row.difference, signed=True)
-    return _("{ratio:.2f} × before").format(ratio=row.ratio)
+    # Two digits that say something, also where little is left: never 0.00 × before.
+    ratio = f"{row.ratio:.2f}" if row.ratio >= 0.1 else f"{row.ratio:.2g}"
+    return _("{ratio} × before").format(ratio=ratio)
 
 
 def interval_words(row: Row) -> str:
