@@ -2,8 +2,8 @@
 
 import json
 import math
-from dataclasses import replace
 import re
+from dataclasses import replace
 
 import pytest
 
