@@ -57,10 +57,11 @@ class TextPage(_Page[None]):
     def __init__(self, title: str, text: Text) -> None:
         super().__init__()
         self._title = title
-        self._text = text
+        self._text = self._composed = text
 
     def compose(self) -> ComposeResult:
         """Lay out title, text and the closing line."""
+        self._composed = self._text
         with Vertical(classes="page"):
             yield Static(self._shown(Text(visible(self._title), style="bold")), classes="page-title")
             with VerticalScroll(classes="page-body"):
@@ -69,8 +70,10 @@ class TextPage(_Page[None]):
             yield Static(self._shown(foot), classes="page-foot")
 
     def on_mount(self) -> None:
-        """Let the arrow keys scroll at once."""
+        """Let the arrow keys scroll at once, and show what came while the page was put up."""
         self.query_one(VerticalScroll).focus()
+        if self._text is not self._composed:
+            self.show(self._text)
 
     def show(self, text: Text) -> None:
         """Replace the text, e.g. once a detail has been read: maybe before the page stands, or after."""

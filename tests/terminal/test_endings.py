@@ -139,7 +139,10 @@ def test_stopped_by_force_it_still_knows_how_the_terminal_was():
         person = shown(terminal)
         terminal.signal(signal.SIGSTOP)
         assert terminal.stopped()
+        terminal.output += b"\x1b[2J"
         terminal.signal(signal.SIGCONT)
+        # What is typed before the screen is back goes to the terminal that was.
+        person.sees("FINDINGS")
         person.press("2")
         person.sees("batch size")
         person.press("q")
