@@ -459,8 +459,9 @@ def _outcome(told: dict) -> Outcome:
 
 
 def _forward(stream, lines: "queue.Queue[str | None]") -> None:
-    for line in stream:
-        lines.put(line.decode())
+    with stream:
+        for line in stream:
+            lines.put(line.decode())
     lines.put(None)
 
 
