@@ -318,7 +318,7 @@ def _expert_line(
         if _instance == instance and view != "model_expert" and period not in loads:
             matrix = expert_parallel.heat_matrix(heat, instance, view, period)
             by_rank = None if matrix is None else expert_parallel.rank_loads(matrix)
-            if by_rank is not None:
+            if by_rank is not None and not np.isnan(par(by_rank, axis=1)).all():
                 loads[period] = by_rank
     if not loads:
         why = _("only relative heat is known; a PAR over ranks needs each rank's share")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -69,6 +69,14 @@ class NodeTable:
         """The roles present, prefill first."""
         return tuple(dict.fromkeys(node.role for node in self.nodes))
 
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """Each node's address, without its port where all nodes have the same."""
+        alike = len({node.address.rpartition(":")[2] for node in self.nodes}) == 1
+        return tuple(
+            node.address.rpartition(":")[0] or node.address if alike else node.address for node in self.nodes
+        )
+
     def peak(self, count: Count, role: str) -> float:
         """Return the largest cell of a count and role, also of the table on the same scale; 0 without any."""
         own = float(np.nanmax(self.counts[count][:, self.of_role(role)], initial=0.0))
@@ -120,8 +128,9 @@ def node_table(nodes: pl.DataFrame) -> NodeTable:
 def _address_order(address: str) -> tuple[tuple[int, int, str], ...]:
     """Return a key that puts 10.20.1.9 before 10.20.1.10, whatever else an address may be."""
     parts = address.replace(":", ".").split(".")
-    # Digits of other scripts are digits to Python too, and so may be superscripts, which int() refuses.
-    return tuple((0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts)
+    # Digits of other scripts are digits to Python too, and so may be superscripts, which int() refuses as it
+    # does thousands of digits. No address has more than five in a row.
+    return tuple((0, int(p), "") if p.isascii() and p.isdigit() and len(p) < 10 else (1, 0, p) for p in parts)
 
 
 def _modal_step(starts: npt.NDArray[np.int64]) -> int:

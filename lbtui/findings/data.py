@@ -46,7 +46,7 @@ def _note(
 
 
 def _short(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
-    window = evidence.window()
+    window = evidence.window
     if window is None:
         return
     seconds = (window[1] - window[0]).total_seconds()

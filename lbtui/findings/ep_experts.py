@@ -154,8 +154,8 @@ def _last_is_shared(slots: HeatMatrix, last: npt.NDArray[np.bool_]) -> bool:
     not; or each is far above the mean in most layers, which no placement of routed experts does.
     """
     assert slots.shares is not None
-    shares = slots.shares
-    if last.sum() < 2:
+    shares = slots.shares[~np.isnan(slots.shares).any(axis=1)]
+    if last.sum() < 2 or not len(shares):
         return False
     error = 2 * _MAP_ERROR * float(np.nanmax(shares)) if slots.tokens is None else 1e-9
     spreads = [float(np.nanmax(np.ptp(shares[:, place], axis=1))) for place in (last, np.roll(last, 1))]

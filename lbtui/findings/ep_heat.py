@@ -58,7 +58,10 @@ def _heat(frame: pl.DataFrame, instance: str) -> ExpertHeat | None:
         shares = rank_loads(by_rank) if by_rank is not None else None
         if shares is None or shares.shape[1] < 2:
             continue
-        loads.append(_relative(shares))
+        relative = _relative(shares)
+        if np.isnan(relative).all():  # a map without any load
+            continue
+        loads.append(relative)
         kept.append(period)
         if by_expert is not None and by_expert.shares is not None and by_expert.ranks:
             slots.append(by_expert)
@@ -79,11 +82,12 @@ def _times(evidence: Evidence) -> Iterator[ExpertHeat]:
     if times.is_empty():
         return
     matrix, _pids = layer_time_matrix(times)
-    if matrix.shape[1] > 1:
+    relative = _relative(matrix)
+    if matrix.shape[1] > 1 and not np.isnan(relative).all():
         # The file does not say whose ranks these are; with one instance of domains it can only be that.
         instances = list(evidence.instances)
         name = instances[0] if len(instances) == 1 else ""
-        yield ExpertHeat(name, (0,), (_relative(matrix),), by_time=True)
+        yield ExpertHeat(name, (0,), (relative,), by_time=True)
 
 
 def _relative(loads: Floats) -> Floats:

@@ -36,7 +36,11 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
     layers, ranks = min(len(matrix), len(load)), load.shape[1]
     if len(pids) != ranks or layers < _FEWEST_LAYERS:
         return
-    relative = matrix[:layers] / np.nanmedian(matrix[:layers], axis=1, keepdims=True)
+    relative = np.full((layers, ranks), np.nan)
+    for layer, row in enumerate(matrix[:layers]):
+        middle = float(np.median(row[~np.isnan(row)])) if not np.isnan(row).all() else 0.0
+        if middle > 0:
+            relative[layer] = row / middle
     for rank in range(ranks):
         ratio = float(known_mean(relative[:, rank]))
         own_load = float(known_mean(load[:layers, rank]))

@@ -141,8 +141,9 @@ class Evidence:
     def _intervals(self) -> pl.DataFrame:
         return step_intervals(self.steps)
 
+    @cached_property
     def window(self) -> tuple[datetime, datetime] | None:
-        """Return the first and last instant seen in any frame, None without times."""
+        """The first and last instant seen in any frame, None without times."""
         times = [
             loaded.frame[column]
             for loaded in self.frames.values()
@@ -156,7 +157,7 @@ class Evidence:
     def lanes(self, key: MetricKey, domains: list[Domain]) -> list[Lane]:
         """Return the lanes of a metric."""
         chosen: Metric = next(m for m in METRICS if m.key == key)
-        window = self.window()
+        window = self.window
         until = micros(window[1]) if window else 0
         return metric_lanes(chosen, self._intervals, self.frame("kv"), self.frame("queues"), domains, until)
 

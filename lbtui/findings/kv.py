@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.lanes import bin_edges, bin_lanes, sampled
+from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, sampled
 from lbtui.analysis.scan import find_held
 from lbtui.findings.evidence import Evidence, instant
 from lbtui.findings.model import Cost, Finding, SubjectValue
@@ -25,8 +25,14 @@ _LEAST_MORE = 0.15  # of the blocks, beyond the peers' share in use
 def find_kv(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     """Yield the findings on the KV caches of every instance's domains."""
     for domains in evidence.instances.values():
-        pools = {d.key: pool for d in domains if (pool := _pool(evidence, d)) is not None}
-        exhausted = [f for d in domains if d.key in pools for f in _exhausted(evidence, limits, d, pools)]
+        pools = _pools(evidence, domains)
+        owners = [d for d in domains if d.key in pools]
+        lanes = zip(evidence.lanes("kv_free", owners), evidence.lanes("waiting", owners), strict=True)
+        exhausted = [
+            finding
+            for domain, (free, waiting) in zip(owners, lanes, strict=True)
+            for finding in _exhausted(evidence, limits, domain, pools, free, waiting)
+        ]
         yield from exhausted
         if len(pools) > 1:
             uneven = list(_uneven_pools(evidence, limits, domains, pools))
@@ -57,26 +63,36 @@ class _Pool:
     peak_usage: float  # 0..1
 
 
-def _pool(evidence: Evidence, domain: Domain) -> _Pool | None:
-    """Return a domain's pool; where no total is written (vLLM's trace) the most blocks it ever had free."""
-    readings = evidence.frame("kv").filter(pl.col("domain") == domain.key)
-    total, usage = readings["total_blocks"].max(), readings["usage"].max()
-    least, most = readings["free_blocks"].min(), readings["free_blocks"].max()
-    if not isinstance(total, int) and isinstance(most, int) and most > 0:
-        total, usage = most, 1 - least / most  # type: ignore[operator]
-    return _Pool(total, usage) if isinstance(total, int) and isinstance(usage, float) else None
+def _pools(evidence: Evidence, domains: list[Domain]) -> dict[str, _Pool]:
+    """Return the known pools by domain: the total, or the most ever free where none is written (vLLM)."""
+    free = pl.col("free_blocks")
+    extremes = (
+        evidence.frame("kv")
+        .group_by("domain")
+        .agg(pl.col("total_blocks").max(), pl.col("usage").max(), free.min().alias("least"), most=free.max())
+    )
+    found = {}
+    for key, total, usage, least, most in extremes.iter_rows():
+        if total is None and most is not None and most > 0:
+            total, usage = most, 1 - least / most
+        if total is not None and usage is not None:
+            found[key] = _Pool(total, usage)
+    return {domain.key: found[domain.key] for domain in domains if domain.key in found}
 
 
 def _exhausted(
-    evidence: Evidence, limits: Thresholds, domain: Domain, pools: dict[str, _Pool]
+    evidence: Evidence,
+    limits: Thresholds,
+    domain: Domain,
+    pools: dict[str, _Pool],
+    free: Lane,
+    waiting: Lane,
 ) -> Iterator[Finding]:
     """The free share is at its floor while requests wait or are swapped out.
 
     A request takes several blocks at once, so the floor is the least that a waiting request met.
     """
     pool = pools[domain.key]
-    (free,) = evidence.lanes("kv_free", [domain])
-    (waiting,) = evidence.lanes("waiting", [domain])
     if not len(free.starts) or not len(waiting.starts):
         return
     begin, end = int(free.starts[0]), int(max(free.ends[-1], waiting.ends[-1]))

@@ -14,7 +14,7 @@ from lbtui.analysis.data_parallel import Metric, MetricKey, metric
 from lbtui.analysis.expert_parallel import layer_time_matrix
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_lanes, held_share
-from lbtui.analysis.prefill_decode import node_table, transfer_spreads
+from lbtui.analysis.prefill_decode import NodeTable, node_table, transfer_spreads
 from lbtui.findings.ep_heat import ExpertHeat, expert_heats
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
@@ -102,10 +102,15 @@ class Pictures:
     def __init__(self, evidence: Evidence, window: tuple[int, int] | None) -> None:
         self._evidence = evidence
         self._window = window
+        self._rows: dict[tuple[MetricKey, str], list[tuple[Domain, tuple[float, ...]]]] = {}
 
     @cached_property
     def _heats(self) -> dict[str, ExpertHeat]:
         return {heat.instance: heat for heat in expert_heats(self._evidence)}
+
+    @cached_property
+    def _table(self) -> NodeTable:
+        return node_table(self._evidence.frame("nodes"))
 
     def of(self, finding: Finding) -> Picture | None:
         """Return the lanes that show a finding, None where there is nothing to draw."""
@@ -125,13 +130,11 @@ class Pictures:
     def _over_time(label: str, unit: str, strips: list[Strip], span: tuple[int, int]) -> Picture | None:
         if not any(v == v for s in strips for v in s.values):
             return None
-        own = [s for s in strips if s.own]
-        kept = set(map(id, own + [s for s in strips if not s.own][: _MOST_STRIPS - len(own)]))
         seconds = (span[1] - span[0]) / 1e6 / BINS
         return Picture(
             f"{label}, {unit}",
             _("{seconds:.3g} s").format(seconds=seconds),
-            tuple(s for s in strips if id(s) in kept),
+            _fewer(strips),
             span,
         )
 
@@ -139,11 +142,14 @@ class Pictures:
 
     def _domains(self, finding: Finding, chosen: MetricKey) -> list[Strip]:
         assert self._window is not None
-        domains = self._evidence.instances.get(str(finding.subject.get("instance")), [])
-        values = _binned(metric(chosen), self._evidence.lanes(chosen, domains), self._window)
+        instance = str(finding.subject.get("instance"))
+        if (chosen, instance) not in self._rows:
+            domains = self._evidence.instances.get(instance, [])
+            values = _binned(metric(chosen), self._evidence.lanes(chosen, domains), self._window)
+            self._rows[chosen, instance] = list(zip(domains, map(tuple, values.tolist()), strict=True))
         return [
-            Strip(domain.name, tuple(row), _is_subject(domain, finding))
-            for domain, row in zip(domains, values.tolist(), strict=True)
+            Strip(domain.name, row, _is_subject(domain, finding))
+            for domain, row in self._rows[chosen, instance]
         ]
 
     def _cards(self, finding: Finding) -> list[Strip]:
@@ -174,20 +180,20 @@ class Pictures:
     # P/D
 
     def _nodes(self, finding: Finding) -> Picture | None:
-        table = node_table(self._evidence.frame("nodes"))
+        table = self._table
         added = table.counts["added"]
-        strips = tuple(
+        strips = [
             Strip(
                 table.nodes[column].address,
                 tuple(added[:, column].tolist()),
                 table.nodes[column].address == finding.subject["address"],
             )
             for column in table.of_role(str(finding.subject["role"]))
-        )
+        ]
         width = round(table.bin_seconds * 1e6)
         span = (int(table.starts[0]), int(table.starts[-1]) + width)
         column = _("{seconds:.3g} s").format(seconds=table.bin_seconds)
-        return Picture(_("requests added"), column, strips, span)
+        return Picture(_("requests added"), column, _fewer(strips), span)
 
     def _pulls(self, finding: Finding) -> Picture | None:
         pulls = self._evidence.frame("transfers").drop_nulls(["rank", "duration"])
@@ -221,6 +227,13 @@ class Pictures:
         if finding.id == "ep.eplb.ineffective":
             return _one(_("mean PAR over ranks"), _("an EPLB period"), known_mean(heat.pars, axis=1))
         return None
+
+
+def _fewer(strips: list[Strip]) -> tuple[Strip, ...]:
+    """Return the finding's own strips and the first of the others, in order, as many as can be looked at."""
+    own = [s for s in strips if s.own]
+    kept = set(map(id, own + [s for s in strips if not s.own][: max(_MOST_STRIPS - len(own), 0)]))
+    return tuple(s for s in strips if id(s) in kept)
 
 
 def _one(quantity: str, column: str, values: Floats, at: int | None = None) -> Picture:

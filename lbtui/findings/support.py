@@ -44,7 +44,7 @@ def supporting_figures(evidence: Evidence, ep_limit: float) -> tuple[Figure, ...
 def _domains(evidence: Evidence) -> Iterator[Figure]:
     """Yield Σ max / Σ mean of the batch size while requests come in, beside what chance gives."""
     for instance, domains in evidence.instances.items():
-        window = evidence.arrivals or evidence.window()
+        window = evidence.arrivals or evidence.window
         if len(domains) < 2 or window is None:
             continue
         lanes = evidence.lanes("batch_size", domains)

@@ -33,3 +33,9 @@ def test_absurd_outputs_break_nothing(name):
     (outcome,) = run_many(seed, 1, workers=1)
     assert outcome.done == [name]
     assert faults([outcome]) == []
+
+
+# Heat maps and times without any load (138, 1539, 100460), a key of a million digits (9400).
+@pytest.mark.parametrize("seed", [138, 1539, 9400, 100_460])
+def test_inputs_that_once_broke_something_break_nothing(seed):
+    assert faults(run_many(seed, 1, workers=1)) == []

@@ -22,7 +22,7 @@ from lbtui.ui.panes.pd_format import joined, percent, ratio_text
 from lbtui.ui.panes.pd_lanes import axis_row, squeezed
 from lbtui.ui.panes.pd_layout import Lanes, Layout
 from lbtui.ui.panes.pd_sides import NodeDifference
-from lbtui.ui.panes.pd_state import PdData, PdState, count_word, host_name, role_word
+from lbtui.ui.panes.pd_state import PdData, PdState, count_word, role_word
 from lbtui.ui.panes.pd_table import TableDrawing
 from lbtui.ui.panes.sides import side_chip, signed, signed_ratio
 
@@ -125,7 +125,7 @@ def lane_rows(
             lit_row=here,
         )
         style = palette.selected(caps) if here else None
-        name = fit(f" {host_name(table, item)}", lanes.label, caps=caps, style=style)
+        name = fit(f" {table.hosts[item]}", lanes.label, caps=caps, style=style)
         peers = len(table.of_role(table.nodes[item].role))
         change = float(after[item] - before[item])
         text = f"{signed(float(loads[item]), 8)}{points(change / peers):>7}{signed_ratio(change):>8}"

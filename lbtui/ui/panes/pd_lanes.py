@@ -29,7 +29,7 @@ from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.pd_format import joined, percent, ratio_text
 from lbtui.ui.panes.pd_layout import Lanes
-from lbtui.ui.panes.pd_state import PdState, count_word, host_name, role_word, shown_nodes
+from lbtui.ui.panes.pd_state import PdState, count_word, role_word, shown_nodes
 
 # Lines of a chart that can be told apart.
 MOST_LINES = 8
@@ -137,7 +137,7 @@ def _lane(
         lit_row=here,
     )
     name_style = palette.selected(caps) if here else None
-    name = fit(f" {host_name(table, node)}", lanes.label, caps=caps, style=name_style)
+    name = fit(f" {table.hosts[node]}", lanes.label, caps=caps, style=name_style)
     rows = []
     for line, cells in enumerate(drawn):
         bottom = line == len(drawn) - 1
@@ -186,7 +186,7 @@ def chart_rows(
     return line_chart(
         [
             (
-                f"{table.nodes[i].role[:1].upper()} {host_name(table, i)}",
+                f"{table.nodes[i].role[:1].upper()} {table.hosts[i]}",
                 xs,
                 table.counts[count][:, i].tolist(),
             )

@@ -9,7 +9,7 @@ import numpy as np
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
 from lbtui.profile.zone import ZONE_OFFSET_US
 from lbtui.render.text import number
-from lbtui.ui.panes.pd_state import PdData, PdState, host_name, scrolled, short_names, shown_nodes
+from lbtui.ui.panes.pd_state import PdData, PdState, scrolled, short_names, shown_nodes
 
 TOTAL_LINES = 2  # sums, shares
 HEADER_LINES = 2  # node, count
@@ -134,7 +134,7 @@ def _lanes(table: NodeTable, state: PdState, width: int, room: int, wanted: int)
         cursor = items.index(state.node) if state.node in items else 0
         first = scrolled(cursor - share // 2, cursor, share, len(items))
         items = items[first : first + share]
-    label = min(max(len(host_name(table, i)) for i in shown) + 2, max(6, width // 4))
+    label = min(max(len(table.hosts[i]) for i in shown) + 2, max(6, width // 4))
     statistics = _STATISTICS if width - label - _STATISTICS >= 20 else 0
     columns = max(1, width - label - statistics)
     bins = len(table.times)

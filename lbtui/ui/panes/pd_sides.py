@@ -10,7 +10,7 @@ import numpy as np
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, Spread
 from lbtui.text import _
-from lbtui.ui.panes.pd_state import PdData, PdState, host_name
+from lbtui.ui.panes.pd_state import PdData, PdState
 from lbtui.ui.panes.sides import left_out_words
 from lbtui.ui.selection import Selection, Side
 
@@ -143,7 +143,7 @@ def _part(table: NodeTable, nodes: list[int], bins: int) -> NodeTable:
 
 
 def _name(table: NodeTable, node: int) -> str:
-    return f"{table.nodes[node].role[:1].upper()} {host_name(table, node)}"
+    return f"{table.nodes[node].role[:1].upper()} {table.hosts[node]}"
 
 
 def _later(bins: int) -> list[str]:

@@ -181,16 +181,9 @@ def role_word(role: str) -> str:
     return {"prefill": _("prefill"), "decode": _("decode")}.get(role, role)
 
 
-def host_name(table: NodeTable, node: int) -> str:
-    """Return a node's address, without its port where all nodes have the same."""
-    ports = {n.address.rpartition(":")[2] for n in table.nodes}
-    address = table.nodes[node].address
-    return address.rpartition(":")[0] or address if len(ports) == 1 else address
-
-
 def short_names(table: NodeTable) -> list[str]:
     """Return each node's name with its role's first letter and without the parts all addresses begin with."""
-    hosts = [host_name(table, i).split(".") for i in range(len(table.nodes))]
+    hosts = [host.split(".") for host in table.hosts]
     shortest = min(map(len, hosts))
     common = next((i for i in range(shortest) if len({tuple(h[: i + 1]) for h in hosts}) > 1), 0)
     names = [".".join(parts[common:]) for parts in hosts]

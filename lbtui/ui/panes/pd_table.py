@@ -24,7 +24,7 @@ from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.pd_format import percent, ratio_text
 from lbtui.ui.panes.pd_layout import Grid
-from lbtui.ui.panes.pd_state import PdState, host_name, role_word, short_names
+from lbtui.ui.panes.pd_state import PdState, role_word, short_names
 
 
 class TableDrawing:
@@ -70,7 +70,7 @@ class TableDrawing:
         counts: list[Segment] = [*fit(_(" time"), grid.time, caps=caps, style=palette.dim(caps))]
         titles = {"added": _("add"), "ended": _("end"), "running": _("run")}
         for node in grid.nodes:
-            full = f"{short[node][:1]} {host_name(self._table, node)}"
+            full = f"{short[node][:1]} {self._table.hosts[node]}"
             name = full if len(full) <= grid.group else short[node]
             style = palette.selected(caps) if node == self._state.node else palette.strong(caps)
             names += [*fit(_tail(name, grid.group), grid.group, caps=caps, align="right", style=style)]
