@@ -219,6 +219,7 @@ class Rows:
             next(lines, None)
             for number, line in enumerate(lines):
                 if cut and not line.endswith(("\n", "\r")):
+                    self._tell_of_the_cut()
                     break
                 try:
                     cells = next(csv.reader([line], strict=True), [])
@@ -250,14 +251,12 @@ class Rows:
         count = _scan(self._path, self._header, self._header[:1]).select(pl.len()).collect().item()
         if not count:
             return rows
-        self.notes.append(
-            Note(
-                visible(self._path.name),
-                _("The file breaks off without an end of line; its last row is left out."),
-                lost=True,
-            )
-        )
+        self._tell_of_the_cut()
         return rows.head(count - 1)
+
+    def _tell_of_the_cut(self) -> None:
+        text = _("The file breaks off without an end of line; its last row is left out.")
+        self.notes.append(Note(visible(self._path.name), text, lost=True))
 
 
 def _look(path: Path, size: int) -> tuple[int, bool]:

@@ -368,7 +368,16 @@ def _check_stderr(at: int, outcome: Outcome) -> None:
 
 def _load_everything() -> None:
     """Import what a run imports late: a user without rights could not."""
-    for name in ("sources.expert_tables", "sources.heat_png", "sources.trace", "ui.app", "cli", "report"):
+    late = (
+        "sources.expert_tables",
+        "sources.heat_png",
+        "sources.trace",
+        "ui.app",
+        "ui.driver",
+        "cli",
+        "report",
+    )
+    for name in late:
         import_module(f"lbtui.{name}")
     with tempfile.TemporaryDirectory() as folder, suppress(Exception):
         for seed in range(3):
@@ -498,6 +507,7 @@ def main() -> int:
         _work(*options.work)
         return 0
     if options.seed is not None:
+        _load_everything()
         outcome = run(options.seed)
         print(outcome.done, f"{outcome.seconds:.2f} s")
         for kind, detail in outcome.faults:

@@ -71,6 +71,16 @@ def test_the_last_row_of_a_file_that_breaks_off_is_left_out(tmp_path, tail):
     assert "breaks off" in notes
 
 
+def test_a_file_that_is_read_line_by_line_tells_of_its_break_too(tmp_path):
+    path = tmp_path / "moe_analysis.csv"
+    path.write_text(HEADER + '7,1.5,1.0,2.0\n8,"2.5,1.0,2.0\n9,2.5,1.0,2.0\n10,3')
+    rows = csv_file.Rows(path, list(MOE), list(MOE))
+    (batch,) = rows.read(Silent(), "lines")
+    assert batch.rows() == [("7", "1.5", "1.0", "2.0"), ("9", "2.5", "1.0", "2.0")]
+    assert "breaks off" in sentences(rows.notes)
+    assert "1 rows have a quote that is not closed" in sentences(rows.notes)
+
+
 @pytest.mark.parametrize("text", [HEADER, HEADER.strip(), HEADER.replace("\n", "\r\n")])
 def test_a_header_alone_is_a_table_without_rows(tmp_path, text):
     assert cells(tmp_path, text) == ([], "")
