@@ -6,7 +6,6 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.console import RenderableType
 from rich.text import Text
 from textual import events
-from textual._styles_cache import StylesCache
 from textual.app import App, ComposeResult, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
@@ -35,6 +33,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
 from lbtui.text import _, visible
+from lbtui.ui import memory
 from lbtui.ui.ascii import AsciiOnly
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.exact_update import Shown
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
 
 # So long a key waits for the page that the key before it opened.
 _PAGE_SECONDS = 1.0
-# So often closed pages and drawn lines are given back; it takes some 10 ms.
-_TIDY_SECONDS = 20.0
 TABS = (
     ("1", _("Overview")),
     ("2", _("DP")),
@@ -189,13 +186,8 @@ class LbtuiApp(App[int]):
         await area.mount(*self.panes.values())
         self.action_pane(self._current)
         if not self.is_headless:
-            # Pages refer to themselves in circles, and Python seeks these the less often the more there is:
-            # memory would grow for minutes. What is loaded by now stays and need not be looked at again.
-            gc.freeze()
-            self.set_interval(_TIDY_SECONDS, self._tidy)
-
-    def _tidy(self) -> None:
-        gc.collect()
+            memory.settle()
+            self.set_interval(memory.TIDY_SECONDS, memory.tidy)
 
     def on_lbtui_app_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""
@@ -264,8 +256,7 @@ class LbtuiApp(App[int]):
 
     def pop_screen(self) -> AwaitComplete:
         """Close a page; the panes are never closed, however often a page is told to go."""
-        # Textual keeps the drawn lines of the last 1,024 widgets in it, long after they are gone.
-        StylesCache.get_inner_outer.cache_clear()
+        memory.forget_drawn_lines()
         return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
 
     async def _page_stands(self) -> None:
