@@ -219,6 +219,23 @@ def hottest_cells(values: Floats, left_out: frozenset[int] = frozenset()) -> lis
     return list(zip(layers.tolist(), columns.tolist(), strict=True))
 
 
+def loads_by_period(heat: pl.DataFrame, instance: str) -> dict[int, Floats]:
+    """Return the load of each rank [layer, rank] by period, where its shares are known and not all 0.
+
+    The map of ranks and that of slots give the same loads; read from pictures, that of ranks is more exact.
+    """
+    maps = {(view, period) for name, view, period in heat_maps(heat) if name == instance}
+    views: tuple[View, ...] = ("rank", "expert")
+    loads: dict[int, Floats] = {}
+    for period in sorted({period for _view, period in maps}):
+        matrices = (heat_matrix(heat, instance, view, period) for view in views if (view, period) in maps)
+        known = (rank_loads(matrix) for matrix in matrices if matrix is not None)
+        by_rank = next((load for load in known if load is not None), None)
+        if by_rank is not None and not np.isnan(par(by_rank, axis=1)).all():
+            loads[period] = by_rank
+    return loads
+
+
 def layer_time_matrix(layer_times: pl.DataFrame) -> tuple[Floats, list[int]]:
     """Return GroupedMatmul time in ms [layer, process] and the processes' pids, in numeric pid order."""
     columns = layer_times.select("column", "process").unique().sort("column")

@@ -14,14 +14,13 @@ from lbtui.analysis.overview_lines import Frames, Window, clock
 from lbtui.analysis.overview_model import Experts, Line, NodeName, Overview, Source
 from lbtui.profile import (
     ZONE_NAME,
-    Cancelled,
     FrameName,
     Loaded,
     Note,
     Profile,
     Progress,
     SourceFile,
-    empty,
+    attempted,
     format_time,
 )
 from lbtui.text import _, visible
@@ -138,24 +137,10 @@ def overview(profile: Profile, progress: Progress | None = None) -> Overview:
 
 
 def _load(profile: Profile, name: FrameName, progress: Progress | None, failed: list[Note]) -> pl.DataFrame:
-    try:
-        load = profile.load_domain_steps if name == "steps" else partial(profile.load, name)
-        return load(progress).frame
-    except Cancelled:
-        raise
-    except Exception as error:  # whatever is in the files, the other frames are still worth seeing
-        failed.append(_failure(name, error))
-        return empty(name)
-
-
-def _failure(name: FrameName, error: Exception) -> Note:
-    return Note(
-        name,
-        _("{frame} could not be read: {why}").format(
-            frame=name, why=visible(f"{type(error).__name__}: {error}", 300)
-        ),
-        lost=True,
-    )
+    load = profile.load_domain_steps if name == "steps" else partial(profile.load, name)
+    loaded, failure = attempted(name, partial(load, progress))
+    failed += [] if failure is None else [failure]
+    return loaded.frame
 
 
 def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: str) -> Overview:

@@ -302,24 +302,12 @@ def expert_lines(heat: pl.DataFrame) -> list[Line]:
         return [_absent("ep.rank_load", "ep", _("Experts"), _("no expert heat is recorded"))]
     maps = expert_parallel.heat_maps(heat)
     instances = dict.fromkeys(instance for instance, _view, _period in maps)
-    return [_expert_line(heat, instance, maps, len(instances) > 1) for instance in instances]
+    return [_expert_line(heat, instance, len(instances) > 1) for instance in instances]
 
 
-def _expert_line(
-    heat: pl.DataFrame,
-    instance: str,
-    maps: Sequence[tuple[str, expert_parallel.View, int]],
-    several: bool,
-) -> Line:
+def _expert_line(heat: pl.DataFrame, instance: str, several: bool) -> Line:
     name = _("Experts {instance}").format(instance=visible(instance)) if several else _("Experts")
-    loads: dict[int, Floats] = {}
-    for _instance, view, period in maps:
-        # The rank map and the map of slots give the same loads; one of each period is enough.
-        if _instance == instance and view != "model_expert" and period not in loads:
-            matrix = expert_parallel.heat_matrix(heat, instance, view, period)
-            by_rank = None if matrix is None else expert_parallel.rank_loads(matrix)
-            if by_rank is not None and not np.isnan(par(by_rank, axis=1)).all():
-                loads[period] = by_rank
+    loads = expert_parallel.loads_by_period(heat, instance)
     if not loads:
         why = _("only relative heat is known; a PAR over ranks needs each rank's share")
         return _absent("ep.rank_load", "ep", name, why)

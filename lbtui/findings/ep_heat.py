@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.expert_parallel import HeatMatrix, heat_maps, heat_matrix, layer_time_matrix, rank_loads
+from lbtui.analysis.expert_parallel import HeatMatrix, heat_matrix, layer_time_matrix, loads_by_period
 from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.findings.evidence import Evidence
 
@@ -48,32 +48,25 @@ def expert_heats(evidence: Evidence) -> Iterator[ExpertHeat]:
 
 
 def _heat(frame: pl.DataFrame, instance: str) -> ExpertHeat | None:
-    periods = sorted({period for name, _view, period in heat_maps(frame) if name == instance})
-    loads: list[Floats] = []
-    kept: list[int] = []
+    loads = {
+        period: _relative(load)
+        for period, load in loads_by_period(frame, instance).items()
+        if load.shape[1] > 1
+    }
     slots: list[HeatMatrix] = []
-    for period in periods:
+    for period in loads:
         by_expert = heat_matrix(frame, instance, "expert", period)
-        by_rank = heat_matrix(frame, instance, "rank", period) or by_expert
-        shares = rank_loads(by_rank) if by_rank is not None else None
-        if shares is None or shares.shape[1] < 2:
-            continue
-        relative = _relative(shares)
-        if np.isnan(relative).all():  # a map without any load
-            continue
-        loads.append(relative)
-        kept.append(period)
         if by_expert is not None and by_expert.shares is not None and by_expert.ranks:
             slots.append(by_expert)
-    if not loads or len({load.shape for load in loads}) > 1:
+    if not loads or len({load.shape for load in loads.values()}) > 1:
         return None
-    complete = len(slots) == len(kept) and len({s.shape for s in slots}) == 1
+    complete = len(slots) == len(loads) and len({s.shape for s in slots}) == 1
     return ExpertHeat(
         instance,
-        tuple(kept),
         tuple(loads),
+        tuple(loads.values()),
         tuple(slots) if complete else (),
-        tuple(heat_matrix(frame, instance, "model_expert", period) for period in kept),
+        tuple(heat_matrix(frame, instance, "model_expert", period) for period in loads),
     )
 
 

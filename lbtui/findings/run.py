@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lbtui.findings.causes import explained
 from lbtui.findings.data import find_data
 from lbtui.findings.dp import find_dp
@@ -11,7 +13,7 @@ from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import SCHEMAS, Cancelled, FrameName, Loaded, Profile, Progress, empty
+from lbtui.profile import SCHEMAS, Profile, Progress, attempted
 
 
 def find_all(
@@ -41,15 +43,7 @@ def find_in(evidence: Evidence, limits: Thresholds) -> tuple[Finding, ...]:
 
 def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
-    frames = {name: _loaded(profile, name, progress) for name in SCHEMAS}
+    # The overview says which frame could not be made.
+    frames = {name: attempted(name, partial(profile.load, name, progress))[0] for name in SCHEMAS}
     notes = tuple(note for loaded in frames.values() for note in loaded.notes)
     return Evidence(frames, profile.missing(), notes)
-
-
-def _loaded(profile: Profile, name: FrameName, progress: Progress | None) -> Loaded:
-    try:
-        return profile.load(name, progress)
-    except Cancelled:
-        raise
-    except Exception:  # the overview says which frame could not be made; the others are still judged
-        return Loaded(empty(name))

@@ -10,6 +10,7 @@ from lbtui.profile.model import (
     Provenance,
     SourceFile,
     Unreadable,
+    attempted,
 )
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
@@ -32,6 +33,7 @@ __all__ = [
     "Silent",
     "SourceFile",
     "Unreadable",
+    "attempted",
     "empty",
     "format_time",
     "host_and_pid",

@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from lbtui.profile.collect import COLLECT
-from lbtui.profile.progress import Progress, Silent
+from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
+from lbtui.text import _, visible
 
 
 class Unreadable(Exception):
@@ -155,6 +156,21 @@ class Profile:
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""
         return self.round_reader(prof_id, row) if self.round_reader else []
+
+
+def attempted(name: FrameName, load: Callable[[], Loaded]) -> tuple[Loaded, Note | None]:
+    """Return what `load` does; where it fails unforeseen, the frame without rows and a note that says why.
+
+    Whatever is in the files, the other frames are still worth seeing. `Cancelled` passes through.
+    """
+    try:
+        return load(), None
+    except Cancelled:
+        raise
+    except Exception as error:
+        why = visible(f"{type(error).__name__}: {error}", 300)
+        text = _("{frame} could not be read: {why}").format(frame=name, why=why)
+        return Loaded(empty(name)), Note(name, text, lost=True)
 
 
 Phase: TypeAlias = Literal["prefill", "decode", "mixed"]

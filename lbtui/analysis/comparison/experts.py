@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.comparison.measured import Source
-from lbtui.analysis.expert_parallel import heat_maps, heat_matrix, rank_loads
+from lbtui.analysis.expert_parallel import heat_maps, loads_by_period
 from lbtui.analysis.imbalance import Floats, known_mean, par
 
 
@@ -33,14 +33,7 @@ def layer_pars(source: Source) -> dict[str, LayerPars | None]:
 
 
 def _of_instance(heat: pl.DataFrame, instance: str) -> LayerPars | None:
-    loads: dict[int, Floats] = {}
-    for own, view, period in heat_maps(heat):
-        # The rank map and the map of slots give the same loads; one of each period is enough.
-        if own == instance and view != "model_expert" and period not in loads:
-            matrix = heat_matrix(heat, instance, view, period)
-            by_rank = None if matrix is None else rank_loads(matrix)
-            if by_rank is not None:
-                loads[period] = by_rank
+    loads = loads_by_period(heat, instance)
     if not loads:
         return None
     layers = max(load.shape[0] for load in loads.values())

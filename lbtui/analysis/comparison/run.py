@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -21,22 +22,9 @@ from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
 from lbtui.analysis.overview import window_of
 from lbtui.analysis.overview_model import Place
-from lbtui.profile import Cancelled, FrameName, Profile, Progress, Silent, empty
+from lbtui.profile import SCHEMAS, FrameName, Profile, Progress, Silent, attempted
 from lbtui.text import _, visible
 
-_FRAMES: tuple[FrameName, ...] = (
-    "steps",
-    "batches",
-    "kv",
-    "queues",
-    "nodes",
-    "requests",
-    "transfers",
-    "handoffs",
-    "expert_heat",
-    "placements",
-    "speculation",
-)
 _FEWEST_LAYERS = 8
 
 Matches: TypeAlias = "list[tuple[str | None, str | None]]"
@@ -72,14 +60,8 @@ def compare(before: Profile, after: Profile, progress: Progress | None = None) -
 
 
 def _source(profile: Profile, progress: Progress) -> Source:
-    frames = {name: empty(name) for name in _FRAMES}
-    for name in _FRAMES:
-        try:
-            frames[name] = profile.load(name, progress).frame
-        except Cancelled:
-            raise
-        except Exception:  # the overview says which frame could not be made; the others are compared
-            continue
+    # The overview says which frame could not be made.
+    frames = {name: attempted(name, partial(profile.load, name, progress))[0].frame for name in SCHEMAS}
     return Source(frames, window_of(frames) or (0, 1))
 
 
