@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lbtui.analysis.comparison import Comparison, Metric
+from lbtui.analysis.comparison import Comparison
 from lbtui.analysis.comparison.words import (
+    definition,
     effect_words,
     figure,
     interval_words,
-    smallest_words,
+    metrics_of,
     subject_words,
     verdict_words,
     with_unit,
@@ -58,8 +59,5 @@ def reasons(comparison: Comparison) -> Iterator[str]:
 
 def formulas(comparison: Comparison) -> Iterator[str]:
     """Yield each metric with its formula and the smallest difference worth calling."""
-    metrics: dict[Metric, None] = dict.fromkeys(row.metric for row in comparison.rows)
-    for metric in metrics:
-        yield _("{metric}: {formula} Smallest difference worth calling: {smallest}.").format(
-            metric=metric.label, formula=metric.formula, smallest=smallest_words(metric)
-        )
+    for metric in metrics_of(comparison.rows):
+        yield f"{metric.label}: {definition(metric)}"

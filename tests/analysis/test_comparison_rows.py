@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from lbtui.analysis.comparison import compare
-from lbtui.analysis.comparison.run import matched
+from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.overview import overview
 from lbtui.profile import SCHEMAS, Cancelled, Loaded, Profile, empty
 from tests.sources.recorded import CSV_ONLY, profile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lbtui.analysis.comparison.model import Metric
+from lbtui.analysis.overview_model import Dimension
 from lbtui.text import _
 
 # Differences below these are called by nobody in practice, however certain: FIELD's tables skip layers below
@@ -183,12 +184,12 @@ TOKEN_THROUGHPUT = Metric(
 )
 
 
-def percentile(key: str, label: str, share: float, *, dimension_pd: bool) -> Metric:
+def percentile(key: str, label: str, share: float, dimension: Dimension) -> Metric:
     """Return the metric of a percentile of a time per request, in ms."""
     name = f"p{100 * share:.0f}"
     return Metric(
         f"{key}.{name}",
-        "pd" if dimension_pd else "requests",
+        dimension,
         f"{label}, {name}",
         _("ms"),
         "lower",

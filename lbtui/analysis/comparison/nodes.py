@@ -49,7 +49,7 @@ def handoff_times(source: Source) -> Iterator[Measured]:
             _("hand-off {stage}").format(stage=label),
             took,
             _("no hand-off shows both ends of this stage"),
-            dimension_pd=True,
+            "pd",
         )
 
 
@@ -60,5 +60,5 @@ def pull_times(source: Source) -> Iterator[Measured]:
         _("KV pull"),
         source.frames["transfers"].sort("start")["duration"],
         _("no KV pull is recorded"),
-        dimension_pd=True,
+        "pd",
     )

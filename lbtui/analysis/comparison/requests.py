@@ -13,6 +13,7 @@ from lbtui.analysis.comparison.model import Metric
 from lbtui.analysis.comparison.series import Places, Quantile, Ratio, by_order, by_time, pieces, summed
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.latency import request_table
+from lbtui.analysis.overview_model import Dimension
 from lbtui.text import _
 
 # label, column of the request table
@@ -54,7 +55,7 @@ def times_of(source: Source) -> Iterator[Measured]:
     )
     for label, column in _TIMES:
         why = _("no request tells it")
-        yield from percentiles_of(column, label, table[column], why, dimension_pd=False)
+        yield from percentiles_of(column, label, table[column], why, "requests")
     finished = table.drop_nulls(["arrival", "duration"])
     ends = finished.select(
         pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).cast(pl.Int64)
@@ -64,12 +65,12 @@ def times_of(source: Source) -> Iterator[Measured]:
 
 
 def percentiles_of(
-    key: str, label: str, values: pl.Series, absent: str, *, dimension_pd: bool
+    key: str, label: str, values: pl.Series, absent: str, dimension: Dimension
 ) -> Iterator[Measured]:
     """Yield p50 and p95 of values that stand in the order of arrival; nulls are left out."""
     known = values.drop_nulls().cast(pl.Float64).to_numpy()
     for share in _PERCENTILES:
-        compared = metrics.percentile(key, label, share, dimension_pd=dimension_pd)
+        compared = metrics.percentile(key, label, share, dimension)
         if not len(known):
             yield Measured(compared, absent=absent)
             continue

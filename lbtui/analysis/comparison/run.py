@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from lbtui.analysis.comparison.interval import Estimate
 from lbtui.analysis.comparison.measured import Measured, Source
 from lbtui.analysis.comparison.model import Comparison, Metric, Row
 from lbtui.analysis.comparison.nodes import handoff_times, pull_times, roles_of
+from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.comparison.requests import load_of, times_of
 from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
@@ -26,8 +26,6 @@ from lbtui.profile import SCHEMAS, FrameName, Profile, Progress, Silent, attempt
 from lbtui.text import _, visible
 
 _FEWEST_LAYERS = 8
-
-Matches: TypeAlias = "list[tuple[str | None, str | None]]"
 
 
 @dataclass(frozen=True)
@@ -226,15 +224,6 @@ def _asked(metric: Metric, subject: Place, before: Measured, after: Measured) ->
         math.nan if first is None else first.value,
         math.nan if second is None else second.value,
     )
-
-
-def matched(before: Mapping[str, object], after: Mapping[str, object]) -> Matches:
-    """Return which name before goes with which after: equal ones, and the only one left on each side."""
-    pairs: Matches = [(name, name) for name in before if name in after]
-    rest = [n for n in before if n not in after], [n for n in after if n not in before]
-    if len(rest[0]) == len(rest[1]) == 1:
-        return [*pairs, (rest[0][0], rest[1][0])]
-    return [*pairs, *((name, None) for name in rest[0]), *((None, name) for name in rest[1])]
 
 
 def _shown(names: tuple[str | None, str | None]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lbtui.analysis.comparison.interval import MOST_BINS, RESAMPLES, SEED
 from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
@@ -115,8 +115,18 @@ def interval_words(row: Row) -> str:
     return _("{low} to {high}").format(low=low.removesuffix(_(" pp")), high=high)
 
 
-def smallest_words(metric: Metric) -> str:
-    """Return the smallest difference worth calling."""
-    if metric.relative:
-        return _("{percent:g} % of the greater value").format(percent=100 * metric.smallest)
-    return with_unit(metric, metric.smallest).replace(_(" %"), _(" pp"))
+def metrics_of(rows: Sequence[Row]) -> list[Metric]:
+    """Return every metric once, in the order of the rows."""
+    return list({(row.metric.dimension, row.metric.key): row.metric for row in rows}.values())
+
+
+def definition(metric: Metric) -> str:
+    """Return a metric's formula and the smallest difference worth calling."""
+    smallest = (
+        _("{percent:g} % of the greater value").format(percent=100 * metric.smallest)
+        if metric.relative
+        else with_unit(metric, metric.smallest).replace(_(" %"), _(" pp"))
+    )
+    return _("{formula} Smallest difference worth calling: {smallest}.").format(
+        formula=metric.formula, smallest=smallest
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.comparison.words import METHOD, smallest_words
+from lbtui.analysis.comparison.words import METHOD, definition, metrics_of
 from lbtui.text import _, visible
 from lbtui.ui.pane import HelpEntry
-from lbtui.ui.panes.compare_words import DIMENSIONS, metrics_of
+from lbtui.ui.panes.compare_words import DIMENSIONS
 
 
 def entries(comparison: Comparison | None) -> list[HelpEntry]:
@@ -28,14 +28,9 @@ def _method() -> list[HelpEntry]:
 def _metrics(rows: Sequence[Row]) -> list[HelpEntry]:
     found = []
     for metric in metrics_of(rows):
-        unit = (
-            _("{text} Unit: {unit}.").format(text=metric.formula, unit=metric.unit)
-            if metric.unit
-            else metric.formula
-        )
-        text = _("{text} Smallest difference worth calling: {smallest}.").format(
-            text=unit, smallest=smallest_words(metric)
-        )
+        text = definition(metric)
+        if metric.unit:
+            text = _("{text} Unit: {unit}.").format(text=text, unit=metric.unit)
         found.append(HelpEntry(f"{DIMENSIONS[metric.dimension]} · {metric.label}", text))
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.comparison import Comparison, Metric, Row, Verdict
@@ -159,8 +158,3 @@ def p_words(value: float) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def metrics_of(rows: Sequence[Row]) -> list[Metric]:
-    """Return every metric once, in the order of the rows."""
-    return list({(row.metric.dimension, row.metric.key): row.metric for row in rows}.values())

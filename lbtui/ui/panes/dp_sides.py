@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lbtui.analysis.comparison.run import matched
+from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.lanes import LaneStatistics
 from lbtui.profile import Domain
 from lbtui.ui.panes.dp_data import DpData, Evenness, Measured, Scene, scene

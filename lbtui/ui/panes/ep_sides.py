@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lbtui.analysis.comparison.run import matched
+from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.expert_parallel import (
     HeatScale,
     column_means,
