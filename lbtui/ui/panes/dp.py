@@ -29,12 +29,12 @@ from lbtui.ui.panes.dp_help import help_of
 from lbtui.ui.panes.dp_layout import (
     DpState,
     at_place,
+    following,
     hit,
     lane_moved,
     layout,
     moved,
     place_moved,
-    reaching,
     scrolled,
     view_window,
     zoomed,
@@ -185,30 +185,14 @@ class DpPane(Pane):
             state = replace(state, domain=chosen.domain)
             own = [p for p in measured.places if measured.domains[p.lane].key == chosen.domain]
             state = replace(state, time=own[0].centre) if own else state
-        self.state = self._following(state, chosen, data)
+        self.state = following(state, chosen, data)
         self._share()
-
-    def _following(self, state: DpState, selection: Selection, data: DpData) -> DpState:
-        """Return the state with what is selected elsewhere; what lies outside this pane's data is left."""
-        window = selection.window
-        if window is not None:
-            begin, end = max(window[0], data.begin), min(window[1], data.end)
-            window = (begin, end) if end > begin else None
-        time = state.time
-        if selection.time is not None and data.begin <= selection.time < data.end:
-            time = selection.time
-        elif window is not None and not window[0] <= time < window[1]:
-            time = (window[0] + window[1]) // 2
-        domain = state.domain
-        if selection.domain is not None and any(d.key == selection.domain for d in data.domains):
-            domain = selection.domain
-        return reaching(replace(state, window=window, time=time, domain=domain), data)
 
     def selection_changed(self, selection: Selection) -> None:
         """Follow the window, the instant and the domain chosen elsewhere."""
         if self._both is None:
             return
-        state = self._following(self.state, selection, self._both.after)
+        state = following(self.state, selection, self._both.after)
         if state != self.state or self.side != self._drawn:
             self.state = state
             self.repaint()

@@ -17,6 +17,7 @@ from lbtui.text import _
 from lbtui.ui.panes.dp_data import Evenness, Measured, Scene, instant
 from lbtui.ui.panes.dp_lanes import (
     ROOMY,
+    beside,
     drawn_values,
     evenness_name,
     framed,
@@ -134,9 +135,7 @@ def _lane_rows(
         )
         label = lane_label("" if domain.host == before else hosts[domain.host], domain.name, at, here, caps)
         figures = _figures(shown, state, i, at, here, caps)
-        for k, line in enumerate(lines):
-            last = k == len(lines) - 1
-            rows.append(framed(at, label if last else [], line, figures if last else [], width))
+        rows += beside(at, label, lines, figures, width)
         before = domain.host
         if i != order[-1]:
             rows += [gap_row(at, cursor, width, caps)] * at.gap
@@ -193,10 +192,7 @@ def _evenness_lane(
         Segment(printable(text.rjust(FIGURE), caps), palette.strong(caps) if k else palette.accent(caps))
         for k, text in enumerate(texts)
     ]
-    return [
-        framed(at, label if k == len(lines) - 1 else [], line, figures if k == len(lines) - 1 else [], width)
-        for k, line in enumerate(lines)
-    ]
+    return beside(at, label, lines, figures, width)
 
 
 def _reading_rows(

@@ -35,6 +35,14 @@ def framed(at: Layout, label: Row, picture: Row, figures: Row, width: int) -> Ro
 # The state line
 
 
+def beside(at: Layout, label: Row, lines: Sequence[Row], figures: Row, width: int) -> list[Row]:
+    """Return a lane's lines with its label and figures on the last of them."""
+    return [
+        *(framed(at, [], line, [], width) for line in lines[:-1]),
+        framed(at, label, lines[-1], figures, width),
+    ]
+
+
 def state_row(measured: Measured, view: Scene, state: DpState, width: int, caps: Capabilities) -> Row:
     """Return the line that says what is drawn."""
     metric = measured.metric
@@ -182,9 +190,7 @@ def lane_rows(
             "" if domain.host == before else hosts[domain.host], domain.name, at, i == current, caps
         )
         figures = _figures(measured, view, state, i, at, i in furthest, i == current, caps)
-        for k, line in enumerate(lines):
-            last = k == len(lines) - 1
-            rows.append(framed(at, label if last else [], line, figures if last else [], width))
+        rows += beside(at, label, lines, figures, width)
         before = domain.host
         if i != order[-1]:
             rows += [gap_row(at, cursor, width, caps)] * at.gap
@@ -285,19 +291,9 @@ def evenness_rows(
             scarce=not measured.metric.more_is_load,
         )
         name = evenness_name(measured.metric)
-        label = name if len(measured.instances) == 1 else f"{name} {names[instance]}"
-        figures = _evenness_figures(even, cursor, at, caps)
-        for k, line in enumerate(lines):
-            last = k == len(lines) - 1
-            rows.append(
-                framed(
-                    at,
-                    fit(label, at.label, caps=caps, style=palette.strong(caps)) if last else [],
-                    line,
-                    figures if last else [],
-                    width,
-                )
-            )
+        named = name if len(measured.instances) == 1 else f"{name} {names[instance]}"
+        label = fit(named, at.label, caps=caps, style=palette.strong(caps))
+        rows += beside(at, label, lines, _evenness_figures(even, cursor, at, caps), width)
     missing = at.evenness_rows - len(rows)
     return rows + [blank(width)] * missing
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from lbtui.analysis.data_parallel import MetricKey
 from lbtui.profile import Domain
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
-from lbtui.ui.selection import Side
+from lbtui.ui.selection import Selection, Side
 
 Statistic: TypeAlias = Literal["mean", "worst"]
 
@@ -167,6 +167,23 @@ def reaching(state: DpState, data: DpData) -> DpState:
         begin += ((state.time - end) // quarter + 1) * quarter
     begin = max(data.begin, min(begin, data.end - length))
     return replace(state, window=(begin, begin + length))
+
+
+def following(state: DpState, selection: Selection, data: DpData) -> DpState:
+    """Return the state with what is selected elsewhere; what lies outside this pane's data is left."""
+    window = selection.window
+    if window is not None:
+        begin, end = max(window[0], data.begin), min(window[1], data.end)
+        window = (begin, end) if end > begin else None
+    time = state.time
+    if selection.time is not None and data.begin <= selection.time < data.end:
+        time = selection.time
+    elif window is not None and not window[0] <= time < window[1]:
+        time = (window[0] + window[1]) // 2
+    domain = state.domain
+    if selection.domain is not None and any(d.key == selection.domain for d in data.domains):
+        domain = selection.domain
+    return reaching(replace(state, window=window, time=time, domain=domain), data)
 
 
 def zoomed(state: DpState, data: DpData, factor: float) -> DpState:

@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.node_difference import NodeDifference
 from lbtui.analysis.prefill_decode import Count, NodeTable, Spread, role_par, role_ratios, window_loads
 from lbtui.profile import format_time
 from lbtui.render import palette
@@ -19,9 +20,8 @@ from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.overview_words import wrapped
 from lbtui.ui.panes.pd_format import joined, percent, ratio_text
-from lbtui.ui.panes.pd_lanes import axis_row, squeezed
+from lbtui.ui.panes.pd_lanes import axis_row, beside, heading_row, squeezed
 from lbtui.ui.panes.pd_layout import Lanes, Layout
-from lbtui.ui.panes.pd_sides import NodeDifference
 from lbtui.ui.panes.pd_state import PdData, PdState, count_word, role_word
 from lbtui.ui.panes.pd_table import TableDrawing
 from lbtui.ui.panes.sides import side_chip, signed, signed_ratio
@@ -129,16 +129,8 @@ def lane_rows(
         peers = len(table.of_role(table.nodes[item].role))
         change = float(after[item] - before[item])
         text = f"{signed(float(loads[item]), 8)}{points(change / peers):>7}{signed_ratio(change):>8}"
-        for line, cells in enumerate(drawn):
-            last = line == len(drawn) - 1
-            found.append(
-                row(
-                    name if last else fit("", lanes.label, caps=caps),
-                    cells,
-                    fit(text, lanes.statistics, caps=caps) if last and lanes.statistics else [],
-                    width=width,
-                )
-            )
+        figures = fit(text, lanes.statistics, caps=caps) if lanes.statistics else []
+        found += beside(name, drawn, figures, lanes, width)
     found.append(axis_row(table, lanes, width, caps))
     return found
 
@@ -169,12 +161,7 @@ def _heading(
         ),
         _("PAR {before} → {after}").format(before=pars[0], after=pars[1]),
     ]
-    titles = f"{_('change'):>8}{_('share'):>7}{_('× mean'):>8}   " if lanes.statistics else ""
-    left = [
-        *fit(f" {role_word(role)}  ", lanes.label, caps=caps, style=palette.strong(caps)),
-        *joined(parts, lanes.columns, caps, palette.dim(caps)),
-    ]
-    return row(left, fit(titles, len(titles), caps=caps, style=palette.dim(caps)), width=width)
+    return heading_row(role, parts, _("change"), lanes, width, caps)
 
 
 # The table

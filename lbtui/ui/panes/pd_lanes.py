@@ -89,7 +89,13 @@ def _heading(
         parts.append(
             _("chance alone {par}").format(par=ratio_text(role_chance_par(table, role, first, last)))
         )
-    figure = _("mean") if running else _("total")
+    return heading_row(role, parts, _("mean") if running else _("total"), lanes, width, caps)
+
+
+def heading_row(
+    role: str, parts: Sequence[str], figure: str, lanes: Lanes, width: int, caps: Capabilities
+) -> Row:
+    """Return a role's heading above its lanes: the parts, and what the figures beside the lanes are."""
     titles = f"{figure:>8}{_('share'):>7}{_('× mean'):>8}   " if lanes.statistics else ""
     left = [
         *fit(f" {role_word(role)}  ", lanes.label, caps=caps, style=palette.strong(caps)),
@@ -138,12 +144,15 @@ def _lane(
     )
     name_style = palette.selected(caps) if here else None
     name = fit(f" {table.hosts[node]}", lanes.label, caps=caps, style=name_style)
-    rows = []
-    for line, cells in enumerate(drawn):
-        bottom = line == len(drawn) - 1
-        label = name if bottom else fit("", lanes.label, caps=caps)
-        rows.append(row(label, cells, statistics if bottom else [], width=width))
-    return rows
+    return beside(name, drawn, statistics, lanes, width)
+
+
+def beside(name: Row, lines: Sequence[Row], statistics: Row, lanes: Lanes, width: int) -> list[Row]:
+    """Return a lane's lines with the node's name and figures on the last of them."""
+    return [
+        *(row(" " * lanes.label, line, width=width) for line in lines[:-1]),
+        row(name, lines[-1], statistics, width=width),
+    ]
 
 
 def squeezed(values: Floats, columns: int) -> Floats:

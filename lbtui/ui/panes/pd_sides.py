@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.node_difference import NodeDifference, subtracted
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, Spread
 from lbtui.text import _
 from lbtui.ui.panes.pd_state import PdData, PdState
 from lbtui.ui.panes.sides import left_out_words
 from lbtui.ui.selection import Selection, Side
-
-
-@dataclass(frozen=True)
-class NodeDifference(NodeTable):
-    """Counts of after − before, in the nodes and bins that both have, both from the start of their run.
-
-    `times` are after's; `before` and `after` are the tables of the same nodes and bins.
-    """
-
-    before: NodeTable | None = None
-    after: NodeTable | None = None
-
-    @property
-    def both(self) -> tuple[NodeTable, NodeTable]:
-        """Before and after."""
-        assert self.before is not None
-        assert self.after is not None
-        return self.before, self.after
-
-    def peak(self, count: Count, role: str) -> float:
-        """Return how far a count of a role lies from 0 at the most."""
-        cells = np.abs(self.counts[count][:, self.of_role(role)])
-        return float(np.nan_to_num(cells).max(initial=0.0))
 
 
 def sides(after: PdData, before: PdData | None) -> dict[Side, PdData]:
@@ -86,60 +63,13 @@ def _same(after: Sequence[Spread], before: Sequence[Spread]) -> list[tuple[Sprea
 
 def _minus(after: NodeTable, before: NodeTable) -> tuple[NodeDifference | None, str]:
     """Return the difference, None where no node is in both, and what is left out of it."""
-    pairs = [pair for role in after.roles for pair in _paired(after, before, role)]
-    only_after = [i for i in range(len(after.nodes)) if i not in [a for a, _b in pairs]]
-    only_before = [i for i in range(len(before.nodes)) if i not in [b for _a, b in pairs]]
+    found = subtracted(after, before)
     bins = min(len(after.times), len(before.times))
     named = [
         [*(_name(table, i) for i in nodes), *_later(len(table.times) - bins)]
-        for table, nodes in ((after, only_after), (before, only_before))
+        for table, nodes in ((after, found.only_after), (before, found.only_before))
     ]
-    left_out = left_out_words(*named)
-    if not pairs:
-        return None, left_out
-    ours, theirs = _part(after, [a for a, _b in pairs], bins), _part(before, [b for _a, b in pairs], bins)
-    counts: dict[Count, Floats] = {count: ours.counts[count] - theirs.counts[count] for count in COUNTS}
-    unknown = np.full(ours.written.shape, np.nan)
-    return (
-        NodeDifference(
-            ours.nodes,
-            ours.times,
-            ours.starts,
-            ours.bin_seconds,
-            ours.even,
-            counts,
-            unknown,
-            np.zeros(unknown.shape, dtype=np.bool_),
-            before=theirs,
-            after=ours,
-        ),
-        left_out,
-    )
-
-
-def _paired(after: NodeTable, before: NodeTable, role: str) -> list[tuple[int, int]]:
-    """Return which node after is which before: by address, or in their order where no address stayed.
-
-    A restart in containers gives every node another address.
-    """
-    ours, theirs = after.of_role(role), before.of_role(role)
-    place = {before.nodes[i].address: i for i in theirs}
-    same = [(i, place[after.nodes[i].address]) for i in ours if after.nodes[i].address in place]
-    if not same and len(ours) == len(theirs):
-        return list(zip(ours, theirs, strict=True))
-    return same
-
-
-def _part(table: NodeTable, nodes: list[int], bins: int) -> NodeTable:
-    return replace(
-        table,
-        nodes=tuple(table.nodes[i] for i in nodes),
-        times=table.times[:bins],
-        starts=table.starts[:bins],
-        counts={count: cells[:bins, nodes] for count, cells in table.counts.items()},
-        written=table.written[:bins, nodes],
-        rebuilt=table.rebuilt[:bins, nodes],
-    )
+    return found.table, left_out_words(*named)
 
 
 def _name(table: NodeTable, node: int) -> str:
