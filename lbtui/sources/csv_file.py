@@ -1,4 +1,4 @@
-"""Read chosen columns of one CSV file as text."""
+"""Read chosen columns of one CSV file: all rows, the first, or those between two numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import polars as pl
 from lbtui.profile import Note, Progress, Unreadable
 from lbtui.sources.cells import NULL_WORDS
 from lbtui.sources.failure import broken_csv, unreadable_on_failure
-from lbtui.sources.tables import Conversion, match_headers, numeric_headers
+from lbtui.sources.tables import Conversion, Headers, match_headers, numeric_headers
 from lbtui.text import _, visible
 
 _T = TypeVar("_T")
@@ -74,28 +74,40 @@ def read_first(
     path: Path, table: str, wanted: Collection[str], rows: int, *, name: str = "", among: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Return the `wanted` columns of the first rows, typed; of those only whose column `name` is `among`."""
-    header = read_header(path)
-    headers = match_headers(table, header, wanted, visible(path.name))
-    conversion = Conversion(table, headers, visible(path.name))
-    with unreadable_on_failure(path):
-        found = _scan(path, header, list(headers.header_of.values()))
+
+    def chosen(found: pl.LazyFrame, headers: Headers) -> pl.LazyFrame:
         if name:
             found = found.filter(pl.col(headers.header_of[name]).str.strip_chars().is_in(list(among)))
-        conversion.take(found.head(rows).collect(engine="streaming"))
-    return conversion.frame()
+        return found.head(rows)
+
+    return _read_chosen(path, table, wanted, chosen)
 
 
 def read_between(
     path: Path, table: str, wanted: Collection[str], name: str, bounds: tuple[float, float]
 ) -> pl.DataFrame:
     """Return the `wanted` columns of the rows whose number `name`, as it is written, lies between bounds."""
+
+    def chosen(rows: pl.LazyFrame, headers: Headers) -> pl.LazyFrame:
+        number = pl.col(headers.header_of[name]).cast(pl.Float64, strict=False)
+        return rows.filter(number.is_between(*bounds))
+
+    return _read_chosen(path, table, wanted, chosen)
+
+
+def _read_chosen(
+    path: Path,
+    table: str,
+    wanted: Collection[str],
+    chosen: Callable[[pl.LazyFrame, Headers], pl.LazyFrame],
+) -> pl.DataFrame:
+    """Return the `wanted` columns, typed, of the rows that `chosen` leaves of those of the file as text."""
     header = read_header(path)
     headers = match_headers(table, header, wanted, visible(path.name))
     conversion = Conversion(table, headers, visible(path.name))
     with unreadable_on_failure(path):
         rows = _scan(path, header, list(headers.header_of.values()))
-        number = pl.col(headers.header_of[name]).cast(pl.Float64, strict=False)
-        conversion.take(rows.filter(number.is_between(*bounds)).collect(engine="streaming"))
+        conversion.take(chosen(rows, headers).collect(engine="streaming"))
     return conversion.frame()
 
 
