@@ -8,10 +8,13 @@ from functools import partial
 
 import polars as pl
 
-from lbtui.analysis import overview_lines
 from lbtui.analysis.data_parallel import domains_of
-from lbtui.analysis.overview_lines import Frames, Window, clock
-from lbtui.analysis.overview_model import Experts, Line, NodeName, Overview, Source
+from lbtui.analysis.overview_experts import expert_lines, layer_time_lines
+from lbtui.analysis.overview_lines import reading_lines, step_lines
+from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source, Window
+from lbtui.analysis.overview_nodes import node_lines
+from lbtui.analysis.overview_requests import request_lines
+from lbtui.analysis.overview_text import clock, instant
 from lbtui.profile import (
     ZONE_NAME,
     FrameName,
@@ -58,40 +61,38 @@ def _window_of(known: Overview) -> Window:
 _PARTS: tuple[_Part, ...] = (
     _Part(
         ("steps", "batches"),
-        lambda frames, known: overview_lines.step_lines(frames, known.domains, _window_of(known)),
+        lambda frames, known: step_lines(frames, known.domains, _window_of(known)),
         (Line("dp.batch_size", "dp", _("DP batch")), Line("dp.tokens", "dp", _("DP tokens"))),
     ),
     _Part(
         ("kv",),
-        lambda frames, known: overview_lines.reading_lines("kv", frames, known.domains, _window_of(known)),
+        lambda frames, known: reading_lines("kv", frames, known.domains, _window_of(known)),
         (Line("kv.kv_usage", "kv", _("KV used")),),
     ),
     _Part(
         ("queues",),
-        lambda frames, known: overview_lines.reading_lines(
-            "queues", frames, known.domains, _window_of(known)
-        ),
+        lambda frames, known: reading_lines("queues", frames, known.domains, _window_of(known)),
         (Line("dp.waiting", "dp", _("Waiting")),),
     ),
     _Part(
         ("nodes",),
-        lambda frames, known: overview_lines.node_lines(frames["nodes"], _window_of(known)),
+        lambda frames, known: node_lines(frames["nodes"], _window_of(known)),
         (Line("pd.added", "pd", _("P/D added")),),
     ),
     _Part(
         ("requests",),
-        lambda frames, known: overview_lines.request_lines(frames["requests"], _window_of(known)),
+        lambda frames, known: request_lines(frames["requests"], _window_of(known)),
         (Line("requests.ttft", "requests", _("TTFT")),),
     ),
     _Part(
         ("expert_heat", "placements"),
-        lambda frames, known: overview_lines.expert_lines(frames["expert_heat"]),
+        lambda frames, known: expert_lines(frames["expert_heat"]),
         (Line("ep.rank_load", "ep", _("Experts")),),
         over_time=False,
     ),
     _Part(
         ("layer_times",),
-        lambda frames, known: overview_lines.layer_time_lines(frames["layer_times"]),
+        lambda frames, known: layer_time_lines(frames["layer_times"]),
         (),
         over_time=False,
     ),
@@ -292,7 +293,7 @@ def unjudged(known: Overview) -> list[str]:
 def when(window: Window, *, date: bool = True) -> str:
     """Return a window as wall-clock text of the files' zone, to the second."""
     begin, end = window
-    first = format_time(overview_lines.instant(begin), 0, date=date)
+    first = format_time(instant(begin), 0, date=date)
     return f"{first}–{clock(end)}"
 
 

@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from lbtui.profile import Domain, Missing, Note, SourceFile
+import polars as pl
+
+from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile
 from lbtui.text import _
 
+# A lane's bins: as many as the widest lane is drawn with, whatever the number of rows.
+BINS = 200
+
+Frames: TypeAlias = Mapping[FrameName, pl.DataFrame]
+Window: TypeAlias = "tuple[int, int]"  # µs since 1970, UTC
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "requests"]
 Formula: TypeAlias = Literal[
     "time_weighted_par", "par", "mean_layer_par", "max_layer_par", "share", "max", "p50", "p95"
@@ -90,6 +97,11 @@ class Line:
     details: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     absent: str = ""
+
+
+def absent_line(key: str, dimension: Dimension, label: str, why: str) -> Line:
+    """Return a line without values, which says why."""
+    return Line(key, dimension, label, absent=why)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from datetime import timezone
 from typing import Any, TypeAlias
 
 from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.overview_lines import instant
 from lbtui.analysis.overview_model import Figure, Overview, Place, Source
+from lbtui.analysis.overview_text import instant
 from lbtui.findings import Cost, Finding
 from lbtui.findings.pictures import micros
 from lbtui.profile import ZONE, Domain

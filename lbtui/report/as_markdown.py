@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from lbtui.analysis.comparison import Comparison
 from lbtui.analysis.comparison.words import METHOD, load_sentence
 from lbtui.analysis.overview import shapes, unjudged, when
-from lbtui.analysis.overview_lines import clock
 from lbtui.analysis.overview_model import FORMULAS, Overview
+from lbtui.analysis.overview_text import clock
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture, micros

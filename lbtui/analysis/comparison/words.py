@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from lbtui.analysis.comparison.interval import MOST_BINS, RESAMPLES, SEED
 from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
 from lbtui.analysis.comparison.verdict import FEWEST, LEVEL
-from lbtui.analysis.overview_lines import short
+from lbtui.analysis.overview_text import short
 from lbtui.text import _
 
 VERDICTS: Mapping[Verdict, str] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.overview import expert_shape, unjudged, when
-from lbtui.analysis.overview_lines import short
 from lbtui.analysis.overview_model import Line, Overview, Source
+from lbtui.analysis.overview_text import short
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere

@@ -9,8 +9,8 @@ from typing import TypeAlias
 from rich.cells import cell_len
 from rich.segment import Segment
 
-from lbtui.analysis.overview_lines import instant
 from lbtui.analysis.overview_model import Line, Overview
+from lbtui.analysis.overview_text import instant
 from lbtui.render.axis import time_axis
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 
-from lbtui.analysis.overview_lines import short
 from lbtui.analysis.overview_model import Overview
+from lbtui.analysis.overview_text import short
 from lbtui.findings.words import window_sentence
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong

@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 from rich.cells import cell_len, chop_cells
 from rich.style import Style
 
-from lbtui.analysis.overview_lines import clock, short
 from lbtui.analysis.overview_model import FORMULAS, Line, Overview
+from lbtui.analysis.overview_text import clock, short
 from lbtui.findings import Finding
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import (

@@ -1,0 +1,80 @@
+"""The Overview's line of requests: time to first token."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.lanes import bin_edges
+from lbtui.analysis.latency import percentiles
+from lbtui.analysis.overview_model import BINS, Figure, Line, Place, Window, absent_line
+from lbtui.analysis.overview_text import clock, short
+from lbtui.text import _
+
+
+def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
+    """Return the line of time to first token, with the percentiles of wait and duration as figures."""
+    if requests.is_empty():
+        return [absent_line("requests.ttft", "requests", _("TTFT"), _("no finished request is recorded"))]
+    figures: list[Figure] = []
+    details: list[str] = []
+    for column, label in (
+        ("ttft", _("TTFT")),
+        ("queue_wait", _("queue wait")),
+        ("duration", _("duration")),
+    ):
+        found = percentiles(requests[column])
+        figures += [
+            Figure("requests", column, "p50", "ms", found.p50),
+            Figure("requests", column, "p95", "ms", found.p95),
+        ]
+        if found.count:
+            details.append(
+                _("{label}: p50 {p50} ms, p95 {p95} ms, most {most} ms over {count} requests").format(
+                    label=label,
+                    p50=short(found.p50),
+                    p95=short(found.p95),
+                    most=short(found.max),
+                    count=found.count,
+                )
+            )
+        else:
+            details.append(_("{label}: not recorded").format(label=label))
+    known = requests.drop_nulls(["ttft", "arrival"])
+    if known.is_empty():
+        return [
+            Line(
+                "requests.ttft",
+                "requests",
+                _("TTFT"),
+                figures=tuple(figures),
+                details=tuple(details),
+                absent=_("no request has both its arrival and its first token"),
+            )
+        ]
+    ttft = known["ttft"].to_numpy()
+    arrivals = known["arrival"].cast(pl.Int64).to_numpy()
+    edges = bin_edges(*window, BINS)
+    bins = np.clip(np.searchsorted(edges, arrivals, side="right") - 1, 0, BINS - 1)
+    highest = np.full(BINS, -np.inf)
+    np.maximum.at(highest, bins, ttft)
+    slowest = int(np.argmax(ttft))
+    at = int(arrivals[slowest])
+    return [
+        Line(
+            "requests.ttft",
+            "requests",
+            _("TTFT"),
+            headline=_("p95 {value} ms").format(value=short(figures[1].value)),
+            beside=_("p50 {value} ms").format(value=short(figures[0].value)),
+            values=tuple(np.where(np.isinf(highest), np.nan, highest).tolist()),
+            column=_("slowest of the requests that arrived"),
+            unit=_("ms"),
+            over_time=True,
+            worst=_("{value} ms, arrived {time}").format(value=short(float(ttft[slowest])), time=clock(at)),
+            place=Place(start=at),
+            time=at,
+            details=tuple(details),
+            figures=tuple(figures),
+        )
+    ]

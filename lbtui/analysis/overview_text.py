@@ -1,0 +1,46 @@
+"""Instants, shares and numbers as the Overview, the reports and the comparison say them."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+from lbtui.profile import format_time
+from lbtui.text import _
+
+
+def instant(time: int) -> datetime:
+    """Return µs since 1970 (UTC) as the naive UTC datetime that the frames hold."""
+    # In seconds and µs apart: a float of both would lose the last digit.
+    whole, rest = divmod(time, 1_000_000)
+    return datetime.fromtimestamp(whole, timezone.utc).replace(microsecond=rest, tzinfo=None)
+
+
+def clock(time: int, decimals: int = 0) -> str:
+    """Return an instant (µs since 1970, UTC) as wall-clock text of the files' zone."""
+    return format_time(instant(time), decimals)
+
+
+def span(begin: int, end: int) -> str:
+    """Return a stretch of time as wall-clock text, its end without what it shares with the beginning."""
+    decimals = 0 if end - begin >= 2_000_000 else 1
+    first, last = clock(begin, decimals), clock(end, decimals)
+    shared = 5 if first[:5] == last[:5] else 3 if first[:2] == last[:2] else 0
+    return f"{first}–{last[shared:]}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, `–` for no value."""
+    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def short(value: float) -> str:
+    """Return three significant digits, all digits of large numbers, `–` for no value."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def par_text(value: float) -> str:
+    """Return a PAR with its name, `PAR –` for no value."""
+    return _("PAR –") if math.isnan(value) else _("PAR {par:.2f}").format(par=value)
