@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -308,7 +308,7 @@ def metric_lanes(
 class Round:
     """One scheduling round of one domain: the step, its cards, and where its request ids lie."""
 
-    step: dict[str, object]  # a row of `domain_steps`
+    step: dict[str, Any]  # a row of `domain_steps`
     cards: pl.DataFrame  # rows of `steps`
     scheduler: str | None  # prof_id
     row: int | None  # `batches.row`

@@ -27,6 +27,8 @@ from lbtui.profile import Domain, FrameName, Loaded, Missing, Note
 from lbtui.profile.schema import TIME
 
 _FEWEST_BINS, _MOST_BINS = 24, 160
+# ms; only bounds the number of bins where no step is recorded.
+_USUAL_STEP = 50.0
 _STEPS_A_BIN = 4
 _PASS = ("domain", "prof_id", "start", "end", "duration", "step")
 
@@ -175,7 +177,8 @@ class Evidence:
         if self.arrivals is not None and begin < micros(self.arrivals[1]):
             begin, end = max(begin, micros(self.arrivals[0])), min(end, micros(self.arrivals[1]))
         own = self.steps.filter(pl.col("domain").is_in([d.key for d in domains]))
-        step = float(own["duration"].median() or 50.0) * 1000  # type: ignore[arg-type]
+        median = own["duration"].median()
+        step = 1000 * (median if isinstance(median, float) and median > 0 else _USUAL_STEP)
         bins = int(np.clip((end - begin) / (_STEPS_A_BIN * step), _FEWEST_BINS, _MOST_BINS))
         edges = bin_edges(begin, end, bins)
         loads = np.nan_to_num(bin_lanes(lanes, edges).mean) * held_share(lanes, edges)

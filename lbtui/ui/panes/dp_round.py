@@ -33,7 +33,7 @@ def round_text(
         return text
     step = found.step
     begin, end = step["start"], step["end"]
-    after = (instant(time) - end).total_seconds() * 1e6  # type: ignore[operator]
+    after = (instant(time) - end).total_seconds() * 1e6
     if after > 0:
         sentence = _("The domain is idle here; this is its last step before, which ended {ago} earlier.")
         text.append(sentence.format(ago=length_text(after)) + "\n\n", style="bold")
@@ -52,8 +52,8 @@ def round_text(
         (_("tokens"), say(step["tokens"])),
         (_("phase"), say(step["phase"])),
         (_("forward_iter"), say(step["forward_iter"])),
-        (_("begins"), format_time(begin, 6)),  # type: ignore[arg-type]
-        (_("ends"), format_time(end, 6)),  # type: ignore[arg-type]
+        (_("begins"), format_time(begin, 6)),
+        (_("ends"), format_time(end, 6)),
         (_("forward time"), say(step["duration"], "ms") + _("  (slowest card)")),
         (_("bubble time"), say(step["bubble"], "ms") + _("  (least over the cards)")),
         (_("scheduler"), say(found.scheduler)),
