@@ -69,19 +69,35 @@ def tab_at(tabs: Sequence[tuple[str, str]], x: int) -> str | None:
     return None
 
 
-def keys_row(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) -> Row:
-    """Return the last line: as many keys as fit, the ones that matter most first."""
+def keys_row(
+    keys: Sequence[tuple[str, str]], general: Sequence[tuple[str, str]], width: int, caps: Capabilities
+) -> Row:
+    """Return the last line: as many keys as fit, the pane's own first.
+
+    There is always room for the first of the `general` ones, the help: it tells of all others.
+    """
+    helped = _key_parts(*general[0], caps)
+    parts = _fitting(keys, width - _cells(helped), caps) + helped
+    return row(parts, _fitting(general[1:], width - _cells(parts), caps), width=width)
+
+
+def _fitting(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) -> list[Segment]:
     parts: list[Segment] = []
-    used = 0
     for key, text in keys:
-        shown = key if caps.unicode else spell_key(key)
-        said = printable(text, caps)
-        length = cell_len(shown) + cell_len(said) + 3
-        if used + length > width:
+        more = _key_parts(key, text, caps)
+        if _cells(parts) + _cells(more) > width:
             break
-        parts += [Segment(f"{shown} ", strong(caps)), Segment(f"{said}  ", dim(caps))]
-        used += length
-    return row(parts, width=width)
+        parts += more
+    return parts
+
+
+def _key_parts(key: str, text: str, caps: Capabilities) -> list[Segment]:
+    shown = key if caps.unicode else spell_key(key)
+    return [Segment(f"{shown} ", strong(caps)), Segment(f"{printable(text, caps)}  ", dim(caps))]
+
+
+def _cells(parts: Sequence[Segment]) -> int:
+    return sum(segment.cell_length for segment in parts)
 
 
 class TopBar(Picture):
@@ -148,7 +164,7 @@ class BottomBar(Picture):
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the line."""
         general = [("?", _("help")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
-        return [keys_row([*self._keys, *general], width, self._caps)]
+        return [keys_row(self._keys, general, width, self._caps)]
 
 
 class RoomAsked(Picture):

@@ -1,7 +1,11 @@
-"""Keys typed faster than pages open, and the one order of Escape."""
+"""Keys typed faster than pages open, the one order of Escape, and the line that names the keys."""
 
 import sys
 
+from rich.cells import cell_len
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.bars import keys_row
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
@@ -54,3 +58,15 @@ def test_escape_closes_what_is_open_then_goes_one_level_out():
         person.sees("FINDINGS")
         person.press("q")
         assert terminal.wait() == 0
+
+
+def test_the_last_line_always_tells_how_to_get_help():
+    keys = [(letter, "something that takes room") for letter in "abcdefgh"]
+    general = [("?", "help"), ("1-5", "panes"), ("q", "quit")]
+    for width in (60, 80, 120, 400):
+        text = "".join(segment.text for segment in keys_row(keys, general, width, Capabilities("none")))
+        assert cell_len(text) == width
+        assert "? help" in text
+        assert text.startswith("a something")
+    assert text.count("something") == len(keys)
+    assert "q quit" in text
