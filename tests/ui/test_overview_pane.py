@@ -296,6 +296,36 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
     asyncio.run(whole())
 
 
+def test_escape_closes_what_is_open_then_cancels_what_runs_then_goes_out(tmp_path, monkeypatch):
+    gate, entered = threading.Event(), threading.Event()
+    profile = slow_profile(tmp_path, gate, entered)
+    monkeypatch.setattr("lbtui.sources.open_profile", lambda _path: profile)
+
+    async def whole():
+        app = LbtuiApp(tmp_path, Capabilities("256", True))
+        async with app.run_test(size=(80, 24)) as pilot:
+            while not entered.is_set():
+                await pilot.pause()
+            await pilot.press("3")
+            pane = app.panes["3"]
+            while pane.stage is not Stage.LOADING:
+                await pilot.pause()
+            await pilot.press("question_mark")
+            assert isinstance(app.screen, TextPage)
+            await pilot.press("escape")
+            assert not isinstance(app.screen, TextPage)
+            assert (pane.stage, app.current) == (Stage.LOADING, pane)
+            await pilot.press("escape")
+            assert (pane.stage, app.current) == (Stage.CANCELLED, pane)
+            assert app.panes["1"].stage is Stage.LOADING, "only what is shown is cancelled"
+            await pilot.press("escape")
+            assert app.current is app.panes["1"]
+            gate.set()
+            await settled(app, pilot)
+
+    asyncio.run(whole())
+
+
 def test_help_states_the_formula_of_every_line():
     async def scenario(app, pilot):
         pane = app.panes["1"]

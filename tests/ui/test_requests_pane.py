@@ -2,13 +2,16 @@
 
 import asyncio
 import csv
+import threading
 from pathlib import Path
 
 import pytest
 
+from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import Question, TextPage
+from lbtui.ui.panes import requests
 from lbtui.ui.panes.requests import RequestsPane
 from tests.tools.driving import settled
 
@@ -86,6 +89,30 @@ def test_sorting_filtering_and_going_out():
         assert f"{len(slow)} of {len(lines)} requests" in driven.text()[0]
         await driven.press("escape")
         assert driven.ids() == order("first_token_latency(ms)")[:count]
+
+    drive(PD_EP, script)
+
+
+def test_escape_cancels_a_long_arrangement_before_it_goes_out(monkeypatch):
+    gate = threading.Event()
+
+    def slow(*args):
+        assert gate.wait(20)
+        return arrange(*args)
+
+    async def script(driven):
+        order = driven.ids()
+        monkeypatch.setattr(requests, "_SHOW_BUSY", 1)
+        monkeypatch.setattr(requests, "arrange", slow)
+        await driven.pilot.press("s")
+        assert driven.pane.state.busy
+        await driven.pilot.press("escape")
+        assert not driven.pane.state.busy
+        gate.set()
+        await driven.settle()
+        assert driven.ids() == order, "what was cancelled came all the same"
+        await driven.press("s")
+        assert driven.ids() != order
 
     drive(PD_EP, script)
 

@@ -256,6 +256,17 @@ class RequestsPane(Pane):
             self._arrange(replace(self._wanted, window=window_of(self.data, selection)))
         self.repaint()
 
+    def cancel(self) -> bool:
+        """Cancel loading, or an arrangement that takes long: what is shown stays, the other is dropped."""
+        if super().cancel():
+            return True
+        if not self.state.busy:
+            return False
+        self._wanted = self.state.arranged.arrangement
+        self.state = replace(self.state, busy=False)
+        self.repaint()
+        return True
+
     def go_out(self) -> bool:
         """Take off the filter, then the restriction to the window."""
         if self.data is None:
