@@ -1,30 +1,33 @@
 """The data model that everything above speaks: a Profile and its canonical, lazily loaded frames."""
 
+from lbtui.profile.experts import UNPLACED, ExpertSeries, LoadedSeries
 from lbtui.profile.identity import Domain, host_and_pid, instance_names
 from lbtui.profile.model import (
     Frame,
     Loaded,
     Missing,
-    Note,
     Profile,
-    Provenance,
     SourceFile,
     Unreadable,
     attempted,
 )
+from lbtui.profile.note import Note, Provenance
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
 from lbtui.profile.zone import ZONE, ZONE_NAME, format_time
 
 __all__ = [
     "SCHEMAS",
+    "UNPLACED",
     "ZONE",
     "ZONE_NAME",
     "Cancelled",
     "Domain",
+    "ExpertSeries",
     "Frame",
     "FrameName",
     "Loaded",
+    "LoadedSeries",
     "Missing",
     "Note",
     "Profile",

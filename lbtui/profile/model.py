@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from lbtui.profile.collect import COLLECT
+from lbtui.profile.experts import LoadedSeries
+from lbtui.profile.note import Note, Provenance
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
 from lbtui.text import _, visible
@@ -37,25 +39,6 @@ class Missing:
     what: str
     reason: str
     how_to_collect: str
-
-
-@dataclass(frozen=True)
-class Note:
-    """One thing about the data's quality that the user should know, as one sentence."""
-
-    file: str
-    text: str
-    lost: bool = False  # a part of the file could not be read
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a frame's rows come from."""
-
-    file: str
-    reader: str
-    precision: str
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +78,7 @@ class Profile:
     round_reader: RoundReader | None = None
     domain_steps_loader: Callable[[Progress], Loaded | None] | None = None
     steps_reader: Callable[[int, int], pl.DataFrame | None] | None = None
+    expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
     _locks: dict[FrameName, threading.Lock] = field(default_factory=dict, repr=False)
@@ -146,6 +130,15 @@ class Profile:
             return self.load("steps", progress)
         self._joined = joined
         return joined
+
+    def load_expert_series(self, progress: Progress | None = None) -> LoadedSeries:
+        """Return expert heat iteration by iteration, read at the first call; empty where no file tells it.
+
+        Raises `Cancelled` when `progress` does; the next call starts again. It may take hundreds of MB and
+        seconds where `expert_heat` takes neither.
+        """
+        loader = self.expert_series_loader
+        return loader(progress or Silent()) if loader else LoadedSeries()
 
     def steps_around(self, begin: int, end: int) -> pl.DataFrame:
         """Return the `steps` around a time (µs): all, or where these are too many those of it, read now."""

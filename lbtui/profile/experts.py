@@ -1,0 +1,55 @@
+"""Expert heat over time: the tokens of every slot, iteration by iteration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from lbtui.profile.note import Note, Provenance
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    # int32 where every number fits, else int64: sum with dtype=np.int64.
+    Tokens: TypeAlias = NDArray[np.signedinteger[Any]]
+
+UNPLACED = -1  # in `ExpertSeries.placements`: a slot whose model expert is unknown
+
+
+@dataclass(frozen=True)
+class ExpertSeries:
+    """The token counts of one instance (and phase, where told apart), one row per iteration.
+
+    An iteration is what passed between two readings of the counters; readings of the ranks are matched by
+    their ordinal within an EPLB period. Only iterations that every one of `ranks` read are here: nothing
+    is filled in, and `LoadedSeries.notes` tell what was left out.
+
+    `tokens[iteration, layer, place × slots_per_rank + slot]`: tokens of that iteration alone, `place` being
+    the rank's place in `ranks`. `period[iteration]`: its EPLB period, from 0, rising. `time[iteration]`:
+    when it was read (UTC, µs), None where the source has no times. `placements[period]`: [layer, column of
+    `tokens`] -> model expert, `UNPLACED` where no routing table names the slot (upstream's parser counts
+    such a slot to the last model expert); None where the period has no usable table. `experts`: how many
+    model experts the tables name, 0 without any. `passes`: forward passes that one iteration stands for,
+    None where unknown.
+    """
+
+    instance: str
+    phase: Literal["prefill", "decode"] | None
+    ranks: tuple[int, ...]  # ascending
+    slots_per_rank: int
+    tokens: Tokens
+    period: NDArray[np.int32]
+    time: NDArray[np.datetime64] | None
+    placements: tuple[NDArray[np.int32] | None, ...]
+    experts: int = 0
+    passes: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadedSeries:
+    """The series of a profile with where they come from and what to mind about them."""
+
+    series: tuple[ExpertSeries, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    notes: tuple[Note, ...] = ()
