@@ -1,0 +1,1 @@
+"""Expert load over time, and what another placement of experts would do."""
