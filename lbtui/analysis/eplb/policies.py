@@ -57,7 +57,7 @@ def balanced_packing(weights: Floats, packs: int) -> Ints:
     layers, items = weights.shape
     room = items // packs
     if room <= 1:
-        return np.broadcast_to(np.arange(items), weights.shape).copy()
+        return np.tile(np.arange(items), (layers, 1))
     order = np.argsort(-weights, axis=1, kind="stable")
     falling = np.take_along_axis(weights, order, axis=1)
     loads = np.zeros((layers, packs))

@@ -35,7 +35,7 @@ def test_the_published_example_is_reproduced_exactly():
     placed = hierarchical_placement(PUBLISHED_WEIGHTS, slots=16, ranks=8, nodes=2, groups=4)
     assert placed.tolist() == PUBLISHED_PLACEMENT
     for weights, expected in zip(PUBLISHED_WEIGHTS, PUBLISHED_PLACEMENT, strict=True):
-        assert sum(reference.place(weights, 4, 8, 2, 4), []) == expected
+        assert reference.place(weights, 4, 8, 2, 4) == np.reshape(expected, (8, 2)).tolist()
 
 
 @given(st.data())
@@ -81,7 +81,7 @@ def test_copies_go_one_by_one_to_what_a_copy_carries_most_of():
         ({"experts": 8, "slots": 9, "ranks": 2}, "9 slots .* cannot be shared evenly by 2 ranks."),
         ({"experts": 8, "slots": 9, "ranks": 3, "nodes": 2}, "3 ranks cannot be shared evenly by 2 nodes."),
         ({"experts": 8, "slots": 8, "ranks": 2, "groups": 3}, "8 experts do not make 3 equal groups."),
-        ({"experts": 9, "slots": 12, "ranks": 4, "nodes": 2, "groups": 3}, "3 groups cannot be shared evenly"),
+        ({"experts": 9, "slots": 12, "ranks": 4, "nodes": 2, "groups": 3}, "3 groups cannot be shared"),
         ({"experts": 8, "slots": 8, "ranks": 0}, "Ranks must be at least 1"),
         ({"experts": 8, "slots": 8, "ranks": 4, "nodes": 0}, "Nodes must be at least 1"),
         ({"experts": 8, "slots": 8, "ranks": 4, "groups": 0}, "Groups must be at least 1"),

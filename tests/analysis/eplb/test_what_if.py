@@ -1,0 +1,181 @@
+import numpy as np
+import pytest
+
+from lbtui.analysis.eplb.policies import Impossible
+from lbtui.analysis.eplb.recorded import recorded
+from lbtui.analysis.eplb.what_if import POLICIES, Settings, curve, possible, start_settings, what_if
+from tests.analysis.eplb import reference
+from tests.analysis.eplb.made import real, series
+
+# One layer, two ranks of two slots; expert 0 gets most.
+SMALL = np.array([[[60, 20, 10, 10]], [[60, 20, 10, 10]], [[80, 0, 10, 10]], [[40, 20, 20, 20]]])
+IN_ORDER = [[0, 1, 2, 3]]
+
+
+def small(**changes):
+    return recorded([series(SMALL, 2, **{"placements": [IN_ORDER], **changes})])
+
+
+def test_the_real_loads_have_the_par_that_was_measured():
+    data = recorded([real()])
+    together = data.first.ranks + data.second.ranks
+    pars = together.max(axis=1) / together.mean(axis=1)
+    assert (round(pars.mean(), 3), round(pars.max(), 3)) == (1.441, 1.731)
+    assert (data.first.iterations, data.second.iterations) == (63, 64)
+
+
+@pytest.mark.parametrize("redundant", [0, 8])
+def test_held_out_par_on_real_loads_is_that_of_the_reference(redundant):
+    tokens = real().tokens.astype(int)
+    first, second = tokens[:63].sum(axis=0), tokens[63:].sum(axis=0)
+    found = what_if(recorded([real()]), Settings("global", redundant, 8))
+    placed = [reference.place(own, redundant, 8) for own in first]
+    expected = [reference.par(p, own) for p, own in zip(placed, second, strict=True)]
+    np.testing.assert_allclose(found.held_out.after, expected, atol=1e-9)
+    fitted = [reference.par(p, own) for p, own in zip(placed, first, strict=True)]
+    np.testing.assert_allclose(found.fitted.after, fitted, atol=1e-9)
+    before = second.reshape(26, 8, 8).sum(axis=2)
+    np.testing.assert_allclose(found.held_out.before, before.max(axis=1) / before.mean(axis=1))
+    # Fitting flatters: the half the placement was made of is more even than the other.
+    assert found.fitted.means[1] < found.held_out.means[1] < found.held_out.means[0]
+
+
+def test_a_small_case_by_hand():
+    found = what_if(small(), Settings("global", 2, 2))
+    # The first half holds 120, 40, 20, 20: two more copies for expert 0, 40 each. By falling load expert 0,
+    # 1, 0, 0, 2, 3 go to rank 0, 1, 0, 1, 0, 1.
+    assert found.placement.tolist() == [[0, 0, 2, 1, 0, 3]]
+    assert found.replicated[0].expert == 0
+    assert (found.replicated[0].extra, found.replicated[0].most, found.replicated[0].layers) == (2, 3, 1)
+    assert found.fitted.before.tolist() == [1.6]
+    # Second half: expert 0 has 120, the others 20, 30, 30.
+    assert found.held_out.before.tolist() == [1.4]
+    assert found.held_out.waiting[0] == pytest.approx(1 - 1 / 1.4)
+    loads = {0: 40, 1: 20, 2: 30, 3: 30}
+    by_rank = [sum(loads[e] for e in part) for part in np.split(found.placement[0], 2)]
+    assert found.held_out.after.tolist() == [max(by_rank) / 100]
+
+
+def test_moves_are_slots_whose_expert_is_not_on_that_rank():
+    found = what_if(small(), Settings("global", 2, 2))
+    there = [{0, 1}, {2, 3}]
+    parts = np.split(found.placement[0], 2)
+    expected = sum(e not in held for part, held in zip(parts, there, strict=True) for e in part)
+    assert found.moved.tolist() == [expected]
+    assert what_if(small(), Settings("global", 0, 4)).moved is None
+
+
+def test_the_placement_in_use_stays_and_cannot_be_resized():
+    found = what_if(small(), Settings("in use", 0, 2))
+    assert found.held_out.after.tolist() == found.held_out.before.tolist()
+    assert found.moved.tolist() == [0]
+    with pytest.raises(Impossible, match="has 0 redundant experts on 2 ranks"):
+        what_if(small(), Settings("in use", 2, 2))
+    assert possible(small(), Settings("in use", 0, 2)) == [0]
+
+
+def test_copies_in_use_are_added_up_and_shared_by_the_model():
+    # Expert 0 on both ranks, and unevenly used.
+    tables = [[[0, 1, 0, 2]]]
+    data = small(placements=tables)
+    assert data.experts.tolist() == [1, 2]  # on every rank in every layer: taken as shared, it cannot move
+    tables = [[[0, 1, 0, 2], [0, 1, 2, 3]]]
+    data = recorded([series(np.repeat(SMALL, 2, axis=1), 2, placements=tables)])
+    assert data.experts.tolist() == [0, 1, 2, 3]
+    assert data.first.experts[0].tolist() == [140, 40, 20, 0]
+    found = what_if(data, Settings("in use", 0, 2))
+    assert found.fitted.before[0] == 1.6
+    assert found.fitted.after[0] == pytest.approx((70 + 40) / 100)
+
+
+def test_shared_and_unknown_slots_keep_their_load_on_their_rank():
+    # Column 2 of each rank: the shared expert 4; rank 1's first slot is unknown.
+    tables = [[[0, 1, 4, -1, 3, 4]]]
+    tokens = np.array([[[10, 30, 5, 7, 20, 50]]] * 2)
+    data = recorded([series(tokens, 2, placements=tables)])
+    assert data.experts.tolist() == [0, 1, 3]
+    assert data.first.fixed.tolist() == [[5, 57]]
+    assert data.first.ranks.tolist() == [[45, 77]]
+    found = what_if(data, Settings("global", 1, 2))
+    # 30 → 15 + 15; 20 onto the first rank, 15 15 onto the second, 10 onto the first.
+    assert found.placement.tolist() == [[3, 0, 1, 1]]
+    assert found.fitted.after.tolist() == [(57 + 30) / 61]
+    assert found.moved.tolist() == [3]
+
+
+def test_halves_follow_what_is_where_in_each_period():
+    # The same experts, placed the other way round in period 1.
+    tokens = np.array([[[60, 20, 10, 10]], [[60, 20, 10, 10]], [[10, 10, 20, 60]], [[10, 10, 20, 60]]])
+    data = recorded([series(tokens, 2, period=[0, 0, 1, 1], placements=[IN_ORDER, [[3, 2, 1, 0]]])])
+    assert data.first.experts.tolist() == data.second.experts.tolist() == [[120, 40, 20, 20]]
+    assert data.in_use.tolist() == IN_ORDER
+    # A half that spans both: slot 0 holds expert 0, then 3.
+    data = recorded([series(tokens, 2, period=[0, 1, 1, 1], placements=[IN_ORDER, [[3, 2, 1, 0]]])])
+    assert data.first.experts.tolist() == [[70, 30, 30, 70]]
+
+
+def test_periods_without_a_placement_are_left_out_and_without_any_slots_are_experts():
+    data = recorded([series(SMALL, 2, period=[0, 1, 1, 2], placements=[None, IN_ORDER, None])])
+    assert (data.first.iterations, data.second.iterations) == (1, 1)
+    assert data.first.experts.tolist() == [[60, 20, 10, 10]]
+    data = recorded([series(SMALL, 2)])
+    assert not data.placed
+    assert data.experts.tolist() == [0, 1, 2, 3]
+
+
+def test_prefill_and_decode_are_added_half_by_half():
+    data = recorded([series(SMALL, 2, phase="prefill"), series(SMALL[:2], 2, phase="decode")])
+    assert data.first.iterations == 3
+    assert data.first.experts.tolist() == [[180, 60, 30, 30]]
+
+
+def test_the_curve_has_every_possible_number_and_what_it_costs():
+    data = recorded([real()])
+    settings = Settings("global", 8, 8, expert_mib=10.5)
+    points = curve(data, settings)
+    assert [point.redundant for point in points] == list(range(0, 65, 8))
+    for point in points[:3]:
+        one = what_if(data, Settings("global", point.redundant, 8))
+        assert point.held_out == (one.held_out.means[1], one.held_out.worst[1][1])
+        assert point.fitted == (one.fitted.means[1], one.fitted.worst[1][1])
+        assert point.extra_slots == point.redundant / 8
+        assert point.mib == 10.5 * point.redundant / 8 * 26
+    assert curve(data, Settings("global", 8, 8))[0].mib is None
+    assert [p.redundant for p in curve(data, Settings("global", 6, 7))][:3] == [6, 13, 20]
+    assert possible(data, Settings("hierarchical", 0, 16, nodes=2, groups=8)) == [0, 16, 32, 48, 64]
+
+
+def test_it_starts_with_what_is_in_use():
+    assert start_settings(small()) == Settings("global", 0, 2)
+    tables = [[[0, 1, 0, 2], [0, 1, 2, 0]]]
+    data = recorded([series(np.repeat(SMALL, 2, axis=1), 2, placements=tables)])
+    assert data.experts.tolist() == [1, 2]
+    tables = [[[0, 1, 0, 2], [0, 1, 2, 3]]]
+    assert (
+        start_settings(recorded([series(np.repeat(SMALL, 2, axis=1), 2, placements=tables)])).redundant == 0
+    )
+    assert start_settings(recorded([series(np.ones((2, 1, 3)), 3, placements=[[[0, 1, 0]]])])).redundant == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ([], "no expert heat by iteration"),
+        ([series(SMALL[:1], 2)], "At least two iterations"),
+        ([series(SMALL * 0, 2)], "holds no tokens"),
+        ([series(SMALL, 2, placements=[[[-1, 4, -1, 4]]])], "holds no tokens"),
+        ([series(SMALL, 2), series(SMALL, 4)], "other ranks"),
+    ],
+)
+def test_what_cannot_be_fitted_is_told(made, sentence):
+    with pytest.raises(Impossible, match=sentence):
+        recorded(made)
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings("global", -1, 2), Settings("global", 1, 2), Settings("global", 0, 0)]
+)
+def test_impossible_settings_are_told(settings):
+    with pytest.raises(Impossible):
+        what_if(small(), settings)
+    assert POLICIES == ("in use", "global", "hierarchical")
