@@ -69,6 +69,12 @@ class Database:
         frames = (chunk.select(casts) for chunk in self.chunks(sql, names, parameters))
         return pl.concat([pl.DataFrame(schema=schema), *frames])
 
+    def blob(self, table: str, column: str, row: int) -> bytes:
+        """Return one cell's bytes, b"" where it or its row is null; text as the file encodes it."""
+        sql = f"SELECT CAST({quoted(column)} AS BLOB) FROM {quoted(table)} WHERE rowid = ?"
+        found = self.connection.execute(sql, (row,)).fetchone()
+        return found[0] if found and isinstance(found[0], bytes) else b""
+
     def _stop_if_cancelled(self) -> bool:
         try:
             self._progress.advance(self._name, self._done, self._size)

@@ -67,6 +67,7 @@ def open_profile(path: Path) -> Profile:
         round_reader=loaders.read_round,
         domain_steps_loader=loaders.joined_steps,
         steps_reader=loaders.steps_between,
+        expert_series_loader=loaders.load_series,
     )
 
 
@@ -91,7 +92,8 @@ class _Loaders:
         self._store = store
         scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
         batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
-        heat = Once(lambda progress: experts.load_expert_heat(store, scheduled, progress))
+        heat = experts.Experts(store, scheduled)
+        self.load_series = heat.load_series
         self._scheduled = scheduled
         self._batches = batches
         self.named: dict[FrameName, Loader] = {
@@ -105,8 +107,8 @@ class _Loaders:
             "requests": lambda p: requests.load_requests(store, p),
             "transfers": lambda p: requests.load_transfers(store, p),
             "handoffs": lambda p: requests.load_handoffs(store, p),
-            "expert_heat": lambda p: heat(p)[0],
-            "placements": lambda p: heat(p)[1],
+            "expert_heat": heat.load_heat,
+            "placements": heat.load_placements,
             "layer_times": lambda p: operators.load_layer_times(store, p),
             "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
             "speculation": lambda p: requests.load_speculation(store, p),

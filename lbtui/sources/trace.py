@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from lbtui.profile import Note, Progress, Unreadable
-from lbtui.sources.expert_tables import ProcessExperts
+from lbtui.sources.expert_rows import ProcessExperts
 from lbtui.sources.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace_events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace_nodes import node_frame

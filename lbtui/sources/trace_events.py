@@ -10,7 +10,7 @@ import polars as pl
 
 from lbtui.profile import SCHEMAS
 from lbtui.profile.schema import TIME
-from lbtui.sources.expert_tables import ExpertAccumulator, ExpertRow
+from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow
 from lbtui.sources.row_buffer import RowBuffer, columns
 from lbtui.sources.trace_nodes import CoordinatorEvents
 from lbtui.sources.trace_requests import STAGE_EVENTS, RequestLives
@@ -247,7 +247,7 @@ class EventCollector:
             if rank is None:
                 self.unusable += 1
             else:
-                self.experts.add(ExpertRow(pid, time, rank, kind, args[key]))
+                self.experts.add(ExpertRow(pid, time, rank, kind, args[key], int(time)))
 
 
 def _end(event: Event, start: float) -> tuple[int | None, float | None]:

@@ -370,6 +370,9 @@ def _load_everything() -> None:
     """Import what a run imports late: a user without rights could not."""
     late = (
         "sources.expert_tables",
+        "sources.expert_frames",
+        "sources.expert_series",
+        "sources.expert_slices",
         "sources.heat_png",
         "sources.trace",
         "ui.app",

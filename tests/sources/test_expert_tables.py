@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import SCHEMAS
-from lbtui.sources.expert_tables import ExpertRow, heat_frames, read_tables
+from lbtui.sources.expert_frames import heat_frames
+from lbtui.sources.expert_rows import ExpertRow
+from lbtui.sources.expert_tables import read_tables
 from tests.sources.traces import DATA, unpack
 
 # Two ranks with three slots, two layers, four routed experts and the shared one, last, on every rank.

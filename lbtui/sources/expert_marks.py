@@ -1,0 +1,169 @@
+"""Marks of domain `eplb_observe` as JSON text, many read at once: there are tens of millions of counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from lbtui.sources.expert_rows import (
+    Counts,
+    ExpertAccumulator,
+    ExpertRow,
+    Kind,
+    ProcessExperts,
+    period_of,
+)
+from lbtui.sources.trace_values import count
+
+_KINDS: tuple[Kind, ...] = ("routing", "hot")
+_SPACES = b" \t\r\n"
+_MOST = 2**53
+_MOST_KEPT_HEADS = 10_000
+
+
+class Mark(NamedTuple):
+    """One mark of one process: its order within it, its time (µs since 1970), and its fields as JSON."""
+
+    order: int
+    time: int
+    fields: bytes
+
+
+@dataclass
+class MarkReader:
+    """Reads the marks of one process after another; `unreadable` counts those without rank and table."""
+
+    unreadable: int = 0
+    _heads: dict[tuple[bytes, bytes], tuple[int, Kind] | None] = field(default_factory=dict)
+
+    def read(self, process: int | str, marks: Iterable[Mark]) -> list[ProcessExperts]:
+        """Return what the marks of one process tell, in rising order; [] where none can be read."""
+        kept = list(marks)
+        fast = self._read_alike(process, kept)
+        if fast is not None:
+            return [fast]
+        accumulator = ExpertAccumulator()
+        for mark in kept:
+            rows = _rows(process, mark)
+            self.unreadable += not rows
+            for row in rows:
+                accumulator.add(row)
+        return list(accumulator.processes())
+
+    def _read_alike(self, process: int | str, marks: list[Mark]) -> ProcessExperts | None:
+        """Return what marks tell that each hold one table, all alike; None if any is not so.
+
+        Numbers are read by polars' CSV reader, which takes whole numbers and nothing else.
+        """
+        bodies: dict[Kind, list[bytes]] = {"hot": [], "routing": []}
+        times: list[int] = []  # of the `hot` marks
+        opens: list[int] = []  # how many `hot` marks came before each `routing` mark
+        ranks: set[int] = set()
+        order = None
+        for mark in marks:
+            split = self._split(mark.fields)
+            if split is None or (order is not None and mark.order < order):
+                return None
+            order = mark.order
+            rank, kind, body = split
+            ranks.add(rank)
+            bodies[kind].append(body)
+            if kind == "hot":
+                times.append(mark.time)
+            else:
+                opens.append(len(times))
+        if len(ranks) != 1 or not bodies["hot"]:
+            return None
+        counts, routings = _tables(bodies["hot"]), _tables(bodies["routing"])
+        if counts is None or (routings is None and opens):
+            return None
+        begins = [0, *opens]
+        ends = [*opens, len(times)]
+        found = [None, *([] if routings is None else routings.astype(np.int64))]
+        periods = tuple(
+            period_of(placement, counts[begin:end], np.asarray(times[begin:end], dtype=np.int64))
+            for placement, begin, end in zip(found, begins, ends, strict=True)
+        )
+        rank = ranks.pop()
+        if not opens:
+            return ProcessExperts(process, rank, periods)
+        return ProcessExperts(process, rank, periods[1:], before_routing=opens[0])
+
+    def _split(self, fields: bytes) -> tuple[int, Kind, bytes] | None:
+        """Return rank, kind and the inside of the only table of a mark, None if it is not so plain."""
+        begin, end = fields.find(b"[["), fields.rfind(b"]]")
+        if begin < 0 or end < begin:
+            return None
+        head = (fields[:begin], fields[end + 2 :])
+        if head not in self._heads:
+            if len(self._heads) >= _MOST_KEPT_HEADS:
+                self._heads.clear()
+            self._heads[head] = _meaning(b"0".join(head))
+        meaning = self._heads[head]
+        if meaning is None:
+            return None
+        body = fields[begin + 2 : end]
+        if b" " in body or b"\n" in body or b"\t" in body:
+            body = body.translate(None, _SPACES)
+        return (*meaning, body)
+
+
+def _meaning(fields: bytes) -> tuple[int, Kind] | None:
+    """Return rank and kind of a mark whose table was replaced by 0."""
+    known = _object(fields)
+    rank = count(known.get("rank"))
+    kinds = [kind for kind in _KINDS if f"expert_{kind}" in known]
+    if rank is None or len(kinds) != 1 or known[f"expert_{kinds[0]}"] != 0:
+        return None
+    return rank, kinds[0]
+
+
+def _tables(bodies: list[bytes]) -> Counts | None:
+    """Return tables of one shape [table, row, column], each given as `1,2],[3,4`; None if any is another."""
+    if not bodies:
+        return None
+    rows = bodies[0].count(b"],[") + 1
+    columns = bodies[0].partition(b"]")[0].count(b",") + 1
+    if any(body.count(b"],[") + 1 != rows for body in bodies):
+        return None
+    lines = b"\n".join(bodies).replace(b"],[", b"\n")
+    names = [str(column) for column in range(columns)]
+    try:
+        frame = pl.read_csv(
+            lines, has_header=False, schema=dict.fromkeys(names, pl.Int64), quote_char=None, low_memory=True
+        )
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    if frame.shape != (rows * len(bodies), columns) or any(s.null_count() for s in frame.get_columns()):
+        return None
+    numbers = frame.to_numpy(order="c")
+    if int(numbers.min()) < 0 or int(numbers.max()) > _MOST:
+        return None
+    return numbers.reshape(len(bodies), rows, columns)
+
+
+def _rows(process: int | str, mark: Mark) -> list[ExpertRow]:
+    """Return the tables that one mark holds; none if they or their rank cannot be read."""
+    fields = _object(mark.fields)
+    rank = count(fields.get("rank"))
+    if rank is None:
+        return []
+    found = ((kind, fields.get(f"expert_{kind}")) for kind in _KINDS)
+    return [
+        ExpertRow(process, mark.order, rank, kind, table, mark.time)
+        for kind, table in found
+        if isinstance(table, list)
+    ]
+
+
+def _object(text: bytes) -> dict[str, object]:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
