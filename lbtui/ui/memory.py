@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gc
 
+from rich.cells import cached_cell_len
+from rich.segment import Segment
 from textual._styles_cache import StylesCache
+from textual.geometry import Region
+
+from lbtui.ui.sgr import change
 
 # So often, in seconds, closed pages are given back; it takes some 10 ms.
 TIDY_SECONDS = 20.0
@@ -16,11 +21,14 @@ def settle() -> None:
 
 
 def tidy() -> None:
-    """Give back closed pages.
+    """Give back closed pages, and what is remembered of every text and place that was ever drawn.
 
-    They refer to themselves in circles, and Python seeks these the less often the more there is: memory would
-    grow for minutes.
+    Pages refer to themselves in circles, and Python seeks these the less often the more there is: memory
+    would grow for minutes. The caches fill for half an hour with what is rarely drawn again; what is on the
+    screen is back in them after one frame.
     """
+    for cache in (cached_cell_len, Segment._split_cells, Region.intersection, change):
+        cache.cache_clear()
     gc.collect()
 
 

@@ -81,7 +81,7 @@ class Pen:
 
     def _turn(self, ink: _Ink) -> None:
         if ink != self._ink:
-            self._written.append(_change(self._ink, ink))
+            self._written.append(change(self._ink, ink))
             self._ink = ink
 
     def _space(self, cells: int, background: _Hue, *, at_end: bool) -> None:
@@ -101,7 +101,7 @@ class Pen:
 
     def _halves(self, cells: int, ink: _Ink) -> None:
         turned = _Ink(ink.attributes, ink.seen, ink.background, ink.foreground)
-        if len(_change(self._ink, turned)) < len(_change(self._ink, ink)):
+        if len(change(self._ink, turned)) < len(change(self._ink, ink)):
             self._turn(turned)
             self._written.append("▄" * cells)
         else:
@@ -117,7 +117,7 @@ def _on(ink: _Ink, background: _Hue) -> _Ink:
 
 
 @lru_cache(maxsize=4096)
-def _change(old: _Ink, new: _Ink) -> str:
+def change(old: _Ink, new: _Ink) -> str:
     """Return the sequence that leads from one ink to another."""
     if old == new:
         return ""
