@@ -6,6 +6,7 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
+from lbtui import __version__
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from lbtui.profile import Profile
     from lbtui.ui.pane import Pane
 
+# The exit code after a fault of lbtui's own (EX_SOFTWARE of sysexits.h): 1 means that findings were found.
+BROKEN = 70
 # So long a key waits for the page that the key before it opened.
 _PAGE_SECONDS = 1.0
 TABS = (
@@ -205,6 +209,18 @@ class LbtuiApp(App[int]):
         """Leave; the command line prints the sentence."""
         self.failure = event.sentence
         self.exit(3)
+
+    def _fatal_error(self) -> None:
+        """Leave with one sentence: Textual would print pages of what every variable held, the data too."""
+        self._return_code = BROKEN
+        error = self._exception
+        frames = traceback.extract_tb(error.__traceback__ if error else None)
+        ours = [frame for frame in frames if "lbtui" in Path(frame.filename).parts]
+        place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else _("unknown place")
+        sentence = _("a fault of lbtui itself, please report it: {why} (version {version}, {place})")
+        why = visible(f"{type(error).__name__}: {error}", 300)
+        self.failure = sentence.format(why=why, version=__version__, place=place)
+        self._close_messages_no_wait()
 
     # The terminal
 

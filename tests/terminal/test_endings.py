@@ -33,6 +33,15 @@ def fail(path):
 lbtui.sources.open_profile = fail
 raise SystemExit(lbtui.cli.main(["somewhere"]))
 """
+# A fault of lbtui's own, in the midst of drawing.
+BROKEN = """
+import lbtui.cli, lbtui.ui.panes.dp as dp
+def draw(self, width, height):
+    secret = "what a variable held"
+    raise ZeroDivisionError("no such \\x1b[31mlane")
+dp.DpPane.draw = draw
+raise SystemExit(lbtui.cli.main(["--demo"]))
+"""
 
 
 def shown(terminal):
@@ -174,3 +183,15 @@ def test_what_goes_wrong_may_be_redirected_without_losing_the_screen(tmp_path):
         assert terminal.wait() == 0
         assert_given_back(terminal)
     assert (tmp_path / "log").read_bytes() == b""
+
+
+def test_a_fault_of_its_own_is_one_sentence_and_the_terminal_is_given_back():
+    with Terminal([sys.executable, "-c", BROKEN], 80, 24) as terminal:
+        shown(terminal).press("2")
+        assert terminal.wait() == 70
+        assert_given_back(terminal)
+        after = terminal.output[terminal.output.rindex(b"\x1b") :].decode()
+    assert "a fault of lbtui itself" in after
+    assert "ZeroDivisionError: no such \\x1b[31mlane" in after
+    assert after.rstrip().count("\n") == 0, after
+    assert b"what a variable held" not in terminal.output
