@@ -264,14 +264,6 @@ def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
     return ordered.with_columns(pl.Series("end", held).cast(pl.Datetime("us")))
 
 
-def apart(intervals: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Return the `step_intervals` of each domain, without copying them."""
-    domain = _codes(intervals["domain"])
-    edges = np.flatnonzero(np.concatenate([[True], domain[1:] != domain[:-1], [True]])[: len(domain) + 1])
-    pairs = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    return {str(intervals["domain"][first]): intervals[first:last] for first, last in pairs}
-
-
 def _by_domain_and_start(steps: pl.DataFrame) -> pl.DataFrame:
     """Return the steps sorted; those of a large profile are so already."""
     start, domain = steps["start"].cast(pl.Int64).to_numpy(), _codes(steps["domain"])

@@ -147,7 +147,7 @@ class LbtuiApp(App[int]):
     def _read_profile(self) -> None:
         from lbtui.profile import Unreadable
         from lbtui.sources import SeveralOutputs, open_profile
-        from lbtui.ui.panes import COMPARED, PANES
+        from lbtui.ui.panes.order import COMPARED, PANES
 
         try:
             baseline = None if self.baseline is None else open_profile(self.baseline)

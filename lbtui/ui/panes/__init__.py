@@ -1,12 +1,1 @@
-"""The panes, in the order of their keys: five of one profile, and the sixth of two."""
-
-from lbtui.ui.pane import Pane
-from lbtui.ui.panes.compare import ComparePane
-from lbtui.ui.panes.dp import DpPane
-from lbtui.ui.panes.ep import EpPane
-from lbtui.ui.panes.overview import OverviewPane
-from lbtui.ui.panes.pd import PdPane
-from lbtui.ui.panes.requests import RequestsPane
-
-PANES: tuple[type[Pane], ...] = (OverviewPane, DpPane, PdPane, EpPane, RequestsPane)
-COMPARED: tuple[type[Pane], ...] = (*PANES, ComparePane)
+"""The panes: each draws one dimension of the load; `order` tells which there are."""

@@ -13,7 +13,6 @@ import polars as pl
 
 from lbtui.analysis.data_parallel import (
     Metric,
-    apart,
     domain_steps,
     domains_of,
     metric_lanes,
@@ -30,6 +29,7 @@ from lbtui.analysis.lanes import (
     idle_as_zero,
     lane_statistics,
     lanes_evenness,
+    parted,
 )
 from lbtui.analysis.standout import excess_over_peers, lane_scores, standouts
 from lbtui.profile import Domain
@@ -103,7 +103,7 @@ def dp_data(
         domain: StepTable(
             part["start"].cast(pl.Int64).to_numpy(), part["end"].cast(pl.Int64).to_numpy(), part
         )
-        for domain, part in apart(intervals).items()
+        for domain, part in parted(intervals, "domain").items()
     }
     begin = begins[0] if begins else 0
     return DpData(
