@@ -62,12 +62,13 @@ def read_csv(
     return conversion.frame(), [*rows.notes, *conversion.notes()]
 
 
-def first_way(read: Callable[[Way], _T]) -> _T:
-    """Return what `read` returns for the first way that reads the whole file."""
-    for way in WAYS[:-1]:
+def first_way(read: Callable[[Way], _T], *, typed: bool = True) -> _T:
+    """Return what `read` returns for the first way that reads the whole file; all as text unless `typed`."""
+    *ways, last = WAYS if typed else WAYS[WAYS.index("text") :]
+    for way in ways:
         with suppress(BrokenCells):
             return read(way)
-    return read(WAYS[-1])
+    return read(last)
 
 
 def read_first(
@@ -117,7 +118,7 @@ def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]
     columns = list(dict.fromkeys(header))
     rows = Rows(path, header, columns)
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return first_way(lambda way: pl.concat([empty, *rows.read(progress, way)])), rows.notes
+    return first_way(lambda way: pl.concat([empty, *rows.read(progress, way)]), typed=False), rows.notes
 
 
 def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
@@ -133,11 +134,16 @@ def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _scan(
-    path: Path, header: list[str], columns: Sequence[str], types: Mapping[str, pl.DataType] | None = None
+    path: Path,
+    header: list[str],
+    columns: Sequence[str],
+    types: Mapping[str, pl.DataType] | None = None,
+    null_words: Sequence[str] | None = None,
 ) -> pl.LazyFrame:
     """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark.
 
-    With `types`, by header, null words come as null; a cell of another type raises when collected.
+    With `types`, by header, a cell of another type raises when collected. Empty cells come as null, and
+    `null_words`.
     """
     names = [f"c{place}" for place in range(len(header))]
     frame = pl.scan_csv(
@@ -147,7 +153,7 @@ def _scan(
         schema_overrides={n: types[h] for n, h in zip(names, header, strict=True) if h in types}
         if types
         else None,
-        null_values=NULL_WORDS if types else None,
+        null_values=None if null_words is None else list(null_words),
         # A line of another length than the header's is taken as far as it goes.
         truncate_ragged_lines=True,
         encoding="utf8-lossy",
@@ -166,10 +172,11 @@ def _source(path: Path) -> Path | io.BytesIO:
     return path
 
 
-Way: TypeAlias = Literal["typed", "text", "lines"]
-# The faster first. What one has yielded before it failed is worth nothing: polars reads parts of a file at
-# once, and yields those after a broken one, too.
-WAYS: tuple[Way, ...] = ("typed", "text", "lines")
+Way: TypeAlias = Literal["plain", "typed", "text", "lines"]
+# The faster first: to compare every cell with the null words costs a third of the reading. What one has
+# yielded before it failed is worth nothing: polars reads parts of a file at once, and yields those after a
+# broken one, too.
+WAYS: tuple[Way, ...] = ("plain", "typed", "text", "lines")
 
 
 class BrokenCells(Exception):
@@ -179,7 +186,9 @@ class BrokenCells(Exception):
 class Rows:
     """The rows of a CSV file in batches of columns named by header; `notes` tells what was left out.
 
-    Read the way `typed`, columns come in their `types` (by header), several times faster than as text.
+    Read the way `typed`, columns come in their `types` (by header), several times faster than as text; so
+    they do the way `plain`, but for null words: among numbers none may be but NaN, as texts they are left.
+    In these ways `more` columns are computed of them while they are read, `batch` rows at once.
     """
 
     def __init__(
@@ -188,11 +197,15 @@ class Rows:
         header: list[str],
         columns: list[str],
         types: Mapping[str, pl.DataType] | None = None,
+        batch: int | None = None,
+        more: Sequence[pl.Expr] = (),
     ) -> None:
         self._path = path
         self._header = header
         self._columns = columns
         self._types = types
+        self._batch = batch or _BATCH
+        self._more = list(more)
         self.notes: list[Note] = []
 
     def read(self, progress: Progress, way: Way) -> Iterator[pl.DataFrame]:
@@ -206,12 +219,16 @@ class Rows:
             if way == "lines":
                 yield from self._line_by_line(cut, progress, size)
             else:
-                rows = _scan(path, self._header, self._columns, self._types if way == "typed" else None)
+                types = None if way == "text" else self._types
+                words = NULL_WORDS if way == "typed" and types else None
+                rows = _scan(path, self._header, self._columns, types, words)
+                if types:
+                    rows = rows.with_columns(self._more)
                 if cut:
                     rows = self._without_last(rows)
                 done = 0
                 try:
-                    for batch in rows.collect_batches(chunk_size=_BATCH):
+                    for batch in rows.collect_batches(chunk_size=self._batch):
                         done += batch.height
                         progress.advance(path.name, min(done * line, size), size)
                         yield batch

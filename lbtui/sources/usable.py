@@ -27,9 +27,18 @@ def is_number(numbers: Floats) -> bool:
     return _are_within(numbers, -cells.LARGEST, cells.LARGEST)
 
 
+def any_unknown(numbers: Floats) -> bool:
+    """Tell whether any of at least one number is NaN."""
+    return bool(np.isnan(numbers.min()))
+
+
 def _are_within(numbers: Floats, least: float, most: float, *, whole: bool = False) -> bool:
-    unknown = np.isnan(numbers)
-    known = numbers[~unknown] if unknown.any() else numbers
-    if not len(known):
+    if not len(numbers):
         return True
-    return bool(least <= known.min() and known.max() <= most and not (whole and (known % 1).any()))
+    if any_unknown(numbers):
+        return _are_within(numbers[~np.isnan(numbers)], least, most, whole=whole)
+    return bool(
+        least <= numbers.min()
+        and numbers.max() <= most
+        and not (whole and (np.floor(numbers) != numbers).any())
+    )

@@ -20,8 +20,8 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.analysis.overview import overview
 from lbtui.profile import Cancelled
-from lbtui.sources import csv_file, open_profile
-from lbtui.sources.canonical import streamed
+from lbtui.sources import open_profile
+from lbtui.sources.canonical import forward_rows, streamed
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.ui.panes.dp_data import dp_data, measure
 from tests.sources.made import Service, write
@@ -59,7 +59,7 @@ def both(monkeypatch, folder):
     expected = domain_steps(at_once.load("steps").frame)
     monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
     monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
-    monkeypatch.setattr(csv_file, "_BATCH", 97)
+    monkeypatch.setattr(forward_rows, "_BATCH", 97)
     in_parts = open_profile(folder)
     loaded = in_parts.load_domain_steps()
     joined = loaded if "cards" in loaded.frame.columns else None
@@ -148,6 +148,28 @@ def test_what_cannot_be_joined_part_by_part_is_read_whole(monkeypatch, tmp_path,
         assert {note.text for note in notes[0]} == {note.text for note in notes[1]}
     else:
         assert joined is None
+        [told] = {note.text for note in notes[0]} - {note.text for note in notes[1]}
+        why = {"order": "not in the order of their start", "bubble": "lack their bubble time"}
+        assert told.startswith("All its rows are held in memory")
+        assert why[spoilt] in told
+
+
+@pytest.mark.parametrize("spoilt", ["prof_id", "batch_type", "bubble_time(ms)", "start_time(ms)"])
+@pytest.mark.parametrize("word", ["None", "nan", "<NA>"])
+def test_null_words_are_no_values(monkeypatch, tmp_path, spoilt, word):
+    folder = lay_out(tmp_path, "mindie_tp4/forward.csv")
+    header, *lines = (folder / "forward.csv").read_text().splitlines()
+    column = header.split(",").index(spoilt)
+    processes = [line.split(",")[header.split(",").index("prof_id")] for line in lines]
+    # A bubble may be unknown of the last pass of a process only.
+    row = len(lines) - 1 - processes[::-1].index(processes[0])
+    cells = lines[row].split(",")
+    cells[column] = word
+    lines[row] = ",".join(cells)
+    (folder / "forward.csv").write_text("\n".join([header, *lines, ""]))
+    joined, expected, notes = both(monkeypatch, folder)
+    assert plain(joined.frame).select(expected.columns).equals(plain(expected))
+    assert {note.text for note in notes[0]} == {note.text for note in notes[1]}
 
 
 def test_cells_that_are_no_numbers_are_told_as_ever(monkeypatch, tmp_path):
@@ -188,7 +210,7 @@ def test_it_can_be_cancelled_and_started_again(monkeypatch, tmp_path):
                 raise Cancelled
 
     monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(csv_file, "_BATCH", 97)
+    monkeypatch.setattr(forward_rows, "_BATCH", 97)
     opened = open_profile(lay_out(tmp_path, "mindie_tp4/forward.csv"))
     with pytest.raises(Cancelled):
         opened.load_domain_steps(Impatient())

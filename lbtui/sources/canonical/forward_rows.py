@@ -27,6 +27,9 @@ NUMBERS: Mapping[str, Callable[[usable.Floats], bool]] = {
     "batch_size": usable.is_count,
 }
 _FEW_VALUES = ("prof_id", "batch_type")
+# Rows at once: what is computed of them stays in the processor's cache.
+_BATCH = 16_384
+_NEW = -2  # a category not seen before
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,24 @@ class ForwardRows:
         self._headers = match_headers("forward", header, COLUMNS, file)
         self._conversion = Conversion("forward", self._headers, file)
         types: dict[str, pl.DataType] = dict.fromkeys(numeric_headers("forward", self._headers), pl.Float64())
-        for name in _FEW_VALUES:
-            if found := self._headers.header_of.get(name):
-                types[found] = pl.Categorical()
-        self._source = csv_file.Rows(path, header, list(self._headers.header_of.values()), types)
+        few = [found for name in _FEW_VALUES if (found := self._headers.header_of.get(name))]
+        types |= dict.fromkeys(few, pl.Categorical())
+        more = [pl.col(found).to_physical().alias(_category_of(found)) for found in few]
+        self._source = csv_file.Rows(
+            path, header, list(self._headers.header_of.values()), types, _BATCH, more
+        )
         self.read_rows = 0
         self.kept = 0
         self._numbers = _Numbering()
         self._types = _Numbering()
+        self._phases: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._unknown: NDArray[np.int64] = np.zeros(0, np.int64)
         self._last_unknown: NDArray[np.int64] = np.zeros(0, np.int64)
 
     @property
     def processes(self) -> list[str]:
         """The prof_ids so far, by their number in `Rows`."""
-        return [str(name) for name in self._numbers.names]
+        return list(self._numbers.names)
 
     def notes(self) -> list[Note]:
         """Return what was left out of what is read so far."""
@@ -80,7 +86,7 @@ class ForwardRows:
         for batch in self._source.read(progress, self._way):
             self.read_rows += batch.height
             raw = {name: batch[header] for name, header in self._headers.header_of.items()}
-            rows = self._as_they_are(raw)
+            rows = self._as_they_are(raw, batch)
             if rows is None:
                 texts = batch.with_columns(pl.col(pl.Categorical).cast(pl.String))
                 frame = self._conversion.converted(texts)
@@ -95,13 +101,18 @@ class ForwardRows:
     def _watch_bubbles(self, rows: Rows) -> None:
         """Keep in mind of each process how many bubbles are unknown, and whether its last is."""
         missing = len(self._numbers.names) - len(self._unknown)
-        self._unknown = np.append(self._unknown, np.zeros(missing, np.int64))
-        self._last_unknown = np.append(self._last_unknown, np.zeros(missing, np.int64))
-        unknown = np.isnan(rows.columns["bubble"])
-        self._unknown += np.bincount(rows.columns["prof_id"][unknown], minlength=len(self._unknown))
-        self._last_unknown[rows.columns["prof_id"]] = unknown
+        if missing:
+            self._unknown = np.append(self._unknown, np.zeros(missing, np.int64))
+            self._last_unknown = np.append(self._last_unknown, np.zeros(missing, np.int64))
+        processes, bubbles = rows.columns["prof_id"], rows.columns["bubble"]
+        if usable.any_unknown(bubbles):
+            unknown = np.isnan(bubbles)
+            self._unknown += np.bincount(processes[unknown], minlength=len(self._unknown))
+            self._last_unknown[processes] = unknown
+        elif self._last_unknown.any():
+            self._last_unknown[processes] = False
 
-    def _as_they_are(self, raw: Mapping[str, pl.Series]) -> Rows | None:
+    def _as_they_are(self, raw: Mapping[str, pl.Series], batch: pl.DataFrame) -> Rows | None:
         """Return rows of which no cell needs to be looked at one by one; None if any may."""
         needed = [raw[name] for name in ("prof_id", "start", "end")]
         if any(column.dtype == pl.String or column.null_count() for column in needed):
@@ -113,69 +124,91 @@ class ForwardRows:
             return None
         for name in ("start", "end"):
             times = raw[name].to_numpy()
+            # NaN, if there is any.
             first, last = times.min(), times.max()
-            if not 0 < first <= last or not usable.is_number(times):
+            if not 0 < first <= last:
                 return None
             factor = cells.microseconds_per_unit(first)
             if factor != cells.microseconds_per_unit(last) or last * factor > cells.LATEST:
                 return None
-            columns[name] = np.floor(times * factor).astype(np.int64)
-        return self._with_names(columns, raw["prof_id"], raw.get("batch_type"))
+            columns[name] = (times * factor).astype(np.int64)
+        named = {
+            name: (raw[name], batch[_category_of(self._headers.header_of[name])])
+            for name in _FEW_VALUES
+            if name in raw
+        }
+        rows = self._with_names(columns, named)
+        return None if rows.columns["prof_id"].min() < 0 else rows
 
     def _converted(self, frame: pl.DataFrame) -> Rows:
         columns: dict[str, NDArray[Any]] = {
             **{name: frame[name].cast(pl.Int64).to_numpy() for name in ("start", "end")},
             **{name: frame[name].cast(pl.Float64).to_numpy() for name in NUMBERS},
         }
-        return self._with_names(columns, *(frame[name].cast(pl.Categorical) for name in _FEW_VALUES))
+        named = {name: frame[name].cast(pl.Categorical) for name in _FEW_VALUES}
+        return self._with_names(columns, {name: (n, n.to_physical()) for name, n in named.items()})
 
     def _with_names(
-        self, columns: dict[str, NDArray[Any]], prof_ids: pl.Series, types: pl.Series | None
+        self, columns: dict[str, NDArray[Any]], named: Mapping[str, tuple[pl.Series, pl.Series]]
     ) -> Rows:
-        columns["prof_id"] = self._numbers.of(prof_ids)
-        if types is None:
-            columns["batch_type"] = np.full(len(prof_ids), NO_PHASE, np.uint8)
+        columns["prof_id"] = self._numbers.of(*named["prof_id"])
+        if "batch_type" in named:
+            columns["batch_type"] = self._phase_of(self._types.of(*named["batch_type"]))
         else:
-            numbers = self._types.of(types)
-            columns["batch_type"] = _phases(self._types.names)[numbers]
+            columns["batch_type"] = np.full(len(columns["prof_id"]), NO_PHASE, np.uint8)
         return Rows(columns)
 
+    def _phase_of(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        if len(self._phases) <= len(self._types.names):
+            # The last is of -1.
+            names = pl.DataFrame({"batch_type": [*self._types.names, None]}, {"batch_type": pl.String})
+            found = names.select(phase=phase_by_type())["phase"]
+            self._phases = np.array([NO_PHASE if p is None else PHASES.index(p) for p in found], np.uint8)
+        phases: NDArray[np.uint8] = self._phases[numbers]
+        return phases
 
-def _phases(types: list[str | None]) -> NDArray[np.uint8]:
-    """Return the number of the phase of each batch_type."""
-    names = pl.DataFrame({"batch_type": types}, schema={"batch_type": pl.String})
-    found = names.select(phase=phase_by_type())["phase"]
-    return np.array([NO_PHASE if p is None else PHASES.index(p) for p in found], dtype=np.uint8)
+
+def _category_of(header: str) -> str:
+    """Return the name of the column that holds the physical form of a categorical one."""
+    return f"{header}: category"
 
 
 class _Numbering:
-    """Numbers the values of a categorical column by first appearance."""
+    """Numbers the values of a categorical column by first appearance; a null or null word is -1."""
 
     def __init__(self) -> None:
-        self.names: list[str | None] = []
-        self._of_category: NDArray[np.int64] = np.full(1, -1, np.int64)  # the first is of null
+        self.names: list[str] = []
+        self._of_category: NDArray[np.int64] = np.zeros(0, np.int64)
         self._alive: pl.Series | None = None
 
-    def of(self, values: pl.Series) -> NDArray[np.int64]:
-        """Return the number of each value."""
+    def of(self, values: pl.Series, categories: pl.Series) -> NDArray[np.int64]:
+        """Return the number of each value, of which the `categories` are the physical form."""
         # Polars forgets which category has which number once no column of them is left.
         self._alive = values
-        # Categories count from 0, null comes before them.
-        places = (
-            values.to_physical().to_numpy().astype(np.int64)
-            if not values.null_count()
-            else (values.to_physical().cast(pl.Int64).fill_null(-1).to_numpy())
-        )
-        places = places + 1
-        missing = int(places.max(initial=0)) + 1 - len(self._of_category)
-        if missing > 0:
-            self._of_category = np.append(self._of_category, np.full(missing, -1, np.int64))
-        numbers: NDArray[np.int64] = self._of_category[places]
-        if (numbers < 0).any():
-            new, first = np.unique(places[numbers < 0], return_index=True)
-            rows = np.flatnonzero(numbers < 0)[first]
-            for place, row in sorted(zip(new.tolist(), rows.tolist(), strict=True), key=lambda pair: pair[1]):
-                self._of_category[place] = len(self.names)
-                self.names.append(values[row])
-            numbers = self._of_category[places]
+        if not values.null_count():
+            return self._known(categories.to_numpy(), values)
+        numbers = np.full(len(values), -1, np.int64)
+        known = values.is_not_null()
+        numbers[known.to_numpy()] = self._known(categories.filter(known).to_numpy(), values.filter(known))
         return numbers
+
+    def _known(self, categories: NDArray[Any], values: pl.Series) -> NDArray[np.int64]:
+        missing = int(categories.max(initial=0)) + 1 - len(self._of_category)
+        if missing > 0:
+            self._of_category = np.append(self._of_category, np.full(missing, _NEW, np.int64))
+        numbers: NDArray[np.int64] = self._of_category[categories]
+        if numbers.min(initial=0) > _NEW:
+            return numbers
+        new = np.flatnonzero(numbers == _NEW)
+        _categories, first = np.unique(categories[new], return_index=True)
+        for row in np.sort(new[first]).tolist():
+            self._of_category[int(categories[row])] = self._number_of(str(values[row]).strip())
+        found: NDArray[np.int64] = self._of_category[categories]
+        return found
+
+    def _number_of(self, name: str) -> int:
+        if name in cells.NULL_WORDS:
+            return -1
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)

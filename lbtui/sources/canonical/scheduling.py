@@ -11,7 +11,7 @@ from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import scheduling_tables
 from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
-from lbtui.sources.canonical.streamed import is_large, passes_between, stream_steps
+from lbtui.sources.canonical.streamed import Streamed, held_whole, is_large, passes_between, stream_steps
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _
@@ -38,11 +38,15 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
 
     A large forward.csv is joined to steps while it is read, and not held.
     """
-    if is_large(store) and (streamed := _streamed(store, progress)):
-        return streamed
+    notes: list[Note] = []
+    if is_large(store):
+        streamed = _streamed(store, progress)
+        if isinstance(streamed, Scheduling):
+            return streamed
+        notes = streamed
     forward, forward_notes = store.table("forward", progress)
     batch, batch_notes = store.table("batch", progress)
-    notes = [*forward_notes, *batch_notes]
+    notes += [*forward_notes, *batch_notes]
     if store.output.trace and (forward is None or batch is None):
         traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
         notes += trace_notes
@@ -53,10 +57,10 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
     return Scheduling(forward, batch, owners, (*notes, *owners.notes))
 
 
-def _streamed(store: Store, progress: Progress) -> Scheduling | None:
+def _streamed(store: Store, progress: Progress) -> Scheduling | list[Note]:
     batch, notes = store.table("batch", progress)
     if batch is None and store.output.trace:
-        return None
+        return [held_whole(store, _("there is no batch table, and the trace may tell the rounds"))]
 
     def scheduled(owners: Owners) -> Scheduling:
         return Scheduling(None, batch, owners, ())
@@ -67,8 +71,8 @@ def _streamed(store: Store, progress: Progress) -> Scheduling | None:
         lambda owners: load_batches(scheduled(owners)).frame,
         progress,
     )
-    if found is None:
-        return None
+    if not isinstance(found, Streamed):
+        return found
     notes = [*notes, *(batch.notes if batch else ()), *found.joined.notes]
     joined = replace(found.joined, notes=tuple(dict.fromkeys(notes)))
     return Scheduling(found.sample, batch, found.owners, joined.notes, joined)

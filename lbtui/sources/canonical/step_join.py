@@ -6,15 +6,18 @@ at once: passes of one domain that overlap in time are a chain; a card's n-th pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lbtui.text import _
+
 # So many passes may be under way at the end of a part; more are a chain that never ends.
 _MOST_OPEN = 400_000
 _BITS = 63
+_BIT_OF = np.left_shift(np.uint64(1), np.arange(_BITS, dtype=np.uint64))
 NO_PHASE = 255
 _LATEST = np.iinfo(np.int64).max
 
@@ -23,7 +26,7 @@ Numbers: TypeAlias = NDArray[np.float64]
 
 
 class NotJoinable(Exception):
-    """The passes cannot be joined part by part."""
+    """The passes cannot be joined part by part; the text says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Passes:
 
     def arrays(self) -> list[Any]:
         """Return the columns in the order of the fields."""
-        return [getattr(self, field.name) for field in fields(self)]
+        return list(vars(self).values())
 
 
 def concatenated(parts: list[Passes]) -> Passes:
@@ -74,20 +77,23 @@ class StepJoiner:
         """Return the steps that no later pass can be a part of."""
         if not len(passes.start):
             return None
-        if passes.start[0] < self._last or (np.diff(passes.start) < 0).any():
-            raise NotJoinable("not in the order of start")
+        if passes.start[0] < self._last or (passes.start[1:] < passes.start[:-1]).any():
+            raise NotJoinable(_("its rows are not in the order of their start"))
         self._last = int(passes.start[-1])
         if self._open is not None:
             passes = concatenated([self._open, passes])
         ordered, chains = _chains(passes)
         # The last chain of each domain may go on.
-        open_chain = np.zeros(int(chains[-1]) + 1, dtype=bool)
-        open_chain[chains[np.append(ordered.domain[1:] != ordered.domain[:-1], True)]] = True
-        self._open = ordered.take(np.flatnonzero(open_chain[chains]))
+        ends = np.append(np.flatnonzero(ordered.domain[1:] != ordered.domain[:-1]) + 1, len(ordered.start))
+        last = np.searchsorted(chains, ends) - 1
+        ranges = zip(chains[last].tolist(), ends.tolist(), strict=True)
+        self._open = ordered.take(np.concatenate([np.arange(begin, end) for begin, end in ranges]))
         if len(self._open.start) > _MOST_OPEN:
-            raise NotJoinable("no moment at which a domain's cards all rest")
+            raise NotJoinable(_("there is no moment at which all cards of a DP domain rest"))
         steps, chain = _steps(ordered, chains)
-        return steps.take(~open_chain[chain])
+        complete = np.ones(len(chains), dtype=bool)
+        complete[last] = False
+        return steps.take(np.flatnonzero(complete[chain]))
 
     def rest(self) -> Passes | None:
         """Return the steps still open, once there are no more passes."""
@@ -95,37 +101,52 @@ class StepJoiner:
 
 
 def _chains(passes: Passes) -> tuple[Passes, Integers]:
-    """Return the passes by domain, start and card, and the number of each one's chain."""
+    """Return the passes by domain, start and card, and the place of the first of each chain."""
     # Within a domain they come by start already.
     ordered = passes.take(np.argsort(passes.domain, kind="stable"))
-    same = (ordered.start[1:] == ordered.start[:-1]) & (ordered.domain[1:] == ordered.domain[:-1])
-    if same.any():
+    if _order_of_cards_tells(ordered):
         ordered = passes.take(np.lexsort((passes.card, passes.start, passes.domain)))
     first = int(ordered.start.min())
     # Domains one after the other on one axis: the latest end of one lies before the next.
     reach = int(ordered.end.max()) - first + 1
-    offset = ordered.domain.astype(np.int64) * reach - first
+    offset = (np.arange(int(ordered.domain[-1]) + 1) * reach - first)[ordered.domain]
     latest = np.maximum.accumulate(ordered.end + offset)
-    begins = np.append(True, (ordered.start + offset)[1:] >= latest[:-1])
-    return ordered, np.cumsum(begins) - 1
+    begins = (ordered.start + offset)[1:] >= latest[:-1]
+    return ordered, np.append(0, np.flatnonzero(begins) + 1)
+
+
+def _order_of_cards_tells(ordered: Passes) -> bool:
+    """Tell whether passes of a domain that start at once are of different phases or one is without length.
+
+    Of others all but the phase of a step is the same in whatever order they come.
+    """
+    same = (ordered.start[1:] == ordered.start[:-1]) & (ordered.domain[1:] == ordered.domain[:-1])
+    places = np.flatnonzero(same)
+    tells = ordered.phase[places] != ordered.phase[places + 1]
+    for place in (places, places + 1):
+        tells |= ordered.end[place] <= ordered.start[place]
+    return bool(tells.any())
 
 
 def _steps(passes: Passes, chains: Integers) -> tuple[Passes, Integers]:
     """Return the steps of at least one pass, and the number of each one's chain."""
-    begins = np.append(True, chains[1:] != chains[:-1])
-    if _cards_repeat(passes.card, begins):
-        number = _numbers_in_chain(passes.card, chains)
-        order = np.lexsort((number, chains))
-        passes, chains, number = passes.take(order), chains[order], number[order]
-        begins = np.append(True, (chains[1:] != chains[:-1]) | (number[1:] != number[:-1]))
-    first = np.flatnonzero(begins)
+    first = chains
+    chain = np.arange(len(chains))
+    if _cards_repeat(passes.card, chains):
+        of_chain = np.repeat(chain, np.diff(np.append(chains, len(passes.start))))
+        number = _numbers_in_chain(passes.card, of_chain)
+        order = np.lexsort((number, of_chain))
+        passes, of_chain, number = passes.take(order), of_chain[order], number[order]
+        begins = np.append(True, (of_chain[1:] != of_chain[:-1]) | (number[1:] != number[:-1]))
+        first = np.flatnonzero(begins)
+        chain = of_chain[first]
 
     def most(values: Numbers | None) -> Numbers | None:
         return None if values is None else np.fmax.reduceat(values, first)
 
     steps = Passes(
         domain=passes.domain[first],
-        card=np.diff(np.append(first, len(begins))),
+        card=np.diff(np.append(first, len(passes.start))),
         start=np.minimum.reduceat(passes.start, first),
         end=np.maximum.reduceat(passes.end, first),
         phase=_first_known(passes.phase, first),
@@ -137,16 +158,15 @@ def _steps(passes: Passes, chains: Integers) -> tuple[Passes, Integers]:
         decode_batch_size=most(passes.decode_batch_size),
         tokens=most(passes.tokens),
     )
-    return steps, chains[first]
+    return steps, chain
 
 
-def _cards_repeat(cards: NDArray[Any], begins: NDArray[np.bool_]) -> bool:
+def _cards_repeat(cards: NDArray[Any], chains: Integers) -> bool:
     """Tell whether any card is twice in one chain; if there are many cards, that it may be."""
     if int(cards.max()) >= _BITS:
         return True
-    first = np.flatnonzero(begins)
-    seen = np.bitwise_or.reduceat(np.left_shift(np.uint64(1), cards.astype(np.uint64)), first)
-    counts = np.diff(np.append(first, len(begins)))
+    seen = np.bitwise_or.reduceat(_BIT_OF[cards], chains)
+    counts = np.diff(np.append(chains, len(cards)))
     return bool((np.bitwise_count(seen) != counts).any())
 
 

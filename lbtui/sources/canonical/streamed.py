@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from lbtui.sources import cells, csv_file
 from lbtui.sources.canonical.forward_rows import ForwardRows, Rows
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.same_batches import MOST_COMPARED
-from lbtui.sources.canonical.step_join import NotJoinable, Passes, StepJoiner
+from lbtui.sources.canonical.step_join import NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.sources.canonical.streamed_domains import FindOwners, Rounds, StreamedDomains
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import PRECISION, TABLES, match_headers
@@ -24,6 +24,7 @@ LARGE_FORWARD = 64 << 20
 
 _SAMPLED = ("prof_id", "host", "dp_rank", "batch_size", "start", "end")
 _MOST_SAMPLED = 1_000_000  # rows
+_FRAME = 200_000  # steps that become a frame at once
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,25 @@ def is_large(store: Store) -> bool:
 
 def stream_steps(
     store: Store, find_owners: FindOwners, rounds: Rounds, progress: Progress
-) -> Streamed | None:
-    """Return the steps of all DP domains, or None where they cannot be joined part by part.
+) -> Streamed | list[Note]:
+    """Return the steps of all DP domains; where they cannot be joined part by part, a note on why not.
 
     `find_owners` tells the domain of every process from the first passes of each, `rounds` the frame
     `batches`.
     """
     try:
         return csv_file.first_way(lambda way: _Stream(store, find_owners, rounds, way).read(progress))
-    except (NotJoinable, Unreadable):
+    except NotJoinable as error:
+        return [held_whole(store, str(error))]
+    except Unreadable:
         # Reading the whole table tells what is wrong with it.
-        return None
+        return []
+
+
+def held_whole(store: Store, why: str) -> Note:
+    """Return the note on a large forward.csv that is not joined while it is read."""
+    text = _("All its rows are held in memory, which takes longer and some GB for 10 million rows: {why}.")
+    return Note(visible(store.output.csv["forward"].name), text.format(why=why))
 
 
 def passes_between(store: Store, begin: int, end: int) -> pl.DataFrame:
@@ -82,15 +91,7 @@ class _Stream:
         sample = csv_file.read_first(self._path, "forward", _SAMPLED, self._rows.read_rows)
         domains = StreamedDomains(self._raw(sample), self._find_owners, self._rounds_of, self._rows.processes)
         joiner = StepJoiner()
-        frames: dict[str, list[pl.DataFrame]] = {}
-
-        def keep(steps: Passes) -> None:
-            # They come by domain: to be together they only need to be laid behind each other.
-            frame = domains.frame(steps)
-            edges = np.flatnonzero(np.diff(steps.domain, prepend=-1, append=-1))
-            for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-                name = domains.domains[int(steps.domain[first])]
-                frames.setdefault(name, []).append(frame[first:last])
+        frames = _Frames(domains)
 
         def join(rows: Rows) -> None:
             if len(self._rows.processes) > domains.placed:
@@ -99,16 +100,14 @@ class _Stream:
                     self._path, "forward", _SAMPLED, MOST_COMPARED * len(late), name="prof_id", among=late
                 )
                 domains.add(self._raw(more), self._rows.processes)
-            if steps := joiner.join(domains.passes(rows)):
-                keep(steps)
+            frames.take(joiner.join(domains.passes(rows)))
 
         while head:
             join(head.pop(0))
         for rows in parts:
             join(rows)
-        if rest := joiner.rest():
-            keep(rest)
-        return Streamed(domains.owners, domains.sample, self._loaded(frames, domains))
+        frames.take(joiner.rest())
+        return Streamed(domains.owners, domains.sample, self._loaded(frames.by_domain(), domains))
 
     def _head(self, parts: Iterator[Rows]) -> list[Rows]:
         """Return the first rows: until every process has enough of them to be compared."""
@@ -122,11 +121,11 @@ class _Stream:
                 break
         return head
 
-    def _loaded(self, frames: Mapping[str, list[pl.DataFrame]], domains: StreamedDomains) -> Loaded:
+    def _loaded(self, frames: list[pl.DataFrame], domains: StreamedDomains) -> Loaded:
         if not frames:
-            raise NotJoinable("no forward pass of a DP domain")
+            raise NotJoinable(_("no forward pass in it belongs to a DP domain"))
         if self._rows.lacks_bubbles():
-            raise NotJoinable("bubbles to be computed from the next pass of the card")
+            raise NotJoinable(_("some rows lack their bubble time"))
         notes = [*domains.owners.notes, *self._rows.notes()]
         if domains.uncovered:
             text = _(
@@ -135,9 +134,39 @@ class _Stream:
             ).format(count=domains.uncovered, all=self._rows.kept)
             notes.append(Note(self._file, text))
         provenance = Provenance(self._file, "csv", PRECISION["forward"], self._rows.kept)
-        # By domain and start.
-        by_domain = [frame for _domain, parts in sorted(frames.items()) for frame in parts]
-        return Loaded(pl.concat(by_domain, rechunk=True), (provenance,), tuple(notes))
+        return Loaded(pl.concat(frames, rechunk=True), (provenance,), tuple(notes))
 
     def _raw(self, frame: pl.DataFrame) -> Raw:
         return Raw(frame, Provenance(self._file, "csv", PRECISION["forward"], frame.height))
+
+
+class _Frames:
+    """Gathers steps, and turns many at once into frames."""
+
+    def __init__(self, domains: StreamedDomains) -> None:
+        self._domains = domains
+        self._taken: list[Passes] = []
+        self._frames: dict[str, list[pl.DataFrame]] = {}
+
+    def take(self, steps: Passes | None) -> None:
+        """Take the next steps, if any, each part by domain and start."""
+        if steps is not None:
+            self._taken.append(steps)
+            if sum(len(part.start) for part in self._taken) >= _FRAME:
+                self._put_down()
+
+    def by_domain(self) -> list[pl.DataFrame]:
+        """Return all steps, domain by domain and each by start."""
+        if self._taken:
+            self._put_down()
+        return [frame for _domain, parts in sorted(self._frames.items()) for frame in parts]
+
+    def _put_down(self) -> None:
+        steps = concatenated(self._taken)
+        self._taken = []
+        steps = steps.take(np.argsort(steps.domain, kind="stable"))
+        frame = self._domains.frame(steps)
+        edges = np.flatnonzero(np.diff(steps.domain, prepend=-1, append=-1))
+        for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            name = self._domains.domains[int(steps.domain[first])]
+            self._frames.setdefault(name, []).append(frame[first:last])

@@ -10,10 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lbtui.sources import usable
 from lbtui.sources.canonical.forward_rows import NUMBERS, PHASES, Rows
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Numbers, Passes
 from lbtui.sources.store import Raw
+from lbtui.text import _
 
 if TYPE_CHECKING:
     from polars._typing import PolarsDataType
@@ -43,7 +45,7 @@ class StreamedDomains:
         known = self.placed
         self._place(processes)
         if [{p for p in domain if p < known} for domain in self._members()][: len(before)] != before:
-            raise NotJoinable("a later process changes which processes are one domain")
+            raise NotJoinable(_("a process that begins late changes which processes are one DP domain"))
         self._rounds = self._rounds_by_domain()
 
     def _place(self, processes: list[str]) -> None:
@@ -56,7 +58,7 @@ class StreamedDomains:
         )
         self._owner_of = {rows[p]["domain"]: rows[p] for p in reversed(processes)}
         numbers = {domain: number for number, domain in enumerate(self.domains)}
-        self._domain = np.array([numbers.get(rows[p]["domain"], -1) for p in processes], dtype=np.int32)
+        self._domain = np.array([numbers.get(rows[p]["domain"], -1) for p in processes], dtype=np.int16)
         self._card = np.zeros(len(processes), dtype=np.int32)
         for number in range(len(self.domains)):
             members = np.flatnonzero(self._domain == number)
@@ -83,19 +85,19 @@ class StreamedDomains:
         """Return the rows as passes of their domains; those of no domain are left out."""
         columns = rows.columns
         domain = self._domain[columns["prof_id"]]
-        if (domain < 0).any():
+        if domain.min(initial=0) < 0:
             kept = domain >= 0
             columns = {name: values[kept] for name, values in columns.items()}
             domain = domain[kept]
-        if np.isnan(columns["forward_iter"]).any():
-            raise NotJoinable("forward passes to be counted")
+        if len(domain) and usable.any_unknown(columns["forward_iter"]):
+            raise NotJoinable(_("some rows lack their forward_iter"))
         duration = columns["duration"]
-        if np.isnan(duration).any():
+        if len(domain) and usable.any_unknown(duration):
             duration = np.where(np.isnan(duration), (columns["end"] - columns["start"]) / 1000, duration)
         columns = {**columns, "duration": duration}
         extra = self._of_rounds(domain, columns) if self._rounds else {}
         return Passes(
-            domain=domain.astype(np.uint16),
+            domain=domain,
             card=self._card[columns["prof_id"]],
             start=columns["start"],
             end=columns["end"],
