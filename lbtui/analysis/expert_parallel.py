@@ -12,6 +12,7 @@ import polars as pl
 from lbtui.analysis.imbalance import Floats, known_mean, par
 
 View: TypeAlias = Literal["rank", "expert", "model_expert"]
+Phase: TypeAlias = Literal["prefill", "decode", "both"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,47 @@ def _ranks(cells: pl.DataFrame, columns: int) -> tuple[int, ...]:
     ranks = np.arange(columns) // slots
     ranks[cells["column"].to_numpy()] = cells["rank"].to_numpy()
     return tuple(ranks.tolist())
+
+
+def phases_of(heat: pl.DataFrame) -> tuple[Phase, ...]:
+    """Return the phases that `expert_heat` can be shown of, most useful first; one where they are not told.
+
+    Prefill and decode are only added up (`both`) where all tokens are known and the maps have the same cells.
+    """
+    known: list[Phase] = [p for p in ("prefill", "decode") if (heat["phase"] == p).any()]
+    if len(known) < 2:
+        return (known[0] if known else "both",)
+    extents = heat.group_by("instance", "view", "phase").agg(pl.col("column").max(), pl.col("layer").max())
+    alike = extents.group_by("instance", "view").agg(pl.col("column", "layer").n_unique())
+    addable = not heat["tokens"].has_nulls() and alike["column"].max() == alike["layer"].max() == 1
+    return ("both", *known) if addable else tuple(known)
+
+
+def of_phase(heat: pl.DataFrame, phase: Phase) -> pl.DataFrame:
+    """Return the cells of one phase; for `both` tokens are added up, and shares made of the sums.
+
+    A slot whose expert differs between phases has none.
+    """
+    if phase != "both":
+        return heat.filter(pl.col("phase") == phase)
+    if heat["phase"].n_unique() < 2:
+        return heat
+    cell = ["instance", "view", "period", "layer", "column"]
+    expert = pl.col("expert")
+    added = heat.group_by(cell, maintain_order=True).agg(
+        pl.col("rank", "slot").first(),
+        pl.when(expert.n_unique() == 1).then(expert.first()).alias("expert"),
+        pl.col("tokens").sum(),
+    )
+    layer, whole = cell[:4], cell[:3]
+    share = pl.col("tokens") / pl.col("tokens").sum().over(layer)
+    added = added.with_columns(pl.when(share.is_finite()).then(share).alias("share"))
+    low, high = (getattr(pl.col("share"), name)().over(whole) for name in ("min", "max"))
+    relative = pl.when(high > low).then((pl.col("share") - low) / (high - low)).otherwise(pl.col("share") * 0)
+    columns = heat.schema
+    return added.with_columns(relative=relative, phase=pl.lit(None, dtype=pl.String)).select(
+        pl.col(name).cast(dtype) for name, dtype in columns.items()
+    )
 
 
 def heat_maps(heat: pl.DataFrame) -> list[tuple[str, View, int]]:

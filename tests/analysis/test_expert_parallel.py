@@ -16,7 +16,9 @@ from lbtui.analysis.expert_parallel import (
     layer_par,
     layer_time_matrix,
     multiples_of_mean,
+    of_phase,
     outstanding_column,
+    phases_of,
     rank_loads,
     shared_experts,
     worst_layers,
@@ -162,3 +164,41 @@ def test_layer_times_are_in_ms_with_a_gap_where_a_layer_is_missing():
     values, processes = layer_time_matrix(frame)
     np.testing.assert_array_equal(values, [[1.5, 2], [np.nan, np.nan], [3, np.nan]])
     assert processes == [70, 900]
+
+
+def of_two_phases(prefill, decode, **changes):
+    parts = [
+        cells(np.array(tokens) / np.sum(tokens), tokens=tokens, **changes).with_columns(phase=pl.lit(name))
+        for name, tokens in (("prefill", prefill), ("decode", decode))
+    ]
+    return pl.concat(parts)
+
+
+def test_both_phases_are_their_tokens_added_up():
+    heat = of_two_phases([[1, 3], [0, 0]], [[5, 1], [0, 0]])
+    assert phases_of(heat) == ("both", "prefill", "decode")
+    both = heat_matrix(of_phase(heat, "both"), "d0", "rank", 0)
+    assert both.tokens.tolist() == [[6, 4], [0, 0]]
+    np.testing.assert_allclose(both.shares, [[0.6, 0.4], [np.nan, np.nan]])
+    assert both.relative[0].tolist() == [1, 0]
+    assert both.ranks == (0, 1)
+    alone = heat_matrix(of_phase(heat, "decode"), "d0", "rank", 0)
+    assert alone.tokens.tolist() == [[5, 1], [0, 0]]
+
+
+def test_phases_that_cannot_be_added_are_shown_apart():
+    assert phases_of(pl.concat([of_two_phases([[1, 3]], [[5, 1]])])) == ("both", "prefill", "decode")
+    other_ranks = pl.concat(
+        [
+            of_two_phases([[1, 3]], [[5, 1]]).filter(pl.col("phase") == "prefill"),
+            cells([[0.2, 0.3, 0.5]], tokens=[[2, 3, 5]]).with_columns(phase=pl.lit("decode")),
+        ]
+    )
+    assert phases_of(other_ranks) == ("prefill", "decode")
+    assert phases_of(other_ranks.with_columns(phase=pl.lit("decode"))) == ("decode",)
+    assert phases_of(truth_frame()) == ("both",)
+    assert of_phase(truth_frame(), "both").equals(truth_frame())
+    experts = of_two_phases([[1, 3]], [[5, 1]], view="expert", slots=1, experts=[[7, 8]])
+    moved = (pl.col("phase") == "decode") & (pl.col("column") == 1)
+    changed = experts.with_columns(expert=pl.when(moved).then(9).otherwise(pl.col("expert")).cast(pl.Int32))
+    assert heat_matrix(of_phase(changed, "both"), "d0", "expert", 0).experts == ((7, None),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbtui.analysis.eplb.recorded import Recorded
+from lbtui.analysis.eplb.recorded import Check, Recorded
 from lbtui.analysis.eplb.what_if import WhatIf
 from lbtui.text import _
 
@@ -18,6 +18,17 @@ def routed_tokens(data: Recorded) -> float:
     total = float(data.first.ranks.sum() + data.second.ranks.sum())
     mean: float = total / (iterations * layers * ranks)
     return mean
+
+
+def check_words(check: Check) -> str:
+    """Return whether the load followed its experts when the table changed, with its numbers."""
+    text = _(
+        "Under later tables, by the experts' loads of the first, the fullest ranks should carry "
+        "{predicted:.2f} × the mean; counted was {counted:.2f}."
+    ).format(predicted=check.predicted, counted=check.counted)
+    if not check.fails:
+        return text
+    return text + " " + _("Most of it stays on its ranks whichever experts they hold: expect no such gain.")
 
 
 def limits(data: Recorded, found: WhatIf) -> tuple[str, ...]:

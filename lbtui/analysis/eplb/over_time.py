@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,6 +62,7 @@ class Columns:
     edges: Ints  # [column + 1]
     mean: Floats  # mean of its iterations
     worst: Floats  # the largest of them
+    worst_layer: Ints  # where that is; -1 without tokens
     balance: Floats  # mean of its iterations
     changed: tuple[bool, ...]  # another table begins in this column
 
@@ -75,10 +77,13 @@ def in_columns(figures: OverTime, width: int) -> Columns:
     begins = edges[:-1]
     changes = np.array(figures.changes, dtype=np.int64)
     changed = np.searchsorted(changes, edges[1:]) > np.searchsorted(changes, begins)
+    ranked = np.nan_to_num(figures.worst, nan=-np.inf)
+    worst = np.array([a + int(ranked[a:b].argmax()) for a, b in pairwise(edges.tolist())], dtype=np.int64)
     return Columns(
         edges,
         _means(figures.mean, edges),
-        np.fmax.reduceat(figures.worst, begins) if len(begins) else figures.worst,
+        figures.worst[worst],
+        figures.worst_layer[worst],
         _means(figures.balance, edges),
         tuple(changed.tolist()),
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbtui.analysis.eplb.policies import Impossible, Ints
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.eplb.policies import Impossible, Ints, copies_of
+from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.profile import UNPLACED, ExpertSeries
 from lbtui.text import _
 
@@ -23,6 +23,28 @@ class Half:
     iterations: int
 
 
+# vllm-ascend's FlashLB re-balances above this PAR.
+_WORTH_BALANCING = 1.18
+
+
+@dataclass(frozen=True)
+class Check:
+    """Does load follow its experts? The fullest rank of each layer under all tables but the first.
+
+    Its load / mean of the ranks, mean over layers: as `counted`, and as `predicted` by the loads of experts
+    counted under the first table, a copy taking its equal part.
+    """
+
+    predicted: float
+    counted: float
+    iterations: int
+
+    @property
+    def fails(self) -> bool:
+        """Tell whether ranks are uneven and less than half of that follows their experts."""
+        return self.counted >= _WORTH_BALANCING and self.counted - 1 > 2 * (self.predicted - 1)
+
+
 @dataclass(frozen=True)
 class Recorded:
     """The recorded load of one instance. Experts are named by their place in `experts`."""
@@ -33,6 +55,7 @@ class Recorded:
     first: Half
     second: Half
     placed: bool  # False: no placement is known, each slot is taken as an expert of its own
+    check: Check | None = None  # None where the table never changed
 
     @property
     def slots_in_use(self) -> int:
@@ -62,8 +85,9 @@ def recorded(series: Sequence[ExpertSeries]) -> Recorded:
     ]
     if not all(part.experts.any() for part in parts):
         raise Impossible(_("A half of the iterations holds no tokens of experts that could be moved."))
-    last = one.period[halves[0][0][-1]]
-    return Recorded(ids, one.ranks, _places(one, int(last), ids, placed), parts[0], parts[1], placed)
+    in_use = _places(one, int(one.period[halves[0][0][-1]]), ids, placed)
+    check = _check(one, np.concatenate(halves[0]), ids) if placed and len(series) == 1 else None
+    return Recorded(ids, one.ranks, in_use, parts[0], parts[1], placed, check)
 
 
 def _tables(series: ExpertSeries) -> list[Ints]:
@@ -82,26 +106,28 @@ def _halves(series: ExpertSeries, placed: bool) -> tuple[Ints, Ints]:
 
 def _movable(series: Sequence[ExpertSeries], placed: bool) -> Ints:
     """Return the ids of experts that some rank does without: shared ones, on every rank, cannot move."""
-    one = series[0]
     if not placed:
-        return np.arange(one.tokens.shape[2])
-    tables = [table for each in series for table in _tables(each)]
-    ids: Ints = np.unique(np.concatenate([table.ravel() for table in tables]))
-    stay = [UNPLACED, *shared_ids(tables, len(one.ranks))]
-    return ids[~np.isin(ids, stay)]
+        return np.arange(series[0].tokens.shape[2])
+    ids: Ints = np.unique(np.concatenate([table.ravel() for each in series for table in _tables(each)]))
+    return ids[~np.isin(ids, [UNPLACED, *shared_ids(series)])]
 
 
-def shared_ids(tables: Sequence[Ints], ranks: int) -> frozenset[int]:
-    """Return the model experts that every rank holds in every layer of all placements [layer, slot]."""
-    if ranks < 2 or not tables:
+def shared_ids(series: Sequence[ExpertSeries]) -> frozenset[int]:
+    """Return the model experts that every rank holds in every layer of every placement.
+
+    Slots that no routing table names are taken for the last expert, as upstream counts them.
+    """
+    tables = [(each, table) for each in series for table in _tables(each)]
+    if not tables or any(len(each.ranks) < 2 for each in series):
         return frozenset()
-    most = max(int(table.max()) for table in tables) + 1
-    everywhere = np.ones(most + 1, dtype=bool)
-    everywhere[UNPLACED] = False
-    for table in tables:
+    experts = max(each.experts for each in series)
+    everywhere = np.ones(experts, dtype=bool)
+    for each, table in tables:
         layers, slots = table.shape
-        held = np.zeros((layers, ranks, most + 1), dtype=bool)
-        held[np.arange(layers)[:, None], np.arange(slots) // (slots // ranks), table] = True
+        ranks = len(each.ranks)
+        named = np.where(table == UNPLACED, each.experts - 1, table)
+        held = np.zeros((layers, ranks, experts), dtype=bool)
+        held[np.arange(layers)[:, None], np.arange(slots) // (slots // ranks), named] = True
         everywhere &= held.all(axis=(0, 1))
     return frozenset(np.flatnonzero(everywhere).tolist())
 
@@ -132,6 +158,43 @@ def _half(series: ExpertSeries, chosen: Ints, ids: Ints, placed: bool) -> Half:
         every += tokens
     ranks = (layers, len(series.ranks), series.slots_per_rank)
     return Half(experts, fixed.reshape(ranks).sum(axis=2), every.reshape(ranks).sum(axis=2), len(chosen))
+
+
+def _check(series: ExpertSeries, usable: Ints, ids: Ints) -> Check | None:
+    """Return how well the experts' loads under the first table tell the ranks' loads under the others."""
+    tables = {period: _places(series, period, ids, True) for period, _part in _by_period(series, usable)}
+    first = next(iter(tables.values()))
+    alike = [period for period, table in tables.items() if np.array_equal(table, first)]
+    is_first = np.isin(series.period[usable], alike)
+    learnt = _half(series, usable[is_first], ids, True)
+    later = usable[~is_first]
+    if not len(later):
+        return None
+    total = learnt.experts.sum(axis=1, keepdims=True)
+    shares = np.divide(learnt.experts, total, out=np.zeros_like(learnt.experts), where=total > 0)
+    predicted, counted = np.zeros_like(learnt.ranks), np.zeros_like(learnt.ranks)
+    for period, part in _by_period(series, later):
+        own = _half(series, np.arange(part.start, part.stop), ids, True)
+        # One place more takes what stays, which is counted, not predicted.
+        named = np.where(tables[period] >= 0, tables[period], len(ids))
+        copies = np.maximum(copies_of(named, len(ids) + 1), 1)
+        loads = shares * own.experts.sum(axis=1, keepdims=True)
+        each = np.hstack([loads, np.zeros((len(loads), 1))]) / copies
+        by_slot = np.take_along_axis(each, named, axis=1).reshape(*learnt.ranks.shape, -1)
+        predicted += by_slot.sum(axis=2) + own.fixed
+        counted += own.ranks
+    fullest = counted.argmax(axis=1)[:, None]
+    means = [
+        float(known_mean(np.take_along_axis(_multiples(loads), fullest, axis=1)))
+        for loads in (predicted, counted)
+    ]
+    return Check(means[0], means[1], len(later))
+
+
+def _multiples(loads: Floats) -> Floats:
+    mean = loads.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(mean > 0, loads / mean, np.nan)
 
 
 def _by_period(series: ExpertSeries, chosen: Ints) -> Iterator[tuple[int, slice]]:

@@ -103,15 +103,26 @@ class Point:
 
 def start_settings(data: Recorded) -> Settings:
     """Return the global policy with the ranks and redundant experts in use, or the next number possible."""
-    ranks, experts = len(data.ranks), len(data.experts)
-    redundant = max(0, data.slots_in_use - experts)
-    return Settings("global", redundant + -(experts + redundant) % ranks, ranks)
+    return fitting(data, Settings("global", _redundant_in_use(data), len(data.ranks)))
+
+
+def fitting(data: Recorded, settings: Settings) -> Settings:
+    """Return the settings with the next number of redundant experts that is possible, or those in use."""
+    if settings.policy == "in use":
+        return replace(settings, redundant=_redundant_in_use(data), ranks=len(data.ranks))
+    least = max(0, settings.redundant)
+    missing = -(len(data.experts) + least) % max(1, settings.ranks)
+    return replace(settings, redundant=least + missing)
+
+
+def _redundant_in_use(data: Recorded) -> int:
+    return data.slots_in_use - len(data.experts)
 
 
 def possible(data: Recorded, settings: Settings, most: int = MOST_REDUNDANT) -> list[int]:
     """Return the numbers of redundant experts up to `most` that give every rank equally many slots."""
     if settings.policy == "in use":
-        return [data.slots_in_use - len(data.experts)]
+        return [_redundant_in_use(data)]
     ranks = max(1, settings.ranks)
     return list(range(-len(data.experts) % ranks, most + 1, ranks))
 
@@ -154,7 +165,7 @@ def _placement(data: Recorded, settings: Settings, slots: int) -> Ints:
         sentence = _("Redundant experts must be at least 0, not {count}.")
         raise Impossible(sentence.format(count=settings.redundant))
     if settings.policy == "in use":
-        in_use = (data.slots_in_use - len(data.experts), len(data.ranks))
+        in_use = (_redundant_in_use(data), len(data.ranks))
         if (settings.redundant, settings.ranks) != in_use:
             sentence = _(
                 "The placement in use has {redundant} redundant experts on {ranks} ranks: "

@@ -1,7 +1,7 @@
 import numpy as np
 
-from lbtui.analysis.eplb.limits import limits, routed_tokens
-from lbtui.analysis.eplb.recorded import recorded
+from lbtui.analysis.eplb.limits import check_words, limits, routed_tokens
+from lbtui.analysis.eplb.recorded import Check, recorded
 from lbtui.analysis.eplb.what_if import Settings, what_if
 from tests.analysis.eplb.made import real, series
 
@@ -25,3 +25,10 @@ def test_when_eplb_is_not_recommended_is_said_with_this_loads_numbers():
     many = series(np.full((4, 1, 20), 100), 2)
     assert not any("128 tokens" in text for text in said(many, Settings("global", 0, 2)))
     assert any("No placement is known" in text for text in said(many, Settings("global", 0, 2)))
+
+
+def test_load_that_stays_on_its_rank_is_said():
+    assert "should carry 1.05 × the mean; counted was 1.40. Most of it stays" in check_words(
+        Check(1.05, 1.4, 9)
+    )
+    assert check_words(Check(1.3, 1.4, 9)).endswith("counted was 1.40.")

@@ -56,6 +56,7 @@ def test_columns_hold_means_and_the_worst_of_what_they_cover():
     for column, (a, b) in enumerate(pairwise(edges)):
         assert found.mean[column] == pytest.approx(figures.mean[a:b].mean())
         assert found.worst[column] == figures.worst[a:b].max()
+        assert found.worst_layer[column] == figures.worst_layer[a:b][figures.worst[a:b].argmax()]
         assert found.balance[column] == pytest.approx(figures.balance[a:b].mean())
         assert found.column_of(a) == found.column_of(b - 1) == column
     assert not any(found.changed)

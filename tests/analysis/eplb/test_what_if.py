@@ -179,3 +179,34 @@ def test_impossible_settings_are_told(settings):
     with pytest.raises(Impossible):
         what_if(small(), settings)
     assert POLICIES == ("in use", "global", "hierarchical")
+
+
+def test_a_new_table_tells_whether_load_follows_its_experts():
+    rng = np.random.default_rng(5)
+    weights = rng.integers(1, 100, (3, 8))
+    tables = np.array([[rng.permutation(8) for _layer in range(3)] for _period in range(2)])
+
+    def made(bonus):
+        tokens = []
+        for table in (tables[0], tables[0], tables[1], tables[1]):
+            counted = np.take_along_axis(weights, table, axis=1)
+            counted[:, :2] += bonus  # rank 0's two slots, whatever they hold
+            tokens.append(counted)
+        return recorded([series(tokens, 4, period=[0, 0, 1, 1], placements=tables)]).check
+
+    follows = made(0)
+    ranks = np.take_along_axis(weights, tables[1], axis=1).reshape(3, 4, 2).sum(axis=2)
+    expected = (ranks.max(axis=1) / ranks.mean(axis=1)).mean()
+    assert follows.predicted == pytest.approx(expected)
+    assert follows.counted == pytest.approx(expected)
+    assert (follows.iterations, follows.fails) == (2, False)
+    stays = made(2000)
+    # The first rank is the fullest; its experts of the first table's load are now elsewhere.
+    assert stays.counted > 3
+    assert stays.predicted < 2
+    assert stays.fails
+    # Exchanged, the ranks would be as uneven, but the other way round.
+    tokens = [[[90, 90, 10, 10]], [[90, 90, 10, 10]], [[90, 90, 10, 10]]]
+    check = recorded([series(tokens, 2, period=[0, 1, 1], placements=[IN_ORDER, [[2, 3, 0, 1]]])]).check
+    assert (check.predicted, check.counted, check.fails) == (pytest.approx(0.2), pytest.approx(1.8), True)
+    assert small().check is None
