@@ -37,7 +37,7 @@ def spelled(text: Text, caps: Capabilities) -> Text:
     return whole
 
 
-class _Page(ModalScreen[_Answer]):
+class Page(ModalScreen[_Answer]):
     """A page that is closed once: a second Enter typed before it is gone must not close what lies below."""
 
     def dismiss(self, result: _Answer | None = None) -> AwaitComplete:
@@ -45,7 +45,7 @@ class _Page(ModalScreen[_Answer]):
         return super().dismiss(result) if self.is_current else AwaitComplete()
 
 
-class TextPage(_Page[None]):
+class TextPage(Page[None]):
     """A page of text to read and scroll; Escape, q or Enter closes it. `text` holds no markup."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -90,7 +90,7 @@ class TextPage(_Page[None]):
         (body.scroll_down if direction == "down" else body.scroll_up)(animate=False)
 
 
-class Question(_Page[str | None]):
+class Question(Page[str | None]):
     """Asks for one line of text; Escape answers None. `check` returns a sentence if the text is wrong."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", _("close"))]
@@ -118,7 +118,7 @@ class Question(_Page[str | None]):
             self.query_one(".question-error", Static).update(error)
 
 
-class Chooser(_Page[Path | None]):
+class Chooser(Page[Path | None]):
     """Lets the user choose one of several outputs; Escape answers None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", _("quit"))]

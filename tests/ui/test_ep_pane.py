@@ -109,7 +109,7 @@ def test_follows_what_another_pane_selects():
             .item()
         )
         assert reading.startswith("layer 22 · rank 1 ·")
-        assert reading.endswith(f"{tokens:,} tokens")
+        assert f"· {tokens:,} tokens ·" in reading
 
     run(DEMO, scenario)
 
@@ -134,3 +134,84 @@ def test_a_profile_without_experts_says_how_to_collect_them():
         assert shown(app)[0] == "No expert load in this output."
 
     run(ROOT / "tests" / "data" / "csv_only", scenario)
+
+
+def test_stepping_along_the_iterations_and_back_out():
+    async def scenario(app, pilot):
+        assert any("over time: 10 iterations" in line for line in shown(app))
+        await pilot.press(".", ".")
+        assert "iteration 1 · period 0" in shown(app)[0]
+        await pilot.press(",", "m")
+        assert "iteration 0 · period 0 (1 of 3) · tokens" in shown(app)[0]
+        await pilot.press("]")
+        assert "rank × layer · period 1" in shown(app)[0]
+        await pilot.press(".", "escape")
+        assert "rank × layer · period 1" in shown(app)[0]
+        assert app.current is app.panes["4"]
+
+    run(DEMO, scenario)
+
+
+def test_running_goes_on_to_the_end_and_escape_stops_it():
+    async def scenario(app, pilot):
+        pane = app.panes["4"]
+        await pilot.press("space")
+        assert pane._playing is not None
+        pane._play()
+        assert "iteration 1 " in shown(app)[0]
+        await pilot.press("escape")
+        assert pane._playing is None
+        assert pane._state.span is not None
+        await pilot.press("space")
+        for _frame in range(12):
+            pane._play()
+        assert pane._playing is None
+        assert "iteration 9 " in shown(app)[0]
+        await pilot.press("escape")
+        assert pane._state.span is None
+
+    run(DEMO, scenario)
+
+
+def test_what_if_asks_answers_and_closes():
+    def page(app):
+        return plain(app.screen.rows(120, 32))
+
+    async def scenario(app, pilot):
+        await pilot.press("w")
+        await settled(app, pilot)
+        assert "policy global (DeepSeek) · 0 redundant for 128 experts · 8 ranks" in page(app)
+        assert "expect no such gain" in " ".join(page(app).split())
+        await pilot.press("plus", "plus", "down")
+        await settled(app, pilot)
+        assert "16 redundant" in page(app)
+        assert "computing" not in page(app)
+        await pilot.press("r", "backspace", "7", "enter")
+        await settled(app, pilot)
+        assert "19 redundant for 128 experts · 7 ranks" in page(app)
+        assert "moves unknown: other ranks than in use" in page(app)
+        await pilot.press("p")
+        await settled(app, pilot)
+        assert "hierarchical" in page(app)
+        await pilot.press("n", "backspace", "2", "enter")
+        await settled(app, pilot)
+        assert "7 ranks cannot be shared evenly by 2 nodes." in page(app)
+        await pilot.press("e", "4", "4", "enter")
+        await settled(app, pilot)
+        assert "44 MiB" in page(app)
+        await pilot.press("escape")
+        assert app.current is app.panes["4"]
+        assert len(app.screen_stack) == 1
+
+    run(DEMO, scenario)
+
+
+def test_what_if_without_iterations_says_why():
+    async def scenario(app, pilot):
+        await pilot.press("w")
+        await settled(app, pilot)
+        assert "no expert heat by iteration" in plain(app.screen.rows(80, 24))
+        await pilot.press("q")
+        assert len(app.screen_stack) == 1
+
+    run(PICTURES, scenario, (80, 24))

@@ -3,105 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+from textual.message import Message
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
 
+from lbtui.analysis.expert_parallel import Phase
+from lbtui.findings import Thresholds
 from lbtui.profile import FrameName, Profile
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap import View
 from lbtui.text import _
 from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
-from lbtui.ui.panes import ep_help, ep_layout, ep_state, ep_view
-from lbtui.ui.panes.ep_data import VIEWS, EpData, ViewName, ep_data
-from lbtui.ui.panes.ep_sides import sides
-from lbtui.ui.panes.ep_state import EpState
+from lbtui.ui.panes import ep_help, ep_keys, ep_layout, ep_moment, ep_phases, ep_state, ep_view
+from lbtui.ui.panes.ep_data import VIEWS, EpData, ViewName
+from lbtui.ui.panes.ep_shown import EpState, over_of
 from lbtui.ui.panes.sides import SIDE_HELP
 from lbtui.ui.selection import Selection, Side
 
-_PAGE = 10
 _WHEEL = 3
+_ITERATIONS = "ep-iterations"
+# A map of many hot cells is some 30 KB: what 1 Mbit/s carries four times a second.
+_FRAME_SECONDS = 0.25
 
 
 class EpPane(Pane):
     """Holds the cursor; everything it shows is computed elsewhere."""
 
+    @dataclass
+    class IterationsRead(Message):
+        """A worker has read the iterations of each side, for each phase by instance."""
+
+        generation: int
+        found: dict[Side, ep_phases.Iterations]
+
     KEY: ClassVar[str] = "4"
     TITLE: ClassVar[str] = _("EP")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "layer_times", "rank_intervals")
     SIDED: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "view", _("view"), tooltip=_("next view: rank, expert, model expert, times, fast/slow")),
-        Binding(
-            "left_square_bracket", "period(-1)", _("previous period"), key_display="[", show=False,
-            tooltip=_("previous EPLB period"),
-        ),
-        Binding(
-            "right_square_bracket", "period(1)", _("next period"), key_display="]", show=False,
-            tooltip=_("next EPLB period"),
-        ),
-        Binding(
-            "enter", "enter", _("rank's experts"), key_display="Enter",
-            tooltip=_("show the experts of the rank under the cursor; Escape returns"),
-        ),
-        Binding("g", "scale", _("scale"), tooltip=_("colour scale: one over all periods, or this period's")),
-        Binding("n", "hottest(1)", _("next hottest"), tooltip=_("go to the next hottest cell")),
-        Binding("N", "hottest(-1)", _("previous hottest"), show=False, tooltip=_("and back")),
-        Binding(
-            "H,less_than_sign", "rank(-1)", _("previous rank"), key_display="H <", show=False,
-            tooltip=_("previous rank (ten columns where there are no ranks)"),
-        ),
-        Binding(
-            "L,greater_than_sign", "rank(1)", _("next rank"), key_display="L >", show=False,
-            tooltip=_("next rank (ten columns where there are no ranks)"),
-        ),
-        Binding("left,h", "move(0,-1)", _("left"), show=False, tooltip=_("cursor left")),
-        Binding("right,l", "move(0,1)", _("right"), show=False, tooltip=_("cursor right")),
-        Binding("up,k", "move(-1,0)", _("up"), show=False, tooltip=_("cursor up")),
-        Binding("down,j", "move(1,0)", _("down"), show=False, tooltip=_("cursor down")),
-        Binding("pageup", f"move(-{_PAGE},0)", _("ten up"), show=False),
-        Binding("pagedown", f"move({_PAGE},0)", _("ten down"), show=False),
-        Binding("plus,equals_sign", "zoom(1)", _("zoom in"), key_display="+", show=False),
-        Binding("minus", "zoom(-1)", _("zoom out"), key_display="-", show=False),
-        Binding("0", "zoom(0)", _("whole map"), show=False),
-        Binding(
-            "b", "side", _("before"), show=False, tooltip=_("after, before, difference (with --baseline)")
-        ),
-        Binding("i", "instance", _("instance"), show=False, tooltip=_("next instance with expert heat")),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = ep_keys.BINDINGS
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
-        self._sides: dict[Side, EpData] = {}
+        self._phases: dict[Phase, dict[Side, EpData]] = {}
+        self._phase: Phase = "both"
+        self._playing: Timer | None = None
+        self._over_worker: Worker[None] | None = None
         self._drawn: Side = "after"
         self._state: EpState | None = None
         self._view: View | None = None
 
-    def prepare(self, progress: PaneProgress) -> dict[Side, EpData]:
-        """Return maps, scales, loads and intervals of each side."""
-        before = None if self.baseline is None else self._of_profile(self.baseline, progress)
-        return sides(self._of_profile(self.profile, progress), before)
+    def prepare(self, progress: PaneProgress) -> dict[Phase, dict[Side, EpData]]:
+        """Return maps, scales, loads and intervals of each side, for each phase that can be chosen."""
+        after = ep_phases.by_phase(self.profile, progress)
+        before = None if self.baseline is None else ep_phases.by_phase(self.baseline, progress)
+        return ep_phases.sided(after, before)
 
-    @staticmethod
-    def _of_profile(profile: Profile, progress: PaneProgress) -> EpData:
-        return ep_data(
-            profile.load("expert_heat", progress).frame,
-            profile.load("layer_times", progress).frame,
-            profile.load("rank_intervals", progress).frame,
+    def ready(self, result: dict[Phase, dict[Side, EpData]]) -> None:
+        """Put the cursor where the load stands out, or where another pane has pointed."""
+        self._phases = result
+        self._phase = next(iter(result))
+        self._state = ep_state.start(result[self._phase]["after"])
+        self.selection_changed(self.selection)
+        self._read_iterations()
+
+    def _read_iterations(self) -> None:
+        """Read heat by iteration behind what is already shown: it may take seconds where maps do not."""
+        limits = self.lbtui.thresholds or Thresholds()
+        generation = self._generation
+
+        def work() -> None:
+            progress = PaneProgress(self)
+            profiles: dict[Side, Profile | None] = {"after": self.profile, "before": self.baseline}
+            found = {
+                side: ep_phases.iterations(profile, limits.ep_par, limits.ep_expert_ratio, progress)
+                for side, profile in profiles.items()
+                if profile is not None
+            }
+            self.post_message(self.IterationsRead(generation, found))
+
+        self._over_worker = self.run_worker(
+            work, thread=True, exclusive=True, group=_ITERATIONS, exit_on_error=False
         )
 
-    def ready(self, result: dict[Side, EpData]) -> None:
-        """Put the cursor where the load stands out, or where another pane has pointed."""
-        self._sides = result
-        self._state = ep_state.start(result["after"])
-        self.selection_changed(self.selection)
+    def on_ep_pane_iterations_read(self, event: IterationsRead) -> None:
+        """Show the figures over iterations."""
+        event.stop()
+        self._over_worker = None
+        if event.generation != self._generation:
+            return
+        self._phases = ep_phases.with_iterations(self._phases, event.found)
+        self.repaint()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Go on without iterations where they could not be read; the base does so for the maps."""
+        if event.worker is self._over_worker and event.state in (WorkerState.ERROR, WorkerState.CANCELLED):
+            event.stop()
+            self._over_worker = None
+
+    def cancel(self) -> bool:
+        """Cancel loading, of the maps or of what is read behind them."""
+        if super().cancel():
+            return True
+        if self._over_worker is None:
+            return False
+        self._over_worker.cancel()
+        self._over_worker = None
+        return True
 
     @property
     def _data(self) -> EpData | None:
         """What is shown of the two profiles."""
-        return self._sides.get(self.side)
+        return self._phases.get(self._phase, {}).get(self.side)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
@@ -114,7 +131,7 @@ class EpPane(Pane):
 
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity, and which views this profile lacks."""
-        data = self._sides.get("after" if self.side == "difference" else self.side)
+        data = self._phases.get(self._phase, {}).get("after" if self.side == "difference" else self.side)
         absent = VIEWS if data is None else self._absent(data)
         compared = [] if self.baseline is None else [SIDE_HELP]
         return [*compared, *ep_help.entries(data, absent)]
@@ -128,21 +145,8 @@ class EpPane(Pane):
         data, state = self._data, self._state
         if data is None or state is None:
             return []
-        if state.view == "intervals":
-            return [("v", _("view")), *self.side_key(), ("↑↓", _("process"))]
-        keys = [("v", _("view")), *self.side_key()]
-        if state.inside:
-            keys.insert(0, ("Esc", _("ranks")))
-        if state.view == "rank":
-            keys.append(("Enter", _("its experts")))
-        if state.view != "times" and len(data.periods.get(state.instance or "", ())) > 1:
-            keys += [("[ ]", _("period")), ("g", _("scale"))]
-        keys += [("n", _("hottest")), ("+ - 0", _("zoom"))]
-        if state.view == "expert":
-            keys.append(("< >", _("rank")))
-        if len(data.instances) > 1:
-            keys.append(("i", _("instance")))
-        return keys
+        playing, phases = self._playing is not None, len(self._phases) > 1
+        return ep_keys.keys_now(data, state, self.side_key(), playing=playing, phases=phases)
 
     def selection_changed(self, selection: Selection) -> None:
         """Go where another pane points."""
@@ -157,7 +161,7 @@ class EpPane(Pane):
             period=selection.period,
         )
         if self.side != self._drawn:
-            state = ep_state.in_bounds(self._data, state)
+            state = ep_state.in_bounds(self._data, ep_moment.leave(state))
         if state != self._state or self.side != self._drawn:
             self._state = state
             self.repaint()
@@ -167,7 +171,12 @@ class EpPane(Pane):
         self._go(lambda data, state: ep_state.aimed_at(data, state, aim.metric, aim.expert))
 
     def go_out(self) -> bool:
-        """Leave a rank's experts."""
+        """Stop, go back to the whole period, leave a rank's experts: one of these."""
+        if self._stop():
+            return True
+        if self._state is not None and self._state.span is not None:
+            self._go(lambda _data, state: ep_moment.leave(state))
+            return True
         if self._state is None or not self._state.inside:
             return False
         self._go(lambda _data, state: ep_state.leave_rank(state))
@@ -231,6 +240,65 @@ class EpPane(Pane):
     def action_instance(self) -> None:
         """Show the next instance."""
         self._go(ep_state.next_instance)
+
+    def action_metric(self) -> None:
+        """Show shares or tokens."""
+        self._go(lambda _data, state: ep_moment.next_metric(state))
+
+    def action_phase(self) -> None:
+        """Show prefill, decode or both."""
+        if len(self._phases) < 2:
+            return
+        self._stop()
+        self._phase = ep_phases.after(self._phase, self._phases)
+        if self._data is not None and self._state is not None:
+            self._state = ep_state.in_bounds(self._data, ep_moment.leave(self._state))
+        self.repaint()
+
+    def action_step(self, by: int) -> None:
+        """Show the map of the next iterations."""
+        self._stop()
+        self._step(by)
+
+    def _step(self, by: int) -> None:
+        self._go(lambda data, state: ep_moment.step(
+            data, state, ep_layout.layout(data, state, *self.size).map_width, by
+        ))  # fmt: skip
+
+    def action_play(self) -> None:
+        """Run along the iterations, or stop."""
+        if self._stop() or self._data is None or self._state is None:
+            return
+        if over_of(self._data, self._state) is not None:
+            self._playing = self.set_interval(_FRAME_SECONDS, self._play)
+            self._play()
+
+    def _play(self) -> None:
+        before = self._state
+        if self.display:
+            self._step(1)
+        if self._state == before:
+            self._stop()
+
+    def _stop(self) -> bool:
+        """Stop running; return whether it ran."""
+        if self._playing is None:
+            return False
+        self._playing.stop()
+        self._playing = None
+        self.repaint()
+        return True
+
+    def action_what_if(self) -> None:
+        """Open the page that tells what another placement would bring."""
+        data, state = self._data, self._state
+        if data is None or state is None:
+            return
+        self._stop()
+        series = ep_phases.series_of(self._phases, self._phase, self.side, state.instance)
+        from lbtui.ui.panes.ep_what_if import WhatIfPage
+
+        self.lbtui.push_screen(WhatIfPage(ep_phases.what_if_title(data, state, series), series))
 
     # Mouse
 

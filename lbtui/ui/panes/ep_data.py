@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from lbtui.analysis.expert_parallel import (
     REBALANCE_PAR,
     HeatMatrix,
     HeatScale,
+    Phase,
     column_means,
     heat_maps,
     heat_matrix,
@@ -30,8 +32,10 @@ from lbtui.ui.selection import Side
 if TYPE_CHECKING:
     import polars as pl
 
+    from lbtui.ui.panes.ep_over import EpOver
+
 ViewName: TypeAlias = Literal["rank", "expert", "model_expert", "times", "intervals"]
-HeatKind: TypeAlias = Literal["multiple", "relative", "ms"]
+HeatKind: TypeAlias = Literal["multiple", "relative", "ms", "tokens"]
 
 VIEWS: tuple[ViewName, ...] = ("rank", "expert", "model_expert", "times", "intervals")
 _HEAT_VIEWS: tuple[Literal["rank", "expert", "model_expert"], ...] = ("rank", "expert", "model_expert")
@@ -41,7 +45,7 @@ _HEAT_VIEWS: tuple[Literal["rank", "expert", "model_expert"], ...] = ("rank", "e
 class EpMap:
     """One map ready to draw; arrays are [layer, column]. Equal only to itself, so drawings can be kept."""
 
-    values: Floats  # what is coloured: × the layer's mean, relative heat 0..1, or ms
+    values: Floats  # what is coloured: × the layer's mean, relative heat 0..1, ms, or tokens
     kind: HeatKind
     scale: HeatScale  # of this map alone
     multiples: Floats | None  # × the layer's mean
@@ -52,7 +56,6 @@ class EpMap:
     boundaries: tuple[int, ...]  # first column of each rank
     shared: frozenset[int]  # columns of shared experts, left out of the scale
     means: Floats  # of `values` over layers, [column]
-    order: tuple[tuple[int, int], ...]  # cells, hottest first
     pair: tuple[EpMap, EpMap] | None = None  # before and after, where `values` are after − before
 
     @property
@@ -65,6 +68,11 @@ class EpMap:
     def heat(self) -> Floats:
         """What makes a cell stand out: its value, of a difference how far it is from 0."""
         return self.values if self.pair is None else np.abs(self.values)
+
+    @cached_property
+    def order(self) -> tuple[tuple[int, int], ...]:
+        """The cells, hottest first."""
+        return tuple(hottest_cells(self.heat, self.shared))
 
     def columns_of_rank(self, rank: int) -> range:
         """Return the columns of a rank; empty where ranks are unknown or it has none."""
@@ -99,7 +107,7 @@ class Interval:
     multiple: float  # of the processes' mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EpData:
     """Everything the pane shows. Maps are by (instance, view, period)."""
 
@@ -110,6 +118,8 @@ class EpData:
     times: EpMap | None
     processes: tuple[int, ...]  # pids of the columns of `times`
     intervals: tuple[Interval, ...]  # shortest first
+    over: Mapping[str, EpOver] = field(default_factory=dict)  # instance -> its iterations, where known
+    phase: Phase | None = None  # None where phases are not told apart
     side: Side | None = None  # which of two profiles; None: there is one
     left_out: str = ""  # of a difference: what one profile alone has
 
@@ -145,7 +155,7 @@ def ep_data(heat: pl.DataFrame, layer_times: pl.DataFrame, rank_intervals: pl.Da
             )
             for view in _HEAT_VIEWS:
                 if (known := found.get((instance, view, period))) is not None:
-                    maps[instance, view, period] = _heat_map(known, shared)
+                    maps[instance, view, period] = heat_map(known, shared)
             if (load := _rank_load(found, instance, period)) is not None:
                 loads[instance, period] = load
     common: dict[tuple[str, ViewName], HeatScale] = {}
@@ -158,14 +168,15 @@ def ep_data(heat: pl.DataFrame, layer_times: pl.DataFrame, rank_intervals: pl.Da
     return EpData(periods, maps, common, loads, times, processes, _intervals(rank_intervals))
 
 
-def _heat_map(matrix: HeatMatrix, shared: frozenset[int]) -> EpMap:
+def heat_map(matrix: HeatMatrix, shared: frozenset[int]) -> EpMap:
+    """Return a map ready to draw; `shared` experts are left out of the mean and of the scale."""
     left_out = shared if matrix.view == "model_expert" else frozenset()
     multiples = multiples_of_mean(matrix, left_out)
     values = matrix.relative if multiples is None else multiples
     return EpMap(
         values=values,
         kind="relative" if multiples is None else "multiple",
-        scale=_scale_of([_without(values, left_out)], relative=multiples is None),
+        scale=_scale_of([without(values, left_out)], relative=multiples is None),
         multiples=multiples,
         shares=matrix.shares,
         tokens=matrix.tokens,
@@ -174,11 +185,21 @@ def _heat_map(matrix: HeatMatrix, shared: frozenset[int]) -> EpMap:
         boundaries=tuple(matrix.boundaries),
         shared=left_out,
         means=column_means(values),
-        order=tuple(hottest_cells(values, left_out)),
     )
 
 
-def _without(values: Floats, columns: frozenset[int]) -> Floats:
+def in_tokens(shown: EpMap) -> EpMap | None:
+    """Return the same map coloured by tokens, None where they are unknown."""
+    if shown.tokens is None or shown.kind != "multiple":
+        return None
+    scale = heat_scale([without(shown.tokens, shown.shared)])
+    return replace(
+        shown, values=shown.tokens, kind="tokens", scale=scale, means=column_means(shown.tokens)
+    )  # fmt: skip
+
+
+def without(values: Floats, columns: frozenset[int]) -> Floats:
+    """Return the values without some columns."""
     kept: Floats = np.delete(values, sorted(columns), axis=1)
     return kept
 
@@ -190,7 +211,7 @@ def _scale_of(values: list[Floats], *, relative: bool) -> HeatScale:
 
 def _scale(maps: list[EpMap]) -> HeatScale:
     return _scale_of(
-        [_without(known.values, known.shared) for known in maps],
+        [without(known.values, known.shared) for known in maps],
         relative=any(known.kind == "relative" for known in maps),
     )
 
@@ -200,15 +221,22 @@ def _rank_load(
 ) -> RankLoad | None:
     for view in ("rank", "expert"):
         matrix = found.get((instance, view, period))
-        loads = None if matrix is None else rank_loads(matrix)
-        if matrix is None or loads is None:
-            continue
-        pars = par(loads, axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            multiples = loads / column_means(loads.T)[:, None]
-        ranks = tuple(sorted(set(matrix.ranks))) or tuple(range(loads.shape[1]))
-        return RankLoad(multiples, ranks, pars, tuple(worst_layers(pars)))
+        load = None if matrix is None else rank_load(matrix)
+        if load is not None:
+            return load
     return None
+
+
+def rank_load(matrix: HeatMatrix) -> RankLoad | None:
+    """Return the load of every rank in a map, None where it cannot be known."""
+    loads = rank_loads(matrix)
+    if loads is None:
+        return None
+    pars = par(loads, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        multiples = loads / column_means(loads.T)[:, None]
+    ranks = tuple(sorted(set(matrix.ranks))) or tuple(range(loads.shape[1]))
+    return RankLoad(multiples, ranks, pars, tuple(worst_layers(pars)))
 
 
 def _times(layer_times: pl.DataFrame) -> tuple[EpMap | None, tuple[int, ...]]:
@@ -229,7 +257,6 @@ def _times(layer_times: pl.DataFrame) -> tuple[EpMap | None, tuple[int, ...]]:
         boundaries=(),
         shared=frozenset(),
         means=column_means(values),
-        order=tuple(hottest_cells(values)),
     )
     return times, tuple(processes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lbtui.text import _
 from lbtui.ui.pane import HelpEntry
 from lbtui.ui.panes.ep_data import EpData, ViewName
+from lbtui.ui.panes.ep_time_help import time_entries
 from lbtui.ui.panes.ep_words import why_absent
 
 
@@ -79,6 +80,7 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
             ),
         ),
     ]
+    listed += time_entries()
     if data is not None and absent:
         listed.append(
             HelpEntry(_("not in this profile"), "\n    ".join(why_absent(data, view) for view in absent))

@@ -11,7 +11,7 @@ from lbtui.render.palette import accent, cursor, dim, severity, strong
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, Interval
-from lbtui.ui.panes.ep_state import EpState
+from lbtui.ui.panes.ep_shown import EpState
 from lbtui.ui.panes.ep_words import process_words
 
 _LABEL = 26

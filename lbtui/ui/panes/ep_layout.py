@@ -8,7 +8,9 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap import View, cell_at, fit_view, follow, halves, span
 from lbtui.ui.panes.ep_data import EpData
 from lbtui.ui.panes.ep_intervals import first_interval
-from lbtui.ui.panes.ep_state import EpState, column_of, current_map, go_to_block
+from lbtui.ui.panes.ep_moment import at_place
+from lbtui.ui.panes.ep_shown import EpState, column_of, current_map, over_of
+from lbtui.ui.panes.ep_state import go_to_block
 
 # Holds "mean p12".
 GUTTER = 9
@@ -16,6 +18,8 @@ _WIDEST_CELL = 8
 # How wide cells must be for their column's mean in numbers: 1.5 × mean, 0.15 ms.
 _NUMBER_CELLS = {"rank": 4, "times": 5}
 _SIDE_FROM = 120
+# From which height on how many lines show the iterations: words and one figure, or all with an axis.
+_TIME_LINES = ((26, 5), (16, 2))
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Layout:
     means: int
     legend: int
     fold: int  # the side panel's first lines, where there is no side panel
+    time: int  # figures over iterations, just above the reading line
 
     @property
     def map_top(self) -> int:
@@ -50,9 +55,12 @@ def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
     slots = int(height >= 12 and state.view == "expert" and state.zoom > 0)
     fold = int(not side and height >= 8)
     means = int(few and height >= 12)
+    time = 0
+    if state.view in ("rank", "expert", "model_expert") and over_of(data, state) is not None:
+        time = next((lines for least, lines in _TIME_LINES if height >= least), 0)
     # The state line and the reading line are always there.
-    room = height - 2 - has_ruler - has_legend - slots - fold - means
-    return Layout(main, side, map_width, has_ruler, slots, max(0, room), means, has_legend, fold)
+    room = height - 2 - has_ruler - has_legend - slots - fold - means - time
+    return Layout(main, side, map_width, has_ruler, slots, max(0, room), means, has_legend, fold, time)
 
 
 def zoom_steps(shape: tuple[int, int], place: Layout, caps: Capabilities) -> list[View]:
@@ -163,5 +171,8 @@ def clicked(
     if state.view == "intervals":
         process = process_at(data, state, y, height)
         return state if process is None else replace(state, process=process, skipped=())
+    place = layout(data, state, width, height)
+    if place.time and height - 1 - place.time < y < height - 1 and 0 <= x - GUTTER < place.map_width:
+        return at_place(data, state, place.map_width, x - GUTTER)
     block = block_at(data, state, view, x, y, width, height, caps)
     return state if block is None else go_to_block(data, state, *block)

@@ -18,7 +18,7 @@ from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, EpMap
 from lbtui.ui.panes.ep_layout import GUTTER, Layout
-from lbtui.ui.panes.ep_state import EpState, column_of, current_scale
+from lbtui.ui.panes.ep_shown import EpState, column_of, current_scale
 
 # Bars lower than this tell less than the map above them.
 _LEAST_BARS = 4
@@ -29,7 +29,7 @@ def mean_rows(
     data: EpData, state: EpState, shown: EpMap, view: View, place: Layout, room: int, caps: Capabilities
 ) -> list[Row]:
     """Return the mean over layers of each column as numbers on their colour: this period, then the others."""
-    if state.view == "times":
+    if state.view == "times" or state.span is not None or shown.kind == "tokens":
         maps = [(_("mean"), shown)]
     else:
         numbers = data.periods.get(state.instance or "", ())

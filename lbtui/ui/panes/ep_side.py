@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from rich.segment import Segment
 
@@ -14,7 +16,8 @@ from lbtui.render.palette import accent, difference_style, dim, severity, strong
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad
-from lbtui.ui.panes.ep_state import EpState, column_of, current_map
+from lbtui.ui.panes.ep_facts import fact_rows
+from lbtui.ui.panes.ep_shown import EpState, column_of, current_load, current_map, map_of
 from lbtui.ui.panes.ep_words import (
     absent_words,
     column_words,
@@ -26,6 +29,7 @@ from lbtui.ui.panes.ep_words import (
 )
 
 _PROFILE_LINES = 3
+_FACTS_FROM = 20
 _MINIMAP = (24, 4)
 
 
@@ -40,7 +44,9 @@ def side_rows(
 ) -> list[Row]:
     """Return the panel as `height` rows of `width` cells; `seen` is the part of the map in sight."""
     head = [*_cursor_rows(data, state, width, caps), blank(width), *_profile_rows(data, state, width, caps)]
+    facts = fact_rows(data, state, width, caps) if height >= _FACTS_FROM else []
     foot = [*_place_rows(data, state, view, seen, width, caps), *_absent_rows(data, state, width, caps)]
+    head += [blank(width), *facts] if facts else []
     room = height - len(head) - len(foot) - 1
     if room < 4:
         foot, room = [], height - len(head) - 1
@@ -140,7 +146,7 @@ def _pointer(
 
 
 def _load(data: EpData, state: EpState) -> RankLoad | None:
-    load = data.loads.get((state.instance or "", state.period))
+    load = current_load(data, state)
     return load if load is not None and state.layer < len(load.par) else None
 
 
@@ -246,8 +252,9 @@ def _hottest_rows(data: EpData, state: EpState, count: int, width: int, caps: Ca
 
 def _hottest_map(data: EpData, state: EpState) -> EpMap | None:
     """Return the map whose columns are experts, or else slots; None where its shares are unknown."""
-    for view in ("model_expert", "expert"):
-        shown = data.maps.get((state.instance or "", view, state.period))
+    views: tuple[Literal["model_expert", "expert"], ...] = ("model_expert", "expert")
+    for view in views:
+        shown = map_of(data, state, view)
         if shown is not None and (shown.multiples is not None or shown.pair is not None):
             return shown
     return None

@@ -12,7 +12,6 @@ from lbtui.analysis.expert_parallel import (
     HeatScale,
     column_means,
     heat_scale,
-    hottest_cells,
     worst_layers,
 )
 from lbtui.analysis.imbalance import Floats
@@ -35,9 +34,14 @@ def sides(after: EpData, before: EpData | None) -> dict[Side, EpData]:
     }
 
 
+def names_after(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str]:
+    """Return what instances of before are called in after, of those that the comparison pairs."""
+    return {b: a for b, a in matched(before, after) if b is not None and a is not None}
+
+
 def _renamed(before: EpData, after: EpData) -> EpData:
     """Return before with its instances called as after's that the comparison pairs them with."""
-    names = {b: a for b, a in matched(before.periods, after.periods) if b is not None and a is not None}
+    names = names_after(before.periods, after.periods)
     return replace(
         before,
         periods={names.get(i, i): periods for i, periods in before.periods.items()},
@@ -117,7 +121,6 @@ def _minus(after: EpMap, before: EpMap) -> EpMap:
         boundaries=tuple(first for first in after.boundaries if first < columns),
         shared=shared,
         means=column_means(values),
-        order=tuple(hottest_cells(np.abs(values), shared)),
         pair=(before, after),
     )
     return replace(drawn, scale=_reach([drawn]))

@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from lbtui.analysis.expert_parallel import HeatScale, outstanding_column
+from lbtui.analysis.expert_parallel import outstanding_column
 from lbtui.analysis.imbalance import Floats
 from lbtui.render.heatmap import View
-from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, ViewName
+from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap
+from lbtui.ui.panes.ep_shown import EpState, column_of, current_map
 
 # How far a jump goes where columns belong to no rank.
 _JUMP = 10
-
-
-@dataclass(frozen=True)
-class EpState:
-    """The cursor has one column per view, so that each view is found again where it was left."""
-
-    instance: str | None
-    view: ViewName
-    period: int = 0
-    layer: int = 0
-    rank: int = 0
-    slot: int = 0  # column of the expert view
-    expert: int = 0  # column of the model-expert view
-    process: int = 0  # column of the views of processes
-    common_scale: bool = True
-    zoom: int = 0  # steps from the whole map towards single cells
-    inside: bool = False  # Enter has opened the rank's experts
-    hot: int = -1  # which of the hottest cells `n` has reached
-    skipped: tuple[ViewName, ...] = ()  # views that `v` has just passed by because they do not exist
-
-
-def current_map(data: EpData, state: EpState) -> EpMap | None:
-    """Return the map shown, None where there is none or the view is no map."""
-    if state.view == "times":
-        return data.times
-    return None if state.instance is None else data.maps.get((state.instance, state.view, state.period))
-
-
-def current_scale(data: EpData, state: EpState) -> HeatScale:
-    """Return the colour scale: one over all periods, or the shown map's own."""
-    shown = current_map(data, state)
-    if state.common_scale and state.instance is not None and (state.instance, state.view) in data.common:
-        return data.common[state.instance, state.view]
-    return HeatScale(0.0, 1.0, clipped=False) if shown is None else shown.scale
-
-
-def column_of(state: EpState) -> int:
-    """Return the cursor's column in the view shown."""
-    columns = {"rank": state.rank, "expert": state.slot, "model_expert": state.expert}
-    return columns.get(state.view, state.process)
 
 
 def start(data: EpData) -> EpState | None:
@@ -230,7 +191,7 @@ def change_period(data: EpData, state: EpState, step: int) -> EpState:
     period = numbers[max(0, min(at + step, len(numbers) - 1))]
     if period == state.period:
         return state
-    return in_bounds(data, replace(state, period=period, hot=-1, skipped=()))
+    return in_bounds(data, replace(state, period=period, span=None, hot=-1, skipped=()))
 
 
 def next_instance(data: EpData, state: EpState) -> EpState:
@@ -247,7 +208,15 @@ def _for_instance(data: EpData, state: EpState, instance: str) -> EpState:
     views = data.views(instance)
     view = state.view if state.view in views or not views else views[0]
     moved = replace(
-        state, instance=instance, period=period, view=view, zoom=0, inside=False, hot=-1, skipped=()
+        state,
+        instance=instance,
+        period=period,
+        view=view,
+        span=None,
+        zoom=0,
+        inside=False,
+        hot=-1,
+        skipped=(),
     )
     return _at_outstanding(data, moved)
 
@@ -281,7 +250,7 @@ def follow_selection(
     if state.instance is None:
         return state
     if period is not None and period in data.periods[state.instance] and period != state.period:
-        state = replace(state, period=period, hot=-1, skipped=())
+        state = replace(state, period=period, span=None, hot=-1, skipped=())
     if layer is not None and layer != state.layer:
         state = replace(state, layer=layer, hot=-1, skipped=())
     if rank is not None and rank != state.rank:

@@ -20,13 +20,15 @@ from lbtui.ui.panes.ep_data import EpData, EpMap
 from lbtui.ui.panes.ep_intervals import interval_rows
 from lbtui.ui.panes.ep_layout import GUTTER, Layout, layout
 from lbtui.ui.panes.ep_means import mean_bars, mean_rows
+from lbtui.ui.panes.ep_shown import EpState, column_of, current_map, current_scale
 from lbtui.ui.panes.ep_side import fold_rows, place_words, side_rows
-from lbtui.ui.panes.ep_state import EpState, column_of, current_map, current_scale
+from lbtui.ui.panes.ep_time import time_rows
 from lbtui.ui.panes.ep_words import (
     VIEW_TITLES,
     absent_words,
     cell_words,
     period_words,
+    phase_word,
     reading_words,
     side_lacks,
 )
@@ -76,8 +78,10 @@ def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps
         rows += [blank(width), fit(why, width, caps=caps, style=dim(caps))]
         return [*rows[: height - 1], *([blank(width)] * (height - 1 - len(rows))), reading][:height]
     place = layout(data, state, width, height)
-    main = _map_rows(data, state, shown, view, place, caps)[:body]
-    main += [blank(place.main)] * (body - len(main))
+    above = body - place.time
+    main = _map_rows(data, state, shown, view, place, caps)[:above]
+    main += [blank(place.main)] * (above - len(main))
+    main += time_rows(data, state, place, caps)
     if place.side:
         seen = span(view, place.map_width, place.map_height, caps)
         side = side_rows(data, state, view, seen, place.side, body, caps)
@@ -121,7 +125,12 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
         return [*words, _("ms over the capture"), cell_words(state, view, shown), _("pid order")]
     if len(data.instances) > 1:
         words.append(state.instance or "")
+    if data.phase is not None:
+        words.append(phase_word(data.phase))
     words.append(period_words(data, state))
+    if state.metric == "tokens":
+        known = shown is not None and shown.kind == "tokens"
+        words.append(_("tokens") if known else _("tokens unknown here: shares"))
     words.append(cell_words(state, view, shown))
     if data.side == "difference" and state.view == "expert":
         words.append(_("slot by slot, whichever expert it holds"))
@@ -287,7 +296,11 @@ def _scale_words(state: EpState, shown: EpMap) -> str:
         return _("ms")
     if shown.kind == "relative":
         return _("relative heat (scale unreadable)")
-    return _("× mean, all periods") if state.common_scale else _("× mean, this period")
+    if state.span is not None:
+        held = _("all iterations") if state.common_scale else _("these iterations")
+    else:
+        held = _("all periods") if state.common_scale else _("this period")
+    return f"{_('tokens') if shown.kind == 'tokens' else _('× mean')}, {held}"
 
 
 def _legend_row(
@@ -312,7 +325,7 @@ def _legend_row(
         inside = minimap(shown.shape, view, seen, width=wide, height=1, caps=caps)[0] if wide else []
         words = place_words(shown.shape, view, seen, room - wide - 1)
         extra = [Segment("  "), *inside, *fit(f" {words}", room - wide, caps=caps, style=dim(caps))]
-    elif shown.shares is not None and not shown.shared and room > 20:
+    elif shown.kind == "multiple" and shown.shares is not None and not shown.shared and room > 20:
         # The shares of a layer sum to 1, so their mean is 1 / columns.
         share = _("  ({share} % of the layer)").format(share=number(100 * scale.high / shown.shape[1]))
         extra = fit(share, room, caps=caps, style=dim(caps))

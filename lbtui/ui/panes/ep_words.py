@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lbtui.analysis.expert_parallel import Phase
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.schema import FrameName
 from lbtui.render.heatmap import View
 from lbtui.render.text import number
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
-from lbtui.ui.panes.ep_state import EpState, column_of, current_map
+from lbtui.ui.panes.ep_facts import hot_share_words
+from lbtui.ui.panes.ep_shown import EpState, column_of, current_load, current_map
 from lbtui.ui.selection import side_word
 
 VIEW_TITLES: dict[ViewName, str] = {
@@ -48,11 +50,24 @@ def absent_words(views: Sequence[ViewName]) -> str:
 def period_words(data: EpData, state: EpState) -> str:
     """Return the EPLB period by its number in the files, and its place among those present."""
     numbers = data.periods.get(state.instance or "", ())
-    if state.period not in numbers:
-        return _("period {number}").format(number=state.period)
-    return _("period {number} ({place} of {count})").format(
-        number=state.period, place=numbers.index(state.period) + 1, count=len(numbers)
-    )
+    text = _("period {number}").format(number=state.period)
+    if state.period in numbers:
+        place, count = numbers.index(state.period) + 1, len(numbers)
+        text = _("period {number} ({place} of {count})").format(number=state.period, place=place, count=count)
+    return text if state.span is None else f"{iteration_words(state.span)} · {text}"
+
+
+def phase_word(phase: Phase) -> str:
+    """Return what a choice of phases is called."""
+    return {"prefill": _("prefill"), "decode": _("decode"), "both": _("prefill and decode")}[phase]
+
+
+def iteration_words(span: tuple[int, int]) -> str:
+    """Return which iterations are shown."""
+    first, last = span[0], span[1] - 1
+    if first == last:
+        return _("iteration {first}").format(first=first)
+    return _("iterations {first}–{last}").format(first=first, last=last)
 
 
 def side_lacks(data: EpData, view: ViewName) -> str:
@@ -185,12 +200,14 @@ def reading_words(data: EpData, state: EpState) -> str:
         parts.append(token_words(shown, layer, column))
     if homes := homes_words(data, state):
         parts.append(homes)
+    if hot := hot_share_words(data, state):
+        parts.append(hot)
     return " · ".join(parts)
 
 
 def par_words(data: EpData, state: EpState) -> str:
     """Return the PAR over ranks of the cursor's layer and its place among the layers."""
-    load = data.loads.get((state.instance or "", state.period))
+    load = current_load(data, state)
     if load is None or state.layer >= len(load.par):
         return _("PAR no data: {why}").format(why=why_no_par(data, state))
     if load.pair is not None:

@@ -1,0 +1,156 @@
+"""The What-if page: asks what another placement of experts would bring, and shows the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from lbtui.profile import ExpertSeries
+from lbtui.render.capabilities import Row
+from lbtui.text import _
+from lbtui.ui.host import Host
+from lbtui.ui.pages import Page
+from lbtui.ui.panes import ep_what_if_state as states
+from lbtui.ui.panes.ep_what_if_state import Number, Outcome, WhatIfState
+from lbtui.ui.panes.ep_what_if_view import what_if_rows
+from lbtui.ui.picture import Picture
+
+_WORK = "what-if"
+_PAGE = 10
+
+
+class _Answer(Picture):
+    """Draws the page's state."""
+
+    def picture(self, width: int, height: int) -> list[Row]:
+        """Return the page's rows."""
+        return cast(WhatIfPage, self.screen).rows(width, height)
+
+
+class WhatIfPage(Page[None]):
+    """Holds the question; the answer is computed in a worker, which a new question replaces."""
+
+    DEFAULT_CSS = "WhatIfPage { background: ansi_default; } WhatIfPage _Answer { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", _("close")),
+        Binding("p", "policy", _("policy")),
+        Binding("plus,equals_sign", "redundant(1)", _("more redundant experts")),
+        Binding("minus", "redundant(-1)", _("fewer")),
+        Binding("r", "number('ranks')", _("ranks")),
+        Binding("n", "number('nodes')", _("nodes")),
+        Binding("g", "number('groups')", _("groups")),
+        Binding("e", "size", _("size of an expert")),
+        Binding("down,j", "scroll(1)", _("next layer")),
+        Binding("up,k", "scroll(-1)", _("previous layer")),
+        Binding("pagedown", f"scroll({_PAGE})", _("ten on")),
+        Binding("pageup", f"scroll(-{_PAGE})", _("ten back")),
+    ]
+
+    @dataclass
+    class Began(Message):
+        """A worker has added up both halves of the iterations."""
+
+        state: WhatIfState
+
+    @dataclass
+    class Answered(Message):
+        """A worker has the answer to the settings in `outcome`."""
+
+        outcome: Outcome
+
+    def __init__(self, title: str, series: Sequence[ExpertSeries]) -> None:
+        super().__init__()
+        self._title = title
+        self._series = series
+        self.state: WhatIfState | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the one picture."""
+        yield _Answer()
+
+    def on_mount(self) -> None:
+        """Add up the halves."""
+        series = self._series
+
+        def work() -> None:
+            self.post_message(self.Began(states.begin(series)))
+
+        self.run_worker(work, thread=True, exclusive=True, group=_WORK, exit_on_error=False)
+
+    def rows(self, width: int, height: int) -> list[Row]:
+        """Return what is shown."""
+        state = self.state or WhatIfState(None, states.NOTHING, sentence=_("adding up the iterations …"))
+        return what_if_rows(self._title, state, width, height, cast(Host, self.app).caps)
+
+    def on_what_if_page_began(self, event: Began) -> None:
+        """Ask the first question."""
+        event.stop()
+        self._ask(event.state)
+
+    def on_what_if_page_answered(self, event: Answered) -> None:
+        """Show an answer, unless something else is asked by now."""
+        event.stop()
+        if self.state is not None and self.state.settings == event.outcome.settings:
+            self._show(replace(self.state, outcome=event.outcome))
+
+    def _ask(self, state: WhatIfState) -> None:
+        """Show the state, and compute where its answer is to another question."""
+        self._show(state)
+        data, settings = state.data, state.settings
+        if data is None or not state.busy:
+            return
+
+        def work() -> None:
+            self.post_message(self.Answered(states.answer(data, settings)))
+
+        self.run_worker(work, thread=True, exclusive=True, group=_WORK, exit_on_error=False)
+
+    def _show(self, state: WhatIfState) -> None:
+        self.state = state
+        self.query_one(_Answer).repaint()
+
+    def _change(self, change: Callable[[WhatIfState], WhatIfState]) -> None:
+        if self.state is not None and self.state.data is not None:
+            self._ask(change(self.state))
+
+    def action_policy(self) -> None:
+        """Ask for the next policy."""
+        self._change(states.next_policy)
+
+    def action_redundant(self, step: int) -> None:
+        """Ask for more or fewer redundant experts."""
+        self._change(lambda state: states.more_redundant(state, step))
+
+    def action_scroll(self, by: int) -> None:
+        """Move along the layers."""
+        self._change(lambda state: states.scrolled(state, by))
+
+    def action_number(self, name: Number) -> None:
+        """Ask the user for ranks, nodes or groups."""
+        if self.state is None:
+            return
+        prompts = {"ranks": _("ranks"), "nodes": _("nodes"), "groups": _("groups of experts")}
+        now = str(getattr(self.state.settings, name))
+        cast(Host, self.app).ask(
+            _("How many {what}?").format(what=prompts[name]),
+            now,
+            states.number_problem,
+            lambda text: self._change(lambda state: states.with_number(state, name, int(text))),
+        )
+
+    def action_size(self) -> None:
+        """Ask the user for the size of an expert."""
+        if self.state is None:
+            return
+        now = self.state.settings.expert_mib
+        cast(Host, self.app).ask(
+            _("MiB of one expert's weights in one layer?"),
+            "" if now is None else f"{now:g}",
+            states.size_problem,
+            lambda text: self._change(lambda state: states.with_size(state, text)),
+        )
