@@ -8,36 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.profile import SCHEMAS, empty
+from lbtui.profile import SCHEMAS, UNPLACED, empty
+from lbtui.sources.expert_routing import Placement
 from lbtui.sources.expert_rows import Table
-from lbtui.sources.expert_tables import ExpertTables, columns_of_slots
+from lbtui.sources.expert_tables import ExpertTables
 
 
-def expert_of_column(tables: ExpertTables, period: int) -> Table | None:
-    """Return [layer, column] -> model expert for one period, or None when its placement is unknown.
-
-    Slots that no routing table names hold the last model expert, the shared one, as upstream counts them.
-    """
-    placement = tables.placements[period]
-    if placement is None:
-        return None
-    layers, experts = placement.shape
-    columns = columns_of_slots(tables)
-    named = np.where(placement < len(columns), columns[np.minimum(placement, len(columns) - 1)], -1)
-    expert = np.full((layers, len(tables.ranks) * tables.slots_per_rank), experts - 1, dtype=np.int64)
-    layer, model_expert = np.nonzero(named >= 0)
-    expert[layer, named[layer, model_expert]] = model_expert
-    return expert
-
-
-def tokens_by_model_expert(tables: ExpertTables, period: int) -> Table | None:
-    """Return the tokens [layer, model expert] of one period, or None when its placement is unknown."""
-    expert = expert_of_column(tables, period)
-    placement = tables.placements[period]
-    if expert is None or placement is None:
-        return None
-    total = np.zeros(placement.shape, dtype=np.int64)
-    np.add.at(total, (np.arange(len(expert))[:, None], expert), tables.periods[period])
+def tokens_by_model_expert(tokens: Table, expert: Placement, experts: int) -> Table:
+    """Return the tokens [layer, model expert] of tokens and experts [layer, column]."""
+    total = np.zeros((len(tokens), experts), dtype=np.int64)
+    np.add.at(total, (np.arange(len(tokens))[:, None], expert), tokens)
     return total
 
 
@@ -60,12 +40,14 @@ def heat_frames(tables: ExpertTables, instance: str) -> tuple[pl.DataFrame, pl.D
     for period, tokens in enumerate(tables.periods):
         by_rank = tokens.reshape(len(tokens), len(ranks), slots).sum(axis=2)
         heat.append(_cells("rank", period, by_rank, {"column": ranks, "rank": ranks}))
-        expert = expert_of_column(tables, period)
         slot_map = _cells("expert", period, tokens, columns)
-        by_model_expert = tokens_by_model_expert(tables, period)
-        if expert is None or by_model_expert is None:
+        placement = tables.placements[period]
+        if placement is None:
             heat.append(slot_map)
             continue
+        # As upstream counts them; where it matters a note of `combine` tells.
+        expert = np.where(placement == UNPLACED, tables.experts - 1, placement)
+        by_model_expert = tokens_by_model_expert(tokens, expert, tables.experts)
         slot_map = slot_map.with_columns(pl.Series("expert", expert.ravel()).cast(pl.Int32))
         experts = np.arange(by_model_expert.shape[1])
         heat.append(slot_map)

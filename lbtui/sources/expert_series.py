@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lbtui.profile import UNPLACED, ExpertSeries, Note
+from lbtui.profile import ExpertSeries, Note
 from lbtui.sources.expert_rows import Period
-from lbtui.sources.expert_tables import ExpertTables, columns_of_slots, listing
+from lbtui.sources.expert_tables import ExpertTables, listing
 from lbtui.text import _
 
 
@@ -44,7 +43,6 @@ def expert_series(
                 tokens[begin : begin + length, :, columns] = period.increments[:length]
         time[begin : begin + length] = part[0].times[:length]
         begin += length
-    placements, experts = _placements(tables, file, notes)
     return ExpertSeries(
         instance=instance,
         phase=phase,
@@ -53,8 +51,8 @@ def expert_series(
         tokens=tokens,
         period=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
         time=time.astype("datetime64[us]"),
-        placements=placements,
-        experts=experts,
+        placements=tables.placements,
+        experts=tables.experts,
         passes=passes,
     ), notes
 
@@ -72,59 +70,3 @@ def _tell_unequal(
         "time it is shown as far as all were read."
     ).format(ranks=listing(short), least=least, most=most, period=number)
     notes.append(Note(file, text))
-
-
-def _placements(
-    tables: ExpertTables, file: str, notes: list[Note]
-) -> tuple[tuple[NDArray[np.int32] | None, ...], int]:
-    """Return [layer, column] -> model expert of each period, and how many experts the tables name.
-
-    A slot belongs to the expert that any rank's table sends there: each rank names its own copy of the
-    shared expert, and may name another replica of any.
-    """
-    placements: list[NDArray[np.int32] | None] = []
-    experts = 0
-    for number, tokens in enumerate(tables.periods):
-        layers, columns = tokens.shape
-        found = [process.periods[number].placement for process in tables.processes]
-        usable = [table for table in found if table is not None and len(table) == layers]
-        if not usable:
-            placements.append(None)
-            continue
-        experts = max(experts, *(table.shape[1] for table in usable))
-        column_of = columns_of_slots(tables)
-        placement = np.full((layers, columns), UNPLACED, dtype=np.int32)
-        disputed = 0
-        for table in usable:
-            column = np.where(table < len(column_of), column_of[np.minimum(table, len(column_of) - 1)], -1)
-            layer, expert = np.nonzero(column >= 0)
-            place = column[layer, expert]
-            known = placement[layer, place]
-            disputed += int(((known != UNPLACED) & (known != expert)).sum())
-            free = known == UNPLACED
-            placement[layer[free], place[free]] = expert[free]
-        _tell_doubts(tokens, placement, disputed, number, file, notes)
-        placements.append(placement)
-    return tuple(placements), experts
-
-
-def _tell_doubts(
-    tokens: NDArray[np.int64],
-    placement: NDArray[np.int32],
-    disputed: int,
-    number: int,
-    file: str,
-    notes: list[Note],
-) -> None:
-    unnamed = int(((placement == UNPLACED) & (tokens > 0)).sum())
-    if unnamed:
-        text = _(
-            "In EPLB period {period} {count} slots have tokens though no routing table names them: over time "
-            "their expert is unknown (the maps count them to the last model expert, as the parser does)."
-        ).format(period=number, count=unnamed)
-        notes.append(Note(file, text))
-    if disputed:
-        text = _("In EPLB period {period} routing tables send {count} slots to several experts.").format(
-            period=number, count=disputed
-        )
-        notes.append(Note(file, text))

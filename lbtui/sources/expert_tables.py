@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from lbtui.profile import Note
-from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow, Period, ProcessExperts, Table
+from lbtui.profile import UNPLACED, Note
+from lbtui.sources.expert_routing import Placed, Placement, join_routing
+from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow, ProcessExperts, Table
 from lbtui.text import _
 
 # The largest model served in 2026 has 61 layers and 320 ranks of 1 to 9 slots, a tenth of this. A stray rank
@@ -26,18 +27,20 @@ class ExpertTables:
     """The expert tables of one instance.
 
     `periods[p]` is int64 [layer, place × slots_per_rank + slot] of tokens, places being those of `ranks`
-    (ascending); `placements[p]` is int64 [layer, model expert] -> global slot, or None when unknown.
+    (ascending); `placements[p]` is int32 of the same shape, the model expert of each slot or `UNPLACED`, or
+    None when the period has no usable routing table. `experts` is how many model experts these name.
     `iterations` counts the readings behind them, of the rank that has most. `processes` are those of `ranks`,
     in their order, with all they read.
     """
 
     periods: tuple[Table, ...]
-    placements: tuple[Table | None, ...]
+    placements: tuple[Placement | None, ...]
     slots_per_rank: int
     ranks: tuple[int, ...]
     iterations: int
     notes: tuple[Note, ...]
     processes: tuple[ProcessExperts, ...] = ()
+    experts: int = 0
 
 
 def read_tables(rows: Iterable[ExpertRow], file: str) -> ExpertTables:
@@ -76,7 +79,9 @@ def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
     if missing:
         notes.add(_("EP ranks {ranks} are missing; shares are of the others."), ranks=listing(missing))
     layers, slots = _shape(kept[0])
-    periods, placements = [], []
+    periods: list[Table] = []
+    placements: list[Placement | None] = []
+    experts = 0
     count = len(kept[0].periods)
     if count > _MOST_PERIODS:
         notes.add(
@@ -90,9 +95,20 @@ def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
             notes.add(_("Some EP ranks have no counts in EPLB period {period}: taken as 0."), period=number)
         nothing = np.zeros((layers, slots), dtype=np.int64)
         periods.append(np.hstack([nothing if part.tokens is None else part.tokens for part in parts]))
-        placements.append(_common_placement(parts, layers, number, notes))
+        routing = [part.placement for part in parts]
+        placed = join_routing(routing, layers, ranks, slots)
+        placements.append(placed.placement if placed else None)
+        experts = max(experts, placed.experts if placed else 0)
+        if placed:
+            _tell_doubts(placed, periods[-1], number, notes)
+        elif any(table is not None for table in routing):
+            notes.add(
+                _("The routing table of EPLB period {period} has other layers: left out."), period=number
+            )
     iterations = max(sum(period.iterations for period in process.periods) for process in kept)
-    return ExpertTables(tuple(periods), tuple(placements), slots, ranks, iterations, notes.all(), tuple(kept))
+    return ExpertTables(
+        tuple(periods), tuple(placements), slots, ranks, iterations, notes.all(), tuple(kept), experts
+    )
 
 
 def _possible(processes: list[ProcessExperts], notes: _Notes) -> list[ProcessExperts]:
@@ -164,30 +180,20 @@ def listing(ranks: Sequence[int]) -> str:
     return shown if len(ranks) <= 8 else f"{shown}, …"
 
 
-def _common_placement(parts: list[Period], layers: int, number: int, notes: _Notes) -> Table | None:
-    """Return the routing table of one period; every rank reports the whole of it.
-
-    The last model expert, the shared one, is everywhere: each rank names its own copy of it.
-    """
-    tables = [part.placement for part in parts if part.placement is not None]
-    if not tables:
-        return None
-    first = tables[0]
-    if any(not np.array_equal(first[:, :-1], table[:, :-1]) for table in tables[1:]):
+def _tell_doubts(placed: Placed, tokens: Table, number: int, notes: _Notes) -> None:
+    if placed.disputed:
         notes.add(
-            _("The EP ranks' routing tables differ in EPLB period {period}: the lowest rank's is used."),
+            _("In EPLB period {period} {count} slots are named for several experts: the first counts."),
             period=number,
+            count=placed.disputed,
         )
-    if first.shape[0] != layers:
-        notes.add(_("The routing table of EPLB period {period} has other layers: left out."), period=number)
-        return None
-    return first
-
-
-def columns_of_slots(tables: ExpertTables) -> Table:
-    """Return global slot -> column of the instance's tables, -1 for slots of ranks that are missing."""
-    slots = tables.slots_per_rank
-    ranks = np.asarray(tables.ranks, dtype=np.int64)
-    columns = np.full((int(ranks[-1]) + 1) * slots, -1, dtype=np.int64)
-    columns[(ranks[:, None] * slots + np.arange(slots)).ravel()] = np.arange(len(ranks) * slots)
-    return columns
+    unnamed = int(((placed.placement == UNPLACED) & (tokens > 0)).sum())
+    if unnamed:
+        notes.add(
+            _(
+                "In EPLB period {period} {count} slots have tokens though no routing table names them; maps "
+                "count them to the last model expert, as the parser does."
+            ),
+            period=number,
+            count=unnamed,
+        )

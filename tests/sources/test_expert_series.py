@@ -87,7 +87,9 @@ def series_of(*rows):
         ExpertRow(f"process {rank}", order, rank, kind, table, order * 1000)
         for order, (rank, kind, table) in enumerate(rows)
     ]
-    return expert_series(read_tables(given, "trace"), "i", "trace")
+    tables = read_tables(given, "trace")
+    series, notes = expert_series(tables, "i", "trace")
+    return series, [*tables.notes, *notes]
 
 
 def test_iterations_that_not_all_ranks_read_are_left_out_and_told():
@@ -128,7 +130,7 @@ def test_without_an_iteration_that_all_read_there_is_no_series():
         (1, "hot", [[1, 2, 3]]),
     )
     assert series is None
-    assert len(notes) == 2
+    assert sentences(notes).count("over time it is shown as far as all were read") == 2
 
 
 def test_a_counter_that_falls_counts_from_0():
@@ -164,7 +166,7 @@ def test_tables_that_name_two_experts_for_a_slot_are_told_and_the_lowest_ranks_c
         (0, "routing", ROUTING), (1, "routing", other), *((rank, "hot", counts(1)[rank]) for rank in (0, 1))
     )
     assert series.placements[0][0, :2].tolist() == [0, 1]
-    assert "send 2 slots to several experts" in sentences(notes)
+    assert "2 slots are named for several experts: the first counts" in sentences(notes)
 
 
 def test_routing_to_slots_of_missing_ranks_places_nothing():

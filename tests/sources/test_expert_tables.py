@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.profile import SCHEMAS
+from lbtui.profile import SCHEMAS, UNPLACED
 from lbtui.sources.expert_frames import heat_frames
 from lbtui.sources.expert_rows import ExpertRow
 from lbtui.sources.expert_tables import read_tables
@@ -14,6 +14,8 @@ from tests.sources.traces import DATA, unpack
 
 # Two ranks with three slots, two layers, four routed experts and the shared one, last, on every rank.
 ROUTING = [[0, 1, 3, 4, 2], [4, 3, 1, 0, 5]]
+UNNAMED = "In EPLB period {} {} slots have tokens though no routing table names them; "
+LAST = "maps count them to the last model expert, as the parser does."
 HOT = {0: [[1, 2, 3], [4, 5, 6]], 1: [[10, 20, 30], [40, 50, 60]]}
 
 
@@ -152,7 +154,7 @@ def test_without_routing_there_is_one_period_without_placement():
 def test_rows_before_the_first_routing_are_left_out_and_counted():
     tables = read_tables(rows(("hot", times(9)), ("routing", ROUTING), ("hot", HOT)), "trace")
     assert tables.periods[0][0].tolist() == [1, 2, 3, 10, 20, 30]
-    assert texts(tables) == ["2 expert rows before the first routing table are left out."]
+    assert texts(tables)[0] == "2 expert rows before the first routing table are left out."
 
 
 def test_a_missing_rank_keeps_the_numbers_of_the_others():
@@ -167,7 +169,7 @@ def test_a_missing_rank_keeps_the_numbers_of_the_others():
     assert cells["column"].to_list() == [0, 1, 2, 6, 7, 8]
     assert cells["expert"].to_list() == [0, 1, 4, 2, 3, 4]
     assert set(placements["rank"]) == {0, 2}
-    assert texts(tables) == ["EP ranks 1 are missing; shares are of the others."]
+    assert texts(tables)[0] == "EP ranks 1 are missing; shares are of the others."
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,10 @@ def test_a_rank_with_other_periods_is_left_out():
         [*rows(("routing", ROUTING), ("hot", HOT), ("routing", ROUTING), ("hot", HOT)), *late], "trace"
     )
     assert tables.ranks == (0, 1)
-    assert texts(tables) == ["EP ranks 2 are left out: they have other EPLB periods."]
+    assert texts(tables) == [
+        "EP ranks 2 are left out: they have other EPLB periods.",
+        *(UNNAMED.format(period, 2) + LAST for period in (0, 1)),
+    ]
 
 
 def test_a_rank_reported_twice_counts_once():
@@ -245,15 +250,15 @@ def test_routing_beyond_the_slots_is_not_placed():
     assert nowhere["tokens"].to_list() == [0]
 
 
-def test_ranks_may_disagree_on_the_shared_expert_only():
+def test_ranks_each_name_their_own_copies():
     own_copy = {0: ROUTING, 1: [[*layer[:-1], 5] for layer in ROUTING]}
-    assert texts(read_tables(rows(("routing", own_copy), ("hot", HOT)), "trace")) == []
+    tables = read_tables(rows(("routing", own_copy), ("hot", HOT)), "trace")
+    assert texts(tables) == [UNNAMED.format(0, 1) + LAST]
+    assert tables.placements[0].tolist() == [[0, 1, 4, 2, 3, 4], [3, 2, UNPLACED, 1, 0, 4]]
     other = {0: ROUTING, 1: [ROUTING[1], ROUTING[0]]}
     tables = read_tables(rows(("routing", other), ("hot", HOT)), "trace")
-    assert texts(tables) == [
-        "The EP ranks' routing tables differ in EPLB period 0: the lowest rank's is used."
-    ]
-    assert tables.placements[0].tolist() == ROUTING
+    assert texts(tables) == ["In EPLB period 0 8 slots are named for several experts: the first counts."]
+    assert tables.placements[0].tolist() == [[0, 1, 4, 2, 3, 4], [3, 2, 4, 1, 0, 4]]
 
 
 def test_routing_of_other_layers_gives_no_placement():
