@@ -29,7 +29,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path, progress: Progress) -> None:
         self.connection = connection
         self.cancelled: Cancelled | None = None
-        self._name = path.name
+        self.name = path.name
         self._progress = progress
         self._size = path.stat().st_size
         self._done = 0
@@ -52,7 +52,7 @@ class Database:
         while rows := cursor.fetchmany(_CHUNK):
             # How many rows there are is unknown until the end: never show that it is done.
             self._done = min(self._done + len(rows) * _BYTES_OF_ROW, self._size - 1)
-            self._progress.advance(self._name, self._done, self._size)
+            self._progress.advance(self.name, self._done, self._size)
             columns = zip(*rows, strict=True)
             yield pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
 
@@ -77,7 +77,7 @@ class Database:
 
     def _stop_if_cancelled(self) -> bool:
         try:
-            self._progress.advance(self._name, self._done, self._size)
+            self._progress.advance(self.name, self._done, self._size)
         except Cancelled as cancelled:
             # An exception would be lost inside SQLite: it ends the query, `connect` goes on from there.
             self.cancelled = cancelled

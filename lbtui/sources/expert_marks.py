@@ -21,13 +21,14 @@ from lbtui.sources.expert_rows import (
 from lbtui.sources.trace_values import count
 
 _KINDS: tuple[Kind, ...] = ("routing", "hot")
-_SPACES = b" \t\r\n"
+_TO_LINES = bytes.maketrans(b"]", b"\n")
+_LEFT_OUT = b"[ \t\r\n"
 _MOST = 2**53
 _MOST_KEPT_HEADS = 10_000
 
 
 class Mark(NamedTuple):
-    """One mark of one process: its order within it, its time (µs since 1970), and its fields as JSON."""
+    """One mark of one process: its order within it, its time (µs since 1970, 0 if unknown), its JSON."""
 
     order: int
     time: int
@@ -62,7 +63,9 @@ class MarkReader:
         """
         bodies: dict[Kind, list[bytes]] = {"hot": [], "routing": []}
         times: list[int] = []  # of the `hot` marks
+        places: list[int] = []
         opens: list[int] = []  # how many `hot` marks came before each `routing` mark
+        opened: list[int | None] = [None]
         ranks: set[int] = set()
         order = None
         for mark in marks:
@@ -75,24 +78,30 @@ class MarkReader:
             bodies[kind].append(body)
             if kind == "hot":
                 times.append(mark.time)
+                places.append(mark.order)
             else:
                 opens.append(len(times))
+                opened.append(mark.order)
         if len(ranks) != 1 or not bodies["hot"]:
             return None
         counts, routings = _tables(bodies["hot"]), _tables(bodies["routing"])
         if counts is None or (routings is None and opens):
             return None
-        begins = [0, *opens]
-        ends = [*opens, len(times)]
-        found = [None, *([] if routings is None else routings.astype(np.int64))]
-        periods = tuple(
-            period_of(placement, counts[begin:end], np.asarray(times[begin:end], dtype=np.int64))
-            for placement, begin, end in zip(found, begins, ends, strict=True)
+        parts = zip(
+            [None, *([] if routings is None else routings.astype(np.int64))],
+            [0, *opens],
+            [*opens, len(times)],
+            opened,
+            strict=True,
         )
-        rank = ranks.pop()
+        when, where = (np.asarray(numbers, dtype=np.int64) for numbers in (times, places))
+        periods = tuple(
+            period_of(placement, counts[begin:end], when[begin:end], where[begin:end], first)
+            for placement, begin, end, first in parts
+        )
         if not opens:
-            return ProcessExperts(process, rank, periods)
-        return ProcessExperts(process, rank, periods[1:], before_routing=opens[0])
+            return ProcessExperts(process, ranks.pop(), periods, rows=len(marks))
+        return ProcessExperts(process, ranks.pop(), periods[1:], before_routing=opens[0], rows=len(marks))
 
     def _split(self, fields: bytes) -> tuple[int, Kind, bytes] | None:
         """Return rank, kind and the inside of the only table of a mark, None if it is not so plain."""
@@ -107,10 +116,7 @@ class MarkReader:
         meaning = self._heads[head]
         if meaning is None:
             return None
-        body = fields[begin + 2 : end]
-        if b" " in body or b"\n" in body or b"\t" in body:
-            body = body.translate(None, _SPACES)
-        return (*meaning, body)
+        return (*meaning, fields[begin + 1 : end + 1])
 
 
 def _meaning(fields: bytes) -> tuple[int, Kind] | None:
@@ -124,24 +130,27 @@ def _meaning(fields: bytes) -> tuple[int, Kind] | None:
 
 
 def _tables(bodies: list[bytes]) -> Counts | None:
-    """Return tables of one shape [table, row, column], each given as `1,2],[3,4`; None if any is another."""
+    """Return tables of one shape [table, row, column], each given as `[1,2],[3,4]`; None if one differs."""
     if not bodies:
         return None
-    rows = bodies[0].count(b"],[") + 1
+    rows = bodies[0].count(b"[")
     columns = bodies[0].partition(b"]")[0].count(b",") + 1
-    if any(body.count(b"],[") + 1 != rows for body in bodies):
+    if any(body.count(b"[") != rows for body in bodies):
         return None
-    lines = b"\n".join(bodies).replace(b"],[", b"\n")
-    names = [str(column) for column in range(columns)]
+    # `[1,2],[3,4]` becomes the lines `,1,2` and `,3,4`: one pass over the text, hundreds of MB in all.
+    lines = b"," + b",".join(bodies).translate(_TO_LINES, _LEFT_OUT)
+    names = [str(column) for column in range(columns + 1)]
     try:
         frame = pl.read_csv(
             lines, has_header=False, schema=dict.fromkeys(names, pl.Int64), quote_char=None, low_memory=True
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    if frame.shape != (rows * len(bodies), columns) or any(s.null_count() for s in frame.get_columns()):
+    before, *cells = frame.get_columns()
+    height = rows * len(bodies)
+    if before.null_count() != height or frame.height != height or any(cell.null_count() for cell in cells):
         return None
-    numbers = frame.to_numpy(order="c")
+    numbers = frame.select(names[1:]).to_numpy(order="c")
     if int(numbers.min()) < 0 or int(numbers.max()) > _MOST:
         return None
     return numbers.reshape(len(bodies), rows, columns)

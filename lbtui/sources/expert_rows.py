@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 Table: TypeAlias = npt.NDArray[np.int64]
 Counts: TypeAlias = npt.NDArray[np.signedinteger[Any]]  # int32 where every number fits
-Times: TypeAlias = npt.NDArray[np.int64]
+Ints: TypeAlias = npt.NDArray[np.int64]
 Kind: TypeAlias = Literal["hot", "routing"]
 
 _MOST = 2**53  # beyond it sums of ranks could overflow
@@ -40,12 +40,17 @@ class Period:
     """One EPLB period of one rank: its routing table, and its counts reading by reading.
 
     `increments` is [reading, layer, slot]: the tokens since the reading before; None without a reading.
-    `times` are the readings' (µs since 1970).
+    `times` are the readings' (µs since 1970; none where the source has none), `marks` their places in the
+    process's order, and `opened` that of the routing table. `restarts` are the readings, from 0, at which a
+    counter was found fallen.
     """
 
     placement: Table | None
     increments: Counts | None
-    times: Times
+    times: Ints
+    marks: Ints
+    opened: int | None = None
+    restarts: tuple[int, ...] = ()
 
     @property
     def iterations(self) -> int:
@@ -56,6 +61,14 @@ class Period:
     def tokens(self) -> Table | None:
         """The tokens of the whole period [layer, slot], None without a reading."""
         return None if self.increments is None else self.increments.sum(axis=0, dtype=np.int64)
+
+    def reading(self, number: int) -> Table:
+        """Return what the counters [layer, slot] stood at in a reading. Raises `IndexError` without it."""
+        if self.increments is None or number >= len(self.increments):
+            raise IndexError(number)
+        begin = max((restart for restart in self.restarts if restart <= number), default=0)
+        total: Table = self.increments[begin : number + 1].sum(axis=0, dtype=np.int64)
+        return total
 
 
 @dataclass(frozen=True)
@@ -68,19 +81,22 @@ class ProcessExperts:
     before_routing: int = 0  # rows of a period whose beginning, and so whose placement, is unknown
     late: int = 0  # rows that came after a later one
     unusable: int = 0  # no table of whole numbers ≥ 0, or of another shape than the process's first
+    rows: int = 0  # of the domain, used or not
 
 
-def period_of(placement: Table | None, readings: Counts | None, times: Times) -> Period:
+def period_of(
+    placement: Table | None, readings: Counts | None, times: Ints, marks: Ints, opened: int | None = None
+) -> Period:
     """Return the period whose cumulative counts [reading, layer, slot] are `readings`.
 
     A counter that falls anywhere was restarted: that reading counts from 0, as the first does.
     """
     if readings is None or not len(readings):
-        return Period(placement, None, times[:0])
+        return Period(placement, None, times[:0], marks[:0], opened)
     increments = np.diff(readings, axis=0, prepend=np.zeros_like(readings[:1]))
     restarted = np.flatnonzero((increments < 0).any(axis=(1, 2)))
     increments[restarted] = readings[restarted]
-    return Period(placement, compact(increments), times)
+    return Period(placement, compact(increments), times, marks, opened, tuple(restarted.tolist()))
 
 
 def compact(counts: Counts) -> Counts:
@@ -94,10 +110,13 @@ class _Readings:
     placement: Table | None = None
     tables: list[Counts] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    opened: int | None = None
 
     def period(self) -> Period:
         readings = np.stack(self.tables).astype(np.int64, copy=False) if self.tables else None
-        return period_of(self.placement, readings, np.asarray(self.times, dtype=np.int64))
+        times, marks = (np.asarray(numbers, dtype=np.int64) for numbers in (self.times, self.marks))
+        return period_of(self.placement, readings, times, marks, self.opened)
 
 
 @dataclass
@@ -108,13 +127,13 @@ class _Process:
     parts: list[_Readings] = field(default_factory=lambda: [_Readings()])  # [0]: before the first routing row
     late: int = 0
     unusable: int = 0
+    rows: int = 0
 
     def result(self, process: int | str) -> ProcessExperts:
         head, *routed = self.parts
         periods = tuple(part.period() for part in routed or [head])
-        return ProcessExperts(
-            process, self.rank, periods, len(head.tables) if routed else 0, self.late, self.unusable
-        )
+        early = len(head.tables) if routed else 0
+        return ProcessExperts(process, self.rank, periods, early, self.late, self.unusable, self.rows)
 
 
 class ExpertAccumulator:
@@ -129,6 +148,7 @@ class ExpertAccumulator:
         Nothing is lost with a late `hot` row: the later count includes it.
         """
         process = self._processes.setdefault(row.process, _Process(row.rank, row.order))
+        process.rows += 1
         if row.order < process.order:
             process.late += 1
             return
@@ -140,10 +160,12 @@ class ExpertAccumulator:
         if process.shapes.setdefault(row.kind, table.shape) != table.shape:
             process.unusable += 1
         elif row.kind == "routing":
-            process.parts.append(_Readings(placement=table))
+            process.parts.append(_Readings(placement=table, opened=int(row.order)))
         else:
-            process.parts[-1].tables.append(compact(table))
-            process.parts[-1].times.append(row.time)
+            part = process.parts[-1]
+            part.tables.append(compact(table))
+            part.times.append(row.time)
+            part.marks.append(int(row.order))
 
     def processes(self) -> tuple[ProcessExperts, ...]:
         """Return what each process's rows added up to, ascending by rank."""

@@ -34,14 +34,15 @@ def expert_series(
     slots = tables.slots_per_rank
     used = [period.increments for part in parts for period in part if period.increments is not None]
     tokens = np.empty((total, layers, len(tables.ranks) * slots), dtype=np.result_type(*used))
-    time = np.empty(total, dtype=np.int64)
+    time = np.zeros(total, dtype=np.int64)
     begin = 0
     for part, length in zip(parts, lengths, strict=True):
         for place, period in enumerate(part):
             if period.increments is not None:
                 columns = slice(place * slots, (place + 1) * slots)
                 tokens[begin : begin + length, :, columns] = period.increments[:length]
-        time[begin : begin + length] = part[0].times[:length]
+        if len(part[0].times) >= length:
+            time[begin : begin + length] = part[0].times[:length]
         begin += length
     return ExpertSeries(
         instance=instance,
@@ -50,7 +51,7 @@ def expert_series(
         slots_per_rank=slots,
         tokens=tokens,
         period=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
-        time=time.astype("datetime64[us]"),
+        time=time.astype("datetime64[us]") if time.all() else None,
         placements=tables.placements,
         experts=tables.experts,
         passes=passes,

@@ -142,6 +142,9 @@ class _Notes:
         if late:
             self.add(_("{count} expert rows out of time order are left out."), count=late)
         unusable = sum(process.unusable for process in processes)
+        restarts = sum(len(period.restarts) for process in processes for period in process.periods)
+        if restarts:
+            self.add(_("Counters fell {count} times: they are taken to have begun anew."), count=restarts)
         if unusable:
             self.add(_("{count} expert rows hold no consistent table of counts: left out."), count=unusable)
 

@@ -1,0 +1,122 @@
+"""The expert marks of a raw profile: `ms_service_<host>-<pid>.db`, one file a process, before any parsing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbtui.profile import Note, Progress, Unreadable, host_and_pid
+from lbtui.sources import database
+from lbtui.sources.cells import LATEST
+from lbtui.sources.database import Database
+from lbtui.sources.expert_marks import Mark, MarkReader
+from lbtui.sources.expert_rows import ProcessExperts
+from lbtui.text import _, visible
+
+# As services write it; a message that has it elsewhere or otherwise is searched through.
+_HEAD = b'"domain":"eplb_observe"'
+_HEAD_LENGTH = 128
+_IN_MESSAGE = re.compile(rb'"domain"\s*:\s*"eplb_observe"')
+# Upstream's two layouts: the whole event as JSON in `message`, or name and domain in columns of their own.
+_MSTX = """
+SELECT markId, timestamp, CAST(message AS BLOB) FROM Mstx
+WHERE instr(CAST(message AS BLOB), CAST('eplb_observe' AS BLOB))
+"""
+_SLICE = "SELECT id, timestamp, CAST(args AS BLOB) FROM slice WHERE cat = 'eplb_observe'"
+_BETWEEN_REPORTS = 256  # marks
+_LARGEST_ID = 2**62
+
+
+@dataclass(frozen=True)
+class RawExperts:
+    """What the EP processes of a raw profile reported, each with its host."""
+
+    processes: tuple[tuple[str, ProcessExperts], ...]
+    files: int  # that held expert marks
+    notes: tuple[Note, ...]
+
+
+def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
+    """Return what the files of `sizes` (path -> bytes) tell of experts; nothing else in them is looked at.
+
+    A file that cannot be read is told in a note. Raises `Cancelled` when `progress` does.
+    """
+    found: list[tuple[str, ProcessExperts]] = []
+    notes: list[Note] = []
+    done, files, total = 0, 0, sum(sizes.values())
+    for path, size in sizes.items():
+        reader = MarkReader()
+        part = _Part(progress, done, max(total, 1))
+        try:
+            with database.connect(path, part) as opened:
+                marks = _marks(opened, part, size)
+                host = _host(opened, path) if marks else ""
+        except Unreadable as error:
+            notes.append(Note(visible(path.name), str(error), lost=True))
+        else:
+            files += bool(marks)
+            found += [(host, process) for process in reader.read(visible(path.stem), marks)]
+            if reader.unreadable:
+                text = _("{count} expert marks carry no readable rank and table and are left out.")
+                notes.append(Note(visible(path.name), text.format(count=reader.unreadable), lost=True))
+        done += size
+    return RawExperts(tuple(found), files, tuple(notes))
+
+
+class _Part:
+    """The progress of one file among several."""
+
+    def __init__(self, progress: Progress, before: int, total: int) -> None:
+        self._progress = progress
+        self._before = before
+        self._total = total
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Tell that `done` of `total` bytes of this file are read."""
+        self._progress.advance(what, min(self._before + min(done, total), self._total), self._total)
+
+
+def _marks(opened: Database, progress: Progress, size: int) -> list[Mark]:
+    """Return the expert marks in the order of their ids, which is that of the process."""
+    tables = opened.tables()
+    marks: list[Mark] = []
+    if "Mstx" in tables:
+        marks = list(_read(opened, _MSTX, progress, size, in_message=True))
+    if not marks and "slice" in tables and "cat" in opened.columns("slice"):
+        marks = list(_read(opened, _SLICE, progress, size, in_message=False))
+    marks.sort(key=lambda mark: mark.order)
+    return marks
+
+
+def _read(opened: Database, sql: str, progress: Progress, size: int, *, in_message: bool) -> Iterator[Mark]:
+    done = 0
+    for number, (order, time, fields) in enumerate(opened.connection.execute(sql)):
+        if number % _BETWEEN_REPORTS == 0:
+            progress.advance(opened.name, min(done, size), size)
+        if not isinstance(fields, bytes):
+            continue
+        done += len(fields)
+        if in_message and _HEAD not in fields[:_HEAD_LENGTH]:
+            fields = _plain(fields)
+            if not _IN_MESSAGE.search(fields):
+                continue
+        if isinstance(order, int) and 0 <= order <= _LARGEST_ID:
+            known = isinstance(time, int) and 0 < time <= LATEST * 1000
+            yield Mark(order, time // 1000 if known else 0, fields)
+
+
+def _plain(message: bytes) -> bytes:
+    """Return a message with its quotes: older versions write `^` for `"`."""
+    return message.replace(b"^", b'"') if message.startswith(b"{^") else message
+
+
+def _host(opened: Database, path: Path) -> str:
+    """Return the host as Meta has it, else as the file's name does."""
+    known = {}
+    if "Meta" in opened.tables():
+        rows = opened.connection.execute("SELECT name, value FROM Meta WHERE name = 'hostname' LIMIT 1")
+        known = {name: value for name, value in rows if isinstance(value, str) and value.strip()}
+    named = host_and_pid(path.stem)
+    return visible(known.get("hostname") or (named[0] if named else "")) or _("unknown host")
