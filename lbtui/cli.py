@@ -32,13 +32,28 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument(
-        "path", nargs="?", type=Path, help=_("the parsed output: its folder, or a file in it")
+        "path",
+        nargs="?",
+        type=Path,
+        help=_(
+            "the parsed output: its folder, or a file in it; or, for expert heat alone, a raw profile or a "
+            "MindIE expert dump"
+        ),
     )
     parser.add_argument(
         "--baseline",
         type=Path,
         metavar="PATH",
         help=_("compare with this earlier output: what became better or worse beyond chance"),
+    )
+    parser.add_argument(
+        "--experts",
+        type=Path,
+        metavar="PATH",
+        help=_(
+            "take expert heat from this raw profile (the folder of ms_service_*.db) or MindIE expert dump; a "
+            "raw profile near the output is found by itself"
+        ),
     )
     parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
     output = parser.add_mutually_exclusive_group()
@@ -149,7 +164,14 @@ def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds |
         ascii_only=options.ascii,
         coerced=bool(sys.flags.utf8_mode),
     )
-    return run(path, caps, thresholds, mouse=not options.no_mouse, baseline=options.baseline)
+    return run(
+        path,
+        caps,
+        thresholds,
+        mouse=not options.no_mouse,
+        baseline=options.baseline,
+        experts=options.experts,
+    )
 
 
 def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
@@ -160,7 +182,7 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
 
     failed = False
     try:
-        profile = open_profile(path)
+        profile = open_profile(path, options.experts)
         baseline = None if options.baseline is None else open_profile(options.baseline)
         if options.export:
             # What a report is piped into must not see these lines.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbtui import __version__
+from tests.sources.raw_samples import lay_out_raw
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -300,3 +301,19 @@ def test_a_dumb_terminal_gets_the_plain_report(term):
         os.close(parent)
     assert b"\x1b" not in text
     assert b"71 % of 168" in text
+
+
+def test_a_raw_profile_opens_alone_and_beside_an_output(tmp_path):
+    raw = lay_out_raw(tmp_path / "raw")
+    alone = json.loads(run(raw, "--json").stdout)
+    assert [(e["instance"], e["periods"], e["layers"], e["ranks"]) for e in alone["profile"]["experts"]] == [
+        ("mindie-server-d0", 3, 4, 16)
+    ]
+    steps = next(one for one in alone["profile"]["missing"] if "forward.csv" in one["what"])
+    assert f"--input-path={raw}" in steps["how_to_collect"]
+    both = json.loads(run(DATA / "csv_only", "--json", "--experts", raw).stdout)
+    assert both["profile"]["experts"] == alone["profile"]["experts"]
+    assert both["profile"]["dp_domains"]
+    refused = run(DATA / "csv_only", "--json", "--experts", tmp_path / "none")
+    assert refused.returncode == 3
+    assert "holds no raw profile" in refused.stderr.decode()

@@ -1,6 +1,6 @@
 """The data model that everything above speaks: a Profile and its canonical, lazily loaded frames."""
 
-from lbtui.profile.experts import UNPLACED, ExpertSeries, LoadedSeries
+from lbtui.profile.experts import UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries
 from lbtui.profile.identity import Domain, host_and_pid, instance_names
 from lbtui.profile.model import (
     Frame,
@@ -23,6 +23,7 @@ __all__ = [
     "ZONE_NAME",
     "Cancelled",
     "Domain",
+    "ExpertPhase",
     "ExpertSeries",
     "Frame",
     "FrameName",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     # int32 where every number fits, else int64: sum with dtype=np.int64.
     Tokens: TypeAlias = NDArray[np.signedinteger[Any]]
 
+ExpertPhase: TypeAlias = Literal["prefill", "decode"]
 UNPLACED = -1  # in `ExpertSeries.placements`: a slot whose model expert is unknown
 
 
@@ -35,7 +36,7 @@ class ExpertSeries:
     """
 
     instance: str
-    phase: Literal["prefill", "decode"] | None
+    phase: ExpertPhase | None
     ranks: tuple[int, ...]  # ascending
     slots_per_rank: int
     tokens: Tokens

@@ -78,6 +78,7 @@ class Profile:
     round_reader: RoundReader | None = None
     domain_steps_loader: Callable[[Progress], Loaded | None] | None = None
     steps_reader: Callable[[int, int], pl.DataFrame | None] | None = None
+    unparsed: tuple[str, str] | None = None  # nothing but experts is here: why, and how to get the rest
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
@@ -96,10 +97,17 @@ class Profile:
     def missing(self) -> tuple[Missing, ...]:
         """Return what no file yields, by what is known now: a frame that loaded empty counts as missing."""
         return tuple(
-            Missing(*texts)
-            for name, texts in COLLECT.items()
+            self.missing_of(name)
+            for name in COLLECT
             if name not in self.loaders or (name in self._kept and self._kept[name].frame.is_empty())
         )
+
+    def missing_of(self, name: FrameName) -> Missing:
+        """Return why the frame `name`, one of `COLLECT`, may be missing, and how to get it."""
+        what, reason, how = COLLECT[name]
+        if self.unparsed and name not in self.loaders:
+            reason, how = self.unparsed
+        return Missing(what, reason, how)
 
     def loaded(self) -> Mapping[FrameName, Loaded]:
         """Return the frames loaded so far; as `steps` those of domains where only these are."""

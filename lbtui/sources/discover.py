@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lbtui.profile import Note, SourceFile, Unreadable
+from lbtui.sources.discover_experts import (
+    NOTHING,
+    PLACEMENT,
+    ExpertFiles,
+    find_expert_files,
+    kind_of,
+    one_placement,
+)
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.text import _, visible
 
@@ -28,6 +36,8 @@ TRACE = "chrome_tracing.json"
 # Pictures whose numbers are read better elsewhere; known, so that they are not taken for strangers.
 _OTHER_PICTURES = ("_balance_ratio.png", "ep_balance.png", "moe_analysis.png")
 
+# How far around an output its raw profile is looked for: levels, and files and folders.
+_BESIDE_DEPTH, _BESIDE_ENTRIES = 4, 5_000
 _MAX_DEPTH = 5
 _MAX_ENTRIES = 100_000
 
@@ -46,7 +56,10 @@ class SeveralOutputs(Exception):
 
 @dataclass(frozen=True)
 class Output:
-    """The files of one parsed output."""
+    """The files of one parsed output; of a folder without one, what tells of experts by itself.
+
+    `experts` hold what was asked for or lies alone; `beside` is near the output, and its if it fits.
+    """
 
     folder: Path
     csv: dict[str, Path]  # by table name
@@ -55,6 +68,13 @@ class Output:
     heat_maps: tuple[Path, ...]
     files: tuple[SourceFile, ...]
     notes: tuple[Note, ...] = ()  # on what has a known name and cannot be read
+    experts: ExpertFiles = NOTHING
+    beside: ExpertFiles = NOTHING
+
+    @property
+    def parsed(self) -> bool:
+        """Whether there is anything that the parser wrote."""
+        return bool(self.csv or self.database or self.trace or self.heat_maps)
 
     @property
     def sizes(self) -> dict[Path, int]:
@@ -79,6 +99,8 @@ def find_output(path: Path) -> Output:
         ) from error
     if not exists:
         raise Unreadable(_("{path} does not exist; check the path.").format(path=visible(str(path))))
+    if path.is_file() and (found := _alone(path)):
+        return _of_experts(folder, found)
     if not path.is_dir() and (not path.is_file() or _kind(path.name) is None):
         raise Unreadable(
             _(
@@ -88,18 +110,63 @@ def find_output(path: Path) -> Output:
         )
     output = _read_folder(folder)
     if output.files:
-        return output
+        return _with_beside(output)
     folders = _search(folder)
     if not folders:
+        found = find_expert_files(folder)
+        if found.files:
+            return _of_experts(folder, found)
         raise Unreadable(
             _(
                 "{path} holds no parsed output (batch.csv, forward.csv, profiler.db, chrome_tracing.json, "
-                "…); run `python3 -m ms_service_profiler.parse --input-path=PROF_DIR` first."
+                "…), raw profile or expert dump; run `python3 -m ms_service_profiler.parse "
+                "--input-path=PROF_DIR` first."
             ).format(path=visible(str(path)))
         )
     if len(folders) > 1:
         raise SeveralOutputs(path, folders)
-    return _read_folder(folders[0])
+    return _with_beside(_read_folder(folders[0]))
+
+
+def with_experts(output: Output, path: Path) -> Output:
+    """Return the output with expert heat from `path`: a raw profile, a dump, or a file of one.
+
+    Raises `Unreadable` if there is neither.
+    """
+    try:
+        found = find_expert_files(path) if path.is_dir() else _alone(path) if path.is_file() else None
+    except OSError:
+        found = None
+    if found is None or not (found.raw or found.dump):
+        raise Unreadable(
+            _(
+                "{path} holds no raw profile (ms_service_*.db) and no expert dump (prefill_0.csv, "
+                "decode_0.csv, …); check the path given with --experts."
+            ).format(path=visible(str(path)))
+        )
+    return replace(
+        output, experts=found, files=(*output.files, *found.files), notes=(*output.notes, *found.notes)
+    )
+
+
+def _alone(path: Path) -> ExpertFiles | None:
+    """Return the expert files of which `path` is one, None if it is another file."""
+    kind = kind_of(path.name)
+    if kind == PLACEMENT or (kind is None and _kind(path.name) is None and path.suffix == ".json"):
+        return one_placement(path)
+    return find_expert_files(path.parent, depth=0) if kind else None
+
+
+def _of_experts(folder: Path, found: ExpertFiles) -> Output:
+    return Output(folder, {}, None, None, (), found.files, found.notes, found)
+
+
+def _with_beside(output: Output) -> Output:
+    """Add the raw profile near the output: its folder often lies in that of the raw profile."""
+    here = find_expert_files(output.folder, _BESIDE_DEPTH, _BESIDE_ENTRIES)
+    near = find_expert_files(output.folder.parent, _BESIDE_DEPTH, _BESIDE_ENTRIES)
+    raw = {file.path: file for file in (*here.raw, *near.raw)}
+    return replace(output, beside=ExpertFiles(raw=tuple(raw[path] for path in sorted(raw))))
 
 
 def _kind(name: str) -> str | None:

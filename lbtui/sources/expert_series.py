@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from lbtui.profile import ExpertSeries, Note
+from lbtui.profile import ExpertPhase, ExpertSeries, Note
 from lbtui.sources.expert_rows import Period
 from lbtui.sources.expert_tables import ExpertTables, listing
 from lbtui.text import _
@@ -16,7 +14,7 @@ def expert_series(
     tables: ExpertTables,
     instance: str,
     file: str,
-    phase: Literal["prefill", "decode"] | None = None,
+    phase: ExpertPhase | None = None,
     passes: int | None = None,
 ) -> tuple[ExpertSeries | None, list[Note]]:
     """Return the series of one instance, None without an iteration that all ranks read, and what to mind."""

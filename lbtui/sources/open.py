@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lbtui.profile import FrameName, Loaded, Note, Profile, Progress, Silent, Unreadable, empty
 from lbtui.profile.model import Loader, ScheduledRequest
-from lbtui.sources.discover import find_output
+from lbtui.sources.discover import Output, find_output, with_experts
 from lbtui.sources.once import Once
 from lbtui.sources.rounds import read_round
 from lbtui.sources.store import Store
@@ -34,12 +34,15 @@ _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
 }
 
 
-def open_profile(path: Path) -> Profile:
+def open_profile(path: Path, experts: Path | None = None) -> Profile:
     """Return the profile at `path`; looks at names, sizes and table names only, whatever the size.
 
-    Raises `Unreadable` when nothing there can be read, `SeveralOutputs` when there is a choice to make.
+    `experts` is a raw profile or a MindIE dump to take expert heat from. Raises `Unreadable` when nothing
+    there can be read, `SeveralOutputs` when there is a choice to make.
     """
     output = find_output(path)
+    if experts is not None:
+        output = with_experts(output, experts)
     store = Store(output)
     notes = (*output.notes, *store.notes)
     present = store.database_tables | output.csv.keys()
@@ -48,8 +51,7 @@ def open_profile(path: Path) -> Profile:
         for name, (tables, in_trace) in _YIELDS.items()
         if present.intersection(tables) or (in_trace and output.trace)
     ]
-    if output.heat_maps and "expert_heat" not in available:
-        available.append("expert_heat")
+    available += [name for name in _of_experts(output) if name not in available]
     if not available:
         sentences = " ".join(note.text for note in notes)
         raise Unreadable(
@@ -67,7 +69,30 @@ def open_profile(path: Path) -> Profile:
         round_reader=loaders.read_round,
         domain_steps_loader=loaders.joined_steps,
         steps_reader=loaders.steps_between,
+        unparsed=None if output.parsed else _unparsed(output),
         expert_series_loader=loaders.load_series,
+    )
+
+
+def _of_experts(output: Output) -> tuple[FrameName, ...]:
+    """Return the frames that files other than tables and traces yield."""
+    if output.experts.raw or output.experts.dump or output.beside.raw:
+        return ("expert_heat", "placements")
+    return ("expert_heat",) if output.heat_maps else ()
+
+
+def _unparsed(output: Output) -> tuple[str, str]:
+    """Return why all but experts is missing where the parser wrote nothing, and how to get it."""
+    if output.experts.raw:
+        return (
+            _("this is a raw profile, of which lbtui reads the expert heat only"),
+            _("parse it: python3 -m ms_service_profiler.parse --input-path={folder}").format(
+                folder=visible(str(output.folder))
+            ),
+        )
+    return (
+        _("only expert loads are here, no parsed output"),
+        _("record with msServiceProfiler, parse, and give this folder with --experts"),
     )
 
 

@@ -108,6 +108,7 @@ class LbtuiApp(App[int]):
         caps: Capabilities,
         thresholds: Thresholds | None = None,
         baseline: Path | None = None,
+        experts: Path | None = None,
     ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
@@ -115,6 +116,7 @@ class LbtuiApp(App[int]):
         self.caps = caps
         self.thresholds = thresholds  # of the findings; None is the defaults
         self.baseline = baseline  # what `path` is compared with
+        self.experts = experts  # where expert heat is taken from, if not from `path`
         self.tabs = TABS if baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
         self.selection = Selection()
@@ -162,7 +164,7 @@ class LbtuiApp(App[int]):
             self.post_message(self.OpenFailed(_("baseline: {why}").format(why=error)))
             return
         try:
-            profile = open_profile(self.path)
+            profile = open_profile(self.path, self.experts)
         except SeveralOutputs as several:
             self.post_message(self.SeveralFound(several.folders))
         except Unreadable as error:

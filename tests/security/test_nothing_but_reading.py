@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from importlib.metadata import requires
@@ -14,6 +15,7 @@ import pytest
 
 import lbtui
 from tests.bench.fuzz import state_of
+from tests.sources.raw_samples import lay_out_raw
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -68,8 +70,12 @@ json.dump(told, sys.stderr)
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """Return an output with every kind of file."""
+    """Return an output with every kind of file; beside it lies its raw profile, as the profiler leaves it."""
     folder = tmp_path_factory.mktemp("all") / "output"
+    for database in lay_out_raw(folder.parent / "raw").rglob("*.db"):
+        connection = sqlite3.connect(database)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
     shutil.copytree(DEMO, folder)
     for picture in (DATA / "pd_ep_png").glob("*_0_*.png"):
         shutil.copy(picture, folder)
@@ -79,12 +85,24 @@ def everything(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("screen",), ("--json",), ("--report", "markdown"), ("--export", "DIR")], ids=str
+    "arguments",
+    [
+        ("screen", "OUTPUT"),
+        ("screen", "RAW"),
+        ("--json", "OUTPUT"),
+        ("--json", "OUTPUT", "--experts", "RAW"),
+        ("--report", "markdown", "OUTPUT"),
+        ("--report", "text", "RAW"),
+        ("--export", "DIR", "OUTPUT"),
+        ("--export", "DIR", "RAW"),
+    ],
+    ids=" ".join,
 )
 def test_opening_reporting_and_exporting_do_nothing_else(everything, tmp_path, arguments):
-    before = state_of(everything)
+    before = state_of(everything.parent)
     out = str(tmp_path / "out")
-    command = [*(out if word == "DIR" else word for word in arguments), str(everything)]
+    place = {"DIR": out, "OUTPUT": str(everything), "RAW": str(everything.parent / "raw")}
+    command = [place.get(word, word) for word in arguments]
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, out, *command],
         capture_output=True,
@@ -96,7 +114,7 @@ def test_opening_reporting_and_exporting_do_nothing_else(everything, tmp_path, a
     told = done.stderr.decode().splitlines()[-1]
     # What is exported is told on standard output or standard error, never by more than files in DIR.
     assert json.loads(told[told.index("[") :]) == []
-    assert state_of(everything) == before
+    assert state_of(everything.parent) == before
 
 
 def test_the_watch_sees_what_it_is_to_see(tmp_path):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from lbtui.analysis.data_parallel import METRICS, metric, round_at
-from lbtui.profile import SCHEMAS
+from lbtui.profile import SCHEMAS, Profile
 from lbtui.profile.model import ScheduledRequest
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities
@@ -319,15 +319,15 @@ def test_few_free_blocks_are_hot_and_named_as_the_bad_side():
 def test_a_metric_without_data_says_why_and_how_to_get_it():
     data, measured = made(two_lanes(), "waiting", pl.DataFrame(schema=SCHEMAS["queues"]))
     assert not measured.has_values
-    text = plain(missing_rows(data, measured.metric, [], 100, CAPS))
+    text = plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], 100, CAPS))
     assert "request_status.csv" in text
     assert 'collect domain "Schedule"' in text
     rows = [r | {"prefill_batch_size": None} for r in two_lanes()]
     data, measured = made(rows, "prefill_batch_size")
     assert not measured.has_values, "unknown is not zero"
-    assert "batch.csv" in plain(missing_rows(data, measured.metric, [], 100, CAPS))
+    assert "batch.csv" in plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], 100, CAPS))
     for width in (20, 40, 80):
-        rows = missing_rows(data, measured.metric, ["batch.csv: \x1b[31m"], width, CAPS)
+        rows = missing_rows(Profile(Path(), ()), data, measured.metric, ["batch.csv: \x1b[31m"], width, CAPS)
         assert all(sum(s.cell_length for s in r) == width for r in rows)
         assert "\x1b" not in plain(rows)
 
@@ -463,4 +463,4 @@ def test_an_empty_profile_has_no_lanes_and_says_why():
     data, measured = made([])
     assert not measured.has_values
     assert math.isfinite(data.end)
-    assert "forward.csv" in plain(missing_rows(data, measured.metric, [], 80, CAPS))
+    assert "forward.csv" in plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], 80, CAPS))

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lbtui.profile import ExpertSeries, Loaded, LoadedSeries, Note, Progress, Provenance, Unreadable, empty
+from lbtui.profile import (
+    ExpertSeries,
+    Loaded,
+    LoadedSeries,
+    Note,
+    Progress,
+    Provenance,
+    SourceFile,
+    Unreadable,
+    empty,
+)
+from lbtui.sources.canonical.expert_files import Found, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
+from lbtui.sources.discover_experts import belonging
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.once import Once
 from lbtui.sources.store import Store
@@ -20,21 +32,11 @@ if TYPE_CHECKING:
     from lbtui.sources.expert_tables import ExpertTables
 
 
-@dataclass(frozen=True)
-class Found:
-    """The expert tables of one source: those of each instance (and phase, where told apart)."""
-
-    file: str
-    reader: str
-    tables: tuple[tuple[str, Literal["prefill", "decode"] | None, ExpertTables], ...]
-    passes: int | None = None  # forward passes behind one reading
-
-
 class Experts:
     """What an output tells of its experts, from the most precise source at hand, read once.
 
-    profiler.db's or the trace's expert tables give tokens, iteration by iteration; the heatmap pictures give
-    shares of each period only.
+    A raw profile, profiler.db's or the trace's expert tables give tokens, iteration by iteration; the heatmap
+    pictures give shares of each period only.
     """
 
     def __init__(self, store: Store, scheduling: Callable[[Progress], Scheduling]) -> None:
@@ -86,12 +88,30 @@ class Experts:
 
     def _find(self, progress: Progress) -> tuple[Found | None, list[Note]]:
         notes: list[Note] = []
-        for name, reader, tables in _table_sources(self._store, progress, notes):
-            notes += tables.notes
-            if tables.periods:
-                instance = self._instance(name, notes, progress)
-                return Found(name, reader, ((instance, None, tables),)), notes
+        for found in self._sources(progress, notes):
+            kept = tuple(part for part in found.tables if part[2].periods)
+            for _instance, _phase, tables in found.tables:
+                notes += tables.notes
+            if kept:
+                return replace(found, tables=kept), notes
         return None, notes
+
+    def _sources(self, progress: Progress, notes: list[Note]) -> Iterator[Found]:
+        """Yield what each source has, the most precise first."""
+        output = self._store.output
+        raw = output.experts.raw or self._beside(progress)
+        if raw:
+            yield from_raw(raw, output.heat_maps, progress, notes)
+        for name, reader, tables in _table_sources(self._store, progress, notes):
+            instance = self._instance(name, notes, progress) if tables.periods else ""
+            yield Found(name, reader, ((instance, None, tables),))
+
+    def _beside(self, progress: Progress) -> tuple[SourceFile, ...]:
+        """Return the raw profile near the output, if it is this output's."""
+        near = self._store.output.beside.raw
+        if not near:
+            return ()
+        return belonging(near, set(self._scheduling(progress).owners.frame["prof_id"]))
 
     def _instance(self, name: str, notes: list[Note], progress: Progress) -> str:
         """Return the instance that upstream's pictures are named after, or the only one there is.

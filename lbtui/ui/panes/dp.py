@@ -279,6 +279,7 @@ class DpPane(Pane):
         chosen = metric(self.state.metric)
         profile = self.baseline if side == "before" and self.baseline is not None else self.profile
         return missing_rows(
+            profile,
             self._both.of(side),
             chosen,
             self._notes(chosen, profile),

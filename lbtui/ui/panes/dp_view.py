@@ -10,8 +10,7 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import known_mean
-from lbtui.profile import FrameName, format_time
-from lbtui.profile.collect import COLLECT
+from lbtui.profile import FrameName, Profile, format_time
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
@@ -218,6 +217,7 @@ def _place_words(measured: Measured, state: DpState) -> list[str]:
 
 
 def missing_rows(
+    profile: Profile,
     data: DpData,
     metric: Metric,
     notes: Sequence[str],
@@ -230,16 +230,16 @@ def missing_rows(
     if frame == "steps" and not data.steps.is_empty():
         # The steps are there, without what only the scheduling rounds tell.
         frame = "batches"
-    what, reason, how = COLLECT[frame]
+    missing = profile.missing_of(frame)
     lines = [
         (f" {metric.label}" + (f" · {side_word(side)}" if side else ""), palette.strong(caps)),
         ("", None),
         (
-            " " + _("no data: {what} are not in this profile.").format(what=what),
+            " " + _("no data: {what} are not in this profile.").format(what=missing.what),
             palette.severity(caps, "warning"),
         ),
-        (" " + _("Why: {reason}.").format(reason=reason), None),
-        (" " + _("How: {how}.").format(how=how), None),
+        (" " + _("Why: {reason}.").format(reason=missing.reason), None),
+        (" " + _("How: {how}.").format(how=missing.how_to_collect), None),
         *((f" {note}", palette.dim(caps)) for note in notes),
         ("", None),
         (" " + _("m shows another metric."), palette.dim(caps)),

@@ -9,7 +9,6 @@ from rich.segment import Segment
 
 from lbtui.analysis.expert_parallel import HeatScale
 from lbtui.profile import Profile
-from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap import View, gutter, halves, heatmap, legend, minimap, place_of, ruler, span
@@ -42,11 +41,11 @@ def nothing_rows(profile: Profile, width: int, height: int, caps: Capabilities) 
     """Return the pane of a profile without anything about experts: what is missing and how to get it."""
     rows = [fit(_("No expert load in this output."), width, caps=caps, style=strong(caps)), blank(width)]
     for name in ("expert_heat", "layer_times", "rank_intervals"):
-        what, reason, how = COLLECT[name]
+        missing = profile.missing_of(name)
         rows += [
-            fit(what, width, caps=caps),
-            fit("  " + reason, width, caps=caps, style=dim(caps)),
-            fit("  " + how, width, caps=caps, style=dim(caps)),
+            fit(missing.what, width, caps=caps),
+            fit("  " + missing.reason, width, caps=caps, style=dim(caps)),
+            fit("  " + missing.how_to_collect, width, caps=caps, style=dim(caps)),
         ]
     for note in profile.load("expert_heat").notes:
         rows.append(fit(f"{note.file}: {note.text}", width, caps=caps, style=severity(caps, "warning")))

@@ -10,7 +10,6 @@ import polars as pl
 from lbtui.analysis.latency import Arranged, Arrangement, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
 from lbtui.profile import Profile, Progress
-from lbtui.profile.collect import COLLECT
 from lbtui.profile.schema import FrameName
 from lbtui.text import _, visible
 from lbtui.ui.panes.requests_time import Window
@@ -111,7 +110,9 @@ def _disaggregated(profile: Profile, progress: Progress) -> bool:
 
 
 def _why_none(profile: Profile, name: FrameName) -> str:
-    what, reason, how = COLLECT[name]
+    missing = profile.missing_of(name)
     notes = " ".join(note.text for note in profile.load(name).notes)
-    sentence = _("No {what}: {reason}; {how}.").format(what=what, reason=reason, how=how)
+    sentence = _("No {what}: {reason}; {how}.").format(
+        what=missing.what, reason=missing.reason, how=missing.how_to_collect
+    )
     return visible(f"{notes} {sentence}".strip())

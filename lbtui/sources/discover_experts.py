@@ -1,0 +1,161 @@
+"""Find raw profiles, MindIE dumps and placement files; looks at names and sizes only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lbtui.profile import ExpertPhase, Note, SourceFile
+from lbtui.text import _, visible
+
+CONFIG = "model_gen_config.json"
+RAW, DUMP, PLACEMENT = "raw_profile", "mindie_dump", "placement"
+
+_RAW_NAME = re.compile(r"ms_service_.+\.db")
+# Not the mirrors (`_bak`), which stand in for a file, nor `_topk_`, which hold something else.
+_DUMP_NAME = re.compile(r"(prefill|decode)_(\d{1,6})(_bak)?\.csv")
+_PLACEMENT_NAME = re.compile(r".*(?:global_deployment|expert_map|placement).*\.json")
+_MAX_DEPTH = 8
+_MAX_ENTRIES = 100_000
+
+
+class DumpFile(NamedTuple):
+    """One rank's file of a dump, in one node's folder; `mirror` is its `_bak` file."""
+
+    phase: ExpertPhase
+    rank: int
+    folder: Path
+    main: Path | None
+    mirror: Path | None
+
+
+@dataclass(frozen=True)
+class ExpertFiles:
+    """The files below a folder that tell of experts and that the parser did not write."""
+
+    raw: tuple[SourceFile, ...] = ()
+    dump: tuple[SourceFile, ...] = ()
+    configs: tuple[Path, ...] = ()
+    placements: tuple[SourceFile, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """All of them."""
+        return (*self.raw, *self.dump, *self.placements)
+
+    def dump_files(self) -> list[DumpFile]:
+        """Return the dump's files by phase, rank and folder, each with its mirror."""
+        found: dict[tuple[ExpertPhase, int, Path], dict[bool, Path]] = {}
+        for file in self.dump:
+            match = _DUMP_NAME.fullmatch(file.path.name)
+            if match:
+                phase: ExpertPhase = "prefill" if match[1] == "prefill" else "decode"
+                key = (phase, int(match[2]), file.path.parent)
+                found.setdefault(key, {})[match[3] is not None] = file.path
+        return [
+            DumpFile(phase, rank, folder, both.get(False), both.get(True))
+            for (phase, rank, folder), both in sorted(found.items())
+        ]
+
+
+NOTHING = ExpertFiles()
+
+
+def kind_of(name: str) -> str | None:
+    """Return which of `RAW`, `DUMP` and `PLACEMENT` a file of this name is, or None."""
+    if _RAW_NAME.fullmatch(name):
+        return RAW
+    if _DUMP_NAME.fullmatch(name):
+        return DUMP
+    return PLACEMENT if _PLACEMENT_NAME.fullmatch(name) else None
+
+
+def one_placement(path: Path) -> ExpertFiles:
+    """Return the placement file at `path` alone. Raises `OSError` when it is gone."""
+    return ExpertFiles(placements=(SourceFile(path, PLACEMENT, PLACEMENT, path.stat().st_size),))
+
+
+def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_ENTRIES) -> ExpertFiles:
+    """Return what lies in `folder` and `depth` levels below it; links to folders are not followed.
+
+    No more than `most` files and folders are looked at; a note tells where there are more.
+    """
+    found: dict[str, list[SourceFile]] = {RAW: [], DUMP: [], PLACEMENT: []}
+    configs: list[Path] = []
+    notes: list[Note] = []
+    for entry in _entries(folder, depth, most, notes):
+        kind = kind_of(entry.name)
+        if kind is None and entry.name != CONFIG:
+            continue
+        size = _size(entry)
+        if size is None:
+            text = _("It is no regular file and is left out.")
+            notes.append(Note(visible(entry.name), text, lost=True))
+        elif kind is None:
+            configs.append(Path(entry.path))
+        else:
+            found[kind].append(SourceFile(Path(entry.path), kind, kind, size))
+    raw, dump, placements = (
+        tuple(sorted(found[kind], key=lambda file: file.path)) for kind in (RAW, DUMP, PLACEMENT)
+    )
+    return ExpertFiles(raw, dump, tuple(sorted(configs)), placements, tuple(notes))
+
+
+def _entries(folder: Path, depth: int, most: int, notes: list[Note]) -> Iterator[os.DirEntry[str]]:
+    """Yield what is no folder, level by level."""
+    level = [folder]
+    seen = 0
+    for _level in range(depth + 1):
+        below: list[Path] = []
+        for parent in level:
+            try:
+                with os.scandir(parent) as scan:
+                    entries = sorted(scan, key=lambda entry: entry.name)
+            except OSError:
+                continue
+            for entry in entries:
+                seen += 1
+                if seen > most:
+                    text = _("It holds more than {most} files: what comes after these was not looked at.")
+                    notes.append(Note(visible(folder.name), text.format(most=most), lost=True))
+                    return
+                if _is_folder(entry):
+                    below.append(Path(entry.path))
+                else:
+                    yield entry
+        level = below
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    """Return the size of a regular file, None for all else: a pipe would hang its reader."""
+    try:
+        return entry.stat().st_size if entry.is_file() else None
+    except OSError:
+        return None
+
+
+def belonging(raw: tuple[SourceFile, ...], prof_ids: Collection[str]) -> tuple[SourceFile, ...]:
+    """Return the raw files of the run whose processes are `prof_ids`.
+
+    Beside an output may lie the raw profiles of other runs too: those below the innermost folder that holds
+    every process known from the output are its.
+    """
+    known = [file.path.parent for file in raw if file.path.stem in prof_ids]
+    if not known:
+        return ()
+    run = Path(os.path.commonpath(known))
+    # The profiler makes a folder of this name for each kind of data of a host.
+    run = run.parent if run.name == "Trace_Service" else run
+    return tuple(file for file in raw if file.path.is_relative_to(run))
