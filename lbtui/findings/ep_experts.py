@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lbtui.analysis.expert_parallel import HeatMatrix, shared_experts
 from lbtui.analysis.imbalance import Floats, known_mean
+from lbtui.findings.ep_gain import Gain, gain_words, gains, layer_gain_words
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
@@ -45,8 +46,10 @@ def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
     An expert that is hot somewhere and warm (0.6 of the threshold) in more than half of the layers is one
     finding, else each layer in which it is hot. Chance plays no part: the counts are of thousands of tokens.
     """
-    for cells, layer in _groups(limits, heat):
-        yield _finding(evidence, limits, heat, cells, layer)
+    groups = list(_groups(limits, heat))
+    gained = gains(evidence, heat, extra_slots=1) if groups else []
+    for cells, layer in groups:
+        yield _finding(evidence, limits, heat, cells, layer, gained)
 
 
 def without_experts_hot_everywhere(limits: Thresholds, heat: ExpertHeat) -> ExpertHeat:
@@ -169,6 +172,7 @@ def _finding(
     heat: ExpertHeat,
     cells: list[_Hot],
     layer: int | None,
+    gained: list[Gain],
 ) -> Finding:
     layers = len(heat.mean_load)
     ratio = float(np.mean([c.ratio for c in cells]))
@@ -210,7 +214,8 @@ def _finding(
         ),
         advice=_(
             "Replicate this expert (redundant experts, EPLB): a second copy halves what it adds to its rank."
-        ),
+        )
+        + (gain_words(gained) if layer is None else layer_gain_words(gained, layer)),
         evidence=_("{file}: {who}, {place}").format(
             file=evidence.file("expert_heat"), who=_who(cells[0]), place=place
         ),

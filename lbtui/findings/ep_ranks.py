@@ -10,6 +10,7 @@ import numpy as np
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.expert_parallel import layer_time_matrix
 from lbtui.analysis.imbalance import Floats, known_mean
+from lbtui.findings.ep_gain import gain_words, gains
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
@@ -67,7 +68,8 @@ def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> 
                 "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
                 "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
                 "does not see."
-            ),
+            )
+            + gain_words(gains(evidence, heat)),
             evidence=_("{file}: rank {rank}, all layers and periods").format(
                 file=evidence.file("layer_times" if heat.by_time else "expert_heat"), rank=rank
             ),
@@ -183,11 +185,11 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         return
     pars = heat.pars
     later = known_mean(pars[1:], axis=0)
-    gains = (pars[0] - later)[np.isfinite(pars[0] - later)]
-    if len(gains) < 2:
+    falls = (pars[0] - later)[np.isfinite(pars[0] - later)]
+    if len(falls) < 2:
         return
     before, after = float(known_mean(pars[0])), float(known_mean(later))
-    most = float(gains.mean() + 2 * gains.std(ddof=1) / np.sqrt(len(gains)))
+    most = float(falls.mean() + 2 * falls.std(ddof=1) / np.sqrt(len(falls)))
     if after < limits.ep_par_mild or most > limits.eplb_gain * before:
         return
     waste = float(known_mean(1 - 1 / later))
@@ -213,7 +215,8 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         advice=_(
             "See whether the load that EPLB counts is the load that ranks carry, whether redundant experts "
             "are too few, or the heat moves faster than the period."
-        ),
+        )
+        + gain_words(gains(evidence, heat)),
         evidence=_("{file}: PAR per period {pars}").format(
             file=evidence.file("expert_heat"),
             pars=", ".join(f"{m:.2f}" for m in known_mean(pars, axis=1)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -23,7 +23,7 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
 from lbtui.analysis.lockstep import Wait, steps_together, wait_for
-from lbtui.profile import Domain, FrameName, Loaded, Missing, Note
+from lbtui.profile import Domain, ExpertSeries, FrameName, Loaded, Missing, Note
 from lbtui.profile.schema import TIME
 
 _FEWEST_BINS, _MOST_BINS = 24, 160
@@ -68,6 +68,12 @@ class Evidence:
     frames: Mapping[FrameName, Loaded]
     missing: tuple[Missing, ...]
     notes: tuple[Note, ...]
+    read_series: Callable[[], tuple[ExpertSeries, ...]] = tuple  # expert heat by iteration
+
+    @cached_property
+    def series(self) -> tuple[ExpertSeries, ...]:
+        """Expert heat by iteration, read when first asked for: it is large, and seldom needed."""
+        return self.read_series()
 
     def frame(self, name: FrameName) -> pl.DataFrame:
         """Return a frame's rows."""

@@ -13,7 +13,7 @@ from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import SCHEMAS, Profile, Progress, attempted
+from lbtui.profile import SCHEMAS, Cancelled, ExpertSeries, Profile, Progress, attempted
 
 
 def find_all(
@@ -46,4 +46,14 @@ def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     # The overview says which frame could not be made.
     frames = {name: attempted(name, partial(profile.load, name, progress))[0] for name in SCHEMAS}
     notes = tuple(note for loaded in frames.values() for note in loaded.notes)
-    return Evidence(frames, profile.missing(), notes)
+    return Evidence(frames, profile.missing(), notes, partial(_series, profile, progress))
+
+
+def _series(profile: Profile, progress: Progress | None) -> tuple[ExpertSeries, ...]:
+    """Return expert heat by iteration; none where it cannot be read, which the EP pane tells."""
+    try:
+        return profile.load_expert_series(progress).series
+    except Cancelled:
+        raise
+    except Exception:
+        return ()
