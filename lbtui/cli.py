@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         type=Path,
         help=_(
-            "the parsed output: its folder, or a file in it; or, for expert heat alone, a raw profile or a "
-            "MindIE expert dump"
+            "the parsed output: its folder, or a file in it; or, for experts alone, a raw profile, a "
+            "MindIE expert dump or a placement file"
         ),
     )
     parser.add_argument(
@@ -53,6 +53,15 @@ def _parser() -> argparse.ArgumentParser:
         help=_(
             "take expert heat from this raw profile (the folder of ms_service_*.db) or MindIE expert dump; a "
             "raw profile near the output is found by itself"
+        ),
+    )
+    parser.add_argument(
+        "--placement",
+        type=Path,
+        metavar="FILE",
+        help=_(
+            "a placement of experts (JSON of msit, MindIE or vllm-ascend): names the experts of slots where "
+            "the loads do not, and can be compared with the placement in use"
         ),
     )
     parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
@@ -171,6 +180,7 @@ def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds |
         mouse=not options.no_mouse,
         baseline=options.baseline,
         experts=options.experts,
+        placement=options.placement,
     )
 
 
@@ -182,7 +192,7 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
 
     failed = False
     try:
-        profile = open_profile(path, options.experts)
+        profile = open_profile(path, options.experts, options.placement)
         baseline = None if options.baseline is None else open_profile(options.baseline)
         if options.export:
             # What a report is piped into must not see these lines.

@@ -11,6 +11,7 @@ import pytest
 
 from lbtui import __version__
 from tests.sources.raw_samples import lay_out_raw
+from tests.tools.expert_format import dump_config, placement_of, write_dump
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -317,3 +318,24 @@ def test_a_raw_profile_opens_alone_and_beside_an_output(tmp_path):
     refused = run(DATA / "csv_only", "--json", "--experts", tmp_path / "none")
     assert refused.returncode == 3
     assert "holds no raw profile" in refused.stderr.decode()
+
+
+def test_a_dump_and_a_placement_open_alone(tmp_path):
+    ranks = {rank: [[[5, rank], [1, 2]], [[9, 9], [4, 2]]] for rank in range(2)}
+    write_dump(tmp_path / "dump", "decode", ranks, dump_config(2, 4))
+    placement = tmp_path / "expert_map.json"
+    placement.write_text(json.dumps(placement_of([[[0, 1], [2, 3]], [[3, 2], [1, 0]]])))
+    dump = json.loads(run(tmp_path / "dump", "--json").stdout)
+    assert [(e["instance"], e["layers"], e["ranks"]) for e in dump["profile"]["experts"]] == [
+        ("dump decode", 2, 2)
+    ]
+    assert run(placement, "--json").returncode == 0
+    done = run(tmp_path / "dump", "--placement", placement, "--export", tmp_path / "out")
+    assert done.returncode == 0
+    assert "placements.csv: 8 rows" in done.stdout.decode()
+    placement.write_text("{")
+    refused = run(tmp_path / "dump", "--placement", placement)
+    assert refused.returncode == 3
+    assert refused.stderr.decode().startswith(
+        "lbtui: expert_map.json is no placement of experts (it is no JSON"
+    )

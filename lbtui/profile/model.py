@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from lbtui.profile.collect import COLLECT
-from lbtui.profile.experts import LoadedSeries
+from lbtui.profile.experts import LoadedSeries, PlacementFile
 from lbtui.profile.note import Note, Provenance
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
@@ -79,6 +79,7 @@ class Profile:
     domain_steps_loader: Callable[[Progress], Loaded | None] | None = None
     steps_reader: Callable[[int, int], pl.DataFrame | None] | None = None
     unparsed: tuple[str, str] | None = None  # nothing but experts is here: why, and how to get the rest
+    placement: PlacementFile | None = None  # a candidate to compare with the placement in use
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.profile import SCHEMAS, UNPLACED, empty
+from lbtui.profile import SCHEMAS, UNPLACED, ExpertPhase, PlacementFile, empty, heat_label
 from lbtui.sources.expert_routing import Placement
 from lbtui.sources.expert_rows import Table
 from lbtui.sources.expert_tables import ExpertTables
@@ -21,7 +21,9 @@ def tokens_by_model_expert(tokens: Table, expert: Placement, experts: int) -> Ta
     return total
 
 
-def heat_frames(tables: ExpertTables, instance: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def heat_frames(
+    tables: ExpertTables, instance: str, phase: ExpertPhase | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the canonical frames `expert_heat` and `placements` of one instance.
 
     `share` is tokens / sum of its layer (null in a layer without tokens); `relative` is
@@ -53,10 +55,24 @@ def heat_frames(tables: ExpertTables, instance: str) -> tuple[pl.DataFrame, pl.D
         heat.append(slot_map)
         heat.append(_cells("model_expert", period, by_model_expert, {"column": experts, "expert": experts}))
         placements.append(slot_map.select(list(SCHEMAS["placements"])))
-    named = pl.lit(instance).alias("instance")
+    named = pl.lit(heat_label(instance, phase)).alias("instance")
     return (
-        pl.concat([empty("expert_heat"), *heat], rechunk=True).with_columns(named),
+        pl.concat([empty("expert_heat"), *heat], rechunk=True).with_columns(
+            named, pl.lit(phase, pl.String).alias("phase")
+        ),
         pl.concat([empty("placements"), *placements], rechunk=True).with_columns(named),
+    )
+
+
+def placement_frame(file: PlacementFile) -> pl.DataFrame:
+    """Return the frame `placements` of a placement file: its devices are ranks, its name the `instance`."""
+    layer, rank, slot = np.nonzero(file.experts != UNPLACED)
+    frame = pl.DataFrame(
+        {"layer": layer, "rank": rank, "slot": slot, "expert": file.experts[layer, rank, slot]}
+    )
+    return frame.select(
+        (pl.col(n) if n in frame.columns else pl.lit(file.file if n == "instance" else 0)).cast(t).alias(n)
+        for n, t in SCHEMAS["placements"].items()
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,11 +51,11 @@ def read_tables(rows: Iterable[ExpertRow], file: str) -> ExpertTables:
     return combine(accumulator.processes(), file)
 
 
-def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
+def combine(processes: Iterable[ProcessExperts], file: str, absent: Collection[int] = ()) -> ExpertTables:
     """Return the tables of one instance from its processes.
 
     Processes that do not fit the majority (number of periods, shape) are left out, each kind with a note;
-    without any usable process there are no periods.
+    without any usable process there are no periods. Ranks `absent` are known to be no part of it.
     """
     notes = _Notes(file)
     kept = list(processes)
@@ -75,7 +75,7 @@ def combine(processes: Iterable[ProcessExperts], file: str) -> ExpertTables:
     if not kept:
         return ExpertTables((), (), 0, (), 0, notes.all())
     ranks = tuple(process.rank for process in kept)
-    missing = sorted(set(range(ranks[-1] + 1)) - set(ranks)) if ranks[-1] < 1 << 16 else []
+    missing = sorted(set(range(ranks[-1] + 1)) - {*ranks, *absent}) if ranks[-1] < 1 << 16 else []
     if missing:
         notes.add(_("EP ranks {ranks} are missing; shares are of the others."), ranks=listing(missing))
     layers, slots = _shape(kept[0])

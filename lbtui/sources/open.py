@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbtui.profile import FrameName, Loaded, Note, Profile, Progress, Silent, Unreadable, empty
+from lbtui.profile import FrameName, Loaded, Note, PlacementFile, Profile, Progress, Silent, Unreadable, empty
 from lbtui.profile.model import Loader, ScheduledRequest
 from lbtui.sources.discover import Output, find_output, with_experts
 from lbtui.sources.once import Once
@@ -34,15 +34,17 @@ _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
 }
 
 
-def open_profile(path: Path, experts: Path | None = None) -> Profile:
+def open_profile(path: Path, experts: Path | None = None, placement: Path | None = None) -> Profile:
     """Return the profile at `path`; looks at names, sizes and table names only, whatever the size.
 
-    `experts` is a raw profile or a MindIE dump to take expert heat from. Raises `Unreadable` when nothing
-    there can be read, `SeveralOutputs` when there is a choice to make.
+    `experts` is a raw profile or a MindIE dump to take expert heat from, `placement` a placement file: that
+    of the loads where nothing else tells it, and a candidate. Raises `Unreadable` when nothing there can be
+    read, `SeveralOutputs` when there is a choice to make.
     """
     output = find_output(path)
     if experts is not None:
         output = with_experts(output, experts)
+    given = _placement(output, placement)
     store = Store(output)
     notes = (*output.notes, *store.notes)
     present = store.database_tables | output.csv.keys()
@@ -60,7 +62,7 @@ def open_profile(path: Path, experts: Path | None = None) -> Profile:
                 path=visible(str(output.folder))
             )
         )
-    loaders = _Loaders(store)
+    loaders = _Loaders(store, given)
     return Profile(
         path=output.folder,
         files=output.files,
@@ -70,6 +72,7 @@ def open_profile(path: Path, experts: Path | None = None) -> Profile:
         domain_steps_loader=loaders.joined_steps,
         steps_reader=loaders.steps_between,
         unparsed=None if output.parsed else _unparsed(output),
+        placement=given,
         expert_series_loader=loaders.load_series,
     )
 
@@ -78,7 +81,19 @@ def _of_experts(output: Output) -> tuple[FrameName, ...]:
     """Return the frames that files other than tables and traces yield."""
     if output.experts.raw or output.experts.dump or output.beside.raw:
         return ("expert_heat", "placements")
+    if output.experts.placements and not output.parsed:
+        return ("placements",)
     return ("expert_heat",) if output.heat_maps else ()
+
+
+def _placement(output: Output, asked: Path | None) -> PlacementFile | None:
+    """Return the placement asked for, else the first of those that lie alone. Raises `Unreadable`."""
+    from lbtui.sources.placement import read_placement
+
+    if asked is not None:
+        return read_placement(asked)
+    alone = not output.parsed and not output.experts.raw and not output.experts.dump
+    return read_placement(output.experts.placements[0].path) if alone and output.experts.placements else None
 
 
 def _unparsed(output: Output) -> tuple[str, str]:
@@ -111,13 +126,13 @@ def _telling(name: FrameName, load: Loader) -> Loader:
 class _Loaders:
     """The loader of each frame; what several frames need is computed once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, placement: PlacementFile | None) -> None:
         from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests, scheduling
 
         self._store = store
         scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
         batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
-        heat = experts.Experts(store, scheduled)
+        heat = experts.Experts(store, scheduled, placement)
         self.load_series = heat.load_series
         self._scheduled = scheduled
         self._batches = batches

@@ -109,6 +109,7 @@ class LbtuiApp(App[int]):
         thresholds: Thresholds | None = None,
         baseline: Path | None = None,
         experts: Path | None = None,
+        placement: Path | None = None,
     ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
@@ -117,6 +118,7 @@ class LbtuiApp(App[int]):
         self.thresholds = thresholds  # of the findings; None is the defaults
         self.baseline = baseline  # what `path` is compared with
         self.experts = experts  # where expert heat is taken from, if not from `path`
+        self.placement = placement  # a placement file
         self.tabs = TABS if baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
         self.selection = Selection()
@@ -164,7 +166,7 @@ class LbtuiApp(App[int]):
             self.post_message(self.OpenFailed(_("baseline: {why}").format(why=error)))
             return
         try:
-            profile = open_profile(self.path, self.experts)
+            profile = open_profile(self.path, self.experts, self.placement)
         except SeveralOutputs as several:
             self.post_message(self.SeveralFound(several.folders))
         except Unreadable as error:

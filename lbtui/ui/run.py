@@ -31,15 +31,16 @@ def run(
     mouse: bool,
     baseline: Path | None = None,
     experts: Path | None = None,
+    placement: Path | None = None,
 ) -> int:
     """Show the profile, compared with `baseline` if given; return the exit code once the user has left.
 
-    `experts` is where expert heat is taken from, if not from the profile.
+    `experts` is where expert heat is taken from, if not from the profile; `placement` a placement file.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
-    app = LbtuiApp(path, caps, thresholds, baseline, experts)
+    app = LbtuiApp(path, caps, thresholds, baseline, experts, placement)
     return asyncio.run(_run(app, mouse))
 
 

@@ -16,6 +16,7 @@ import pytest
 import lbtui
 from tests.bench.fuzz import state_of
 from tests.sources.raw_samples import lay_out_raw
+from tests.tools.expert_format import dump_config, placement_of, write_dump
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -76,6 +77,10 @@ def everything(tmp_path_factory):
         connection = sqlite3.connect(database)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.close()
+    ranks = {rank: [[[5, rank], [1, 2]], [[9, 9], [4, 2]]] for rank in range(2)}
+    write_dump(folder.parent / "dump", "decode", ranks, dump_config(2, 4))
+    placement = json.dumps(placement_of([[[0, 1], [2, 3]], [[3, 2], [1, 0]]]))
+    (folder.parent / "expert_map.json").write_text(placement)
     shutil.copytree(DEMO, folder)
     for picture in (DATA / "pd_ep_png").glob("*_0_*.png"):
         shutil.copy(picture, folder)
@@ -89,12 +94,15 @@ def everything(tmp_path_factory):
     [
         ("screen", "OUTPUT"),
         ("screen", "RAW"),
+        ("screen", "DUMP"),
         ("--json", "OUTPUT"),
         ("--json", "OUTPUT", "--experts", "RAW"),
         ("--report", "markdown", "OUTPUT"),
         ("--report", "text", "RAW"),
         ("--export", "DIR", "OUTPUT"),
         ("--export", "DIR", "RAW"),
+        ("--export", "DIR", "OUTPUT", "--experts", "DUMP", "--placement", "PLACEMENT"),
+        ("--json", "PLACEMENT"),
     ],
     ids=" ".join,
 )
@@ -102,6 +110,10 @@ def test_opening_reporting_and_exporting_do_nothing_else(everything, tmp_path, a
     before = state_of(everything.parent)
     out = str(tmp_path / "out")
     place = {"DIR": out, "OUTPUT": str(everything), "RAW": str(everything.parent / "raw")}
+    place |= {
+        "DUMP": str(everything.parent / "dump"),
+        "PLACEMENT": str(everything.parent / "expert_map.json"),
+    }
     command = [place.get(word, word) for word in arguments]
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, out, *command],

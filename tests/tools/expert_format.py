@@ -85,10 +85,10 @@ def write_dump(
     if config is not None:
         (place / "model_gen_config.json").write_text(json.dumps(config, indent=4))
     for rank, blocks in ranks.items():
-        text = "".join(",".join(map(str, row)) + "\n" for block in blocks for row in block)
-        (place / f"{phase}_{rank}.csv").write_text(text)
+        text = "".join(",".join(map(str, row)) + "\r\n" for block in blocks for row in block)
+        (place / f"{phase}_{rank}.csv").write_bytes(text.encode())
         if mirror:
-            (place / f"{phase}_{rank}_bak.csv").write_text(text)
+            (place / f"{phase}_{rank}_bak.csv").write_bytes(text.encode())
     return place
 
 

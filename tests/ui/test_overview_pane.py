@@ -268,7 +268,7 @@ def slow_profile(tmp_path, gate, entered):
 def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatch):
     gate, entered = threading.Event(), threading.Event()
     profile = slow_profile(tmp_path, gate, entered)
-    monkeypatch.setattr("lbtui.sources.open_profile", lambda _path, _experts: profile)
+    monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
 
     async def whole():
         app = LbtuiApp(tmp_path, Capabilities("256", True))
@@ -299,7 +299,7 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
 def test_escape_closes_what_is_open_then_cancels_what_runs_then_goes_out(tmp_path, monkeypatch):
     gate, entered = threading.Event(), threading.Event()
     profile = slow_profile(tmp_path, gate, entered)
-    monkeypatch.setattr("lbtui.sources.open_profile", lambda _path, _experts: profile)
+    monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
 
     async def whole():
         app = LbtuiApp(tmp_path, Capabilities("256", True))

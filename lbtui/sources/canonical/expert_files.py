@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from lbtui.profile import ExpertPhase, Note, Progress, SourceFile, instance_names
+from lbtui.profile import ExpertPhase, Note, Progress, SourceFile, Unreadable, instance_names
+from lbtui.sources.discover_experts import ExpertFiles
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     from lbtui.sources.expert_rows import ProcessExperts
     from lbtui.sources.expert_tables import ExpertTables
+    from lbtui.sources.mindie_dump import DumpPhase
+
+
+Part: TypeAlias = "tuple[str, ExpertPhase | None, ExpertTables]"
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Found:
 
     file: str
     reader: str
-    tables: tuple[tuple[str, ExpertPhase | None, ExpertTables], ...]
+    tables: tuple[Part, ...]
     passes: int | None = None  # forward passes behind one reading
 
 
@@ -48,3 +53,52 @@ def from_raw(
     for instance, tables in found:
         notes += compare(tables, instance, pictures)
     return Found(name, "raw_profile", tuple((instance, None, tables) for instance, tables in found))
+
+
+def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Found:
+    """Return what a MindIE dump tells, its phases apart."""
+    from lbtui.sources.mindie_dump import read_dump
+
+    phases = read_dump(found, progress, notes)
+    folder = Path(os.path.commonpath([file.path.parent for file in found.dump]))
+    folder = folder.parent if folder.name in ("prefill", "decode") else folder
+    name = visible(folder.name)
+    passes = {part.config.passes for part in phases}
+    return Found(
+        visible(f"{folder.name}: {_(' and ').join(f'{part.phase}_*.csv' for part in phases)}"),
+        "mindie_dump",
+        tuple((name, part.phase, _with_map(part, found.placements, notes)) for part in phases),
+        passes.pop() if len(passes) == 1 else None,
+    )
+
+
+def _with_map(part: DumpPhase, placements: tuple[SourceFile, ...], notes: list[Note]) -> ExpertTables:
+    """Return a phase's tables with the placement its config names, or without EPLB that in order."""
+    from lbtui.sources.expert_placing import fitting, in_order, placed
+    from lbtui.sources.placement import read_placement
+
+    config, tables = part.config, part.tables
+    if config.map_name is None:
+        placement = in_order(tables, config.experts or 0)
+        return tables if placement is None else placed(tables, placement)
+    name = visible(config.map_name)
+    near = sorted(
+        (file.path for file in placements if file.path.name == config.map_name),
+        key=lambda path: (path.parent != part.folder, path),
+    )
+    if not near:
+        text = _(
+            "The placement in use, {file}, is not beside the dump: give it with --placement to see which "
+            "experts its slots hold."
+        )
+        notes.append(Note(name, text.format(file=name)))
+        return tables
+    try:
+        placement = fitting(read_placement(near[0]), tables, config.shared_files)
+    except Unreadable as error:
+        notes.append(Note(name, str(error), lost=True))
+        return tables
+    if placement is None:
+        notes.append(Note(name, _("It has other layers, devices or slots than the dump, and is not used.")))
+        return tables
+    return placed(tables, placement, config.experts or 0)

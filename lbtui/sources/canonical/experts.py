@@ -13,13 +13,14 @@ from lbtui.profile import (
     Loaded,
     LoadedSeries,
     Note,
+    PlacementFile,
     Progress,
     Provenance,
     SourceFile,
     Unreadable,
     empty,
 )
-from lbtui.sources.canonical.expert_files import Found, from_raw
+from lbtui.sources.canonical.expert_files import Found, Part, from_dump, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.discover_experts import belonging
@@ -39,8 +40,14 @@ class Experts:
     pictures give shares of each period only.
     """
 
-    def __init__(self, store: Store, scheduling: Callable[[Progress], Scheduling]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scheduling: Callable[[Progress], Scheduling],
+        placement: PlacementFile | None = None,
+    ) -> None:
         self._store = store
+        self._placement = placement
         self._scheduling = scheduling
         self._found = Once(self._find)
         self._frames = Once(self._load_frames)
@@ -57,10 +64,10 @@ class Experts:
     def _load_frames(self, progress: Progress) -> tuple[Loaded, Loaded]:
         found, notes = self._found(progress)
         if found is None:
-            return read_pictures(self._store, list(notes), progress), Loaded(empty("placements"))
+            return read_pictures(self._store, list(notes), progress), self._given_placement()
         from lbtui.sources.expert_frames import heat_frames
 
-        frames = [heat_frames(tables, instance) for instance, _phase, tables in found.tables]
+        frames = [heat_frames(tables, instance, phase) for instance, phase, tables in found.tables]
         heat, placements = (pl.concat(parts, rechunk=True) for parts in zip(*frames, strict=True))
 
         def provenance(frame: pl.DataFrame) -> tuple[Provenance, ...]:
@@ -68,6 +75,16 @@ class Experts:
 
         placed = provenance(placements) if placements.height else ()
         return Loaded(heat, provenance(heat), tuple(notes)), Loaded(placements, placed)
+
+    def _given_placement(self) -> Loaded:
+        """Return the frame `placements` of a placement file that lies alone."""
+        file = self._placement
+        if file is None or self._store.output.parsed:
+            return Loaded(empty("placements"))
+        from lbtui.sources.expert_frames import placement_frame
+
+        frame = placement_frame(file)
+        return Loaded(frame, (Provenance(file.file, "placement", _("exact"), frame.height),))
 
     def _load_series(self, progress: Progress) -> LoadedSeries:
         found, _notes = self._found(progress)
@@ -93,7 +110,7 @@ class Experts:
             for _instance, _phase, tables in found.tables:
                 notes += tables.notes
             if kept:
-                return replace(found, tables=kept), notes
+                return replace(found, tables=tuple(self._placed(part, notes) for part in kept)), notes
         return None, notes
 
     def _sources(self, progress: Progress, notes: list[Note]) -> Iterator[Found]:
@@ -102,9 +119,31 @@ class Experts:
         raw = output.experts.raw or self._beside(progress)
         if raw:
             yield from_raw(raw, output.heat_maps, progress, notes)
+        if output.experts.dump:
+            yield from_dump(output.experts, progress, notes)
         for name, reader, tables in _table_sources(self._store, progress, notes):
             instance = self._instance(name, notes, progress) if tables.periods else ""
             yield Found(name, reader, ((instance, None, tables),))
+
+    def _placed(self, part: Part, notes: list[Note]) -> Part:
+        """Return the tables with the placement given by the user, where they have none of their own."""
+        instance, phase, tables = part
+        file = self._placement
+        if file is None or any(placement is not None for placement in tables.placements):
+            return part
+        from lbtui.sources.expert_placing import fitting, placed
+
+        extra = file.experts.shape[1] - len(tables.ranks)
+        # Devices before the first rank hold shared experts only.
+        shared = extra if extra > 0 and tables.ranks[0] == extra else 0
+        placement = fitting(file, tables, shared)
+        if placement is None:
+            text = _(
+                "It has other layers, devices or slots than the loads of {instance}: no expert is named."
+            )
+            notes.append(Note(file.file, text.format(instance=instance)))
+            return part
+        return instance, phase, placed(tables, placement)
 
     def _beside(self, progress: Progress) -> tuple[SourceFile, ...]:
         """Return the raw profile near the output, if it is this output's."""
