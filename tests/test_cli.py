@@ -339,3 +339,16 @@ def test_a_dump_and_a_placement_open_alone(tmp_path):
     assert refused.stderr.decode().startswith(
         "lbtui: expert_map.json is no placement of experts (it is no JSON"
     )
+
+
+def test_phases_of_a_dump_are_judged_apart(tmp_path):
+    """Prefill is even, decode has a rank with five times the load of the others."""
+    even = {rank: [[[100, 100]] * 4, [[200, 200]] * 4] for rank in range(4)}
+    uneven = {rank: [[[500 if rank == 2 else 100, 100]] * 4] for rank in range(4)}
+    write_dump(tmp_path / "dump", "prefill", even, dump_config(4, 8))
+    write_dump(tmp_path / "dump", "decode", uneven, dump_config(4, 8))
+    report = json.loads(run(tmp_path / "dump", "--json").stdout)
+    assert [e["instance"] for e in report["profile"]["experts"]] == ["dump decode", "dump prefill"]
+    found = {(f["id"], f["subject"].get("instance")) for f in report["findings"] if f["dimension"] == "ep"}
+    assert found
+    assert {instance for _id, instance in found} == {"dump decode"}

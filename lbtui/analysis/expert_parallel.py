@@ -109,6 +109,18 @@ def phases_of(heat: pl.DataFrame) -> tuple[Phase, ...]:
     return ("both", *known) if addable else tuple(known)
 
 
+def phase_name(instance: str, phase: str | None) -> str:
+    """Return what an instance is called where its phases are judged apart."""
+    return f"{instance} {phase}" if phase else instance
+
+
+def phases_apart(heat: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells with each phase that is told as an instance of its own: their maps are others."""
+    phase = pl.col("phase")
+    named = pl.when(phase.is_null()).then("instance").otherwise(pl.format("{} {}", "instance", "phase"))
+    return heat.with_columns(instance=named)
+
+
 def of_phase(heat: pl.DataFrame, phase: Phase) -> pl.DataFrame:
     """Return the cells of one phase; for `both` tokens are added up, and shares made of the sums.
 

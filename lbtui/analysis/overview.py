@@ -9,6 +9,7 @@ from functools import partial
 import polars as pl
 
 from lbtui.analysis.data_parallel import domains_of
+from lbtui.analysis.expert_parallel import phases_apart
 from lbtui.analysis.overview_experts import expert_lines, layer_time_lines
 from lbtui.analysis.overview_lines import reading_lines, step_lines
 from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source, Window
@@ -221,7 +222,8 @@ def expert_shapes(heat: pl.DataFrame) -> tuple[Experts, ...]:
     of_rank_map = pl.when(pl.col("view") == "rank").then(pl.col("column"))
     of_slots = pl.when(pl.col("view") == "expert")
     rows = (
-        heat.group_by("instance")
+        phases_apart(heat)
+        .group_by("instance")
         .agg(
             pl.col("period").n_unique(),
             pl.col("layer").max() + 1,

@@ -18,6 +18,7 @@ def expert_lines(heat: pl.DataFrame) -> list[Line]:
     """Return a line per instance of the ranks' expert heat."""
     if heat.is_empty():
         return [absent_line("ep.rank_load", "ep", _("Experts"), _("no expert heat is recorded"))]
+    heat = expert_parallel.phases_apart(heat)
     maps = expert_parallel.heat_maps(heat)
     instances = dict.fromkeys(instance for instance, _view, _period in maps)
     return [_expert_line(heat, instance, len(instances) > 1) for instance in instances]

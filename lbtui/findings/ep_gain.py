@@ -9,6 +9,7 @@ from lbtui.analysis.eplb.limits import check_words
 from lbtui.analysis.eplb.policies import Impossible
 from lbtui.analysis.eplb.recorded import Check, recorded
 from lbtui.analysis.eplb.what_if import WhatIf, start_settings, what_if
+from lbtui.analysis.expert_parallel import phase_name
 from lbtui.findings.ep_heat import ExpertHeat
 from lbtui.findings.evidence import Evidence
 from lbtui.text import _
@@ -31,7 +32,8 @@ def gains(evidence: Evidence, heat: ExpertHeat, *, extra_slots: int = 0) -> list
     phases = {"prefill": _(" of prefill"), "decode": _(" of decode"), None: ""}
     gained = []
     for series in evidence.series:
-        if series.instance != heat.instance or heat.by_time:
+        names = (series.instance, phase_name(series.instance, series.phase))
+        if heat.instance not in names or heat.by_time:
             continue
         try:
             data = recorded([series])

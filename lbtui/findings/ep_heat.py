@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.expert_parallel import HeatMatrix, heat_matrix, layer_time_matrix, loads_by_period
+from lbtui.analysis.expert_parallel import (
+    HeatMatrix,
+    heat_matrix,
+    layer_time_matrix,
+    loads_by_period,
+    phases_apart,
+)
 from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.findings.evidence import Evidence
 
@@ -41,7 +47,7 @@ class ExpertHeat:
 
 def expert_heats(evidence: Evidence) -> Iterator[ExpertHeat]:
     """Yield the heat of every instance whose shares are known; without any, the GroupedMatmul times."""
-    frame = evidence.frame("expert_heat")
+    frame = phases_apart(evidence.frame("expert_heat"))
     heats = [_heat(frame, i) for i in frame["instance"].unique().sort().to_list()]
     known = [heat for heat in heats if heat is not None]
     yield from known or _times(evidence)

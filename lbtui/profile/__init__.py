@@ -1,6 +1,6 @@
 """The data model that everything above speaks: a Profile and its canonical, lazily loaded frames."""
 
-from lbtui.profile.experts import UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries, PlacementFile, heat_label
+from lbtui.profile.experts import UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries, PlacementFile
 from lbtui.profile.identity import Domain, host_and_pid, instance_names
 from lbtui.profile.model import (
     Frame,
@@ -41,7 +41,6 @@ __all__ = [
     "attempted",
     "empty",
     "format_time",
-    "heat_label",
     "host_and_pid",
     "instance_names",
 ]

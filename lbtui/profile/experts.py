@@ -18,11 +18,6 @@ ExpertPhase: TypeAlias = Literal["prefill", "decode"]
 UNPLACED = -1  # in `ExpertSeries.placements`: a slot whose model expert is unknown
 
 
-def heat_label(instance: str, phase: ExpertPhase | None) -> str:
-    """Return the `instance` of rows of `expert_heat`: phases told apart are maps of their own."""
-    return f"{instance} {phase}" if phase else instance
-
-
 @dataclass(frozen=True)
 class ExpertSeries:
     """The token counts of one instance (and phase, where told apart), one row per iteration.
@@ -50,11 +45,6 @@ class ExpertSeries:
     placements: tuple[NDArray[np.int32] | None, ...]
     experts: int = 0
     passes: int | None = None
-
-    @property
-    def label(self) -> str:
-        """What the frames `expert_heat` and `placements` call this instance and phase."""
-        return heat_label(self.instance, self.phase)
 
 
 @dataclass(frozen=True)

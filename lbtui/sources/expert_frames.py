@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.profile import SCHEMAS, UNPLACED, ExpertPhase, PlacementFile, empty, heat_label
+from lbtui.profile import SCHEMAS, UNPLACED, ExpertPhase, PlacementFile, empty
 from lbtui.sources.expert_routing import Placement
 from lbtui.sources.expert_rows import Table
 from lbtui.sources.expert_tables import ExpertTables
@@ -55,7 +55,7 @@ def heat_frames(
         heat.append(slot_map)
         heat.append(_cells("model_expert", period, by_model_expert, {"column": experts, "expert": experts}))
         placements.append(slot_map.select(list(SCHEMAS["placements"])))
-    named = pl.lit(heat_label(instance, phase)).alias("instance")
+    named = pl.lit(instance).alias("instance")
     return (
         pl.concat([empty("expert_heat"), *heat], rechunk=True).with_columns(
             named, pl.lit(phase, pl.String).alias("phase")

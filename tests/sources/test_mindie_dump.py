@@ -61,10 +61,10 @@ def test_both_phases_read_back_exactly_and_apart(tmp_path):
         assert series.period.tolist() == [0] * BLOCKS
         assert series.time is None
         assert series.placements[0].tolist() == [list(range(EXPERTS))] * LAYERS
-        cells = opened.load("expert_heat").frame.filter(instance=series.label, view="model_expert")
+        cells = opened.load("expert_heat").frame.filter(phase=series.phase, view="model_expert")
         assert cells["tokens"].to_list() == as_series(tokens).sum(axis=0).ravel().tolist()
-        assert set(cells["phase"]) == {series.phase}
-        by_rank = opened.load("expert_heat").frame.filter(instance=series.label, view="rank")
+        assert set(cells["instance"]) == {series.instance}
+        by_rank = opened.load("expert_heat").frame.filter(phase=series.phase, view="rank")
         assert by_rank["tokens"].to_list() == tokens.sum(axis=(1, 3)).T.ravel().tolist()
     assert told(opened) == ""
     assert [p.reader for p in loaded.provenance] == ["mindie_dump"]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.comparison.measured import Source
-from lbtui.analysis.expert_parallel import heat_maps, loads_by_period
+from lbtui.analysis.expert_parallel import heat_maps, loads_by_period, phases_apart
 from lbtui.analysis.imbalance import Floats, known_mean, par
 
 
@@ -27,7 +27,7 @@ class LayerPars:
 
 def layer_pars(source: Source) -> dict[str, LayerPars | None]:
     """Return the PARs of each instance, None where only relative heat is known."""
-    heat = source.frames["expert_heat"]
+    heat = phases_apart(source.frames["expert_heat"])
     instances = dict.fromkeys(instance for instance, _view, _period in heat_maps(heat))
     return {instance: _of_instance(heat, instance) for instance in instances}
 
