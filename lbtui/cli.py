@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
     )
     parser.add_argument(
+        "--per-iteration",
+        action="store_true",
+        help=_("let --export write expert heat iteration by iteration, not only by EPLB period"),
+    )
+    parser.add_argument(
         "--format", choices=("csv", "parquet"), default="csv", help=_("format of --export (default: csv)")
     )
     parser.add_argument(
@@ -121,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(_told_apart(sys.argv[1:] if arguments is None else arguments))
     if options.demo == (options.path is not None):
         parser.error(_("give the path of a parsed output, or --demo"))
+    if options.per_iteration and options.export is None:
+        parser.error(_("--per-iteration needs --export"))
     if options.fail_on == "worse" and options.baseline is None:
         parser.error(_("--fail-on worse needs --baseline"))
     path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
@@ -197,7 +204,13 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
         if options.export:
             # What a report is piped into must not see these lines.
             told = sys.stderr if options.json or options.report else sys.stdout
-            for written in export(profile, options.export, options.format, force=options.force):
+            for written in export(
+                profile,
+                options.export,
+                options.format,
+                force=options.force,
+                per_iteration=options.per_iteration,
+            ):
                 told.write(_exported(written) + "\n")
         if options.json or options.report or options.fail_on or not options.export:
             failed = _report(profile, baseline, options, thresholds)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, get_args
 from uuid import uuid4
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
-from lbtui.profile import FrameName, Profile, Progress
+from lbtui.profile import ExpertSeries, FrameName, Profile, Progress
 from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.report.iterations import SCHEMA, iteration_cells
 from lbtui.text import _, visible
 
 Format: TypeAlias = Literal["csv", "parquet"]
@@ -55,9 +57,12 @@ def export(
     file_format: Format,
     *,
     force: bool = False,
+    per_iteration: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Written]:
     """Write every frame that has rows into `folder`, yielding each file as it is complete.
+
+    With `per_iteration` expert_heat has a row per iteration too, where these are known.
 
     Times are written with their offset; in CSV, text that a spreadsheet would execute has `'` before it. Only
     with `force` an existing file is replaced: else `CannotExport` is raised before the first one is written.
@@ -75,6 +80,10 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in targets.items():
+            series = profile.load_expert_series(progress).series if per_iteration else ()
+            if name == "expert_heat" and series:
+                yield _write_iterations(series, path, file_format, force=force)
+                continue
             frame = profile.load(name, progress).frame
             # A file that stays from an export before would pass for rows of this profile.
             if not frame.is_empty() or os.path.lexists(path):
@@ -90,6 +99,35 @@ def export(
                 folder=visible(str(folder)), why=error.strerror or error
             )
         ) from error
+
+
+def _write_iterations(
+    series: Sequence[ExpertSeries], path: Path, file_format: Format, *, force: bool
+) -> Written:
+    """Write expert heat iteration by iteration, a piece at a time."""
+    rows = defused = 0
+
+    def pieces(
+        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        nonlocal rows, defused
+        for piece in iteration_cells(series):
+            if file_format == "csv":
+                piece, cells = defuse(piece)
+                defused += cells
+            rows += piece.height
+            yield piece if columns is None else piece.select(columns)
+
+    lazy = register_io_source(pieces, schema=SCHEMA)
+
+    def write(file: BinaryIO) -> None:
+        if file_format == "parquet":
+            lazy.sink_parquet(file)
+        else:
+            lazy.sink_csv(file)
+
+    _write_file(path, write, force=force)
+    return Written(path, rows, defused)
 
 
 def exported(name: FrameName, frame: pl.DataFrame, file_format: Format) -> pl.DataFrame:
@@ -118,12 +156,16 @@ def defuse(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 
 def _write(frame: pl.DataFrame, path: Path, file_format: Format, *, force: bool) -> None:
+    _write_file(path, lambda file: _write_to(frame, file, file_format), force=force)
+
+
+def _write_file(path: Path, write: Callable[[BinaryIO], None], *, force: bool) -> None:
     # What is replaced stays until the new file is whole; and a link there is replaced, not followed.
     target = path.with_name(f".{path.name}.{uuid4().hex}") if force else path
     # Mode x: a file that appeared since the check above is not overwritten either.
     with target.open("xb") as file:
         try:
-            _write_to(frame, file, file_format)
+            write(file)
             if force:
                 target.replace(path)
         except BaseException:

@@ -230,3 +230,55 @@ def test_a_write_that_fails_leaves_no_part_of_a_file(tmp_path, monkeypatch):
     with pytest.raises(CannotExport, match="No space left"):
         list(export(open_profile(DATA / "pd_ep"), tmp_path, "csv"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_heat_by_iteration_is_the_rows_own_differences(tmp_path, file_format):
+    """Recomputed from profiler.db's rows: counts of a rank less those of its row before in the period."""
+    expected = {}
+    before, period, number = {}, defaultdict(lambda: -1), defaultdict(int)
+    with closing(sqlite3.connect(f"file:{DEMO / 'profiler.db'}?mode=ro&immutable=1", uri=True)) as db:
+        rows = db.execute(
+            "SELECT name, args FROM slice WHERE name IN ('expert_hot', 'expert_routing') "
+            "ORDER BY timestamp, id"
+        )
+        for name, args in rows:
+            fields = json.loads(args)
+            rank = fields["rank"]
+            if name == "expert_routing":
+                period[rank] += 1
+                before[rank] = 0
+            else:
+                counts = np.array(fields["expert_hot"])
+                expected[number[rank], rank] = (period[rank], counts - before[rank])
+                before[rank] = counts
+                number[rank] += 1
+    written = list(export(open_profile(DEMO), tmp_path, file_format, per_iteration=True))
+    path = tmp_path / f"expert_heat.{file_format}"
+    heat = pl.read_csv(path, infer_schema_length=None) if file_format == "csv" else pl.read_parquet(path)
+    assert next(w.rows for w in written if w.path == path) == heat.height
+    assert heat.columns == [*HEAT[:3], "iteration", *HEAT[3:]]
+    ranks = sorted({rank for _iteration, rank in expected})
+    for iteration in range(max(number.values())):
+        parts = [expected[iteration, rank] for rank in ranks]
+        tokens = np.concatenate([counts for _period, counts in parts], axis=1)
+        cells = heat.filter(iteration=iteration, view="expert").sort("layer", "column")
+        assert set(cells["period"]) == {parts[0][0]}
+        assert np.array_equal(cells["tokens"].to_numpy().reshape(tokens.shape), tokens)
+        by_rank = heat.filter(iteration=iteration, view="rank").sort("layer", "column")
+        sums = np.stack([counts.sum(axis=1) for _period, counts in parts], axis=1)
+        assert np.array_equal(by_rank["tokens"].to_numpy().reshape(sums.shape), sums)
+        shares = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+        known = sums.sum(axis=1) > 0
+        found = by_rank["share"].to_numpy().reshape(sums.shape)
+        assert np.allclose(found[known], shares[known], rtol=0, atol=1e-15)
+        assert by_rank["relative"].drop_nulls().is_between(0, 1).all()
+        by_model = heat.filter(iteration=iteration, view="model_expert")
+        assert by_model["tokens"].sum() == tokens.sum()
+    plain = {w.path.name for w in export(open_profile(DEMO), tmp_path / "plain", file_format)}
+    assert {w.path.name for w in written} == plain
+
+
+def test_without_iterations_heat_is_written_by_period(tmp_path):
+    list(export(open_profile(DATA / "pd_ep_png"), tmp_path, "csv", per_iteration=True))
+    assert pl.read_csv(tmp_path / "expert_heat.csv").columns == HEAT
