@@ -33,6 +33,8 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "pd": ("3",),
     "ep-rank": ("4",),
     "ep-expert": ("4", "v"),
+    "ep-time": ("4", "v", "full_stop", "full_stop", "full_stop", "full_stop"),
+    "what-if": ("4", "w", "plus", "plus"),
     "requests": ("5",),
     "help": ("2", "question_mark"),
 }

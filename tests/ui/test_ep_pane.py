@@ -198,7 +198,7 @@ def test_what_if_asks_answers_and_closes():
         assert "7 ranks cannot be shared evenly by 2 nodes." in page(app)
         await pilot.press("e", "4", "4", "enter")
         await settled(app, pilot)
-        assert "44 MiB" in page(app)
+        assert "an expert 44 MiB" in page(app)
         await pilot.press("escape")
         assert app.current is app.panes["4"]
         assert len(app.screen_stack) == 1

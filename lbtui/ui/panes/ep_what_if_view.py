@@ -48,7 +48,7 @@ def what_if_rows(title: str, state: WhatIfState, width: int, height: int, caps: 
     said = [line for text in outcome.limits for line in wrapped(text, width, caps, dim(caps))]
     said = said[: max(0, min(len(said), room // 3))]
     lists = max(0, room - len(said))
-    left = _curve_rows(outcome.points, state, (width - 2) // 2, lists, caps)
+    left = _curve_rows(outcome.points, state, found.held_out.means[0], (width - 2) // 2, lists, caps)
     right = _layer_rows(found, state, width - 2 - (width - 2) // 2, lists, caps)
     body = [row(a, "  ", b, width=width) for a, b in zip(left, right, strict=True)]
     return _filled([*head, blank(width)], [*body, *said], foot, width, height)
@@ -75,9 +75,11 @@ def _settings_words(state: WhatIfState, data: Recorded) -> str:
         _("{ranks} ranks").format(ranks=settings.ranks),
     ]
     if settings.policy == "hierarchical":
-        parts.append(_("{nodes} nodes, {groups} groups").format(nodes=settings.nodes, groups=settings.groups))
-    size = _("unknown") if settings.expert_mib is None else f"{number(settings.expert_mib)} MiB"
-    parts.append(_("expert {size}").format(size=size))
+        parts.append(_("nodes {nodes}, groups {groups}").format(nodes=settings.nodes, groups=settings.groups))
+    if settings.expert_mib is None:
+        parts.append(_("size of an expert unknown"))
+    else:
+        parts.append(_("an expert {size} MiB").format(size=number(settings.expert_mib)))
     if state.busy:
         parts.append(_("computing …"))
     return " · ".join(parts)
@@ -135,9 +137,14 @@ def _copies_words(replicated: tuple[Replicated, ...]) -> str:
 
 
 def _curve_rows(
-    points: tuple[Point, ...], state: WhatIfState, width: int, height: int, caps: Capabilities
+    points: tuple[Point, ...],
+    state: WhatIfState,
+    before: float,
+    width: int,
+    height: int,
+    caps: Capabilities,
 ) -> list[Row]:
-    """Return PAR against redundant experts, with the number chosen in view and lit."""
+    """Return PAR against redundant experts, the number chosen in view and lit; a full bar is as before."""
     title = _("{r:>4}{extra:>8}{mib:>10}{held:>7}{worst:>7}{fitted:>8}").format(
         r=_("R"), extra=_("+a rank"), mib=_("MiB"), held=_("mean"), worst=_("worst"), fitted=_("fitted")
     )
@@ -148,7 +155,7 @@ def _curve_rows(
     chosen = next((i for i, p in enumerate(points) if p.redundant == state.settings.redundant), 0)
     room = max(0, height - len(rows))
     first = max(0, min(chosen - room // 2, len(points) - room))
-    high = max((point.held_out[0] for point in points), default=1.0)
+    high = max([before, *(point.held_out[0] for point in points)])
     for place, point in enumerate(points[first : first + room], first):
         memory = "–" if point.mib is None else number(point.mib, 9)
         text = (
