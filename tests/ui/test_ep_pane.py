@@ -1,9 +1,12 @@
 import asyncio
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 from textual.events import MouseScrollDown
 
+from lbtui.profile import Loaded, LoadedSeries
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
@@ -21,9 +24,9 @@ def shown(app):
     return plain(pane.picture(*pane.size)).splitlines()
 
 
-def run(path, scenario, size=(120, 32)):
+def run(path, scenario, size=(120, 32), baseline=None):
     async def whole():
-        app = LbtuiApp(path, Capabilities("256"))
+        app = LbtuiApp(path, Capabilities("256"), baseline=baseline)
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await pilot.press("4")
@@ -215,3 +218,80 @@ def test_what_if_without_iterations_says_why():
         assert len(app.screen_stack) == 1
 
     run(PICTURES, scenario, (80, 24))
+
+
+def test_each_side_has_its_own_iterations_and_a_difference_none():
+    async def scenario(app, pilot):
+        await pilot.press(".")
+        assert "iteration 0 " in shown(app)[0]
+        await pilot.press("b")
+        assert shown(app)[0].startswith(" before ")
+        assert "iteration" not in shown(app)[0]
+        assert any("over time: 10 iterations" in line for line in shown(app))
+        await pilot.press(".", "b")
+        assert shown(app)[0].startswith(" difference ")
+        assert not any("over time" in line for line in shown(app))
+        await pilot.press(".", "space", "w")
+        await settled(app, pilot)
+        assert "for 128 experts · 8 ranks" in plain(app.screen.rows(120, 32))
+        await pilot.press("escape", "b")
+        assert shown(app)[0].startswith(" after ")
+        assert any("over time: 10 iterations" in line for line in shown(app))
+
+    run(DEMO, scenario, baseline=DEMO)
+
+
+def test_escape_cancels_the_reading_of_iterations_and_leaves_the_maps():
+    async def scenario(app, pilot):
+        pane = app.panes["4"]
+        pane._phases = {p: {s: replace(d, over={}) for s, d in by.items()} for p, by in pane._phases.items()}
+        pane._read_iterations()
+        assert pane.cancel()
+        assert not pane.cancel()
+        await settled(app, pilot)
+        assert shown(app)[0].startswith("rank × layer")
+
+    run(DEMO, scenario)
+
+
+def test_prefill_decode_and_both_where_phases_are_told_apart():
+    """The demo's experts as two phases: decode has twice the tokens of prefill."""
+    profile = open_profile(DEMO)
+    heat = profile.load("expert_heat").frame
+    (whole,) = profile.load_expert_series().series
+
+    def phase(name, times):
+        own = heat.with_columns(tokens=pl.col("tokens") * times, phase=pl.lit(name))
+        return own, replace(whole, phase=name, tokens=whole.tokens * times)
+
+    parts = [phase("prefill", 1), phase("decode", 2)]
+    loaded = Loaded(pl.concat([own for own, _series in parts]))
+
+    async def scenario(app, pilot):
+        pane = app.panes["4"]
+        pane.profile = profile
+        profile._kept["expert_heat"] = loaded
+        profile.expert_series_loader = lambda _progress: LoadedSeries(tuple(series for _own, series in parts))
+        pane.load()
+        await settled(app, pilot)
+        tokens = {}
+        for name in ("prefill and decode", "prefill", "decode"):
+            assert f"· {name} · period 0" in shown(app)[0]
+            reading = shown(app)[-1]
+            tokens[name] = int(re.search(r"([\d,]+) tokens", reading)[1].replace(",", ""))
+            # Each phase has iterations of its own, so together they have none.
+            assert any("over time" in line for line in shown(app)) == (name != "prefill and decode")
+            await pilot.press("w")
+            await settled(app, pilot)
+            page = plain(app.screen.rows(120, 32))
+            assert f"held out, {10 if name == 'prefill and decode' else 5} it." in page
+            assert f"experts · {name} · 8 ranks" in page
+            await pilot.press("escape", "p")
+        assert tokens["decode"] == 2 * tokens["prefill"]
+        assert tokens["prefill and decode"] == 3 * tokens["prefill"]
+        app.select(instance="experts decode", rank=5)
+        await pilot.pause()
+        assert "· decode · period 0" in shown(app)[0]
+        assert "· rank 5 ·" in shown(app)[-1]
+
+    run(DEMO, scenario)

@@ -150,19 +150,23 @@ class EpPane(Pane):
 
     def selection_changed(self, selection: Selection) -> None:
         """Go where another pane points."""
-        if self._data is None or self._state is None:
+        if self._state is None:
+            return
+        phase, instance = ep_phases.pointed_at(self._phases, self._phase, selection.instance)
+        moved, self._phase = phase != self._phase, phase
+        if self._data is None:
             return
         state = ep_state.follow_selection(
             self._data,
             self._state,
-            instance=selection.instance,
+            instance=instance,
             rank=selection.rank,
             layer=selection.layer,
             period=selection.period,
         )
-        if self.side != self._drawn:
+        if moved or self.side != self._drawn:
             state = ep_state.in_bounds(self._data, ep_moment.leave(state))
-        if state != self._state or self.side != self._drawn:
+        if moved or state != self._state or self.side != self._drawn:
             self._state = state
             self.repaint()
 
@@ -253,6 +257,8 @@ class EpPane(Pane):
         self._phase = ep_phases.after(self._phase, self._phases)
         if self._data is not None and self._state is not None:
             self._state = ep_state.in_bounds(self._data, ep_moment.leave(self._state))
+            # What pointed at another phase does so no longer.
+            self.lbtui.select(instance=self._state.instance)
         self.repaint()
 
     def action_step(self, by: int) -> None:
@@ -295,7 +301,8 @@ class EpPane(Pane):
         if data is None or state is None:
             return
         self._stop()
-        series = ep_phases.series_of(self._phases, self._phase, self.side, state.instance)
+        side: Side = "after" if self.side == "difference" else self.side
+        series = ep_phases.series_of(self._phases, self._phase, side, state.instance)
         from lbtui.ui.panes.ep_what_if import WhatIfPage
 
         self.lbtui.push_screen(WhatIfPage(ep_phases.what_if_title(data, state, series), series))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from lbtui.analysis.expert_parallel import Phase, of_phase, phases_of
+from lbtui.analysis.expert_parallel import Phase, of_phase, phase_name, phases_of
 from lbtui.profile import ExpertSeries, Profile
 from lbtui.text import _
 from lbtui.ui.pane import PaneProgress
@@ -30,7 +30,7 @@ def by_phase(profile: Profile, progress: PaneProgress) -> ByPhase:
     times = profile.load("layer_times", progress).frame
     intervals = profile.load("rank_intervals", progress).frame
     phases = phases_of(heat)
-    if len(phases) < 2:
+    if phases == ("both",):
         return {"both": ep_data(heat, times, intervals)}
     return {phase: replace(ep_data(of_phase(heat, phase), times, intervals), phase=phase) for phase in phases}
 
@@ -83,6 +83,21 @@ def _named(over: Mapping[str, EpOver], shown: EpData) -> dict[str, EpOver]:
     """Return the iterations by the names that instances have on the screen."""
     names = names_after(over, shown.periods)
     return {names.get(instance, instance): each for instance, each in over.items()}
+
+
+def pointed_at(
+    phases: Mapping[Phase, Mapping[Side, EpData]], phase: Phase, label: str | None
+) -> tuple[Phase, str | None]:
+    """Return the phase and the instance that another pane's name of an instance means.
+
+    Findings name an instance with its phase where phases are told apart.
+    """
+    for named in ("prefill", "decode"):
+        own = phases.get(named)
+        for instance in own["after"].periods if own is not None else ():
+            if label == phase_name(instance, named):
+                return named, instance
+    return phase, label
 
 
 def after(phase: Phase, choices: Mapping[Phase, object]) -> Phase:
