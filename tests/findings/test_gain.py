@@ -91,10 +91,11 @@ def test_without_iterations_nothing_is_promised():
     other = series(np.ones((4, 58, 16)), 8, instance="another")
     assert gains(replace(evidence, read_series=lambda: (other,)), heat) == []
     own = series(np.ones((4, 58, 16)), 8, instance=heat.instance, phase="decode")
-    gained = gains(replace(evidence, read_series=lambda: (own,)), heat)
+    of_phase = replace(heat, instance=f"{heat.instance} decode")
+    gained = gains(replace(evidence, read_series=lambda: (own,)), of_phase)
     assert "fitted on 2 iterations of decode" in gain_words(gained)
     assert layer_gain_words(gained, 99) == ""
-    assert gains(replace(evidence, read_series=lambda: (own,)), replace(heat, by_time=True)) == []
+    assert gains(replace(evidence, read_series=lambda: (own,)), replace(of_phase, by_time=True)) == []
 
 
 def test_series_that_break_leave_the_findings_whole():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import Settings, curve, what_if
+from lbtui.profile import PlacementFile
 from lbtui.render.text import plain
 from lbtui.ui.panes import ep_what_if_state as states
 from lbtui.ui.panes.ep_what_if_view import what_if_rows
@@ -162,3 +163,15 @@ def test_rows_are_exact_in_every_size(width, height, caps, kind):
 @lru_cache
 def _answer(wanted):
     return answered(replace(began(), settings=wanted))
+
+
+def test_a_placement_file_is_the_first_question():
+    state = states.begin(
+        [real()], PlacementFile("map.json", np.tile(np.arange(64).reshape(8, 8), (26, 1, 1)))
+    )
+    assert state.settings == Settings("file", 0, 8)
+    drawn = text(answered(state))
+    assert "policy from the placement file · 0 redundant for 64 experts" in drawn
+    assert "0 of 1,664 experts to move" in drawn
+    assert states.next_policy(state).settings.policy == "in use"
+    assert states.with_number(state, "ranks", 16).settings == Settings("global", 0, 16)

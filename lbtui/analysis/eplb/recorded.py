@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lbtui.analysis.eplb.policies import Impossible, Ints, copies_of
 from lbtui.analysis.imbalance import Floats, known_mean
-from lbtui.profile import UNPLACED, ExpertSeries
+from lbtui.profile import UNPLACED, ExpertSeries, PlacementFile
 from lbtui.text import _
 
 
@@ -56,6 +57,7 @@ class Recorded:
     second: Half
     placed: bool  # False: no placement is known, each slot is taken as an expert of its own
     check: Check | None = None  # None where the table never changed
+    file: Ints | None = None  # a placement file's [layer, rank, slot] -> place in `experts`, -1 for others
 
     @property
     def slots_in_use(self) -> int:
@@ -63,11 +65,12 @@ class Recorded:
         return int((self.in_use >= 0).sum(axis=1).max(initial=0))
 
 
-def recorded(series: Sequence[ExpertSeries]) -> Recorded:
+def recorded(series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> Recorded:
     """Return what the series of one instance hold (prefill and decode are added; their ranks must agree).
 
     The first half of each series' iterations, and the rest. Where some period has a placement, iterations of
-    periods without one are left out. Raises `Impossible` where there is nothing to fit or to judge by.
+    periods without one are left out. `file` is a placement to judge too, if it has as many layers. Raises
+    `Impossible` where there is nothing to fit or to judge by.
     """
     if not series:
         raise Impossible(_("There is no expert heat by iteration to fit a placement on."))
@@ -87,7 +90,9 @@ def recorded(series: Sequence[ExpertSeries]) -> Recorded:
         raise Impossible(_("A half of the iterations holds no tokens of experts that could be moved."))
     in_use = _places(one, int(one.period[halves[0][0][-1]]), ids, placed)
     check = _check(one, np.concatenate(halves[0]), ids) if placed and len(series) == 1 else None
-    return Recorded(ids, one.ranks, in_use, parts[0], parts[1], placed, check)
+    fits = placed and file is not None and len(file.experts) == one.tokens.shape[1]
+    candidate = _places_of(file.experts, ids) if file is not None and fits else None
+    return Recorded(ids, one.ranks, in_use, parts[0], parts[1], placed, check, candidate)
 
 
 def _tables(series: ExpertSeries) -> list[Ints]:
@@ -138,8 +143,15 @@ def _places(series: ExpertSeries, period: int, ids: Ints, placed: bool) -> Ints:
     table = series.placements[period] if placed else None
     if table is None:
         return np.tile(np.arange(shape[1]), (shape[0], 1))
+    return _places_of(table, ids)
+
+
+def _places_of(table: npt.NDArray[np.int32], ids: Ints) -> Ints:
+    """Return the place in `ids` of every expert of a table, -1 for those not among them."""
+    if not len(ids):
+        return np.full(table.shape, -1)
     place = np.searchsorted(ids, table)
-    found = ids[np.minimum(place, len(ids) - 1)] == table if len(ids) else np.zeros(shape, dtype=bool)
+    found = ids[np.minimum(place, len(ids) - 1)] == table
     places: Ints = np.where(found, place, -1).astype(np.int64)
     return places
 

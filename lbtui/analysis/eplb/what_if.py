@@ -21,7 +21,7 @@ from lbtui.analysis.eplb.recorded import Half, Recorded
 from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.text import _
 
-Policy: TypeAlias = Literal["in use", "global", "hierarchical"]
+Policy: TypeAlias = Literal["in use", "global", "hierarchical", "file"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 # The curve over redundant experts ends here: more than a fourth of DeepSeek-V3's 256 experts is not deployed.
 MOST_REDUNDANT = 64
@@ -103,26 +103,39 @@ class Point:
 
 def start_settings(data: Recorded) -> Settings:
     """Return the global policy with the ranks and redundant experts in use, or the next number possible."""
-    return fitting(data, Settings("global", _redundant_in_use(data), len(data.ranks)))
+    return fitting(data, Settings("global", data.slots_in_use - len(data.experts), len(data.ranks)))
 
 
 def fitting(data: Recorded, settings: Settings) -> Settings:
     """Return the settings with the next number of redundant experts that is possible, or those in use."""
-    if settings.policy == "in use":
-        return replace(settings, redundant=_redundant_in_use(data), ranks=len(data.ranks))
+    if (given := _given(data, settings.policy)) is not None:
+        return replace(settings, redundant=_redundant(data, given), ranks=given.shape[1])
     least = max(0, settings.redundant)
     missing = -(len(data.experts) + least) % max(1, settings.ranks)
     return replace(settings, redundant=least + missing)
 
 
-def _redundant_in_use(data: Recorded) -> int:
-    return data.slots_in_use - len(data.experts)
+def policies(data: Recorded) -> tuple[Policy, ...]:
+    """Return the policies that can be asked for; `file` only where a placement file fits."""
+    return tuple(policy for policy in POLICIES if policy != "file" or data.file is not None)
+
+
+def _given(data: Recorded, policy: Policy) -> Ints | None:
+    """Return a placement that is not computed, [layer, rank, slot]; None for those that are."""
+    if policy == "in use":
+        return data.in_use.reshape(len(data.in_use), len(data.ranks), -1)
+    return data.file if policy == "file" else None
+
+
+def _redundant(data: Recorded, given: Ints) -> int:
+    """Return how many slots a placement has beyond one for each expert, in the layer that has most."""
+    return int((given >= 0).sum(axis=(1, 2)).max(initial=0)) - len(data.experts)
 
 
 def possible(data: Recorded, settings: Settings, most: int = MOST_REDUNDANT) -> list[int]:
     """Return the numbers of redundant experts up to `most` that give every rank equally many slots."""
-    if settings.policy == "in use":
-        return [_redundant_in_use(data)]
+    if (given := _given(data, settings.policy)) is not None:
+        return [_redundant(data, given)]
     ranks = max(1, settings.ranks)
     return list(range(-len(data.experts) % ranks, most + 1, ranks))
 
@@ -131,7 +144,7 @@ def what_if(data: Recorded, settings: Settings) -> WhatIf:
     """Return what `settings` would give; raises `Impossible` with a sentence."""
     slots = len(data.experts) + settings.redundant
     placed = _placement(data, settings, slots)
-    copies = copies_of(placed, len(data.experts)) if settings.policy != "in use" else _copies_in_use(data)
+    copies = _copies(placed, len(data.experts))
     fitted, held_out = (_judged(half, placed, copies, settings.ranks) for half in (data.first, data.second))
     return WhatIf(
         settings,
@@ -164,15 +177,8 @@ def _placement(data: Recorded, settings: Settings, slots: int) -> Ints:
     if settings.redundant < 0:
         sentence = _("Redundant experts must be at least 0, not {count}.")
         raise Impossible(sentence.format(count=settings.redundant))
-    if settings.policy == "in use":
-        in_use = (_redundant_in_use(data), len(data.ranks))
-        if (settings.redundant, settings.ranks) != in_use:
-            sentence = _(
-                "The placement in use has {redundant} redundant experts on {ranks} ranks: "
-                "another number needs another policy."
-            )
-            raise Impossible(sentence.format(redundant=in_use[0], ranks=in_use[1]))
-        return data.in_use
+    if (given := _given(data, settings.policy)) is not None:
+        return _as_given(data, settings, given)
     if settings.policy == "global":
         return global_placement(data.first.experts, slots=slots, ranks=settings.ranks)
     return hierarchical_placement(
@@ -180,12 +186,28 @@ def _placement(data: Recorded, settings: Settings, slots: int) -> Ints:
     )
 
 
-def _copies_in_use(data: Recorded) -> Ints:
-    """Return the copies [layer, expert] in use; what stays has none."""
-    experts = len(data.experts)
+def _as_given(data: Recorded, settings: Settings, given: Ints) -> Ints:
+    """Return a placement that is not computed; raises `Impossible` for other settings or missing experts."""
+    sizes = (_redundant(data, given), given.shape[1])
+    if (settings.redundant, settings.ranks) != sizes:
+        sentence = _(
+            "This placement has {redundant} redundant experts on {ranks} ranks: another number needs "
+            "another policy."
+        )
+        raise Impossible(sentence.format(redundant=sizes[0], ranks=sizes[1]))
+    placed = given.reshape(len(given), -1)
+    lost = np.argwhere((_copies(placed, len(data.experts)) == 0) & (data.second.experts > 0))
+    if len(lost):
+        layer, place = lost[0].tolist()
+        sentence = _("This placement has no slot for expert {expert} in layer {layer}, which gets tokens.")
+        raise Impossible(sentence.format(expert=int(data.experts[place]), layer=layer))
+    return placed
+
+
+def _copies(placed: Ints, experts: int) -> Ints:
+    """Return the copies [layer, expert] of a placement; what stays (-1) is none of the experts."""
     # One column more takes what stays.
-    places = np.where(data.in_use >= 0, data.in_use, experts)
-    return copies_of(places, experts + 1)[:, :experts]
+    return copies_of(np.where(placed >= 0, placed, experts), experts + 1)[:, :experts]
 
 
 def _judged(half: Half, placed: Ints, copies: Ints, ranks: int) -> Judged:

@@ -305,7 +305,8 @@ class EpPane(Pane):
         series = ep_phases.series_of(self._phases, self._phase, side, state.instance)
         from lbtui.ui.panes.ep_what_if import WhatIfPage
 
-        self.lbtui.push_screen(WhatIfPage(ep_phases.what_if_title(data, state, series), series))
+        title = ep_phases.what_if_title(data, state, series)
+        self.lbtui.push_screen(WhatIfPage(title, series, self.profile.placement))
 
     # Mouse
 

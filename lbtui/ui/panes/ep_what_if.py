@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from lbtui.profile import ExpertSeries
+from lbtui.profile import ExpertSeries, PlacementFile
 from lbtui.render.capabilities import Row
 from lbtui.text import _
 from lbtui.ui.host import Host
@@ -63,10 +63,11 @@ class WhatIfPage(Page[None]):
 
         outcome: Outcome
 
-    def __init__(self, title: str, series: Sequence[ExpertSeries]) -> None:
+    def __init__(self, title: str, series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> None:
         super().__init__()
         self._title = title
         self._series = series
+        self._file = file  # a placement to judge
         self.state: WhatIfState | None = None
 
     def compose(self) -> ComposeResult:
@@ -75,10 +76,10 @@ class WhatIfPage(Page[None]):
 
     def on_mount(self) -> None:
         """Add up the halves."""
-        series = self._series
+        series, file = self._series, self._file
 
         def work() -> None:
-            self.post_message(self.Began(states.begin(series)))
+            self.post_message(self.Began(states.begin(series, file)))
 
         self.run_worker(work, thread=True, exclusive=True, group=_WORK, exit_on_error=False)
 

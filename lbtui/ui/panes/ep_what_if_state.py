@@ -10,17 +10,17 @@ from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
 from lbtui.analysis.eplb.recorded import Recorded, recorded
 from lbtui.analysis.eplb.what_if import (
-    POLICIES,
     Point,
     Settings,
     WhatIf,
     curve,
     fitting,
+    policies,
     possible,
     start_settings,
     what_if,
 )
-from lbtui.profile import ExpertSeries
+from lbtui.profile import ExpertSeries, PlacementFile
 from lbtui.text import _
 
 Number: TypeAlias = Literal["ranks", "nodes", "groups"]
@@ -54,13 +54,19 @@ class WhatIfState:
         return self.outcome is None or self.outcome.settings != self.settings
 
 
-def begin(series: Sequence[ExpertSeries]) -> WhatIfState:
-    """Return the first question: the global policy with as many redundant experts as are in use."""
+def begin(series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> WhatIfState:
+    """Return the first question: the global policy with as many redundant experts as are in use.
+
+    Where a placement file is given that fits, the first question is what it brings.
+    """
     try:
-        data = recorded(series)
+        data = recorded(series, file)
     except Impossible as error:
         return WhatIfState(None, NOTHING, sentence=str(error))
-    return WhatIfState(data, start_settings(data))
+    first = start_settings(data)
+    if data.file is not None:
+        first = fitting(data, replace(first, policy="file"))
+    return WhatIfState(data, first)
 
 
 def answer(data: Recorded, settings: Settings) -> Outcome:
@@ -76,8 +82,9 @@ def next_policy(state: WhatIfState) -> WhatIfState:
     """Ask for the next policy."""
     if state.data is None:
         return state
-    at = POLICIES.index(state.settings.policy)
-    chosen = replace(state.settings, policy=POLICIES[(at + 1) % len(POLICIES)])
+    choices = policies(state.data)
+    at = choices.index(state.settings.policy)
+    chosen = replace(state.settings, policy=choices[(at + 1) % len(choices)])
     return replace(state, settings=fitting(state.data, chosen))
 
 
@@ -96,7 +103,7 @@ def more_redundant(state: WhatIfState, step: int) -> WhatIfState:
 def with_number(state: WhatIfState, name: Number, value: int) -> WhatIfState:
     """Ask with another number; other ranks take the next possible number of redundant experts with them."""
     settings = replace(state.settings, **{name: value})  # type: ignore[arg-type]
-    if settings.policy == "in use":
+    if settings.policy in ("in use", "file"):
         settings = replace(settings, policy="global")
     if state.data is not None and name == "ranks":
         settings = fitting(state.data, settings)

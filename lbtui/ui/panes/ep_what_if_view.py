@@ -66,6 +66,7 @@ def _settings_words(state: WhatIfState, data: Recorded) -> str:
         "in use": _("in use"),
         "global": _("global (DeepSeek)"),
         "hierarchical": _("hierarchical (DeepSeek)"),
+        "file": _("from the placement file"),
     }[settings.policy]
     parts = [
         _("policy {policy}").format(policy=policy),

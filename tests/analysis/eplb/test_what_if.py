@@ -3,7 +3,16 @@ import pytest
 
 from lbtui.analysis.eplb.policies import Impossible
 from lbtui.analysis.eplb.recorded import recorded
-from lbtui.analysis.eplb.what_if import POLICIES, Settings, curve, possible, start_settings, what_if
+from lbtui.analysis.eplb.what_if import (
+    Settings,
+    curve,
+    fitting,
+    policies,
+    possible,
+    start_settings,
+    what_if,
+)
+from lbtui.profile import PlacementFile
 from tests.analysis.eplb import reference
 from tests.analysis.eplb.made import real, series
 
@@ -178,7 +187,7 @@ def test_what_cannot_be_fitted_is_told(made, sentence):
 def test_impossible_settings_are_told(settings):
     with pytest.raises(Impossible):
         what_if(small(), settings)
-    assert POLICIES == ("in use", "global", "hierarchical")
+    assert policies(small()) == ("in use", "global", "hierarchical")
 
 
 def test_a_new_table_tells_whether_load_follows_its_experts():
@@ -210,3 +219,30 @@ def test_a_new_table_tells_whether_load_follows_its_experts():
     check = recorded([series(tokens, 2, period=[0, 1, 1], placements=[IN_ORDER, [[2, 3, 0, 1]]])]).check
     assert (check.predicted, check.counted, check.fails) == (pytest.approx(0.2), pytest.approx(1.8), True)
     assert small().check is None
+
+
+def test_a_placement_file_is_judged_as_it_is():
+    own = series(SMALL, 2, placements=[IN_ORDER])
+
+    def with_file(*layers):
+        return recorded([own], PlacementFile("map.json", np.array(layers, dtype=np.int32)))
+
+    # Three ranks; expert 0 on two of them, rank 2 with a slot unused.
+    data = with_file([[0, 2], [0, 3], [1, -1]])
+    assert policies(data)[-1] == "file"
+    settings = fitting(data, Settings("file", 9, 9))
+    assert settings == Settings("file", 1, 3)
+    found = what_if(data, settings)
+    assert found.placement.tolist() == [[0, 2, 0, 3, 1, -1]]
+    # Second half: 120 in two copies, 30, 30, 20.
+    assert found.held_out.after.tolist() == [pytest.approx(90 / (200 / 3))]
+    assert found.moved is None
+    assert [point.redundant for point in curve(data, settings)] == [1]
+    with pytest.raises(Impossible, match="no slot for expert 2 in layer 0"):
+        what_if(with_file([[0, 1], [3, 3]]), Settings("file", 0, 2))
+    with pytest.raises(Impossible, match="has 1 redundant experts on 3 ranks"):
+        what_if(data, Settings("file", 2, 3))
+    # Of another model: not offered.
+    other = with_file([[0, 1], [2, 3]], [[0, 1], [2, 3]])
+    assert other.file is None
+    assert policies(other) == ("in use", "global", "hierarchical")
