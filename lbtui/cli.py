@@ -168,6 +168,12 @@ def _has_screen() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
+def _save(name: str, content: str, profile: Path) -> str | None:
+    from lbtui.report.save import save_new
+
+    return save_new(name, content, profile)
+
+
 def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
     # Half a second of imports that a report does not need.
     from lbtui.render.capabilities import detect
@@ -188,6 +194,7 @@ def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds |
         baseline=options.baseline,
         experts=options.experts,
         placement=options.placement,
+        save=_save,
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 # The exit code after a fault of lbtui's own (EX_SOFTWARE of sysexits.h): 1 means that findings were found.
 BROKEN = 70
+# Writes a new file of that name and content beside no profile; returns why not.
+Saver: TypeAlias = Callable[[str, str, Path], "str | None"]
 # So long a key waits for the page that the key before it opened.
 _PAGE_SECONDS = 1.0
 TABS = (
@@ -110,6 +112,7 @@ class LbtuiApp(App[int]):
         baseline: Path | None = None,
         experts: Path | None = None,
         placement: Path | None = None,
+        save: Saver | None = None,
     ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
@@ -119,6 +122,7 @@ class LbtuiApp(App[int]):
         self.baseline = baseline  # what `path` is compared with
         self.experts = experts  # where expert heat is taken from, if not from `path`
         self.placement = placement  # a placement file
+        self._save = save
         self.tabs = TABS if baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
         self.selection = Selection()
@@ -399,6 +403,12 @@ class LbtuiApp(App[int]):
         self.push_screen(
             Question(prompt, value, check), lambda text: answer(text) if text is not None else None
         )
+
+    def save(self, name: str, content: str) -> str | None:
+        """Write a new file that the user names; return why not, None when it is written."""
+        if self._save is None or self.profile is None:
+            return _("Saving is not possible here.")
+        return self._save(name, content, self.profile.path)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """List every action with its key in the command palette."""

@@ -53,6 +53,9 @@ class Host(Protocol):
     ) -> None:
         """Ask for a line of text; `check` returns a sentence if it is wrong, `answer` takes it."""
 
+    def save(self, name: str, content: str) -> str | None:
+        """Write a new file that the user names; return why not, None when it is written."""
+
     def push_screen(
         self, screen: Screen[_Answer], callback: Callable[[_Answer | None], None] | None = None
     ) -> object:

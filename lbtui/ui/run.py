@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui.app import LbtuiApp
+from lbtui.ui.app import LbtuiApp, Saver
 
 if TYPE_CHECKING:
     from lbtui.findings import Thresholds
@@ -32,15 +32,17 @@ def run(
     baseline: Path | None = None,
     experts: Path | None = None,
     placement: Path | None = None,
+    save: Saver | None = None,
 ) -> int:
     """Show the profile, compared with `baseline` if given; return the exit code once the user has left.
 
     `experts` is where expert heat is taken from, if not from the profile; `placement` a placement file.
+    `save` writes what the user asks to be saved.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
-    app = LbtuiApp(path, caps, thresholds, baseline, experts, placement)
+    app = LbtuiApp(path, caps, thresholds, baseline, experts, placement, save)
     return asyncio.run(_run(app, mouse))
 
 

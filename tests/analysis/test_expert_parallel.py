@@ -191,9 +191,7 @@ def test_phases_that_cannot_be_added_are_shown_apart():
     other_ranks = pl.concat(
         [
             of_two_phases([[1, 3]], [[5, 1]]).filter(pl.col("phase") == "prefill"),
-            cells([[0.2, 0.3, 0.5]], tokens=[[2, 3, 5]], instance="d0 decode").with_columns(
-                phase=pl.lit("decode")
-            ),
+            cells([[0.2, 0.3, 0.5]], tokens=[[2, 3, 5]]).with_columns(phase=pl.lit("decode")),
         ]
     )
     assert phases_of(other_ranks) == ("prefill", "decode")

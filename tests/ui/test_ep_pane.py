@@ -10,6 +10,7 @@ from lbtui.profile import Loaded, LoadedSeries
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
+from lbtui.sources.placement import read_placement
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
 from tests.tools.driving import settled
@@ -293,5 +294,30 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
         await pilot.pause()
         assert "· decode · period 0" in shown(app)[0]
         assert "· rank 5 ·" in shown(app)[-1]
+
+    run(DEMO, scenario)
+
+
+def test_what_if_saves_its_placement_outside_the_profile(tmp_path):
+    from lbtui.report.save import save_new
+
+    async def scenario(app, pilot):
+        app._save = save_new
+        await pilot.press("w")
+        await settled(app, pilot)
+        await pilot.press("s")
+        await settled(app, pilot)
+        for name in (DEMO / "map.json", tmp_path / "map.json"):
+            app.screen.query_one("Input").value = str(name)
+            await pilot.press("enter")
+            await settled(app, pilot)
+        page = app.screen
+        assert "saved as" in plain(page.rows(120, 32))
+        table = read_placement(tmp_path / "map.json").experts
+        assert table.reshape(58, -1).tolist() == page.state.outcome.found.placement.tolist()
+        await pilot.press("plus")
+        await settled(app, pilot)
+        assert "saved as" not in plain(page.rows(120, 32))
+        assert not (DEMO / "map.json").exists()
 
     run(DEMO, scenario)

@@ -12,20 +12,21 @@ def time_entries() -> list[HelpEntry]:
         HelpEntry(
             _("tokens (m)"),
             _(
-                "m colours the map by tokens instead of × mean. Only expert tables know them; where there "
-                "are none the map stays in shares and the state line says so. p shows prefill, decode, or "
-                "both added up, where the source tells them apart."
+                "m colours the map by tokens instead of × mean. Only expert tables know them; where there"
+                " are none the map stays in shares and the state line says so. p shows prefill, decode, "
+                "or both added up, where the source tells them apart."
             ),
         ),
         HelpEntry(
             _("over time: PAR mean, PAR max, balance"),
             _(
-                "One column is one iteration (what passed between two readings of the counters) or several,"
-                " never of two EPLB periods unless there are more periods than columns. PAR mean: max / "
-                "mean over ranks of an iteration's tokens, mean over layers, mean over the column. PAR max:"
-                " of the worst layer, the largest in the column. Balance ratio, as upstream draws it: "
-                "standard deviation over ranks (of the population) of raw token counts, mean over layers; 0"
-                " is even, and it grows with traffic. A mark with p1 is where the table of period 1 begins."
+                "One column is one iteration (what passed between two readings of the counters) or "
+                "several, never of two EPLB periods unless there are more periods than columns. PAR mean:"
+                " max / mean over ranks of an iteration's tokens, mean over layers, mean over the column."
+                " PAR max: of the worst layer, the largest in the column. Balance ratio, as upstream "
+                "draws it: standard deviation over ranks (of the population) of raw token counts, mean "
+                "over layers; 0 is even, and it grows with traffic. A mark with p1 is where the table of "
+                "period 1 begins."
             ),
         ),
         HelpEntry(
@@ -39,12 +40,12 @@ def time_entries() -> list[HelpEntry]:
         HelpEntry(
             _("hot in … iterations; stays, moves"),
             _(
-                "Iterations of this EPLB period in which a rank has ≥ ep_par (1.3, MindIE flash_lb) × its "
-                "layer's mean, a slot or expert ≥ ep_expert_ratio (4.5) ×. A layer is hot when its PAR is ≥"
-                " ep_par. Its hot spot stays if one rank is the fullest in more than half of the hot "
-                "iterations, else it moves; moves count how often the fullest was another than in the hot "
-                "iteration before. Hot together: two slots of one rank, hot in the same iterations. With "
-                "few tokens an iteration chance alone makes cells hot."
+                "Iterations of this EPLB period in which a rank has ≥ ep_par (1.3, MindIE flash_lb) × its"
+                " layer's mean, a slot or expert ≥ ep_expert_ratio (4.5) ×. A layer is hot when its PAR "
+                "is ≥ ep_par. Its hot spot stays if one rank is the fullest in more than half of the hot "
+                "iterations, else it moves; moves count how often the fullest was another than in the hot"
+                " iteration before. Hot together: two slots of one rank, hot in the same iterations. With"
+                " few tokens an iteration chance alone makes cells hot."
             ),
         ),
         HelpEntry(
@@ -57,16 +58,17 @@ def time_entries() -> list[HelpEntry]:
         HelpEntry(
             _("What-if (w)"),
             _(
-                "Another placement, made of the first half of the iterations and judged on the second (held"
-                " out); its figures on the first half (fitted) flatter. Global: DeepSeek's EPLB: P − E "
-                "times one more copy for the expert of the largest weight / copies, then by falling load "
-                "each copy onto the lightest rank with a free slot. Hierarchical: groups of experts packed "
-                "onto nodes first, copies made within each node. In use: the table at the end of the first "
-                "half. Before: max / mean over ranks of the tokens counted in that half, by layer; after: "
-                "the same with a copy's load = its expert's tokens / copies. Shared experts and unknown "
-                "slots stay on their rank. Waiting: mean over layers of 1 − mean / max. To move: slots "
-                "whose expert is not yet on that rank. R: redundant experts, over all ranks; + a rank: R / "
-                "ranks, slots in each layer; MiB: size of an expert × that × layers, of one rank."
+                "Another placement, made of the first half of the iterations and judged on the second "
+                "(held out); its figures on the first half (fitted) flatter. Global: DeepSeek's EPLB: P −"
+                " E times one more copy for the expert of the largest weight / copies, then by falling "
+                "load each copy onto the lightest rank with a free slot. Hierarchical: groups of experts "
+                "packed onto nodes first, copies made within each node. In use: the table at the end of "
+                "the first half. Before: max / mean over ranks of the tokens counted in that half, by "
+                "layer; after: the same with a copy's load = its expert's tokens / copies. Shared experts"
+                " and unknown slots stay on their rank. Waiting: mean over layers of 1 − mean / max. To "
+                "move: slots whose expert is not yet on that rank. R: redundant experts, over all ranks; "
+                "+ a rank: R / ranks, slots in each layer; MiB: size of an expert × that × layers, of one"
+                " rank."
             ),
         ),
         HelpEntry(

@@ -45,6 +45,7 @@ class WhatIfPage(Page[None]):
         Binding("n", "number('nodes')", _("nodes")),
         Binding("g", "number('groups')", _("groups")),
         Binding("e", "size", _("size of an expert")),
+        Binding("s", "save", _("save the placement")),
         Binding("down,j", "scroll(1)", _("next layer")),
         Binding("up,k", "scroll(-1)", _("previous layer")),
         Binding("pagedown", f"scroll({_PAGE})", _("ten on")),
@@ -117,7 +118,7 @@ class WhatIfPage(Page[None]):
 
     def _change(self, change: Callable[[WhatIfState], WhatIfState]) -> None:
         if self.state is not None and self.state.data is not None:
-            self._ask(change(self.state))
+            self._ask(states.changed(self.state, change(self.state)))
 
     def action_policy(self) -> None:
         """Ask for the next policy."""
@@ -154,4 +155,16 @@ class WhatIfPage(Page[None]):
             "" if now is None else f"{now:g}",
             states.size_problem,
             lambda text: self._change(lambda state: states.with_size(state, text)),
+        )
+
+    def action_save(self) -> None:
+        """Write the placement where the user says, as the JSON that serving engines read."""
+        host, state = cast(Host, self.app), self.state
+        if state is None or (content := states.saved_text(state)) is None:
+            return
+        host.ask(
+            _("Save this placement (expert map JSON) as?"),
+            "expert_map.json",
+            lambda name: host.save(name, content),
+            lambda name: self._change(lambda state: replace(state, saved=name)),
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from lbtui.analysis.eplb.deployment import deployment_json
 from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
 from lbtui.analysis.eplb.recorded import Recorded, recorded
@@ -47,6 +48,7 @@ class WhatIfState:
     outcome: Outcome | None = None  # None: not computed yet
     sentence: str = ""  # why there is nothing to ask about
     first: int = 0  # place of the first layer in view
+    saved: str = ""  # the file that the placement shown was written to
 
     @property
     def busy(self) -> bool:
@@ -116,6 +118,13 @@ def with_size(state: WhatIfState, text: str) -> WhatIfState:
     return replace(state, settings=replace(state.settings, expert_mib=mib))
 
 
+def saved_text(state: WhatIfState) -> str | None:
+    """Return the placement shown as JSON; None where there is none, or another is being computed."""
+    if state.busy or state.outcome is None or (found := state.outcome.found) is None:
+        return None
+    return deployment_json(found.placement, found.settings.ranks)
+
+
 def number_problem(text: str) -> str | None:
     """Return what is wrong with a whole number typed, None if nothing is."""
     if text.strip().isdecimal() and len(text.strip()) < 7:
@@ -130,6 +139,11 @@ def size_problem(text: str) -> str | None:
     except ValueError:
         known = False
     return None if known else _("A size in MiB is needed, e.g. 44.5, or nothing.")
+
+
+def changed(before: WhatIfState, after: WhatIfState) -> WhatIfState:
+    """Return what is asked now; a placement that was saved is no longer what is shown."""
+    return after if after.settings == before.settings else replace(after, saved="")
 
 
 def scrolled(state: WhatIfState, by: int) -> WhatIfState:

@@ -16,7 +16,7 @@ from lbtui.text import _, visible
 from lbtui.ui.panes.ep_what_if_state import WhatIfState
 from lbtui.ui.panes.overview_words import wrapped
 
-KEYS = _("p policy  + - redundant  r ranks  n nodes  g groups  e MiB an expert  arrows layers  Esc closes")
+KEYS = _("p policy  + - redundant  r ranks  n nodes  g groups  e MiB an expert  s save  Esc closes")
 _COPIES_LINES = 2
 _CHECK_LINES = 2
 _BAR_FROM = 44
@@ -26,6 +26,9 @@ def what_if_rows(title: str, state: WhatIfState, width: int, height: int, caps: 
     """Return the page as `height` rows of `width` cells."""
     head = [fit(visible(title), width, caps=caps, style=strong(caps))]
     foot = [fit(KEYS, width, caps=caps, style=dim(caps))]
+    if state.saved and not state.busy:
+        text = _("saved as {file}; shared experts are not in it").format(file=visible(state.saved))
+        foot.insert(0, fit(text, width, caps=caps, style=accent(caps)))
     data, outcome = state.data, state.outcome
     if data is None:
         body = wrapped(state.sentence, width, caps, severity(caps, "warning"))
