@@ -128,16 +128,17 @@ def examine(case, outcome: Outcome, rng: Random) -> None:
             return
         outcome.opened = True
         _load(profile, outcome, step, shown)
+        _load_series(profile, outcome, step, shown)
         _rounds(profile, step, shown)
     for kind in _REPORTS if thorough else [rng.choice(_REPORTS)] if rng.random() < 0.25 else []:
         with step(" ".join(kind)), timed():
-            _report(case.path, kind, rng, shown)
+            _report(case, kind, rng, shown)
     if thorough or rng.random() < 0.015:
         with step("screen"), timed():
             _screen(case.path, rng, outcome)
     if thorough or rng.random() < 0.05:
         with step("export"), timed():
-            _export(case.path, rng, shown)
+            _export(case, rng, shown)
 
 
 def _open(case, rng: Random, step, shown):
@@ -147,7 +148,7 @@ def _open(case, rng: Random, step, shown):
     profile = None
     with step("open"):
         try:
-            profile = open_profile(case.path)
+            profile = open_profile(case.path, case.experts, case.placement)
         except Unreadable as error:
             shown("Unreadable", str(error))
         except SeveralOutputs as error:
@@ -185,6 +186,26 @@ def _load(profile, outcome: Outcome, step, shown) -> None:
                 shown("provenance", provenance.file)
 
 
+def _load_series(profile, outcome: Outcome, step, shown) -> None:
+    import numpy as np
+
+    with step("load iterations"):
+        loaded = profile.load_expert_series()
+        for note in loaded.notes:
+            shown("note", note.file)
+            shown("note", note.text)
+        for one in loaded.series:
+            shown("instance", one.instance)
+            columns = len(one.ranks) * one.slots_per_rank
+            if one.tokens.shape != (len(one.period), one.tokens.shape[1], columns) or (one.tokens < 0).any():
+                outcome.fault("schema", f"tokens {one.tokens.shape}, least {one.tokens.min()}")
+            for placement in one.placements:
+                if placement is not None and not (
+                    placement.shape == one.tokens.shape[1:] and np.all(placement < max(one.experts, 1))
+                ):
+                    outcome.fault("schema", f"placement {placement.shape}, {one.experts} experts")
+
+
 _REPORTS = (["--report", "text"], ["--report", "markdown"], ["--json"])
 
 
@@ -206,9 +227,16 @@ def command(arguments: list[str], encoding: str) -> tuple[int, str, str]:
     return code, *texts
 
 
-def _report(path: Path, kind: list[str], rng: Random, shown) -> None:
+def _given(case) -> list[str]:
+    """Return the arguments that name the input."""
+    experts = ["--experts", str(case.experts)] if case.experts else []
+    placement = ["--placement", str(case.placement)] if case.placement else []
+    return [*experts, *placement, "--", str(case.path)]
+
+
+def _report(case, kind: list[str], rng: Random, shown) -> None:
     name = " ".join(kind)
-    code, out, err = command([*kind, "--", str(path)], rng.choice(("utf-8", "ascii")))
+    code, out, err = command([*kind, *_given(case)], rng.choice(("utf-8", "ascii")))
     if code not in (0, 1, 2, 3):
         raise AssertionError(f"exit code {code}")
     shown(name, out, "\n")
@@ -270,10 +298,12 @@ def _screen(path: Path, rng: Random, outcome: Outcome) -> None:
     drive(path, caps, rng.choice(((60, 20), (80, 24), (200, 50))), _KEYS, outcome)
 
 
-def _export(path: Path, rng: Random, shown) -> None:
+def _export(case, rng: Random, shown) -> None:
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         options = ["--export", folder, "--format", rng.choice(("csv", "parquet"))]
-        for text in command([*options, "--", str(path)], "utf-8")[1:]:
+        if rng.random() < 0.5:
+            options.append("--per-iteration")
+        for text in command([*options, *_given(case)], "utf-8")[1:]:
             shown("export", text, "\n")
 
 
@@ -373,6 +403,11 @@ def _load_everything() -> None:
         "sources.expert_frames",
         "sources.expert_series",
         "sources.expert_slices",
+        "sources.expert_placing",
+        "sources.mindie_dump",
+        "sources.parser_windows",
+        "sources.placement",
+        "sources.raw_profile",
         "sources.heat_png",
         "sources.trace",
         "ui.app",

@@ -87,6 +87,8 @@ class Case:
     after_open: Callable[[], None] | None = None
     close: Callable[[], None] | None = None
     unprivileged: bool = False  # to be read by a user other than root, whom nothing is denied
+    experts: Path | None = None  # given with --experts
+    placement: Path | None = None  # given with --placement
 
 
 # Samples
@@ -883,8 +885,9 @@ def _denied(rng: random.Random, case: Case) -> None:
 
 def _vanishing(rng: random.Random, case: Case) -> None:
     def vanish() -> None:
-        for path in list(case.path.iterdir()):
-            if rng.random() < 0.6:
+        flat = list(case.path.iterdir())
+        for path in flat if any(map(Path.is_file, flat)) else list(case.path.rglob("*")):
+            if rng.random() < 0.6 and not path.is_dir():
                 path.unlink()
 
     case.after_open = vanish
@@ -1323,10 +1326,19 @@ READERS = {
 _WEIGHTS = {"csv": 50, "profiler.db": 20, "trace": 20, "heat_png": 10}
 
 
+# Seeds from here on are of the inputs that the parser did not write: others keep what they always were.
+EXPERT_SEEDS = 10_000_000
+
+
 def make_case(seed: int, folder: Path) -> Case:
     """Write the output of `seed` into the empty `folder`."""
     rng = random.Random(seed)
     case = Case(folder)
+    if seed >= EXPERT_SEEDS:
+        from tests.tools.mutate_experts import write_case
+
+        write_case(rng, case)
+        return case
     kinds = [rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]]
     if rng.random() < 0.1:
         kinds.append(rng.choice(sorted(set(_WEIGHTS) - set(kinds))))
