@@ -417,6 +417,7 @@ def _load_everything() -> None:
     )
     for name in late:
         import_module(f"lbtui.{name}")
+    "\x1b".encode("unicode_escape")
     with tempfile.TemporaryDirectory() as folder, suppress(Exception):
         for seed in range(3):
             inner = Path(folder) / str(seed)

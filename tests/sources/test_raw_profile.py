@@ -1,6 +1,7 @@
 """Expert heat of a raw profile, against its rows' differences, the parsed outputs and upstream's arrays."""
 
 import json
+import shutil
 import sqlite3
 
 import numpy as np
@@ -137,6 +138,20 @@ def test_trap_16_readings_that_the_parser_lost_are_in_our_sums_and_told(tmp_path
         "server-d0_eplb_1_summed_hot_map_by_rank.png: The picture lacks readings of EPLB period 1 that the "
         f"parser lost ({lost}); the numbers here include them."
     )
+
+
+def test_trap_16_as_the_parser_itself_did_it(tmp_path):
+    """Its own pictures of the recorded marks in slice layout: ids 18 and 19 of 19 are lost."""
+    lay_out_raw(tmp_path / "raw", layout="slice")
+    shutil.copytree(DATA / "slice_png", tmp_path / "output")
+    loaded = open_profile(tmp_path / "output", tmp_path / "raw").load("expert_heat")
+    assert sentences(loaded.notes) == (
+        "mindie-server-d0_eplb_2_summed_hot_map_by_rank.png: The picture lacks readings of EPLB period 2 "
+        "that the parser lost (32 in all; of rank 0 marks 18, 19); the numbers here include them."
+    )
+    truth = np.load(DATA / "pd_ep_shares_4_layers.npz")["p2_rank"]
+    cells = loaded.frame.filter(view="rank", period=2).sort("layer", "column")
+    assert np.abs(cells["share"].to_numpy().reshape(truth.shape) - truth).max() < 1e-12
 
 
 def test_pictures_that_show_all_that_the_marks_hold_are_no_reason_for_a_note(tmp_path):

@@ -883,11 +883,15 @@ def _denied(rng: random.Random, case: Case) -> None:
     case.done.append("no permission")
 
 
+def _files(folder: Path) -> list[Path]:
+    """Return the files in a folder, or where it holds folders only, those below them."""
+    return [p for p in folder.iterdir() if not p.is_dir()] or [p for p in folder.rglob("*") if not p.is_dir()]
+
+
 def _vanishing(rng: random.Random, case: Case) -> None:
     def vanish() -> None:
-        flat = list(case.path.iterdir())
-        for path in flat if any(map(Path.is_file, flat)) else list(case.path.rglob("*")):
-            if rng.random() < 0.6 and not path.is_dir():
+        for path in _files(case.path):
+            if rng.random() < 0.6:
                 path.unlink()
 
     case.after_open = vanish
@@ -896,7 +900,7 @@ def _vanishing(rng: random.Random, case: Case) -> None:
 
 def _replaced(rng: random.Random, case: Case) -> None:
     def replace() -> None:
-        for path in list(case.path.iterdir()):
+        for path in _files(case.path):
             if path.is_file() and rng.random() < 0.6:
                 change = rng.choice(("cut", "flipped", "empty", "random", "CRLF"))
                 path.write_bytes(BYTES[change](rng, path.read_bytes()))
