@@ -310,6 +310,9 @@ def test_a_raw_profile_opens_alone_and_beside_an_output(tmp_path):
     assert [(e["instance"], e["periods"], e["layers"], e["ranks"]) for e in alone["profile"]["experts"]] == [
         ("mindie-server-d0", 3, 4, 16)
     ]
+    assert {(s["reader"], s["status"], s["rows"]) for s in alone["profile"]["sources"]} == {
+        ("raw_profile", "read", 19)
+    }
     steps = next(one for one in alone["profile"]["missing"] if "forward.csv" in one["what"])
     assert f"--input-path={raw}" in steps["how_to_collect"]
     both = json.loads(run(DATA / "csv_only", "--json", "--experts", raw).stdout)

@@ -251,6 +251,11 @@ def _source(
                 else max(rows.get(table, 0), provenance.rows)
             )
             precision = precision or provenance.precision
+        for provenance in kept.provenance:
+            for part, count in provenance.parts:
+                if part == name:
+                    rows[provenance.file] = count
+                    precision = precision or provenance.precision
     own = [note for note in notes if note.file.split(":")[0] == name]
     lost = next((note.text for note in own if note.lost), "")
     if sum(rows.values()):

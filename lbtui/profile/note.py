@@ -22,3 +22,4 @@ class Provenance:
     reader: str
     precision: str
     rows: int
+    parts: tuple[tuple[str, int], ...] = ()  # the files that `file` stands for, and the rows read of each

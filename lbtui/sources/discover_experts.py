@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +116,8 @@ def _entries(folder: Path, depth: int, most: int, notes: list[Note]) -> Iterator
         for parent in level:
             try:
                 with os.scandir(parent) as scan:
-                    entries = sorted(scan, key=lambda entry: entry.name)
+                    # One more than is looked at, to learn whether there are more.
+                    entries = sorted(islice(scan, most - seen + 1), key=lambda entry: entry.name)
             except OSError:
                 continue
             for entry in entries:

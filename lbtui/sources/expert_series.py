@@ -25,6 +25,7 @@ def expert_series(
     lengths = [min(period.iterations for period in part) for part in parts]
     for number, part in enumerate(parts):
         _tell_unequal(tables.ranks, number, part, file, notes)
+        _tell_apart(number, part, lengths[number], file, notes)
     total = sum(lengths)
     if not total:
         return None, notes
@@ -68,4 +69,20 @@ def _tell_unequal(
         "EP ranks {ranks} were read {least} times in EPLB period {period}, others up to {most} times: over "
         "time it is shown as far as all were read."
     ).format(ranks=listing(short), least=least, most=most, period=number)
+    notes.append(Note(file, text))
+
+
+def _tell_apart(number: int, part: list[Period], length: int, file: str, notes: list[Note]) -> None:
+    """Tell where readings of the same ordinal lie so far apart in time that they can be no same iteration."""
+    if length < 2 or any(len(period.times) < length for period in part):
+        return
+    times = np.stack([period.times[:length] for period in part])
+    apart = np.median(times.max(axis=0) - times.min(axis=0))
+    step = np.median(np.diff(times[0]))
+    if not 0 < step < 2 * apart:
+        return
+    text = _(
+        "In EPLB period {period} readings of the ranks that count as one iteration are {apart:.2f} s apart, "
+        "one iteration takes {step:.2f} s: single iterations may mix several."
+    ).format(period=number, apart=apart / 1e6, step=step / 1e6)
     notes.append(Note(file, text))

@@ -31,10 +31,13 @@ _LARGEST_ID = 2**62
 
 @dataclass(frozen=True)
 class RawExperts:
-    """What the EP processes of a raw profile reported, each with its host."""
+    """What the EP processes of a raw profile reported, each with its host.
+
+    `parts` are the files that could be read, and how many expert marks each holds.
+    """
 
     processes: tuple[tuple[str, ProcessExperts], ...]
-    files: int  # that held expert marks
+    parts: tuple[tuple[str, int], ...]
     notes: tuple[Note, ...]
 
 
@@ -45,7 +48,8 @@ def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
     """
     found: list[tuple[str, ProcessExperts]] = []
     notes: list[Note] = []
-    done, files, total = 0, 0, sum(sizes.values())
+    parts: list[tuple[str, int]] = []
+    done, total = 0, sum(sizes.values())
     for path, size in sizes.items():
         reader = MarkReader()
         part = _Part(progress, done, max(total, 1))
@@ -56,13 +60,13 @@ def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
         except Unreadable as error:
             notes.append(Note(visible(path.name), str(error), lost=True))
         else:
-            files += bool(marks)
+            parts.append((visible(path.name), len(marks)))
             found += [(host, process) for process in reader.read(visible(path.stem), marks)]
             if reader.unreadable:
                 text = _("{count} expert marks carry no readable rank and table and are left out.")
                 notes.append(Note(visible(path.name), text.format(count=reader.unreadable), lost=True))
         done += size
-    return RawExperts(tuple(found), files, tuple(notes))
+    return RawExperts(tuple(found), tuple(parts), tuple(notes))
 
 
 class _Part:

@@ -214,3 +214,20 @@ def test_marks_that_are_not_all_alike_are_read_as_if_they_were(tmp_path):
     assert series.period.tolist() == plain.period.tolist()
     assert all(np.array_equal(a, b) for a, b in zip(series.placements, plain.placements, strict=True))
     assert "2 expert marks carry no readable rank and table" in sentences(loaded.load("expert_heat").notes)
+
+
+def test_readings_that_lie_too_far_apart_in_time_are_told():
+    rows = [
+        ExpertRow(f"process {rank}", order, rank, "hot", [[order + 1]], 10**6 * (order + 1) + rank * 600_000)
+        for order in range(4)
+        for rank in (0, 1)
+    ]
+    tables = read_tables(rows, "trace")
+    series, notes = expert_series(tables, "i", "trace")
+    assert sentences(notes) == (
+        "trace: In EPLB period 0 readings of the ranks that count as one iteration are 0.60 s apart, one "
+        "iteration takes 1.00 s: single iterations may mix several."
+    )
+    assert len(series.tokens) == 4
+    close = [row._replace(time=row.time - row.rank * 200_000) for row in rows]
+    assert expert_series(read_tables(close, "trace"), "i", "trace")[1] == []

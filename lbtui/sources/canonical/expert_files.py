@@ -28,6 +28,7 @@ class Found:
     reader: str
     tables: tuple[Part, ...]
     passes: int | None = None  # forward passes behind one reading
+    parts: tuple[tuple[str, int], ...] = ()  # as in `Provenance`
 
 
 def from_raw(
@@ -52,7 +53,8 @@ def from_raw(
         notes.append(Note(name, text.format(count=len(files))))
     for instance, tables in found:
         notes += compare(tables, instance, pictures)
-    return Found(name, "raw_profile", tuple((instance, None, tables) for instance, tables in found))
+    by_instance_tables = tuple((instance, None, tables) for instance, tables in found)
+    return Found(name, "raw_profile", by_instance_tables, parts=raw.parts)
 
 
 def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Found:
@@ -69,6 +71,7 @@ def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Foun
         "mindie_dump",
         tuple((name, part.phase, _with_map(part, found.placements, notes)) for part in phases),
         passes.pop() if len(passes) == 1 else None,
+        tuple((str(one.process), one.rows) for part in phases for one in part.tables.processes),
     )
 
 

@@ -71,7 +71,7 @@ class Experts:
         heat, placements = (pl.concat(parts, rechunk=True) for parts in zip(*frames, strict=True))
 
         def provenance(frame: pl.DataFrame) -> tuple[Provenance, ...]:
-            return (Provenance(found.file, found.reader, _("exact tokens"), frame.height),)
+            return (Provenance(found.file, found.reader, _("exact tokens"), frame.height, found.parts),)
 
         placed = provenance(placements) if placements.height else ()
         return Loaded(heat, provenance(heat), tuple(notes)), Loaded(placements, placed)
@@ -100,7 +100,7 @@ class Experts:
             if one is not None:
                 series.append(one)
         rows = sum(len(one.tokens) for one in series)
-        provenance = Provenance(found.file, found.reader, _("exact tokens"), rows)
+        provenance = Provenance(found.file, found.reader, _("exact tokens"), rows, found.parts)
         return LoadedSeries(tuple(series), (provenance,), tuple(notes))
 
     def _find(self, progress: Progress) -> tuple[Found | None, list[Note]]:
