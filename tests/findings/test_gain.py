@@ -16,7 +16,7 @@ from tests.analysis.eplb import reference
 from tests.analysis.eplb.made import series
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
-DOUBT = "expect no such gain"
+DOUBT = "Expect no such gain"
 
 
 @lru_cache

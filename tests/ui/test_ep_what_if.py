@@ -91,7 +91,7 @@ def test_limits_and_the_check_are_on_the_page():
     # Rank 0 is hot whichever experts it holds.
     tokens = [[[90, 90, 10, 10]], [[90, 90, 10, 10]], [[90, 90, 10, 10]]]
     stays = series(tokens, 2, period=[0, 1, 1], placements=[[[0, 1, 2, 3]], [[2, 3, 0, 1]]])
-    assert "expect no such gain" in " ".join(text(answered(states.begin([stays]))).split())
+    assert "Expect no such gain" in " ".join(text(answered(states.begin([stays]))).split())
 
 
 def test_impossible_settings_show_their_sentence():
@@ -171,7 +171,7 @@ def test_a_placement_file_is_the_first_question():
     )
     assert state.settings == Settings("file", 0, 8)
     drawn = text(answered(state))
-    assert "policy from the placement file · 0 redundant for 64 experts" in drawn
+    assert "policy of the placement file · 0 redundant for 64 experts" in drawn
     assert "0 of 1,664 experts to move" in drawn
     assert states.next_policy(state).settings.policy == "in use"
     assert states.with_number(state, "ranks", 16).settings == Settings("global", 0, 16)

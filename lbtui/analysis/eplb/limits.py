@@ -23,12 +23,11 @@ def routed_tokens(data: Recorded) -> float:
 def check_words(check: Check) -> str:
     """Return whether the load followed its experts when the table changed, with its numbers."""
     text = _(
-        "Under later tables, by the experts' loads of the first, the fullest ranks should carry "
-        "{predicted:.2f} × the mean; counted was {counted:.2f}."
+        "by their experts the fullest ranks of later tables should carry {predicted:.2f} × the mean; they "
+        "carried {counted:.2f}."
     ).format(predicted=check.predicted, counted=check.counted)
-    if not check.fails:
-        return text
-    return text + " " + _("Most of it stays on its ranks whichever experts they hold: expect no such gain.")
+    lead = _("Expect no such gain:") if check.fails else _("Load follows its experts:")
+    return f"{lead} {text}"
 
 
 def limits(data: Recorded, found: WhatIf) -> tuple[str, ...]:

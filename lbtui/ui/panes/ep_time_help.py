@@ -72,7 +72,7 @@ def time_entries() -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
-            _("under later tables …"),
+            _("by their experts the fullest ranks …"),
             _(
                 "Whether load follows its experts: load of each layer's fullest rank / mean of the ranks "
                 "under all tables but the first, mean over layers, as counted, and as the experts' loads "

@@ -16,7 +16,7 @@ from lbtui.text import _, visible
 from lbtui.ui.panes.ep_what_if_state import WhatIfState
 from lbtui.ui.panes.overview_words import wrapped
 
-KEYS = _("p policy  + - redundant  r ranks  n nodes  g groups  e MiB an expert  s save  Esc closes")
+KEYS = _("Esc closes  p policy  + - R  r ranks  n nodes  g groups  e MiB  s save  arrows")
 _COPIES_LINES = 2
 _CHECK_LINES = 2
 _BAR_FROM = 44
@@ -67,9 +67,9 @@ def _settings_words(state: WhatIfState, data: Recorded) -> str:
     settings = state.settings
     policy = {
         "in use": _("in use"),
-        "global": _("global (DeepSeek)"),
-        "hierarchical": _("hierarchical (DeepSeek)"),
-        "file": _("from the placement file"),
+        "global": _("DeepSeek global"),
+        "hierarchical": _("DeepSeek hierarchical"),
+        "file": _("of the placement file"),
     }[settings.policy]
     parts = [
         _("policy {policy}").format(policy=policy),
@@ -81,9 +81,9 @@ def _settings_words(state: WhatIfState, data: Recorded) -> str:
     if settings.policy == "hierarchical":
         parts.append(_("nodes {nodes}, groups {groups}").format(nodes=settings.nodes, groups=settings.groups))
     if settings.expert_mib is None:
-        parts.append(_("size of an expert unknown"))
+        parts.append(_("size unknown"))
     else:
-        parts.append(_("an expert {size} MiB").format(size=number(settings.expert_mib)))
+        parts.append(_("{size} MiB an expert").format(size=number(settings.expert_mib)))
     if state.busy:
         parts.append(_("computing …"))
     return " · ".join(parts)
@@ -149,11 +149,11 @@ def _curve_rows(
     caps: Capabilities,
 ) -> list[Row]:
     """Return PAR against redundant experts, the number chosen in view and lit; a full bar is as before."""
-    title = _("{r:>4}{extra:>8}{mib:>10}{held:>7}{worst:>7}{fitted:>8}").format(
+    title = _("{r:>4}{extra:>8}{mib:>7}{held:>6}{worst:>6}{fitted:>7}").format(
         r=_("R"), extra=_("+a rank"), mib=_("MiB"), held=_("mean"), worst=_("worst"), fitted=_("fitted")
     )
     rows = [
-        fit(_("PAR held out against redundant experts R"), width, caps=caps, style=strong(caps)),
+        fit(_("PAR held out by redundant experts R"), width, caps=caps, style=strong(caps)),
         fit(title, width, caps=caps, style=dim(caps)),
     ]
     chosen = next((i for i, p in enumerate(points) if p.redundant == state.settings.redundant), 0)
@@ -161,10 +161,10 @@ def _curve_rows(
     first = max(0, min(chosen - room // 2, len(points) - room))
     high = max([before, *(point.held_out[0] for point in points)])
     for place, point in enumerate(points[first : first + room], first):
-        memory = "–" if point.mib is None else number(point.mib, 9)
+        memory = "–" if point.mib is None else number(point.mib, 6)
         text = (
-            f"{point.redundant:>4}{point.extra_slots:>8.3g}{memory:>10}"
-            f"{point.held_out[0]:>7.2f}{point.held_out[1]:>7.2f}{point.fitted[0]:>8.2f} "
+            f"{point.redundant:>4}{point.extra_slots:>8.3g}{memory:>7}"
+            f"{point.held_out[0]:>6.2f}{point.held_out[1]:>6.2f}{point.fitted[0]:>7.2f} "
         )
         style = accent(caps) if place == chosen else None
         cells = fit(text, min(width, len(text)), caps=caps, style=style)
