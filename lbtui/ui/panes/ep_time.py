@@ -32,6 +32,7 @@ def time_rows(data: EpData, state: EpState, place: Layout, caps: Capabilities) -
     cursor = None if state.span is None else shown.column_of(state.span[0])
     cell = cell_width(shown, place.map_width)
     words = _whole_words(over, shown) if cursor is None else _moment_words(over, shown, cursor, state)
+    place_of_cursor = None if cursor is None else cursor * cell + cell // 2
     rows = [fit(words, place.main, caps=caps, style=None if cursor is None else accent(caps))]
     high = float(np.nanmax(shown.worst, initial=1.0))
     figures: list[tuple[str, Floats, float, float]] = [
@@ -41,9 +42,7 @@ def time_rows(data: EpData, state: EpState, place: Layout, caps: Capabilities) -
     ]
     for title, values, low, top in figures[: place.time - 1]:
         wide = np.repeat(values, cell).tolist()
-        (line,) = lane(
-            wide, low=low, high=top, caps=caps, cursor=None if cursor is None else cursor * cell + cell // 2
-        )  # fmt: skip
+        (line,) = lane(wide, low=low, high=top, caps=caps, cursor=place_of_cursor, lit_row=True)
         name = fit(title, GUTTER - 1, caps=caps, align="right", style=dim(caps))
         rows.append(row(name, " ", row(line, width=place.map_width), width=place.main))
     if place.time > len(figures) + 1:

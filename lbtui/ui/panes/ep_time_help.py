@@ -66,9 +66,9 @@ def time_entries() -> list[HelpEntry]:
                 "the first half. Before: max / mean over ranks of the tokens counted in that half, by "
                 "layer; after: the same with a copy's load = its expert's tokens / copies. Shared experts"
                 " and unknown slots stay on their rank. Waiting: mean over layers of 1 − mean / max. To "
-                "move: slots whose expert is not yet on that rank. R: redundant experts, over all ranks; "
-                "+ a rank: R / ranks, slots in each layer; MiB: size of an expert × that × layers, of one"
-                " rank."
+                "move: slots whose expert is not yet on that rank; ranks are not renamed to save moves. "
+                "R: redundant experts, over all ranks; + a rank: R / ranks, slots in each layer; MiB: "
+                "size of an expert × that × layers, of one rank."
             ),
         ),
         HelpEntry(

@@ -126,6 +126,8 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
         words.append(state.instance or "")
     if data.phase is not None:
         words.append(phase_word(data.phase))
+        if data.phase == "both":
+            words.append(_("p shows one, with its iterations"))
     words.append(period_words(data, state))
     if state.metric == "tokens":
         known = shown is not None and shown.kind == "tokens"
