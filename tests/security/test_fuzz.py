@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.bench.fuzz import run_many
-from tests.tools.mutate import READERS, SCALED
+from tests.tools.mutate import EXPERT_SEEDS, READERS, SCALED
 
 COUNT = 40
 CHEAP = ("endless views", "deep folders")
@@ -25,6 +25,14 @@ def test_broken_outputs_break_nothing(first):
     assert sum(outcome.opened for outcome in outcomes) > COUNT / 2
     words = Counter(word for outcome in outcomes for done in outcome.done for word in done.split(": ")[:1])
     assert len(words) > len(READERS)
+
+
+def test_broken_raw_profiles_dumps_and_placements_break_nothing():
+    outcomes = list(run_many(EXPERT_SEEDS, COUNT, workers=1))
+    assert faults(outcomes) == []
+    assert sum(outcome.opened for outcome in outcomes) > COUNT / 2
+    kinds = {done.split(":")[0] for outcome in outcomes for done in outcome.done}
+    assert {"raw profile", "dump", "placement"} <= kinds
 
 
 @pytest.mark.parametrize("name", CHEAP)
