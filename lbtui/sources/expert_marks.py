@@ -135,7 +135,7 @@ def _tables(bodies: list[bytes]) -> Counts | None:
         return None
     rows = bodies[0].count(b"[")
     columns = bodies[0].partition(b"]")[0].count(b",") + 1
-    if any(body.count(b"[") != rows for body in bodies):
+    if {body.count(b"[") for body in bodies} != {rows}:
         return None
     # `[1,2],[3,4]` becomes the lines `,1,2` and `,3,4`: one pass over the text, hundreds of MB in all.
     lines = b"," + b",".join(bodies).translate(_TO_LINES, _LEFT_OUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from lbtui.profile import Note, Progress, Unreadable, host_and_pid
@@ -90,7 +91,7 @@ def _marks(opened: Database, progress: Progress, size: int) -> list[Mark]:
         marks = list(_read(opened, _MSTX, progress, size, in_message=True))
     if not marks and "slice" in tables and "cat" in opened.columns("slice"):
         marks = list(_read(opened, _SLICE, progress, size, in_message=False))
-    marks.sort(key=lambda mark: mark.order)
+    marks.sort(key=itemgetter(0))
     return marks
 
 
@@ -99,15 +100,15 @@ def _read(opened: Database, sql: str, progress: Progress, size: int, *, in_messa
     for number, (order, time, fields) in enumerate(opened.connection.execute(sql)):
         if number % _BETWEEN_REPORTS == 0:
             progress.advance(opened.name, min(done, size), size)
-        if not isinstance(fields, bytes):
+        if type(fields) is not bytes:
             continue
         done += len(fields)
         if in_message and _HEAD not in fields[:_HEAD_LENGTH]:
             fields = _plain(fields)
             if not _IN_MESSAGE.search(fields):
                 continue
-        if isinstance(order, int) and 0 <= order <= _LARGEST_ID:
-            known = isinstance(time, int) and 0 < time <= LATEST * 1000
+        if type(order) is int and 0 <= order <= _LARGEST_ID:
+            known = type(time) is int and 0 < time <= LATEST * 1000
             yield Mark(order, time // 1000 if known else 0, fields)
 
 
