@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.analysis.comparison.interval import RESAMPLES, block_length, difference, resampled_mean
+from lbtui.analysis.comparison.interval import (
+    RESAMPLES,
+    block_length,
+    difference,
+    resampled_mean,
+    resampled_noise,
+)
 from lbtui.analysis.comparison.series import Paired, Quantile, Ratio
 from lbtui.analysis.comparison.verdict import holm
 
@@ -25,14 +31,18 @@ def autoregressive(length, phi, rng):
 
 def test_independent_values_give_welchs_interval():
     rng = np.random.default_rng(1)
-    first, second = rng.normal(10, 2, 400), rng.normal(10.5, 3, 300)
-    found = difference(mean_of(first).estimate(0), mean_of(second).estimate(1))
-    error = math.sqrt(first.var(ddof=1) / 400 + second.var(ddof=1) / 300)
-    gap = second.mean() - first.mean()
-    assert found.low == pytest.approx(gap - 1.96 * error, abs=0.25 * error)
-    assert found.high == pytest.approx(gap + 1.96 * error, abs=0.25 * error)
-    two_sided = math.erfc(gap / error / math.sqrt(2))
-    assert found.p_value == pytest.approx(two_sided, abs=0.02)
+    widths, chances = [], []
+    for _ in range(15):
+        first, second = rng.normal(10, 2, 400), rng.normal(10.5, 3, 300)
+        found = difference(mean_of(first).estimate(0), mean_of(second).estimate(1))
+        error = math.sqrt(first.var(ddof=1) / 400 + second.var(ddof=1) / 300)
+        gap = second.mean() - first.mean()
+        assert (found.low + found.high) / 2 == pytest.approx(gap)
+        widths.append((found.high - found.low) / (2 * 1.96 * error))
+        chances.append(found.p_value - math.erfc(gap / error / math.sqrt(2)))
+    # Sixteen blocks a side: Student's t of some 30 degrees of freedom in the place of the normal's 1.96.
+    assert np.mean(widths) == pytest.approx(2.04 / 1.96, abs=0.12)
+    assert np.median(chances) == pytest.approx(0, abs=0.02)
 
 
 def test_autocorrelation_widens_the_error_as_theory_says():
@@ -132,3 +142,66 @@ def test_blocks_grow_with_the_autocorrelation():
     rng = np.random.default_rng(10)
     assert block_length(rng.standard_normal(2000)) <= 4
     assert block_length(autoregressive(2000, 0.9, rng)) >= 32
+
+
+def test_a_level_that_lasts_is_chance_to_the_interval_and_not_to_the_p_value():
+    rng = np.random.default_rng(11)
+    before, after = rng.normal(1.5, 0.2, 512), rng.normal(1.5, 0.2, 512)
+    after[170:340] += 1.1
+    still, swung = mean_of(before).estimate(0), mean_of(after).estimate(1)
+    assert swung.varied.error > 4 * swung.noise.error
+    # The noise about both levels is that of independent values.
+    assert swung.noise.error == pytest.approx(0.2 / math.sqrt(512), rel=0.35)
+    found = difference(still, swung)
+    assert found.p_value < 0.001
+    # The interval is as wide as if the swing were noise that lasts long.
+    assert found.high - found.low > 2 * 1.96 * swung.varied.error
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
+def test_without_a_course_the_noise_is_all_that_varies(phi):
+    rng = np.random.default_rng(12)
+    ratios = []
+    for _ in range(20):
+        series = autoregressive(512, phi, rng)
+        series -= series.mean()
+        ratios.append(resampled_noise(series, 0).error / resampled_mean(series, 0).error)
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_short_series_has_no_course():
+    series = np.random.default_rng(13).standard_normal(60)
+    series -= series.mean()
+    assert resampled_noise(series, 0).error == resampled_mean(series, 0).error
+
+
+def test_a_slow_swing_beneath_much_noise_counts():
+    rng = np.random.default_rng(14)
+    swings = [autoregressive(512, 0.95, rng) for _ in range(30)]
+    pairs = [(0.5 * swing + rng.standard_normal(512)) for swing in swings]
+    errors = [resampled_mean(s - s.mean(), 0).error for s in pairs]
+    # Var(mean) = (0.25 (1 + φ) / (1 − φ) + 1) / n; without blocks of a fixed share half of it is lost.
+    assert np.median(errors) > 0.75 * math.sqrt((0.25 * 39 + 1) / 512)
+
+
+def test_values_written_in_whole_steps_leave_the_interval_a_width():
+    rng = np.random.default_rng(15)
+    # Nearly all requests take 5 ms: no quantile near the median has another value.
+    values = np.where(rng.random(400) < 0.9, 5.0, 6.0)
+    estimate = Quantile(values, np.ones(400), np.arange(400), 0.5).estimate(0)
+    assert (estimate.value, estimate.at(-1.0), estimate.at(1.0)) == (5.0, 4.5, 5.5)
+    found = difference(estimate, Quantile(values, np.ones(400), np.arange(400), 0.5).estimate(1))
+    assert found.low == pytest.approx(-math.hypot(0.5, 0.5))
+    assert found.p_value == 1.0
+
+
+def test_a_percentile_is_told_by_what_lies_beyond_it():
+    rng = np.random.default_rng(16)
+    values = rng.exponential(1, 4000)
+    piece = np.arange(4000) * 64 // 4000
+    median, high = (Quantile(values, np.ones(4000), piece, share).estimate(0) for share in (0.5, 0.95))
+    # 32 independent pieces or more; p95 has 200 values beyond it, which is enough as well.
+    assert median.independent > 30
+    assert high.independent > 10
+    few = Quantile(values[:100], np.ones(100), np.arange(100), 0.95).estimate(0)
+    assert few.independent <= 10

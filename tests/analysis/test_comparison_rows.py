@@ -1,6 +1,7 @@
 """Whole comparisons: values against the files by plain polars, verdicts of known faults, and reasons."""
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lbtui.analysis.comparison import compare
+from lbtui.analysis.comparison import Row, compare, metrics
 from lbtui.analysis.comparison.pairing import matched
+from lbtui.analysis.comparison.verdict import judged
 from lbtui.analysis.overview import overview
+from lbtui.analysis.overview_model import Place
 from lbtui.profile import SCHEMAS, Cancelled, Loaded, Profile, empty
 from tests.sources.recorded import CSV_ONLY, profile
 
@@ -66,7 +69,10 @@ def test_a_starved_pool_is_called_worse_with_an_interval_that_excludes_zero(foun
         kv = row(found, key)
         assert kv.verdict == "worse"
         assert 0 < kv.low < kv.difference < kv.high
-    assert row(found, "batch_size.par").low > 0
+    # Twice its share for a quarter of eight seconds: beyond noise, but one swing may be chance.
+    par = row(found, "batch_size.par")
+    assert (par.adjusted < 0.05, par.verdict) == (True, "no_evidence")
+    assert "swing" in par.reason
     assert not found.of("better")
 
 
@@ -162,6 +168,59 @@ def test_throughput_is_better_when_higher_and_latency_when_lower():
     assert row(both, "ttft.p50").difference < 0
     assert row(both, "throughput.requests").verdict == "better"
     assert row(both, "throughput.requests").difference > 0
+
+
+def steps(rng, fault=None):
+    """Return a minute of four domains' steps; in `fault` (s) the third gets 2.5 times its share of 40."""
+    begins = [BEGIN + timedelta(milliseconds=25 * i) for i in range(2400)]
+    batch = rng.poisson(10.0, (2400, 4))
+    if fault:
+        inside = slice(*(40 * second for second in fault))
+        batch[inside] = rng.poisson([5.0, 5.0, 25.0, 5.0], (40 * (fault[1] - fault[0]), 4))
+    domains = [f"d{i}" for i in range(4)]
+    return {
+        "instance": ["svc"] * 9600,
+        "host": ["svc"] * 9600,
+        "dp_rank": [0, 1, 2, 3] * 2400,
+        "domain": domains * 2400,
+        "prof_id": domains * 2400,
+        "batch_size": batch.ravel(),
+        "start": [b for b in begins for _ in domains],
+        "end": [b + timedelta(milliseconds=20) for b in begins for _ in domains],
+        "duration": [20.0] * 9600,
+    }
+
+
+def test_a_fault_of_some_seconds_is_called_and_an_even_minute_is_not():
+    rng = np.random.default_rng(9)
+    before, even, faulty = (made(steps=steps(rng, fault)) for fault in (None, None, (20, 45)))
+    worse = row(compare(before, faulty), "batch_size.par")
+    assert worse.verdict == "worse"
+    assert 0 < worse.low < worse.difference < worse.high
+    # The interval knows of one swing in a minute only; the p-value is that of the noise about it.
+    assert worse.high - worse.low > worse.difference
+    assert worse.adjusted < 0.01
+    assert row(compare(before, even), "batch_size.par").verdict == "no_evidence"
+
+
+def test_what_swings_for_long_is_not_called_however_far_beyond_noise():
+    rng = np.random.default_rng(10)
+    slow = [requests(600, rng) for _ in range(2)]
+    wave = np.sin(np.linspace(0, 4 * np.pi, 600))
+    for frame, level in zip(slow, (100.0, 125.0), strict=True):
+        frame["ttft"] = level + 60 * wave + rng.normal(0, 1, 600)
+    ttft = row(compare(*(made(requests=frame) for frame in slow)), "ttft.p50")
+    assert ttft.verdict in ("no_evidence", "too_little_data")
+    assert ttft.low < 0 < ttft.high
+
+
+def test_beyond_noise_within_the_interval_says_why():
+    one = Row(metrics.BATCH_SIZE_PAR, Place(), "no_evidence", 1.5, 1.9, -0.1, 0.9, 0.0002)
+    (held,) = judged([one])
+    assert (held.adjusted, held.verdict) == (0.0002, "no_evidence")
+    assert "interval holds 0" in held.reason
+    (called,) = judged([replace(one, low=0.1)])
+    assert (called.verdict, called.reason) == ("worse", "")
 
 
 def test_a_certain_trifle_is_not_called():

@@ -140,8 +140,9 @@ class Tally:
             if np.isnan(row.adjusted):
                 continue
             self.rows += 1
-            self.small_p += row.p_value <= 0.05
-            if row.p_value <= 0.05 and matters(row):
+            beyond = row.p_value <= 0.05 and not row.low <= 0 <= row.high
+            self.small_p += beyond
+            if beyond and matters(row):
                 self.before += 1
                 self.worst[row.metric.key] = self.worst.get(row.metric.key, 0) + 1
             called += is_called(row)

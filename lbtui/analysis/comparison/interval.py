@@ -6,17 +6,24 @@ as corrected in 2009), and the difference is studentised within each resample (G
 uncertainty of the AR(1) itself enters by drawing its coefficient anew for each resample. Plain percentile
 intervals call 12 % of equal AR(1) pairs (φ = 0.9, 1,000 steps) different; `tests/bench/comparison.py` prints
 what these do.
+
+Two questions are asked of a difference. The interval takes all that varies within a run for chance: would
+another pair of runs differ so? A change that lasts for some of the run then hides itself, as its own level
+looks like noise that lasts long (Crainiceanu and Vogelsang 2007). The p-value asks whether noise around the
+runs as they went explains the difference; that noise is taken about a nonparametric fit of each run, as in
+Juhl and Xiao (2009), here a running median, which keeps the edges of a level (Tukey 1977).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lbtui.analysis.imbalance import Floats
 
@@ -24,6 +31,11 @@ SEED = 20260101
 RESAMPLES = 4_999
 CONFIDENCE = 0.95
 MOST_BINS = 512
+# The interval's blocks are no shorter than this share of a series.
+FIXED_BLOCKS = 16
+# The running median spans an eighth of a run: levels that hold for more than a sixteenth are its course.
+STRETCHES = 8
+_SHORTEST_STRETCH = 8
 
 # Above, the long-run variance of a series cannot be told from that of a random walk (Andrews and Monahan).
 _LARGEST_PHI = 0.97
@@ -33,30 +45,60 @@ _NOTHING = 1e-24
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """One side of a comparison: its value, and how it would vary if the same process ran again.
+class Resampled:
+    """How the mean of a series varies; `error` is its standard error, 0 for a constant.
 
-    `varies` is false for a constant.
-
-    `at(z)` is the value z standard errors away; a quantile moves along its own distribution there, and is
-    infinite beyond its ends. `deviations` and `scales` [resample] are a resample's distance from the value,
-    and its own standard error, both in standard errors. `independent` is the number of independent
-    observations that would tell the mean as well as this series does; of a quantile it is
-    twice the number on the rarer side of it.
+    `deviations` and `scales` [resample] are a resample's distance from the mean, and its own standard error,
+    both in standard errors. `independent` counts the independent observations that say as much.
     """
 
-    value: float
-    at: Callable[[float], float]
-    spread: float  # standard error, in the value's unit
-    varies: bool
+    error: float
     deviations: Floats
     scales: Floats
     independent: float
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """One side of a comparison: its value, and how it would vary if the same process ran again.
+
+    `moved(x)` is the value when what was resampled moves by x: the mean itself, or a quantile's share. A
+    quantile moves along its own distribution there, and is infinite beyond its ends. `noise` is how it varies
+    about its own course, see `resampled_noise`. `independent` is the number of independent observations that
+    would tell the value as well as this series does.
+    """
+
+    value: float
+    moved: Callable[[float], float]
+    varied: Resampled
+    noise: Resampled
+    independent: float
+
+    @property
+    def varies(self) -> bool:
+        """False for a constant."""
+        return self.varied.error > 0
+
+    @property
+    def spread(self) -> float:
+        """The standard error, in the value's unit."""
+        near = [abs(self.at(z) - self.value) for z in (-1.0, 1.0)]
+        known = [distance for distance in near if math.isfinite(distance)]
+        return sum(known) / len(known) if known else 0.0
+
+    @property
+    def about_course(self) -> Estimate:
+        """The same value, of which only the noise about the run's course is chance."""
+        return replace(self, varied=self.noise)
+
+    def at(self, z: float) -> float:
+        """Return the value z standard errors away."""
+        return self.moved(z * self.varied.error)
+
+
+@dataclass(frozen=True)
 class Interval:
-    """The difference's 95 % interval and its two-sided p-value."""
+    """The difference's 95 % interval and its two-sided p-value, see this module's text."""
 
     low: float
     high: float
@@ -64,21 +106,31 @@ class Interval:
 
 
 def difference(before: Estimate, after: Estimate) -> Interval:
-    """Return the interval of after − before, by studentised resampling of both.
+    """Return the interval of after − before, and the chance of such a difference about the runs' courses.
 
     The two sides' own intervals at the common critical value are joined as in MOVER (Zou and Donner 2008):
     low = d − √((after − after.low)² + (before.high − before)²), high likewise. For means this is
     d ± c·√(s² + s²).
     """
+    low, high = _joined(before, after, float(np.quantile(_drawn(before, after), CONFIDENCE)))
+    return Interval(low, high, _p_value(before.about_course, after.about_course))
+
+
+def _drawn(before: Estimate, after: Estimate) -> Floats:
+    """Return how many standard errors each resample of the difference is off, in ascending order."""
     joint = math.hypot(before.spread, after.spread)
     # Quantiles of few distinct values need not move within one standard error: then both sides weigh alike.
     first, second = (before.spread, after.spread) if joint > 0 else (1.0, 1.0)
-    drawn = np.abs(second * after.deviations - first * before.deviations) / np.hypot(
-        second * after.scales, first * before.scales
+    one, other = before.varied, after.varied
+    drawn = np.abs(second * other.deviations - first * one.deviations) / np.hypot(
+        second * other.scales, first * one.scales
     )
-    drawn.sort()
-    low, high = _joined(before, after, float(np.quantile(drawn, CONFIDENCE)))
-    # The p-value is the share of resamples at least as far out as the narrowest interval that holds 0.
+    return np.sort(drawn)
+
+
+def _p_value(before: Estimate, after: Estimate) -> float:
+    """Return the share of resamples at least as far out as the narrowest interval that holds 0."""
+    drawn = _drawn(before, after)
     inside, outside = 0, len(drawn)
     while inside < outside:
         middle = (inside + outside) // 2
@@ -87,7 +139,7 @@ def difference(before: Estimate, after: Estimate) -> Interval:
             outside = middle
         else:
             inside = middle + 1
-    return Interval(low, high, (1 + len(drawn) - outside) / (1 + len(drawn)))
+    return (1 + len(drawn) - outside) / (1 + len(drawn))
 
 
 def _joined(before: Estimate, after: Estimate, critical: float) -> tuple[float, float]:
@@ -97,25 +149,37 @@ def _joined(before: Estimate, after: Estimate, critical: float) -> tuple[float, 
     return gap - down, gap + up
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """How the mean of a series varies, see `Estimate`; `error` is its standard error, 0 for a constant."""
-
-    error: float
-    deviations: Floats
-    scales: Floats
-    independent: float
-
-
 def resampled_mean(series: Floats, side: int) -> Resampled:
     """Return how the mean of `series` [bin], of mean 0, varies under resampling; `side` (0, 1) seeds."""
+    # What lasts long but is weak beside the noise shows in no single autocorrelation: no blocks are shorter
+    # than a fixed share of the series (fixed-b, Kiefer and Vogelsang 2005).
+    least = 1 << max((len(series) // FIXED_BLOCKS).bit_length() - 1, 0)
+    return _resampled(series, len(series), side, least)
+
+
+def resampled_noise(series: Floats, side: int) -> Resampled:
+    """Return how the mean of `series` [bin] varies about its own course; too short a series has none.
+
+    The course is the running median over an eighth of the series, which is mirrored at its ends.
+    """
+    stretch = len(series) / STRETCHES
+    if stretch < _SHORTEST_STRETCH:
+        return resampled_mean(series, side)
+    half = int(stretch / 2)
+    around = sliding_window_view(np.pad(series, half, mode="symmetric"), 2 * half + 1)
+    noise = series - np.median(around, axis=1)
+    return _resampled(noise - noise.mean(), stretch, side)
+
+
+def _resampled(series: Floats, span: float, side: int, shortest: int = 1) -> Resampled:
+    """Return how the mean of a series varies that is centred within each `span`; blocks are ≥ `shortest`."""
     count = len(series)
     variance = float(np.mean(series**2))
     if count < _FEWEST_BLOCKS or variance <= _NOTHING:
         return unvaried(count)
-    phi = _autoregression(series)
+    phi = _autoregression(series, span)
     residuals = series[1:] - phi * series[:-1]
-    length = block_length(residuals)
+    length = max(block_length(residuals), shortest)
     blocks = len(residuals) // length
     centred = residuals - residuals.mean()
     ahead = np.concatenate([centred, centred[: length - 1]])
@@ -144,13 +208,13 @@ def unvaried(count: float) -> Resampled:
     return Resampled(0.0, still, still + 1.0, count)
 
 
-def _autoregression(series: Floats) -> float:
-    """Return the AR(1) coefficient, 0 if negative, corrected for its bias −(1 + 3φ)/n (Kendall 1954)."""
+def _autoregression(series: Floats, span: float) -> float:
+    """Return the AR(1) coefficient, 0 if negative, corrected for its bias −(1 + 3φ)/span (Kendall 1954)."""
     past = float(series[:-1] @ series[:-1])
     phi = float(series[1:] @ series[:-1]) / past if past > 0 else 0.0
     if phi <= 0:
         return 0.0
-    return min(phi + (1 + 3 * phi) / len(series), _LARGEST_PHI)
+    return min(phi + (1 + 3 * phi) / span, _LARGEST_PHI)
 
 
 def block_length(series: Floats) -> int:

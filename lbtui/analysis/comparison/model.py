@@ -34,10 +34,10 @@ class Row:
     """One metric of one subject, before and after; numbers are NaN where they are unknown.
 
     `difference` is after − before, `low` and `high` bound its 95 % interval (of this row alone); a bound that
-    the data do not show is infinite. `p_value`
-    is two-sided, `adjusted` the same after the correction over all rows of its kind (load or outcome).
-    `reason` says why the verdict is `too_little_data` or `not_comparable`, or `no_evidence` for a difference
-    that is certain but too small to matter; empty otherwise.
+    the data do not show is infinite. `p_value` is two-sided, the chance that noise about the runs as they
+    went makes such a difference; `adjusted` the same after the correction over all rows of its kind (load or
+    outcome). `reason` says why the verdict is `too_little_data` or `not_comparable`, or `no_evidence` for a
+    difference beyond noise that is too small to matter or within the interval; empty otherwise.
     """
 
     metric: Metric

@@ -9,7 +9,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lbtui.analysis.comparison.interval import MOST_BINS, Estimate, Resampled, resampled_mean, unvaried
+from lbtui.analysis.comparison.interval import (
+    MOST_BINS,
+    Estimate,
+    Resampled,
+    resampled_mean,
+    resampled_noise,
+    unvaried,
+)
 from lbtui.analysis.imbalance import Floats
 
 Places = npt.NDArray[np.int64]
@@ -31,7 +38,8 @@ class Ratio:
     def estimate(self, side: int) -> Estimate:
         """Return the ratio with how it varies: linearised, ψ = (top − ratio · bottom) / mean bottom."""
         value = self.value
-        return _around(value, resampled_mean((self.top - value * self.bottom) / self.bottom.mean(), side))
+        series = (self.top - value * self.bottom) / self.bottom.mean()
+        return _around(value, resampled_mean(series, side), resampled_noise(series, side))
 
 
 @dataclass(frozen=True)
@@ -53,27 +61,39 @@ class Quantile:
         """Return the quantile with how it varies (Woodruff 1952).
 
         The share of the weight at or below it is a mean over the pieces; its interval is carried over by the
-        observed distribution. Beyond the distribution's ends the quantile is unknown: infinite.
+        observed distribution, to half a step beyond what it reaches: values are written in steps (whole ms),
+        of which the smallest difference of two is taken. Beyond the distribution's ends the quantile is
+        unknown: infinite.
         """
         values, reached = self._distribution()
         value = self._reached(values, reached, self.share)
         pieces = int(self.piece.max()) + 1
         below = self.weights * ((self.values <= value) - self._at_or_below(values, reached, value))
         series = np.bincount(self.piece, weights=below, minlength=pieces) * (pieces / self.weights.sum())
-        varied = resampled_mean(series, side)
+        half = float(np.diff(np.unique(values)).min(initial=math.inf)) / 2
+        half = half if math.isfinite(half) else 0.0
 
-        def at(z: float) -> float:
-            share = self.share + z * varied.error
+        def moved(by: float) -> float:
+            if by == 0:
+                return value
+            share = self.share + by
             if 0 < share < 1:
-                return self._reached(values, reached, share)
-            return math.copysign(math.inf, z) if z else value
+                return self._reached(values, reached, share) + math.copysign(half, by)
+            return math.copysign(math.inf, by)
 
-        near = [abs(at(z) - value) for z in (-1.0, 1.0)]
-        known = [distance for distance in near if math.isfinite(distance)]
-        spread = sum(known) / len(known) if known else 0.0
-        # What tells a quantile is how many lie on its rarer side: p95 needs ten times as many as the median.
-        telling = varied.independent * 2 * min(self.share, 1 - self.share)
-        return Estimate(value, at, spread, varied.error > 0, varied.deviations, varied.scales, telling)
+        varied = resampled_mean(series, side)
+        return Estimate(value, moved, varied, resampled_noise(series, side), self._telling(varied))
+
+    def _telling(self, varied: Resampled) -> float:
+        """Return how many independent observations tell the quantile: what lies on its rarer side, twice.
+
+        p95 needs ten times as many as the median. So many would give the share its error: p (1 − p) / error²
+        (Kish 1965).
+        """
+        count = float(np.count_nonzero(self.weights))
+        if varied.error > 0:
+            count = min(count, self.share * (1 - self.share) / varied.error**2)
+        return min(varied.independent, count * 2 * min(self.share, 1 - self.share))
 
     def _distribution(self) -> tuple[Floats, Floats]:
         """Return the values sorted, and the share of the weight at or below each."""
@@ -103,33 +123,26 @@ class Paired:
     def estimates(self) -> tuple[Estimate, Estimate]:
         """Return both means; all that varies is put on the second: the difference of each thing."""
         gaps = self.after - self.before
-        varied = resampled_mean(gaps - gaps.mean(), 1)
+        varied, still = resampled_mean(gaps - gaps.mean(), 1), unvaried(math.inf)
+        # Things do not follow in time: they have no course.
         return (
-            _around(float(self.before.mean()), unvaried(math.inf)),
-            _around(float(self.after.mean()), varied),
+            _around(float(self.before.mean()), still, still),
+            _around(float(self.after.mean()), varied, varied),
         )
 
 
-def _around(value: float, varied: Resampled) -> Estimate:
+def _around(value: float, varied: Resampled, noise: Resampled) -> Estimate:
     """Return the estimate of a mean."""
-    return Estimate(
-        value,
-        lambda z: value + z * varied.error,
-        varied.error,
-        varied.error > 0,
-        varied.deviations,
-        varied.scales,
-        varied.independent,
-    )
+    return Estimate(value, lambda by: value + by, varied, noise, varied.independent)
 
 
-def pieces(count: int) -> int:
-    """Return into how many pieces so many observations are cut: a third as many, `MOST_BINS` at most.
+def pieces(count: int, most: int = MOST_BINS) -> int:
+    """Return into how many pieces so many observations are cut: a third as many, `most` at most.
 
     What varies from one observation to the next alone would hide from the AR(1) how long the rest lasts: a
     piece averages it out. Short series keep 128 pieces, or one for each observation.
     """
-    return max(min(max(count // 3, 128), count, MOST_BINS), 1)
+    return max(min(max(count // 3, 128), count, most), 1)
 
 
 def by_time(times: Places, begin: int, end: int, count: int) -> Places:
@@ -138,9 +151,9 @@ def by_time(times: Places, begin: int, end: int, count: int) -> Places:
     return np.clip(found, 0, count - 1).astype(np.int64)
 
 
-def by_order(length: int) -> Places:
+def by_order(length: int, most: int = MOST_BINS) -> Places:
     """Return the piece of each of `length` observations that follow each other."""
-    return np.arange(length, dtype=np.int64) * pieces(length) // max(length, 1)
+    return np.arange(length, dtype=np.int64) * pieces(length, most) // max(length, 1)
 
 
 def summed(piece: Places, amounts: Floats, count: int) -> Floats:

@@ -52,7 +52,8 @@ def judged(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with their adjusted p-values and final verdicts.
 
     Load and outcome are two families: Holm's step-down correction (1979) holds the chance of even one wrong
-    call in a family at 5 %.
+    call in a family at 5 % as far as noise about the runs' courses goes. What lasts longer may be chance too:
+    each called row's own interval, which counts it, must exclude 0.
     """
     open_rows = [i for i, row in enumerate(rows) if row.verdict == "no_evidence"]
     found = list(rows)
@@ -77,6 +78,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _decided(row: Row) -> Row:
     if row.adjusted > LEVEL:
         return row
+    if row.low <= 0 <= row.high:
+        why = _("beyond noise, but the runs swing for so long that the interval holds 0")
+        return replace(row, reason=why)
     if abs(row.difference) < smallest(row):
         return replace(row, reason=_("beyond chance, but too small a difference to matter"))
     if row.is_load:

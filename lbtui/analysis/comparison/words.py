@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lbtui.analysis.comparison.interval import MOST_BINS, RESAMPLES, SEED
+from lbtui.analysis.comparison.interval import FIXED_BLOCKS, MOST_BINS, RESAMPLES, SEED, STRETCHES
 from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
+from lbtui.analysis.comparison.requests import PERCENTILES
 from lbtui.analysis.comparison.verdict import FEWEST, LEVEL
 from lbtui.analysis.overview_text import short
 from lbtui.text import _
@@ -25,19 +26,36 @@ METHOD: tuple[str, ...] = (
         "of a share, how many × the mean the most loaded carries more (PAR)."
     ),
     _(
-        "95 % interval: a series is cut into at most {bins} pieces of time (or of arrivals); what it varies "
-        "by is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, Kendall 1954), the "
+        "95 % interval: would another pair of runs differ so? A series is cut into at most {bins} pieces of "
+        "time (or of arrivals; {few} for p50 and {fewer} for p95 of a time per request). What it varies by "
+        "is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, Kendall 1954), the "
         "rest resampled {resamples} times in circular moving blocks (Politis and Romano 1992) as long as its "
-        "own autocorrelation asks for (Politis and White 2004, corrected 2009), the difference divided by "
-        "its standard error in each resample (Götze and Künsch 1996). Quantiles are carried over from shares "
-        "(Woodruff 1952), both sides joined as in MOVER (Zou and Donner 2008). Seed {seed}: the same files "
-        "give the same numbers."
-    ).format(bins=MOST_BINS, resamples=f"{RESAMPLES:,}", seed=SEED),
+        "own autocorrelation asks for (Politis and White 2004, corrected 2009) and no shorter than "
+        "1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference divided by its standard error "
+        "in each resample (Götze and Künsch 1996). Percentiles are carried over from shares (Woodruff 1952), "
+        "to half a step beyond as values are written in steps, both sides joined as in MOVER (Zou and Donner "
+        "2008). "
+        "Seed {seed}: the same files give the same numbers."
+    ).format(
+        bins=MOST_BINS,
+        few=PERCENTILES[0.5],
+        fewer=PERCENTILES[0.95],
+        resamples=f"{RESAMPLES:,}",
+        blocks=FIXED_BLOCKS,
+        seed=SEED,
+    ),
+    _(
+        "p-value: does noise about the runs as they went explain the difference? The same, but each series "
+        "is taken about its running median over 1/{stretches} of the run (as Juhl and Xiao 2009 about a "
+        "nonparametric mean), where it has pieces enough: a level that lasts would otherwise look like noise "
+        "and hide itself (Crainiceanu and Vogelsang 2007)."
+    ).format(stretches=STRETCHES),
     _(
         "verdict: better or worse where the p-value, corrected over all rows by Holm (1979; the load apart), "
-        "is at most {level} and the difference is not below the metric's smallest worth calling; no evidence "
-        "of a change is no proof that there is none; too little data below {least} independent observations, "
-        "or where a percentile's interval has no end."
+        "is at most {level}, the row's own interval excludes 0 and the difference is not below the metric's "
+        "smallest worth calling; no evidence of a change is no proof that there is none; too little data "
+        "below {least} independent observations, or where a percentile's interval has no end. Where swings "
+        "that last are chance, each row by itself is called wrongly in 5 % of equal pairs."
     ).format(level=LEVEL, least=FEWEST),
 )
 
