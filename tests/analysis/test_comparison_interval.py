@@ -195,6 +195,18 @@ def test_values_written_in_whole_steps_leave_the_interval_a_width():
     assert found.p_value == 1.0
 
 
+def test_a_percentile_at_the_most_that_occurs_is_not_certain():
+    rng = np.random.default_rng(17)
+    values = np.where(rng.random(400) < 0.08, 7.0, 0.0)
+    estimate = Quantile(values, np.ones(400), np.arange(400), 0.95).estimate(0)
+    assert estimate.value == 7.0
+    # How many lie below 7 is a binomial number; that none lies above is certain.
+    below = float(np.mean(values < 7))
+    assert estimate.varied.error == pytest.approx(math.sqrt(below * (1 - below) / 400), rel=0.4)
+    assert estimate.at(-3.0) < 4.0
+    assert estimate.at(1.0) == 10.5
+
+
 def test_a_percentile_is_told_by_what_lies_beyond_it():
     rng = np.random.default_rng(16)
     values = rng.exponential(1, 4000)

@@ -60,18 +60,19 @@ class Quantile:
     def estimate(self, side: int) -> Estimate:
         """Return the quantile with how it varies (Woodruff 1952).
 
-        The share of the weight at or below it is a mean over the pieces; its interval is carried over by the
-        observed distribution, to half a step beyond what it reaches: values are written in steps (whole ms),
-        of which the smallest difference of two is taken. Beyond the distribution's ends the quantile is
-        unknown: infinite.
+        The share of the weight at or below it is a mean over the pieces; where many values equal it, the share
+        below it may vary more and is taken. Its interval is carried over by the observed distribution, to
+        half a step beyond what it reaches: values are written in steps (whole ms), of which the smallest
+        difference of two is taken. Beyond the distribution's ends the quantile is unknown: infinite.
         """
         values, reached = self._distribution()
         value = self._reached(values, reached, self.share)
-        pieces = int(self.piece.max()) + 1
-        below = self.weights * ((self.values <= value) - self._at_or_below(values, reached, value))
-        series = np.bincount(self.piece, weights=below, minlength=pieces) * (pieces / self.weights.sum())
-        half = float(np.diff(np.unique(values)).min(initial=math.inf)) / 2
-        half = half if math.isfinite(half) else 0.0
+        series = max(
+            (self._shares(self.values <= value), self._shares(self.values < value)),
+            key=lambda shares: float(shares @ shares),
+        )
+        steps = np.diff(values)
+        half = float(steps[steps > 0].min()) / 2 if values[0] < values[-1] else 0.0
 
         def moved(by: float) -> float:
             if by == 0:
@@ -83,6 +84,13 @@ class Quantile:
 
         varied = resampled_mean(series, side)
         return Estimate(value, moved, varied, resampled_noise(series, side), self._telling(varied))
+
+    def _shares(self, chosen: npt.NDArray[np.bool_]) -> Floats:
+        """Return the share of the weight that the chosen have, piece by piece, less its mean."""
+        weights = self.weights / self.weights.sum()
+        gone = weights * (chosen - float(weights[chosen].sum()))
+        count = int(self.piece.max()) + 1
+        return summed(self.piece, gone, count) * count
 
     def _telling(self, varied: Resampled) -> float:
         """Return how many independent observations tell the quantile: what lies on its rarer side, twice.
@@ -104,10 +112,6 @@ class Quantile:
     @staticmethod
     def _reached(values: Floats, reached: Floats, share: float) -> float:
         return float(values[min(int(np.searchsorted(reached, share, side="left")), len(values) - 1)])
-
-    @staticmethod
-    def _at_or_below(values: Floats, reached: Floats, value: float) -> float:
-        return float(reached[int(np.searchsorted(values, value, side="right")) - 1])
 
 
 Series: TypeAlias = Ratio | Quantile
