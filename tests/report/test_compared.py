@@ -4,15 +4,17 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from lbtui.analysis.comparison import Comparison, Metric, Row
+from lbtui.analysis.comparison import Comparison, Metric, Row, compare
 from lbtui.analysis.comparison.words import effect_words, figure, interval_words, with_unit
 from lbtui.analysis.overview_model import Place
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.report import as_json, as_markdown, as_text
 from tests.report.made import KNOWN
+from tests.sources.recorded import CSV_ONLY, profile
 
 HOSTILE = "a|b\x1b[31m*x*"
 RATE = Metric(
@@ -93,3 +95,16 @@ def test_figures_are_in_units_that_users_know():
     assert interval_words(use) == "−90 to −50 pp"
     assert interval_words(thin) == "−∞ to +∞"
     assert (effect_words(lacking), interval_words(lacking)) == ("", "")
+
+
+def test_the_worked_example_of_the_readme_is_what_the_report_says(tmp_path):
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```text\n(  No evidence that the loads differ.*?)```", readme, re.DOTALL)
+    even = [f"even_small/{Path(name).name}" for name in CSV_ONLY]
+    both = compare(profile(tmp_path / "before", *even), profile(tmp_path / "after", *CSV_ONLY))
+    said = {
+        " ".join(line.split()) for line in as_text(KNOWN, Diagnosis(), both, ascii_only=False).splitlines()
+    }
+    lines = [" ".join(line.split()) for line in example.splitlines()]
+    assert len(lines) > 5
+    assert set(lines) <= said

@@ -60,9 +60,9 @@ class Quantile:
     def estimate(self, side: int) -> Estimate:
         """Return the quantile with how it varies (Woodruff 1952).
 
-        The share of the weight at or below it is a mean over the pieces; where many values equal it, the share
-        below it may vary more and is taken. Its interval is carried over by the observed distribution, to
-        half a step beyond what it reaches: values are written in steps (whole ms), of which the smallest
+        The share of the weight at or below it is a mean over the pieces; where many values equal it, the
+        share below it may vary more and is taken. Its interval is carried over by the observed distribution,
+        to half a step beyond what it reaches: values are written in steps (whole ms), of which the smallest
         difference of two is taken. Beyond the distribution's ends the quantile is unknown: infinite.
         """
         values, reached = self._distribution()
