@@ -2,8 +2,9 @@
 
     python -m tests.bench.soak PATH [--minutes 30] [--seed 1]
 
-Printed: resident memory after the first minute (when all panes were shown) and at the end, their ratio,
- sentences of failure seen, the exit code, and whether the terminal was given back.
+Run it in an empty folder: What-if may come to save a placement there. Printed: resident memory after the
+first minute (when all panes were shown) and at the end, their ratio, sentences of failure seen, the exit code,
+and whether the terminal was given back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from tests.tools.terminal import Terminal
 
 _ARROWS = ["\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[5~", "\x1b[6~", "\x1b[H", "\x1b[F", "\r", "\x1b"]
-_LETTERS = list("hjklHJKLgGmMnNtTvVcCdDfFaAsSwWiIzrR[]<>+-0")
+_LETTERS = list("hjklHJKLgGmMnNtTvVcCdDfFaAsSwWiIzrRpPeEb[]<>+-0.,. ")
 _PANES = list("12345")
 _PAGES = ["?", "\x1b", "/ttft>50\r", "/d0\r", "/\r", "/nonsense((\r\x1b", "\x0c"]
 _SIZES = [

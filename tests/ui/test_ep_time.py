@@ -65,6 +65,12 @@ def test_stepping_shows_one_iteration_after_another_and_stops_at_both_ends():
     assert ep_moment.leave(state).span is None
 
 
+def test_views_of_processes_have_no_iterations():
+    for view in ("times", "intervals"):
+        state = replace(ep_state.start(demo()), view=view)
+        assert step(state, 1) == state
+
+
 def test_stepping_begins_in_the_period_that_is_shown():
     state = replace(ep_state.start(demo()), period=1)
     own = np.flatnonzero(recorded().period == 1)

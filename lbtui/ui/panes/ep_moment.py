@@ -18,7 +18,7 @@ def step(data: EpData, state: EpState, width: int, by: int) -> EpState:
     From a whole period it begins at the period's first column, or going back at its last.
     """
     over = over_of(data, state)
-    if over is None or not len(over.series.period):
+    if over is None or not len(over.series.period) or state.view in ("times", "intervals"):
         return state
     shown = columns(over, width)
     if state.span is not None:

@@ -1,0 +1,139 @@
+"""The EP pane along the iterations: reads them behind the maps, steps and runs along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual.message import Message
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
+
+from lbtui.analysis.expert_parallel import Phase
+from lbtui.findings import Thresholds
+from lbtui.profile import Profile
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.pane import Pane, PaneProgress
+from lbtui.ui.panes import ep_layout, ep_moment, ep_phases
+from lbtui.ui.panes.ep_data import EpData
+from lbtui.ui.panes.ep_shown import EpState, over_of
+from lbtui.ui.selection import Side
+
+_ITERATIONS = "ep-iterations"
+# A map of many hot cells is some 30 KB: what 1 Mbit/s carries four times a second.
+_FRAME_SECONDS = 0.25
+
+
+class AlongIterations(Pane):
+    """Holds the data of each phase and side, and where the cursor is, in time too."""
+
+    @dataclass
+    class IterationsRead(Message):
+        """A worker has read the iterations of each side, for each phase by instance."""
+
+        generation: int
+        found: dict[Side, ep_phases.Iterations]
+
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        super().__init__(profile, caps, baseline)
+        self._phases: dict[Phase, dict[Side, EpData]] = {}
+        self._phase: Phase = "both"
+        self._state: EpState | None = None
+        self._playing: Timer | None = None
+        self._over_worker: Worker[None] | None = None
+
+    @property
+    def _data(self) -> EpData | None:
+        """What is shown of the two profiles."""
+        return self._phases.get(self._phase, {}).get(self.side)
+
+    def _go(self, change: Callable[[EpData, EpState], EpState]) -> None:
+        """Change the state, tell the other panes, draw."""
+        data, state = self._data, self._state
+        if data is None or state is None:
+            return
+        new = change(data, state)
+        if new == state:
+            return
+        self._state = new
+        if new.instance is not None:
+            self.lbtui.select(instance=new.instance, rank=new.rank, layer=new.layer, period=new.period)
+        self.repaint()
+
+    def _read_iterations(self) -> None:
+        """Read heat by iteration behind what is already shown: it may take seconds where maps do not."""
+        limits = self.lbtui.thresholds or Thresholds()
+        generation = self._generation
+
+        def work() -> None:
+            progress = PaneProgress(self)
+            profiles: dict[Side, Profile | None] = {"after": self.profile, "before": self.baseline}
+            found = {
+                side: ep_phases.iterations(profile, limits.ep_par, limits.ep_expert_ratio, progress)
+                for side, profile in profiles.items()
+                if profile is not None
+            }
+            self.post_message(self.IterationsRead(generation, found))
+
+        self._over_worker = self.run_worker(
+            work, thread=True, exclusive=True, group=_ITERATIONS, exit_on_error=False
+        )
+
+    def on_along_iterations_iterations_read(self, event: IterationsRead) -> None:
+        """Show the figures over iterations."""
+        event.stop()
+        self._over_worker = None
+        if event.generation != self._generation:
+            return
+        self._phases = ep_phases.with_iterations(self._phases, event.found)
+        self.repaint()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Go on without iterations where they could not be read; the base does so for the maps."""
+        if event.worker is self._over_worker and event.state in (WorkerState.ERROR, WorkerState.CANCELLED):
+            event.stop()
+            self._over_worker = None
+
+    def cancel(self) -> bool:
+        """Cancel loading, of the maps or of what is read behind them."""
+        if super().cancel():
+            return True
+        if self._over_worker is None:
+            return False
+        self._over_worker.cancel()
+        self._over_worker = None
+        return True
+
+    def action_step(self, by: int) -> None:
+        """Show the map of the next iterations."""
+        self._stop()
+        self._step(by)
+
+    def _step(self, by: int) -> None:
+        self._go(lambda data, state: ep_moment.step(
+            data, state, ep_layout.layout(data, state, *self.size).map_width, by
+        ))  # fmt: skip
+
+    def action_play(self) -> None:
+        """Run along the iterations, or stop."""
+        if self._stop() or self._data is None or self._state is None:
+            return
+        if over_of(self._data, self._state) is not None:
+            self._playing = self.set_interval(_FRAME_SECONDS, self._play)
+            self._play()
+
+    def _play(self) -> None:
+        before = self._state
+        if self.display:
+            self._step(1)
+        if self._state == before:
+            self._stop()
+
+    def _stop(self) -> bool:
+        """Stop running; return whether it ran."""
+        if self._playing is None:
+            return False
+        self._playing.stop()
+        self._playing = None
+        self.repaint()
+        return True
