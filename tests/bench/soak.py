@@ -3,7 +3,7 @@
     python -m tests.bench.soak PATH [--minutes 30] [--seed 1]
 
 Run it in an empty folder: What-if may come to save a placement there. Printed: resident memory after the
-first minute (when all panes were shown) and at the end, their ratio, sentences of failure seen, the exit code,
+first minute (when all panes were shown) and at the end, their ratio, sentences of failure, the exit code,
 and whether the terminal was given back.
 """
 
