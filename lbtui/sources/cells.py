@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import polars as pl
 
 from lbtui.profile.zone import ZONE_OFFSET_US
 
+if TYPE_CHECKING:
+    from lbtui.sources.usable import Floats
+
 # With `db` among the parser's formats nulls become the word None; others come from pandas.
 NULL_WORDS = ["", "None", "<NA>", "nan", "NaN", "N/A", "null", "NULL"]
+
 
 # 2096-10-02: what lies beyond is no time of a capture, and leaves room for sums within what a date can be.
 LATEST = 4_000_000_000_000_000  # µs since 1970
@@ -27,12 +33,24 @@ def text(column: pl.Series) -> pl.Series:
 
 def number(column: pl.Series) -> pl.Series:
     """Return the column as Float64; null words and what is no number of a usable size become null."""
-    return _within(column, -LARGEST, LARGEST)
+    return column if _are_all(column, "number") else _within(column, -LARGEST, LARGEST)
 
 
 def milliseconds(column: pl.Series) -> pl.Series:
     """Return durations as Float64, null where they are negative or longer than a century."""
-    return _within(column, 0, LONGEST)
+    return column if _are_all(column, "duration") else _within(column, 0, LONGEST)
+
+
+def _are_all(column: pl.Series, kind: Literal["number", "duration", "count"]) -> bool:
+    """Tell whether the column is parsed and none of its cells needs to be looked at by itself."""
+    if column.dtype != pl.Float64 or column.null_count() or not len(column):
+        return False
+    # Opening a profile needs no numpy.
+    from lbtui.sources import usable
+
+    numbers: Floats = column.to_numpy()
+    are_usable = {"number": usable.is_number, "duration": usable.is_duration, "count": usable.is_count}
+    return not usable.any_unknown(numbers) and are_usable[kind](numbers)
 
 
 def _within(column: pl.Series, least: float, most: float) -> pl.Series:
@@ -51,6 +69,8 @@ def integer(column: pl.Series) -> pl.Series:
 
 def count(column: pl.Series) -> pl.Series:
     """Return the column as Int64; what cannot be a number of things becomes null."""
+    if _are_all(column, "count"):
+        return _cast(column, pl.Int64())
     value = pl.col(column.name)
     return _computed(integer(column), pl.when(value.is_between(0, MOST)).then(value))
 
@@ -60,6 +80,12 @@ def epoch(column: pl.Series) -> pl.Series:
 
     The unit is told by the size of the median, since upstream names microseconds `(ms)`.
     """
+    if column.dtype == pl.Float64 and not column.null_count():
+        from lbtui.sources import usable
+
+        times = usable.microseconds(column.to_numpy())
+        if times is not None:
+            return _cast(pl.Series(column.name, times), pl.Datetime("us"))
     values = number(column)
     median = values.median()
     if not isinstance(median, float) or median <= 0:
@@ -101,6 +127,11 @@ def is_unreadable(column: pl.Series, converted: pl.Series) -> pl.Series:
     if converted.dtype == pl.Datetime("us"):
         said = _computed(said, pl.when(~pl.col(said.name).is_in(["0", "0.0"])).then(pl.col(said.name)))
     return converted.is_null() & said.is_not_null()
+
+
+def _cast(column: pl.Series, kind: pl.DataType) -> pl.Series:
+    cast: pl.Series = column.cast(kind)
+    return cast
 
 
 def _computed(column: pl.Series, expression: pl.Expr) -> pl.Series:

@@ -27,6 +27,23 @@ def is_number(numbers: Floats) -> bool:
     return _are_within(numbers, -cells.LARGEST, cells.LARGEST)
 
 
+def microseconds(times: Floats) -> NDArray[np.int64] | None:
+    """Return times since 1970 as `cells.epoch` does, in whole µs; None if any needs a look of its own.
+
+    So it is with NaN, with what is no time of a capture, and where times seem to be in several units.
+    """
+    if not len(times):
+        return None
+    # NaN, if there is any.
+    first, last = times.min(), times.max()
+    if not 0 < first <= last:
+        return None
+    factor = cells.microseconds_per_unit(first)
+    if factor != cells.microseconds_per_unit(last) or last * factor > cells.LATEST:
+        return None
+    return (times * factor).astype(np.int64)
+
+
 def any_unknown(numbers: Floats) -> bool:
     """Tell whether any of at least one number is NaN."""
     return bool(np.isnan(numbers.min()))

@@ -123,15 +123,10 @@ class ForwardRows:
         if not all(is_usable(columns[name]) for name, is_usable in NUMBERS.items()):
             return None
         for name in ("start", "end"):
-            times = raw[name].to_numpy()
-            # NaN, if there is any.
-            first, last = times.min(), times.max()
-            if not 0 < first <= last:
+            times = usable.microseconds(raw[name].to_numpy())
+            if times is None:
                 return None
-            factor = cells.microseconds_per_unit(first)
-            if factor != cells.microseconds_per_unit(last) or last * factor > cells.LATEST:
-                return None
-            columns[name] = (times * factor).astype(np.int64)
+            columns[name] = times
         named = {
             name: (raw[name], batch[_category_of(self._headers.header_of[name])])
             for name in _FEW_VALUES
