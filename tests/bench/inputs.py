@@ -23,7 +23,7 @@ HOST = "node-a"
 _Numbers = npt.NDArray[np.float64]
 
 
-def _rounds(total: int, seed: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+def rounds(total: int, seed: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
     """Yield the number of the first round of each chunk and its batch sizes [round, domain]."""
     random = np.random.default_rng(seed)
     for first in range(0, total, _CHUNK):
@@ -62,7 +62,7 @@ def _forward(total: int, seed: int) -> Iterator[pl.DataFrame]:
     shape = (DOMAINS, CARDS)
     domain, card = (np.broadcast_to(a, shape) for a in np.ogrid[:DOMAINS, :CARDS])
     pid = 10_000 + domain * CARDS + card
-    for first, sizes in _rounds(total, seed):
+    for first, sizes in rounds(total, seed):
         count = len(sizes)
         whole = (count, *shape)
         begin = _BEGIN_MS + _ROUND_MS * np.arange(first, first + count)
