@@ -119,16 +119,21 @@ def _vanished(evidence: Evidence) -> Iterator[Finding]:
 def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
     steps = evidence.frame("steps")
     unknown = steps.filter(pl.col("dp_rank").is_null())
-    if unknown.height:
+    every, count = steps.height, unknown.height
+    if "cards" in steps.columns:
+        # Steps are joined; passes of no domain are none of them.
+        every = evidence.frames["steps"].provenance[0].rows
+        count = every - int(steps.filter(pl.col("dp_rank").is_not_null())["cards"].sum())
+    if count:
         yield _note(
             "data.dp_rank.unknown",
             "forward passes without dp_rank",
-            unknown.height,
+            count,
             1,
             _("{count} of {all} forward passes carry no dp_rank; they are shown as dp? of {hosts}.").format(
-                count=unknown.height,
-                all=steps.height,
-                hosts=visible(", ".join(unknown["host"].unique().sort().to_list()), 200),
+                count=count,
+                all=every,
+                hosts=visible(", ".join(unknown["host"].cast(pl.String).unique().sort().to_list()), 200),
             ),
             _("Profile the scheduler too (domain Schedule); without DP this is as it should be."),
             evidence.file("steps"),

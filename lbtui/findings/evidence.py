@@ -69,6 +69,8 @@ class Evidence:
     missing: tuple[Missing, ...]
     notes: tuple[Note, ...]
     read_series: Callable[[], tuple[ExpertSeries, ...]] = tuple  # expert heat by iteration
+    # Where the frame `steps` holds joined steps: reads the forward passes.
+    read_passes: Callable[[], pl.DataFrame] | None = None
 
     @cached_property
     def series(self) -> tuple[ExpertSeries, ...]:
@@ -85,19 +87,31 @@ class Evidence:
         return provenance[0].file if provenance else name
 
     @cached_property
-    def _numbered(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        numbered = numbered_steps(self.frame("steps"))
-        return joined_steps(numbered), numbered.select(_PASS)
+    def _numbered(self) -> pl.DataFrame:
+        return numbered_steps(self.frame("steps"))
 
-    @property
+    @cached_property
     def steps(self) -> pl.DataFrame:
-        """One row per step of a DP domain."""
-        return self._numbered[0]
+        """One row per step of a DP domain, by start."""
+        if self._are_joined:
+            return self.frame("steps").sort("start", maintain_order=True)
+        return joined_steps(self._numbered)
 
     @property
-    def passes(self) -> pl.DataFrame:
-        """One row per forward pass of a card of a DP domain, with its `step`, by domain and start."""
-        return self._numbered[1]
+    def _are_joined(self) -> bool:
+        return "cards" in self.frame("steps").columns
+
+    @cached_property
+    def _passes(self) -> pl.DataFrame:
+        return self._numbered.select(_PASS) if self.read_passes is None else self.read_passes()
+
+    def passes_of(self, domain: str) -> pl.DataFrame:
+        """Return one row per forward pass of a card of a DP domain, with its `step`, by start."""
+        own = self._passes.filter(pl.col("domain") == domain)
+        if "step" in own.columns:
+            return own
+        texts = pl.col("domain", "prof_id").cast(pl.String)
+        return numbered_steps(own.with_columns(texts).sort("start", "prof_id")).select(_PASS)
 
     @cached_property
     def domains(self) -> list[Domain]:
@@ -147,7 +161,8 @@ class Evidence:
 
     @cached_property
     def _intervals(self) -> pl.DataFrame:
-        return step_intervals(self.steps)
+        # Joined steps lie domain by domain already: nothing is moved for it.
+        return step_intervals(self.frame("steps") if self._are_joined else self.steps)
 
     @cached_property
     def window(self) -> tuple[datetime, datetime] | None:

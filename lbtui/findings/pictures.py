@@ -154,9 +154,12 @@ class Pictures:
 
     def _cards(self, finding: Finding) -> list[Strip]:
         assert self._window is not None
-        steps = self._evidence.frame("steps").filter(
-            pl.col("instance") == finding.subject["instance"], pl.col("dp_rank") == finding.subject["dp_rank"]
-        )
+        own = [
+            self._evidence.passes_of(domain.key)
+            for domain in self._evidence.domains
+            if (domain.instance, domain.dp_rank) == (finding.subject["instance"], finding.subject["dp_rank"])
+        ]
+        steps = pl.concat(own)
         cards = steps["prof_id"].unique().sort().to_list()
         lanes = held_lanes(steps, key="prof_id", value="duration", keys=cards)
         values = _binned(metric("duration"), lanes, self._window)

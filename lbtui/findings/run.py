@@ -43,10 +43,15 @@ def find_in(evidence: Evidence, limits: Thresholds) -> tuple[Finding, ...]:
 
 def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
+    loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
+    # Of a large forward.csv the passes themselves are read again where they are looked at.
+    loads["steps"] = partial(profile.load_domain_steps, progress)
     # The overview says which frame could not be made.
-    frames = {name: attempted(name, partial(profile.load, name, progress))[0] for name in SCHEMAS}
+    frames = {name: attempted(name, load)[0] for name, load in loads.items()}
     notes = tuple(note for loaded in frames.values() for note in loaded.notes)
-    return Evidence(frames, profile.missing(), notes, partial(_series, profile, progress))
+    joined = "cards" in frames["steps"].frame.columns
+    read_passes = partial(profile.read_passes, progress) if joined else None
+    return Evidence(frames, profile.missing(), notes, partial(_series, profile, progress), read_passes)
 
 
 def _series(profile: Profile, progress: Progress | None) -> tuple[ExpertSeries, ...]:

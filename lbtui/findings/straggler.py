@@ -66,16 +66,15 @@ def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
     """Yield cards slower than the mean of their domain's other cards, step by step."""
     if not (evidence.steps["cards"] > 1).any():
         return
-    passes = evidence.passes.filter(pl.col("domain").is_in([d.key for d in domains]))
     total, members = pl.col("duration").sum().over("step"), pl.len().over("step")
-    together = (
-        passes.with_columns(total=total, members=members)
-        .filter(pl.col("members") > 1)
-        .with_columns(group="step", step=(pl.col("total") - pl.col("duration")) / (pl.col("members") - 1))
-        .filter(pl.col("step") > 0)
-    )
     for domain in domains:
-        cards = together.filter(pl.col("domain") == domain.key)
+        cards = (
+            evidence.passes_of(domain.key)
+            .with_columns(total=total, members=members)
+            .filter(pl.col("members") > 1)
+            .with_columns(group="step", step=(pl.col("total") - pl.col("duration")) / (pl.col("members") - 1))
+            .filter(pl.col("step") > 0)
+        )
         for card, ratio, extra, p in _steadily_slow(cards, "prof_id", limits):
             yield _straggler(
                 evidence,

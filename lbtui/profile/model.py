@@ -80,6 +80,7 @@ class Profile:
     steps_reader: Callable[[int, int], pl.DataFrame | None] | None = None
     unparsed: tuple[str, str] | None = None  # nothing but experts is here: why, and how to get the rest
     placement: PlacementFile | None = None  # a candidate to compare with the placement in use
+    passes_reader: Callable[[Progress], pl.DataFrame] | None = None
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
@@ -148,6 +149,14 @@ class Profile:
         """
         loader = self.expert_series_loader
         return loader(progress or Silent()) if loader else LoadedSeries()
+
+    def read_passes(self, progress: Progress | None = None) -> pl.DataFrame:
+        """Return the forward passes of DP domains of a profile whose `load_domain_steps` are joined.
+
+        Columns: domain, prof_id, start, end, duration (ms), in the order of the file; not kept.
+        """
+        assert self.passes_reader is not None
+        return self.passes_reader(progress or Silent())
 
     def steps_around(self, begin: int, end: int) -> pl.DataFrame:
         """Return the `steps` around a time (µs): all, or where these are too many those of it, read now."""

@@ -73,6 +73,7 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
         steps_reader=loaders.steps_between,
         unparsed=None if output.parsed else _unparsed(output),
         placement=given,
+        passes_reader=loaders.passes,
         expert_series_loader=loaders.load_series,
     )
 
@@ -157,6 +158,12 @@ class _Loaders:
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return the steps of DP domains where the forward passes are too many to be held, else None."""
         return self._scheduled(progress).joined
+
+    def passes(self, progress: Progress) -> pl.DataFrame:
+        """Return the forward passes of all cards, read now, where they are too many to be held."""
+        from lbtui.sources.canonical.streamed_passes import read_passes
+
+        return read_passes(self._store, self._scheduled(progress).owners, progress)
 
     def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""

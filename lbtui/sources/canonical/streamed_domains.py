@@ -91,10 +91,7 @@ class StreamedDomains:
             domain = domain[kept]
         if len(domain) and usable.any_unknown(columns["forward_iter"]):
             raise NotJoinable(_("some rows lack their forward_iter"))
-        duration = columns["duration"]
-        if len(domain) and usable.any_unknown(duration):
-            duration = np.where(np.isnan(duration), (columns["end"] - columns["start"]) / 1000, duration)
-        columns = {**columns, "duration": duration}
+        columns = {**columns, "duration": duration_of(columns)}
         extra = self._of_rounds(domain, columns) if self._rounds else {}
         return Passes(
             domain=domain,
@@ -126,7 +123,7 @@ class StreamedDomains:
         owners = [self._owner_of[domain] for domain in self.domains]
 
         def named(column: str) -> pl.Series:
-            return _chosen(column, [str(owner[column]) for owner in owners], steps.domain)
+            return chosen(column, [str(owner[column]) for owner in owners], steps.domain)
 
         def numbers(name: str, kind: PolarsDataType) -> pl.Series:
             values: Numbers | None = getattr(steps, name)
@@ -136,7 +133,7 @@ class StreamedDomains:
 
         ranks = np.array([np.nan if o["dp_rank"] is None else o["dp_rank"] for o in owners])
         known = steps.phase != NO_PHASE
-        phases = _chosen("phase", PHASES, np.where(known, steps.phase, 0))
+        phases = chosen("phase", PHASES, np.where(known, steps.phase, 0))
         return pl.DataFrame(
             [
                 *(named(column) for column in ("domain", "instance", "host")),
@@ -152,7 +149,15 @@ class StreamedDomains:
         )
 
 
-def _chosen(name: str, values: Sequence[str], places: NDArray[Any]) -> pl.Series:
+def duration_of(columns: Mapping[str, NDArray[Any]]) -> Numbers:
+    """Return the durations (ms) of the columns of `Rows`, from start to end where the file has none."""
+    duration: Numbers = columns["duration"]
+    if len(duration) and usable.any_unknown(duration):
+        return np.where(np.isnan(duration), (columns["end"] - columns["start"]) / 1000, duration)
+    return duration
+
+
+def chosen(name: str, values: Sequence[str | None], places: NDArray[Any]) -> pl.Series:
     """Return the values at these places as a categorical column."""
     categories = pl.Series(name, values, dtype=pl.Categorical)
     chosen: pl.Series = categories.gather(pl.Series(places.astype(np.uint32)))
