@@ -355,6 +355,12 @@ class LbtuiApp(App[int]):
             identity = _("before {before} → after {after}").format(before=self._before, after=identity)
         self.screen_stack[0].query_one(TopBar).show(identity=identity, notes=notes)
 
+    def stage_changed(self) -> None:
+        """Keep line 1 true about which panes are incomplete."""
+        self.screen_stack[0].query_one(TopBar).show(
+            incomplete=" · ".join(filter(None, (pane.incomplete for pane in self.panes.values())))
+        )
+
     def pane_ready(self, pane: Widget) -> None:
         """Keep line 1 true when a pane has learnt more."""
         for other in self.panes.values():

@@ -115,6 +115,7 @@ class TopBar(Picture):
         self._tabs = tabs
         self._identity = _("opening …")
         self._notes = ""
+        self._incomplete = ""
         self._current = tabs[0][0]
         self._side = ""
 
@@ -125,18 +126,24 @@ class TopBar(Picture):
         notes: str | None = None,
         current: str | None = None,
         side: str | None = None,
+        incomplete: str | None = None,
     ) -> None:
-        """Change what is said."""
+        """Change what is said; `incomplete` tells which panes could not be read to the end."""
+        if incomplete == self._incomplete:
+            return
         self._identity = self._identity if identity is None else identity
         self._notes = self._notes if notes is None else notes
         self._current = current or self._current
         self._side = self._side if side is None else side
+        self._incomplete = self._incomplete if incomplete is None else incomplete
         self.repaint()
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return both lines."""
         return [
-            identity_row(self._identity, self._notes, width, self._caps),
+            identity_row(
+                self._identity, " · ".join(filter(None, (self._incomplete, self._notes))), width, self._caps
+            ),
             tabs_row(self._tabs, self._current, width, self._caps, self._side),
         ]
 

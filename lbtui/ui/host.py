@@ -41,6 +41,9 @@ class Host(Protocol):
     def action_pane(self, key: str) -> None:
         """Show a pane."""
 
+    def stage_changed(self) -> None:
+        """Learn that a pane's loading began, ended or broke off."""
+
     def action_side(self) -> None:
         """Show the next of after, before and difference; say how to compare without a baseline."""
 

@@ -18,6 +18,7 @@ from lbtui.render.text import blank, fit
 from lbtui.text import _, visible
 from lbtui.ui.host import Host
 from lbtui.ui.picture import Picture
+from lbtui.ui.progress_words import Rate, progress_words
 from lbtui.ui.selection import SIDES, Selection, Side, side_word
 from lbtui.ui.selection import Aim as Aim
 
@@ -65,12 +66,13 @@ class Pane(Picture, can_focus=True):
 
     @dataclass
     class Progressed(Message):
-        """A worker of `pane` has read `done` of `total` bytes of `what`."""
+        """A worker of `pane` has read `done` of `total` bytes of `what`, `rate` a second where known."""
 
         pane: Pane
         what: str
         done: int
         total: int
+        rate: float | None
 
         def can_replace(self, message: Message) -> bool:
             """Let a burst of progress fold into the last of it."""
@@ -81,7 +83,7 @@ class Pane(Picture, can_focus=True):
         self.profile = profile
         self.baseline = baseline
         self.caps = caps
-        self.stage = Stage.WAITING
+        self._stage = Stage.WAITING
         self._generation = 0
         self._progress_text = ""
         self._failure = ""
@@ -166,6 +168,24 @@ class Pane(Picture, can_focus=True):
 
     # Loading
 
+    @property
+    def stage(self) -> Stage:
+        """How loading stands."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: Stage) -> None:
+        self._stage = stage
+        if self.is_mounted:
+            self.lbtui.stage_changed()
+
+    @property
+    def incomplete(self) -> str:
+        """What line 1 says of a pane that was not read to the end."""
+        if self._stage is Stage.CANCELLED:
+            return _("{pane}: reading cancelled").format(pane=self.TITLE)
+        return _("{pane}: reading failed").format(pane=self.TITLE) if self._stage is Stage.FAILED else ""
+
     def reload(self) -> None:
         """Load again after a cancel or a failure."""
         if self.stage in (Stage.CANCELLED, Stage.FAILED):
@@ -235,13 +255,7 @@ class Pane(Picture, can_focus=True):
         """Show how far loading is."""
         event.stop()
         if self.stage is Stage.LOADING:
-            percent = f"{100 * event.done // event.total} %" if event.total else ""
-            self._progress_text = _("reading {file} · {done} of {total} MB · {percent}").format(
-                file=visible(event.what, 60),
-                done=f"{event.done / 1e6:.1f}",
-                total=f"{event.total / 1e6:.1f}",
-                percent=percent,
-            )
+            self._progress_text = progress_words(event.what, event.done, event.total, event.rate)
             self.repaint()
 
     # Drawing
@@ -281,12 +295,15 @@ class PaneProgress:
         self._pane = pane
         self._worker = get_current_worker()
         self._last = 0.0
+        self._rate = Rate()
 
     def advance(self, what: str, done: int, total: int) -> None:
         """Tell the pane; raise `Cancelled` when the user has cancelled."""
         if self._worker.is_cancelled:
             raise Cancelled
         now = time.monotonic()
-        if now - self._last >= _PROGRESS_SECONDS:
+        # That a file is read whole is always told: what is made of it may take longer.
+        if now - self._last >= _PROGRESS_SECONDS or done >= total:
             self._last = now
-            self._pane.post_message(Pane.Progressed(self._pane, what, done, total))
+            rate = self._rate.after(what, done, now)
+            self._pane.post_message(Pane.Progressed(self._pane, what, done, total, rate))

@@ -13,6 +13,7 @@ from lbtui.profile import Loaded, Profile, SourceFile, empty
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.bars import TopBar
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Stage
 from lbtui.ui.panes.overview_entries import entries
@@ -25,6 +26,28 @@ DEMO = ROOT / "lbtui" / "demo" / "output"
 def shown(app):
     pane = app.panes["1"]
     return plain(pane.picture(*pane.size))
+
+
+def header(app):
+    bar = app.screen_stack[0].query_one(TopBar)
+    return plain(bar.picture(80, 2)[:1])
+
+
+def test_the_header_says_that_a_load_failed(tmp_path, monkeypatch):
+    file = SourceFile(tmp_path / "request.csv", "request.csv", "csv", 10)
+    profile = Profile(tmp_path, (file,), loaders={"requests": lambda _progress: 1 / 0})
+    monkeypatch.setattr("lbtui.sources.open_profile", lambda _path: profile)
+
+    async def whole():
+        app = LbtuiApp(tmp_path, Capabilities("256", True))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(app, pilot)
+            await pilot.press("5")
+            await settled(app, pilot)
+            assert app.panes["5"].stage is Stage.FAILED
+            assert "Requests: reading failed" in header(app)
+
+    asyncio.run(whole())
 
 
 def run(path, size, scenario):
@@ -284,6 +307,7 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
             await pilot.press("escape")
             assert pane.stage is Stage.CANCELLED
             assert "cancelled" in shown(app)
+            assert "Overview: reading cancelled" in header(app)
             gate.set()
             await settled(app, pilot)
             assert pane.stage is Stage.CANCELLED
@@ -292,6 +316,7 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
             await settled(app, pilot)
             assert pane.stage is Stage.READY
             assert "p95 12.5 ms" in shown(app)
+            assert "cancelled" not in header(app)
 
     asyncio.run(whole())
 
