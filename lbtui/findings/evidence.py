@@ -130,7 +130,10 @@ class Evidence:
     def lockstep(self) -> dict[str, pl.DataFrame | None]:
         """Each instance's common steps, None where its domains drift."""
         return {
-            instance: steps_together(self.steps.filter(pl.col("instance") == instance))
+            # Of millions of steps only what tells the waiting.
+            instance: steps_together(
+                self.steps.filter(pl.col("instance") == instance).select("domain", "start", "end")
+            )
             for instance in self.instances
         }
 

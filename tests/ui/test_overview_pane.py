@@ -36,7 +36,7 @@ def header(app):
 def test_the_header_says_that_a_load_failed(tmp_path, monkeypatch):
     file = SourceFile(tmp_path / "request.csv", "request.csv", "csv", 10)
     profile = Profile(tmp_path, (file,), loaders={"requests": lambda _progress: 1 / 0})
-    monkeypatch.setattr("lbtui.sources.open_profile", lambda _path: profile)
+    monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
 
     async def whole():
         app = LbtuiApp(tmp_path, Capabilities("256", True))
