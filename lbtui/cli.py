@@ -13,6 +13,7 @@ from lbtui import __version__
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
+    from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding, Thresholds
     from lbtui.profile import Profile
     from lbtui.render.capabilities import Colors
@@ -168,10 +169,11 @@ def _has_screen() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
-def _save(name: str, content: str, profile: Path) -> str | None:
+def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
+    from lbtui.report import placement_json
     from lbtui.report.save import save_new
 
-    return save_new(name, content, profile)
+    return save_new(name, placement_json(placement, ranks), profile)
 
 
 def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:

@@ -44,14 +44,15 @@ from lbtui.ui.picture import Picture
 from lbtui.ui.selection import SIDES, Selection
 
 if TYPE_CHECKING:
+    from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Thresholds
     from lbtui.profile import Profile
     from lbtui.ui.pane import Pane
 
 # The exit code after a fault of lbtui's own (EX_SOFTWARE of sysexits.h): 1 means that findings were found.
 BROKEN = 70
-# Writes a new file of that name and content beside no profile; returns why not.
-Saver: TypeAlias = Callable[[str, str, Path], "str | None"]
+# Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
+Saver: TypeAlias = "Callable[[str, Ints, int, Path], str | None]"
 # So long a key waits for the page that the key before it opened.
 _PAGE_SECONDS = 1.0
 TABS = (
@@ -410,11 +411,11 @@ class LbtuiApp(App[int]):
             Question(prompt, value, check), lambda text: answer(text) if text is not None else None
         )
 
-    def save(self, name: str, content: str) -> str | None:
-        """Write a new file that the user names; return why not, None when it is written."""
+    def save_placement(self, name: str, placement: Ints, ranks: int) -> str | None:
+        """Write a placement [layer, slot] to a new file of the user's; return why not, None when done."""
         if self._save is None or self.profile is None:
             return _("Saving is not possible here.")
-        return self._save(name, content, self.profile.path)
+        return self._save(name, placement, ranks, self.profile.path)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """List every action with its key in the command palette."""

@@ -12,6 +12,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.selection import Aim, Selection
 
 if TYPE_CHECKING:
+    from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Thresholds
 
 _Answer = TypeVar("_Answer")
@@ -56,8 +57,8 @@ class Host(Protocol):
     ) -> None:
         """Ask for a line of text; `check` returns a sentence if it is wrong, `answer` takes it."""
 
-    def save(self, name: str, content: str) -> str | None:
-        """Write a new file that the user names; return why not, None when it is written."""
+    def save_placement(self, name: str, placement: Ints, ranks: int) -> str | None:
+        """Write a placement [layer, slot] to a new file of the user's; return why not, None when done."""
 
     def push_screen(
         self, screen: Screen[_Answer], callback: Callable[[_Answer | None], None] | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 from textual.events import MouseScrollDown
 
+from lbtui import cli
 from lbtui.profile import Loaded, LoadedSeries
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
@@ -299,11 +300,16 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
 
 
 def test_what_if_saves_its_placement_outside_the_profile(tmp_path):
-    from lbtui.report.save import save_new
-
     async def scenario(app, pilot):
-        app._save = save_new
-        await pilot.press("w")
+        app._save = cli._save
+        await pilot.press("p", "w")
+        await settled(app, pilot)
+        await pilot.press("p", "p")
+        await settled(app, pilot)
+        await pilot.press("s")
+        assert "policy in use" in plain(app.screen.rows(120, 32))
+        assert "Nothing to save" in plain(app.screen.rows(120, 32))
+        await pilot.press("p")
         await settled(app, pilot)
         await pilot.press("s")
         await settled(app, pilot)

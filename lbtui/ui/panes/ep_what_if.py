@@ -160,11 +160,13 @@ class WhatIfPage(Page[None]):
     def action_save(self) -> None:
         """Write the placement where the user says, as the JSON that serving engines read."""
         host, state = cast(Host, self.app), self.state
-        if state is None or (content := states.saved_text(state)) is None:
+        found = None if state is None else states.to_save(state)
+        if found is None:
+            self._change(states.not_saved)
             return
         host.ask(
             _("Save this placement (expert map JSON) as?"),
             "expert_map.json",
-            lambda name: host.save(name, content),
-            lambda name: self._change(lambda state: replace(state, saved=name)),
+            lambda name: host.save_placement(name, found.placement, found.settings.ranks),
+            lambda name: self._change(lambda state: states.saved(state, name)),
         )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.eplb.deployment import deployment_json
 from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
 from lbtui.analysis.eplb.recorded import Recorded, recorded
@@ -22,7 +21,7 @@ from lbtui.analysis.eplb.what_if import (
     what_if,
 )
 from lbtui.profile import ExpertSeries, PlacementFile
-from lbtui.text import _
+from lbtui.text import _, visible
 
 Number: TypeAlias = Literal["ranks", "nodes", "groups"]
 NOTHING = Settings("global", 0, 1)
@@ -48,7 +47,7 @@ class WhatIfState:
     outcome: Outcome | None = None  # None: not computed yet
     sentence: str = ""  # why there is nothing to ask about
     first: int = 0  # place of the first layer in view
-    saved: str = ""  # the file that the placement shown was written to
+    said: str = ""  # what came of saving the placement shown
 
     @property
     def busy(self) -> bool:
@@ -118,11 +117,22 @@ def with_size(state: WhatIfState, text: str) -> WhatIfState:
     return replace(state, settings=replace(state.settings, expert_mib=mib))
 
 
-def saved_text(state: WhatIfState) -> str | None:
-    """Return the placement shown as JSON; None where there is none, or another is being computed."""
+def to_save(state: WhatIfState) -> WhatIf | None:
+    """Return what can be saved: a placement computed for the settings shown, None without one."""
     if state.busy or state.outcome is None or (found := state.outcome.found) is None:
         return None
-    return deployment_json(found.placement, found.settings.ranks)
+    return found if found.settings.policy in ("global", "hierarchical") else None
+
+
+def not_saved(state: WhatIfState) -> WhatIfState:
+    """Say why there is nothing to save."""
+    return replace(state, said=_("Nothing to save: p chooses a policy that makes a placement."))
+
+
+def saved(state: WhatIfState, name: str) -> WhatIfState:
+    """Say where the placement went."""
+    said = _("saved as {file}; shared experts are not in it").format(file=visible(name))
+    return replace(state, said=said)
 
 
 def number_problem(text: str) -> str | None:
@@ -142,8 +152,8 @@ def size_problem(text: str) -> str | None:
 
 
 def changed(before: WhatIfState, after: WhatIfState) -> WhatIfState:
-    """Return what is asked now; a placement that was saved is no longer what is shown."""
-    return after if after.settings == before.settings else replace(after, saved="")
+    """Return what is asked now; what was said of saving another placement holds no longer."""
+    return after if after.settings == before.settings else replace(after, said="")
 
 
 def scrolled(state: WhatIfState, by: int) -> WhatIfState:

@@ -26,9 +26,8 @@ def what_if_rows(title: str, state: WhatIfState, width: int, height: int, caps: 
     """Return the page as `height` rows of `width` cells."""
     head = [fit(visible(title), width, caps=caps, style=strong(caps))]
     foot = [fit(KEYS, width, caps=caps, style=dim(caps))]
-    if state.saved and not state.busy:
-        text = _("saved as {file}; shared experts are not in it").format(file=visible(state.saved))
-        foot.insert(0, fit(text, width, caps=caps, style=accent(caps)))
+    if state.said:
+        foot.insert(0, fit(state.said, width, caps=caps, style=accent(caps)))
     data, outcome = state.data, state.outcome
     if data is None:
         body = wrapped(state.sentence, width, caps, severity(caps, "warning"))
