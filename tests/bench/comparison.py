@@ -5,11 +5,11 @@
 Synthetic pairs are whole profiles held in memory: 8 DP domains with Poisson batch sizes of mean 16, KV usage,
 queue lengths and requests, all either independent from step to step or AR(1) with φ = 0.9 (integer-valued,
 by binomial thinning, for counts). FOLDER holds profiles as `<anything>_<kind>/out`; every two of one kind are
-a pair (equal settings, other seeds). `p ≤ 5 %` is the share of rows whose own p-value is so small, `called`
-of those whose difference is also large enough to matter: what would be called without a correction. `after`
-is the share whose verdict is better or worse (for the load: differs), `families` the share of pairs with any
-such row. Rows without a verdict for lack of data are counted apart. `--large` times the comparison of two
-profiles of a million forward passes.
+a pair (equal settings, other seeds). `p ≤ 5 %` is the share of rows whose own p-value is so small and whose
+interval excludes 0, `called` of those whose difference is also large enough to matter: what would be called
+without a correction. `after` is the share whose verdict is better or worse (for the load: differs),
+`families` the share of pairs with any such row. Rows without a verdict for lack of data are counted apart.
+`--large` times the comparison of two profiles of a million forward passes.
 """
 
 from __future__ import annotations
