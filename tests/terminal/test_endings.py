@@ -14,7 +14,7 @@ LBTUI = [sys.executable, "-m", "lbtui", "--demo"]
 # A reader that hangs, as on a dead network share; the file STARTED tells that it does.
 HANGING = """
 import os, time, lbtui.sources, lbtui.cli
-def hang(path):
+def hang(*_given):
     open(os.environ["STARTED"], "w").close()
     time.sleep(3600)
 lbtui.sources.open_profile = hang
@@ -28,7 +28,7 @@ raise SystemExit(lbtui.cli.main(["--demo"]))
 """
 FAILING = """
 import lbtui.sources, lbtui.cli
-def fail(path):
+def fail(*_given):
     raise RuntimeError("no such \\x1b[31mdriver")
 lbtui.sources.open_profile = fail
 raise SystemExit(lbtui.cli.main(["somewhere"]))

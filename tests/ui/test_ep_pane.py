@@ -1,5 +1,6 @@
 import asyncio
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import polars as pl
 from textual.events import MouseScrollDown
 
 from lbtui import cli
-from lbtui.profile import Loaded, LoadedSeries
+from lbtui.profile import Loaded, LoadedSeries, Profile
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.sources.placement import read_placement
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
+from lbtui.ui.panes import ep_along
 from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
@@ -157,7 +159,10 @@ def test_stepping_along_the_iterations_and_back_out():
     run(DEMO, scenario)
 
 
-def test_running_goes_on_to_the_end_and_escape_stops_it():
+def test_running_goes_on_to_the_end_and_escape_stops_it(monkeypatch):
+    # The test turns the crank itself.
+    monkeypatch.setattr(ep_along, "_FRAME_SECONDS", 3600)
+
     async def scenario(app, pilot):
         pane = app.panes["4"]
         await pilot.press("space")
@@ -176,6 +181,37 @@ def test_running_goes_on_to_the_end_and_escape_stops_it():
         assert pane._state.span is None
 
     run(DEMO, scenario)
+
+
+def test_the_reading_of_iterations_is_told_cancelled_and_taken_up_again(monkeypatch):
+    gate, read = threading.Event(), Profile.load_expert_series
+    failing = []
+
+    def slow(profile, progress):
+        assert gate.wait(20)
+        progress.advance("chrome_tracing.json", 1, 2)
+        if failing:
+            raise RuntimeError(failing.pop())
+        return read(profile, progress)
+
+    async def scenario(app, pilot):
+        pane = app.panes["4"]
+        monkeypatch.setattr(Profile, "load_expert_series", slow)
+        pane._read_iterations()
+        assert "reading iterations …, Escape cancels" in shown(app)[0]
+        await pilot.press("escape")
+        assert "iterations not read, R reads them" in shown(app)[0]
+        gate.set()
+        failing.append("no such \x1b[31mtable")
+        await pilot.press("R")
+        await settled(app, pilot)
+        assert "could not be read: RuntimeError: no such \\x1b[31mtable; R tries again" in shown(app)[0]
+        await pilot.press("R")
+        await settled(app, pilot)
+        assert "iterations" not in shown(app)[0]
+        assert pane._state.behind == ""
+
+    run(DEMO, scenario, (200, 50))
 
 
 def test_what_if_asks_answers_and_closes():

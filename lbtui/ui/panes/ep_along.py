@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.message import Message
 from textual.timer import Timer
@@ -13,6 +13,7 @@ from lbtui.analysis.expert_parallel import Phase
 from lbtui.findings import Thresholds
 from lbtui.profile import Profile
 from lbtui.render.capabilities import Capabilities
+from lbtui.text import _, visible
 from lbtui.ui.pane import Pane, PaneProgress
 from lbtui.ui.panes import ep_layout, ep_moment, ep_phases
 from lbtui.ui.panes.ep_data import EpData
@@ -75,9 +76,16 @@ class AlongIterations(Pane):
             }
             self.post_message(self.IterationsRead(generation, found))
 
+        self._tell(_("reading iterations …, Escape cancels"))
         self._over_worker = self.run_worker(
             work, thread=True, exclusive=True, group=_ITERATIONS, exit_on_error=False
         )
+
+    def _tell(self, behind: str) -> None:
+        """Say in the state line how the reading of iterations stands."""
+        if self._state is not None:
+            self._state = replace(self._state, behind=behind)
+            self.repaint()
 
     def on_along_iterations_iterations_read(self, event: IterationsRead) -> None:
         """Show the figures over iterations."""
@@ -86,13 +94,23 @@ class AlongIterations(Pane):
         if event.generation != self._generation:
             return
         self._phases = ep_phases.with_iterations(self._phases, event.found)
-        self.repaint()
+        self._tell("")
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Go on without iterations where they could not be read; the base does so for the maps."""
-        if event.worker is self._over_worker and event.state in (WorkerState.ERROR, WorkerState.CANCELLED):
+        """Say why iterations could not be read, and go on without; the base does so for the maps."""
+        if event.worker is self._over_worker and event.state is WorkerState.ERROR:
             event.stop()
             self._over_worker = None
+            error = event.worker.error
+            why = visible(f"{type(error).__name__}: {error}", 200)
+            self._tell(_("iterations could not be read: {why}; R tries again").format(why=why))
+
+    def reload(self) -> None:
+        """Read the iterations again that were cancelled or failed, else as every pane."""
+        if self._state is not None and self._state.behind and self._over_worker is None:
+            self._read_iterations()
+        else:
+            super().reload()
 
     def cancel(self) -> bool:
         """Cancel loading, of the maps or of what is read behind them."""
@@ -102,6 +120,7 @@ class AlongIterations(Pane):
             return False
         self._over_worker.cancel()
         self._over_worker = None
+        self._tell(_("iterations not read, R reads them"))
         return True
 
     def action_step(self, by: int) -> None:

@@ -38,6 +38,7 @@ class EpState:
     inside: bool = False  # Enter has opened the rank's experts
     hot: int = -1  # which of the hottest cells `n` has reached
     skipped: tuple[ViewName, ...] = ()  # views that `v` has just passed by because they do not exist
+    behind: str = ""  # how the reading of iterations stands; empty once they are there
 
 
 def column_of(state: EpState) -> int:

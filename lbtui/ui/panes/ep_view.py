@@ -143,6 +143,8 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
         words.append(_("experts of rank {rank}, Escape returns").format(rank=state.rank))
     if state.view == "expert" and shown is not None and not shown.ranks:
         words.append(_("rank boundaries unknown, no by_rank map"))
+    if state.behind:
+        words.append(state.behind)
     return words
 
 
