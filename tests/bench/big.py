@@ -20,10 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.inputs import write_batch, write_forward
+from tests.bench import works
+from tests.bench.inputs import write_batch, write_forward, write_requests
+from tests.bench.key_latency import KEYS, answer
+from tests.bench.trace_inputs import write_database, write_trace
+from tests.tools.person import Person
 from tests.tools.terminal import Terminal
-
-PICTURES = Path(__file__).parent.parent / "data" / "pd_ep_png"
 
 
 @dataclass(frozen=True)
@@ -35,66 +37,18 @@ class Run:
     peak: float
 
 
-# What the processes do
-
-
-def lanes(folder: Path) -> None:
-    """DP lanes of the batch size, from opening the profile."""
-    from lbtui.analysis.data_parallel import metric
-    from lbtui.sources import open_profile
-    from lbtui.ui.panes.dp_data import dp_data, measure, scene
-
-    profile = open_profile(folder)
-    steps = profile.load_domain_steps().frame
-    data = dp_data(steps, profile.load("batches").frame, None, None)
-    scene(measure(metric("batch_size"), data, steps), (data.begin, data.end), 170)
-
-
-def polars_lanes(folder: Path) -> None:
-    """The same grouping by polars alone: cards of a step to one step, then min, mean, max by time bin."""
-    import polars as pl
-
-    start = pl.col("start_time(ms)")
-    steps = (
-        pl.scan_csv(folder / "forward.csv")
-        .group_by("hostname", "dp_rank", "forward_iter")
-        .agg(start.min(), pl.col("end_time(ms)").max(), pl.col("batch_size").max())
-    )
-    size = pl.col("batch_size")
-    (
-        steps.group_by("hostname", "dp_rank", bin=(start / 600).floor().cast(pl.Int64))
-        .agg(low=size.min(), mean=size.mean(), high=size.max())
-        .collect(engine="streaming")
-    )
-
-
-def rounds(folder: Path) -> None:
-    """The frame `batches`, without its request lists."""
-    from lbtui.sources import open_profile
-
-    open_profile(folder).load("batches")
-
-
-def polars_rounds(folder: Path) -> None:
-    """The same columns by polars alone."""
-    import polars as pl
-
-    columns = (
-        "name,prof_id,dp_rank,batch_type,batch_size,prefill_batch_size,decode_batch_size,"
-        "total_scheduled_tokens,start_time(ms),end_time(ms)"
-    )
-    pl.scan_csv(folder / "batch.csv").select(columns.split(",")).collect(engine="streaming")
-
-
-def pictures(folder: Path) -> None:
-    """Nine heat maps to numbers."""
-    from lbtui.sources import open_profile
-
-    assert open_profile(folder).load("expert_heat").frame.height
-
-
 WORK: dict[str, Callable[[Path], None]] = {
-    f.__name__: f for f in (lanes, polars_lanes, rounds, polars_rounds, pictures)
+    f.__name__: f
+    for f in (
+        works.lanes,
+        works.polars_lanes,
+        works.pandas_lanes,
+        works.sqlite_lanes,
+        works.rounds,
+        works.polars_rounds,
+        works.pictures,
+        works.findings,
+    )
 }
 
 
@@ -116,12 +70,21 @@ def run(work: str, folder: Path) -> Run:
 # The rows of the table
 
 
-def paired(name: str, ours: str, theirs: str, folder: Path, pairs: int, *, memory: float | None) -> None:
-    """Print the ratios of two works that take turns."""
+def paired(
+    name: str,
+    ours: str,
+    theirs: str,
+    folder: Path,
+    pairs: int,
+    *,
+    memory: float | None = None,
+    time: float = 1.3,
+) -> None:
+    """Print the ratios of two works that take turns, with their targets."""
     both = [(run(ours, folder), run(theirs, folder)) for _pair in range(pairs)]
     for what, target, of in (
-        ("wall", 1.3, lambda r: r.wall),
-        ("cpu", 1.3, lambda r: r.cpu),
+        ("wall", time, lambda r: r.wall),
+        ("cpu", time, lambda r: r.cpu),
         ("peak memory", memory, lambda r: r.peak),
     ):
         if target is None:
@@ -165,11 +128,79 @@ def first_frame(folder: Path, pairs: int) -> None:
 
 def nine_pictures(pairs: int) -> None:
     """Print how long nine heat maps take."""
-    runs = [run("pictures", PICTURES) for _n in range(pairs)]
+    runs = [run("pictures", works.PICTURES) for _n in range(pairs)]
     wall = statistics.median(r.wall for r in runs)
     tell(
         "nine PNGs to numbers (whole process)", "<= 1.5 s", f"{wall:.2f} s", f"{wall / 1.5:.2f}", wall <= 1.5
     )
+
+
+def large_trace(folder: Path, pairs: int) -> None:
+    """Print how fast a trace that is all there is becomes lanes, on one core, and in how much memory."""
+    runs = [run("lanes", folder) for _n in range(pairs)]
+    size = (folder / "chrome_tracing.json").stat().st_size / 1e6
+    speed, peak = (statistics.median(of) for of in ([size / r.cpu for r in runs], [r.peak for r in runs]))
+    tell(f"trace of {size:,.0f} MB, on one core", ">= 40 MB/s", f"{speed:.0f} MB/s", "", speed >= 40)
+    _tell_peak("the same", peak, 1024)
+
+
+def _loaded(terminal: Terminal) -> Person:
+    """Return someone before a screen on which everything is read."""
+    person = Person(terminal, 200, 50)
+    person.sees("FINDINGS", 600)
+    person.misses("Escape cancels", 600)
+    terminal.settle(1.0)
+    return person
+
+
+def keys(small: Path, large: Path, repeat: int) -> None:
+    """Print p95 from a key to the last byte of its frame, in every pane, of a large profile and a small.
+
+    And the processor time of a key, which others who use the machine disturb less.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    for folder in (small, large):
+        with Terminal([sys.executable, "-m", "lbtui", str(folder)], 200, 50) as terminal:
+            _loaded(terminal)
+            for pane, pressed in KEYS.items():
+                answer(terminal, pane[0])
+                terminal.settle(2.0)
+                before = _cpu(terminal.pid)
+                times = sorted(answer(terminal, key)[0] for _turn in range(repeat) for _name, key in pressed)
+                cpu = (_cpu(terminal.pid) - before) / len(times)
+                found.setdefault(pane, []).append((1000 * times[int(0.95 * len(times))], 1000 * cpu))
+    for pane, ((few, few_cpu), (many, many_cpu)) in found.items():
+        measured = f"{many:.0f} / {few:.0f} ms; processor {many_cpu:.0f} / {few_cpu:.0f} ms a key"
+        ok = many <= 30 and many <= 1.2 * few
+        tell(f"key to last byte, p95, {pane}", "<= 30 ms, <= 1.2 x", measured, f"{many / few:.2f} x", ok)
+
+
+def _cpu(pid: int) -> float:
+    """Return the processor seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tables(folder: Path, rows: int) -> None:
+    """Print the most memory that opening a table and scrolling it takes."""
+    with Terminal([sys.executable, "-m", "lbtui", str(folder)], 200, 50) as terminal:
+        person = _loaded(terminal)
+        person.press("5")
+        person.misses("Escape cancels", 600)
+        for key in ("\x1b[6~", "\x1b[F", "\x1b[5~", "s", "\x1b[6~", "\x1b[H") * 5:
+            answer(terminal, key)
+        status = Path(f"/proc/{terminal.pid}/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    _tell_peak(f"a table of {rows:,} rows", peak / 1024, 1536)
+
+
+def overview_memory(folder: Path) -> None:
+    """Print the most memory that the overview and the findings of the large profile take."""
+    _tell_peak("overview and findings", run("findings", folder).peak, 1536)
+
+
+def _tell_peak(what: str, peak: float, most: int) -> None:
+    tell(f"{what}, peak memory", f"<= {most} MiB", f"{peak:.0f} MiB", f"{peak / most:.2f}", peak <= most)
 
 
 def tell(row: str, target: str, measured: str, ratio: str, ok: bool) -> None:
@@ -177,16 +208,76 @@ def tell(row: str, target: str, measured: str, ratio: str, ok: bool) -> None:
     print(f"| {row} | {target} | {measured} | {ratio} | {'yes' if ok else 'no'} |", flush=True)
 
 
+def measure(chosen: set[str], place: Path, rows: int, pairs: int) -> None:
+    """Make the inputs of the chosen rows in a folder, each when its turn comes, and print the rows."""
+
+    def made(name: str) -> Path:
+        (place / name).mkdir()
+        return place / name
+
+    if chosen & {"lanes", "pandas", "findings", "first", "keys"}:
+        big = made("big")
+        write_forward(big, rows)
+        if "lanes" in chosen:
+            paired("DP lanes", "lanes", "polars_lanes", big, pairs, memory=1.5)
+        if "pandas" in chosen:
+            paired("DP lanes beside pandas", "lanes", "pandas_lanes", big, 1)
+        if "findings" in chosen:
+            overview_memory(big)
+        if "first" in chosen:
+            first_frame(big, pairs)
+        if "keys" in chosen:
+            small = made("small")
+            write_forward(small, 10_000)
+            for folder in (small, big):
+                write_requests(folder, 1_000 if folder == small else rows // 10)
+                for picture in works.PICTURES.iterdir():
+                    shutil.copy(picture, folder)
+                shutil.copy(works.PICTURES.parent / "pd_ep" / "coordinator.csv", folder)
+            keys(small, big, 10)
+        shutil.rmtree(big)
+    if "tables" in chosen:
+        write_requests(made("requests"), rows)
+        tables(place / "requests", rows)
+        shutil.rmtree(place / "requests")
+    if "batch" in chosen:
+        write_batch(made("lists"), rows // 100)
+        paired("batch.csv, 64 requests a row", "rounds", "polars_rounds", place / "lists", pairs)
+        shutil.rmtree(place / "lists")
+    if "trace" in chosen:
+        write_trace(made("trace"), rows * 100)
+        large_trace(place / "trace", pairs)
+        shutil.rmtree(place / "trace")
+    if "database" in chosen:
+        write_database(made("database"), rows * 200)
+        paired("profiler.db", "lanes", "sqlite_lanes", place / "database", pairs, time=1.5)
+    if "pictures" in chosen:
+        nine_pictures(pairs)
+
+
 def main() -> None:
     """Make, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    every = ["lanes", "batch", "first", "pictures"]
+    every = [
+        "lanes",
+        "pandas",
+        "findings",
+        "batch",
+        "first",
+        "keys",
+        "tables",
+        "trace",
+        "database",
+        "pictures",
+    ]
     parser.add_argument("row", nargs="*", help=" ".join(every))
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--work", choices=sorted(WORK), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    # As for a user: modules are compiled once.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if options.work:
         WORK[options.work](options.folder)
         return
@@ -201,22 +292,7 @@ def main() -> None:
     print("| what | target | measured: lbtui / beside it | ratio | met |\n|---|---|---|---|---|")
     place = Path(tempfile.mkdtemp(dir=options.folder))
     try:
-        big, lists = (place / name for name in ("big", "lists"))
-        for folder in (big, lists):
-            folder.mkdir()
-        if {"lanes", "first"} & set(chosen):
-            write_forward(big, options.rows)
-        if "lanes" in chosen:
-            paired("DP lanes", "lanes", "polars_lanes", big, options.pairs, memory=1.5)
-        if "batch" in chosen:
-            write_batch(lists, options.rows // 100)
-            paired(
-                "batch.csv, 64 requests a row", "rounds", "polars_rounds", lists, options.pairs, memory=None
-            )
-        if "first" in chosen:
-            first_frame(big, options.pairs)
-        if "pictures" in chosen:
-            nine_pictures(options.pairs)
+        measure(set(chosen), place, options.rows, options.pairs)
     finally:
         shutil.rmtree(place)
 

@@ -136,3 +136,35 @@ def _batch(total: int, requests: int, seed: int) -> Iterator[pl.DataFrame]:
             (pl.col("start") * 1000).alias("start_time(ms)"),
             (pl.col("end") * 1000).alias("end_time(ms)"),
         )
+
+
+def write_requests(path: Path, rows: int, seed: int = 1) -> Path:
+    """Write request.csv: some `rows` requests, one in a hundred of which waits ten times as long."""
+    return _write(path, "request.csv", _requests(rows, seed))
+
+
+def _requests(rows: int, seed: int) -> Iterator[pl.DataFrame]:
+    random = np.random.default_rng(seed)
+    for first in range(0, rows, 100_000):
+        number = np.arange(first, min(first + 100_000, rows))
+        count = len(number)
+        output = random.integers(1, 400, count)
+        wait = np.round(random.exponential(30, count) * np.where(random.random(count) < 0.01, 10, 1), 3)
+        arrival = _BEGIN_MS + 3.0 * number + random.random(count)
+        frame = pl.DataFrame(
+            {
+                "http_rid": number,
+                "recv_token_size": random.integers(10, 2000, count).astype(float),
+                "reply_token_size": output.astype(float),
+                "execution_time(ms)": np.floor(wait + 40.0 * output),
+                "queue_wait_time(ms)": wait,
+                "first_token_latency(ms)": np.round(wait + random.uniform(25, 60, count), 3),
+                "cache_hit_rate": "N/A",
+                "start": arrival,
+                "start_time(ms)": np.floor(arrival),
+            }
+        )
+        yield frame.with_columns(
+            pl.format("endpoint_common_{}", "http_rid").alias("http_rid"),
+            _text("start").alias("start_datetime"),
+        )

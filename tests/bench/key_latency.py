@@ -20,7 +20,7 @@ from tests.tools.terminal import Terminal
 
 _SILENCE = 0.06
 # What a user presses most, per pane.
-_KEYS: dict[str, tuple[tuple[str, str], ...]] = {
+KEYS: dict[str, tuple[tuple[str, str], ...]] = {
     "1 Overview": (("down", "\x1b[B"), ("up", "\x1b[A")),
     "2 DP": (("right", "\x1b[C"), ("left", "\x1b[D"), ("down", "\x1b[B"), ("up", "\x1b[A"), ("m", "m")),
     "3 P/D": (("right", "\x1b[C"), ("left", "\x1b[D"), ("down", "\x1b[B"), ("up", "\x1b[A"), ("m", "m")),
@@ -61,7 +61,7 @@ def main() -> None:
     print(f"{'pane':<12} {'key':<10} {'median ms':>10} {'p95 ms':>8} {'bytes':>8}")
     with Terminal([sys.executable, "-m", "lbtui", options.path], columns, rows) as terminal:
         terminal.settle(2.0)
-        for pane, keys in _KEYS.items():
+        for pane, keys in KEYS.items():
             time_to_pane, size = answer(terminal, pane[0])
             print(f"{pane:<12} {'shown':<10} {1000 * time_to_pane:>10.1f} {'':>8} {size:>8}")
             terminal.settle(1.0)
