@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
 
@@ -28,6 +30,7 @@ WHERE instr(CAST(message AS BLOB), CAST('eplb_observe' AS BLOB))
 _SLICE = "SELECT id, timestamp, CAST(args AS BLOB) FROM slice WHERE cat = 'eplb_observe'"
 _BETWEEN_REPORTS = 256  # marks
 _LARGEST_ID = 2**62
+_AT_ONCE = 2  # files; the marks of one are in memory as text
 
 
 @dataclass(frozen=True)
@@ -47,27 +50,32 @@ def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
 
     A file that cannot be read is told in a note. Raises `Cancelled` when `progress` does.
     """
-    found: list[tuple[str, ProcessExperts]] = []
-    notes: list[Note] = []
-    parts: list[tuple[str, int]] = []
-    done, total = 0, sum(sizes.values())
-    for path, size in sizes.items():
-        reader = MarkReader()
-        part = _Part(progress, done, max(total, 1))
-        try:
-            with database.connect(path, part) as opened:
-                marks = _marks(opened, part, size)
-                host = _host(opened, path) if marks else ""
-        except Unreadable as error:
-            notes.append(Note(visible(path.name), str(error), lost=True))
-        else:
-            parts.append((visible(path.name), len(marks)))
-            found += [(host, process) for process in reader.read(visible(path.stem), marks)]
-            if reader.unreadable:
-                text = _("{count} expert marks carry no readable rank and table and are left out.")
-                notes.append(Note(visible(path.name), text.format(count=reader.unreadable), lost=True))
-        done += size
-    return RawExperts(tuple(found), tuple(parts), tuple(notes))
+    begins = [0, *accumulate(sizes.values())]
+    parts = [_Part(progress, begin, max(begins[-1], 1)) for begin in begins]
+    # SQLite and polars let other threads work meanwhile.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        read = list(pool.map(_read_file, sizes, sizes.values(), parts))
+    return RawExperts(
+        tuple(process for file in read for process in file.processes),
+        tuple(part for file in read for part in file.parts),
+        tuple(note for file in read for note in file.notes),
+    )
+
+
+def _read_file(path: Path, size: int, progress: _Part) -> RawExperts:
+    name, reader = visible(path.name), MarkReader()
+    try:
+        with database.connect(path, progress) as opened:
+            marks = _marks(opened, progress, size)
+            host = _host(opened, path) if marks else ""
+    except Unreadable as error:
+        return RawExperts((), (), (Note(name, str(error), lost=True),))
+    found = tuple((host, process) for process in reader.read(visible(path.stem), marks))
+    notes: tuple[Note, ...] = ()
+    if reader.unreadable:
+        text = _("{count} expert marks carry no readable rank and table and are left out.")
+        notes = (Note(name, text.format(count=reader.unreadable), lost=True),)
+    return RawExperts(found, ((name, len(marks)),), notes)
 
 
 class _Part:
