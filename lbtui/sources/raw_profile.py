@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 
-from lbtui.profile import Note, Progress, Unreadable, host_and_pid
+from lbtui.profile import Cancelled, Note, Progress, Unreadable, host_and_pid
 from lbtui.sources import database
 from lbtui.sources.cells import LATEST
 from lbtui.sources.database import Database
@@ -50,11 +51,10 @@ def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
 
     A file that cannot be read is told in a note. Raises `Cancelled` when `progress` does.
     """
-    begins = [0, *accumulate(sizes.values())]
-    parts = [_Part(progress, begin, max(begins[-1], 1)) for begin in begins]
+    whole = _Whole(progress, max(sum(sizes.values()), 1))
     # SQLite and polars let other threads work meanwhile.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = list(pool.map(_read_file, sizes, sizes.values(), parts))
+        read = list(pool.map(_read_file, sizes, sizes.values(), repeat(whole)))
     return RawExperts(
         tuple(process for file in read for process in file.processes),
         tuple(part for file in read for part in file.parts),
@@ -62,7 +62,7 @@ def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
     )
 
 
-def _read_file(path: Path, size: int, progress: _Part) -> RawExperts:
+def _read_file(path: Path, size: int, progress: _Whole) -> RawExperts:
     name, reader = visible(path.name), MarkReader()
     try:
         with database.connect(path, progress) as opened:
@@ -78,17 +78,27 @@ def _read_file(path: Path, size: int, progress: _Part) -> RawExperts:
     return RawExperts(found, ((name, len(marks)),), notes)
 
 
-class _Part:
-    """The progress of one file among several."""
+class _Whole:
+    """The progress of all files together, told by several threads; a cancel reaches each of them."""
 
-    def __init__(self, progress: Progress, before: int, total: int) -> None:
+    def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
-        self._before = before
         self._total = total
+        self._done: dict[str, int] = {}
+        self._cancelled = False
+        self._lock = threading.Lock()
 
     def advance(self, what: str, done: int, total: int) -> None:
-        """Tell that `done` of `total` bytes of this file are read."""
-        self._progress.advance(what, min(self._before + min(done, total), self._total), self._total)
+        """Tell that `done` of `total` bytes of one file are read."""
+        with self._lock:
+            if self._cancelled:
+                raise Cancelled
+            self._done[what] = max(self._done.get(what, 0), min(done, total))
+            try:
+                self._progress.advance(what, min(sum(self._done.values()), self._total), self._total)
+            except Cancelled:
+                self._cancelled = True
+                raise
 
 
 def _marks(opened: Database, progress: Progress, size: int) -> list[Mark]:
