@@ -307,6 +307,7 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
             await pilot.press("escape")
             assert pane.stage is Stage.CANCELLED
             assert "cancelled" in shown(app)
+            assert "looking for" not in shown(app)
             assert "Overview: reading cancelled" in header(app)
             gate.set()
             await settled(app, pilot)

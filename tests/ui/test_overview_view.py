@@ -167,7 +167,7 @@ def test_an_even_profile_says_so_with_its_figures():
 
 def test_nothing_is_called_even_before_it_was_looked_for():
     drawn = text(Contents(KNOWN), 120, 29)
-    assert "looking for imbalances …" in drawn
+    assert "imbalances are looked for once everything is read" in drawn
     assert "no imbalance" not in drawn
 
 

@@ -60,7 +60,9 @@ def finding_rows(
 ) -> list[Placed]:
     """Return the rows of the list, at most `room`, so that the entry under the cursor is among them."""
     if contents.diagnosis is None:
-        looking = fit("  " + _("looking for imbalances …"), width, caps=caps, style=dim(caps))
+        looking = fit(
+            "  " + _("imbalances are looked for once everything is read"), width, caps=caps, style=dim(caps)
+        )
         waiting: list[Placed] = [(looking, None)]
         return waiting[:room]
     hosts = short_hosts(contents.known.hosts)
