@@ -553,3 +553,10 @@ def test_the_picture_is_as_agreed(name, size, view):
     state = replace(ep_state.start(demo()), view=view)
     drawn = text(demo(), state, size, PLAIN)
     assert drawn.splitlines() == (GOLDEN / f"{name}.txt").read_text().splitlines()
+
+
+def test_a_title_and_the_figure_beside_it_keep_apart():
+    data = truth()
+    for layer in range(58):
+        drawn = text(data, replace(ep_state.start(data), layer=layer), (140, 37))
+        assert re.search(rf"layer {layer} over \S+ +PAR \d", drawn)

@@ -90,8 +90,8 @@ def _profile_rows(data: EpData, state: EpState, width: int, caps: Capabilities) 
     high = max(1.0, float(np.nanmax(profile, initial=1.0)))
     words = par_words(data, state)
     head = row(
-        fit(title, width - len(words), caps=caps, style=strong(caps)), fit(words, len(words), caps=caps),
-        width=width,
+        fit(title, width - len(words) - 1, caps=caps, style=strong(caps)), blank(1),
+        fit(words, len(words), caps=caps), width=width,
     )  # fmt: skip
     each = min(3, width // max(1, len(profile)))
     if each == 0:
