@@ -248,10 +248,15 @@ def _rows(raw: bytes) -> Table:
     return list(csv.reader(io.StringIO(raw.decode("utf-8"), newline="")))
 
 
+_NUL = "\uf8f0"
+
+
 def _joined(rows: Table, **dialect: object) -> bytes:
+    # Python 3.10 refuses to write NUL.
+    kept = [[str(cell).replace("\0", _NUL) for cell in row] for row in rows]
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n", **dialect).writerows(rows)
-    return out.getvalue().encode("utf-8", "replace")
+    csv.writer(out, lineterminator="\n", **dialect).writerows(kept)
+    return out.getvalue().replace(_NUL, "\0").encode("utf-8", "replace")
 
 
 def _column(rng: random.Random, rows: Table) -> int:
