@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,10 +18,13 @@ import polars as pl
 from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
 from lbtui.sources.cells import LATEST
 from lbtui.sources.failure import unreadable_on_failure
+from lbtui.sources.joined_rows import can_be_joined, joined_rows, ranges
+from lbtui.sources.sqlite_cells import quoted, series
 from lbtui.sources.tables import Conversion, Headers, match_headers
 from lbtui.text import _, visible
 
 _CHUNK = 50_000  # rows
+_AT_ONCE = 2  # connections
 _STEPS = 1_000_000  # of SQLite's machine, some 10 ms: between two of them the user may cancel
 _BYTES_OF_ROW = 200  # a guess, for progress only
 
@@ -32,6 +38,8 @@ class Database:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self.cancelled: Cancelled | None = None
         self.name = path.name
+        self._path = path
+        self._lock = threading.Lock()
         self._progress = progress
         self._size = path.stat().st_size
         self._done = 0
@@ -52,11 +60,39 @@ class Database:
         """Yield the rows of a query as frames with columns `names`; a column of mixed types is text."""
         cursor = self.connection.execute(sql, parameters)
         while rows := cursor.fetchmany(_CHUNK):
-            # How many rows there are is unknown until the end: never show that it is done.
-            self._done = min(self._done + len(rows) * _BYTES_OF_ROW, self._size - 1)
-            self._progress.advance(self.name, self._done, self._size)
             columns = zip(*rows, strict=True)
-            yield pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
+            yield self._advanced(
+                pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
+            )
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a table by rowid: "0" is rowid − 1, "1" the first of `columns`, and so on."""
+        if can_be_joined(self.connection, table):
+            yield from self._joined(table, columns)
+            return
+        sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid"
+        # By place, so that no header can be taken for the row.
+        yield from self.chunks(sql, [str(place) for place in range(len(columns) + 1)])
+
+    def _joined(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield what `rows` does, several parts being read at once, each by a connection of its own."""
+
+        def read(between: tuple[int, int]) -> pl.DataFrame:
+            with connect(self._path, _Together(self._tell)) as opened:
+                return joined_rows(opened.connection, table, columns, between)
+
+        parts: deque[Future[pl.DataFrame]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            try:
+                for between in ranges(self.connection, table, _CHUNK):
+                    parts.append(pool.submit(read, between))
+                    # One more than are being read, so that no thread waits; the memory stays bounded.
+                    if len(parts) > _AT_ONCE:
+                        yield self._advanced(parts.popleft().result())
+                while parts:
+                    yield self._advanced(parts.popleft().result())
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def query(self, sql: str, schema: pl.Schema, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Return the rows of a query with the columns of `schema`; what does not fit its type is null.
@@ -77,13 +113,38 @@ class Database:
         found = self.connection.execute(sql, (row,)).fetchone()
         return found[0] if found and isinstance(found[0], bytes) else b""
 
+    def _advanced(self, rows: pl.DataFrame) -> pl.DataFrame:
+        # How many rows there are is unknown until the end: never show that it is done.
+        self._done = min(self._done + rows.height * _BYTES_OF_ROW, self._size - 1)
+        self._tell()
+        return rows
+
+    def _tell(self) -> None:
+        """Tell how far it is, from whichever thread; once cancelled, every thread learns of it."""
+        with self._lock:
+            if self.cancelled:
+                raise self.cancelled
+            try:
+                self._progress.advance(self.name, self._done, self._size)
+            except Cancelled as cancelled:
+                self.cancelled = cancelled
+                raise
+
     def _stop_if_cancelled(self) -> bool:
-        try:
-            self._progress.advance(self.name, self._done, self._size)
-        except Cancelled as cancelled:
-            # An exception would be lost inside SQLite: it ends the query, `connect` goes on from there.
-            self.cancelled = cancelled
+        # An exception would be lost inside SQLite: it ends the query, `connect` goes on from there.
+        with suppress(Cancelled):
+            self._tell()
         return self.cancelled is not None
+
+
+class _Together:
+    """The progress of a part of a table: how far the whole is, and whether it is cancelled."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        self._tell()
 
 
 @contextmanager
@@ -145,40 +206,15 @@ def read_table(
 
 def _convert(database: Database, table: str, headers: Headers, conversion: Conversion) -> None:
     columns = list(headers.header_of.values())
-    sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid"
-    # By place, so that no header can be taken for the row.
-    places = [str(place) for place in range(len(columns) + 1)]
-    for chunk in database.chunks(sql, places):
+    for chunk in database.rows(table, columns):
         row, *cells = chunk.get_columns()
-        conversion.take(pl.DataFrame(cells).rename(dict(zip(places[1:], columns, strict=True))), row)
+        named = [column.alias(name) for column, name in zip(cells, columns, strict=True)]
+        conversion.take(pl.DataFrame(named), row)
 
 
 def _time(name: str) -> pl.Expr:
     micros = pl.col(name).cast(pl.Int64, strict=False)
     return pl.when(micros.is_between(0, LATEST)).then(micros)
-
-
-def series(name: str, cells: Sequence[Any]) -> pl.Series:
-    """Return cells of whatever types SQLite let into one column: numbers, or text where any is text."""
-    kinds = {type(cell) for cell in cells} - {type(None)}
-    if kinds <= {int}:
-        return pl.Series(name, cells, dtype=pl.Int64)
-    if kinds == {str}:
-        return pl.Series(name, cells, dtype=pl.String)
-    if kinds <= {int, float}:
-        return pl.Series(name, cells, dtype=pl.Float64, strict=False)
-    return pl.Series(name, map(_text, cells), dtype=pl.String)
-
-
-def _text(cell: Any) -> str | None:
-    if cell is None or isinstance(cell, str):
-        return cell
-    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL writes identifiers."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _broken(path: Path, error: Exception) -> str:

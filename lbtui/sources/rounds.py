@@ -11,6 +11,7 @@ from lbtui.profile import Unreadable, host_and_pid
 from lbtui.profile.model import ScheduledRequest
 from lbtui.sources import csv_file, database
 from lbtui.sources.res_list import parse_res_list
+from lbtui.sources.sqlite_cells import quoted
 from lbtui.sources.tables import Conversion, match_headers
 from lbtui.text import _
 
@@ -49,7 +50,7 @@ def _from_table(store: Store, batch: Raw, row: int) -> _Found:
         with database.connect(store.database) as opened:
             headers = match_headers("batch", opened.columns("batch"), _WANTED, file)
             columns = list(headers.header_of.values())
-            sql = f"SELECT {', '.join(map(database.quoted, columns))} FROM batch WHERE rowid = ?"
+            sql = f"SELECT {', '.join(map(quoted, columns))} FROM batch WHERE rowid = ?"
             raw = next(opened.chunks(sql, columns, (row + 1,)), None)
     else:
         path = store.output.csv["batch"]
