@@ -23,6 +23,7 @@ _S = TypeVar("_S")
 
 _UNDERLINE = Style(underline=True)
 _BOLD = Style(bold=True)
+_PLAIN = Style()
 
 
 def lane(
@@ -45,22 +46,22 @@ def lane(
     bold (reversed without colour) in the lane the cursor is in (`lit_row`). `marks` underlines columns.
     `lit` is the half-open range of columns selected: the others lose their colour.
     """
-    fractions = [fraction(value, low, high) for value in values]
+    parts = [fraction(value, low, high) for value in values]
+    hot, grey = _lane_styles(caps, lit is not None, lit_row), palette.dim(caps)
+    last = len(hot) - 1
+    # `palette.heat_level` written out: a frame does this for every column of every lane.
     styles = [
-        _bar_style(
-            caps,
-            None if part is None else palette.heat_level(caps, 1 - part if scarce else part),
-            lit is not None,
-            lit is None or lit[0] <= column < lit[1],
-            lit_row,
-        )
-        for column, part in enumerate(fractions)
+        grey if part is None else hot[min(last, int((1 - part if scarce else part) * len(hot)))]
+        for part in parts
     ]
+    if lit is not None:
+        styles = [style if lit[0] <= column < lit[1] else grey for column, style in enumerate(styles)]
     steps = len(glyphs(caps).vertical) - 1
-    heights = [None if part is None else max(1, round(part * steps * height)) for part in fractions]
+    heights = [0 if part is None else max(1, round(part * steps * height)) for part in parts]
     rows = []
     for line in reversed(range(height)):
-        text = [_bar_glyph(caps, level, line) for level in heights]
+        bars = _bars(caps, line, height)
+        text = [bars[level] for level in heights]
         line_styles = list(styles)
         if marks is not None and line == 0:
             line_styles = [
@@ -195,14 +196,14 @@ def histogram(
     heights = [
         1 if not count else max(2, round(count / peak * steps * lines)) if lines else 0 for count in columns
     ]
-    styles = [palette.dim(caps) if not count else Style() for count in columns]
+    styles = [palette.dim(caps) if not count else _PLAIN for count in columns]
     if cursor is not None:
         lit = cursor * len(bins) // len(counts)
         styles[lit * each : (lit + 1) * each] = [palette.accent(caps)] * each
-    rows = [
-        row(runs([_bar_glyph(caps, level, line) for level in heights], styles), width=width)
-        for line in reversed(range(lines))
-    ]
+    rows = []
+    for line in reversed(range(lines)):
+        glyph = _bars(caps, line, lines)
+        rows.append(row(runs([glyph[level] for level in heights], styles), width=width))
     used = each * len(bins)
     third = used // 3
     rows.append(
@@ -222,21 +223,23 @@ def histogram(
     return rows
 
 
-@lru_cache(maxsize=1024)
-def _bar_style(caps: Capabilities, level: int | None, choosing: bool, chosen: bool, bold: bool) -> Style:
-    if level is None or not chosen:
-        return palette.dim(caps)
-    style = palette.heat_style(caps, (level + 0.5) / palette.heat_levels(caps))
+@lru_cache(maxsize=64)
+def _lane_styles(caps: Capabilities, choosing: bool, bold: bool) -> tuple[Style, ...]:
+    """Return the style of each colour of the ramp, coldest first, in a lane."""
+    levels = palette.heat_levels(caps)
+    styles = [palette.heat_style(caps, (level + 0.5) / levels) for level in range(levels)]
     # Without colour, bold is all that can light the chosen columns.
-    return style + _BOLD if bold or (choosing and caps.colors == "none") else style
+    lit = bold or (choosing and caps.colors == "none")
+    return tuple(style + _BOLD if lit else style for style in styles)
 
 
-def _bar_glyph(caps: Capabilities, level: int | None, line: int) -> str:
+@lru_cache(maxsize=256)
+def _bars(caps: Capabilities, line: int, height: int) -> tuple[str, ...]:
+    """Return what a bar of each height (in steps) shows in a line, 0 the lowest; height 0 is no data."""
     ramp = glyphs(caps).vertical
-    if level is None:
-        return glyphs(caps).missing if line == 0 else " "
     steps = len(ramp) - 1
-    return ramp[max(0, min(steps, level - line * steps))]
+    missing = glyphs(caps).missing if line == 0 else " "
+    return missing, *(ramp[max(0, min(steps, n - line * steps))] for n in range(1, steps * height + 1))
 
 
 def _largest(values: Sequence[float | None]) -> float | None:

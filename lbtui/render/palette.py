@@ -241,8 +241,7 @@ def better(caps: Capabilities) -> Style:
 
 def accent(caps: Capabilities) -> Style:
     """Return the style of what belongs to the cursor or the selection without being it: labels, guides."""
-    color = _ACCENT[caps.colors]
-    return Style(color=color) if color else Style(bold=True)
+    return _PLAIN_ACCENT[caps.colors]
 
 
 def cursor(caps: Capabilities) -> Style:
@@ -255,14 +254,16 @@ def selected(caps: Capabilities) -> Style:
     return _SELECTED[caps.colors]
 
 
+# One object each: rows drawn twice are compared cell by cell, and what is identical is not looked into.
+_PLAIN_ACCENT = {name: Style(color=c) if c else Style(bold=True) for name, c in _ACCENT.items()}
+_DIM = {name: Style(color=c) if c else Style(dim=True) for name, c in _GREY.items()}
 _CURSOR = {name: Style(color=color, reverse=True) for name, color in _ACCENT.items()}
 _SELECTED = {name: Style(color=color, bold=True) for name, color in _ACCENT.items()}
 
 
 def dim(caps: Capabilities) -> Style:
     """Return the style of what is there for orientation only."""
-    color = _GREY[caps.colors]
-    return Style(color=color) if color else Style(dim=True)
+    return _DIM[caps.colors]
 
 
 def strong(caps: Capabilities) -> Style:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -14,6 +15,8 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, spell
 from lbtui.text import visible
 
+# Characters of a text that may be remembered with its cells: a few lines of a screen.
+_KEPT_TEXT = 512
 _SUFFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -40,6 +43,19 @@ def fit(
     style: Style | None = None,
 ) -> Row:
     """Return `text` in exactly `width` cells: padded, or cut with an ellipsis."""
+    # From one frame to the next nearly every text stays; a file's longest need not be kept for that.
+    fitted = _fit if len(text) <= _KEPT_TEXT else _fit.__wrapped__
+    return list(fitted(text, width, caps, align, style))
+
+
+@lru_cache(maxsize=4096)
+def _fit(
+    text: str,
+    width: int,
+    caps: Capabilities,
+    align: Literal["left", "right", "center"],
+    style: Style | None,
+) -> tuple[Segment, ...]:
     text = printable(text, caps)
     excess = cell_len(text) - width
     if excess > 0:
@@ -50,7 +66,7 @@ def fit(
         text = " " * -excess + text
     elif align == "center":
         text = " " * (-excess // 2) + text
-    return merge([Segment(set_cell_size(text, max(width, 0)), style)])
+    return tuple(merge([Segment(set_cell_size(text, max(width, 0)), style)]))
 
 
 def row(*parts: str | Segment | Iterable[Segment], width: int, caps: Capabilities | None = None) -> Row:
@@ -66,7 +82,12 @@ def row(*parts: str | Segment | Iterable[Segment], width: int, caps: Capabilitie
             segments.append(Segment(printable(part, caps) if caps else part))
         else:
             segments.extend(part)
-    return merge(Segment.adjust_line_length(segments, max(width, 0), pad=True))
+    missing = width - sum(len(s.text) if s.text.isascii() else cell_len(s.text) for s in segments)
+    if missing > 0:
+        segments.append(Segment(" " * missing))
+    elif missing < 0:
+        segments = Segment.adjust_line_length(segments, max(width, 0), pad=True)
+    return merge(segments)
 
 
 def blank(width: int) -> Row:
@@ -80,8 +101,9 @@ def merge(segments: Iterable[Segment]) -> Row:
     for segment in segments:
         if not segment.text:
             continue
-        if merged and (merged[-1].style or None) == (segment.style or None):
-            merged[-1] = Segment(merged[-1].text + segment.text, merged[-1].style)
+        style = merged[-1].style if merged else None
+        if merged and (style is segment.style or (style or None) == (segment.style or None)):
+            merged[-1] = Segment(merged[-1].text + segment.text, style)
         else:
             merged.append(segment)
     return merged

@@ -36,14 +36,19 @@ class Picture(Widget):
         width, height = self.size
         if not self.is_mounted or not width or not height:
             return
-        strips = [Strip(row, width) for row in self.picture(width, height)[:height]]
-        old, self._strips = self._strips, strips
-        if len(old) != len(strips):
+        rows = self.picture(width, height)[:height]
+        old = self._strips
+        if len(old) != len(rows):
+            self._strips = [Strip(row, width) for row in rows]
             self.refresh()
             return
+        # A row that stays keeps its strip, and with it what Textual remembers of it.
+        self._strips = [
+            strip if list(strip) == row else Strip(row, width) for strip, row in zip(old, rows, strict=True)
+        ]
         regions = [
             Region(x, y, length, 1)
-            for y, (before, after) in enumerate(zip(old, strips, strict=True))
+            for y, (before, after) in enumerate(zip(old, self._strips, strict=True))
             for x, length in changed_runs(before, after)
         ]
         if regions:

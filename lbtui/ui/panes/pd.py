@@ -245,9 +245,15 @@ class PdPane(Pane):
 
     def _move_to(self, table: NodeTable, state: PdState) -> None:
         """Change the cursor's cell and tell all panes."""
-        self._change(state)
+        if self._data is None:
+            return
+        self._state = layout(self._data, state, *self.size).state
+        before = self.selection
         time = int(table.starts[state.bin]) - shift(self._sides, self.side)
         self.lbtui.select(time=time, node=table.nodes[state.node].address)
+        if self.selection == before:
+            # Else it was drawn as the other panes were told.
+            self.repaint()
 
     def action_move(self, bins: int, nodes: int) -> None:
         """Move the cursor."""

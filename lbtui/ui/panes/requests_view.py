@@ -138,7 +138,8 @@ def draw(
         put(at.header, [fit(" " + data.no_requests, width, caps=caps)])
         return lines[:height]
     put(at.summary, [_summary(data, state, width, caps)])
-    put(at.folded, _folded(state, request, width, at.folded_height, caps))
+    if at.folded is not None:
+        put(at.folded, _folded(state, request, width, at.folded_height, caps))
     put(at.header, _table_and_panel(data, state, request, at, width, caps))
     if at.reading is not None:
         put(at.reading, [_reading(state, request, at, width, caps)])
