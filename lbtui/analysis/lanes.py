@@ -242,7 +242,7 @@ def weighted_quantile(values: Floats, weights: Floats, q: float) -> float:
 
 def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> list[float]:
     """Return `weighted_quantile` of each share, sorting once."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     cumulative = np.cumsum(weights[order])
     places = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
     return [float(values[order[min(int(place), len(values) - 1)]]) for place in places]

@@ -116,53 +116,62 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
         begin, end = arrangement.window
         arrival = pl.col("arrival").cast(pl.Int64)
         terms.append((arrival >= begin) & (arrival < end))
-    keys = list(dict.fromkeys([arrangement.sort, "arrival"]))
-    shown = (
-        table.lazy()
-        .with_row_index("row")
-        .filter(*terms)
-        .sort(
-            keys,
-            descending=[arrangement.descending, False][: len(keys)],
-            nulls_last=True,
-            maintain_order=True,
-        )
-        .select("row", arrangement.measure, "proposed", "accepted")
-        .collect()
+    # Rows in the order of arrival, as request.csv mostly is, stay so where they are equal: one key sorts in
+    # half the time of two.
+    arrived = table["arrival"].is_sorted(nulls_last=True)
+    keys = list(dict.fromkeys([arrangement.sort] if arrived else [arrangement.sort, "arrival"]))
+    columns = dict.fromkeys(["row", *keys, arrangement.measure, "proposed", "accepted"])
+    shown = table.lazy().with_row_index("row").filter(*terms).select(*columns).collect()
+    ordered = shown.select(*dict.fromkeys(["row", *keys, arrangement.measure])).sort(
+        keys, descending=[arrangement.descending, False][: len(keys)], nulls_last=True, maintain_order=True
     )
-    measured = shown[arrangement.measure]
+    measured = ordered[arrangement.measure]
+    if arrangement.sort == arrangement.measure:
+        known = measured.drop_nulls().cast(pl.Float64).to_numpy()[:: -1 if arrangement.descending else 1]
+    else:
+        known = ascending(measured)
     return Arranged(
         arrangement,
-        shown["row"].to_numpy(),
-        percentiles(measured),
-        distribution(measured, bins),
+        ordered["row"].to_numpy(),
+        percentiles(known, len(measured) - len(known)),
+        distribution(known, bins),
         int(shown["proposed"].sum()),
         int(shown["accepted"].sum()),
     )
 
 
-def percentiles(values: pl.Series) -> Percentiles:
-    """Return the percentiles (linear interpolation) of a numeric column, nulls left out."""
-    known = values.drop_nulls().cast(pl.Float64).to_numpy()
-    unknown = len(values) - len(known)
+def ascending(values: pl.Series) -> Floats:
+    """Return the known, finite values of a numeric column, the least first."""
+    numbers = values.cast(pl.Float64)
+    return numbers.filter(numbers.is_finite()).sort().to_numpy()
+
+
+def percentiles(known: Floats, unknown: int) -> Percentiles:
+    """Return the percentiles (linear interpolation) of ascending values, beside which some are unknown."""
     if len(known) == 0:
         return Percentiles(0, unknown, *(float("nan"),) * 6)
-    p50, p90, p95, p99 = (float(v) for v in np.quantile(known, [0.5, 0.9, 0.95, 0.99]))
-    return Percentiles(len(known), unknown, float(known.mean()), p50, p90, p95, p99, float(known.max()))
+    p50, p90, p95, p99 = (_quantile(known, share) for share in (0.5, 0.9, 0.95, 0.99))
+    return Percentiles(len(known), unknown, float(known.mean()), p50, p90, p95, p99, float(known[-1]))
 
 
-def distribution(values: pl.Series, bins: int) -> Distribution:
-    """Return the distribution of a numeric column, nulls left out.
+def _quantile(known: Floats, share: float) -> float:
+    """Return a quantile of ascending values, linear between two neighbours (Hyndman and Fan's no. 7)."""
+    place, part = divmod(share * (len(known) - 1), 1)
+    low, high = (float(v) for v in known[[int(place), min(int(place) + 1, len(known) - 1)]])
+    return low + (high - low) * part
+
+
+def distribution(known: Floats, bins: int) -> Distribution:
+    """Return the distribution of ascending values.
 
     Bins are equally wide, from 0 (or the least, if negative) to the greatest value. Where half of the values
     would crowd into the first sixteenth of that and all are positive, bins are equally wide in the logarithm,
     from the least value to the greatest.
     """
-    known = values.drop_nulls().cast(pl.Float64).to_numpy()
     if len(known) == 0:
         return Distribution(np.zeros(bins, dtype=np.int64), np.linspace(0.0, 1.0, bins + 1), False)
-    least, greatest = float(known.min()), float(known.max())
-    logarithmic = least > 0 and float(np.median(known)) < greatest / _CROWDED
+    least, greatest = float(known[0]), float(known[-1])
+    logarithmic = least > 0 and _quantile(known, 0.5) < greatest / _CROWDED
     if logarithmic:
         edges = np.geomspace(least, greatest, bins + 1)
         # Rounding in the powers must not push the extremes out.
@@ -170,7 +179,8 @@ def distribution(values: pl.Series, bins: int) -> Distribution:
     else:
         low = min(0.0, least)
         edges = np.linspace(low, greatest if greatest > low else low + 1.0, bins + 1)
-    counts, _edges = np.histogram(known, bins=edges)
+    begins = np.searchsorted(known, edges[:-1], side="left")
+    counts = np.diff(begins, append=np.searchsorted(known, edges[-1], side="right"))
     return Distribution(counts.astype(np.int64), edges, logarithmic)
 
 

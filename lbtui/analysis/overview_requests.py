@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.lanes import bin_edges
-from lbtui.analysis.latency import percentiles
+from lbtui.analysis.latency import ascending, percentiles
 from lbtui.analysis.overview_model import BINS, Figure, Line, Place, Window, absent_line
 from lbtui.analysis.overview_text import clock, short
 from lbtui.text import _
@@ -23,7 +23,8 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
         ("queue_wait", _("queue wait")),
         ("duration", _("duration")),
     ):
-        found = percentiles(requests[column])
+        values = ascending(requests[column])
+        found = percentiles(values, requests.height - len(values))
         figures += [
             Figure("requests", column, "p50", "ms", found.p50),
             Figure("requests", column, "p95", "ms", found.p95),

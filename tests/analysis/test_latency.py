@@ -3,8 +3,10 @@
 import csv
 import math
 import statistics
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from lbtui.analysis.latency import (
     NUMERIC_COLUMNS,
     Arrangement,
     arrange,
+    ascending,
     distribution,
     filter_error,
     percentiles,
@@ -160,7 +163,7 @@ def test_an_id_is_searched_literally_and_may_be_missing():
 
 @given(st.lists(st.none() | st.floats(-1e9, 1e9) | st.floats(1e-3, 1e12), max_size=60), st.integers(1, 40))
 def test_every_known_value_lies_in_the_bin_named_for_it(values, bins):
-    found = distribution(pl.Series(values, dtype=pl.Float64), bins)
+    found = distribution(ascending(pl.Series(values, dtype=pl.Float64)), bins)
     known = [value for value in values if value is not None]
     assert len(found.edges) == bins + 1
     assert found.counts.sum() == len(known)
@@ -171,19 +174,19 @@ def test_every_known_value_lies_in_the_bin_named_for_it(values, bins):
 
 
 def test_bins_grow_by_a_factor_only_where_equal_ones_would_hide_the_half():
-    spread = distribution(pl.Series([1.0, 50.0, 100.0]), 10)
+    spread = distribution(np.array([1.0, 50.0, 100.0]), 10)
     assert not spread.logarithmic
     assert spread.edges[0] == 0
-    crowded = distribution(pl.Series([1.0, 2.0, 3.0, 1000.0]), 10)
+    crowded = distribution(np.array([1.0, 2.0, 3.0, 1000.0]), 10)
     assert crowded.logarithmic
     assert (crowded.edges[0], crowded.edges[-1]) == (1.0, 1000.0)
     factors = crowded.edges[1:] / crowded.edges[:-1]
     assert factors == pytest.approx([10**0.3] * 10)
-    assert not distribution(pl.Series([0.0, 2.0, 3.0, 1000.0]), 10).logarithmic
+    assert not distribution(np.array([0.0, 2.0, 3.0, 1000.0]), 10).logarithmic
 
 
 def test_no_values_are_unknown_and_not_zero():
-    found = percentiles(pl.Series([None, None], dtype=pl.Float64))
+    found = percentiles(np.zeros(0), 2)
     assert (found.count, found.unknown) == (0, 2)
     assert math.isnan(found.mean)
     assert math.isnan(found.p99)
@@ -208,3 +211,49 @@ def test_speculation_is_summed_over_the_requests_shown():
     assert (found.accepted, found.proposed) == (3, 6)
     found = arrange(whole, Arrangement("request_id", False, "ttft", filter="a"), 5)
     assert (found.accepted, found.proposed) == (3, 4)
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    st.booleans(),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_equal_values_stay_in_the_order_of_arrival_however_the_file_is_ordered(
+    lengths, descending, arrived, random
+):
+    start = datetime(2026, 1, 1)
+    places = list(range(len(lengths)))
+    if not arrived:
+        random.shuffle(places)
+    whole = table(
+        request_id=[str(place) for place in places],
+        arrival=[start + timedelta(seconds=place) for place in places],
+        input_tokens=lengths,
+    )
+    rows = arrange(whole, Arrangement("input_tokens", descending, "input_tokens"), 5).rows.tolist()
+    expected = sorted(
+        range(len(lengths)), key=lambda r: (-lengths[r] if descending else lengths[r], places[r])
+    )
+    assert rows == expected
+
+
+@given(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=60), st.integers(1, 12), st.booleans())
+def test_figures_are_numpys_in_either_order_and_when_sorted_by_another_column(values, bins, descending):
+    whole = table(
+        request_id=[str(i * 7 % len(values)) for i in range(len(values))],
+        ttft=values,
+    )
+    known = np.array([value for value in values if value is not None])
+    for sort in ("ttft", "request_id"):
+        found = arrange(whole, Arrangement(sort, descending, "ttft"), bins)
+        figures = found.percentiles
+        assert (figures.count, figures.unknown) == (len(known), len(values) - len(known))
+        if not len(known):
+            continue
+        wanted = np.percentile(known, [50, 90, 95, 99])
+        assert [figures.p50, figures.p90, figures.p95, figures.p99] == pytest.approx(list(wanted), abs=1e-6)
+        assert figures.max == known.max()
+        assert figures.mean == pytest.approx(known.mean(), abs=1e-6)
+        counts, _edges = np.histogram(known, found.distribution.edges)
+        assert found.distribution.counts.tolist() == counts.tolist()

@@ -42,7 +42,7 @@ from lbtui.ui.panes.requests_words import (
 from lbtui.ui.selection import Selection
 
 _WHEEL = 3  # rows
-_SHOW_BUSY = 100_000  # rows from which arranging can be noticed
+_SHOW_BUSY = 300_000  # rows from which arranging can be noticed
 
 
 class RequestsPane(Pane):
