@@ -69,9 +69,18 @@ def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
 
     A run holds whole characters: half of a wide one cannot be sent.
     """
-    if before is after or (before.cell_length == after.cell_length and list(before) == list(after)):
+    if before is after:
         return
-    old, new = _cells(before), _cells(after)
+    first, last = list(before), list(after)
+    if before.cell_length == after.cell_length and first == last:
+        return
+    # Most of a changed row stays as it was: what both begin and end with needs no look at its cells.
+    head = _alike(first, last)
+    tail = 0
+    if before.cell_length == after.cell_length:
+        tail = _alike(first[head:][::-1], last[head:][::-1])
+    skipped = sum(segment.cell_length for segment in first[:head])
+    old, new = (_cells(row[head : len(row) - tail]) for row in (first, last))
     length = max(len(old), len(new))
     old += [_NO_CELL] * (length - len(old))
     new += [_NO_CELL] * (length - len(new))
@@ -83,20 +92,26 @@ def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
             width += 1
         if old[x : x + width] != new[x : x + width]:
             if start >= 0 and x - end > _JOIN:
-                yield start, end - start
+                yield skipped + start, end - start
                 start = -1
             if start < 0:
                 start = x
             end = x + width
         x += width
     if start >= 0:
-        yield start, end - start
+        yield skipped + start, end - start
 
 
-def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
+def _alike(first: Row, last: Row) -> int:
+    """Return how many segments both begin with."""
+    pairs = zip(first, last, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
+
+
+def _cells(row: Row) -> list[tuple[str, Style | None]]:
     """Return character and style of each cell; the second cell of a wide character is empty."""
     cells: list[tuple[str, Style | None]] = []
-    for text, style, _control in strip:
+    for text, style, _control in row:
         if text.isascii():
             cells.extend((character, style) for character in text)
         else:
