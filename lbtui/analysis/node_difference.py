@@ -10,7 +10,7 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NodeDifference(NodeTable):
     """Counts of after − before, in the nodes and bins that both have, both from the start of their run.
 

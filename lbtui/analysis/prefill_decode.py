@@ -36,6 +36,8 @@ SLOW_RANK = 1.5  # a rank's median KV pull / median of the ranks' medians
 
 # Missing bins become rows without data, up to this many times the bins present.
 _MOST_FILLED = 4
+# Windows of tables of which the sums are kept: a key draws the same several times over.
+_KEPT = 8
 
 
 class Node(NamedTuple):
@@ -45,9 +47,12 @@ class Node(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NodeTable:
-    """Counts per node and time bin: arrays [bin, node], NaN where a cell is missing."""
+    """Counts per node and time bin: arrays [bin, node], NaN where a cell is missing.
+
+    Compared by identity, so that what is summed up of it can be kept by it.
+    """
 
     nodes: tuple[Node, ...]  # prefill first, then by address
     times: tuple[datetime, ...]  # start of each bin, UTC
@@ -167,7 +172,8 @@ class NodeShare:
         return self.ratio >= NODE_RATIO and self.excess >= NODE_DEVIATIONS
 
 
-def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> list[NodeShare]:
+@lru_cache(maxsize=_KEPT)
+def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> tuple[NodeShare, ...]:
     """Return each node's totals over bins [first, last) and its share of its role's requests."""
     added, ended = (window_loads(table, count, first, last) for count in ("added", "ended"))
     peaks = peak_running(table, first, last)
@@ -189,7 +195,7 @@ def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> li
                     (float(added[i]) - mean) / deviation if deviation > 0 else math.nan,
                 )
             )
-    return shares
+    return tuple(shares)
 
 
 def window_loads(table: NodeTable, count: Count, first: int = 0, last: int | None = None) -> Floats:

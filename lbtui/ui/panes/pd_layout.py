@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -185,6 +186,7 @@ def _grid(table: NodeTable, counts: tuple[Count, ...], shown: list[int], rows: i
     return Grid(counts, digits, time, group, tuple(shown), 0, rows, width)
 
 
+@lru_cache(maxsize=16)
 def _digits(table: NodeTable, count: Count) -> int:
     """Return the cells of the longest number of a count, its sums over a role included."""
     cells = table.counts[count]
