@@ -257,3 +257,8 @@ def test_figures_are_numpys_in_either_order_and_when_sorted_by_another_column(va
         assert figures.mean == pytest.approx(known.mean(), abs=1e-6)
         counts, _edges = np.histogram(known, found.distribution.edges)
         assert found.distribution.counts.tolist() == counts.tolist()
+
+
+def test_what_is_not_finite_is_unknown():
+    values = pl.Series([3.0, None, math.nan, math.inf, 1.0])
+    assert ascending(values).tolist() == [1.0, 3.0]

@@ -1,4 +1,5 @@
 import math
+from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import bar, histogram, lane, signed_lane, sparkline
-from lbtui.render.palette import accent, cursor, dim, selected
+from lbtui.render.palette import accent, cursor, dim, fraction, heat_style, selected
 from lbtui.render.text import plain
 from tests.render.strategies import ansi, caps, check, limits, values
 
@@ -134,3 +135,33 @@ def test_the_reverse_difference_is_never_drawn_on_the_same_side(numbers, height,
         inked = [line.ljust(len(numbers))[column] != " " for line in lines]
         if any(inked):
             assert inked[-1 if number > 0 else 0]
+
+
+@given(
+    st.lists(values, min_size=1, max_size=40),
+    limits,
+    limits,
+    st.integers(1, 4),
+    caps,
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_column_has_the_height_and_the_colour_of_its_value(
+    numbers, low, high, height, caps, lit, scarce
+):
+    rows = lane(numbers, low=low, high=high, height=height, caps=caps, scarce=scarce, lit_row=lit)
+    cells = [list(chain.from_iterable((s.style for _c in s.text) for s in row)) for row in rows]
+    texts = ["".join(segment.text for segment in row) for row in rows]
+    ramp = glyphs(caps).vertical
+    for column, value in enumerate(numbers):
+        part = fraction(value, low, high)
+        drawn = [text[column] for text in texts]
+        styles = [line[column] for line in cells]
+        if part is None:
+            assert drawn == [" "] * (height - 1) + [glyphs(caps).missing]
+            assert styles == [dim(caps)] * height
+            continue
+        steps = sum(map(ramp.index, drawn))
+        assert steps == max(1, round(part * (len(ramp) - 1) * height))
+        hot = heat_style(caps, 1 - part if scarce else part)
+        assert all(style.color == hot.color and bool(style.bold) == lit for style in styles)

@@ -94,6 +94,23 @@ def test_changed_runs_hold_whole_characters_and_all_changes(before, after):
     assert kept.text == before.text
 
 
+some = st.lists(segments, max_size=3)
+
+
+@given(some, some, some, some)
+def test_rows_that_begin_and_end_alike_differ_where_their_cells_do(head, before, after, tail):
+    before, after = (strip_of([*head, *middle, *tail]) for middle in (before, after))
+    covered = {x + n for x, length in changed_runs(before, after) for n in range(length)}
+    for x in range(WIDTH):
+        left, right = (
+            [(s.text, s.style) for s in strip.crop(x, x + 1) if s.text] for strip in (before, after)
+        )
+        assert left == right or x in covered
+    # What begins and ends the same in both is not sent.
+    if before == after:
+        assert not covered
+
+
 def test_after_forgetting_everything_is_sent_again():
     shown, size = Shown("none"), Size(WIDTH, 2)
     row = strip_of([Segment("abc", Style(color="red"))])

@@ -113,3 +113,19 @@ def test_without_nodes_every_key_is_harmless_and_the_reason_stands_there(size):
         assert shown(pane) == text
 
     session(DATA / "csv_only", play, size)
+
+
+def test_a_key_draws_the_pane_once_and_rows_that_stay_keep_their_strips(monkeypatch):
+    async def play(app, pane, press):
+        drawn = []
+        picture = pane.picture
+        monkeypatch.setattr(pane, "picture", lambda *size: drawn.append(size) or picture(*size))
+        for key in ("down", "right", "m", "up", "left", "w"):
+            drawn.clear()
+            before = pane._strips
+            await press(key)
+            assert len(drawn) == 1, key
+            assert any(old is new for old, new in zip(before, pane._strips, strict=True)), key
+            assert [list(strip) for strip in pane._strips] == picture(*pane.size), key
+
+    session(DATA / "pd_ep", play)
