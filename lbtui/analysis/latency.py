@@ -143,7 +143,8 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
 def ascending(values: pl.Series) -> Floats:
     """Return the known, finite values of a numeric column, the least first."""
     numbers = values.cast(pl.Float64)
-    return numbers.filter(numbers.is_finite()).sort().to_numpy()
+    known: Floats = numbers.filter(numbers.is_finite()).sort().to_numpy()
+    return known
 
 
 def percentiles(known: Floats, unknown: int) -> Percentiles:
