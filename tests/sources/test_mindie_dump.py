@@ -11,7 +11,7 @@ from lbtui.sources.discover_experts import find_expert_files
 from lbtui.sources.mindie_dump import read_dump
 from tests.sources.made import Service, write
 from tests.sources.recorded import sentences, state_of
-from tests.tools.expert_format import dump_config, placement_of, write_dump
+from tests.tools.expert_format import RawMark, dump_config, placement_of, write_dump, write_raw
 
 LAYERS, RANKS, LOCAL, BLOCKS = 3, 4, 2, 5
 EXPERTS = RANKS * LOCAL
@@ -207,6 +207,18 @@ def test_it_can_be_given_for_an_output(tmp_path):
     opened = open_profile(tmp_path / "output", tmp_path / "dump")
     assert opened.load("steps").frame.height == 3
     assert [p.reader for p in opened.load("expert_heat").provenance] == ["mindie_dump"]
+
+
+def test_the_dump_asked_for_comes_before_a_raw_profile_found_near_the_output(tmp_path):
+    # No other test has this process: the folders of all lie side by side, so that each would find it.
+    write(tmp_path / "run" / "output", Service("node-asked", 10, (11,), 0, 0, (1, 2, 3)))
+    mark = RawMark(1, {"rank": 0, "expert_hot": [[1, 2]]})
+    write_raw(tmp_path / "run" / "Trace_Service", "node-asked", 10, [mark])
+    dump(tmp_path / "dump")
+    near = open_profile(tmp_path / "run" / "output").load("expert_heat")
+    assert [p.reader for p in near.provenance] == ["raw_profile"]
+    asked = open_profile(tmp_path / "run" / "output", tmp_path / "dump").load("expert_heat")
+    assert [p.reader for p in asked.provenance] == ["mindie_dump"]
 
 
 def test_a_dump_alone_says_that_nothing_else_is_here(tmp_path):

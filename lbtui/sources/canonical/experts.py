@@ -114,13 +114,14 @@ class Experts:
         return None, notes
 
     def _sources(self, progress: Progress, notes: list[Note]) -> Iterator[Found]:
-        """Yield what each source has, the most precise first."""
+        """Yield what each source has: what was asked for, then the most precise first."""
         output = self._store.output
-        raw = output.experts.raw or self._beside(progress)
-        if raw:
-            yield from_raw(raw, output.heat_maps, progress, notes)
+        if output.experts.raw:
+            yield from_raw(output.experts.raw, output.heat_maps, progress, notes)
         if output.experts.dump:
             yield from_dump(output.experts, progress, notes)
+        if near := self._beside(progress):
+            yield from_raw(near, output.heat_maps, progress, notes)
         for name, reader, tables in _table_sources(self._store, progress, notes):
             instance = self._instance(name, notes, progress) if tables.periods else ""
             yield Found(name, reader, ((instance, None, tables),))
