@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lbtui import __version__
+from tests.sources.made import Service, write
 from tests.sources.raw_samples import lay_out_raw
-from tests.tools.expert_format import dump_config, placement_of, write_dump
+from tests.tools.expert_format import RawMark, dump_config, placement_of, write_dump, write_raw
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -321,6 +322,23 @@ def test_a_raw_profile_opens_alone_and_beside_an_output(tmp_path):
     refused = run(DATA / "csv_only", "--json", "--experts", tmp_path / "none")
     assert refused.returncode == 3
     assert "holds no raw profile" in refused.stderr.decode()
+
+
+def test_a_raw_profile_found_near_an_output_stands_among_the_files_read(tmp_path):
+    """Its files hold 4 and 2 marks; that of another run is not read, and not named."""
+    host, output = "node-listed", tmp_path / "run" / "output"
+    write(output, Service(host, 10, (11,), 0, 0, (1, 2, 3)))
+    for rank, (pid, count) in enumerate([(10, 4), (12, 2)]):
+        marks = [RawMark(n, {"rank": rank, "expert_hot": [[n, 2 * n]]}) for n in range(1, count + 1)]
+        write_raw(tmp_path / "run" / "Trace_Service", host, pid, marks)
+    write_raw(tmp_path / "other", host, 99, [RawMark(1, {"rank": 0, "expert_hot": [[1, 2]]})])
+    sources = json.loads(run(output, "--json").stdout)["profile"]["sources"]
+    raw = [(s["file"], s["rows"], s["status"], s["size"]) for s in sources if s["reader"] == "raw_profile"]
+    paths = sorted((tmp_path / "run" / "Trace_Service").iterdir())
+    assert raw == [
+        (path.name, rows, "read", path.stat().st_size) for path, rows in zip(paths, (4, 2), strict=True)
+    ]
+    assert len(sources) == len(raw) + len(list(output.iterdir()))
 
 
 def test_a_dump_and_a_placement_open_alone(tmp_path):

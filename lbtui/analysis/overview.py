@@ -159,7 +159,7 @@ def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: st
         domains=tuple(domains_of(*_with_domains(frames))),
         nodes=_nodes(frames),
         experts=expert_shapes(frames["expert_heat"]) if "expert_heat" in frames else (),
-        sources=tuple(_source(file, loaded, notes, bool(reading)) for file in profile.files),
+        sources=tuple(_source(file, loaded, notes, bool(reading)) for file in _files(profile, loaded)),
         missing=() if reading else profile.missing(),
         notes=notes,
         reading=reading,
@@ -235,6 +235,12 @@ def expert_shapes(heat: pl.DataFrame) -> tuple[Experts, ...]:
     return tuple(Experts(*row) for row in rows.iter_rows())
 
 
+def _files(profile: Profile, loaded: Mapping[FrameName, Loaded]) -> list[SourceFile]:
+    """Return the profile's files, and those read though they lie elsewhere: a raw profile near it."""
+    found = [part for kept in loaded.values() for p in kept.provenance for part, _rows in p.parts]
+    return list(dict.fromkeys([*profile.files, *found]))
+
+
 def _source(
     file: SourceFile, loaded: Mapping[FrameName, Loaded], notes: Sequence[Note], reading: bool
 ) -> Source:
@@ -253,7 +259,7 @@ def _source(
             precision = precision or provenance.precision
         for provenance in kept.provenance:
             for part, count in provenance.parts:
-                if part == name:
+                if part == file:
                     rows[provenance.file] = count
                     precision = precision or provenance.precision
     own = [note for note in notes if note.file.split(":")[0] == name]

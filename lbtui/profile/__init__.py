@@ -7,11 +7,10 @@ from lbtui.profile.model import (
     Loaded,
     Missing,
     Profile,
-    SourceFile,
     Unreadable,
     attempted,
 )
-from lbtui.profile.note import Note, Provenance
+from lbtui.profile.note import Note, Provenance, SourceFile
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
 from lbtui.profile.zone import ZONE, ZONE_NAME, format_time

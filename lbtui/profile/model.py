@@ -12,7 +12,7 @@ import polars as pl
 
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.experts import LoadedSeries, PlacementFile
-from lbtui.profile.note import Note, Provenance
+from lbtui.profile.note import Note, Provenance, SourceFile
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
 from lbtui.text import _, visible
@@ -20,16 +20,6 @@ from lbtui.text import _, visible
 
 class Unreadable(Exception):
     """Something on disk cannot be read; the text is one sentence that names the file and what to do."""
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file that lbtui knows how to read. `reader` names the module that does."""
-
-    path: Path
-    kind: str  # e.g. forward.csv, profiler.db, heat_png
-    reader: str
-    size: int  # bytes
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that lbtui knows how to read. `reader` names the module that does."""
+
+    path: Path
+    kind: str  # e.g. forward.csv, profiler.db, heat_png
+    reader: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True)
@@ -22,4 +33,5 @@ class Provenance:
     reader: str
     precision: str
     rows: int
-    parts: tuple[tuple[str, int], ...] = ()  # the files that `file` stands for, and the rows read of each
+    # The files that `file` stands for, and the rows read of each.
+    parts: tuple[tuple[SourceFile, int], ...] = ()

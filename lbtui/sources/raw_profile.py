@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 
-from lbtui.profile import Cancelled, Note, Progress, Unreadable, host_and_pid
+from lbtui.profile import Cancelled, Note, Progress, SourceFile, Unreadable, host_and_pid
 from lbtui.sources import database
 from lbtui.sources.cells import LATEST
 from lbtui.sources.database import Database
@@ -42,19 +42,19 @@ class RawExperts:
     """
 
     processes: tuple[tuple[str, ProcessExperts], ...]
-    parts: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[SourceFile, int], ...]
     notes: tuple[Note, ...]
 
 
-def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
-    """Return what the files of `sizes` (path -> bytes) tell of experts; nothing else in them is looked at.
+def read_raw(files: Sequence[SourceFile], progress: Progress) -> RawExperts:
+    """Return what the files tell of experts; nothing else in them is looked at.
 
     A file that cannot be read is told in a note. Raises `Cancelled` when `progress` does.
     """
-    whole = _Whole(progress, max(sum(sizes.values()), 1))
+    whole = _Whole(progress, max(sum(file.size for file in files), 1))
     # SQLite and polars let other threads work meanwhile.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = list(pool.map(_read_file, sizes, sizes.values(), repeat(whole)))
+        read = list(pool.map(_read_file, files, repeat(whole)))
     return RawExperts(
         tuple(process for file in read for process in file.processes),
         tuple(part for file in read for part in file.parts),
@@ -62,11 +62,12 @@ def read_raw(sizes: dict[Path, int], progress: Progress) -> RawExperts:
     )
 
 
-def _read_file(path: Path, size: int, progress: _Whole) -> RawExperts:
+def _read_file(file: SourceFile, progress: _Whole) -> RawExperts:
+    path = file.path
     name, reader = visible(path.name), MarkReader()
     try:
         with database.connect(path, progress) as opened:
-            marks = _marks(opened, progress, size)
+            marks = _marks(opened, progress, file.size)
             host = _host(opened, path) if marks else ""
     except Unreadable as error:
         return RawExperts((), (), (Note(name, str(error), lost=True),))
@@ -75,7 +76,7 @@ def _read_file(path: Path, size: int, progress: _Whole) -> RawExperts:
     if reader.unreadable:
         text = _("{count} expert marks carry no readable rank and table and are left out.")
         notes = (Note(name, text.format(count=reader.unreadable), lost=True),)
-    return RawExperts(found, ((name, len(marks)),), notes)
+    return RawExperts(found, ((file, len(marks)),), notes)
 
 
 class _Whole:

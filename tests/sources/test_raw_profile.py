@@ -362,7 +362,7 @@ def test_it_can_be_cancelled_and_its_progress_rises(tmp_path):
                 raise Cancelled
 
     with pytest.raises(Cancelled):
-        read_raw({file.path: file.size for file in files}, Watching())
+        read_raw(files, Watching())
     assert len(told) == 10
     assert [done for done, _total in told] == sorted(done for done, _total in told)
     assert all(total == sum(file.size for file in files) and 0 <= done <= total for done, total in told)

@@ -28,7 +28,7 @@ class Found:
     reader: str
     tables: tuple[Part, ...]
     passes: int | None = None  # forward passes behind one reading
-    parts: tuple[tuple[str, int], ...] = ()  # as in `Provenance`
+    parts: tuple[tuple[SourceFile, int], ...] = ()  # as in `Provenance`
 
 
 def from_raw(
@@ -41,7 +41,7 @@ def from_raw(
 
     folder = Path(os.path.commonpath([file.path.parent for file in files]))
     name = visible(f"{folder.name}/ms_service_*.db")
-    raw = read_raw({file.path: file.size for file in files}, progress)
+    raw = read_raw(files, progress)
     notes += raw.notes
     instance_of = instance_names(host for host, _process in raw.processes)
     by_instance: dict[str, list[ProcessExperts]] = {}
@@ -66,12 +66,13 @@ def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Foun
     folder = folder.parent if folder.name in ("prefill", "decode") else folder
     name = visible(folder.name)
     passes = {part.config.passes for part in phases}
+    rows = {one.process: one.rows for part in phases for one in part.tables.processes}
     return Found(
         visible(f"{folder.name}: {_(' and ').join(f'{part.phase}_*.csv' for part in phases)}"),
         "mindie_dump",
         tuple((name, part.phase, _with_map(part, found.placements, notes)) for part in phases),
         passes.pop() if len(passes) == 1 else None,
-        tuple((str(one.process), one.rows) for part in phases for one in part.tables.processes),
+        tuple((file, rows[file.path.name]) for file in found.dump if file.path.name in rows),
     )
 
 
