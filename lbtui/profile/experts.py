@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from lbtui.profile.note import Note, Provenance
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -24,7 +22,7 @@ class ExpertSeries:
 
     An iteration is what passed between two readings of the counters; readings of the ranks are matched by
     their ordinal within an EPLB period. Only iterations that every one of `ranks` read are here: nothing
-    is filled in, and `LoadedSeries.notes` tell what was left out.
+    is filled in, and the notes of `expert_heat` tell what was left out.
 
     `tokens[iteration, layer, place × slots_per_rank + slot]`: tokens of that iteration alone, `place` being
     the rank's place in `ranks`. `period[iteration]`: its EPLB period, from 0, rising. `time[iteration]`:
@@ -60,8 +58,6 @@ class PlacementFile:
 
 @dataclass(frozen=True)
 class LoadedSeries:
-    """The series of a profile with where they come from and what to mind about them."""
+    """The series of a profile; where they come from and what to mind is told with `expert_heat`."""
 
     series: tuple[ExpertSeries, ...] = ()
-    provenance: tuple[Provenance, ...] = ()
-    notes: tuple[Note, ...] = ()

@@ -11,24 +11,14 @@ from lbtui.text import _
 
 
 def expert_series(
-    tables: ExpertTables,
-    instance: str,
-    file: str,
-    phase: ExpertPhase | None = None,
-    passes: int | None = None,
-) -> tuple[ExpertSeries | None, list[Note]]:
-    """Return the series of one instance, None without an iteration that all ranks read, and what to mind."""
-    notes: list[Note] = []
-    parts = [
-        [process.periods[number] for process in tables.processes] for number in range(len(tables.periods))
-    ]
-    lengths = [min(period.iterations for period in part) for part in parts]
-    for number, part in enumerate(parts):
-        _tell_unequal(tables.ranks, number, part, file, notes)
-        _tell_apart(number, part, lengths[number], file, notes)
+    tables: ExpertTables, instance: str, phase: ExpertPhase | None = None, passes: int | None = None
+) -> ExpertSeries | None:
+    """Return the series of one instance, None without an iteration that all ranks read."""
+    parts = _parts(tables)
+    lengths = list(map(_length, parts))
     total = sum(lengths)
     if not total:
-        return None, notes
+        return None
     layers = len(tables.periods[0])
     slots = tables.slots_per_rank
     used = [period.increments for part in parts for period in part if period.increments is not None]
@@ -54,7 +44,28 @@ def expert_series(
         placements=tables.placements,
         experts=tables.experts,
         passes=passes,
-    ), notes
+    )
+
+
+def series_notes(tables: ExpertTables, file: str) -> list[Note]:
+    """Return what to mind about the series of the tables; none is made for it."""
+    notes: list[Note] = []
+    for number, part in enumerate(_parts(tables)):
+        _tell_unequal(tables.ranks, number, part, file, notes)
+        _tell_apart(number, part, _length(part), file, notes)
+    return notes
+
+
+def _parts(tables: ExpertTables) -> list[list[Period]]:
+    """Return the periods of the ranks [period][place]."""
+    return [
+        [process.periods[number] for process in tables.processes] for number in range(len(tables.periods))
+    ]
+
+
+def _length(part: list[Period]) -> int:
+    """Return how many iterations all ranks read."""
+    return min(period.iterations for period in part)
 
 
 def _tell_unequal(

@@ -191,9 +191,6 @@ def _load_series(profile, outcome: Outcome, step, shown) -> None:
 
     with step("load iterations"):
         loaded = profile.load_expert_series()
-        for note in loaded.notes:
-            shown("note", note.file)
-            shown("note", note.text)
         for one in loaded.series:
             shown("instance", one.instance)
             columns = len(one.ranks) * one.slots_per_rank

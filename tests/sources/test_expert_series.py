@@ -8,7 +8,7 @@ import pytest
 from lbtui.profile import UNPLACED, Cancelled, LoadedSeries, Profile
 from lbtui.sources import open_profile
 from lbtui.sources.expert_rows import ExpertRow
-from lbtui.sources.expert_series import expert_series
+from lbtui.sources.expert_series import expert_series, series_notes
 from lbtui.sources.expert_tables import read_tables
 from tests.sources.recorded import profile, sentences
 from tests.sources.test_experts import counts, expert_slices, mark, marks, write_db
@@ -61,10 +61,11 @@ def test_the_recorded_iterations_are_the_rows_own_differences(tmp_path, source):
     assert series.time.astype("int64").tolist() == times
     assert (series.ranks, series.slots_per_rank, series.experts) == (tuple(range(16)), 17, 257)
     assert (series.phase, series.passes) == (None, None)
-    assert [(p.reader, p.rows) for p in loaded.provenance] == [
-        ("trace" if source == "trace" else "sqlite", 16)
+    assert len(series.tokens) == 16
+    assert [p.reader for p in opened.load("expert_heat").provenance] == [
+        "trace" if source == "trace" else "sqlite"
     ]
-    assert loaded.notes == ()
+    assert "EPLB period" not in sentences(opened.load("expert_heat").notes)
     heat = opened.load("expert_heat").frame.filter(view="expert").sort("period", "layer", "column")
     sums = np.stack([series.tokens[series.period == p].sum(axis=0, dtype=np.int64) for p in range(3)])
     assert heat["tokens"].to_list() == sums.ravel().tolist()
@@ -88,8 +89,12 @@ def series_of(*rows):
         for order, (rank, kind, table) in enumerate(rows)
     ]
     tables = read_tables(given, "trace")
-    series, notes = expert_series(tables, "i", "trace")
-    return series, [*tables.notes, *notes]
+    return expert_series(tables, "i"), [*tables.notes, *series_notes(tables, "trace")]
+
+
+def test_what_to_mind_about_iterations_is_told_with_the_maps(tmp_path):
+    loaded = write_db(tmp_path, marks(mark(0, 6, expert_hot=counts(3)[0]))).load("expert_heat")
+    assert "EP ranks 1 were read 1 times in EPLB period 1, others up to 2" in sentences(loaded.notes)
 
 
 def test_iterations_that_not_all_ranks_read_are_left_out_and_told():
@@ -223,11 +228,10 @@ def test_readings_that_lie_too_far_apart_in_time_are_told():
         for rank in (0, 1)
     ]
     tables = read_tables(rows, "trace")
-    series, notes = expert_series(tables, "i", "trace")
-    assert sentences(notes) == (
+    assert sentences(series_notes(tables, "trace")) == (
         "trace: In EPLB period 0 readings of the ranks that count as one iteration are 0.60 s apart, one "
         "iteration takes 1.00 s: single iterations may mix several."
     )
-    assert len(series.tokens) == 4
+    assert len(expert_series(tables, "i").tokens) == 4
     close = [row._replace(time=row.time - row.rank * 200_000) for row in rows]
-    assert expert_series(read_tables(close, "trace"), "i", "trace")[1] == []
+    assert series_notes(read_tables(close, "trace"), "trace") == []

@@ -67,7 +67,7 @@ def test_both_phases_read_back_exactly_and_apart(tmp_path):
         by_rank = opened.load("expert_heat").frame.filter(phase=series.phase, view="rank")
         assert by_rank["tokens"].to_list() == tokens.sum(axis=(1, 3)).T.ravel().tolist()
     assert told(opened) == ""
-    assert [p.reader for p in loaded.provenance] == ["mindie_dump"]
+    assert [p.reader for p in opened.load("expert_heat").provenance] == ["mindie_dump"]
 
 
 def test_topk_files_are_something_else(tmp_path):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lbtui.profile import (
-    ExpertSeries,
     Loaded,
     LoadedSeries,
     Note,
@@ -92,23 +91,19 @@ class Experts:
             return LoadedSeries()
         from lbtui.sources.expert_series import expert_series
 
-        series: list[ExpertSeries] = []
-        notes: list[Note] = []
-        for instance, phase, tables in found.tables:
-            one, doubts = expert_series(tables, instance, found.file, phase, found.passes)
-            notes += doubts
-            if one is not None:
-                series.append(one)
-        rows = sum(len(one.tokens) for one in series)
-        provenance = Provenance(found.file, found.reader, _("exact tokens"), rows, found.parts)
-        return LoadedSeries(tuple(series), (provenance,), tuple(notes))
+        series = (
+            expert_series(tables, instance, phase, found.passes) for instance, phase, tables in found.tables
+        )
+        return LoadedSeries(tuple(one for one in series if one is not None))
 
     def _find(self, progress: Progress) -> tuple[Found | None, list[Note]]:
+        from lbtui.sources.expert_series import series_notes
+
         notes: list[Note] = []
         for found in self._sources(progress, notes):
             kept = tuple(part for part in found.tables if part[2].periods)
             for _instance, _phase, tables in found.tables:
-                notes += tables.notes
+                notes += [*tables.notes, *series_notes(tables, found.file)]
             if kept:
                 return replace(found, tables=tuple(self._placed(part, notes) for part in kept)), notes
         return None, notes
