@@ -25,6 +25,7 @@ from lbtui.profile import (
     Progress,
     SourceFile,
     attempted,
+    empty,
     format_time,
 )
 from lbtui.text import _, visible
@@ -140,7 +141,7 @@ def overview(profile: Profile, progress: Progress | None = None) -> Overview:
 
 def _load(profile: Profile, name: FrameName, progress: Progress | None, failed: list[Note]) -> pl.DataFrame:
     load = profile.load_domain_steps if name == "steps" else partial(profile.load, name)
-    loaded, failure = attempted(name, partial(load, progress))
+    loaded, failure = attempted(name, partial(load, progress), Loaded(empty(name)))
     failed += [] if failure is None else [failure]
     return loaded.frame
 

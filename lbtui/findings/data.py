@@ -22,6 +22,7 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     yield from _vanished(evidence)
     yield from _unknown_ranks(evidence)
     yield from _units(evidence)
+    yield from _unread(evidence)
     yield from _clock_skew(evidence, limits)
 
 
@@ -120,7 +121,7 @@ def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
     steps = evidence.frame("steps")
     unknown = steps.filter(pl.col("dp_rank").is_null())
     every, count = steps.height, unknown.height
-    if "cards" in steps.columns:
+    if evidence.are_joined:
         # Steps are joined; passes of no domain are none of them.
         every = evidence.frames["steps"].provenance[0].rows
         count = every - int(steps.filter(pl.col("dp_rank").is_not_null())["cards"].sum())
@@ -152,6 +153,20 @@ def _units(evidence: Evidence) -> Iterator[Finding]:
             _("start_time(ms) and end_time(ms) of batch are microseconds; they are read as such."),
             _("Mind this when reading the file with other tools."),
             file,
+        )
+
+
+def _unread(evidence: Evidence) -> Iterator[Finding]:
+    """Expert heat by iteration that a finding on experts asked for in vain."""
+    if note := evidence.unread_series:
+        yield _note(
+            "data.iterations.unread",
+            "reads that failed",
+            1,
+            1,
+            _("{why}; what re-balancing would bring is not told.").format(why=note.text),
+            _("Run again; if it stays so, report this message."),
+            evidence.file("expert_heat"),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -23,8 +23,9 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
 from lbtui.analysis.lockstep import Wait, steps_together, wait_for
-from lbtui.profile import Domain, ExpertSeries, FrameName, Loaded, Missing, Note
+from lbtui.profile import Domain, ExpertSeries, FrameName, Loaded, LoadedSeries, Missing, Note, attempted
 from lbtui.profile.schema import TIME
+from lbtui.text import _
 
 _FEWEST_BINS, _MOST_BINS = 24, 160
 # ms; only bounds the number of bins where no step is recorded.
@@ -61,21 +62,34 @@ def instant(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1e6, tz=timezone.utc).replace(tzinfo=None)
 
 
+def _extent(columns: Iterable[pl.Series]) -> tuple[datetime, datetime] | None:
+    """Return the first and last instant in columns of times, None without any."""
+    ends = [end for times in columns for end in (times.min(), times.max()) if isinstance(end, datetime)]
+    return (min(ends), max(ends)) if ends else None
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The loaded frames of a profile."""
 
     frames: Mapping[FrameName, Loaded]
     missing: tuple[Missing, ...]
-    notes: tuple[Note, ...]
-    read_series: Callable[[], tuple[ExpertSeries, ...]] = tuple  # expert heat by iteration
-    # Where the frame `steps` holds joined steps: reads the forward passes.
-    read_passes: Callable[[], pl.DataFrame] | None = None
+    read_series: Callable[[], LoadedSeries]
+    read_passes: Callable[[], pl.DataFrame]  # the forward passes, where the frame `steps` holds joined steps
 
     @cached_property
+    def _series(self) -> tuple[LoadedSeries, Note | None]:
+        return attempted(_("expert heat by iteration"), self.read_series, LoadedSeries())
+
+    @property
     def series(self) -> tuple[ExpertSeries, ...]:
         """Expert heat by iteration, read when first asked for: it is large, and seldom needed."""
-        return self.read_series()
+        return self._series[0].series
+
+    @property
+    def unread_series(self) -> Note | None:
+        """Why `series` is empty where it was asked for and could not be read."""
+        return self._series[1] if "_series" in vars(self) else None
 
     def frame(self, name: FrameName) -> pl.DataFrame:
         """Return a frame's rows."""
@@ -93,17 +107,18 @@ class Evidence:
     @cached_property
     def steps(self) -> pl.DataFrame:
         """One row per step of a DP domain, by start."""
-        if self._are_joined:
+        if self.are_joined:
             return self.frame("steps").sort("start", maintain_order=True)
         return joined_steps(self._numbered)
 
     @property
-    def _are_joined(self) -> bool:
+    def are_joined(self) -> bool:
+        """Whether the frame `steps` holds steps of DP domains, the passes being too many to be held."""
         return "cards" in self.frame("steps").columns
 
     @cached_property
     def _passes(self) -> pl.DataFrame:
-        return self._numbered.select(_PASS) if self.read_passes is None else self.read_passes()
+        return self.read_passes() if self.are_joined else self._numbered.select(_PASS)
 
     def passes_of(self, domain: str) -> pl.DataFrame:
         """Return one row per forward pass of a card of a DP domain, with its `step`, by start."""
@@ -143,7 +158,7 @@ class Evidence:
         times = self.frame("requests")["arrival"].drop_nulls()
         if times.is_empty():
             times = self.steps.filter(pl.col("phase") == "prefill")["start"]
-        return (times.min(), times.max()) if len(times) > 1 else None  # type: ignore[return-value]
+        return _extent([times]) if len(times) > 1 else None
 
     def wait_for(self, domain: Domain, window: tuple[datetime, datetime] | None) -> Wait | None:
         """Return what the others wait for a domain in a window, None where they do not step together."""
@@ -165,20 +180,17 @@ class Evidence:
     @cached_property
     def _intervals(self) -> pl.DataFrame:
         # Joined steps lie domain by domain already: nothing is moved for it.
-        return step_intervals(self.frame("steps") if self._are_joined else self.steps)
+        return step_intervals(self.frame("steps") if self.are_joined else self.steps)
 
     @cached_property
     def window(self) -> tuple[datetime, datetime] | None:
         """The first and last instant seen in any frame, None without times."""
-        times = [
+        return _extent(
             loaded.frame[column]
             for loaded in self.frames.values()
             for column in ("time", "start", "end", "arrival")
-            if loaded.frame.schema.get(column) == TIME and loaded.frame[column].count()
-        ]
-        if not times:
-            return None
-        return min(t.min() for t in times), max(t.max() for t in times)  # type: ignore[type-var,return-value]
+            if loaded.frame.schema.get(column) == TIME
+        )
 
     def lanes(self, key: MetricKey, domains: list[Domain]) -> list[Lane]:
         """Return the lanes of a metric."""

@@ -13,7 +13,7 @@ from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import SCHEMAS, Cancelled, ExpertSeries, Profile, Progress, attempted
+from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, attempted, empty
 
 
 def find_all(
@@ -47,18 +47,10 @@ def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     # Of a large forward.csv the passes themselves are read again where they are looked at.
     loads["steps"] = partial(profile.load_domain_steps, progress)
     # The overview says which frame could not be made.
-    frames = {name: attempted(name, load)[0] for name, load in loads.items()}
-    notes = tuple(note for loaded in frames.values() for note in loaded.notes)
-    joined = "cards" in frames["steps"].frame.columns
-    read_passes = partial(profile.read_passes, progress) if joined else None
-    return Evidence(frames, profile.missing(), notes, partial(_series, profile, progress), read_passes)
-
-
-def _series(profile: Profile, progress: Progress | None) -> tuple[ExpertSeries, ...]:
-    """Return expert heat by iteration; none where it cannot be read, which the EP pane tells."""
-    try:
-        return profile.load_expert_series(progress).series
-    except Cancelled:
-        raise
-    except Exception:
-        return ()
+    frames = {name: attempted(name, load, Loaded(empty(name)))[0] for name, load in loads.items()}
+    return Evidence(
+        frames,
+        profile.missing(),
+        partial(profile.load_expert_series, progress),
+        partial(profile.read_passes, progress),
+    )

@@ -66,7 +66,8 @@ class BadThresholds(Exception):
 
 def described() -> list[tuple[str, float, str]]:
     """Return name, default and meaning of every threshold, for the help."""
-    return [(f.name, float(f.default), f.metadata["text"]) for f in dataclasses.fields(Thresholds)]  # type: ignore[arg-type]
+    defaults = Thresholds()
+    return [(f.name, getattr(defaults, f.name), f.metadata["text"]) for f in dataclasses.fields(defaults)]
 
 
 def from_file(path: Path) -> Thresholds:

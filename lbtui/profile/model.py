@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -40,6 +40,7 @@ class Loaded:
     notes: tuple[Note, ...] = ()
 
 
+_T = TypeVar("_T")
 Loader: TypeAlias = Callable[[Progress], Loaded]
 Frame: TypeAlias = pl.DataFrame
 RoundReader: TypeAlias = Callable[[str, int], "list[ScheduledRequest]"]
@@ -159,10 +160,10 @@ class Profile:
         return self.round_reader(prof_id, row) if self.round_reader else []
 
 
-def attempted(name: FrameName, load: Callable[[], Loaded]) -> tuple[Loaded, Note | None]:
-    """Return what `load` does; where it fails unforeseen, the frame without rows and a note that says why.
+def attempted(what: str, load: Callable[[], _T], otherwise: _T) -> tuple[_T, Note | None]:
+    """Return what `load` does; where it fails unforeseen, `otherwise` and a note that says why.
 
-    Whatever is in the files, the other frames are still worth seeing. `Cancelled` passes through.
+    Whatever is in the files, the rest is still worth seeing. `Cancelled` passes through.
     """
     try:
         return load(), None
@@ -170,8 +171,8 @@ def attempted(name: FrameName, load: Callable[[], Loaded]) -> tuple[Loaded, Note
         raise
     except Exception as error:
         why = visible(f"{type(error).__name__}: {error}", 300)
-        text = _("{frame} could not be read: {why}").format(frame=name, why=why)
-        return Loaded(empty(name)), Note(name, text, lost=True)
+        text = _("{what} could not be read: {why}").format(what=what, why=why)
+        return otherwise, Note(what, text, lost=True)
 
 
 Phase: TypeAlias = Literal["prefill", "decode", "mixed"]

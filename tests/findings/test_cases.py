@@ -15,7 +15,7 @@ from lbtui.findings import Finding, find_all
 from lbtui.findings.kv import find_kv
 from lbtui.findings.run import evidence_of
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import Profile
+from lbtui.profile import LoadedSeries, Profile, Progress
 from lbtui.sources import open_profile
 from tests.findings.service import MS, SECOND, START, Group, service, write_experts, write_service
 from tests.tools import parser_format as fmt
@@ -452,6 +452,22 @@ def test_forward_passes_without_dp_rank_are_counted(tmp_path: Path) -> None:
     (folder / "batch.csv").unlink()
     (finding,) = named(open_profile(folder), "data.dp_rank.unknown")
     assert finding.value == sum(1 for _ in (folder / "forward.csv").open()) - 1
+
+
+def test_iterations_that_cannot_be_read_are_told() -> None:
+    profile = open_profile(DEMO)
+
+    def fails(_progress: Progress) -> LoadedSeries:
+        raise ZeroDivisionError("no such luck\x1b[31m")
+
+    profile.expert_series_loader = fails
+    (finding,) = named(profile, "data.iterations.unread")
+    assert "ZeroDivisionError: no such luck" in finding.message
+    assert "\x1b" not in finding.message
+
+
+def test_iterations_that_can_be_are_not() -> None:
+    assert not named(open_profile(DEMO), "data.iterations.unread")
 
 
 def test_forward_passes_with_dp_rank_are_not(tmp_path: Path) -> None:

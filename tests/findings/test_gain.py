@@ -11,6 +11,7 @@ import pytest
 from lbtui.findings import evidence_of, find_all
 from lbtui.findings.ep_gain import gain_words, gains, layer_gain_words
 from lbtui.findings.ep_heat import expert_heats
+from lbtui.profile import LoadedSeries
 from lbtui.sources import open_profile
 from tests.analysis.eplb import reference
 from tests.analysis.eplb.made import series
@@ -84,18 +85,21 @@ def test_an_expert_hot_in_one_layer_tells_that_layer_with_one_more_slot_a_rank()
 def test_without_iterations_nothing_is_promised():
     evidence = evidence_of(open_profile(DEMO))
     heat = next(iter(expert_heats(evidence)))
-    assert gains(replace(evidence, read_series=tuple), heat) == []
+    assert gains(replace(evidence, read_series=LoadedSeries), heat) == []
     one = series(np.ones((1, 58, 16)), 8, instance=heat.instance)
-    assert gains(replace(evidence, read_series=lambda: (one,)), heat) == []
+    assert gains(replace(evidence, read_series=lambda: LoadedSeries((one,))), heat) == []
     assert gain_words([]) == layer_gain_words([], 0) == ""
     other = series(np.ones((4, 58, 16)), 8, instance="another")
-    assert gains(replace(evidence, read_series=lambda: (other,)), heat) == []
+    assert gains(replace(evidence, read_series=lambda: LoadedSeries((other,))), heat) == []
     own = series(np.ones((4, 58, 16)), 8, instance=heat.instance, phase="decode")
     of_phase = replace(heat, instance=f"{heat.instance} decode")
-    gained = gains(replace(evidence, read_series=lambda: (own,)), of_phase)
+    gained = gains(replace(evidence, read_series=lambda: LoadedSeries((own,))), of_phase)
     assert "fitted on 2 iterations of decode" in gain_words(gained)
     assert layer_gain_words(gained, 99) == ""
-    assert gains(replace(evidence, read_series=lambda: (own,)), replace(of_phase, by_time=True)) == []
+    assert (
+        gains(replace(evidence, read_series=lambda: LoadedSeries((own,))), replace(of_phase, by_time=True))
+        == []
+    )
 
 
 def test_series_that_break_leave_the_findings_whole():
@@ -106,5 +110,5 @@ def test_series_that_break_leave_the_findings_whole():
 
     profile.expert_series_loader = broken
     again = [each for finding in find_all(profile) for each in (finding, *finding.consequences)]
-    assert [f.id for f in again] == [f.id for f in found()]
+    assert [f.id for f in again if f.id != "data.iterations.unread"] == [f.id for f in found()]
     assert not any("What-if" in f.advice for f in again)

@@ -22,7 +22,7 @@ from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
 from lbtui.analysis.overview import window_of
 from lbtui.analysis.overview_model import Place
-from lbtui.profile import SCHEMAS, FrameName, Profile, Progress, Silent, attempted
+from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, Silent, attempted, empty
 from lbtui.text import _, visible
 
 _FEWEST_LAYERS = 8
@@ -59,7 +59,8 @@ def compare(before: Profile, after: Profile, progress: Progress | None = None) -
 
 def _source(profile: Profile, progress: Progress) -> Source:
     # The overview says which frame could not be made.
-    frames = {name: attempted(name, partial(profile.load, name, progress))[0].frame for name in SCHEMAS}
+    loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
+    frames = {name: attempted(name, load, Loaded(empty(name)))[0].frame for name, load in loads.items()}
     return Source(frames, window_of(frames) or (0, 1))
 
 
