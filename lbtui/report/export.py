@@ -80,8 +80,8 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in targets.items():
-            series = profile.load_expert_series(progress).series if per_iteration else ()
-            if name == "expert_heat" and series:
+            by_iteration = per_iteration and name == "expert_heat"
+            if by_iteration and (series := profile.load_expert_series(progress).series):
                 yield _write_iterations(series, path, file_format, force=force)
                 continue
             frame = profile.load(name, progress).frame

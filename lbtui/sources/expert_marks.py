@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
+from lbtui.profile import Note
 from lbtui.sources.expert_rows import (
     Counts,
     ExpertAccumulator,
@@ -17,13 +17,14 @@ from lbtui.sources.expert_rows import (
     Kind,
     ProcessExperts,
     period_of,
+    read_counts,
 )
 from lbtui.sources.trace_values import count
+from lbtui.text import _
 
 _KINDS: tuple[Kind, ...] = ("routing", "hot")
 _TO_LINES = bytes.maketrans(b"]", b"\n")
 _LEFT_OUT = b"[ \t\r\n"
-_MOST = 2**53
 _MOST_KEPT_HEADS = 10_000
 
 
@@ -55,6 +56,13 @@ class MarkReader:
             for row in rows:
                 accumulator.add(row)
         return list(accumulator.processes())
+
+    def notes(self, file: str) -> list[Note]:
+        """Return what was left out of all that was read, said of a file."""
+        if not self.unreadable:
+            return []
+        text = _("{count} expert marks carry no readable rank and table and are left out.")
+        return [Note(file, text.format(count=self.unreadable), lost=True)]
 
     def _read_alike(self, process: int | str, marks: list[Mark]) -> ProcessExperts | None:
         """Return what marks tell that each hold one table, all alike; None if any is not so.
@@ -139,21 +147,8 @@ def _tables(bodies: list[bytes]) -> Counts | None:
         return None
     # `[1,2],[3,4]` becomes the lines `,1,2` and `,3,4`: one pass over the text, hundreds of MB in all.
     lines = b"," + b",".join(bodies).translate(_TO_LINES, _LEFT_OUT)
-    names = [str(column) for column in range(columns + 1)]
-    try:
-        frame = pl.read_csv(
-            lines, has_header=False, schema=dict.fromkeys(names, pl.Int64), quote_char=None, low_memory=True
-        )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return None
-    before, *cells = frame.get_columns()
-    height = rows * len(bodies)
-    if before.null_count() != height or frame.height != height or any(cell.null_count() for cell in cells):
-        return None
-    numbers = frame.select(names[1:]).to_numpy(order="c")
-    if int(numbers.min()) < 0 or int(numbers.max()) > _MOST:
-        return None
-    return numbers.reshape(len(bodies), rows, columns)
+    numbers = read_counts(lines, rows * len(bodies), columns, before=1)
+    return None if numbers is None else numbers.reshape(len(bodies), rows, columns)
 
 
 def _rows(process: int | str, mark: Mark) -> list[ExpertRow]:

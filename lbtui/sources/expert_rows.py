@@ -14,13 +14,14 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 Table: TypeAlias = npt.NDArray[np.int64]
 Counts: TypeAlias = npt.NDArray[np.signedinteger[Any]]  # int32 where every number fits
 Ints: TypeAlias = npt.NDArray[np.int64]
 Kind: TypeAlias = Literal["hot", "routing"]
 
-_MOST = 2**53  # beyond it sums of ranks could overflow
+MOST_TOKENS = 2**53  # beyond it sums of ranks could overflow
 _FITS = 2**31 - 1
 
 
@@ -181,6 +182,25 @@ def whole_numbers(table: Any) -> Table | None:
         return None
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "iu":
         return None
-    if array.min() < 0 or int(array.max()) > _MOST:
+    if array.min() < 0 or int(array.max()) > MOST_TOKENS:
         return None
     return array.astype(np.int64, copy=False)
+
+
+def read_counts(lines: bytes, rows: int, columns: int, before: int = 0) -> Counts | None:
+    """Return lines of `1,2,3` as int64 [row, column], None if any cell is no whole number from 0 to 2^53.
+
+    So it is, too, where the lines are not as many as `rows`, and where any of the `before` first cells of a
+    line, which are no columns, is not empty. By polars, which takes whole numbers and nothing else.
+    """
+    schema = {str(column): pl.Int64() for column in range(before + columns)}
+    try:
+        frame = pl.read_csv(lines, has_header=False, schema=schema, quote_char=None, low_memory=True)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    # Polars passes over empty lines.
+    empty = [rows] * before + [0] * columns
+    if frame.height != rows or [cells.null_count() for cells in frame.get_columns()] != empty:
+        return None
+    numbers = frame[:, before:].to_numpy(order="c")
+    return None if int(numbers.min()) < 0 or int(numbers.max()) > MOST_TOKENS else numbers

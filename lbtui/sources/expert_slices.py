@@ -11,7 +11,7 @@ from lbtui.profile import Note, Progress
 from lbtui.sources import database
 from lbtui.sources.expert_marks import Mark, MarkReader
 from lbtui.sources.expert_rows import ProcessExperts
-from lbtui.text import _, visible
+from lbtui.text import visible
 
 # The marks of domain eplb_observe sit on threads of that name; their own names are the service's choice.
 # Tables are large: the order is made of keys alone, and each is fetched when its turn comes.
@@ -41,7 +41,5 @@ def read_processes(path: Path, progress: Progress, notes: list[Note]) -> list[Pr
 
             found += reader.read(int(pid), marks())
             done += part.height
-    if reader.unreadable:
-        text = _("{count} expert marks carry no readable rank and table and are left out.")
-        notes.append(Note(visible(path.name), text.format(count=reader.unreadable), lost=True))
+    notes += reader.notes(visible(path.name))
     return found

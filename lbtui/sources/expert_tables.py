@@ -11,7 +11,7 @@ import numpy as np
 
 from lbtui.profile import UNPLACED, Note
 from lbtui.sources.expert_routing import Placed, Placement, join_routing
-from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow, ProcessExperts, Table
+from lbtui.sources.expert_rows import ProcessExperts, Table
 from lbtui.text import _
 
 # The largest model served in 2026 has 61 layers and 320 ranks of 1 to 9 slots, a tenth of this. A stray rank
@@ -29,26 +29,16 @@ class ExpertTables:
     `periods[p]` is int64 [layer, place × slots_per_rank + slot] of tokens, places being those of `ranks`
     (ascending); `placements[p]` is int32 of the same shape, the model expert of each slot or `UNPLACED`, or
     None when the period has no usable routing table. `experts` is how many model experts these name.
-    `iterations` counts the readings behind them, of the rank that has most. `processes` are those of `ranks`,
-    in their order, with all they read.
+    `processes` are those of `ranks`, in their order, with all they read.
     """
 
     periods: tuple[Table, ...]
     placements: tuple[Placement | None, ...]
     slots_per_rank: int
     ranks: tuple[int, ...]
-    iterations: int
     notes: tuple[Note, ...]
     processes: tuple[ProcessExperts, ...] = ()
     experts: int = 0
-
-
-def read_tables(rows: Iterable[ExpertRow], file: str) -> ExpertTables:
-    """Return the tables of one instance from its rows, each process's in order; notes name `file`."""
-    accumulator = ExpertAccumulator()
-    for row in rows:
-        accumulator.add(row)
-    return combine(accumulator.processes(), file)
 
 
 def combine(processes: Iterable[ProcessExperts], file: str, absent: Collection[int] = ()) -> ExpertTables:
@@ -73,7 +63,7 @@ def combine(processes: Iterable[ProcessExperts], file: str, absent: Collection[i
     )
     kept = _possible(kept, notes)
     if not kept:
-        return ExpertTables((), (), 0, (), 0, notes.all())
+        return ExpertTables((), (), 0, (), notes.all())
     ranks = tuple(process.rank for process in kept)
     missing = sorted(set(range(ranks[-1] + 1)) - {*ranks, *absent}) if ranks[-1] < 1 << 16 else []
     if missing:
@@ -105,10 +95,7 @@ def combine(processes: Iterable[ProcessExperts], file: str, absent: Collection[i
             notes.add(
                 _("The routing table of EPLB period {period} has other layers: left out."), period=number
             )
-    iterations = max(sum(period.iterations for period in process.periods) for process in kept)
-    return ExpertTables(
-        tuple(periods), tuple(placements), slots, ranks, iterations, notes.all(), tuple(kept), experts
-    )
+    return ExpertTables(tuple(periods), tuple(placements), slots, ranks, notes.all(), tuple(kept), experts)
 
 
 def _possible(processes: list[ProcessExperts], notes: _Notes) -> list[ProcessExperts]:

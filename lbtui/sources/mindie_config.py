@@ -60,15 +60,13 @@ def read_config(path: Path, notes: list[Note]) -> DumpConfig:
                 "Copy it again."
             ).format(file=visible(path.name), value=visible(repr(layers), 40))
         )
-    # MindIE writes null or -1 where nothing is shared so.
-    shared = 0 if fields.get("num_dangling_shared_experts") == -1 else None
+    shared = fields.get("num_dangling_shared_experts")
     name = fields.get("eplb_expert_map_file")
     return DumpConfig(
         layers,
         _number(path, fields, "num_of_experts", 1, None, notes),
-        shared
-        if shared is not None
-        else _number(path, fields, "num_dangling_shared_experts", 0, 0, notes) or 0,
+        # MindIE writes null or -1 where nothing is shared so.
+        0 if shared == -1 else _number(path, fields, "num_dangling_shared_experts", 0, 0, notes) or 0,
         _number(path, fields, "collection_Interval", 1, _PASSES, notes) or _PASSES,
         PurePosixPath(name.replace("\\", "/")).name or None if isinstance(name, str) else None,
     )

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from lbtui.profile import ExpertPhase, Note, Progress, Unreadable
 from lbtui.sources.discover_experts import DumpFile, ExpertFiles
-from lbtui.sources.expert_rows import Counts, ProcessExperts, compact, period_of
+from lbtui.sources.expert_rows import (
+    MOST_TOKENS,
+    Counts,
+    ProcessExperts,
+    compact,
+    period_of,
+    read_counts,
+)
 from lbtui.sources.expert_tables import ExpertTables, combine, listing
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.mindie_config import DumpConfig, read_config
 from lbtui.text import _, visible
 
 _MOST_BYTES = 1 << 30
-_MOST = 2**53
 _PHASES: tuple[ExpertPhase, ...] = ("prefill", "decode")
 
 
@@ -176,25 +181,10 @@ def numbers(path: Path, text: bytes) -> tuple[Counts, int]:
     if not text:
         raise _broken(path, _("it has no whole line"))
     columns = text.partition(b"\n")[0].count(b",") + 1
-    table = _table(text, columns)
+    table = read_counts(text, text.count(b"\n") + 1, columns)
     if table is not None:
         return table, torn
     raise _broken(path, _why(text.split(b"\n"), columns))
-
-
-def _table(text: bytes, columns: int) -> Counts | None:
-    names = [str(column) for column in range(columns)]
-    try:
-        frame = pl.read_csv(
-            text, has_header=False, schema=dict.fromkeys(names, pl.Int64), quote_char=None, low_memory=True
-        )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return None
-    # Polars passes over empty lines.
-    if frame.height != text.count(b"\n") + 1 or any(cells.null_count() for cells in frame.get_columns()):
-        return None
-    table = frame.to_numpy(order="c")
-    return None if int(table.min()) < 0 or int(table.max()) > _MOST else table
 
 
 def _why(lines: Iterable[bytes], columns: int) -> str:
@@ -206,7 +196,7 @@ def _why(lines: Iterable[bytes], columns: int) -> str:
             )
         for cell in cells:
             # Longer ones are beyond 64 bits, whatever they are.
-            if not (cell.isdigit() and len(cell) <= 18 and int(cell) <= _MOST):
+            if not (cell.isdigit() and len(cell) <= 18 and int(cell) <= MOST_TOKENS):
                 return _("line {line} holds {cell}, which is no number of tokens").format(
                     line=number, cell=visible(cell.decode("utf-8", "replace"), 30) or _("an empty cell")
                 )

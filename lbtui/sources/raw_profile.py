@@ -72,11 +72,7 @@ def _read_file(file: SourceFile, progress: _Whole) -> RawExperts:
     except Unreadable as error:
         return RawExperts((), (), (Note(name, str(error), lost=True),))
     found = tuple((host, process) for process in reader.read(visible(path.stem), marks))
-    notes: tuple[Note, ...] = ()
-    if reader.unreadable:
-        text = _("{count} expert marks carry no readable rank and table and are left out.")
-        notes = (Note(name, text.format(count=reader.unreadable), lost=True),)
-    return RawExperts(found, ((file, len(marks)),), notes)
+    return RawExperts(found, ((file, len(marks)),), tuple(reader.notes(name)))
 
 
 class _Whole:

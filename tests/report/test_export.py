@@ -54,10 +54,8 @@ def test_steps_are_those_of_forward_csv(demo):
     assert both["start"].str.ends_with("+08:00").all()
 
 
-def test_heat_from_profiler_db_is_exact(demo):
-    heat = pl.read_csv(demo / "expert_heat.csv", infer_schema_length=None)
-    assert heat.columns == HEAT
-    last, period = {}, defaultdict(lambda: -1)
+def expert_marks():
+    """Yield name, rank and fields of the demo's expert marks in order of time, from profiler.db itself."""
     with closing(sqlite3.connect(f"file:{DEMO / 'profiler.db'}?mode=ro&immutable=1", uri=True)) as db:
         rows = db.execute(
             "SELECT name, args FROM slice WHERE name IN ('expert_hot', 'expert_routing') "
@@ -65,12 +63,19 @@ def test_heat_from_profiler_db_is_exact(demo):
         )
         for name, args in rows:
             fields = json.loads(args)
-            rank = fields["rank"]
-            if name == "expert_routing":
-                period[rank] += 1
-            else:
-                # Counts grow within a period: its last row is its sum.
-                last[period[rank], rank] = np.array(fields["expert_hot"])
+            yield name, fields["rank"], fields
+
+
+def test_heat_from_profiler_db_is_exact(demo):
+    heat = pl.read_csv(demo / "expert_heat.csv", infer_schema_length=None)
+    assert heat.columns == HEAT
+    last, period = {}, defaultdict(lambda: -1)
+    for name, rank, fields in expert_marks():
+        if name == "expert_routing":
+            period[rank] += 1
+        else:
+            # Counts grow within a period: its last row is its sum.
+            last[period[rank], rank] = np.array(fields["expert_hot"])
     periods = sorted({p for p, _rank in last})
     assert periods == [0, 1, 2]
     for p in periods:
@@ -237,22 +242,15 @@ def test_heat_by_iteration_is_the_rows_own_differences(tmp_path, file_format):
     """Recomputed from profiler.db's rows: counts of a rank less those of its row before in the period."""
     expected = {}
     before, period, number = {}, defaultdict(lambda: -1), defaultdict(int)
-    with closing(sqlite3.connect(f"file:{DEMO / 'profiler.db'}?mode=ro&immutable=1", uri=True)) as db:
-        rows = db.execute(
-            "SELECT name, args FROM slice WHERE name IN ('expert_hot', 'expert_routing') "
-            "ORDER BY timestamp, id"
-        )
-        for name, args in rows:
-            fields = json.loads(args)
-            rank = fields["rank"]
-            if name == "expert_routing":
-                period[rank] += 1
-                before[rank] = 0
-            else:
-                counts = np.array(fields["expert_hot"])
-                expected[number[rank], rank] = (period[rank], counts - before[rank])
-                before[rank] = counts
-                number[rank] += 1
+    for name, rank, fields in expert_marks():
+        if name == "expert_routing":
+            period[rank] += 1
+            before[rank] = 0
+        else:
+            counts = np.array(fields["expert_hot"])
+            expected[number[rank], rank] = (period[rank], counts - before[rank])
+            before[rank] = counts
+            number[rank] += 1
     written = list(export(open_profile(DEMO), tmp_path, file_format, per_iteration=True))
     path = tmp_path / f"expert_heat.{file_format}"
     heat = pl.read_csv(path, infer_schema_length=None) if file_format == "csv" else pl.read_parquet(path)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lbtui.profile import SCHEMAS, UNPLACED
 from lbtui.sources.expert_frames import heat_frames
 from lbtui.sources.expert_rows import ExpertRow
-from lbtui.sources.expert_tables import read_tables
+from tests.sources.expert_tables import iterations, read_tables
 from tests.sources.traces import DATA, unpack
 
 # Two ranks with three slots, two layers, four routed experts and the shared one, last, on every rank.
@@ -50,7 +50,7 @@ def recorded(tmp_path_factory):
 def test_recorded_shares_equal_the_arrays_upstream_drew(recorded):
     tables = read_tables(recorded, "trace")
     assert (tables.ranks, tables.slots_per_rank, tables.notes) == (tuple(range(16)), 17, ())
-    assert tables.iterations == 16
+    assert iterations(tables) == 16
     heat, placements = heat_frames(tables, "d0")
     assert heat.schema == SCHEMAS["expert_heat"]
     assert placements.schema == SCHEMAS["placements"]
@@ -114,7 +114,7 @@ def test_counts_are_cumulative_within_a_period_and_begin_anew_with_the_next():
         [3, 6, 9, 30, 60, 90],
         [5, 10, 15, 50, 100, 150],
     ]
-    assert tables.iterations == 3
+    assert iterations(tables) == 3
 
 
 def test_a_counter_that_falls_was_restarted():
