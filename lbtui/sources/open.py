@@ -53,7 +53,7 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
         for name, (tables, in_trace) in _YIELDS.items()
         if present.intersection(tables) or (in_trace and output.trace)
     ]
-    available += [name for name in _of_experts(output) if name not in available]
+    available += [name for name in _of_experts(output, bool(available)) if name not in available]
     if not available:
         sentences = " ".join(note.text for note in notes)
         raise Unreadable(
@@ -78,9 +78,10 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
     )
 
 
-def _of_experts(output: Output) -> tuple[FrameName, ...]:
-    """Return the frames that files other than tables and traces yield."""
-    if output.experts.raw or output.experts.dump or output.beside.raw:
+def _of_experts(output: Output, others: bool) -> tuple[FrameName, ...]:
+    """Return the frames that files other than tables and traces yield; `others` tells whether these do."""
+    # Whether a raw profile near the output is its own, only its tables tell.
+    if output.experts.raw or output.experts.dump or (output.beside.raw and others):
         return ("expert_heat", "placements")
     if output.experts.placements and not output.parsed:
         return ("placements",)

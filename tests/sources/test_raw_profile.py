@@ -283,6 +283,14 @@ def test_the_raw_profile_of_another_run_is_not_used(tmp_path):
     assert asked.load("steps").frame.height == 3
 
 
+def test_a_raw_profile_near_an_output_without_a_readable_table_is_nothing_to_open(tmp_path):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "profiler.db").write_bytes(b"no database at all" * 100)
+    write_raw(tmp_path / "prof", "server-d0-worker-0", 10, marks_of(0))
+    with pytest.raises(Unreadable, match="cannot be read as an SQLite database"):
+        open_profile(tmp_path / "output")
+
+
 def test_a_raw_profile_comes_before_the_database(tmp_path):
     from tests.sources.test_experts import marks
 
