@@ -34,3 +34,8 @@ def visible(text: str, limit: int = 2000) -> str:
     return "".join(
         c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _HARMFUL else c for c in text
     )
+
+
+def error_words(error: BaseException | None) -> str:
+    """Return the kind and the text of an error, harmless and at most 300 characters."""
+    return visible(f"{type(error).__name__}: {error}", 300)

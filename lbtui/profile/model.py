@@ -15,7 +15,7 @@ from lbtui.profile.experts import LoadedSeries, PlacementFile
 from lbtui.profile.note import Note, Provenance, SourceFile
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
-from lbtui.text import _, visible
+from lbtui.text import _, error_words
 
 
 class Unreadable(Exception):
@@ -170,8 +170,7 @@ def attempted(what: str, load: Callable[[], _T], otherwise: _T) -> tuple[_T, Not
     except Cancelled:
         raise
     except Exception as error:
-        why = visible(f"{type(error).__name__}: {error}", 300)
-        text = _("{what} could not be read: {why}").format(what=what, why=why)
+        text = _("{what} could not be read: {why}").format(what=what, why=error_words(error))
         return otherwise, Note(what, text, lost=True)
 
 

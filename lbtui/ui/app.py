@@ -28,15 +28,15 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState
 
 from lbtui import __version__
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
-from lbtui.text import _, visible
+from lbtui.text import _, error_words, visible
 from lbtui.ui import memory
 from lbtui.ui.ascii import AsciiOnly
+from lbtui.ui.background import in_background
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.exact_update import Shown
 from lbtui.ui.pages import Chooser, Question, TextPage
@@ -151,7 +151,7 @@ class LbtuiApp(App[int]):
         self.call_after_refresh(self._open)
 
     def _open(self) -> None:
-        self.run_worker(self._read_profile, thread=True, group="open", exit_on_error=False)
+        in_background(self, self._read_profile, self._unforeseen, group="open")
 
     def _read_profile(self) -> None:
         from lbtui.profile import Unreadable
@@ -180,13 +180,9 @@ class LbtuiApp(App[int]):
             panes = PANES if baseline is None else COMPARED
             self.post_message(self.Opened(profile, baseline, list(panes)))
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """End with a sentence, not with a traceback, when opening failed unforeseen."""
-        if event.worker.group == "open" and event.state is WorkerState.ERROR:
-            error = event.worker.error
-            sentence = _("{path} could not be opened: {why}")
-            why = visible(f"{type(error).__name__}: {error}")
-            self.post_message(self.OpenFailed(sentence.format(path=visible(str(self.path)), why=why)))
+    def _unforeseen(self, why: str) -> None:
+        sentence = _("{path} could not be opened: {why}").format(path=visible(str(self.path)), why=why)
+        self.post_message(self.OpenFailed(sentence))
 
     async def on_lbtui_app_opened(self, event: Opened) -> None:
         """Put up the panes."""
@@ -227,8 +223,7 @@ class LbtuiApp(App[int]):
         ours = [frame for frame in frames if "lbtui" in Path(frame.filename).parts]
         place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else _("unknown place")
         sentence = _("a fault of lbtui itself, please report it: {why} (version {version}, {place})")
-        why = visible(f"{type(error).__name__}: {error}", 300)
-        self.failure = sentence.format(why=why, version=__version__, place=place)
+        self.failure = sentence.format(why=error_words(error), version=__version__, place=place)
         self._close_messages_no_wait()
 
     # The terminal

@@ -9,13 +9,14 @@ from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.worker import Worker, get_current_worker
 
 from lbtui.profile import Cancelled, FrameName, Profile
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit
-from lbtui.text import _, visible
+from lbtui.text import _
+from lbtui.ui.background import in_background
 from lbtui.ui.host import Host
 from lbtui.ui.picture import Picture
 from lbtui.ui.progress_words import Rate, progress_words
@@ -216,9 +217,7 @@ class Pane(Picture, can_focus=True):
             result = self.prepare(progress)
             self.post_message(self.Prepared(self, generation, result))
 
-        self._worker = self.run_worker(
-            work, thread=True, exclusive=True, group=f"load-{self.KEY}", exit_on_error=False
-        )
+        self._worker = in_background(self, work, self.fail, group=f"load-{self.KEY}")
 
     def cancel(self) -> bool:
         """Cancel loading; return whether there was anything to cancel."""
@@ -230,14 +229,10 @@ class Pane(Picture, can_focus=True):
         self.repaint()
         return True
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say why loading failed, without a traceback."""
-        if event.worker is not self._worker or event.state is not WorkerState.ERROR:
-            return
-        event.stop()
-        error = event.worker.error
-        self.stage = Stage.CANCELLED if isinstance(error, Cancelled) else Stage.FAILED
-        self._failure = visible(f"{type(error).__name__}: {error}")
+    def fail(self, why: str) -> None:
+        """Say why the pane could not be made, without a traceback."""
+        self.stage = Stage.FAILED
+        self._failure = why
         self.repaint()
 
     def on_pane_prepared(self, event: Prepared) -> None:

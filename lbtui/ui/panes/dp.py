@@ -10,7 +10,6 @@ from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.worker import Worker, WorkerState
 
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, Round, metric, round_at
 from lbtui.profile import FrameName, Profile
@@ -18,7 +17,8 @@ from lbtui.profile.model import ScheduledRequest
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
-from lbtui.text import _, visible
+from lbtui.text import _
+from lbtui.ui.background import in_background
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.panes import dp_difference
@@ -49,7 +49,6 @@ from lbtui.ui.selection import Selection, Side
 _AT_ONCE = 20_000
 _LANES_AT_ONCE = 32
 _KEPT = 32
-_WORK, _ROUND = "dp-work", "dp-round"
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,6 @@ class DpPane(Pane):
         self._charts: dict[tuple[Side, ChartKey], list[Row]] = {}
         self._last: tuple[SceneKey, Pair[Scene]] | None = None
         self._working: set[Hashable] = set()
-        self._page: TextPage | None = None
 
     # Loading
 
@@ -368,21 +366,12 @@ class DpPane(Pane):
         """Run `work` in a thread, once for a key: a thread cannot be stopped, only not be started."""
         if key not in self._working:
             self._working.add(key)
-            self.run_worker(work, thread=True, group=_WORK, exit_on_error=False)
+            in_background(self, work, self.fail, group="dp-work", exclusive=False)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say why a picture or a round could not be made; the base does so for loading."""
-        if event.state is not WorkerState.ERROR or event.worker.group not in (_WORK, _ROUND):
-            return
-        event.stop()
-        self._failure = visible(f"{type(event.worker.error).__name__}: {event.worker.error}")
-        if event.worker.group == _ROUND:
-            if self._page is not None:
-                self._page.show(Text(_("This round could not be read: {why}").format(why=self._failure)))
-            return
+    def fail(self, why: str) -> None:
+        """Say why; what was not made is made again after R."""
         self._working.clear()
-        self.stage = Stage.FAILED
-        self.repaint()
+        super().fail(why)
 
     @staticmethod
     def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:
@@ -506,7 +495,7 @@ class DpPane(Pane):
             return
         time, domain = state.time, measured.domains[index]
         profile = self.baseline if self.side == "before" and self.baseline is not None else self.profile
-        page = self._page = TextPage(round_title(domain, time), Text(_("reading …")))
+        page = TextPage(round_title(domain, time), Text(_("reading …")))
         self.lbtui.push_screen(page)
 
         def work() -> None:
@@ -519,7 +508,10 @@ class DpPane(Pane):
                 requests = profile.requests_of_round(found.scheduler, found.row)
             self.post_message(self.RoundRead(page, time, found, requests))
 
-        self.run_worker(work, thread=True, exclusive=True, group=_ROUND, exit_on_error=False)
+        def failed(why: str) -> None:
+            page.show(Text(_("This round could not be read: {why}").format(why=why)))
+
+        in_background(self, work, failed, group="dp-round")
 
     def on_dp_pane_round_read(self, event: RoundRead) -> None:
         """Fill the page."""

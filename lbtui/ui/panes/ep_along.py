@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 
 from textual.message import Message
 from textual.timer import Timer
-from textual.worker import Worker, WorkerState
+from textual.worker import Worker
 
 from lbtui.analysis.expert_parallel import Phase
 from lbtui.findings import Thresholds
 from lbtui.profile import Profile
 from lbtui.render.capabilities import Capabilities
-from lbtui.text import _, visible
+from lbtui.text import _
+from lbtui.ui.background import in_background
 from lbtui.ui.pane import Pane, PaneProgress
 from lbtui.ui.panes import ep_layout, ep_moment, ep_phases
 from lbtui.ui.panes.ep_data import EpData
 from lbtui.ui.panes.ep_shown import EpState, over_of
 from lbtui.ui.selection import Side
 
-_ITERATIONS = "ep-iterations"
 # A map of many hot cells is some 30 KB: what 1 Mbit/s carries four times a second.
 _FRAME_SECONDS = 0.25
 
@@ -77,9 +77,7 @@ class AlongIterations(Pane):
             self.post_message(self.IterationsRead(generation, found))
 
         self._tell(_("reading iterations …, Escape cancels"))
-        self._over_worker = self.run_worker(
-            work, thread=True, exclusive=True, group=_ITERATIONS, exit_on_error=False
-        )
+        self._over_worker = in_background(self, work, self._not_read, group="ep-iterations")
 
     def _tell(self, behind: str) -> None:
         """Say in the state line how the reading of iterations stands."""
@@ -96,14 +94,10 @@ class AlongIterations(Pane):
         self._phases = ep_phases.with_iterations(self._phases, event.found)
         self._tell("")
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say why iterations could not be read, and go on without; the base does so for the maps."""
-        if event.worker is self._over_worker and event.state is WorkerState.ERROR:
-            event.stop()
-            self._over_worker = None
-            error = event.worker.error
-            why = visible(f"{type(error).__name__}: {error}", 200)
-            self._tell(_("iterations could not be read: {why}; R tries again").format(why=why))
+    def _not_read(self, why: str) -> None:
+        """Say why iterations could not be read, and go on without."""
+        self._over_worker = None
+        self._tell(_("iterations could not be read: {why}; R tries again").format(why=why))
 
     def reload(self) -> None:
         """Read the iterations again that were cancelled or failed, else as every pane."""

@@ -13,6 +13,7 @@ from textual.message import Message
 from lbtui.profile import ExpertSeries, PlacementFile
 from lbtui.render.capabilities import Row
 from lbtui.text import _
+from lbtui.ui.background import in_background
 from lbtui.ui.host import Host
 from lbtui.ui.pages import Page
 from lbtui.ui.panes import ep_what_if_state as states
@@ -82,7 +83,7 @@ class WhatIfPage(Page[None]):
         def work() -> None:
             self.post_message(self.Began(states.begin(series, file)))
 
-        self.run_worker(work, thread=True, exclusive=True, group=_WORK, exit_on_error=False)
+        in_background(self, work, lambda why: self._show(states.broken(why)), group=_WORK)
 
     def rows(self, width: int, height: int) -> list[Row]:
         """Return what is shown."""
@@ -110,7 +111,10 @@ class WhatIfPage(Page[None]):
         def work() -> None:
             self.post_message(self.Answered(states.answer(data, settings)))
 
-        self.run_worker(work, thread=True, exclusive=True, group=_WORK, exit_on_error=False)
+        def failed(why: str) -> None:
+            self.post_message(self.Answered(states.unanswered(settings, why)))
+
+        in_background(self, work, failed, group=_WORK)
 
     def _show(self, state: WhatIfState) -> None:
         self.state = state

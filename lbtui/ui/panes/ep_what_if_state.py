@@ -70,6 +70,11 @@ def begin(series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> 
     return WhatIfState(data, first)
 
 
+def broken(why: str) -> WhatIfState:
+    """Return what is shown where the iterations could not be added up."""
+    return WhatIfState(None, NOTHING, sentence=_("This could not be computed: {why}").format(why=why))
+
+
 def answer(data: Recorded, settings: Settings) -> Outcome:
     """Return what the settings give; some 10 ms a point of the curve for 61 layers of 256 experts."""
     try:
@@ -77,6 +82,11 @@ def answer(data: Recorded, settings: Settings) -> Outcome:
         return Outcome(settings, found, curve(data, settings), limits(data, found))
     except Impossible as error:
         return Outcome(settings, None, (), (), str(error))
+
+
+def unanswered(settings: Settings, why: str) -> Outcome:
+    """Return that there is no answer, and why."""
+    return Outcome(settings, None, (), (), _("This could not be computed: {why}").format(why=why))
 
 
 def next_policy(state: WhatIfState) -> WhatIfState:

@@ -21,6 +21,7 @@ from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
+from lbtui.ui.background import in_background
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes import pd_state
@@ -221,8 +222,13 @@ class PdPane(Pane):
                 rows = chart_rows(table, key.count, key.nodes, key.width, key.height, self.caps)
                 self.post_message(self.Charted(key, rows))
 
-            self.run_worker(work, thread=True, exclusive=True, group="chart-3", exit_on_error=False)
+            in_background(self, work, self.fail, group="chart-3")
         return None
+
+    def fail(self, why: str) -> None:
+        """Say why; a chart that was not made is made again after R."""
+        self._charting = None
+        super().fail(why)
 
     def on_pd_pane_charted(self, event: Charted) -> None:
         """Show the chart, unless another is wanted by now."""

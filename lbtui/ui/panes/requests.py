@@ -19,6 +19,7 @@ from lbtui.render.capabilities import Row
 from lbtui.render.table import first_visible
 from lbtui.render.text import printable
 from lbtui.text import _
+from lbtui.ui.background import in_background
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes.requests_columns import BY_NAME, NAMES
@@ -192,7 +193,7 @@ class RequestsPane(Pane):
         def work() -> None:
             self.post_message(self.ArrangedMessage(arrange(data.table, wanted, BINS)))
 
-        self.run_worker(work, thread=True, exclusive=True, group="arrange-requests", exit_on_error=False)
+        in_background(self, work, self.fail, group="arrange-requests")
 
     def on_requests_pane_arranged_message(self, event: ArrangedMessage) -> None:
         """Show an arrangement unless another is wanted by now.
@@ -343,11 +344,12 @@ class RequestsPane(Pane):
             )
             self.post_message(self.DetailsRead(page, sections))
 
+        def failed(why: str) -> None:
+            page.show(self._page(known, _("hand-offs and KV pulls could not be read: {why}").format(why=why)))
+
         worker: Worker[None] | None = None
         if frames:
-            worker = self.run_worker(
-                read, thread=True, exclusive=True, group="request-details", exit_on_error=False
-            )
+            worker = in_background(self, read, failed, group="request-details")
 
         def closed(_nothing: None) -> None:
             if worker is not None:

@@ -1,0 +1,70 @@
+"""Whatever fails beside the event loop is told in one sentence, and the screen goes on."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from lbtui.profile import Profile
+from lbtui.render.capabilities import Capabilities
+from lbtui.render.text import plain
+from lbtui.ui.app import LbtuiApp
+from tests.tools.driving import settled
+
+DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
+WHY = "RuntimeError: no such \\x1b[31mlane"
+
+
+def broken(*_given, **_named):
+    raise RuntimeError("no such \x1b[31mlane")
+
+
+def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
+    """Return what is on the screen once `keys` were pressed in a pane, `target` being broken."""
+    seen = []
+
+    async def whole():
+        app = LbtuiApp(DEMO, Capabilities("256"))
+        async with app.run_test(size=size) as pilot:
+            await settled(app, pilot)
+            await pilot.press(pane_key)
+            await settled(app, pilot)
+            with monkeypatch.context() as patched:
+                patched.setattr(target, broken)
+                await pilot.press(*keys)
+                await settled(app, pilot)
+                page = app.screen_stack[-1]
+                pane = app.panes[pane_key]
+                if len(app.screen_stack) == 1:
+                    seen.append(plain(pane.picture(*pane.size)))
+                elif hasattr(page, "rows"):
+                    seen.append(plain(page.rows(120, 32)))
+                else:
+                    seen.append("\n".join(str(part.render()) for part in page.query("Static")))
+            if len(app.screen_stack) == 1:
+                await pilot.press("R")
+                await settled(app, pilot)
+                assert "RuntimeError" not in plain(pane.picture(*pane.size))
+
+    asyncio.run(whole())
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("pane_key", "keys", "target"),
+    [
+        ("2", ["c"], "lbtui.ui.panes.dp.chart_rows"),
+        ("3", ["c"], "lbtui.ui.panes.pd.chart_rows"),
+        ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.recorded"),
+        ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.what_if"),
+        ("5", ["r"], "lbtui.ui.panes.requests.arrange"),
+    ],
+)
+def test_a_fault_in_a_worker_is_told_and_r_tries_again(pane_key, keys, target, monkeypatch):
+    assert WHY in after(pane_key, keys, monkeypatch, target)
+
+
+def test_a_fault_while_details_are_read_is_told_on_their_page(monkeypatch):
+    # The frames are read one by one; that one of them cannot be loaded at all is unforeseen.
+    monkeypatch.setattr(Profile, "has", lambda _profile, _name: True)
+    assert WHY in after("5", ["enter"], monkeypatch, "lbtui.profile.Profile.load")
