@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
@@ -67,6 +67,26 @@ def _fit(
     elif align == "center":
         text = " " * (-excess // 2) + text
     return tuple(merge([Segment(set_cell_size(text, max(width, 0)), style)]))
+
+
+def wrapped(text: str, width: int, caps: Capabilities, style: Style | None) -> list[Row]:
+    """Return text broken between words into rows of at most `width` cells, at least one."""
+    if width < 1:
+        return []
+    lines = [""]
+    for word in printable(text, caps).split(" "):
+        space = 1 if lines[-1] else 0
+        if cell_len(lines[-1]) + space + cell_len(word) <= width:
+            lines[-1] += " " * space + word
+            continue
+        # A word longer than a row, such as a path, is broken where it must be.
+        first, *rest = chop_cells(word, width) or [""]
+        if lines[-1]:
+            lines.append(first)
+        else:
+            lines[-1] = first
+        lines += rest
+    return [fit(line, width, caps=caps, style=style) for line in lines]
 
 
 def row(*parts: str | Segment | Iterable[Segment], width: int, caps: Capabilities | None = None) -> Row:

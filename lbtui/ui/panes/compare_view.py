@@ -18,7 +18,7 @@ from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.intervals import interval_bar
-from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.compare_words import (
     MARKS,
@@ -35,7 +35,6 @@ from lbtui.ui.panes.compare_words import (
     totals_words,
     unit_words,
 )
-from lbtui.ui.panes.overview_words import wrapped
 
 # What the bars reach to either side, as shares of before: the least of these that holds most intervals.
 _REACHES = (0.1, 0.2, 0.5, 1.0)

@@ -12,7 +12,7 @@ from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import signed_lane
-from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import Evenness, Measured, Scene, instant
 from lbtui.ui.panes.dp_lanes import (
@@ -31,7 +31,6 @@ from lbtui.ui.panes.dp_lanes import (
 )
 from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled, short_hosts
 from lbtui.ui.panes.dp_sides import Common
-from lbtui.ui.panes.overview_words import wrapped
 from lbtui.ui.panes.sides import Pair, left_out_words, signed, signed_ratio
 
 _DAY = 86_400_000_000  # µs

@@ -8,12 +8,11 @@ from lbtui.analysis.eplb.persistence import HotSpot, Persistence
 from lbtui.analysis.eplb.replicas import Replicas, replicas_of, replicated
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import strong
-from lbtui.render.text import fit, number
+from lbtui.render.text import fit, number, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData
 from lbtui.ui.panes.ep_over import EpOver, together
 from lbtui.ui.panes.ep_shown import EpState, column_of, map_of, over_of
-from lbtui.ui.panes.overview_words import wrapped
 
 _MOST_LINES = 9
 _MOST_COPIES = 6

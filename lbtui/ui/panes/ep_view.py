@@ -13,7 +13,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap import View, gutter, halves, heatmap, legend, minimap, place_of, ruler, span
 from lbtui.render.palette import dim, severity, strong
-from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, EpMap
 from lbtui.ui.panes.ep_intervals import interval_rows
@@ -31,7 +31,6 @@ from lbtui.ui.panes.ep_words import (
     reading_words,
     side_lacks,
 )
-from lbtui.ui.panes.overview_words import wrapped
 from lbtui.ui.panes.sides import side_chip
 
 _MINIMAP = 12

@@ -141,7 +141,7 @@ class WhatIfPage(Page[None]):
         if self.state is None:
             return
         prompts = {"ranks": _("ranks"), "nodes": _("nodes"), "groups": _("groups of experts")}
-        now = str(getattr(self.state.settings, name))
+        now = str(states.numbers(self.state.settings)[name])
         cast(Host, self.app).ask(
             _("How many {what}?").format(what=prompts[name]),
             now,

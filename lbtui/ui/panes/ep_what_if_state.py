@@ -104,16 +104,22 @@ def more_redundant(state: WhatIfState, step: int) -> WhatIfState:
     if state.data is None:
         return state
     now = state.settings.redundant
-    numbers = possible(state.data, state.settings, max(now, 0) + 2 * max(1, state.settings.ranks))
-    beyond = [n for n in numbers if (n > now if step > 0 else n < now)]
+    choices = possible(state.data, state.settings, max(now, 0) + 2 * max(1, state.settings.ranks))
+    beyond = [n for n in choices if (n > now if step > 0 else n < now)]
     if not beyond:
         return state
     return replace(state, settings=replace(state.settings, redundant=beyond[0] if step > 0 else beyond[-1]))
 
 
+def numbers(settings: Settings) -> dict[Number, int]:
+    """Return the numbers that can be typed."""
+    return {"ranks": settings.ranks, "nodes": settings.nodes, "groups": settings.groups}
+
+
 def with_number(state: WhatIfState, name: Number, value: int) -> WhatIfState:
     """Ask with another number; other ranks take the next possible number of redundant experts with them."""
-    settings = replace(state.settings, **{name: value})  # type: ignore[arg-type]
+    chosen = numbers(state.settings) | {name: value}
+    settings = replace(state.settings, ranks=chosen["ranks"], nodes=chosen["nodes"], groups=chosen["groups"])
     if settings.policy in ("in use", "file"):
         settings = replace(settings, policy="global")
     if state.data is not None and name == "ranks":

@@ -10,11 +10,10 @@ from lbtui.analysis.eplb.what_if import Judged, Point, Replicated, WhatIf
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import bar
-from lbtui.render.palette import accent, dim, severity, strong
-from lbtui.render.text import blank, fit, number, row
+from lbtui.render.palette import accent, dim, fraction, severity, strong
+from lbtui.render.text import blank, fit, number, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.panes.ep_what_if_state import WhatIfState
-from lbtui.ui.panes.overview_words import wrapped
 
 KEYS = _("Esc closes  p policy  + - R  r ranks  n nodes  g groups  e MiB  s save  arrows")
 _COPIES_LINES = 2
@@ -167,7 +166,8 @@ def _curve_rows(
         )
         style = accent(caps) if place == chosen else None
         cells = fit(text, min(width, len(text)), caps=caps, style=style)
-        rows.append(row(cells, bar(_part(point.held_out[0], high), width - len(text), caps), width=width))
+        part = fraction(point.held_out[0], 1.0, high)
+        rows.append(row(cells, bar(part, width - len(text), caps), width=width))
     rows += [blank(width)] * (height - len(rows))
     return rows[:height]
 
@@ -197,8 +197,8 @@ def _layer_rows(found: WhatIf, state: WhatIfState, width: int, height: int, caps
         room = width - len(text)
         bars = (
             row(
-                bar(_part(before, high), room // 2 - 1, caps), " ",
-                bar(_part(after, high), room - room // 2, caps),
+                bar(fraction(before, 1.0, high), room // 2 - 1, caps), " ",
+                bar(fraction(after, 1.0, high), room - room // 2, caps),
                 width=room,
             )
             if width >= _BAR_FROM
@@ -211,9 +211,3 @@ def _layer_rows(found: WhatIf, state: WhatIfState, width: int, height: int, caps
 
 def _par(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.2f}"
-
-
-def _part(value: float, high: float) -> float | None:
-    if np.isnan(value):
-        return None
-    return (value - 1) / (high - 1) if high > 1 else 0.0

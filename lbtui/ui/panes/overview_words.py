@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.style import Style
 
 from lbtui.analysis.overview_model import FORMULAS, Line, Overview
@@ -23,7 +23,7 @@ from lbtui.findings.words import (
 )
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
-from lbtui.render.text import blank, fit, printable, row
+from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.panes.overview_entries import Contents, Entry, State
 from lbtui.ui.panes.overview_rows import column_of
@@ -170,26 +170,6 @@ def _explained(line: Line) -> list[str]:
         _("One column: {what}.").format(what=line.column),
         *(FORMULAS[formula] for formula in formulas),
     ]
-
-
-def wrapped(text: str, width: int, caps: Capabilities, style: Style | None) -> list[Row]:
-    """Return text broken between words into rows of at most `width` cells, at least one."""
-    if width < 1:
-        return []
-    lines = [""]
-    for word in printable(text, caps).split(" "):
-        space = 1 if lines[-1] else 0
-        if cell_len(lines[-1]) + space + cell_len(word) <= width:
-            lines[-1] += " " * space + word
-            continue
-        # A word longer than a row, such as a path, is broken where it must be.
-        first, *rest = chop_cells(word, width) or [""]
-        if lines[-1]:
-            lines.append(first)
-        else:
-            lines[-1] = first
-        lines += rest
-    return [fit(line, width, caps=caps, style=style) for line in lines]
 
 
 def detail_text(contents: Contents, entry: Entry, state: State, selection: Selection) -> str:

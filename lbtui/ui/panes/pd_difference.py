@@ -16,9 +16,8 @@ from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import signed_lane
-from lbtui.render.text import blank, fit, number, row
+from lbtui.render.text import blank, fit, number, row, wrapped
 from lbtui.text import _
-from lbtui.ui.panes.overview_words import wrapped
 from lbtui.ui.panes.pd_format import joined, percent, ratio_text
 from lbtui.ui.panes.pd_lanes import axis_row, beside, heading_row, squeezed
 from lbtui.ui.panes.pd_layout import Lanes, Layout

@@ -14,7 +14,7 @@ from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.lanes import histogram, lane, runs
 from lbtui.render.palette import accent, dim, selected, strong
 from lbtui.render.table import Layout, first_visible, fitting, table
-from lbtui.render.text import blank, fit, number, quantity, row
+from lbtui.render.text import blank, fit, number, quantity, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.requests_columns import BY_NAME, COLUMNS, NAMES, table_columns
 from lbtui.ui.panes.requests_data import BINS, RequestsData, RequestsState, domain_shown, window_of
@@ -337,18 +337,10 @@ def _panel(state: RequestsState, request: Request | None, at: Places, caps: Capa
             text = fact.cell(value) if short else fact.spoken(value)
             rows.append(row(Segment.apply_style(label, dim(caps)), fit(text, width, caps=caps), width=width))
     if words := speculation_words(state):
-        rows += [blank(width), *_wrapped(words, width, caps)]
+        said = wrapped(words, max(1, width - 2), caps, None)
+        rows += [blank(width), *(row(" ", line, width=width) for line in said)]
     rows += [blank(width)] * (height - len(rows))
     return rows[:height]
-
-
-def _wrapped(text: str, width: int, caps: Capabilities) -> list[Row]:
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and len(lines[-1]) + len(word) + 2 > width:
-            lines.append("")
-        lines[-1] += f" {word}"
-    return [fit(line, width, caps=caps) for line in lines]
 
 
 def _bin(state: RequestsState, request: Request | None) -> int | None:
