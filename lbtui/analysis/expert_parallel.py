@@ -140,7 +140,7 @@ def of_phase(heat: pl.DataFrame, phase: Phase) -> pl.DataFrame:
     layer, whole = cell[:4], cell[:3]
     share = pl.col("tokens") / pl.col("tokens").sum().over(layer)
     added = added.with_columns(pl.when(share.is_finite()).then(share).alias("share"))
-    low, high = (getattr(pl.col("share"), name)().over(whole) for name in ("min", "max"))
+    low, high = pl.col("share").min().over(whole), pl.col("share").max().over(whole)
     relative = pl.when(high > low).then((pl.col("share") - low) / (high - low)).otherwise(pl.col("share") * 0)
     columns = heat.schema
     return added.with_columns(relative=relative, phase=pl.lit(None, dtype=pl.String)).select(

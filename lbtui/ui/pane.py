@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar, cast
@@ -119,21 +120,21 @@ class Pane(Picture, can_focus=True):
 
     # For subclasses
 
+    @abstractmethod
     def prepare(self, progress: PaneProgress) -> Any:
         """Return what `draw` needs, computed from the frames in `NEEDS`; runs in a worker thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ready(self, result: Any) -> None:
         """Take the result of `prepare`; runs on the event loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the pane's rows, all `width` cells wide, once `ready` was called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity on this pane with formula, unit, source and threshold."""
-        raise NotImplementedError
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that matter now and what they do, for the last line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 
 from rich.cells import get_character_cell_size
@@ -27,9 +28,9 @@ class Picture(Widget):
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
 
+    @abstractmethod
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the rows to show in this size; overridden by each kind of picture."""
-        raise NotImplementedError
 
     def repaint(self) -> None:
         """Draw again and refresh the cells that changed."""

@@ -5,9 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from lbtui.analysis.eplb.persistence import by_expert
-from lbtui.analysis.expert_parallel import View
+from lbtui.analysis.expert_parallel import HeatMatrix, View
 from lbtui.analysis.imbalance import Floats
 from lbtui.profile import ExpertSeries
+
+
+def matrix_between(series: ExpertSeries, view: View, first: int, last: int) -> HeatMatrix | None:
+    """Return `tokens_between` with their shares of the layer; ranks and experts of columns are left out.
+
+    Share = tokens / sum of the layer's, NaN in a layer without any.
+    """
+    tokens = tokens_between(series, view, first, last)
+    if tokens is None:
+        return None
+    total = np.nansum(tokens, axis=1, keepdims=True)
+    shares = np.divide(tokens, total, out=np.full(tokens.shape, np.nan), where=total > 0)
+    unknown = np.full(tokens.shape, np.nan)
+    return HeatMatrix(series.instance, view, int(series.period[first]), shares, unknown, tokens, (), ())
 
 
 def tokens_between(series: ExpertSeries, view: View, first: int, last: int) -> Floats | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from lbtui.analysis.eplb.moments import tokens_between
+from lbtui.analysis.eplb.moments import matrix_between
 from lbtui.analysis.expert_parallel import REBALANCE_PAR, HeatMatrix, HeatScale, View, heat_scale
 from lbtui.analysis.imbalance import Floats
 from lbtui.ui.panes.ep_data import EpData, EpMap, RankLoad, ViewName, heat_map, in_tokens, rank_load, without
@@ -107,12 +107,10 @@ def current_scale(data: EpData, state: EpState) -> HeatScale:
 
 def _matrix(over: EpOver, base: EpMap, view: View, span: tuple[int, int]) -> HeatMatrix | None:
     """Return the heat of some iterations in the columns of their period's map, None if these differ."""
-    tokens = tokens_between(over.series, view, *span)
-    if tokens is None or tokens.shape != base.shape:
+    matrix = matrix_between(over.series, view, *span)
+    if matrix is None or matrix.shape != base.shape:
         return None
-    total = np.nansum(tokens, axis=1, keepdims=True)
-    shares = np.divide(tokens, total, out=np.full(tokens.shape, np.nan), where=total > 0)
-    return HeatMatrix("", view, 0, shares, np.full(tokens.shape, np.nan), tokens, base.ranks, base.experts)
+    return replace(matrix, ranks=base.ranks, experts=base.experts)
 
 
 @lru_cache(maxsize=16)

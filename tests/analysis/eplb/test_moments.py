@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lbtui.analysis.eplb.moments import tokens_between
+from lbtui.analysis.eplb.moments import matrix_between, tokens_between
 from tests.analysis.eplb.made import real, series
 
 TOKENS = [[[1, 2, 3, 4], [5, 6, 7, 8]], [[10, 20, 30, 40], [50, 60, 70, 80]], [[0, 0, 0, 9], [0, 0, 0, 9]]]
@@ -15,6 +15,15 @@ def test_iterations_are_added_up_in_the_columns_of_each_view():
     assert tokens_between(made, "rank", 0, 2).tolist() == [[33, 77], [121, 165]]
     assert tokens_between(made, "model_expert", 0, 2).tolist() == [[11, 55, 44], [55, 143, 88]]
     assert tokens_between(made, "model_expert", 2, 3).tolist() == [[0, 9, 0], [0, 9, 0]]
+
+
+def test_shares_are_of_the_layer_s_tokens_and_unknown_without_any():
+    made = series([[[1, 2, 3, 4], [0, 0, 0, 0]]], 2)
+    found = matrix_between(made, "rank", 0, 1)
+    assert found.tokens.tolist() == [[3, 7], [0, 0]]
+    np.testing.assert_allclose(found.shares, [[0.3, 0.7], [np.nan, np.nan]])
+    missing = matrix_between(replace(made, ranks=(0, 2)), "rank", 0, 1)
+    np.testing.assert_allclose(missing.shares[0], [0.3, np.nan, 0.7])
 
 
 def test_missing_ranks_are_unknown():
