@@ -8,9 +8,10 @@ from hypothesis.extra import numpy as hnp
 from rich.segment import Segment
 
 from lbtui.render import heatmap as maps
+from lbtui.render import heatmap_frame as frame
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.heatmap import View, cell_at, follow, place_of, span
+from lbtui.render.heatmap_view import View, cell_at, fit_view, follow, place_of, span
 from lbtui.render.text import plain
 from tests.render.strategies import ALL_CAPS, ansi, caps, check, limits, words
 
@@ -92,7 +93,7 @@ def test_the_drawing_agrees_with_place_of(rows, columns, view, width, height, ca
     caps,
 )
 def test_a_fitted_view_shows_all_and_following_shows_the_cursor(shape, width, height, data, caps):
-    view = maps.fit_view(shape, width, height, caps)
+    view = fit_view(shape, width, height, caps)
     rows, columns = span(view, width, height, caps)
     assert rows >= shape[0]
     assert columns >= shape[1]
@@ -114,12 +115,12 @@ def test_a_fitted_view_shows_all_and_following_shows_the_cursor(shape, width, he
     st.none() | st.integers(0, 60),
 )
 def test_ruler_is_exact(view, width, labels, caps, cursor):
-    check([maps.ruler(view, width, labels, caps, cursor=cursor)], width, caps, 1)
+    check([frame.ruler(view, width, labels, caps, cursor=cursor)], width, caps, 1)
 
 
 @given(limits, limits, st.integers(0, 60), caps, st.booleans())
 def test_legend_is_exact(low, high, width, caps, clipped):
-    check([maps.legend(low, high, width=width, caps=caps, unit="%", clipped=clipped)], width, caps, 1)
+    check([frame.legend(low, high, width=width, caps=caps, unit="%", clipped=clipped)], width, caps, 1)
 
 
 @given(
@@ -131,8 +132,8 @@ def test_legend_is_exact(low, high, width, caps, clipped):
     caps,
 )
 def test_minimap_and_gutter_are_exact(shape, view, visible, width, height, caps):
-    check(maps.minimap(shape, view, visible, width=width, height=height, caps=caps), width, caps, height)
-    check(maps.gutter(view, shape[0], width=width, height=height, caps=caps, cursor=3), width, caps, height)
+    check(frame.minimap(shape, view, visible, width=width, height=height, caps=caps), width, caps, height)
+    check(frame.gutter(view, shape[0], width=width, height=height, caps=caps, cursor=3), width, caps, height)
 
 
 VALUES = np.array([[0, 0, 0, 9, 0, 0], [0, np.nan, 5, 0, 0, 0]], dtype=float)
@@ -180,16 +181,16 @@ def test_columns_that_are_not_lit_are_grey():
 
 def test_ruler_labels_stand_over_their_columns_and_leave_out_what_has_no_room():
     labels = {0: "0", 17: "1", 34: "2"}
-    assert plain([maps.ruler(View(columns_per_cell=2), 20, labels, UNICODE)]) == "0       1        2"
-    assert plain([maps.ruler(View(columns_per_cell=17), 3, labels, UNICODE)]) == "0 2"
+    assert plain([frame.ruler(View(columns_per_cell=2), 20, labels, UNICODE)]) == "0       1        2"
+    assert plain([frame.ruler(View(columns_per_cell=17), 3, labels, UNICODE)]) == "0 2"
     assert (
-        plain([maps.ruler(View(columns_per_cell=2), 20, labels, UNICODE, cursor=20)]) == "0       1 ▼      2"
+        plain([frame.ruler(View(columns_per_cell=2), 20, labels, UNICODE, cursor=20)]) == "0       1 ▼      2"
     )
 
 
 def test_legend_and_minimap():
-    assert plain([maps.legend(0, 7.8, width=40, caps=ASCII, unit="%")]) == "0 [  ..::--==++**##%%@@] 7.80 %"
-    drawn = maps.minimap((58, 272), View(top=29, left=136), (29, 136), width=8, height=2, caps=ASCII)
+    assert plain([frame.legend(0, 7.8, width=40, caps=ASCII, unit="%")]) == "0 [  ..::--==++**##%%@@] 7.80 %"
+    drawn = frame.minimap((58, 272), View(top=29, left=136), (29, 136), width=8, height=2, caps=ASCII)
     assert plain(drawn) == "........\n....@@@@"
 
 
@@ -197,7 +198,7 @@ def test_a_full_map_is_small_over_ssh():
     rng = np.random.default_rng(0)
     values = rng.random((58, 272)) * 0.1
     values.flat[rng.choice(values.size, 30, replace=False)] = 1
-    view = maps.fit_view(values.shape, 200, 50, UNICODE)
+    view = fit_view(values.shape, 200, 50, UNICODE)
     rows = maps.heatmap(
         values, view, width=200, height=50, low=0, high=1, caps=UNICODE,
         cursor=(10, 30), boundaries=range(0, 272, 17),
@@ -248,5 +249,5 @@ def test_a_difference_in_signs_and_in_colours():
 
 
 def test_the_legend_of_a_difference_names_both_ends():
-    text = plain([maps.legend(-4, 4, width=60, caps=ASCII, unit="ms", clipped=True, difference=True)])
+    text = plain([frame.legend(-4, 4, width=60, caps=ASCII, unit="ms", clipped=True, difference=True)])
     assert text == "<= -4 [==--  ++##] >= +4 ms"

@@ -14,7 +14,7 @@ from rich.segment import Segment
 from lbtui.profile import empty
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.heatmap import View, place_of, span
+from lbtui.render.heatmap_view import View, place_of, span
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.panes import ep_layout, ep_state, ep_view

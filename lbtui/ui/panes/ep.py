@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from lbtui.analysis.expert_parallel import Phase
 from lbtui.profile import FrameName, Profile
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.heatmap import View
+from lbtui.render.heatmap_view import View
 from lbtui.text import _
 from lbtui.ui.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.panes import ep_help, ep_keys, ep_layout, ep_moment, ep_phases, ep_state, ep_view

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.heatmap import View, cell_at, fit_view, follow, halves, span
+from lbtui.render.heatmap_view import View, cell_at, fit_view, follow, halves, span
 from lbtui.ui.panes.ep_data import EpData
 from lbtui.ui.panes.ep_intervals import first_interval
 from lbtui.ui.panes.ep_moment import at_place

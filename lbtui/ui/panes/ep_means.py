@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lbtui.analysis.expert_parallel import HeatScale
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.heatmap import View, reduce_extreme, reduce_max, span
+from lbtui.render.heatmap import reduce_extreme, reduce_max
+from lbtui.render.heatmap_view import View, span
 from lbtui.render.lanes import lane, signed_lane
 from lbtui.render.palette import (
     difference_style,

@@ -10,7 +10,8 @@ from rich.segment import Segment
 from lbtui.analysis.expert_parallel import hottest_cells
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.heatmap import View, minimap
+from lbtui.render.heatmap_frame import minimap
+from lbtui.render.heatmap_view import View
 from lbtui.render.lanes import bar, lane, signed_lane, sparkline
 from lbtui.render.palette import accent, difference_style, dim, severity, strong
 from lbtui.render.text import blank, fit, number, row

@@ -11,7 +11,9 @@ from lbtui.analysis.expert_parallel import HeatScale
 from lbtui.profile import Profile
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.heatmap import View, gutter, halves, heatmap, legend, minimap, place_of, ruler, span
+from lbtui.render.heatmap import heatmap
+from lbtui.render.heatmap_frame import gutter, legend, minimap, ruler
+from lbtui.render.heatmap_view import View, halves, place_of, span
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _

@@ -9,7 +9,7 @@ import numpy as np
 from lbtui.analysis.expert_parallel import Phase
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.schema import FrameName
-from lbtui.render.heatmap import View
+from lbtui.render.heatmap_view import View
 from lbtui.render.text import number
 from lbtui.text import _
 from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
