@@ -21,6 +21,7 @@ from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.panes.requests_columns import COLUMNS, NAMES
 from lbtui.ui.panes.requests_data import BINS, RequestsState, first_arrangement, load_requests
+from lbtui.ui.panes.requests_layout import places
 from lbtui.ui.panes.requests_time import (
     column_of,
     following,
@@ -29,7 +30,7 @@ from lbtui.ui.panes.requests_time import (
     time_at,
     zoomed,
 )
-from lbtui.ui.panes.requests_view import draw, places
+from lbtui.ui.panes.requests_view import draw
 from lbtui.ui.panes.requests_words import help_entries, request_sections
 from lbtui.ui.selection import Selection
 from tests.render.strategies import caps as any_caps

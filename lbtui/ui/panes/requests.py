@@ -31,8 +31,9 @@ from lbtui.ui.panes.requests_data import (
     load_requests,
     window_of,
 )
+from lbtui.ui.panes.requests_layout import Places, places
 from lbtui.ui.panes.requests_time import following, life_window, micros, moved, time_at, zoomed
-from lbtui.ui.panes.requests_view import Places, draw, places, request_at
+from lbtui.ui.panes.requests_view import draw, request_at
 from lbtui.ui.panes.requests_words import (
     Request,
     Section,

@@ -1,0 +1,135 @@
+"""Queue states over time, and the life of the request under the cursor below them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from lbtui.analysis.queue_states import STATES, StateWindow, state_window
+from lbtui.render.axis import time_axis, time_pointer
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.glyphs import glyphs, shades
+from lbtui.render.lanes import lane, runs
+from lbtui.render.palette import accent, dim
+from lbtui.render.text import blank, fit, number, row
+from lbtui.text import _
+from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown
+from lbtui.ui.panes.requests_layout import LABEL, Places
+from lbtui.ui.panes.requests_time import Window, column_of, instant, micros
+from lbtui.ui.panes.requests_words import Request
+from lbtui.ui.selection import Selection
+
+
+def pointer_row(selection: Selection, window: Window, at: Places, width: int, caps: Capabilities) -> Row:
+    """Return the row above the lanes: the instant chosen, and what the figures beside them are."""
+    heads = [
+        segment
+        for name in (_("now"), _("mean"), _("max"))[: at.figures // 7]
+        for segment in fit(name, 7, align="right", caps=caps, style=dim(caps))
+    ]
+    if selection.time is None:
+        pointer = row(width=at.plot)
+    else:
+        column = column_of(selection.time, window, at.plot)
+        decimals = 3 if window[1] - window[0] < 60_000_000 else 1
+        pointer = time_pointer(instant(selection.time), column, at.plot, caps, decimals=decimals)
+    return row(" " * LABEL, pointer, heads, width=width)
+
+
+def lane_rows(
+    data: RequestsData,
+    state: RequestsState,
+    selection: Selection,
+    window: Window,
+    at: Places,
+    width: int,
+    caps: Capabilities,
+) -> list[Row]:
+    """Return a lane for each queue state, with its value at the instant, its mean and its maximum."""
+    domain = domain_shown(state, selection)
+    shown = _window_of_states(data, domain, window, at.plot)
+    cursor = None if selection.time is None else column_of(selection.time, window, at.plot)
+    rows = []
+    for index, name in enumerate(STATES):
+        high = float(shown.peaks[index])
+        drawn = lane(
+            shown.highs[index].tolist(),
+            low=0.0,
+            high=high if high > 0 else 1.0,
+            height=at.lane_height,
+            caps=caps,
+            cursor=cursor,
+        )
+        now = float("nan")
+        if selection.time is not None and domain in data.lanes:
+            now = data.lanes[domain][index].at(selection.time)
+        figures = [now, float(shown.means[index]), high][: at.figures // 7]
+        for line, bars in enumerate(drawn):
+            last = line == at.lane_height - 1
+            label = fit(" " + _label(name) if last else "", LABEL, caps=caps)
+            numbers = row(
+                *(_figure(value, place, selection, caps) for place, value in enumerate(figures)),
+                width=at.figures,
+            )
+            rows.append(row(label, bars, numbers if last else "", width=width))
+    return rows
+
+
+def _label(state: str) -> str:
+    return {"waiting": _("waiting"), "running": _("running"), "swapped": _("swapped")}[state]
+
+
+def _figure(value: float, place: int, selection: Selection, caps: Capabilities) -> Row:
+    if place == 0 and selection.time is None:
+        return blank(7)
+    style = accent(caps) if place == 0 else None
+    return fit(number(value, 6), 7, align="right", caps=caps, style=style)
+
+
+@lru_cache(maxsize=8)
+def _window_of_states(data: RequestsData, domain: str | None, window: Window, columns: int) -> StateWindow:
+    """Return the lanes as drawn; kept, as most repaints only move a cursor."""
+    return state_window(data.lanes.get(domain, ()), *window, columns)
+
+
+def life_row(request: Request | None, window: Window, at: Places, width: int, caps: Capabilities) -> Row:
+    """Return how the request under the cursor waited and decoded, in the time of the lanes."""
+    label = fit(" " + _("request"), LABEL, caps=caps, style=accent(caps))
+    waited, decoded = shades(caps)[1], shades(caps)[-1]
+    legend = _("{waited} TTFT {decoded} decode").format(waited=waited, decoded=decoded) if at.figures else ""
+    tail = fit("  " + legend, at.figures, caps=caps, style=dim(caps))
+    if request is None or request["arrival"] is None:
+        return row(label, " " * at.plot, tail, width=width)
+    arrival = micros(request["arrival"])
+    first = _later(arrival, request["ttft"])
+    end = max(first, _later(arrival, request["duration"]))
+    begin_column, first_column, end_column = (
+        column_of(time, window, at.plot) for time in (arrival, first, end)
+    )
+    if end_column < 0 or begin_column >= at.plot:
+        body = (
+            fit(glyphs(caps).left + " " + _("before this window"), at.plot, caps=caps, style=dim(caps))
+            if end_column < 0
+            else fit(
+                _("after this window") + " " + glyphs(caps).right,
+                at.plot,
+                caps=caps,
+                align="right",
+                style=dim(caps),
+            )
+        )
+        return row(label, body, tail, width=width)
+    text = [
+        " " if not begin_column <= column <= end_column else waited if column < first_column else decoded
+        for column in range(at.plot)
+    ]
+    return row(label, runs(text, [accent(caps)] * at.plot), tail, width=width)
+
+
+def _later(time: int, milliseconds: float | None) -> int:
+    return time if milliseconds is None else time + round(milliseconds * 1000)
+
+
+def axis_row(window: Window, at: Places, width: int, caps: Capabilities) -> Row:
+    """Return the time axis below the lanes."""
+    axis = time_axis(instant(window[0]), instant(window[1]), at.plot, caps)
+    return row(" " * LABEL, axis, width=width)
