@@ -9,7 +9,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -24,7 +24,6 @@ from textual.containers import Container
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.markup import escape
-from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -39,6 +38,7 @@ from lbtui.ui.ascii import AsciiOnly
 from lbtui.ui.background import in_background
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.exact_update import Shown
+from lbtui.ui.opening import Opened, OpenFailed, SeveralFound, opened, told_apart
 from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.picture import Picture
 from lbtui.ui.selection import SIDES, Selection
@@ -84,26 +84,6 @@ class LbtuiApp(App[int]):
         Binding("ctrl+z", "suspend_process", _("to the shell; `fg` returns"), show=False, priority=True),
         Binding("ctrl+l", "redraw", _("draw everything again"), show=False, priority=True),
     ]
-
-    @dataclass
-    class Opened(Message):
-        """The profile is open and the panes are imported."""
-
-        profile: Profile
-        baseline: Profile | None
-        panes: list[type[Pane]]
-
-    @dataclass
-    class SeveralFound(Message):
-        """There is a choice of outputs."""
-
-        folders: list[Path]
-
-    @dataclass
-    class OpenFailed(Message):
-        """There is nothing to open; `sentence` says why."""
-
-        sentence: str
 
     def __init__(
         self,
@@ -151,43 +131,19 @@ class LbtuiApp(App[int]):
         self.call_after_refresh(self._open)
 
     def _open(self) -> None:
-        in_background(self, self._read_profile, self._unforeseen, group="open")
+        def work() -> None:
+            self.post_message(opened(self.path, self.baseline, self.experts, self.placement))
 
-    def _read_profile(self) -> None:
-        from lbtui.profile import Unreadable
-        from lbtui.sources import SeveralOutputs, open_profile
-        from lbtui.ui.panes.order import COMPARED, PANES
-
-        try:
-            baseline = None if self.baseline is None else open_profile(self.baseline)
-        except SeveralOutputs as several:
-            # One choice is asked for; of the other profile the command line must say which.
-            folders = ", ".join(map(str, several.folders))
-            sentence = _("several outputs lie below the baseline {path}, name one of {folders}")
-            failed = sentence.format(path=visible(str(self.baseline)), folders=visible(folders))
-            self.post_message(self.OpenFailed(failed))
-            return
-        except Unreadable as error:
-            self.post_message(self.OpenFailed(_("baseline: {why}").format(why=error)))
-            return
-        try:
-            profile = open_profile(self.path, self.experts, self.placement)
-        except SeveralOutputs as several:
-            self.post_message(self.SeveralFound(several.folders))
-        except Unreadable as error:
-            self.post_message(self.OpenFailed(str(error)))
-        else:
-            panes = PANES if baseline is None else COMPARED
-            self.post_message(self.Opened(profile, baseline, list(panes)))
+        in_background(self, work, self._unforeseen, group="open")
 
     def _unforeseen(self, why: str) -> None:
         sentence = _("{path} could not be opened: {why}").format(path=visible(str(self.path)), why=why)
-        self.post_message(self.OpenFailed(sentence))
+        self.post_message(OpenFailed(sentence))
 
-    async def on_lbtui_app_opened(self, event: Opened) -> None:
+    async def on_opened(self, event: Opened) -> None:
         """Put up the panes."""
         self.profile = event.profile
-        self._before = "" if event.baseline is None else _told_apart(event.baseline.path, event.profile.path)
+        self._before = "" if event.baseline is None else told_apart(event.baseline.path, event.profile.path)
         self.show_identity(visible(event.profile.name), "")
         area = self.screen_stack[0].query_one("#panes", Container)
         await area.remove_children()
@@ -198,7 +154,7 @@ class LbtuiApp(App[int]):
             memory.settle()
             self.set_interval(memory.TIDY_SECONDS, memory.tidy)
 
-    def on_lbtui_app_several_found(self, event: SeveralFound) -> None:
+    def on_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""
 
         def chosen(folder: Path | None) -> None:
@@ -210,7 +166,7 @@ class LbtuiApp(App[int]):
 
         self.push_screen(Chooser(self.path, event.folders), chosen)
 
-    def on_lbtui_app_open_failed(self, event: OpenFailed) -> None:
+    def on_open_failed(self, event: OpenFailed) -> None:
         """Leave; the command line prints the sentence."""
         self.failure = event.sentence
         self.exit(3)
@@ -435,10 +391,3 @@ class LbtuiApp(App[int]):
 
     def _run_on(self, pane: Pane, action: str) -> None:
         self.call_later(self.run_action, action, pane)
-
-
-def _told_apart(path: Path, other: Path) -> str:
-    """Return as much of the end of a path as tells it from the other: folders are often called `output`."""
-    parts, others = path.resolve().parts, other.resolve().parts
-    count = next((n for n in range(1, len(parts) + 1) if parts[-n:] != others[-n:]), 1)
-    return visible("/".join(parts[-count:]))

@@ -15,11 +15,7 @@ from lbtui.ui.panes.requests_layout import Places
 from lbtui.ui.panes.requests_words import Request, speculation_words, summary
 
 _FACT = 24  # cells of a fact's name in the panel, half as many where it is narrow
-
-
 _WORDS = 19  # cells beside the folded distribution
-
-
 _BARS = 7  # lines of the panel's bars
 
 

@@ -10,20 +10,10 @@ from lbtui.ui.panes.requests_columns import NAMES, table_columns
 from lbtui.ui.panes.requests_data import BINS, RequestsData, RequestsState
 
 LABEL = 10  # cells before a lane
-
-
 _FIGURES = 21  # cells after it: now, mean, max
-
-
 _WIDE = 120
-
-
 _NARROWEST_PLOT = 20
-
-
 GAP = 3  # between table and panel
-
-
 _PANEL = BINS  # least width of the panel: one cell per bin
 
 
