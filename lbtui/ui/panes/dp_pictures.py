@@ -1,0 +1,301 @@
+"""What the DP pane draws: computed at once or by a worker, and kept; the pane itself moves the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from lbtui.analysis.data_parallel import Metric, MetricKey, metric
+from lbtui.profile import Profile
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.palette import dim
+from lbtui.render.text import blank, fit
+from lbtui.text import _
+from lbtui.ui.background import in_background
+from lbtui.ui.pane import Pane, PaneProgress, Stage
+from lbtui.ui.panes import dp_difference
+from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state_row
+from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, measure
+from lbtui.ui.panes.dp_difference import Difference
+from lbtui.ui.panes.dp_layout import DpState, layout, view_window
+from lbtui.ui.panes.dp_sides import common, difference, local_state, offset_of, scenes
+from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
+from lbtui.ui.panes.sides import Pair
+from lbtui.ui.selection import Side
+
+# Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
+_AT_ONCE = 20_000
+_LANES_AT_ONCE = 32
+_KEPT = 32
+
+
+@dataclass(frozen=True)
+class SceneKey:
+    """All that the scenes of a view depend on. `window` is of after, None for all."""
+
+    metric: MetricKey
+    window: tuple[int, int] | None
+    columns: int
+    side: Side
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a worker brings: everything for one metric."""
+
+    data: Pair[DpData]
+    measured: Pair[Measured]
+
+
+class DpPictures(Pane):
+    """Holds the data of both profiles and what was made of them, and draws it at the cursor."""
+
+    @dataclass
+    class SceneMade(Message):
+        """A worker has summarised the lanes of one view."""
+
+        key: SceneKey
+        scene: Pair[Scene]
+
+    @dataclass
+    class ChartMade(Message):
+        """A worker has drawn a chart."""
+
+        key: tuple[Side, ChartKey]
+        rows: list[Row]
+
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        super().__init__(profile, caps, baseline)
+        self.state = DpState()  # in the times and domains of after, whichever side is shown
+        self._drawn: Side = "after"
+        self._both: Pair[DpData] | None = None
+        self._measured: dict[MetricKey, Pair[Measured]] = {}
+        self._scenes: dict[SceneKey, Pair[Scene]] = {}
+        self._charts: dict[tuple[Side, ChartKey], list[Row]] = {}
+        self._last: tuple[SceneKey, Pair[Scene]] | None = None
+        self._working: set[Hashable] = set()
+
+    # Loading
+
+    def prepare(self, progress: PaneProgress) -> Prepared:
+        """Return the shared data and the lanes of the metric chosen."""
+        chosen = metric(self.state.metric)
+        known = self._both or Pair[DpData | None](None)
+        data, measured = self._of_profile(self.profile, known.after, chosen, progress)
+        if self.baseline is None:
+            return Prepared(Pair(data), Pair(measured))
+        before = self._of_profile(self.baseline, known.before, chosen, progress)
+        return Prepared(Pair(data, before[0]), Pair(measured, before[1]))
+
+    @staticmethod
+    def _of_profile(
+        profile: Profile, data: DpData | None, chosen: Metric, progress: PaneProgress
+    ) -> tuple[DpData, Measured]:
+        if data is None:
+            steps, batches = profile.load_domain_steps(progress).frame, profile.load("batches").frame
+            kv = queues = None
+            if steps.is_empty():
+                # Without steps the domains and the window can only come from these.
+                kv = profile.load("kv", progress).frame
+                queues = profile.load("queues", progress).frame
+            data = dp_data(steps, batches, kv, queues)
+        of_steps = chosen.frame == "steps"
+        frame = data.steps if of_steps else profile.load(chosen.frame, progress).frame
+        return data, measure(chosen, data, frame)
+
+    def _measured_now(self, chosen: Metric) -> bool:
+        """Have the lanes of a metric, computed now if that is quick; return whether they are there."""
+        if self._both is None or chosen.key in self._measured:
+            return self._both is not None
+        data = [self._both.after, *([self._both.before] if self._both.before is not None else [])]
+        profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
+        frames = [profile.loaded().get(chosen.frame) for profile in profiles]
+        sizes = [own.size for own in data] + [f.frame.height for f in frames if f is not None]
+        domains = sum(len(own.domains) for own in data)
+        if None in frames or max(sizes) > _AT_ONCE or domains > _LANES_AT_ONCE:
+            return False
+        made = [measure(chosen, own, f.frame) for own, f in zip(data, frames, strict=True) if f]
+        self._measured[chosen.key] = Pair(*made)
+        return True
+
+    # Drawing
+
+    @property
+    def _data(self) -> DpData | None:
+        """The data of the side that is shown."""
+        return None if self._both is None else self._both.of(self.side)
+
+    def _local(self) -> DpState:
+        """Return the state in the times and domains of the side that is shown."""
+        return self.state if self._both is None else local_state(self.state, self._both, self.side)
+
+    def _lanes(self) -> Measured | None:
+        """Return the lanes of the side that is shown, None until they are loaded."""
+        pair = self._measured.get(self.state.metric)
+        if pair is None:
+            return None
+        return common(pair).measured if self._differs(pair) else pair.of(self.side)
+
+    def _differs(self, pair: Pair[Measured]) -> bool:
+        """Tell whether a difference is drawn: where both have values, as else nothing can be subtracted."""
+        return (
+            self.side == "difference"
+            and pair.before is not None
+            and pair.before.has_values
+            and pair.after.has_values
+        )
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """Return the lanes, the chart, or why there is nothing."""
+        assert self._both is not None
+        self._drawn = self.side
+        data, state, pair = self._both.of(self.side), self._local(), self._measured.get(self.state.metric)
+        if pair is None or self._empty_side(pair) is not None:
+            side = self.side if pair is None else self._empty_side(pair) or self.side
+            return self._missing(side, width)[:height]
+        if self._differs(pair):
+            shown = self._difference(pair, width, height)
+            if shown is not None:
+                return dp_difference.draw(shown, state, width, height, self.caps)
+            return self._waiting(width, height)
+        measured = pair.of(self.side)
+        view = self._scene(measured, layout(measured, width, height).columns)
+        if view is None:
+            return self._waiting(width, height)
+        if state.chart:
+            return self._chart_picture(data, measured, view, width, height)
+        return draw(data, measured, view, state, width, height, self.caps)
+
+    def _empty_side(self, pair: Pair[Measured]) -> Side | None:
+        """Return which profile has nothing to draw of what is shown, None if all is there."""
+        sides: tuple[Side, ...] = ("after", "before") if self.side == "difference" else (self.side,)
+        return next((side for side in sides if not pair.of(side).has_values), None)
+
+    def _missing(self, side: Side, width: int) -> list[Row]:
+        assert self._both is not None
+        chosen = metric(self.state.metric)
+        profile = self.baseline if side == "before" and self.baseline is not None else self.profile
+        return missing_rows(
+            profile,
+            self._both.of(side),
+            chosen,
+            self._notes(chosen, profile),
+            width,
+            self.caps,
+            side=None if self.baseline is None else side,
+        )
+
+    def _waiting(self, width: int, height: int) -> list[Row]:
+        waiting = fit(" " + _("computing …"), width, caps=self.caps, style=dim(self.caps))
+        return [blank(width), blank(width), waiting][:height]
+
+    def _difference(self, pair: Pair[Measured], width: int, height: int) -> Difference | None:
+        """Return the difference as drawn in this size, None while its scenes are made."""
+        assert self._both is not None
+        both = common(pair)
+        views = self._views(layout(both.measured, width, height).columns)
+        if views is None or not both.lanes:
+            return None if views is None else Difference(both, pair, views, views.after, 0)
+        return Difference(both, pair, views, difference(views, both), offset_of(self._both))
+
+    def _chart_picture(
+        self, data: DpData, measured: Measured, view: Scene, width: int, height: int
+    ) -> list[Row]:
+        reading = 2 if height >= 12 else 1
+        state = self._local()
+        key = chart_key(measured, state.domain, view_window(state, data), width, max(1, height - 1 - reading))
+        rows = self._charts.get((self.side, key))
+        if rows is None:
+            side = self.side
+            rows = [fit(" " + _("drawing …"), width, caps=self.caps, style=dim(self.caps))]
+            rows += [blank(width)] * (key.height - 1)
+            self._work(
+                (side, key),
+                lambda: self.post_message(
+                    self.ChartMade((side, key), chart_rows(key, data, measured, self.caps))
+                ),
+            )
+        return [
+            chart_state_row(key, measured, self.caps, state.side),
+            *rows,
+            *reading_rows(data, measured, view, state, width, reading, self.caps),
+        ][:height]
+
+    def on_dp_pictures_chart_made(self, event: ChartMade) -> None:
+        """Show a chart."""
+        self._keep(self._charts, event.key, event.rows)
+        self._working.discard(event.key)
+        self.repaint()
+
+    def _scene(self, measured: Measured, columns: int) -> Scene | None:
+        """Return the summary of the side shown; while a worker makes it, the last one, or None."""
+        views = self._views(columns)
+        view = None if views is None else views.of(self.side)
+        return view if view is not None and len(view.mean) == len(measured.lanes) else None
+
+    def _views(self, columns: int) -> Pair[Scene] | None:
+        """Return the summaries of both profiles; while they are made, the last ones, or None."""
+        assert self._both is not None
+        data, state, side = self._both, self.state, self.side
+        measured = self._measured[state.metric]
+        key = SceneKey(state.metric, state.window, columns, side if data.before is not None else "after")
+        if (made := self._scenes.get(key)) is not None:
+            self._last = key, made
+            return made
+        lanes = [*measured.after.lanes, *(measured.before.lanes if measured.before is not None else ())]
+        if sum(len(lane.values) for lane in lanes) <= _AT_ONCE:
+            made = scenes(data, measured, state, columns, side)
+            self._keep(self._scenes, key, made)
+            self._last = key, made
+            return made
+        self._work(
+            key, lambda: self.post_message(self.SceneMade(key, scenes(data, measured, state, columns, side)))
+        )
+        if self._last is None or (self._last[0].metric, self._last[0].side) != (key.metric, key.side):
+            return None
+        return self._last[1]
+
+    def on_dp_pictures_scene_made(self, event: SceneMade) -> None:
+        """Show a view that took a while."""
+        self._keep(self._scenes, event.key, event.scene)
+        self._working.discard(event.key)
+        self.repaint()
+
+    def _work(self, key: Hashable, work: Callable[[], object]) -> None:
+        """Run `work` in a thread, once for a key: a thread cannot be stopped, only not be started."""
+        if key not in self._working:
+            self._working.add(key)
+            in_background(self, work, self.fail, group="dp-work", exclusive=False)
+
+    def fail(self, why: str) -> None:
+        """Say why; what was not made is made again after R."""
+        self._working.clear()
+        super().fail(why)
+
+    @staticmethod
+    def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:
+        while len(cache) >= _KEPT:
+            del cache[next(iter(cache))]
+        cache[key] = value
+
+    def _notes(self, chosen: Metric, profile: Profile) -> list[str]:
+        loaded = profile.loaded().get(chosen.frame)
+        return [f"{note.file}: {note.text}" for note in loaded.notes] if loaded else []
+
+    def _shown(self) -> tuple[DpData, Measured, Scene] | None:
+        """Return what is drawn, None where no lanes are."""
+        pair = self._measured.get(self.state.metric)
+        if self.stage is not Stage.READY or self._both is None or pair is None:
+            return None
+        data = self._both.of(self.side)
+        if self._empty_side(pair) is not None:
+            return None
+        if self._differs(pair):
+            shown = self._difference(pair, *self.size)
+            return None if shown is None or not shown.both.lanes else (data, shown.both.measured, shown.view)
+        measured = pair.of(self.side)
+        view = self._scene(measured, layout(measured, *self.size).columns)
+        return (data, measured, view) if view is not None else None
