@@ -108,6 +108,10 @@ class Pane(Picture, can_focus=True):
         """Which of two profiles is shown, or how they differ; always after without a baseline."""
         return self.selection.side if self.SIDED and self.baseline is not None else "after"
 
+    def profile_of(self, side: Side) -> Profile:
+        """Return the profile of a side; of a difference after's."""
+        return self.baseline if side == "before" and self.baseline is not None else self.profile
+
     def action_side(self) -> None:
         """Show the next side."""
         self.lbtui.action_side()

@@ -1,6 +1,7 @@
 import asyncio
 import re
 import threading
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import polars as pl
@@ -288,16 +289,22 @@ def slow_profile(tmp_path, gate, entered):
     return Profile(tmp_path, (file,), loaders={"nodes": nodes, "requests": requests})
 
 
-def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatch):
+@asynccontextmanager
+async def while_reading(tmp_path, monkeypatch):
+    """Run the app on a slow profile; yield it with its pilot and the gate that lets reading end."""
     gate, entered = threading.Event(), threading.Event()
     profile = slow_profile(tmp_path, gate, entered)
     monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
+    app = LbtuiApp(tmp_path, Capabilities("256", True))
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not entered.is_set():
+            await pilot.pause()
+        yield app, pilot, gate
 
+
+def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatch):
     async def whole():
-        app = LbtuiApp(tmp_path, Capabilities("256", True))
-        async with app.run_test(size=(80, 24)) as pilot:
-            while not entered.is_set():
-                await pilot.pause()
+        async with while_reading(tmp_path, monkeypatch) as (app, pilot, gate):
             await pilot.pause()
             pane = app.panes["1"]
             assert pane.stage is Stage.LOADING
@@ -323,15 +330,8 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
 
 
 def test_escape_closes_what_is_open_then_cancels_what_runs_then_goes_out(tmp_path, monkeypatch):
-    gate, entered = threading.Event(), threading.Event()
-    profile = slow_profile(tmp_path, gate, entered)
-    monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
-
     async def whole():
-        app = LbtuiApp(tmp_path, Capabilities("256", True))
-        async with app.run_test(size=(80, 24)) as pilot:
-            while not entered.is_set():
-                await pilot.pause()
+        async with while_reading(tmp_path, monkeypatch) as (app, pilot, gate):
             await pilot.press("3")
             pane = app.panes["3"]
             while pane.stage is not Stage.LOADING:

@@ -197,7 +197,7 @@ class DpPane(DpPictures):
         if index is None:
             return
         time, domain = state.time, measured.domains[index]
-        profile = self.baseline if self.side == "before" and self.baseline is not None else self.profile
+        profile = self.profile_of(self.side)
         page = TextPage(round_title(domain, time), Text(_("reading …")))
         self.lbtui.push_screen(page)
 

@@ -177,7 +177,7 @@ class DpPictures(Pane):
     def _missing(self, side: Side, width: int) -> list[Row]:
         assert self._both is not None
         chosen = metric(self.state.metric)
-        profile = self.baseline if side == "before" and self.baseline is not None else self.profile
+        profile = self.profile_of(side)
         return missing_rows(
             profile,
             self._both.of(side),
