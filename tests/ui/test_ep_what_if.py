@@ -51,6 +51,14 @@ def test_before_and_after_are_those_of_the_analysis():
     assert f"copies for {len(found.replicated)} experts: {found.replicated[0].expert} (" in drawn
 
 
+@pytest.mark.parametrize("caps", ALL_CAPS)
+def test_figures_end_where_their_titles_do(caps):
+    state = answered(replace(began(), settings=Settings("global", 8, 8)))
+    lines = plain(what_if_rows("What-if", state, *BIG, caps)).splitlines()
+    title = next(place for place, line in enumerate(lines) if "PAR worst layer" in line)
+    assert len({len(line.rstrip()) for line in lines[title : title + 3]}) == 1
+
+
 def test_the_curve_shows_par_and_memory_of_every_possible_number():
     state = answered(replace(began(), settings=Settings("global", 8, 8, expert_mib=10)))
     points = curve(recorded([real()]), Settings("global", 8, 8, expert_mib=10))

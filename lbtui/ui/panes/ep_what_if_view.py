@@ -96,12 +96,12 @@ def _judged_rows(found: WhatIf, width: int, caps: Capabilities) -> list[Row]:
     for name, judged in names:
         label = _("{name}, {count} it.").format(name=name, count=number(judged.iterations))
         style = strong(caps) if judged is found.held_out else None
-        rows.append(fit(f"{label:<21}{_judged_words(judged)}", width, caps=caps, style=style))
+        rows.append(fit(f"{label:<21}{_judged_words(judged, caps)}", width, caps=caps, style=style))
     return rows
 
 
-def _judged_words(judged: Judged) -> str:
-    arrow = "→"
+def _judged_words(judged: Judged, caps: Capabilities) -> str:
+    arrow = glyphs(caps).right
     (before, after), (worst, worst_after), (wait, wait_after) = judged.means, judged.worst, judged.waiting
     mean = f"{before:.2f} {arrow} {after:.2f}"
     worst_words = f"{worst[1]:.2f} ({worst[0]}) {arrow} {worst_after[1]:.2f} ({worst_after[0]})"
