@@ -44,3 +44,8 @@ def short(value: float) -> str:
 def par_text(value: float) -> str:
     """Return a PAR with its name, `PAR –` for no value."""
     return _("PAR –") if math.isnan(value) else _("PAR {par:.2f}").format(par=value)
+
+
+def size_text(size: int) -> str:
+    """Return a file's size (bytes) in MB, below 0.1 MB in kB: a small file has no 0.00 MB."""
+    return f"{size / 1e6:.2f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

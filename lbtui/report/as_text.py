@@ -10,6 +10,7 @@ from lbtui.analysis.comparison import Comparison
 from lbtui.analysis.comparison.words import METHOD, load_sentence
 from lbtui.analysis.overview import expert_shape, identity, unjudged, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
+from lbtui.analysis.overview_text import size_text
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture
@@ -183,7 +184,7 @@ def _sources(known: Overview) -> Iterator[str]:
     for source in known.sources:
         rows = _("{rows} rows").format(rows=number(source.rows)) if source.rows is not None else ""
         parts = [
-            f"{source.file.size / 1e6:.2f} MB",
+            size_text(source.file.size),
             rows,
             source.file.reader if source.rows else "",
             source.precision,

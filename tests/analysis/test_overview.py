@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from lbtui.analysis.overview import identity, overview, overviews
+from lbtui.analysis.overview_text import size_text
 from lbtui.profile import Cancelled, Loaded, Note, Profile, Provenance, SourceFile, empty
 from lbtui.sources import open_profile
 
@@ -232,3 +233,11 @@ def test_a_file_that_is_no_table_is_unreadable_with_its_sentence(tmp_path):
     assert source.status == "unreadable"
     assert "forward.csv" in source.why
     assert figure(known, "ttft", "p50").value > 0
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0.0 kB"), (4300, "4.3 kB"), (99_900, "99.9 kB"), (100_000, "0.10 MB"), (14_440_000, "14.44 MB")],
+)
+def test_a_small_file_has_its_size_in_kb(size, said):
+    assert size_text(size) == said

@@ -449,6 +449,9 @@ def test_the_page_of_a_round():
     assert "reading …" in reading
     assert "8 requests" in reading
     assert "ms_service_node-d-1-1" in reading
+    heading, card = reading.partition("in this step\n")[2].splitlines()[:2]
+    assert heading.index("prof_id") == card.index("ms_service_node-d-1-1"), "the long name stands last"
+    assert heading.index("prof_id") < 70, "the numbers fit beside each other at 80 columns"
     listed = round_text(found, at, [ScheduledRequest("r\x1b[2J", 3, None)], CAPS).plain
     assert "\x1b" not in listed
     assert r"r\x1b[2J" in listed

@@ -59,6 +59,19 @@ def test_figures_end_where_their_titles_do(caps):
     assert len({len(line.rstrip()) for line in lines[title : title + 3]}) == 1
 
 
+@pytest.mark.parametrize("width", [80, 97, 140, 200, 400])
+def test_copies_that_have_no_room_are_counted(width):
+    state = answered(replace(began(), settings=Settings("global", 56, 8)))
+    replicated = state.outcome.found.replicated
+    said = " ".join(text(state, (width, 50)).split()).partition(f"copies for {len(replicated)} experts: ")[2]
+    said = said.partition(" PAR held out")[0]
+    listed = re.findall(r"(\d+) \(\d+ layers(?:, up to \d+)?\)", said)
+    assert [int(expert) for expert in listed] == [r.expert for r in replicated[: len(listed)]]
+    rest = re.search(r", (\d+) more$", said)
+    assert len(listed) + (int(rest[1]) if rest else 0) == len(replicated)
+    assert len(listed) > 1
+
+
 def test_the_curve_shows_par_and_memory_of_every_possible_number():
     state = answered(replace(began(), settings=Settings("global", 8, 8, expert_mib=10)))
     points = curve(recorded([real()]), Settings("global", 8, 8, expert_mib=10))

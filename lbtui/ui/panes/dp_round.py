@@ -63,16 +63,13 @@ def round_text(
         text.append(f"{name:<{wide}}  ", style="dim")
         text.append(printable(value, caps) + "\n")
     text.append("\n" + _("Cards of the domain in this step") + "\n", style="bold")
-    ids = [str(card) for card in found.cards["prof_id"]]
-    column = max((len(printable(i, caps)) for i in ids), default=7)
-    heading = (
-        f"{'prof_id':<{column}}  {'forward_iter':>12}  {_('begins'):>15}  {_('ms'):>9}  {_('bubble ms'):>9}"
-    )
+    # The long name last: where it does not fit the line, the numbers stay below their headings.
+    heading = f"{'forward_iter':>12}  {_('begins'):>15}  {_('ms'):>9}  {_('bubble ms'):>9}  prof_id"
     text.append(heading + "\n", style="dim")
     for card in found.cards.iter_rows(named=True):
         text.append(
-            f"{printable(str(card['prof_id']), caps):<{column}}  {say(card['forward_iter']):>12}  "
-            f"{format_time(card['start'], 6):>15}  {say(card['duration']):>9}  {say(card['bubble']):>9}\n"
+            f"{say(card['forward_iter']):>12}  {format_time(card['start'], 6):>15}  "
+            f"{say(card['duration']):>9}  {say(card['bubble']):>9}  {printable(str(card['prof_id']), caps)}\n"
         )
     text.append("\n" + _("Requests of the batch") + "\n", style="bold")
     text.append(_requests_text(found, requests, caps))

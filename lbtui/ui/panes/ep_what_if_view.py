@@ -17,6 +17,7 @@ from lbtui.ui.panes.ep_what_if_state import WhatIfState
 
 KEYS = _("Esc closes  p policy  + - R  r ranks  n nodes  g groups  e MiB  s save  arrows")
 _COPIES_LINES = 2
+_WRAPPED_AWAY = 10  # cells at the end of a line that the next word is too long for
 _CHECK_LINES = 2
 _BAR_FROM = 44
 
@@ -44,7 +45,7 @@ def what_if_rows(title: str, state: WhatIfState, width: int, height: int, caps: 
     if data.check is not None:
         style = severity(caps, "warning") if data.check.fails else None
         head += wrapped(check_words(data.check), width, caps, style)[:_CHECK_LINES]
-    head += wrapped(_copies_words(found.replicated), width, caps, None)[:_COPIES_LINES]
+    head += wrapped(_copies_words(found.replicated, width * _COPIES_LINES), width, caps, None)[:_COPIES_LINES]
     room = height - len(head) - len(foot) - 1
     said = [line for text in outcome.limits for line in wrapped(text, width, caps, dim(caps))]
     said = said[: max(0, min(len(said), room // 3))]
@@ -124,7 +125,8 @@ def _cost_words(found: WhatIf, data: Recorded) -> str:
     )
 
 
-def _copies_words(replicated: tuple[Replicated, ...]) -> str:
+def _copies_words(replicated: tuple[Replicated, ...], room: int) -> str:
+    """Return which experts get copies, as many as `room` cells of wrapped text hold, and how many more."""
     if not replicated:
         return _("no expert gets copies")
     listed = [
@@ -135,7 +137,15 @@ def _copies_words(replicated: tuple[Replicated, ...]) -> str:
         )
         for r in replicated
     ]
-    return _("copies for {count} experts: {listed}").format(count=len(replicated), listed=", ".join(listed))
+    whole = _("copies for {count} experts: {listed}")
+
+    def said(shown: int) -> str:
+        rest = len(listed) - shown
+        parts = listed[:shown] + ([_("{count} more").format(count=rest)] if rest else [])
+        return whole.format(count=len(listed), listed=", ".join(parts))
+
+    fitting = (shown for shown in range(len(listed), 1, -1) if len(said(shown)) <= room - _WRAPPED_AWAY)
+    return said(next(fitting, 1))
 
 
 def _curve_rows(

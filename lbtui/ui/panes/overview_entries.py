@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from lbtui.analysis.overview import expert_shape, unjudged, when
 from lbtui.analysis.overview_model import Line, Overview, Source
-from lbtui.analysis.overview_text import short
+from lbtui.analysis.overview_text import short, size_text
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere
@@ -141,7 +141,7 @@ def _files(sources: Sequence[Source]) -> list[Entry]:
     found = []
     for group in groups.values():
         first = group[0]
-        size = f"{sum(s.file.size for s in group) / 1e6:.2f} MB"
+        size = size_text(sum(s.file.size for s in group))
         rows = [s.rows for s in group if s.rows is not None]
         said = [
             size,
