@@ -159,10 +159,14 @@ def metric(key: MetricKey) -> Metric:
 
 def domains_of(*frames: pl.DataFrame) -> list[Domain]:
     """Return the DP domains named in the frames, by instance, rank and key; host is the first by name."""
-    texts = pl.col("domain", "instance", "host")
-    # In a large profile's steps they are categorical: only the few different rows are made texts.
+    names = ("domain", "instance", "host")
+    # Of millions of steps, only where others than those before are named; in a large profile these names
+    # are categorical.
+    changes = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(name).shift()) for name in (*names, "dp_rank")
+    ) | (pl.int_range(pl.len()) == 0)
     owners = [
-        f.select("domain", "instance", "host", "dp_rank").unique().with_columns(texts.cast(pl.String))
+        f.select(*names, "dp_rank").filter(changes).unique().with_columns(pl.col(names).cast(pl.String))
         for f in frames
         if not f.is_empty()
     ]

@@ -26,6 +26,7 @@ from lbtui.analysis.lanes import (
     bin_edges,
     bin_lanes,
     held_lanes,
+    highest,
     idle_as_zero,
     lane_statistics,
     lanes_evenness,
@@ -174,9 +175,10 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
     lanes = metric_lanes(chosen, data.intervals, frame, frame, domains, data.end)
     prefill: list[Lane] = []
     if chosen.idle_is_zero:
-        busy = held_lanes(
-            data.intervals.with_columns(runs=pl.lit(1.0)), key="domain", value="runs", keys=keys
-        )
+        busy = lanes
+        if data.intervals[chosen.column].null_count():
+            running = data.intervals.with_columns(runs=pl.lit(1.0))
+            busy = held_lanes(running, key="domain", value="runs", keys=keys)
         lanes = idle_as_zero(lanes, busy, data.begin, data.end)
     if chosen.key == "batch_size":
         marked = data.intervals.with_columns(prefill=(pl.col("phase") != "decode").cast(pl.Float64))
@@ -246,7 +248,7 @@ def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
     groups = [d.instance for d in measured.domains]
     prefill = None
     if measured.prefill:
-        prefill = np.nan_to_num(bin_lanes(measured.prefill, edges).high) > 0
+        prefill = np.nan_to_num(highest(measured.prefill, edges)) > 0
     return Scene(
         window,
         edges,
