@@ -277,7 +277,7 @@ def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float])
 
 def _are_small_counts(values: Floats) -> bool:
     """Tell whether values, at least one, are whole numbers from 0 that are no larger than they are many."""
-    return bool(0 <= values.min() and values.max() <= len(values) and (np.floor(values) == values).all())
+    return bool(values.min() >= 0 and values.max() <= len(values) and (np.floor(values) == values).all())
 
 
 def sampled(
