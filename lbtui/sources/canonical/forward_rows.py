@@ -28,7 +28,7 @@ NUMBERS: Mapping[str, Callable[[usable.Floats], bool]] = {
 }
 _FEW_VALUES = ("prof_id", "batch_type")
 # Rows at once: what is computed of them stays in the processor's cache.
-_BATCH = 16_384
+_BATCH = 32_768
 _NEW = -2  # a category not seen before
 
 
