@@ -268,7 +268,8 @@ def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float])
     if len(values) and _are_small_counts(values):
         # As exact, and several times as fast as sorting.
         cumulative = np.cumsum(np.bincount(values.astype(np.int64), weights))
-        return np.searchsorted(cumulative, np.array(shares) * cumulative[-1]).astype(float).tolist()
+        found = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
+        return [float(value) for value in found]
     order = np.argsort(values)
     cumulative = np.cumsum(weights[order])
     places = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
