@@ -14,6 +14,7 @@ from lbtui.analysis.lanes import (
     bin_edges,
     bin_lanes,
     held_lanes,
+    highest,
     idle_as_zero,
     lane_statistics,
     lanes_evenness,
@@ -72,6 +73,7 @@ def test_clipped_is_what_lies_inside(one, edges):
 @given(LANES, EDGES)
 def test_bins_against_every_microsecond(lanes, edges):
     bins = bin_lanes(lanes, edges)
+    assert np.array_equal(highest(lanes, edges), bins.high, equal_nan=True)
     for row, one in enumerate(lanes):
         held = every_micro(one)
         for column, (begin, end) in enumerate(pairwise(edges)):
