@@ -150,7 +150,14 @@ def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: st
     """Return the overview without its lines."""
     loaded = {name: kept for name, kept in profile.loaded().items() if name in frames}
     notes = tuple(
-        dict.fromkeys([*profile.notes, *(note for kept in loaded.values() for note in kept.notes), *failed])
+        dict.fromkeys(
+            [
+                *profile.notes,
+                *profile.cuts,
+                *(note for kept in loaded.values() for note in kept.notes),
+                *failed,
+            ]
+        )
     )
     return Overview(
         name=visible(profile.name),

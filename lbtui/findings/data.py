@@ -16,6 +16,7 @@ _NO_COST = Cost(None, "", _("data quality costs certainty, not time"))
 
 def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     """Yield what the user should mind about the data."""
+    yield from _cut(evidence)
     yield from _short(evidence, limits)
     yield from _missing(evidence)
     yield from _rebuilt(evidence)
@@ -46,9 +47,24 @@ def _note(
     )
 
 
+def _cut(evidence: Evidence) -> Iterator[Finding]:
+    for note in evidence.cuts:
+        if note.cut is not None:
+            yield _note(
+                "data.file.cut",
+                "share of the file that was read",
+                note.cut.done / note.cut.total,
+                1,
+                _("All findings are of a part of {file}: {why}").format(file=note.file, why=note.text),
+                _("Have all of it read (R)."),
+                note.file,
+            )
+
+
 def _short(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     window = evidence.window
-    if window is None:
+    # Of a file read in part the window is not the capture's.
+    if window is None or evidence.cuts:
         return
     seconds = (window[1] - window[0]).total_seconds()
     if seconds < limits.short_capture_seconds:
@@ -98,7 +114,8 @@ def _rebuilt(evidence: Evidence) -> Iterator[Finding]:
 def _vanished(evidence: Evidence) -> Iterator[Finding]:
     """Requests that the coordinator's table should hold but does not."""
     nodes, requests = evidence.frame("nodes"), evidence.frame("requests")
-    if nodes.is_empty() or requests.is_empty():
+    # Of files read in part no sums agree.
+    if nodes.is_empty() or requests.is_empty() or evidence.cuts:
         return
     for (role,), part in nodes.group_by(["role"], maintain_order=True):
         added = int(part["added"].sum())

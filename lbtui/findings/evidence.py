@@ -76,6 +76,7 @@ class Evidence:
     missing: tuple[Missing, ...]
     read_series: Callable[[], LoadedSeries]
     read_passes: Callable[[], pl.DataFrame]  # the forward passes, where the frame `steps` holds joined steps
+    cuts: tuple[Note, ...] = ()  # files of which only a part is in the frames
 
     @cached_property
     def _series(self) -> tuple[LoadedSeries, Note | None]:

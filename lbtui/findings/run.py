@@ -53,4 +53,5 @@ def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
         profile.missing(),
         partial(profile.load_expert_series, progress),
         partial(profile.read_passes, progress),
+        tuple(profile.cuts),
     )

@@ -10,7 +10,7 @@ from lbtui.profile.model import (
     Unreadable,
     attempted,
 )
-from lbtui.profile.note import Note, Provenance, SourceFile
+from lbtui.profile.note import Cut, Note, Provenance, SourceFile
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
 from lbtui.profile.zone import ZONE, ZONE_NAME, format_time
@@ -21,6 +21,7 @@ __all__ = [
     "ZONE",
     "ZONE_NAME",
     "Cancelled",
+    "Cut",
     "Domain",
     "ExpertPhase",
     "ExpertSeries",

@@ -13,6 +13,7 @@ import polars as pl
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.experts import LoadedSeries, PlacementFile
 from lbtui.profile.note import Note, Provenance, SourceFile
+from lbtui.profile.once import Once
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
 from lbtui.text import _, error_words
@@ -73,9 +74,9 @@ class Profile:
     placement: PlacementFile | None = None  # a candidate to compare with the placement in use
     passes_reader: Callable[[Progress], pl.DataFrame] | None = None
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
+    cuts: list[Note] = field(default_factory=list)  # grows with every file of which a part was enough
     _joined: Loaded | None = field(default=None, repr=False)
-    _kept: dict[FrameName, Loaded] = field(default_factory=dict, repr=False)
-    _locks: dict[FrameName, threading.Lock] = field(default_factory=dict, repr=False)
+    _frames: dict[FrameName, Once[Loaded]] = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -89,10 +90,11 @@ class Profile:
 
     def missing(self) -> tuple[Missing, ...]:
         """Return what no file yields, by what is known now: a frame that loaded empty counts as missing."""
+        kept = self._kept()
         return tuple(
             self.missing_of(name)
             for name in COLLECT
-            if name not in self.loaders or (name in self._kept and self._kept[name].frame.is_empty())
+            if name not in self.loaders or (name in kept and kept[name].frame.is_empty())
         )
 
     def missing_of(self, name: FrameName) -> Missing:
@@ -100,26 +102,32 @@ class Profile:
         what, reason, how = COLLECT[name]
         if self.unparsed and name not in self.loaders:
             reason, how = self.unparsed
+        if self.cuts and name in self.loaders:
+            files = ", ".join(note.file for note in self.cuts)
+            reason = _("what was read of {files} tells none").format(files=files)
+            how = _("read all of it")
         return Missing(what, reason, how)
 
     def loaded(self) -> Mapping[FrameName, Loaded]:
         """Return the frames loaded so far; as `steps` those of domains where only these are."""
-        return {"steps": self._joined, **self._kept} if self._joined else dict(self._kept)
+        return {"steps": self._joined, **self._kept()} if self._joined else self._kept()
+
+    def _kept(self) -> dict[FrameName, Loaded]:
+        with self._guard:
+            return {name: kept for name, once in self._frames.items() if (kept := once.kept) is not None}
 
     def load(self, name: FrameName, progress: Progress | None = None) -> Loaded:
         """Return the frame `name`, read at the first call; a frame that no file yields has no rows.
 
         Raises `Cancelled` when `progress` does; the next call starts again. A file that cannot be read
-        raises nothing: its sentence is in the notes.
+        raises nothing: its sentence is in the notes. Of a file of which `progress` wanted no more the part
+        is kept as if it were all: `cuts` tells of it, and only a profile opened anew reads the rest.
         """
         if name not in self.loaders:
             return Loaded(empty(name))
         with self._guard:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            if name not in self._kept:
-                self._kept[name] = self.loaders[name](progress or Silent())
-            return self._kept[name]
+            once = self._frames.setdefault(name, Once(self.loaders[name]))
+        return once(progress or Silent())
 
     def load_domain_steps(self, progress: Progress | None = None) -> Loaded:
         """Return the steps of DP domains: `steps`, or where these are too many to be held (a large

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbtui.text import _
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -17,12 +19,33 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """How far a file was read, `done` of `total` bytes, some, where no more of it was wanted."""
+
+    file: str
+    done: int
+    total: int
+
+
+def cut_words(cut: Cut) -> str:
+    """Return the sentence on a file that was read in part."""
+    text = _(
+        "Reading was stopped: only the first {done} of {total} MB are used, some {percent} %; what lies "
+        "behind is in no figure."
+    )
+    return text.format(
+        done=f"{cut.done / 1e6:,.0f}", total=f"{cut.total / 1e6:,.0f}", percent=100 * cut.done // cut.total
+    )
+
+
+@dataclass(frozen=True)
 class Note:
     """One thing about the data's quality that the user should know, as one sentence."""
 
     file: str
     text: str
     lost: bool = False  # a part of the file could not be read
+    cut: Cut | None = None  # where the user stopped the reading of the file
 
 
 @dataclass(frozen=True)

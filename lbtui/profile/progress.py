@@ -1,4 +1,4 @@
-"""How a loader tells how far it is, and learns that nobody waits for it any more."""
+"""How a loader tells how far it is, and learns that nobody waits for it any more, or for no more of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,38 @@ class Progress(Protocol):
     def advance(self, what: str, done: int, total: int) -> None:
         """Tell that `done` of `total` bytes of the file `what` are read. Called a few times a second."""
 
+    def wants_more(self, what: str, done: int, total: int) -> bool:
+        """Tell what `advance` does, where the part read so far is of use by itself.
 
-class Silent:
+        Returns False where this part is enough: the reader gives it, with a `Note` that has its `Cut`, and
+        tells by `advance` that so many of so many bytes are read.
+        """
+        self.advance(what, done, total)
+        return True
+
+
+class Silent(Progress):
     """A Progress that nobody watches."""
 
     def advance(self, what: str, done: int, total: int) -> None:
         """Do nothing."""
+
+
+class UpTo(Progress):
+    """The progress of a reader that is to stop where another did: at `end` bytes, None for all of the file.
+
+    Nothing less is taken: it can be cancelled, but not be cut.
+    """
+
+    def __init__(self, progress: Progress, end: int | None) -> None:
+        self._progress = progress
+        self._end = end
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Tell how far it is."""
+        self._progress.advance(what, done, total)
+
+    def wants_more(self, what: str, done: int, total: int) -> bool:
+        """Return whether the end lies further on."""
+        self.advance(what, done, total)
+        return self._end is None or done < self._end

@@ -11,7 +11,9 @@ from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Unreadable
+from lbtui.profile import Cut, Note, Progress, Unreadable
+from lbtui.profile.note import cut_words
+from lbtui.profile.progress import UpTo
 from lbtui.sources.cells import NULL_WORDS
 from lbtui.sources.failure import broken_csv, unreadable_on_failure
 from lbtui.sources.tables import Conversion, Headers, match_headers, numeric_headers
@@ -113,12 +115,13 @@ def _read_chosen(
 
 
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
-    """Return all columns of a CSV file as text; of a doubled header the first counts."""
+    """Return all columns of a CSV file, whole, as text; of a doubled header the first counts."""
     header = read_header(path)
     columns = list(dict.fromkeys(header))
     rows = Rows(path, header, columns)
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return first_way(lambda way: pl.concat([empty, *rows.read(progress, way)]), typed=False), rows.notes
+    whole = UpTo(progress, None)
+    return first_way(lambda way: pl.concat([empty, *rows.read(whole, way)]), typed=False), rows.notes
 
 
 def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
@@ -228,10 +231,15 @@ class Rows:
                     rows = self._without_last(rows)
                 done = 0
                 try:
-                    for batch in rows.collect_batches(chunk_size=self._batch):
+                    batches = rows.collect_batches(chunk_size=self._batch)
+                    for batch in batches:
                         done += batch.height
-                        progress.advance(path.name, min(done * line, size), size)
+                        more = progress.wants_more(path.name, min(done * line, size), size)
                         yield batch
+                        # Of a last batch, or one after a broken cell, the next one tells.
+                        if not more and next(batches, None) is not None:
+                            size = self._cut(min(done * line, size), size)
+                            break
                 except pl.exceptions.ComputeError as error:
                     raise BrokenCells from error
             progress.advance(path.name, size, size)
@@ -243,10 +251,15 @@ class Rows:
         """
         places = [self._header.index(column) for column in self._columns]
         kept: list[tuple[str | None, ...]] = []
-        broken = 0
+        broken = done = 0
+        more = True
         with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             next(lines, None)
-            for number, line in enumerate(lines):
+            for line in lines:
+                if not more:
+                    self._cut(done, size)
+                    break
+                done = min(done + len(line), size)
                 if cut and not line.endswith(("\n", "\r")):
                     self._tell_of_the_cut()
                     break
@@ -258,7 +271,7 @@ class Rows:
                 if cells:
                     kept.append(tuple(cells[p] if p < len(cells) else None for p in places))
                 if len(kept) >= _BATCH:
-                    progress.advance(self._path.name, min(number, size), size)
+                    more = progress.wants_more(self._path.name, done, size)
                     yield self._frame(kept)
                     kept = []
         yield self._frame(kept)
@@ -282,6 +295,12 @@ class Rows:
             return rows
         self._tell_of_the_cut()
         return rows.head(count - 1)
+
+    def _cut(self, done: int, size: int) -> int:
+        """Tell that no more is read; return how many bytes are."""
+        cut = Cut(visible(self._path.name), done, size)
+        self.notes.append(Note(cut.file, cut_words(cut), lost=True, cut=cut))
+        return done
 
     def _tell_of_the_cut(self) -> None:
         text = _("The file breaks off without an end of line; its last row is left out.")

@@ -137,7 +137,7 @@ class Database:
         return self.cancelled is not None
 
 
-class _Together:
+class _Together(Progress):
     """The progress of a part of a table: how far the whole is, and whether it is cancelled."""
 
     def __init__(self, tell: Callable[[], None]) -> None:

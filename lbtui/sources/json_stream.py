@@ -48,11 +48,12 @@ class _Window:
     """The part of the file in memory, as text. Positions count its characters."""
 
     def __init__(
-        self, file: BinaryIO, chunk: int, largest: int, report: Callable[[int], None] | None = None
+        self, file: BinaryIO, chunk: int, largest: int, report: Callable[[int], bool] | None = None
     ) -> None:
         self.text = ""
         self._file = file
-        self._report = report  # is told how many bytes are done
+        self._report = report  # is told how many bytes are done, and tells whether more is wanted
+        self.enough = False
         self._chunk = chunk
         self._largest = largest
         # A byte that is no UTF-8 must neither stop the reading nor shift the offsets.
@@ -75,8 +76,8 @@ class _Window:
         self.text = rest + self._decoder.decode(data, final=self.ended)
         self._ascii = self.text.isascii()
         self._known = (0, byte)
-        if self._report:
-            self._report(byte)
+        if self._report and not self._report(byte):
+            self.enough = True
         return True
 
     def byte(self, position: int) -> int:
@@ -134,7 +135,8 @@ class ElementReader:
     """Iterates once over a JSON list: a bare one, or the one under `traceEvents` of an object.
 
     Yields (offset in bytes, value). `broken` is set when the iteration ended before the list did; all
-    elements before that byte have been yielded. `skip` matches a run of elements that nobody wants, from
+    elements before that byte have been yielded. `stopped` is set to the byte at which it ended since
+    `progress` wanted no more. `skip` matches a run of elements that nobody wants, from
     the first one's beginning to the next one's beginning; they are passed over undecoded. Raises
     `Unreadable` when the file cannot be opened or does not begin as such a list, and `Cancelled` when
     `progress` does.
@@ -152,6 +154,7 @@ class ElementReader:
         self.path = path
         self._skip = skip
         self.broken: Break | None = None
+        self.stopped: int | None = None
         self._progress = progress
         self._chunk = chunk
         self._largest = largest
@@ -169,16 +172,17 @@ class ElementReader:
                 _("{file} cannot be read: {error}.").format(file=self.path.name, error=error.strerror)
             ) from error
 
-    def _reporter(self) -> Callable[[int], None]:
+    def _reporter(self) -> Callable[[int], bool]:
         total = self.path.stat().st_size
         reported = -_REPORT_EVERY
 
-        def report(done: int) -> None:
+        def report(done: int) -> bool:
             nonlocal reported
             now = time.monotonic()
-            if now - reported >= _REPORT_EVERY:
-                reported = now
-                self._progress.advance(self.path.name, done, total)
+            if now - reported < _REPORT_EVERY:
+                return True
+            reported = now
+            return self._progress.wants_more(self.path.name, done, total)
 
         return report
 
@@ -253,6 +257,9 @@ class ElementReader:
                 raise _Broken(position, _("the file ends there"))
             if comma != ",":
                 raise _Broken(position, _("a comma is missing"))
+            if window.enough:
+                self.stopped = window.byte(position)
+                return
 
 
 def read_element(path: Path, offset: int) -> Any:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lbtui.profile import FrameName, Loaded, Note, PlacementFile, Profile, Progress, Silent, Unreadable, empty
 from lbtui.profile.model import Loader, ScheduledRequest
+from lbtui.profile.once import Once
+from lbtui.profile.progress import UpTo
 from lbtui.sources.discover import Output, find_output, with_experts
-from lbtui.sources.once import Once
 from lbtui.sources.rounds import read_round
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -75,6 +76,7 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
         placement=given,
         passes_reader=loaders.passes,
         expert_series_loader=loaders.load_series,
+        cuts=store.cuts,
     )
 
 
@@ -164,7 +166,11 @@ class _Loaders:
         """Return the forward passes of all cards, read now, where they are too many to be held."""
         from lbtui.sources.canonical.streamed_passes import read_passes
 
-        return read_passes(self._store, self._scheduled(progress).owners, progress)
+        owners = self._scheduled(progress).owners
+        file = visible(self._store.output.csv["forward"].name)
+        # As far as the steps made of them reach.
+        end = next((note.cut.done for note in self._store.cuts if note.cut and note.file == file), None)
+        return read_passes(self._store, owners, UpTo(progress, end))
 
     def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""

@@ -75,7 +75,7 @@ def _read_file(file: SourceFile, progress: _Whole) -> RawExperts:
     return RawExperts(found, ((file, len(marks)),), tuple(reader.notes(name)))
 
 
-class _Whole:
+class _Whole(Progress):
     """The progress of all files together, told by several threads; a cancel reaches each of them."""
 
     def __init__(self, progress: Progress, total: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance, Unreadable
+from lbtui.profile.once import Once
 from lbtui.sources import csv_file, database
 from lbtui.sources.discover import Output
-from lbtui.sources.once import Once
 from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES
 from lbtui.text import _, visible
 
@@ -39,12 +39,13 @@ class Store:
     """The raw tables of an output. CSV comes before profiler.db: the same rows, read faster.
 
     May be used from several threads: what two of them want is read once. `notes` tells what was found
-    unreadable at opening.
+    unreadable at opening, `cuts` of which files only a part was wanted.
     """
 
     def __init__(self, output: Output) -> None:
         self.output = output
         self.notes: list[Note] = []
+        self.cuts: list[Note] = []
         self.database: Path | None = None
         self.database_tables: frozenset[str] = frozenset()
         if output.database:
@@ -80,6 +81,7 @@ class Store:
             except Unreadable as error:
                 failed.append(Note(visible(path.name), str(error), lost=True))
             else:
+                self.keep_cuts(notes)
                 return _raw(frame, path.name, "csv", table, notes), failed
         if self.database and table in self.database_tables - ONLY_CSV:
             name = f"{self.database.name}:{table}"
@@ -124,7 +126,12 @@ class Store:
             trace = read_trace(path, progress)
         except Unreadable as error:
             return None, [Note(visible(path.name), str(error), lost=True)]
+        self.keep_cuts(trace.notes)
         return trace, list(trace.notes)
+
+    def keep_cuts(self, notes: Iterable[Note]) -> None:
+        """Remember which files were read in part, of the notes of a reading."""
+        self.cuts += [note for note in notes if note.cut is not None]
 
 
 def _raw(frame: pl.DataFrame, file: str, reader: str, table: str, notes: list[Note]) -> Raw:

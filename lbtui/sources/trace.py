@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Unreadable
+from lbtui.profile import Cancelled, Cut, Note, Progress, Unreadable
+from lbtui.profile.note import cut_words
 from lbtui.sources.expert_rows import ProcessExperts
 from lbtui.sources.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace_events import FLOW_EVENTS, EventCollector
+from lbtui.sources.trace_names import names_behind
 from lbtui.sources.trace_nodes import node_frame
 from lbtui.text import _, visible
 
@@ -44,12 +46,17 @@ def read_trace(path: Path, progress: Progress) -> Trace:
     """Return all that is readable of the trace at `path`; notes say what is not.
 
     Operator spans (tid Api, Kernel) are left out: their times are cut to whole us, too coarse for the ns
-    sums of ep_balance.csv. Raises `Unreadable` when the file is no trace, `Cancelled` when `progress` does.
+    sums of ep_balance.csv. A trace of which `progress` wants no more is as if the capture had ended there:
+    spans and events stand in it by time. Raises `Unreadable` when the file is no trace, `Cancelled` when
+    `progress` does.
     """
     reader = ElementReader(path, progress, skip=FLOW_EVENTS)
     collector = EventCollector()
     for offset, event in reader:
         collector.take(offset, event)
+    cut = None
+    if reader.stopped is not None:
+        cut = _cut(path, reader.stopped, collector, progress)
     if collector.others and not collector.events:
         raise Unreadable(
             _("{file} is not a trace: none of its {count} elements is a trace event.").format(
@@ -74,8 +81,26 @@ def read_trace(path: Path, progress: Progress) -> Trace:
             Note(visible(path.name), text, lost)
             for lost, texts in ((True, _losses(collector, reader.broken)), (False, _doubts(collector)))
             for text in texts
-        ),
+        )
+        + (() if cut is None else (Note(cut.file, cut_words(cut), lost=True, cut=cut),)),
     )
+
+
+def _cut(path: Path, stopped: int, collector: EventCollector, progress: Progress) -> Cut:
+    """Let the collector know who is who, which a trace tells near its end; return where it was cut.
+
+    Raises `Cancelled` where that is not found: rows of nobody cannot be shown.
+    """
+    try:
+        for event in names_behind(path, stopped, progress):
+            collector.take(stopped, event)
+        size = path.stat().st_size
+    except OSError as error:
+        raise Cancelled from error
+    if collector.processes().is_empty():
+        raise Cancelled
+    progress.advance(path.name, stopped, stopped)
+    return Cut(visible(path.name), stopped, size)
 
 
 def read_event(path: Path, offset: int) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class LbtuiApp(App[int]):
         *(Binding(key, f"pane('{key}')", title, show=False) for key, title in (*TABS, COMPARE)),
         Binding("question_mark", "help", _("help"), key_display="?"),
         Binding("escape", "out", _("out"), show=False),
-        Binding("R", "reload", _("read again"), show=False),
+        Binding("R", "reload", _("read again, or what was left out"), show=False),
         Binding("q", "quit", _("quit")),
         Binding("ctrl+c", "quit", _("quit"), show=False, priority=True),
         Binding("ctrl+z", "suspend_process", _("to the shell; `fg` returns"), show=False, priority=True),
@@ -106,6 +106,8 @@ class LbtuiApp(App[int]):
         self._save = save
         self.tabs = TABS if baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
+        self._baseline: Profile | None = None
+        self._tidied = False
         self.selection = Selection()
         self.failure: str | None = None
         self.panes: dict[str, Pane] = {}
@@ -142,7 +144,7 @@ class LbtuiApp(App[int]):
 
     async def on_opened(self, event: Opened) -> None:
         """Put up the panes."""
-        self.profile = event.profile
+        self.profile, self._baseline = event.profile, event.baseline
         self._before = "" if event.baseline is None else told_apart(event.baseline.path, event.profile.path)
         self.show_identity(visible(event.profile.name), "")
         area = self.screen_stack[0].query_one("#panes", Container)
@@ -150,9 +152,14 @@ class LbtuiApp(App[int]):
         self.panes = {pane.KEY: pane(event.profile, self.caps, event.baseline) for pane in event.panes}
         await area.mount(*self.panes.values())
         self.action_pane(self._current)
-        if not self.is_headless:
-            memory.settle()
-            self.set_interval(memory.TIDY_SECONDS, memory.tidy)
+        if self.is_headless:
+            return
+        if self._tidied:
+            memory.settle_again()
+            return
+        self._tidied = True
+        memory.settle()
+        self.set_interval(memory.TIDY_SECONDS, memory.tidy)
 
     def on_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""
@@ -309,9 +316,18 @@ class LbtuiApp(App[int]):
 
     def stage_changed(self) -> None:
         """Keep line 1 true about which panes are incomplete."""
-        self.screen_stack[0].query_one(TopBar).show(
-            incomplete=" · ".join(filter(None, (pane.incomplete for pane in self.panes.values())))
-        )
+        stopped = [pane.incomplete for pane in self.panes.values() if pane.incomplete]
+        self.screen_stack[0].query_one(TopBar).show(incomplete=" · ".join([*self._cuts(), *stopped]))
+
+    def _cuts(self) -> list[str]:
+        """Return which files were read in part, for line 1: nothing that is shown is of all of them."""
+        profiles = [profile for profile in (self.profile, self._baseline) if profile is not None]
+        cuts = dict.fromkeys(note.cut for profile in profiles for note in profile.cuts if note.cut)
+        words = [
+            _("{file}: first {percent} % only").format(file=cut.file, percent=100 * cut.done // cut.total)
+            for cut in cuts
+        ]
+        return [*words, _("R reads all")] if words else []
 
     def pane_ready(self, pane: Widget) -> None:
         """Keep line 1 true when a pane has learnt more."""
@@ -346,8 +362,15 @@ class LbtuiApp(App[int]):
             self.action_pane(self._home)
 
     def action_reload(self) -> None:
-        """Load the current pane again after a cancel or a failure."""
-        if pane := self.current:
+        """Load the current pane again after a cancel or a failure; all, where a file was read in part."""
+        if self._cuts():
+            for shown in self.panes.values():
+                shown.discard()
+            self.profile = self._baseline = None
+            self.panes = {}
+            self.stage_changed()
+            self._open()
+        elif pane := self.current:
             pane.reload()
 
     def ask(

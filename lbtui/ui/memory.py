@@ -20,6 +20,13 @@ def settle() -> None:
     gc.freeze()
 
 
+def settle_again() -> None:
+    """Give back a profile that was left for another, panes and all, and settle."""
+    gc.unfreeze()
+    tidy()
+    gc.freeze()
+
+
 def tidy() -> None:
     """Give back closed pages, and what is remembered of every text and place that was ever drawn.
 

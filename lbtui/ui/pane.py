@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
-from lbtui.profile import Cancelled, FrameName, Profile
+from lbtui.profile import Cancelled, FrameName, Profile, Progress
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit
@@ -56,6 +56,7 @@ class Pane(Picture, can_focus=True):
     TITLE: ClassVar[str]
     NEEDS: ClassVar[tuple[FrameName, ...]] = ()
     SIDED: ClassVar[bool] = False  # shows before and difference too
+    TAKES_PARTS: ClassVar[bool] = True  # is of use where a file was read in part
     BINDINGS: ClassVar[list[BindingType]] = []
 
     @dataclass
@@ -68,13 +69,17 @@ class Pane(Picture, can_focus=True):
 
     @dataclass
     class Progressed(Message):
-        """A worker of `pane` has read `done` of `total` bytes of `what`, `rate` a second where known."""
+        """A worker of `pane` has read `done` of `total` bytes of `what`, `rate` a second where known.
+
+        `stoppable` tells whether they can be shown without the rest.
+        """
 
         pane: Pane
         what: str
         done: int
         total: int
         rate: float | None
+        stoppable: bool
 
         def can_replace(self, message: Message) -> bool:
             """Let a burst of progress fold into the last of it."""
@@ -90,6 +95,7 @@ class Pane(Picture, can_focus=True):
         self._progress_text = ""
         self._failure = ""
         self._worker: Worker[None] | None = None
+        self._reader: PaneProgress | None = None
         self._stale = False
         self._aim: Aim | None = None
 
@@ -210,11 +216,11 @@ class Pane(Picture, can_focus=True):
         self._generation += 1
         generation = self._generation
         self.stage = Stage.LOADING
-        self._progress_text = _("reading …")
+        self._progress_text = _("reading …") + "   " + _("Escape cancels")
         self.repaint()
 
         def work() -> None:
-            progress = PaneProgress(self)
+            progress = self._reader = PaneProgress(self)
             for name in self.NEEDS:
                 self.profile.load(name, progress)
                 if self.SIDED and self.baseline is not None:
@@ -225,14 +231,26 @@ class Pane(Picture, can_focus=True):
         self._worker = in_background(self, work, self.fail, group=f"load-{self.KEY}")
 
     def cancel(self) -> bool:
-        """Cancel loading; return whether there was anything to cancel."""
+        """Cancel loading; return whether there was anything to cancel.
+
+        Where the part of a file that is read is of use, only the reading of that file ends, and loading goes
+        on with it; told once more before that, loading is cancelled as ever.
+        """
         if self.stage is not Stage.LOADING or self._worker is None:
             return False
-        self._generation += 1
-        self._worker.cancel()
-        self.stage = Stage.CANCELLED
+        if self._reader is not None and self._reader.stop():
+            self._progress_text = _("stopping …")
+        else:
+            self.discard()
+            self.stage = Stage.CANCELLED
         self.repaint()
         return True
+
+    def discard(self) -> None:
+        """Let nothing come of what runs."""
+        self._generation += 1
+        if self._worker is not None:
+            self._worker.cancel()
 
     def fail(self, why: str) -> None:
         """Say why the pane could not be made, without a traceback."""
@@ -255,7 +273,9 @@ class Pane(Picture, can_focus=True):
         """Show how far loading is."""
         event.stop()
         if self.stage is Stage.LOADING:
-            self._progress_text = progress_words(event.what, event.done, event.total, event.rate)
+            escape = _("Escape shows what is read") if event.stoppable else _("Escape cancels")
+            words = progress_words(event.what, event.done, event.total, event.rate)
+            self._progress_text = f"{words}   {escape}"
             self.repaint()
 
     # Drawing
@@ -283,22 +303,48 @@ class Pane(Picture, can_focus=True):
         elif self.stage is Stage.CANCELLED:
             text, style = _("Loading was cancelled. R reads again."), severity(self.caps, "warning")
         else:
-            text, style = self._progress_text + "   " + _("Escape cancels"), dim(self.caps)
+            text, style = self._progress_text, dim(self.caps)
         title = fit(f" {self.TITLE}", width, caps=self.caps, style=strong(self.caps))
         return [title, blank(width), fit(f" {text}", width, caps=self.caps, style=style)][:height]
 
 
-class PaneProgress:
-    """Progress of a pane's worker: told to the pane a few times a second; stops when cancelled."""
+class PaneProgress(Progress):
+    """Progress of a pane's worker: told to the pane a few times a second; stops when cancelled.
+
+    It may be told by the worker of another pane, which reads for both.
+    """
 
     def __init__(self, pane: Pane) -> None:
         self._pane = pane
         self._worker = get_current_worker()
         self._last = 0.0
         self._rate = Rate()
+        self._stoppable = False
+        self._stopping = False
+
+    def stop(self) -> bool:
+        """Want no more of the file being read; return False where its part is of no use, or was asked for."""
+        if not self._stoppable:
+            return False
+        self._stoppable, self._stopping = False, True
+        return True
 
     def advance(self, what: str, done: int, total: int) -> None:
         """Tell the pane; raise `Cancelled` when the user has cancelled."""
+        self._stoppable = self._stopping = False
+        self._tell(what, done, total)
+
+    def wants_more(self, what: str, done: int, total: int) -> bool:
+        """Tell the pane; return False where the user has stopped the reading of the file."""
+        if self._stopping:
+            self._stopping = False
+            self._tell(what, done, total)
+            return False
+        self._stoppable = self._pane.TAKES_PARTS and 0 < done < total
+        self._tell(what, done, total)
+        return True
+
+    def _tell(self, what: str, done: int, total: int) -> None:
         if self._worker.is_cancelled:
             raise Cancelled
         now = time.monotonic()
@@ -306,4 +352,4 @@ class PaneProgress:
         if now - self._last >= _PROGRESS_SECONDS or done >= total:
             self._last = now
             rate = self._rate.after(what, done, now)
-            self._pane.post_message(Pane.Progressed(self._pane, what, done, total, rate))
+            self._pane.post_message(Pane.Progressed(self._pane, what, done, total, rate, self._stoppable))

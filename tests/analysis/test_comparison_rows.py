@@ -14,7 +14,7 @@ from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.comparison.verdict import judged
 from lbtui.analysis.overview import overview
 from lbtui.analysis.overview_model import Place
-from lbtui.profile import SCHEMAS, Cancelled, Loaded, Profile, empty
+from lbtui.profile import SCHEMAS, Cancelled, Loaded, Profile, Silent, empty
 from tests.sources.recorded import CSV_ONLY, profile
 
 EVEN = [f"even_small/{Path(name).name}" for name in CSV_ONLY]
@@ -317,7 +317,7 @@ def test_names_are_matched_when_equal_or_alone():
 
 
 def test_a_comparison_can_be_cancelled_between_rows(even, faulty):
-    class Stopped:
+    class Stopped(Silent):
         calls = 0
 
         def advance(self, what, done, total):

@@ -15,7 +15,7 @@ from lbtui.findings import Finding, find_all
 from lbtui.findings.kv import find_kv
 from lbtui.findings.run import evidence_of
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import LoadedSeries, Profile, Progress
+from lbtui.profile import Cut, LoadedSeries, Note, Profile, Progress
 from lbtui.sources import open_profile
 from tests.findings.service import MS, SECOND, START, Group, service, write_experts, write_service
 from tests.tools import parser_format as fmt
@@ -452,6 +452,17 @@ def test_forward_passes_without_dp_rank_are_counted(tmp_path: Path) -> None:
     (folder / "batch.csv").unlink()
     (finding,) = named(open_profile(folder), "data.dp_rank.unknown")
     assert finding.value == sum(1 for _ in (folder / "forward.csv").open()) - 1
+
+
+def test_a_file_read_in_part_is_told_before_all_else_on_the_data(tmp_path: Path) -> None:
+    profile = service(tmp_path, Group(seconds=5))
+    assert not named(profile, "data.file.cut")
+    assert named(profile, "data.capture.short")
+    profile.cuts.append(Note("forward.csv", "only 3 of 4 MB", lost=True, cut=Cut("forward.csv", 3, 4)))
+    (finding,) = named(profile, "data.file.cut")
+    assert finding.value == 0.75
+    assert finding.message.endswith("a part of forward.csv: only 3 of 4 MB")
+    assert [f.id for f in find_all(profile) if f.dimension == "data"][:2] == ["data.file.cut", "data.missing"]
 
 
 def test_iterations_that_cannot_be_read_are_told() -> None:

@@ -183,7 +183,7 @@ def test_progress_counts_bytes_and_can_cancel(path):
     path.write_text(json.dumps(list(range(5000))))
     size = path.stat().st_size
 
-    class Watcher:
+    class Watcher(Silent):
         calls: list
 
         def __init__(self, patience):

@@ -298,7 +298,7 @@ def test_threads_that_load_at_once_read_each_table_once(tmp_path, monkeypatch, s
 
 
 def test_a_cancelled_load_starts_again_and_leaves_nothing_half_read(tmp_path):
-    class After:
+    class After(Silent):
         def __init__(self, calls):
             self.left = calls
 
@@ -321,7 +321,7 @@ def test_a_cancelled_load_starts_again_and_leaves_nothing_half_read(tmp_path):
 
 
 def test_the_first_cancel_is_heard(tmp_path):
-    class Never:
+    class Never(Silent):
         def advance(self, what, done, total):
             raise Cancelled
 

@@ -19,7 +19,7 @@ from lbtui.analysis.data_parallel import (
 )
 from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.analysis.overview import overview
-from lbtui.profile import Cancelled
+from lbtui.profile import Cancelled, Silent
 from lbtui.sources import open_profile
 from lbtui.sources.canonical import forward_rows, streamed
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
@@ -204,7 +204,7 @@ def test_a_round_is_read_again_from_the_file(monkeypatch, tmp_path):
 
 
 def test_it_can_be_cancelled_and_started_again(monkeypatch, tmp_path):
-    class Impatient:
+    class Impatient(Silent):
         def advance(self, what, done, total):
             if done > total / 2:
                 raise Cancelled

@@ -151,7 +151,7 @@ def test_rows_are_numbered_over_all_batches_and_found_again(tmp_path, monkeypatc
 def test_reading_stops_when_cancelled_and_tells_how_far_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_file, "_BATCH", 100)
 
-    class Impatient:
+    class Impatient(Silent):
         def __init__(self):
             self.told = []
 

@@ -486,7 +486,7 @@ def test_more_rows_than_one_buffer_holds(tmp_path):
 
 
 def test_reading_can_be_cancelled(trace_of):
-    class Impatient:
+    class Impatient(Silent):
         def advance(self, what, done, total):
             raise Cancelled
 

@@ -76,7 +76,7 @@ def test_one_key_shows_the_fault_and_every_metric_answers():
 def test_kv_is_read_only_when_asked_for(tmp_path):
     async def script(driven):
         # The Overview reads everything in the course of time; as if it had not come so far.
-        driven.app.profile._kept.pop("kv")
+        driven.app.profile._frames.pop("kv")
         await driven.press("m", "m")
         assert driven.text()[0].startswith(" decode batch size")
         assert "kv" not in driven.app.profile.loaded()

@@ -9,6 +9,7 @@ from textual.events import MouseScrollDown
 
 from lbtui import cli
 from lbtui.profile import Loaded, LoadedSeries, Profile
+from lbtui.profile.once import Once
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
@@ -308,7 +309,7 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
     async def scenario(app, pilot):
         pane = app.panes["4"]
         pane.profile = profile
-        profile._kept["expert_heat"] = loaded
+        profile._frames["expert_heat"] = Once(lambda _progress: loaded)
         profile.expert_series_loader = lambda _progress: LoadedSeries(tuple(series for _own, series in parts))
         pane.load()
         await settled(app, pilot)

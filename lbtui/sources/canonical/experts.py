@@ -19,12 +19,12 @@ from lbtui.profile import (
     Unreadable,
     empty,
 )
+from lbtui.profile.once import Once
 from lbtui.sources.canonical.expert_files import Found, Part, from_dump, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.discover_experts import belonging
 from lbtui.sources.heat_png.names import parse_heat_name
-from lbtui.sources.once import Once
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 

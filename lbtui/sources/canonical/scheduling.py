@@ -73,6 +73,7 @@ def _streamed(store: Store, progress: Progress) -> Scheduling | list[Note]:
     )
     if not isinstance(found, Streamed):
         return found
+    store.keep_cuts(found.joined.notes)
     notes = [*notes, *(batch.notes if batch else ()), *found.joined.notes]
     joined = replace(found.joined, notes=tuple(dict.fromkeys(notes)))
     return Scheduling(found.sample, batch, found.owners, joined.notes, joined)

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from lbtui.analysis.comparison import Comparison, compare
 from lbtui.analysis.comparison import Row as Compared
-from lbtui.profile import Profile
+from lbtui.profile import Profile, Unreadable
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
 from lbtui.ui.pages import TextPage
@@ -28,6 +28,7 @@ class ComparePane(Pane):
 
     KEY: ClassVar[str] = "6"
     TITLE: ClassVar[str] = _("Compare")
+    TAKES_PARTS: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", _("move"), key_display="↑↓", tooltip=_("to the row above (k)")),
         Binding("down,j", "move(1)", _("row"), show=False, tooltip=_("to the row below (j)")),
@@ -56,7 +57,10 @@ class ComparePane(Pane):
     def prepare(self, progress: PaneProgress) -> Comparison:
         """Return the comparison of both profiles."""
         assert self.baseline is not None
-        return compare(self.baseline, self.profile, progress)
+        comparison = compare(self.baseline, self.profile, progress)
+        if notes := [*self.baseline.cuts, *self.profile.cuts]:
+            raise Unreadable(_("{file} was read in part only").format(file=notes[0].file))
+        return comparison
 
     def ready(self, result: Comparison) -> None:
         """Put the cursor on what matters most."""

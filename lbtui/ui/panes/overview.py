@@ -87,7 +87,8 @@ class OverviewPane(Pane):
         event.stop()
         if event.generation == self._generation and self.stage is Stage.LOADING:
             reading = _("reading {frames} …").format(frames=event.known.reading)
-            self._progress_text = reading if event.known.reading else _("looking for imbalances …")
+            doing = reading if event.known.reading else _("looking for imbalances …")
+            self._progress_text = doing + "   " + _("Escape cancels")
             self._take(Contents(event.known))
 
     def ready(self, result: Contents) -> None:
@@ -124,7 +125,7 @@ class OverviewPane(Pane):
 
     def _progress(self) -> str:
         if self.stage is Stage.LOADING:
-            return f"{self._progress_text}   " + _("Escape cancels")
+            return self._progress_text
         if self.stage is Stage.CANCELLED:
             return _("Reading was cancelled; what is here is incomplete. R reads the rest.")
         if self.stage is Stage.FAILED:

@@ -94,6 +94,8 @@ def _findings(contents: Contents) -> list[Entry]:
     if diagnosis.even:
         figures = (*(figure.text for figure in diagnosis.support), *unjudged(contents.known))
         title = even_title(bool(diagnosis.support))
+        if any(note.cut for note in contents.known.notes):
+            title = _("{title} in what was read").format(title=title)
         shown.append(Entry("even", title, " · ".join(figures), long=figures))
     shown += [Entry("finding", d.finding.id, found=d) for d in diagnosis.found if is_imbalance(d.finding)]
     findings = diagnosis.findings
