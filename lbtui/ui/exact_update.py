@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from lbtui.render.capabilities import Colors
-from lbtui.ui.picture import changed_runs
+from lbtui.ui.changed import changed_runs
 from lbtui.ui.sgr import Pen
 
 
@@ -47,18 +47,23 @@ class Shown:
         rows: dict[int, Strip] = {}
         for x, y, strip in pieces:
             end = x + strip.cell_length
+            whole = x == 0 and end == size.width
             row = rows.get(y, self._rows.get(y))
             if row is not None:
-                rows[y] = Strip.join([row.crop(0, x), strip, row.crop(end, size.width)])
+                known = (row.crop(0, x), strip, row.crop(end, size.width))
+                rows[y] = strip if whole else Strip.join(known)
                 continue
             pen.write(x, y, strip)
             # Of a row in part unknown only the known part could be compared.
-            if x == 0 and end == size.width:
+            if whole:
                 self._rows[y] = strip
         # Rows are compared as a whole: a piece may cut a wide character of which the other half goes, too.
         for y, row in rows.items():
-            for x, length in changed_runs(self._rows[y], row):
-                pen.write(x, y, row.crop(x, x + length))
+            changed = list(changed_runs(self._rows[y], row))
+            # One after the other the row would be walked anew for each.
+            parts = row.divide([*(edge for x, length in changed for edge in (x, x + length)), size.width])
+            for (x, _length), part in zip(changed, parts[1::2], strict=True):
+                pen.write(x, y, part)
         self._rows.update(rows)
         return pen.text()
 

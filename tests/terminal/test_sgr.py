@@ -1,5 +1,7 @@
 """What is sent must look as what was drawn: checked with an emulator that knows nothing of us."""
 
+import sys
+
 import pyte
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,8 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
+from lbtui.ui.changed import NARROW, changed_runs
 from lbtui.ui.exact_update import Shown
-from lbtui.ui.picture import changed_runs
 
 WIDTH = 24
 hues = st.none() | st.sampled_from([1, 4, 12, 53, 61, 226]).map(Color.from_ansi)
@@ -109,6 +111,12 @@ def test_rows_that_begin_and_end_alike_differ_where_their_cells_do(head, before,
     # What begins and ends the same in both is not sent.
     if before == after:
         assert not covered
+
+
+def test_characters_taken_for_narrow_have_one_cell_each():
+    narrow = "".join(filter(NARROW.fullmatch, map(chr, range(sys.maxunicode + 1))))
+    assert all(cell_len(character) == 1 for character in narrow)
+    assert set("a~é–…·×▁█▀▄░│─╵") <= set(narrow)
 
 
 def test_after_forgetting_everything_is_sent_again():
