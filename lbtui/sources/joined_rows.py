@@ -10,31 +10,43 @@ import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from lbtui.sources.sqlite_cells import quoted, series
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 _BETWEEN, _NULL = "\x1f", "\x1e"
 _SAMPLE = 200  # rows that tell how to join a column
 _LONGEST_TEXT = 4096  # bytes a cell on average: the text of a chunk is held several times
 _SIX_DECIMALS = 1e6
+# A real number from 2**n to 2**(n + 10) is an integer of 63 bits and no more, times 2**(n - 52).
+_MANTISSA, _OCTAVES = 52, 10
+_SMALLEST_ROW = 4  # bytes
 _FIRST, _LAST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a column's cells are joined: the SQL of what of a cell {c}, and whether it tells the cell whole."""
+    """How a column's cells are joined: the SQL of what of a cell {c}, and when it does not tell the cell.
+
+    A cell is written `+{c}` where it is compared: the column's affinity must not convert it.
+    """
 
     joined: str
-    whole: str
+    odd: str
     dtype: pl.DataType
     divisor: float | None = None  # a real number is this part of the integer that is joined
 
 
-_TEXT = _Plan("{c}", "typeof({c}) = 'text'", pl.String())
-_INTEGER = _Plan("{c}", "typeof({c}) = 'integer'", pl.Int64())
+# SQLite orders numbers before texts, and those before blobs, whose bytes come as those of a text.
+_TEXT = _Plan("{c}", "+{c} COLLATE BINARY < ''", pl.String())
+# A real number among them does not come back as an integer.
+_INTEGER = _Plan("{c}", "+{c} COLLATE BINARY >= ''", pl.Int64())
 
 
 def can_be_joined(connection: sqlite3.Connection, table: str) -> bool:
@@ -49,15 +61,23 @@ def can_be_joined(connection: sqlite3.Connection, table: str) -> bool:
 
 
 def ranges(connection: sqlite3.Connection, table: str, rows: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and last rowid of so many rows after the other."""
-    begin = _FIRST
+    """Yield the first and last rowid of at most so many rows after the other: together all rows."""
+    ends = (f"SELECT {end}(rowid) FROM {quoted(table)} NOT INDEXED" for end in ("min", "max"))
+    first, last = (connection.execute(sql).fetchone()[0] for sql in ends)
+    if first is None:
+        return
+    [size], [pages] = (connection.execute(f"PRAGMA page_{what}").fetchone() for what in ("size", "count"))
+    if last - first < size * pages // _SMALLEST_ROW:
+        yield from ((begin, min(begin + rows - 1, last)) for begin in range(first, last + 1, rows))
+        return
+    # Most rowids are of no row.
     sql = f"SELECT rowid FROM {quoted(table)} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT 1 OFFSET ?"
-    while found := connection.execute(sql, (begin, rows - 1)).fetchone():
-        yield begin, found[0]
+    while found := connection.execute(sql, (first, rows - 1)).fetchone():
+        yield first, found[0]
         if found[0] == _LAST:
             return
-        begin = found[0] + 1
-    yield begin, _LAST
+        first = found[0] + 1
+    yield first, _LAST
 
 
 def joined_rows(
@@ -84,43 +104,65 @@ class _Part:
     def columns(self) -> list[pl.Series]:
         plans = [_plan(column) for column in self._cell_by_cell(self._names, _SAMPLE)]
         try:
-            count, first, last, *parts = self._joined(plans)
+            count, odd, *parts = self._joined(plans)
         except sqlite3.DataError:  # longer than SQLite lets a text be
             plans = [None] * len(plans)
-            count, first, last, *parts = self._joined(plans)
-        columns = [_apart(plan, count, *parts[3 * n : 3 * n + 3]) for n, plan in enumerate(plans)]
-        odd = [name for name, column in zip(self._names, columns, strict=True) if column is None]
-        if not count or (last - first == count - 1 and first > _FIRST):
-            rows = pl.int_range(first - 1, last, dtype=pl.Int64, eager=True) if count else series("", [])
+            count, odd, *parts = self._joined(plans)
+        if odd:
+            plans = self._without_odd(plans)
+        columns = [self._apart(*of, count) for of in zip(self._names, plans, parts, strict=True)]
+        first, last = self._between
+        if count == last - first + 1 and first > _FIRST:
+            rows = pl.int_range(first - 1, last, dtype=pl.Int64, eager=True)
         else:
             rows = self._cell_by_cell(["rowid - 1"])[0]
-        read = iter(self._cell_by_cell(odd) if odd else ())
+        missing = [name for name, column in zip(self._names, columns, strict=True) if column is None]
+        read = iter(self._cell_by_cell(missing) if missing else ())
         return [rows, *(next(read) if column is None else column for column in columns)]
 
     def _joined(self, plans: Sequence[_Plan | None]) -> Any:
-        """Return how many rows there are, their first and last rowid, and three values of each column.
+        """Return how many rows there are, how many of them have an odd cell, and each column joined."""
+        joined = [
+            f"group_concat(ifnull({_of(cell, plan.joined)}, '{_NULL}'), '{_BETWEEN}')" if plan else "NULL"
+            for cell, plan in zip(self._names, plans, strict=True)
+        ]
+        # One count for all columns: what is counted of each row and column costs as much as to join it.
+        odd = " OR ".join(self._odd(plans)) or "0"
+        return self._row(["count(*)", f"count(CASE WHEN {odd} THEN 1 END)", *joined])
 
-        These are the number of its cells that are no NULL and of those told whole, and all joined.
-        """
-        wanted = ["count(*)", "min(rowid)", "max(rowid)"]
-        for cell, plan in zip(self._names, plans, strict=True):
-            if plan is None:
-                wanted += ["NULL"] * 3
-                continue
-            # Not by str.format: a name may have braces.
-            joined, whole = (sql.replace("{c}", cell) for sql in (plan.joined, plan.whole))
-            wanted += [
-                f"count({cell})",
-                f"ifnull(sum({whole}), 0)",
-                f"group_concat(ifnull({joined}, '{_NULL}'), '{_BETWEEN}')",
-            ]
-        sql = f"SELECT {', '.join(wanted)}{self._from}"
+    def _without_odd(self, plans: Sequence[_Plan | None]) -> list[_Plan | None]:
+        counts = iter(self._row([f"count(CASE WHEN {odd} THEN 1 END)" for odd in self._odd(plans)]))
+        return [None if plan is None or next(counts) else plan for plan in plans]
+
+    def _odd(self, plans: Sequence[_Plan | None]) -> list[str]:
+        return [_of(cell, plan.odd) for cell, plan in zip(self._names, plans, strict=True) if plan]
+
+    def _row(self, wanted: Sequence[str]) -> Any:
         text_factory = self._connection.text_factory
         self._connection.text_factory = bytes
         try:
-            return self._connection.execute(sql, self._between).fetchone()
+            return self._connection.execute(
+                f"SELECT {', '.join(wanted)}{self._from}", self._between
+            ).fetchone()
         finally:
             self._connection.text_factory = text_factory
+
+    def _apart(self, cell: str, plan: _Plan | None, joined: bytes | None, count: int) -> pl.Series | None:
+        """Return a column's cells, None where they must be read cell by cell."""
+        if plan is None:
+            return None
+        # A separator ends what is no UTF-8 as the end of a cell does.
+        text = (joined or b"").decode("utf-8", "replace")
+        cells = pl.Series([text]).str.split(_BETWEEN).explode() if count else pl.Series([], dtype=pl.String)
+        if len(cells) != count:  # a cell has the separator in it
+            return None
+        if _NULL in text:
+            cells = cells.to_frame("c").select(pl.when(pl.col("c") != _NULL).then(pl.col("c"))).to_series()
+            if plan.dtype == pl.String and self._row([f"count({cell})"])[0] != count - cells.null_count():
+                return None  # a cell is the word for NULL
+        if cells.null_count() == count:
+            return pl.Series([None] * count, dtype=pl.Int64)
+        return cells if plan.dtype == pl.String else _numbers(cells, plan)
 
     def _cell_by_cell(self, wanted: Sequence[str], most: int = -1) -> list[pl.Series]:
         sql = f"SELECT {', '.join(wanted)}{self._from} ORDER BY rowid LIMIT ?"
@@ -129,27 +171,19 @@ class _Part:
         return [series("", column) for column in columns]
 
 
-def _apart(plan: _Plan | None, count: int, known: int, whole: int, joined: bytes) -> pl.Series | None:
-    """Return a column's cells, None where they must be read cell by cell."""
-    if plan is None or known != whole:
+def _of(cell: str, sql: str) -> str:
+    # Not by str.format: a name may have braces.
+    return sql.replace("{c}", cell)
+
+
+def _numbers(cells: pl.Series, plan: _Plan) -> pl.Series | None:
+    integers: pl.Series = cells.cast(pl.Int64, strict=False)
+    if integers.null_count() != cells.null_count():  # a real number among integers
         return None
-    if not known:
-        return pl.Series([None] * count, dtype=pl.Int64)
-    # A separator ends what is no UTF-8 as the end of a cell does.
-    cells = pl.Series([joined.decode("utf-8", "replace")]).str.split(_BETWEEN).explode()
-    if len(cells) != count:  # a cell has the separator in it
-        return None
-    if known < count:
-        cells = cells.to_frame("c").select(pl.when(pl.col("c") != _NULL).then(pl.col("c"))).to_series()
-        if cells.null_count() != count - known:  # a cell is the word for NULL
-            return None
     if plan.divisor is None:
-        typed: pl.Series = cells.cast(plan.dtype)
-    else:
-        # Not by polars, which multiplies by the inverse: that is another number now and then.
-        numbers = cells.cast(pl.Int64).cast(plan.dtype).to_numpy() / plan.divisor
-        typed = pl.Series(numbers, nan_to_null=True)
-    return typed
+        return integers
+    # Not by polars, which multiplies by the inverse: that is another number now and then.
+    return pl.Series(integers.cast(plan.dtype).to_numpy() / plan.divisor, nan_to_null=True)
 
 
 def _plan(column: pl.Series) -> _Plan | None:
@@ -160,22 +194,22 @@ def _plan(column: pl.Series) -> _Plan | None:
     if column.dtype == pl.String:
         return _TEXT if int(known.str.len_bytes().sum()) <= _LONGEST_TEXT * known.len() else None
     numbers = known.to_numpy()
-    largest = float(abs(numbers).max(initial=0.0))
-    if not math.isfinite(largest) or not largest:
-        return None
-    # Either as decimals, or as so many of the smallest bits as fit into an integer. SQLite tells whether
-    # the quotient is the number.
-    if (
-        largest * _SIX_DECIMALS < 2**53
-        and ((numbers * _SIX_DECIMALS).round() / _SIX_DECIMALS == numbers).all()
+    if float(abs(numbers).max(initial=0.0)) * _SIX_DECIMALS < 2**_MANTISSA and (
+        ((numbers * _SIX_DECIMALS).round() / _SIX_DECIMALS == numbers).all()
     ):
-        divisor, integer = _SIX_DECIMALS, f"CAST(round({{c}} * {_SIX_DECIMALS!r}) AS INTEGER)"
-    else:
-        exponent = 62 - math.frexp(largest)[1]
-        if abs(exponent) > 1000:
-            return None
-        divisor = math.ldexp(1.0, exponent)
-        integer = f"CAST({{c}} * {divisor!r} AS INTEGER)"
-    return _Plan(
-        integer, f"typeof({{c}}) = 'real' AND {integer} / {divisor!r} = {{c}}", pl.Float64(), divisor
-    )
+        integer = f"CAST(round({{c}} * {_SIX_DECIMALS!r}) AS INTEGER)"
+        return _Plan(integer, f"{integer} / {_SIX_DECIMALS!r} <> +{{c}}", pl.Float64(), _SIX_DECIMALS)
+    return _bit_by_bit(numbers[numbers != 0])
+
+
+def _bit_by_bit(numbers: npt.NDArray[np.float64]) -> _Plan | None:
+    """Return how to join real numbers of any bits, if they are not too different."""
+    least, most = (math.frexp(number)[1] - 1 for number in (float(numbers.min()), float(numbers.max())))
+    # Others may be somewhat smaller.
+    lowest = max(least - 2, most - _OCTAVES + 1)
+    if numbers.min() <= 0 or not math.isfinite(numbers.max()) or lowest > least or abs(lowest) > 900:
+        return None
+    divisor = math.ldexp(1.0, _MANTISSA - lowest)
+    low, high = (math.ldexp(1.0, exponent) for exponent in (lowest, lowest + _OCTAVES))
+    odd = f"(+{{c}} NOT BETWEEN {low!r} AND {high!r} AND +{{c}} <> 0)"
+    return _Plan(f"CAST({{c}} * {divisor!r} AS INTEGER)", odd, pl.Float64(), divisor)

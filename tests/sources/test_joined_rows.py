@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import Cancelled, Silent, Unreadable
@@ -29,10 +29,19 @@ def write(path, create, rows):
     return path
 
 
-def cell_by_cell(path):
+def cell_by_cell(path, rows):
+    """The rows of so many rowids after the other, each cell fetched by itself."""
+    sql = "SELECT rowid - 1, a, b, c FROM t WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
     with database.connect(path) as opened:
-        sql = "SELECT rowid - 1, a, b, c FROM t ORDER BY rowid"
-        return list(opened.chunks(sql, ["0", "1", "2", "3"]))
+        parts = list(joined_rows.ranges(opened.connection, "t", rows))
+        assert all(begin <= end for begin, end in parts)
+        assert parts == sorted(parts)
+        chunks = [c for part in parts for c in opened.chunks(sql, ["0", "1", "2", "3"], part)]
+        # Together they are all rows, each once.
+        told_apart = [row for chunk in chunks for row in chunk["0"]]
+        whole = opened.connection.execute("SELECT rowid - 1 FROM t ORDER BY rowid")
+        assert told_apart == [row for (row,) in whole]
+    return chunks
 
 
 def in_bulk(path):
@@ -70,12 +79,14 @@ def tables(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(table=tables(), chunk=st.integers(1, 4), sample=st.integers(1, 4))
+@example(("CREATE TABLE t (a, b, c);", [(FIRST, 1, 2.5, "x")]), 1, 1)
+@example(("CREATE TABLE t (a, b, c);", [(FIRST, 1, 2.5, "x"), (LAST, 2, 0.0, "")]), 1, 1)
 def test_in_bulk_every_cell_is_what_it_is_cell_by_cell(table, chunk, sample):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = write(Path(folder) / "profiler.db", *table)
         patch.setattr(database, "_CHUNK", chunk)
         patch.setattr(joined_rows, "_SAMPLE", sample)
-        assert told(in_bulk(path)) == told(cell_by_cell(path))
+        assert told(in_bulk(path)) == told(cell_by_cell(path, chunk))
 
 
 def rows_that_join(count):
