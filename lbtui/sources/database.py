@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.joined_rows import can_be_joined, joined_rows, ranges
 from lbtui.sources.sqlite_cells import quoted, series
 from lbtui.sources.tables import Conversion, Headers, match_headers
+from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
 _CHUNK = 50_000  # rows
@@ -36,14 +36,17 @@ class Database:
         self.connection = connection
         # A cell that is no UTF-8 is shown with its bad bytes replaced, not an error.
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        self.cancelled: Cancelled | None = None
         self.name = path.name
         self._path = path
-        self._lock = threading.Lock()
-        self._progress = progress
         self._size = path.stat().st_size
+        self._progress = Together(progress, self._size)
         self._done = 0
         connection.set_progress_handler(self._stop_if_cancelled, _STEPS)
+
+    @property
+    def cancelled(self) -> Cancelled | None:
+        """What the progress raised, if it did."""
+        return self._progress.cancelled
 
     def tables(self) -> set[str]:
         """Return the names of the tables (not the views: upstream's may raise when read)."""
@@ -78,7 +81,7 @@ class Database:
         """Yield what `rows` does, several parts being read at once, each by a connection of its own."""
 
         def read(between: tuple[int, int]) -> pl.DataFrame:
-            with connect(self._path, _Together(self._tell)) as opened:
+            with connect(self._path, self._progress) as opened:
                 return joined_rows(opened.connection, table, columns, between)
 
         parts: deque[Future[pl.DataFrame]] = deque()
@@ -120,31 +123,13 @@ class Database:
         return rows
 
     def _tell(self) -> None:
-        """Tell how far it is, from whichever thread; once cancelled, every thread learns of it."""
-        with self._lock:
-            if self.cancelled:
-                raise self.cancelled
-            try:
-                self._progress.advance(self.name, self._done, self._size)
-            except Cancelled as cancelled:
-                self.cancelled = cancelled
-                raise
+        self._progress.advance(self.name, self._done, self._size)
 
     def _stop_if_cancelled(self) -> bool:
         # An exception would be lost inside SQLite: it ends the query, `connect` goes on from there.
         with suppress(Cancelled):
             self._tell()
         return self.cancelled is not None
-
-
-class _Together(Progress):
-    """The progress of a part of a table: how far the whole is, and whether it is cancelled."""
-
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-
-    def advance(self, what: str, done: int, total: int) -> None:
-        self._tell()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 
-from lbtui.profile import Cancelled, Note, Progress, SourceFile, Unreadable, host_and_pid
+from lbtui.profile import Note, Progress, SourceFile, Unreadable, host_and_pid
 from lbtui.sources import database
 from lbtui.sources.cells import LATEST
 from lbtui.sources.database import Database
 from lbtui.sources.expert_marks import Mark, MarkReader
 from lbtui.sources.expert_rows import ProcessExperts
+from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
 # As services write it; a message that has it elsewhere or otherwise is searched through.
@@ -51,7 +51,7 @@ def read_raw(files: Sequence[SourceFile], progress: Progress) -> RawExperts:
 
     A file that cannot be read is told in a note. Raises `Cancelled` when `progress` does.
     """
-    whole = _Whole(progress, max(sum(file.size for file in files), 1))
+    whole = Together(progress, max(sum(file.size for file in files), 1))
     # SQLite and polars let other threads work meanwhile.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         read = list(pool.map(_read_file, files, repeat(whole)))
@@ -62,7 +62,7 @@ def read_raw(files: Sequence[SourceFile], progress: Progress) -> RawExperts:
     )
 
 
-def _read_file(file: SourceFile, progress: _Whole) -> RawExperts:
+def _read_file(file: SourceFile, progress: Progress) -> RawExperts:
     path = file.path
     name, reader = visible(path.name), MarkReader()
     try:
@@ -73,29 +73,6 @@ def _read_file(file: SourceFile, progress: _Whole) -> RawExperts:
         return RawExperts((), (), (Note(name, str(error), lost=True),))
     found = tuple((host, process) for process in reader.read(visible(path.stem), marks))
     return RawExperts(found, ((file, len(marks)),), tuple(reader.notes(name)))
-
-
-class _Whole(Progress):
-    """The progress of all files together, told by several threads; a cancel reaches each of them."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._done: dict[str, int] = {}
-        self._cancelled = False
-        self._lock = threading.Lock()
-
-    def advance(self, what: str, done: int, total: int) -> None:
-        """Tell that `done` of `total` bytes of one file are read."""
-        with self._lock:
-            if self._cancelled:
-                raise Cancelled
-            self._done[what] = max(self._done.get(what, 0), min(done, total))
-            try:
-                self._progress.advance(what, min(sum(self._done.values()), self._total), self._total)
-            except Cancelled:
-                self._cancelled = True
-                raise
 
 
 def _marks(opened: Database, progress: Progress, size: int) -> list[Mark]:
