@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lbtui.analysis.comparison import compare, metrics
 from lbtui.findings.diagnosis import diagnose
 from lbtui.sources import open_profile
 from lbtui.sources.canonical import forward_rows, streamed
@@ -46,3 +47,31 @@ def plain(finding):
 def drawn(found):
     picture = found.picture
     return picture and [(s.name, repr(np.round(np.array(s.values, float), 9))) for s in picture.strips]
+
+
+def test_the_same_comparison(monkeypatch, tmp_path):
+    folders = []
+    for name, slow in (("before", {}), ("after", {(1, 1): 1.3})):
+        (tmp_path / name).mkdir()
+        folders.append(service(tmp_path / name, Group(domains=3, cards=2, slow=slow)).path)
+    expected = compare(*map(open_profile, folders))
+    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(forward_rows, "_BATCH", 97)
+    in_parts = [open_profile(folder) for folder in folders]
+    found = compare(*in_parts)
+    assert all("cards" in p.loaded()["steps"].frame.columns for p in in_parts)
+    assert not any("steps" in p._frames for p in in_parts), "no pass is held"
+    assert len(found.rows) == len(expected.rows) > 20
+    known = [row.metric for row in found.rows if np.isfinite([row.before, row.after, row.low]).all()]
+    assert {metrics.BATCH_SIZE_PAR, metrics.TOKENS_PAR, metrics.WASTED_SHARE} <= set(known)
+    for one, other in zip(found.rows, expected.rows, strict=True):
+        assert (one.metric, one.subject, one.verdict, one.reason) == (
+            other.metric,
+            other.subject,
+            other.verdict,
+            other.reason,
+        )
+        for name in ("before", "after", "low", "high"):
+            ours, theirs = getattr(one, name), getattr(other, name)
+            assert ours == pytest.approx(theirs, rel=1e-12, nan_ok=True), (one.metric.label, name)
+    assert found.notes == expected.notes

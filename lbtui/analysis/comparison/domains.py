@@ -92,7 +92,7 @@ class Domains:
         compared = metrics.WASTED_SHARE
         if len(self.instances.get(instance, [])) < 2:
             return Measured(compared, absent=_("one domain, nothing to compare it with"))
-        own = self.steps.filter(pl.col("instance") == instance)
+        own = self.steps.filter(pl.col("instance") == instance).select("domain", "start", "end")
         if own.is_empty():
             return Measured(compared, absent=_("not recorded for any DP domain"))
         together = steps_together(own)

@@ -60,6 +60,8 @@ def compare(before: Profile, after: Profile, progress: Progress | None = None) -
 def _source(profile: Profile, progress: Progress) -> Source:
     # The overview says which frame could not be made.
     loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
+    # Nothing here asks for a card's own passes.
+    loads["steps"] = partial(profile.load_domain_steps, progress)
     frames = {name: attempted(name, load, Loaded(empty(name)))[0].frame for name, load in loads.items()}
     return Source(frames, window_of(frames) or (0, 1))
 
