@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -56,6 +56,13 @@ class ScheduledRequest:
     tokens: int | None
 
 
+class StepsInParts(Protocol):
+    """Gives the frame `steps` part by part to `take` and returns what that makes of it, or None."""
+
+    def __call__(self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress, /) -> _T | None:
+        """Give the parts."""
+
+
 @dataclass
 class Profile:
     """What lies at `path`. Opening reads names and sizes only; `load` reads a frame once and keeps it.
@@ -73,6 +80,7 @@ class Profile:
     unparsed: tuple[str, str] | None = None  # nothing but experts is here: why, and how to get the rest
     placement: PlacementFile | None = None  # a candidate to compare with the placement in use
     passes_reader: Callable[[Progress], pl.DataFrame] | None = None
+    steps_in_parts: StepsInParts | None = None
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     cuts: list[Note] = field(default_factory=list)  # grows with every file of which a part was enough
     _joined: Loaded | None = field(default=None, repr=False)
@@ -139,6 +147,16 @@ class Profile:
             return self.load("steps", progress)
         self._joined = joined
         return joined
+
+    def each_part_of_steps(
+        self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress | None = None
+    ) -> _T | None:
+        """Return what `take` makes of the frame `steps`, given part by part, if it is too large to be held.
+
+        Else None: `load` gives it whole. `take` may be called once more, from the first part on.
+        """
+        give = self.steps_in_parts
+        return give(take, progress or Silent()) if give and self.has("steps") else None
 
     def load_expert_series(self, progress: Progress | None = None) -> LoadedSeries:
         """Return expert heat iteration by iteration, read at the first call; empty where no file tells it.

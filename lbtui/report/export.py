@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, get_args
@@ -12,7 +12,7 @@ from uuid import uuid4
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from lbtui.profile import ExpertSeries, FrameName, Profile, Progress
+from lbtui.profile import FrameName, Profile, Progress, empty
 from lbtui.profile.zone import ZONE_OFFSET_US
 from lbtui.report.iterations import SCHEMA, iteration_cells
 from lbtui.text import _, visible
@@ -80,9 +80,13 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in targets.items():
+            writing = _Writing(path, file_format, force=force)
             by_iteration = per_iteration and name == "expert_heat"
             if by_iteration and (series := profile.load_expert_series(progress).series):
-                yield _write_iterations(series, path, file_format, force=force)
+                yield writing.pieces(iteration_cells(series), SCHEMA)
+                continue
+            if name == "steps" and (written := profile.each_part_of_steps(writing.steps, progress)):
+                yield written
                 continue
             frame = profile.load(name, progress).frame
             # A file that stays from an export before would pass for rows of this profile.
@@ -101,33 +105,55 @@ def export(
         ) from error
 
 
-def _write_iterations(
-    series: Sequence[ExpertSeries], path: Path, file_format: Format, *, force: bool
-) -> Written:
-    """Write expert heat iteration by iteration, a piece at a time."""
-    rows = defused = 0
+@dataclass
+class _Writing:
+    """The writing of one file piece by piece."""
 
-    def pieces(
-        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        nonlocal rows, defused
-        for piece in iteration_cells(series):
-            if file_format == "csv":
-                piece, cells = defuse(piece)
-                defused += cells
-            rows += piece.height
-            yield piece if columns is None else piece.select(columns)
+    path: Path
+    file_format: Format
+    force: bool
 
-    lazy = register_io_source(pieces, schema=SCHEMA)
+    def steps(self, parts: Iterator[pl.DataFrame]) -> Written:
+        """Write the frame `steps` from its parts."""
+        nothing = exported("steps", empty("steps"), self.file_format)
+        return self.pieces((exported("steps", part, self.file_format) for part in parts), nothing.schema)
 
-    def write(file: BinaryIO) -> None:
-        if file_format == "parquet":
-            lazy.sink_parquet(file)
-        else:
-            lazy.sink_csv(file)
+    def pieces(self, frames: Iterator[pl.DataFrame], schema: pl.Schema) -> Written:
+        """Write frames as they are, one after the other."""
+        rows = defused = 0
+        failures: list[Exception] = []
 
-    _write_file(path, write, force=force)
-    return Written(path, rows, defused)
+        def pieces(
+            columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
+        ) -> Iterator[pl.DataFrame]:
+            nonlocal rows, defused
+            try:
+                for piece in frames:
+                    if self.file_format == "csv":
+                        piece, cells = defuse(piece)
+                        defused += cells
+                    rows += piece.height
+                    yield piece if columns is None else piece.select(columns)
+            except Exception as error:
+                # Polars would make an error of its own of it.
+                failures.append(error)
+                raise
+
+        lazy = register_io_source(pieces, schema=schema)
+
+        def write(file: BinaryIO) -> None:
+            try:
+                if self.file_format == "parquet":
+                    lazy.sink_parquet(file)
+                else:
+                    lazy.sink_csv(file)
+            except Exception:
+                if failures:
+                    raise failures[0] from None
+                raise
+
+        _write_file(self.path, write, force=self.force)
+        return Written(self.path, rows, defused)
 
 
 def exported(name: FrameName, frame: pl.DataFrame, file_format: Format) -> pl.DataFrame:

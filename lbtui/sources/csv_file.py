@@ -49,10 +49,7 @@ def read_csv(
 
     Raises `Unreadable` with a sentence when nothing of the file can be used.
     """
-    header = read_header(path)
-    headers = match_headers(table, header, wanted, visible(path.name))
-    types = dict.fromkeys(numeric_headers(table, headers), pl.Float64())
-    rows = Rows(path, header, list(headers.header_of.values()), types)
+    headers, rows = _typed_rows(path, table, wanted)
 
     def converted(way: Way) -> Conversion:
         conversion = Conversion(table, headers, visible(path.name))
@@ -62,6 +59,22 @@ def read_csv(
 
     conversion = first_way(converted)
     return conversion.frame(), [*rows.notes, *conversion.notes()]
+
+
+def read_parts(
+    path: Path, table: str, wanted: Collection[str], progress: Progress, way: Way
+) -> Iterator[pl.DataFrame]:
+    """Yield what `read_csv` returns part by part, read in one of the `WAYS`; raises what `Rows.read` does."""
+    headers, rows = _typed_rows(path, table, wanted)
+    conversion = Conversion(table, headers, visible(path.name))
+    yield from map(conversion.converted, rows.read(progress, way))
+
+
+def _typed_rows(path: Path, table: str, wanted: Collection[str]) -> tuple[Headers, Rows]:
+    header = read_header(path)
+    headers = match_headers(table, header, wanted, visible(path.name))
+    types = dict.fromkeys(numeric_headers(table, headers), pl.Float64())
+    return headers, Rows(path, header, list(headers.header_of.values()), types)
 
 
 def first_way(read: Callable[[Way], _T], *, typed: bool = True) -> _T:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lbtui.profile import FrameName, Loaded, Note, PlacementFile, Profile, Progress, Silent, Unreadable, empty
 from lbtui.profile.model import Loader, ScheduledRequest
@@ -16,6 +17,8 @@ from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     import polars as pl
+
+_T = TypeVar("_T")
 
 # Which tables (CSV or profiler.db) can yield a frame; the trace can yield those marked True.
 _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
@@ -75,6 +78,7 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
         unparsed=None if output.parsed else _unparsed(output),
         placement=given,
         passes_reader=loaders.passes,
+        steps_in_parts=loaders.each_part_of_steps,
         expert_series_loader=loaders.load_series,
         cuts=store.cuts,
     )
@@ -171,6 +175,14 @@ class _Loaders:
         # As far as the steps made of them reach.
         end = next((note.cut.done for note in self._store.cuts if note.cut and note.file == file), None)
         return read_passes(self._store, owners, UpTo(progress, end))
+
+    def each_part_of_steps(
+        self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
+    ) -> _T | None:
+        """Return what `take` makes of `steps` part by part, if these are too many to be held, else None."""
+        from lbtui.sources.canonical.steps_in_parts import each_part
+
+        return each_part(self._store, self._scheduled(progress), self._batches(progress), take, progress)
 
     def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""
