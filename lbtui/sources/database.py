@@ -17,7 +17,7 @@ import polars as pl
 from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
 from lbtui.sources.cells import LATEST
 from lbtui.sources.failure import unreadable_on_failure
-from lbtui.sources.joined_rows import can_be_joined, joined_rows, ranges
+from lbtui.sources.joined_rows import can_be_joined, extent, joined_rows, ranges
 from lbtui.sources.sqlite_cells import quoted, series
 from lbtui.sources.tables import Conversion, Headers, match_headers
 from lbtui.sources.together import Together
@@ -68,16 +68,27 @@ class Database:
                 pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
             )
 
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Yield the rows of a table by rowid: "0" is rowid − 1, "1" the first of `columns`, and so on."""
-        if can_be_joined(self.connection, table):
-            yield from self._joined(table, columns)
-            return
-        sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid"
-        # By place, so that no header can be taken for the row.
-        yield from self.chunks(sql, [str(place) for place in range(len(columns) + 1)])
+    def may_have(self, table: str, rows: int) -> bool:
+        """Tell without reading it whether a table with rowids has so many rows, if none was deleted."""
+        found = extent(self.connection, table) if can_be_joined(self.connection, table) else None
+        return found is not None and found[1] - found[0] + 1 >= rows
 
-    def _joined(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    def rows(self, table: str, columns: Sequence[str], most: int | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a table by rowid: "0" is rowid − 1, "1" the first of `columns`, and so on.
+
+        All of them, or the first `most`.
+        """
+        if can_be_joined(self.connection, table):
+            yield from self._joined(table, columns, most)
+            return
+        sql = (
+            f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid LIMIT ?"
+        )
+        # By place, so that no header can be taken for the row.
+        limit = -1 if most is None else most
+        yield from self.chunks(sql, [str(place) for place in range(len(columns) + 1)], [limit])
+
+    def _joined(self, table: str, columns: Sequence[str], most: int | None) -> Iterator[pl.DataFrame]:
         """Yield what `rows` does, several parts being read at once, each by a connection of its own."""
 
         def read(between: tuple[int, int]) -> pl.DataFrame:
@@ -87,7 +98,7 @@ class Database:
         parts: deque[Future[pl.DataFrame]] = deque()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             try:
-                for between in ranges(self.connection, table, _CHUNK):
+                for between in ranges(self.connection, table, _CHUNK, most):
                     parts.append(pool.submit(read, between))
                     # One more than are being read, so that no thread waits; the memory stays bounded.
                     if len(parts) > _AT_ONCE:
@@ -189,12 +200,43 @@ def read_table(
     return conversion.frame(), conversion.notes()
 
 
-def _convert(database: Database, table: str, headers: Headers, conversion: Conversion) -> None:
+def read_first(path: Path, table: str, wanted: Collection[str], rows: int) -> pl.DataFrame:
+    """Return what `read_table` does of the first rows, without notes."""
+    name = visible(f"{path.name}:{table}")
+    with connect(path) as database:
+        headers = match_headers(table, database.columns(table), wanted, name)
+        conversion = Conversion(table, headers, name)
+        _convert(database, table, headers, conversion, rows)
+    return conversion.frame()
+
+
+def read_where(
+    path: Path, table: str, wanted: Collection[str], where: str, parameters: Sequence[Any]
+) -> pl.DataFrame:
+    """Return what `read_table` does of the few rows of which the SQL `where` tells, without notes."""
+    name = visible(f"{path.name}:{table}")
+    with connect(path) as database:
+        headers = match_headers(table, database.columns(table), wanted, name)
+        conversion = Conversion(table, headers, name)
+        columns = list(headers.header_of.values())
+        sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE {where}"
+        for chunk in database.chunks(sql, [str(place) for place in range(len(columns) + 1)], parameters):
+            _take(chunk, columns, conversion)
+    return conversion.frame()
+
+
+def _convert(
+    database: Database, table: str, headers: Headers, conversion: Conversion, most: int | None = None
+) -> None:
     columns = list(headers.header_of.values())
-    for chunk in database.rows(table, columns):
-        row, *cells = chunk.get_columns()
-        named = [column.alias(name) for column, name in zip(cells, columns, strict=True)]
-        conversion.take(pl.DataFrame(named), row)
+    for chunk in database.rows(table, columns, most):
+        _take(chunk, columns, conversion)
+
+
+def _take(chunk: pl.DataFrame, columns: Sequence[str], conversion: Conversion) -> None:
+    row, *cells = chunk.get_columns()
+    named = [column.alias(name) for column, name in zip(cells, columns, strict=True)]
+    conversion.take(pl.DataFrame(named), row)
 
 
 def _time(name: str) -> pl.Expr:

@@ -27,7 +27,7 @@ _SIX_DECIMALS = 1e6
 # A real number from 2**n to 2**(n + 10) is an integer of 63 bits and no more, times 2**(n - 52).
 _MANTISSA, _OCTAVES = 52, 10
 _SMALLEST_ROW = 4  # bytes
-_FIRST, _LAST = -(2**63), 2**63 - 1
+_FIRST = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -60,24 +60,35 @@ def can_be_joined(connection: sqlite3.Connection, table: str) -> bool:
     return all(str(row[1]).lower() != "rowid" for row in names)
 
 
-def ranges(connection: sqlite3.Connection, table: str, rows: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and last rowid of at most so many rows after the other: together all rows."""
+def extent(connection: sqlite3.Connection, table: str) -> tuple[int, int] | None:
+    """Return the first and last rowid of a table, None if it has no row."""
     ends = (f"SELECT {end}(rowid) FROM {quoted(table)} NOT INDEXED" for end in ("min", "max"))
     first, last = (connection.execute(sql).fetchone()[0] for sql in ends)
-    if first is None:
+    return None if first is None else (first, last)
+
+
+def ranges(
+    connection: sqlite3.Connection, table: str, rows: int, most: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Yield the first and last rowid of at most so many rows after the other: all together,
+    or the first `most`."""
+    found = extent(connection, table)
+    if found is None:
         return
+    first, last = found
+    sql = f"SELECT rowid FROM {quoted(table)} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT 1 OFFSET ?"
+    if most is not None:
+        end = connection.execute(sql, (first, most - 1)).fetchone()
+        last = end[0] if end else last
     [size], [pages] = (connection.execute(f"PRAGMA page_{what}").fetchone() for what in ("size", "count"))
     if last - first < size * pages // _SMALLEST_ROW:
         yield from ((begin, min(begin + rows - 1, last)) for begin in range(first, last + 1, rows))
         return
     # Most rowids are of no row.
-    sql = f"SELECT rowid FROM {quoted(table)} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT 1 OFFSET ?"
-    while found := connection.execute(sql, (first, rows - 1)).fetchone():
-        yield first, found[0]
-        if found[0] == _LAST:
-            return
-        first = found[0] + 1
-    yield first, _LAST
+    while (end := connection.execute(sql, (first, rows - 1)).fetchone()) and end[0] < last:
+        yield first, end[0]
+        first = end[0] + 1
+    yield first, last
 
 
 def joined_rows(

@@ -170,11 +170,13 @@ class _Loaders:
         """Return the forward passes of all cards, read now, where they are too many to be held."""
         from lbtui.sources.canonical.streamed_passes import read_passes
 
-        owners = self._scheduled(progress).owners
-        file = visible(self._store.output.csv["forward"].name)
+        scheduled = self._scheduled(progress)
+        forward = scheduled.large
+        assert forward is not None
         # As far as the steps made of them reach.
-        end = next((note.cut.done for note in self._store.cuts if note.cut and note.file == file), None)
-        return read_passes(self._store, owners, UpTo(progress, end))
+        cuts = (note.cut for note in self._store.cuts if note.cut and note.file == forward.file)
+        end = next((cut.done for cut in cuts), None)
+        return read_passes(forward, scheduled.owners, UpTo(progress, end))
 
     def each_part_of_steps(
         self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
@@ -189,7 +191,7 @@ class _Loaders:
         from lbtui.sources.canonical.scheduling import steps_between
 
         scheduled = self._scheduled(Silent())
-        return steps_between(self._store, scheduled, self._batches(Silent()), begin, end)
+        return steps_between(scheduled, self._batches(Silent()), begin, end)
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of the scheduling round at `row` of the file that `batches` came from.

@@ -233,6 +233,8 @@ def _insert(
             if e.kind == "t"
         ],
     )
+    # The parser writes these by start.
+    spans.sort(key=lambda e: e.start)
     insert("forward", [_forward_row(e, number) for e in spans if e.name == "forward"])
     insert("batch", [_batch_row(e) for e in spans if e.name in ("BatchSchedule", "Execute")])
 

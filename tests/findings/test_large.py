@@ -6,7 +6,7 @@ import pytest
 from lbtui.analysis.comparison import compare, metrics
 from lbtui.findings.diagnosis import diagnose
 from lbtui.sources import open_profile
-from lbtui.sources.canonical import forward_rows, streamed
+from lbtui.sources.canonical import forward_csv, large_forward
 from tests.findings.service import Group, service
 from tests.sources.recorded import CSV_ONLY, lay_out
 
@@ -26,8 +26,8 @@ def test_the_same_findings(monkeypatch, tmp_path, name):
     else:
         folder = lay_out(tmp_path, *RECORDED[name])
     expected = diagnose(open_profile(folder), WINDOW)
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_rows, "_BATCH", 97)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(forward_csv, "_BATCH", 97)
     in_parts = open_profile(folder)
     found = diagnose(in_parts, WINDOW)
     assert "cards" in in_parts.loaded()["steps"].frame.columns
@@ -55,8 +55,8 @@ def test_the_same_comparison(monkeypatch, tmp_path):
         (tmp_path / name).mkdir()
         folders.append(service(tmp_path / name, Group(domains=3, cards=2, slow=slow)).path)
     expected = compare(*map(open_profile, folders))
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_rows, "_BATCH", 97)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(forward_csv, "_BATCH", 97)
     in_parts = [open_profile(folder) for folder in folders]
     found = compare(*in_parts)
     assert all("cards" in p.loaded()["steps"].frame.columns for p in in_parts)

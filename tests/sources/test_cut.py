@@ -14,7 +14,7 @@ from lbtui.profile import SCHEMAS, Cancelled, Silent
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources import csv_file, json_stream, open_profile, trace
-from lbtui.sources.canonical import forward_rows, streamed
+from lbtui.sources.canonical import forward_csv, large_forward, streamed
 from lbtui.sources.trace import read_trace
 from tests.bench.inputs import write_requests
 from tests.sources.recorded import CSV_ONLY, lay_out
@@ -104,9 +104,9 @@ def test_no_row_of_a_part_is_no_word_on_the_collection(requests):
 @pytest.mark.parametrize("batch", [False, True])
 def test_the_first_steps_of_a_large_forward_csv(tmp_path, monkeypatch, batch):
     files = ["mindie_tp4/forward.csv", *(["mindie_tp4/batch.csv"] if batch else [])]
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
-    monkeypatch.setattr(forward_rows, "_BATCH", 97)
+    monkeypatch.setattr(forward_csv, "_BATCH", 97)
     (tmp_path / "whole").mkdir()
     folder = lay_out(tmp_path / "whole", *files)
     opened = open_profile(folder)
@@ -117,7 +117,7 @@ def test_the_first_steps_of_a_large_forward_csv(tmp_path, monkeypatch, batch):
     (tmp_path / "part").mkdir()
     short = lay_out(tmp_path / "part", *files)
     (short / "forward.csv").write_text("".join(lines[: rows + 1]))
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 1 << 40)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 1 << 40)
     expected = domain_steps(open_profile(short).load("steps").frame)
     texts = pl.col("domain", "instance", "phase").cast(pl.String)
     found = loaded.frame.select(expected.columns).with_columns(texts).sort("domain", "start")

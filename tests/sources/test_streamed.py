@@ -21,7 +21,7 @@ from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.analysis.overview import overview
 from lbtui.profile import Cancelled, Silent
 from lbtui.sources import open_profile
-from lbtui.sources.canonical import forward_rows, streamed
+from lbtui.sources.canonical import forward_csv, large_forward, streamed
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.ui.panes.dp_data import dp_data, measure
 from tests.sources.made import Service, write
@@ -57,9 +57,9 @@ def both(monkeypatch, folder):
     """Return the steps read part by part (None if they are not) and those from all passes, and the notes."""
     at_once = open_profile(folder)
     expected = domain_steps(at_once.load("steps").frame)
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
-    monkeypatch.setattr(forward_rows, "_BATCH", 97)
+    monkeypatch.setattr(forward_csv, "_BATCH", 97)
     in_parts = open_profile(folder)
     loaded = in_parts.load_domain_steps()
     joined = loaded if "cards" in loaded.frame.columns else None
@@ -103,7 +103,7 @@ def test_overview_and_dp_pane_tell_the_same(monkeypatch, tmp_path):
     folder = lay_out(tmp_path, *RECORDED["mindie_tp4"])
     expected = overview(open_profile(folder))
     lanes = dp_lanes(open_profile(folder))
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     in_parts = open_profile(folder)
     known = overview(in_parts)
     assert (known.lines, known.domains, known.window, known.hosts, known.notes) == (
@@ -209,8 +209,8 @@ def test_it_can_be_cancelled_and_started_again(monkeypatch, tmp_path):
             if done > total / 2:
                 raise Cancelled
 
-    monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_rows, "_BATCH", 97)
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(forward_csv, "_BATCH", 97)
     opened = open_profile(lay_out(tmp_path, "mindie_tp4/forward.csv"))
     with pytest.raises(Cancelled):
         opened.load_domain_steps(Impatient())

@@ -1,22 +1,20 @@
-"""The rows of a large forward.csv as numbers, batch by batch: few of its cells are looked at one by one."""
+"""The rows of a large forward table as numbers, batch by batch: few cells are looked at one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from lbtui.profile import Note, Progress
-from lbtui.sources import cells, csv_file, usable
+from lbtui.sources import cells, usable
 from lbtui.sources.canonical.phases import phase_by_type
 from lbtui.sources.canonical.step_join import NO_PHASE
-from lbtui.sources.tables import Conversion, match_headers, numeric_headers
-from lbtui.text import visible
+from lbtui.sources.tables import Conversion, Headers
 
 PHASES = ("prefill", "decode", "mixed")
 COLUMNS = ("prof_id", "start", "end", "batch_type", "forward_iter", "duration", "bubble", "batch_size")
@@ -26,9 +24,8 @@ NUMBERS: Mapping[str, Callable[[usable.Floats], bool]] = {
     "bubble": usable.is_number,
     "batch_size": usable.is_count,
 }
-_FEW_VALUES = ("prof_id", "batch_type")
-# Rows at once: what is computed of them stays in the processor's cache.
-_BATCH = 32_768
+FEW_VALUES = ("prof_id", "batch_type")
+ROW = "row: number"  # no header of the table
 _NEW = -2  # a category not seen before
 
 
@@ -44,22 +41,32 @@ class Rows:
         return len(self.columns["start"])
 
 
-class ForwardRows:
-    """Reads forward.csv in one way; `read_rows` counts the rows seen, `kept` those that can be placed."""
+class Batches(Protocol):
+    """The rows of a forward table, batch by batch, under the headers of its file.
 
-    def __init__(self, path: Path, way: csv_file.Way) -> None:
-        self._way = way
-        file = visible(path.name)
-        header = csv_file.read_header(path)
-        self._headers = match_headers("forward", header, COLUMNS, file)
-        self._conversion = Conversion("forward", self._headers, file)
-        types: dict[str, pl.DataType] = dict.fromkeys(numeric_headers("forward", self._headers), pl.Float64())
-        few = [found for name in _FEW_VALUES if (found := self._headers.header_of.get(name))]
-        types |= dict.fromkeys(few, pl.Categorical())
-        more = [pl.col(found).to_physical().alias(_category_of(found)) for found in few]
-        self._source = csv_file.Rows(
-            path, header, list(self._headers.header_of.values()), types, _BATCH, more
-        )
+    Where a batch could be read so, numbers are Float64, and `FEW_VALUES` categorical, with their physical
+    form in column `category_of`; else those are texts. A column `ROW` tells the places in the file where they
+    do not simply count up.
+    """
+
+    file: str
+    headers: Headers
+
+    @property
+    def notes(self) -> list[Note]:
+        """What was left out."""
+
+    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
+        """Yield the batches in the order of the file."""
+
+
+class ForwardRows:
+    """Reads a forward table once; `read_rows` counts the rows seen, `kept` those that can be placed."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._source = batches
+        self._headers = batches.headers
+        self._conversion = Conversion("forward", self._headers, batches.file)
         self.read_rows = 0
         self.kept = 0
         self._numbers = _Numbering()
@@ -82,14 +89,14 @@ class ForwardRows:
         return bool((self._unknown > self._last_unknown).any())
 
     def read(self, progress: Progress) -> Iterator[Rows]:
-        """Yield the rows in the order of the file, batch by batch; raises what `csv_file.Rows.read` does."""
-        for batch in self._source.read(progress, self._way):
+        """Yield the rows in the order of the file, batch by batch; raises what reading it does."""
+        for batch in self._source.read(progress):
             self.read_rows += batch.height
             raw = {name: batch[header] for name, header in self._headers.header_of.items()}
             rows = self._as_they_are(raw, batch)
             if rows is None:
                 texts = batch.with_columns(pl.col(pl.Categorical).cast(pl.String))
-                frame = self._conversion.converted(texts)
+                frame = self._conversion.converted(texts, texts[ROW] if ROW in texts.columns else None)
                 rows = self._converted(frame)
             else:
                 self._conversion.pass_over(batch.height)
@@ -128,8 +135,8 @@ class ForwardRows:
                 return None
             columns[name] = times
         named = {
-            name: (raw[name], batch[_category_of(self._headers.header_of[name])])
-            for name in _FEW_VALUES
+            name: (raw[name], batch[category_of(self._headers.header_of[name])])
+            for name in FEW_VALUES
             if name in raw
         }
         rows = self._with_names(columns, named)
@@ -140,7 +147,7 @@ class ForwardRows:
             **{name: frame[name].cast(pl.Int64).to_numpy() for name in ("start", "end")},
             **{name: frame[name].cast(pl.Float64).to_numpy() for name in NUMBERS},
         }
-        named = {name: frame[name].cast(pl.Categorical) for name in _FEW_VALUES}
+        named = {name: frame[name].cast(pl.Categorical) for name in FEW_VALUES}
         return self._with_names(columns, {name: (n, n.to_physical()) for name, n in named.items()})
 
     def _with_names(
@@ -163,7 +170,7 @@ class ForwardRows:
         return phases
 
 
-def _category_of(header: str) -> str:
+def category_of(header: str) -> str:
     """Return the name of the column that holds the physical form of a categorical one."""
     return f"{header}: category"
 

@@ -9,9 +9,10 @@ import polars as pl
 from lbtui.profile import Loaded, Note, Progress, Provenance, empty
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import scheduling_tables
+from lbtui.sources.canonical.large_forward import LargeForward, large_forward
 from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
-from lbtui.sources.canonical.streamed import Streamed, held_whole, is_large, passes_between, stream_steps
+from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _
@@ -29,18 +30,19 @@ class Scheduling:
     batch: Raw | None
     owners: Owners
     notes: tuple[Note, ...]
-    # The steps of domains, where `forward` holds but the first passes of each process.
+    # The steps of domains, where `forward` holds but the first passes of each process; what reads the others.
     joined: Loaded | None = None
+    large: LargeForward | None = None
 
 
 def load_scheduling(store: Store, progress: Progress) -> Scheduling:
     """Read raw forward and batch tables; from the trace what no table has.
 
-    A large forward.csv is joined to steps while it is read, and not held.
+    A large forward table is joined to steps while it is read, and not held.
     """
     notes: list[Note] = []
-    if is_large(store):
-        streamed = _streamed(store, progress)
+    if large := large_forward(store):
+        streamed = _streamed(store, large, progress)
         if isinstance(streamed, Scheduling):
             return streamed
         notes = streamed
@@ -57,16 +59,16 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
     return Scheduling(forward, batch, owners, (*notes, *owners.notes))
 
 
-def _streamed(store: Store, progress: Progress) -> Scheduling | list[Note]:
+def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Scheduling | list[Note]:
     batch, notes = store.table("batch", progress)
     if batch is None and store.output.trace:
-        return [held_whole(store, _("there is no batch table, and the trace may tell the rounds"))]
+        return [held_whole(forward, _("there is no batch table, and the trace may tell the rounds"))]
 
     def scheduled(owners: Owners) -> Scheduling:
         return Scheduling(None, batch, owners, ())
 
     found = stream_steps(
-        store,
+        forward,
         lambda sample: find_owners(sample, batch),
         lambda owners: load_batches(scheduled(owners)).frame,
         progress,
@@ -76,7 +78,7 @@ def _streamed(store: Store, progress: Progress) -> Scheduling | list[Note]:
     store.keep_cuts(found.joined.notes)
     notes = [*notes, *(batch.notes if batch else ()), *found.joined.notes]
     joined = replace(found.joined, notes=tuple(dict.fromkeys(notes)))
-    return Scheduling(found.sample, batch, found.owners, joined.notes, joined)
+    return Scheduling(found.sample, batch, found.owners, joined.notes, joined, forward)
 
 
 def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) -> Scheduling:
@@ -88,13 +90,11 @@ def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) ->
     return replace(scheduling, forward=forward)
 
 
-def steps_between(
-    store: Store, scheduling: Scheduling, batches: Loaded, begin: int, end: int
-) -> pl.DataFrame | None:
+def steps_between(scheduling: Scheduling, batches: Loaded, begin: int, end: int) -> pl.DataFrame | None:
     """Return the `steps` that start between two instants (µs), read now; None where all are held."""
-    if scheduling.joined is None or scheduling.forward is None:
+    if scheduling.large is None or scheduling.forward is None:
         return None
-    part = replace(scheduling.forward, frame=passes_between(store, begin, end))
+    part = replace(scheduling.forward, frame=scheduling.large.between(begin, end))
     return load_steps(replace(scheduling, forward=part), batches).frame
 
 

@@ -1,4 +1,4 @@
-"""The steps of DP domains from a forward.csv too large to hold: read once, joined part by part."""
+"""The steps of DP domains from a forward table too large to hold: read once, joined part by part."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ import numpy as np
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable
-from lbtui.sources import cells, csv_file
 from lbtui.sources.canonical.forward_rows import ForwardRows, Rows
+from lbtui.sources.canonical.large_forward import LargeForward
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.same_batches import MOST_COMPARED
 from lbtui.sources.canonical.step_join import NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.sources.canonical.streamed_domains import FindOwners, Rounds, StreamedDomains
-from lbtui.sources.store import Raw, Store
-from lbtui.sources.tables import PRECISION, TABLES, match_headers
-from lbtui.text import _, visible
-
-# From so many bytes on the forward passes are joined while they are read: some 400,000 rows.
-LARGE_FORWARD = 64 << 20
+from lbtui.sources.store import Raw
+from lbtui.sources.tables import PRECISION
+from lbtui.text import _
 
 _SAMPLED = ("prof_id", "host", "dp_rank", "batch_size", "start", "end")
 _MOST_SAMPLED = 1_000_000  # rows
@@ -29,21 +26,15 @@ _FRAME = 200_000  # steps that become a frame at once
 
 @dataclass(frozen=True)
 class Streamed:
-    """What one reading of a large forward.csv gives."""
+    """What one reading of a large forward table gives."""
 
     owners: Owners
     sample: Raw  # the first passes of every process
     joined: Loaded  # columns as `joined_steps` of lbtui.analysis.data_parallel, and host
 
 
-def is_large(store: Store) -> bool:
-    """Tell whether forward.csv is too large for all its rows to be held."""
-    path = store.output.csv.get("forward")
-    return path is not None and store.output.sizes[path] >= LARGE_FORWARD
-
-
 def stream_steps(
-    store: Store, find_owners: FindOwners, rounds: Rounds, progress: Progress
+    forward: LargeForward, find_owners: FindOwners, rounds: Rounds, progress: Progress
 ) -> Streamed | list[Note]:
     """Return the steps of all DP domains; where they cannot be joined part by part, a note on why not.
 
@@ -51,44 +42,33 @@ def stream_steps(
     `batches`.
     """
     try:
-        return csv_file.first_way(lambda way: _Stream(store, find_owners, rounds, way).read(progress))
+        return forward.read(lambda of: _Stream(forward, find_owners, rounds, of).read(progress))
     except NotJoinable as error:
-        return [held_whole(store, str(error))]
+        return [held_whole(forward, str(error))]
     except Unreadable:
         # Reading the whole table tells what is wrong with it.
         return []
 
 
-def held_whole(store: Store, why: str) -> Note:
-    """Return the note on a large forward.csv that is not joined while it is read."""
+def held_whole(forward: LargeForward, why: str) -> Note:
+    """Return the note on a large forward table that is not joined while it is read."""
     text = _("All its rows are held in memory, which takes longer and some GB for 10 million rows: {why}.")
-    return Note(visible(store.output.csv["forward"].name), text.format(why=why))
-
-
-def passes_between(store: Store, begin: int, end: int) -> pl.DataFrame:
-    """Return the raw forward passes that start between two instants (µs), read now."""
-    path = store.output.csv["forward"]
-    header = csv_file.read_header(path)
-    wanted = match_headers("forward", header, list(TABLES["forward"]), visible(path.name)).header_of
-    first = csv_file.read_first(path, "forward", ["prof_id", "start", "end"], 1)
-    written = float(csv_file.read_row(path, 0, [wanted["start"]]).item())
-    # In the unit that the file writes.
-    factor = cells.microseconds_per_unit(written) if first.height else 1.0
-    return csv_file.read_between(path, "forward", list(wanted), "start", (begin / factor, end / factor))
+    return Note(forward.file, text.format(why=why))
 
 
 class _Stream:
-    def __init__(self, store: Store, find_owners: FindOwners, rounds: Rounds, way: csv_file.Way) -> None:
-        self._path = store.output.csv["forward"]
-        self._file = visible(self._path.name)
+    def __init__(
+        self, forward: LargeForward, find_owners: FindOwners, rounds: Rounds, rows: ForwardRows
+    ) -> None:
+        self._forward = forward
         self._find_owners = find_owners
         self._rounds_of = rounds
-        self._rows = ForwardRows(self._path, way)
+        self._rows = rows
 
     def read(self, progress: Progress) -> Streamed:
         parts = self._rows.read(progress)
         head = self._head(parts)
-        sample = csv_file.read_first(self._path, "forward", _SAMPLED, self._rows.read_rows)
+        sample = self._forward.first(_SAMPLED, self._rows.read_rows)
         domains = StreamedDomains(self._raw(sample), self._find_owners, self._rounds_of, self._rows.processes)
         joiner = StepJoiner()
         frames = _Frames(domains)
@@ -96,9 +76,7 @@ class _Stream:
         def join(rows: Rows) -> None:
             if len(self._rows.processes) > domains.placed:
                 late = self._rows.processes[domains.placed :]
-                more = csv_file.read_first(
-                    self._path, "forward", _SAMPLED, MOST_COMPARED * len(late), name="prof_id", among=late
-                )
+                more = self._forward.first(_SAMPLED, MOST_COMPARED * len(late), late)
                 domains.add(self._raw(more), self._rows.processes)
             frames.take(joiner.join(domains.passes(rows)))
 
@@ -132,12 +110,15 @@ class _Stream:
                 "{count} of {all} forward passes lie in no scheduling round of their size; their tokens "
                 "are unknown."
             ).format(count=domains.uncovered, all=self._rows.kept)
-            notes.append(Note(self._file, text))
-        provenance = Provenance(self._file, "csv", PRECISION["forward"], self._rows.kept)
+            notes.append(Note(self._forward.file, text))
+        provenance = self._provenance(self._rows.kept)
         return Loaded(pl.concat(frames, rechunk=True), (provenance,), tuple(notes))
 
     def _raw(self, frame: pl.DataFrame) -> Raw:
-        return Raw(frame, Provenance(self._file, "csv", PRECISION["forward"], frame.height))
+        return Raw(frame, self._provenance(frame.height))
+
+    def _provenance(self, rows: int) -> Provenance:
+        return Provenance(self._forward.file, self._forward.reader, PRECISION["forward"], rows)
 
 
 class _Frames:

@@ -1,4 +1,4 @@
-"""Which DP domain every process of a large forward.csv belongs to, as far as the file is read."""
+"""Which DP domain every process of a large forward table belongs to, as far as the file is read."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ class StreamedDomains:
         self.placed = len(processes)
         self.owners = self._find_owners(self.sample)
         rows = {row["prof_id"]: row for row in self.owners.frame.iter_rows(named=True)}
+        if not rows.keys() >= set(processes):
+            raise NotJoinable(_("the first rows of a process cannot be found by its name"))
         # In order of appearance, so that a later process leaves the numbers of those before as they are.
         self.domains = list(
             dict.fromkeys(rows[p]["domain"] for p in processes if rows[p]["domain"] is not None)

@@ -1,4 +1,4 @@
-"""The forward passes of all cards from a forward.csv too large to hold: few columns, read when asked for."""
+"""The passes of all cards from a forward table too large to hold: few columns, read when asked for."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lbtui.profile import Progress
-from lbtui.sources import csv_file
 from lbtui.sources.canonical.forward_rows import ForwardRows
+from lbtui.sources.canonical.large_forward import LargeForward
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.streamed_domains import chosen, duration_of
-from lbtui.sources.store import Store
 
 _COLUMNS = ("prof_id", "start", "end", "duration")
 
 
-def read_passes(store: Store, owners: Owners, progress: Progress) -> pl.DataFrame:
+def read_passes(forward: LargeForward, owners: Owners, progress: Progress) -> pl.DataFrame:
     """Return the forward passes of DP domains in the order of the file: 28 bytes a pass.
 
     Columns: domain, prof_id (categorical), start, end, duration (ms). Raises what reading the file does.
     """
-    return csv_file.first_way(lambda way: _read(store, owners, progress, way))
+    return forward.read(lambda rows: _read(rows, owners, progress))
 
 
-def _read(store: Store, owners: Owners, progress: Progress, way: csv_file.Way) -> pl.DataFrame:
-    rows = ForwardRows(store.output.csv["forward"], way)
+def _read(rows: ForwardRows, owners: Owners, progress: Progress) -> pl.DataFrame:
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
     for part in rows.read(progress):
         columns = {**part.columns, "duration": duration_of(part.columns)}

@@ -1,0 +1,72 @@
+"""A large forward.csv: its rows read batch by batch, and a few of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from lbtui.profile import Note, Progress
+from lbtui.sources import cells, csv_file
+from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
+from lbtui.sources.tables import TABLES, match_headers, numeric_headers
+from lbtui.text import visible
+
+_T = TypeVar("_T")
+
+# Rows at once: what is computed of them stays in the processor's cache.
+_BATCH = 32_768
+
+
+class ForwardCsv:
+    """The file at `path`; see `LargeForward`."""
+
+    reader = "csv"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.file = visible(path.name)
+
+    def read(self, use: Callable[[ForwardRows], _T]) -> _T:
+        """Return what `use` makes of the rows; it is called anew where they must be read another way."""
+        return csv_file.first_way(lambda way: use(ForwardRows(_Batches(self._path, way))))
+
+    def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
+        """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
+        name = "prof_id" if among else ""
+        return csv_file.read_first(self._path, "forward", columns, rows, name=name, among=among)
+
+    def between(self, begin: int, end: int) -> pl.DataFrame:
+        """Return all columns, typed, of the rows that start between two instants (µs)."""
+        header = csv_file.read_header(self._path)
+        wanted = match_headers("forward", header, list(TABLES["forward"]), self.file).header_of
+        first = csv_file.read_first(self._path, "forward", ["prof_id", "start", "end"], 1)
+        written = float(csv_file.read_row(self._path, 0, [wanted["start"]]).item())
+        # In the unit that the file writes.
+        factor = cells.microseconds_per_unit(written) if first.height else 1.0
+        bounds = (begin / factor, end / factor)
+        return csv_file.read_between(self._path, "forward", list(wanted), "start", bounds)
+
+
+class _Batches:
+    """The rows in one way; see `Batches`."""
+
+    def __init__(self, path: Path, way: csv_file.Way) -> None:
+        self._way = way
+        self.file = visible(path.name)
+        header = csv_file.read_header(path)
+        self.headers = match_headers("forward", header, COLUMNS, self.file)
+        types: dict[str, pl.DataType] = dict.fromkeys(numeric_headers("forward", self.headers), pl.Float64())
+        few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
+        types |= dict.fromkeys(few, pl.Categorical())
+        more = [pl.col(found).to_physical().alias(category_of(found)) for found in few]
+        self._rows = csv_file.Rows(path, header, list(self.headers.header_of.values()), types, _BATCH, more)
+
+    @property
+    def notes(self) -> list[Note]:
+        return self._rows.notes
+
+    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
+        return self._rows.read(progress, self._way)

@@ -1,0 +1,87 @@
+"""A large table `forward` of profiler.db: its rows read batch by batch, and a few of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from lbtui.profile import Note, Progress
+from lbtui.sources import cells, database
+from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
+from lbtui.sources.sqlite_cells import quoted
+from lbtui.sources.tables import TABLES, match_headers, numeric_headers
+from lbtui.text import visible
+
+_T = TypeVar("_T")
+_TABLE = "forward"
+
+
+class ForwardDatabase:
+    """The table of the database at `path`; see `LargeForward`."""
+
+    reader = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.file = visible(f"{path.name}:{_TABLE}")
+
+    def read(self, use: Callable[[ForwardRows], _T]) -> _T:
+        """Return what `use` makes of the rows."""
+        return use(ForwardRows(_Batches(self._path, self.file)))
+
+    def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
+        """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
+        if not among:
+            return database.read_first(self._path, _TABLE, columns, rows)
+        with database.connect(self._path) as opened:
+            prof_id = match_headers(_TABLE, opened.columns(_TABLE), ["prof_id"], self.file)
+        marks = ", ".join("?" * len(among))
+        where = f"trim({quoted(prof_id.header_of['prof_id'])}) IN ({marks}) ORDER BY rowid LIMIT {rows}"
+        return database.read_where(self._path, _TABLE, columns, where, among)
+
+    def between(self, begin: int, end: int) -> pl.DataFrame:
+        """Return all columns, typed, of the rows that start between two instants (µs)."""
+        with database.connect(self._path) as opened:
+            headers = match_headers(_TABLE, opened.columns(_TABLE), ["start"], self.file)
+            start = f"CAST({quoted(headers.header_of['start'])} AS REAL)"
+            first = f"SELECT {start} FROM {_TABLE} WHERE {start} > 0 ORDER BY rowid LIMIT 1"
+            written = opened.connection.execute(first).fetchone()
+        # In the unit that the table is written in.
+        factor = cells.microseconds_per_unit(*written) if written else 1.0
+        where = f"{start} BETWEEN ? AND ? ORDER BY rowid"
+        bounds = (begin / factor, end / factor)
+        return database.read_where(self._path, _TABLE, list(TABLES[_TABLE]), where, bounds)
+
+
+class _Batches:
+    """The rows of the table; see `Batches`."""
+
+    def __init__(self, path: Path, file: str) -> None:
+        self._path = path
+        self.file = file
+        self.notes: list[Note] = []
+        with database.connect(path) as opened:
+            self.headers = match_headers(_TABLE, opened.columns(_TABLE), COLUMNS, file)
+        self._numeric = numeric_headers(_TABLE, self.headers)
+        self._few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
+
+    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
+        columns = list(self.headers.header_of.values())
+        with database.connect(self._path, progress) as opened:
+            for chunk in opened.rows(_TABLE, columns):
+                yield self._typed(chunk.rename(dict(zip(chunk.columns, [ROW, *columns], strict=True))))
+
+    def _typed(self, chunk: pl.DataFrame) -> pl.DataFrame:
+        few = [chunk[name].cast(pl.String) for name in self._few]
+        numbers = [chunk[name].cast(pl.Float64, strict=False) for name in self._numeric]
+        if any(number.null_count() > chunk[number.name].null_count() for number in numbers):
+            return chunk.with_columns(few)
+        named = [column.cast(pl.Categorical) for column in few]
+        return chunk.with_columns(*numbers, *named, *map(_categories, named))
+
+
+def _categories(named: pl.Series) -> pl.Series:
+    return named.to_physical().alias(category_of(named.name))

@@ -1,0 +1,52 @@
+"""A forward table too large for all its rows to be held, in whichever file it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+import polars as pl
+
+from lbtui.profile import Unreadable
+from lbtui.sources import database
+from lbtui.sources.canonical.forward_csv import ForwardCsv
+from lbtui.sources.canonical.forward_database import ForwardDatabase
+from lbtui.sources.canonical.forward_rows import ForwardRows
+from lbtui.sources.store import Store
+
+# From so many bytes of CSV on the forward passes are joined while they are read: some 400,000 rows.
+LARGE_FORWARD = 64 << 20
+# And from so many rows of profiler.db on.
+LARGE_TABLE = 400_000
+
+_T = TypeVar("_T")
+
+
+class LargeForward(Protocol):
+    """Reads the rows of the table. `file` and `reader` are those of its `Provenance`."""
+
+    file: str
+    reader: str
+
+    def read(self, use: Callable[[ForwardRows], _T]) -> _T:
+        """Return what `use` makes of the rows; it is called anew where they must be read another way."""
+
+    def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
+        """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
+
+    def between(self, begin: int, end: int) -> pl.DataFrame:
+        """Return all columns, typed, of the rows that start between two instants (µs)."""
+
+
+def large_forward(store: Store) -> LargeForward | None:
+    """Return the forward table that the store would read, if it is too large for all its rows to be held."""
+    path = store.output.csv.get("forward")
+    if path is not None:
+        return ForwardCsv(path) if store.output.sizes[path] >= LARGE_FORWARD else None
+    if store.database is not None and "forward" in store.database_tables:
+        # What cannot be read is told by reading it.
+        with suppress(Unreadable), database.connect(store.database) as opened:
+            if opened.may_have("forward", LARGE_TABLE):
+                return ForwardDatabase(store.database)
+    return None
