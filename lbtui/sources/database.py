@@ -200,14 +200,17 @@ def read_table(
     return conversion.frame(), conversion.notes()
 
 
-def read_first(path: Path, table: str, wanted: Collection[str], rows: int) -> pl.DataFrame:
-    """Return what `read_table` does of the first rows, without notes."""
+def read_parts(
+    path: Path, table: str, wanted: Collection[str], progress: Progress, most: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield what `read_table` returns of all rows or the first `most`, part by part, without notes."""
     name = visible(f"{path.name}:{table}")
-    with connect(path) as database:
+    with connect(path, progress) as database:
         headers = match_headers(table, database.columns(table), wanted, name)
         conversion = Conversion(table, headers, name)
-        _convert(database, table, headers, conversion, rows)
-    return conversion.frame()
+        columns = list(headers.header_of.values())
+        for chunk in database.rows(table, columns, most):
+            yield conversion.converted(*_named(chunk, columns))
 
 
 def read_where(
@@ -221,22 +224,20 @@ def read_where(
         columns = list(headers.header_of.values())
         sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE {where}"
         for chunk in database.chunks(sql, [str(place) for place in range(len(columns) + 1)], parameters):
-            _take(chunk, columns, conversion)
+            conversion.take(*_named(chunk, columns))
     return conversion.frame()
 
 
-def _convert(
-    database: Database, table: str, headers: Headers, conversion: Conversion, most: int | None = None
-) -> None:
+def _convert(database: Database, table: str, headers: Headers, conversion: Conversion) -> None:
     columns = list(headers.header_of.values())
-    for chunk in database.rows(table, columns, most):
-        _take(chunk, columns, conversion)
+    for chunk in database.rows(table, columns):
+        conversion.take(*_named(chunk, columns))
 
 
-def _take(chunk: pl.DataFrame, columns: Sequence[str], conversion: Conversion) -> None:
+def _named(chunk: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the cells of a chunk of `Database.rows` by header, and their rows."""
     row, *cells = chunk.get_columns()
-    named = [column.alias(name) for column, name in zip(cells, columns, strict=True)]
-    conversion.take(pl.DataFrame(named), row)
+    return pl.DataFrame([cell.alias(name) for cell, name in zip(cells, columns, strict=True)]), row
 
 
 def _time(name: str) -> pl.Expr:

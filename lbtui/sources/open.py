@@ -184,7 +184,7 @@ class _Loaders:
         """Return what `take` makes of `steps` part by part, if these are too many to be held, else None."""
         from lbtui.sources.canonical.steps_in_parts import each_part
 
-        return each_part(self._store, self._scheduled(progress), self._batches(progress), take, progress)
+        return each_part(self._scheduled(progress), self._batches(progress), take, progress)
 
     def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""

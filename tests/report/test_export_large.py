@@ -5,7 +5,7 @@ import pytest
 
 from lbtui.report import export
 from lbtui.sources import csv_file, open_profile
-from lbtui.sources.canonical import forward_rows, steps_in_parts, streamed
+from lbtui.sources.canonical import forward_csv, large_forward, steps_in_parts, streamed
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 FILES = {
@@ -26,9 +26,9 @@ def written(folder, target, file_format="csv"):
 @pytest.fixture
 def large(monkeypatch):
     def make():
-        monkeypatch.setattr(streamed, "LARGE_FORWARD", 0)
+        monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
         monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
-        monkeypatch.setattr(forward_rows, "_BATCH", 97)
+        monkeypatch.setattr(forward_csv, "_BATCH", 97)
         monkeypatch.setattr(csv_file, "_BATCH", 53)
         monkeypatch.setattr(steps_in_parts, "_PART", 211)
 

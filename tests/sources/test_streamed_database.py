@@ -15,7 +15,7 @@ from lbtui.analysis.data_parallel import domain_steps, round_at
 from lbtui.analysis.overview import overview
 from lbtui.profile import Cancelled, Silent
 from lbtui.sources import database, open_profile
-from lbtui.sources.canonical import large_forward, streamed
+from lbtui.sources.canonical import large_forward, steps_in_parts, streamed
 from tests.sources.databases import as_database
 from tests.sources.made import write
 from tests.sources.recorded import lay_out
@@ -189,7 +189,7 @@ def test_all_passes_are_those_of_the_table(monkeypatch, tmp_path):
     in_parts(monkeypatch)
     opened = open_profile(folder)
     opened.load_domain_steps()
-    passes = opened.passes_reader(Silent())
+    passes = opened.read_passes()
     assert passes.select(pl.col("prof_id").cast(pl.String), "duration").rows() == expected
 
 
@@ -211,3 +211,14 @@ def test_it_can_be_cancelled_and_started_again(monkeypatch, tmp_path):
 def test_a_small_table_is_held(tmp_path):
     opened = open_profile(made(tmp_path, "mindie_tp4"))
     assert "cards" not in opened.load_domain_steps().frame.columns
+
+
+def test_the_steps_of_every_card_come_in_parts(monkeypatch, tmp_path):
+    folder = made(tmp_path, "mindie_tp4")
+    expected = open_profile(folder).load("steps").frame
+    in_parts(monkeypatch)
+    monkeypatch.setattr(steps_in_parts, "_PART", 211)
+    opened = open_profile(folder)
+    parts = opened.each_part_of_steps(list)
+    assert len(parts) > 5
+    assert pl.concat(parts).equals(expected)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import polars as pl
 
 from lbtui.profile import Note, Progress
+from lbtui.profile.progress import UpTo
 from lbtui.sources import cells, csv_file
 from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
 from lbtui.sources.tables import TABLES, match_headers, numeric_headers
@@ -32,6 +33,14 @@ class ForwardCsv:
     def read(self, use: Callable[[ForwardRows], _T]) -> _T:
         """Return what `use` makes of the rows; it is called anew where they must be read another way."""
         return csv_file.first_way(lambda way: use(ForwardRows(_Batches(self._path, way))))
+
+    def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
+        """Return what `use` makes of all rows, in order, typed, with all columns; it may be called anew."""
+        whole = UpTo(progress, None)
+        columns = list(TABLES["forward"])
+        return csv_file.first_way(
+            lambda way: use(csv_file.read_parts(self._path, "forward", columns, whole, way))
+        )
 
     def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
         """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from lbtui.profile import Note, Progress
+from lbtui.profile import Note, Progress, Silent
 from lbtui.sources import cells, database
 from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
 from lbtui.sources.sqlite_cells import quoted
@@ -32,10 +32,14 @@ class ForwardDatabase:
         """Return what `use` makes of the rows."""
         return use(ForwardRows(_Batches(self._path, self.file)))
 
+    def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
+        """Return what `use` makes of all rows in their order, typed, with all columns."""
+        return use(database.read_parts(self._path, _TABLE, list(TABLES[_TABLE]), progress))
+
     def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
         """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
         if not among:
-            return database.read_first(self._path, _TABLE, columns, rows)
+            return pl.concat(database.read_parts(self._path, _TABLE, columns, Silent(), rows))
         with database.connect(self._path) as opened:
             prof_id = match_headers(_TABLE, opened.columns(_TABLE), ["prof_id"], self.file)
         marks = ", ".join("?" * len(among))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import polars as pl
 
-from lbtui.profile import Unreadable
+from lbtui.profile import Progress, Unreadable
 from lbtui.sources import database
 from lbtui.sources.canonical.forward_csv import ForwardCsv
 from lbtui.sources.canonical.forward_database import ForwardDatabase
@@ -31,6 +31,9 @@ class LargeForward(Protocol):
 
     def read(self, use: Callable[[ForwardRows], _T]) -> _T:
         """Return what `use` makes of the rows; it is called anew where they must be read another way."""
+
+    def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
+        """Return what `use` makes of all rows, in order, typed, with all columns; it may be called anew."""
 
     def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
         """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""

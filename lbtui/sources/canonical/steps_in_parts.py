@@ -1,4 +1,4 @@
-"""The frame `steps` of a forward.csv too large to hold, part by part: the same rows in the same order."""
+"""The frame `steps` of a forward table too large to hold, part by part: the same rows in the same order."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from typing import TypeVar
 import polars as pl
 
 from lbtui.profile import Loaded, Progress
-from lbtui.profile.progress import UpTo
-from lbtui.sources import csv_file
 from lbtui.sources.canonical.scheduling import Scheduling, load_steps
 from lbtui.sources.canonical.step_join import NotJoinable
-from lbtui.sources.store import Store
-from lbtui.sources.tables import TABLES
 from lbtui.text import _
 
 _T = TypeVar("_T")
@@ -22,7 +18,6 @@ _PART = 500_000  # rows at once
 
 
 def each_part(
-    store: Store,
     scheduling: Scheduling,
     batches: Loaded,
     take: Callable[[Iterator[pl.DataFrame]], _T],
@@ -32,7 +27,7 @@ def each_part(
 
     `take` is called again where the parts before broke off at a cell that must be read in another way.
     """
-    if scheduling.joined is None or scheduling.forward is None:
+    if scheduling.large is None or scheduling.forward is None:
         return None
     forward = scheduling.forward
 
@@ -42,15 +37,13 @@ def each_part(
         return load_steps(replace(scheduling, forward=replace(forward, frame=rows)), batches).frame
 
     try:
-        return csv_file.first_way(lambda way: take(map(steps, _by_start(store, progress, way))))
+        return scheduling.large.parts(lambda parts: take(map(steps, _by_start(parts))), progress)
     except NotJoinable:
         return None
 
 
-def _by_start(store: Store, progress: Progress, way: csv_file.Way) -> Iterator[pl.DataFrame]:
+def _by_start(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Yield the rows, which come by start, in parts; those that start at once are never parted."""
-    path = store.output.csv["forward"]
-    parts = csv_file.read_parts(path, "forward", list(TABLES["forward"]), UpTo(progress, None), way)
     waiting: list[pl.DataFrame] = []
     for part in parts:
         waiting.append(part)
