@@ -24,6 +24,8 @@ from tests.bench import works
 from tests.bench.inputs import write_batch, write_forward, write_requests
 from tests.bench.key_latency import KEYS, answer
 from tests.bench.trace_inputs import write_database, write_trace
+from tests.findings.service import Group, write_service
+from tests.tools.line_bytes import KB, changes, moves, started
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
@@ -194,6 +196,30 @@ def tables(folder: Path, rows: int) -> None:
     _tell_peak(f"a table of {rows:,} rows", peak / 1024, 1536)
 
 
+def line_bytes(folder: Path, domains: int) -> None:
+    """Print how many bytes a line carries, of a profile with so many DP domains and all there is else."""
+    write_service(folder, Group(domains=domains, seconds=20))
+    for picture in works.PICTURES.iterdir():
+        shutil.copy(picture, folder)
+    shutil.copy(works.PICTURES.parent / "pd_ep" / "coordinator.csv", folder)
+    lanes = 2 * KB + 100 * max(domains - 16, 0)
+    words = {"1": "FINDINGS", "2": "batch size", "3": "added requests", "4": "layer", "5": "requests ·"}
+    with Terminal([sys.executable, "-m", "lbtui", str(folder), "--color", "256"], 200, 50) as terminal:
+        person = Person(terminal, 200, 50)
+        rows = [("whole start", 100 * KB, started(person, "FINDINGS"))]
+        rows.append(("change of pane", 40 * KB, max(changes(person, words).values())))
+        for what, pane, most in (
+            ("lanes", "2", lanes),
+            ("lanes of P/D nodes", "3", 2 * KB),
+            ("heat map", "4", 4 * KB),
+            ("table", "5", 2 * KB),
+        ):
+            rows.append((f"move of the cursor, {what}", most, max(moves(person, pane, words[pane]))))
+    for what, most, size in rows:
+        row = f"bytes, {domains} DP domains: {what}"
+        tell(row, f"<= {most / KB:g} KB", f"{size / KB:.1f} KB", f"{size / most:.2f}", size <= most)
+
+
 def overview_memory(folder: Path) -> None:
     """Print the most memory that the overview and the findings of the large profile take."""
     _tell_peak("overview and findings", run("findings", folder).peak, 1536)
@@ -240,6 +266,9 @@ def measure(chosen: set[str], place: Path, rows: int, pairs: int) -> None:
         write_requests(made("requests"), rows)
         tables(place / "requests", rows)
         shutil.rmtree(place / "requests")
+    if "bytes" in chosen:
+        for domains in (16, 128):
+            line_bytes(made(f"bytes{domains}"), domains)
     if "batch" in chosen:
         write_batch(made("lists"), rows // 100)
         paired("batch.csv, 64 requests a row", "rounds", "polars_rounds", place / "lists", pairs)
@@ -266,6 +295,7 @@ def main() -> None:
         "first",
         "keys",
         "tables",
+        "bytes",
         "trace",
         "database",
         "pictures",
