@@ -21,7 +21,9 @@ from lbtui.text import _, visible
 
 _T = TypeVar("_T")
 
-_BATCH = 100_000  # rows: between two of them the user may cancel
+# Between two batches the user may cancel: so many rows, or bytes of the file if these are more.
+_BATCH = 100_000
+_BATCH_BYTES = 128 << 20
 _LONGEST_HEADER = 1 << 20
 _SAMPLE = 1 << 18  # bytes that tell the length of a line
 
@@ -244,7 +246,8 @@ class Rows:
                     rows = self._without_last(rows)
                 done = 0
                 try:
-                    batches = rows.collect_batches(chunk_size=self._batch)
+                    most = max(_BATCH_BYTES // max(line, 1), 1)
+                    batches = rows.collect_batches(chunk_size=min(self._batch, most))
                     for batch in batches:
                         done += batch.height
                         more = progress.wants_more(path.name, min(done * line, size), size)

@@ -277,15 +277,18 @@ class Conversion:
                 self._unreadable[header] = (known + count, first or int(typed["row"].filter(bad)[0]) + 1)
 
     def _typed(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
-        cells_of = {
-            **{name: raw[header] for name, header in self._headers.header_of.items()},
-            **{n: pl.Series(n, [None] * raw.height, dtype=pl.String) for n in self._headers.lacking},
-        }
+        typed = {name: self._convert(name, raw[header]) for name, header in self._headers.header_of.items()}
+        nothing = pl.Series([None], dtype=pl.String)
+        for name in self._headers.lacking:
+            typed[name] = self._convert(name, nothing).new_from_index(0, raw.height)
         if row_numbers is None:
             row_numbers = pl.int_range(self._rows, self._rows + raw.height, dtype=pl.Int64, eager=True)
         return pl.DataFrame(
             [
-                *(_CONVERT[self._columns[n].kind](column).alias(n) for n, column in cells_of.items()),
+                *(column.alias(name) for name, column in typed.items()),
                 row_numbers.cast(pl.Int64).alias("row"),
             ]
         )
+
+    def _convert(self, name: str, column: pl.Series) -> pl.Series:
+        return _CONVERT[self._columns[name].kind](column)

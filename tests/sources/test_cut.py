@@ -16,7 +16,7 @@ from lbtui.profile.progress import UpTo
 from lbtui.sources import csv_file, json_stream, open_profile, trace
 from lbtui.sources.canonical import forward_csv, large_forward, streamed
 from lbtui.sources.trace import read_trace
-from tests.bench.inputs import write_requests
+from tests.bench.inputs import write_batch, write_requests
 from tests.sources.recorded import CSV_ONLY, lay_out
 from tests.sources.traces import unpack, write
 
@@ -248,3 +248,12 @@ def test_loading_ends_when_nobody_waits():
         first.cancelled = second.cancelled = True
 
     assert two_who_wait(act) == {0: None, 1: None}
+
+
+def test_long_lines_are_read_in_small_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_file, "_BATCH_BYTES", 200_000)
+    path = write_batch(tmp_path, 1600)
+    opened = open_profile(tmp_path)
+    rows = opened.load("batches", Enough("batch.csv", 4)).frame.height
+    assert 0 < rows < 400
+    assert opened.cuts[0].cut.done <= 1_000_000 < path.stat().st_size

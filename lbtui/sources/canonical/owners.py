@@ -285,7 +285,8 @@ def _processes(
     }
     instances = instance_names(hosts.values())
     passes = runs_by_process(forward) if forward is not None else {}
-    rounds = _rounds_by_process(batch)
+    # Compared with passes only.
+    rounds = _rounds_by_process(batch) if passes else {}
     only_rank = _only_ranks(in_batch)
 
     def process(prof_id: str, own: int | None, runs: Runs | None) -> _Process:
