@@ -21,7 +21,7 @@ from lbtui.text import _
 
 _SAMPLED = ("prof_id", "host", "dp_rank", "batch_size", "start", "end")
 _MOST_SAMPLED = 1_000_000  # rows
-_FRAME = 200_000  # steps that become a frame at once
+_SORTED = 200_000  # steps that are parted by domain at once
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,21 @@ class _Stream:
         sample = self._forward.first(_SAMPLED, self._rows.read_rows)
         domains = StreamedDomains(self._raw(sample), self._find_owners, self._rounds_of, self._rows.processes)
         joiner = StepJoiner()
-        frames = _Frames(domains)
+        steps = _Steps(domains)
 
         def join(rows: Rows) -> None:
             if len(self._rows.processes) > domains.placed:
                 late = self._rows.processes[domains.placed :]
                 more = self._forward.first(_SAMPLED, MOST_COMPARED * len(late), late)
                 domains.add(self._raw(more), self._rows.processes)
-            frames.take(joiner.join(domains.passes(rows)))
+            steps.take(joiner.join(domains.passes(rows)))
 
         while head:
             join(head.pop(0))
         for rows in parts:
             join(rows)
-        frames.take(joiner.rest())
-        return Streamed(domains.owners, domains.sample, self._loaded(frames.by_domain(), domains))
+        steps.take(joiner.rest())
+        return Streamed(domains.owners, domains.sample, self._loaded(steps.whole(), domains))
 
     def _head(self, parts: Iterator[Rows]) -> list[Rows]:
         """Return the first rows: until every process has enough of them to be compared."""
@@ -99,8 +99,8 @@ class _Stream:
                 break
         return head
 
-    def _loaded(self, frames: list[pl.DataFrame], domains: StreamedDomains) -> Loaded:
-        if not frames:
+    def _loaded(self, steps: Passes | None, domains: StreamedDomains) -> Loaded:
+        if steps is None:
             raise NotJoinable(_("no forward pass in it belongs to a DP domain"))
         if self._rows.lacks_bubbles():
             raise NotJoinable(_("some rows lack their bubble time"))
@@ -112,7 +112,7 @@ class _Stream:
             ).format(count=domains.uncovered, all=self._rows.kept)
             notes.append(Note(self._forward.file, text))
         provenance = self._provenance(self._rows.kept)
-        return Loaded(pl.concat(frames, rechunk=True), (provenance,), tuple(notes))
+        return Loaded(domains.frame(steps), (provenance,), tuple(notes))
 
     def _raw(self, frame: pl.DataFrame) -> Raw:
         return Raw(frame, self._provenance(frame.height))
@@ -121,33 +121,34 @@ class _Stream:
         return Provenance(self._forward.file, self._forward.reader, PRECISION["forward"], rows)
 
 
-class _Frames:
-    """Gathers steps, and turns many at once into frames."""
+class _Steps:
+    """Gathers steps, domain by domain."""
 
     def __init__(self, domains: StreamedDomains) -> None:
         self._domains = domains
         self._taken: list[Passes] = []
-        self._frames: dict[str, list[pl.DataFrame]] = {}
+        self._parts: dict[str, list[Passes]] = {}
 
     def take(self, steps: Passes | None) -> None:
         """Take the next steps, if any, each part by domain and start."""
         if steps is not None:
             self._taken.append(steps)
-            if sum(len(part.start) for part in self._taken) >= _FRAME:
+            if sum(len(part.start) for part in self._taken) >= _SORTED:
                 self._put_down()
 
-    def by_domain(self) -> list[pl.DataFrame]:
-        """Return all steps, domain by domain and each by start."""
-        if self._taken:
-            self._put_down()
-        return [frame for _domain, parts in sorted(self._frames.items()) for frame in parts]
+    def whole(self) -> Passes | None:
+        """Return all steps, domain by domain and each by start; None where there are none."""
+        self._put_down()
+        parts = [part for _domain, parts in sorted(self._parts.items()) for part in parts]
+        return concatenated(parts) if parts else None
 
     def _put_down(self) -> None:
+        if not self._taken:
+            return
         steps = concatenated(self._taken)
         self._taken = []
         steps = steps.take(np.argsort(steps.domain, kind="stable"))
-        frame = self._domains.frame(steps)
         edges = np.flatnonzero(np.diff(steps.domain, prepend=-1, append=-1))
         for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             name = self._domains.domains[int(steps.domain[first])]
-            self._frames.setdefault(name, []).append(frame[first:last])
+            self._parts.setdefault(name, []).append(steps.take(slice(first, last)))

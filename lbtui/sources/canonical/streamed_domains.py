@@ -129,8 +129,9 @@ class StreamedDomains:
 
         def numbers(name: str, kind: PolarsDataType) -> pl.Series:
             values: Numbers | None = getattr(steps, name)
-            told = np.full(len(steps.start), np.nan) if values is None else values
-            column: pl.Series = pl.Series(name, told, nan_to_null=True).cast(kind)
+            if values is None:
+                return pl.Series(name, [None], dtype=kind).new_from_index(0, len(steps.start))
+            column: pl.Series = pl.Series(name, values, nan_to_null=True).cast(kind)
             return column
 
         ranks = np.array([np.nan if o["dp_rank"] is None else o["dp_rank"] for o in owners])
