@@ -23,7 +23,17 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
 from lbtui.analysis.lockstep import Wait, steps_together, wait_for
-from lbtui.profile import Domain, ExpertSeries, FrameName, Loaded, LoadedSeries, Missing, Note, attempted
+from lbtui.profile import (
+    Domain,
+    ExpertSeries,
+    FrameName,
+    JoinedSteps,
+    Loaded,
+    LoadedSeries,
+    Missing,
+    Note,
+    attempted,
+)
 from lbtui.profile.schema import TIME
 from lbtui.text import _
 
@@ -120,6 +130,33 @@ class Evidence:
     @cached_property
     def _passes(self) -> pl.DataFrame:
         return self.read_passes() if self.are_joined else self._numbered.select(_PASS)
+
+    def may_have_slow_card(self, domain: str, ratio: float) -> bool:
+        """Tell whether Σ duration / Σ mean duration of the domain's other cards can reach `ratio` for a card.
+
+        It may unless the cards' times in all exclude it, which saves reading the passes. In a step of all
+        cards each card's others are the same; in one of fewer no pass is longer than the step.
+        """
+        steps = self.frames["steps"]
+        if not isinstance(steps, JoinedSteps):
+            return True
+        own = steps.card_times.filter(pl.col("domain") == domain)["duration"].to_numpy()
+        incomplete = self._times_by_cards.filter(pl.col("domain") == domain, pl.col("cards") != len(own))
+        if len(own) < 2 or incomplete["unknown"].sum():
+            return True
+        least = (own.sum() - own) / (len(own) - 1) - float(incomplete["duration"].sum())
+        # Sums in another order are another number.
+        return not bool((own < ratio * least * (1 - 1e-6)).all())
+
+    @cached_property
+    def _times_by_cards(self) -> pl.DataFrame:
+        duration = pl.col("duration")
+        return (
+            self.frame("steps")
+            .group_by("domain", "cards")
+            .agg(duration.sum(), unknown=duration.is_null().sum())
+            .with_columns(pl.col("domain").cast(pl.String))
+        )
 
     def passes_of(self, domain: str) -> pl.DataFrame:
         """Return one row per forward pass of a card of a DP domain, with its `step`, by start."""

@@ -68,6 +68,8 @@ def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
         return
     total, members = pl.col("duration").sum().over("step"), pl.len().over("step")
     for domain in domains:
+        if not evidence.may_have_slow_card(domain.key, limits.dp_straggler_ratio):
+            continue
         cards = (
             evidence.passes_of(domain.key)
             .with_columns(total=total, members=members)

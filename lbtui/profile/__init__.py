@@ -4,6 +4,7 @@ from lbtui.profile.experts import UNPLACED, ExpertPhase, ExpertSeries, LoadedSer
 from lbtui.profile.identity import Domain, host_and_pid, instance_names
 from lbtui.profile.model import (
     Frame,
+    JoinedSteps,
     Loaded,
     Missing,
     Profile,
@@ -27,6 +28,7 @@ __all__ = [
     "ExpertSeries",
     "Frame",
     "FrameName",
+    "JoinedSteps",
     "Loaded",
     "LoadedSeries",
     "Missing",

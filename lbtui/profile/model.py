@@ -41,6 +41,16 @@ class Loaded:
     notes: tuple[Note, ...] = ()
 
 
+@dataclass(frozen=True)
+class JoinedSteps(Loaded):
+    """Steps of DP domains, with what is kept of the passes that they were joined of.
+
+    `card_times`: domain, prof_id, duration (ms, of all passes of the card together; null if one is negative).
+    """
+
+    card_times: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+
 _T = TypeVar("_T")
 Loader: TypeAlias = Callable[[Progress], Loaded]
 Frame: TypeAlias = pl.DataFrame

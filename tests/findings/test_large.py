@@ -1,10 +1,15 @@
 """A forward.csv too large to hold is judged by joined steps: the same findings as from all its passes."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 
 from lbtui.analysis.comparison import compare, metrics
+from lbtui.findings import Thresholds
 from lbtui.findings.diagnosis import diagnose
+from lbtui.findings.run import evidence_of, find_in
 from lbtui.sources import open_profile
 from lbtui.sources.canonical import forward_csv, large_forward
 from tests.findings.service import Group, service
@@ -75,3 +80,44 @@ def test_the_same_comparison(monkeypatch, tmp_path):
             ours, theirs = getattr(one, name), getattr(other, name)
             assert ours == pytest.approx(theirs, rel=1e-12, nan_ok=True), (one.metric.label, name)
     assert found.notes == expected.notes
+
+
+def split(monkeypatch, folder):
+    """Return the evidence of a profile whose passes are not held."""
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(forward_csv, "_BATCH", 97)
+    return evidence_of(open_profile(folder))
+
+
+@pytest.mark.parametrize("left_out", [0, 7])
+@pytest.mark.parametrize("name", [*RECORDED, "slow card"])
+def test_no_card_is_slower_than_the_times_of_all_allow(monkeypatch, tmp_path, name, left_out):
+    if name == "slow card":
+        folder = service(tmp_path, Group(domains=2, cards=2, slow={(1, 1): 1.3})).path
+    else:
+        folder = lay_out(tmp_path, *RECORDED[name])
+    if left_out:  # steps that not all cards take part in
+        header, *lines = (folder / "forward.csv").read_text().splitlines()
+        kept = [line for number, line in enumerate(lines) if number % left_out]
+        (folder / "forward.csv").write_text("\n".join([header, *kept, ""]))
+    evidence = split(monkeypatch, folder)
+    others = (pl.col("duration").sum().over("step") - pl.col("duration")) / (pl.len().over("step") - 1)
+    compared = 0
+    for domain in evidence.domains:
+        cards = evidence.passes_of(domain.key).filter(pl.len().over("step") > 1)
+        sums = cards.with_columns(others=others).group_by("prof_id").agg(pl.col("duration", "others").sum())
+        for ratio in sums["duration"] / sums["others"]:
+            assert evidence.may_have_slow_card(domain.key, ratio)
+            compared += 1
+    assert compared or name not in ("mindie_tp4", "slow card")
+
+
+@pytest.mark.parametrize("slow", [{}, {(1, 1): 1.3}])
+def test_passes_are_read_again_only_where_a_card_may_be_slow(monkeypatch, tmp_path, slow):
+    folder = service(tmp_path, Group(domains=2, cards=2, slow=slow)).path
+    evidence = split(monkeypatch, folder)
+    reads = []
+    read = evidence.read_passes
+    found = find_in(replace(evidence, read_passes=lambda: reads.append(1) or read()), Thresholds())
+    assert len(reads) == bool(slow)
+    assert any(f.id == "dp.straggler" for f in found) == bool(slow)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable
+from lbtui.profile import JoinedSteps, Note, Progress, Provenance, Unreadable
 from lbtui.sources.canonical.forward_rows import ForwardRows, Rows
 from lbtui.sources.canonical.large_forward import LargeForward
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.same_batches import MOST_COMPARED
 from lbtui.sources.canonical.step_join import NotJoinable, Passes, StepJoiner, concatenated
-from lbtui.sources.canonical.streamed_domains import FindOwners, Rounds, StreamedDomains
+from lbtui.sources.canonical.streamed_domains import FindOwners, Rounds, StreamedDomains, duration_of
 from lbtui.sources.store import Raw
 from lbtui.sources.tables import PRECISION
 from lbtui.text import _
@@ -30,7 +30,7 @@ class Streamed:
 
     owners: Owners
     sample: Raw  # the first passes of every process
-    joined: Loaded  # columns as `joined_steps` of lbtui.analysis.data_parallel, and host
+    joined: JoinedSteps  # columns as `joined_steps` of lbtui.analysis.data_parallel, and host
 
 
 def stream_steps(
@@ -64,6 +64,7 @@ class _Stream:
         self._find_owners = find_owners
         self._rounds_of = rounds
         self._rows = rows
+        self._times = np.zeros(0)  # ms, of each process
 
     def read(self, progress: Progress) -> Streamed:
         parts = self._rows.read(progress)
@@ -78,6 +79,7 @@ class _Stream:
                 late = self._rows.processes[domains.placed :]
                 more = self._forward.first(_SAMPLED, MOST_COMPARED * len(late), late)
                 domains.add(self._raw(more), self._rows.processes)
+            self._add_times(rows)
             steps.take(joiner.join(domains.passes(rows)))
 
         while head:
@@ -86,6 +88,14 @@ class _Stream:
             join(rows)
         steps.take(joiner.rest())
         return Streamed(domains.owners, domains.sample, self._loaded(steps.whole(), domains))
+
+    def _add_times(self, rows: Rows) -> None:
+        duration = duration_of(rows.columns)
+        if len(duration) and duration.min() < 0:
+            duration = np.where(duration < 0, np.nan, duration)
+        known = np.zeros(len(self._rows.processes))
+        known[: len(self._times)] = self._times
+        self._times = known + np.bincount(rows.columns["prof_id"], duration, len(known))
 
     def _head(self, parts: Iterator[Rows]) -> list[Rows]:
         """Return the first rows: until every process has enough of them to be compared."""
@@ -99,7 +109,7 @@ class _Stream:
                 break
         return head
 
-    def _loaded(self, steps: Passes | None, domains: StreamedDomains) -> Loaded:
+    def _loaded(self, steps: Passes | None, domains: StreamedDomains) -> JoinedSteps:
         if steps is None:
             raise NotJoinable(_("no forward pass in it belongs to a DP domain"))
         if self._rows.lacks_bubbles():
@@ -112,7 +122,13 @@ class _Stream:
             ).format(count=domains.uncovered, all=self._rows.kept)
             notes.append(Note(self._forward.file, text))
         provenance = self._provenance(self._rows.kept)
-        return Loaded(domains.frame(steps), (provenance,), tuple(notes))
+        times = pl.DataFrame(
+            [
+                pl.Series("prof_id", self._rows.processes, dtype=pl.String),
+                pl.Series("duration", self._times, nan_to_null=True),
+            ]
+        ).join(domains.owners.frame.select("prof_id", "domain"), on="prof_id", how="inner")
+        return JoinedSteps(domains.frame(steps), (provenance,), tuple(notes), times)
 
     def _raw(self, frame: pl.DataFrame) -> Raw:
         return Raw(frame, self._provenance(frame.height))
