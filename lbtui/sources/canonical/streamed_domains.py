@@ -129,9 +129,11 @@ class StreamedDomains:
 
         def numbers(name: str, kind: PolarsDataType) -> pl.Series:
             values: Numbers | None = getattr(steps, name)
+            column: pl.Series
             if values is None:
-                return pl.Series(name, [None], dtype=kind).new_from_index(0, len(steps.start))
-            column: pl.Series = pl.Series(name, values, nan_to_null=True).cast(kind)
+                column = pl.Series(name, [None], dtype=kind).new_from_index(0, len(steps.start))
+            else:
+                column = pl.Series(name, values, nan_to_null=True).cast(kind)
             return column
 
         ranks = np.array([np.nan if o["dp_rank"] is None else o["dp_rank"] for o in owners])
