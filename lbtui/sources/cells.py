@@ -69,6 +69,8 @@ def integer(column: pl.Series) -> pl.Series:
 
 def count(column: pl.Series) -> pl.Series:
     """Return the column as Int64; what cannot be a number of things becomes null."""
+    if column.dtype == pl.Int64 and column.is_between(0, MOST).all():
+        return column
     if _are_all(column, "count"):
         return _cast(column, pl.Int64())
     value = pl.col(column.name)

@@ -323,7 +323,8 @@ def _rounds_by_process(batch: pl.DataFrame | None) -> dict[str, Runs]:
     if batch is None:
         return {}
     executed = runs_by_process(batch.filter(pl.col("name").is_in(_ROUNDS)))
-    return {**runs_by_process(batch), **executed}
+    others = batch.filter(~pl.col("prof_id").is_in(list(executed)))
+    return {**runs_by_process(others), **executed}
 
 
 def _only_ranks(described: dict[str, tuple[str, int | None]]) -> dict[str, int]:

@@ -40,9 +40,10 @@ def runs_by_process(frame: pl.DataFrame) -> dict[str, Runs]:
         .group_by("prof_id")
         .agg(pl.all().head(MOST_COMPARED))
     )
+    columns = [grouped[name] for name in ("start", "end", "batch_size")]
     return {
-        prof_id: Runs(np.array(start), np.array(end), np.array(size))
-        for prof_id, start, end, size in grouped.iter_rows()
+        prof_id: Runs(*(column[place].to_numpy() for column in columns))
+        for place, prof_id in enumerate(grouped["prof_id"])
     }
 
 
