@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,33 +73,33 @@ class Database:
         found = extent(self.connection, table) if can_be_joined(self.connection, table) else None
         return found is not None and found[1] - found[0] + 1 >= rows
 
-    def rows(self, table: str, columns: Sequence[str], most: int | None = None) -> Iterator[pl.DataFrame]:
-        """Yield the rows of a table by rowid: "0" is rowid − 1, "1" the first of `columns`, and so on.
+    def rows(self, table: str, wanted: Sequence[str] | Callable[[], Sequence[str]]) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a table by rowid: "0" is rowid − 1, "1" the first column, and so on.
 
-        All of them, or the first `most`.
+        `wanted` are the columns, or tells those of the next part, some parts before it is yielded.
         """
         if can_be_joined(self.connection, table):
-            yield from self._joined(table, columns, most)
+            yield from self._joined(table, wanted)
             return
-        sql = (
-            f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid LIMIT ?"
-        )
+        columns = wanted() if callable(wanted) else wanted
+        sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid"
         # By place, so that no header can be taken for the row.
-        limit = -1 if most is None else most
-        yield from self.chunks(sql, [str(place) for place in range(len(columns) + 1)], [limit])
+        yield from self.chunks(sql, [str(place) for place in range(len(columns) + 1)])
 
-    def _joined(self, table: str, columns: Sequence[str], most: int | None) -> Iterator[pl.DataFrame]:
+    def _joined(
+        self, table: str, wanted: Sequence[str] | Callable[[], Sequence[str]]
+    ) -> Iterator[pl.DataFrame]:
         """Yield what `rows` does, several parts being read at once, each by a connection of its own."""
 
-        def read(between: tuple[int, int]) -> pl.DataFrame:
+        def read(between: tuple[int, int], columns: Sequence[str]) -> pl.DataFrame:
             with connect(self._path, self._progress) as opened:
                 return joined_rows(opened.connection, table, columns, between)
 
         parts: deque[Future[pl.DataFrame]] = deque()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             try:
-                for between in ranges(self.connection, table, _CHUNK, most):
-                    parts.append(pool.submit(read, between))
+                for between in ranges(self.connection, table, _CHUNK):
+                    parts.append(pool.submit(read, between, wanted() if callable(wanted) else wanted))
                     # One more than are being read, so that no thread waits; the memory stays bounded.
                     if len(parts) > _AT_ONCE:
                         yield self._advanced(parts.popleft().result())
@@ -200,16 +200,14 @@ def read_table(
     return conversion.frame(), conversion.notes()
 
 
-def read_parts(
-    path: Path, table: str, wanted: Collection[str], progress: Progress, most: int | None = None
-) -> Iterator[pl.DataFrame]:
-    """Yield what `read_table` returns of all rows or the first `most`, part by part, without notes."""
+def read_parts(path: Path, table: str, wanted: Collection[str], progress: Progress) -> Iterator[pl.DataFrame]:
+    """Yield what `read_table` returns part by part, without notes."""
     name = visible(f"{path.name}:{table}")
     with connect(path, progress) as database:
         headers = match_headers(table, database.columns(table), wanted, name)
         conversion = Conversion(table, headers, name)
         columns = list(headers.header_of.values())
-        for chunk in database.rows(table, columns, most):
+        for chunk in database.rows(table, columns):
             yield conversion.converted(*_named(chunk, columns))
 
 

@@ -67,24 +67,18 @@ def extent(connection: sqlite3.Connection, table: str) -> tuple[int, int] | None
     return None if first is None else (first, last)
 
 
-def ranges(
-    connection: sqlite3.Connection, table: str, rows: int, most: int | None = None
-) -> Iterator[tuple[int, int]]:
-    """Yield the first and last rowid of at most so many rows after the other: all together,
-    or the first `most`."""
+def ranges(connection: sqlite3.Connection, table: str, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and last rowid of at most so many rows after the other: together all rows."""
     found = extent(connection, table)
     if found is None:
         return
     first, last = found
-    sql = f"SELECT rowid FROM {quoted(table)} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT 1 OFFSET ?"
-    if most is not None:
-        end = connection.execute(sql, (first, most - 1)).fetchone()
-        last = end[0] if end else last
     [size], [pages] = (connection.execute(f"PRAGMA page_{what}").fetchone() for what in ("size", "count"))
     if last - first < size * pages // _SMALLEST_ROW:
         yield from ((begin, min(begin + rows - 1, last)) for begin in range(first, last + 1, rows))
         return
     # Most rowids are of no row.
+    sql = f"SELECT rowid FROM {quoted(table)} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT 1 OFFSET ?"
     while (end := connection.execute(sql, (first, rows - 1)).fetchone()) and end[0] < last:
         yield first, end[0]
         first = end[0] + 1

@@ -30,9 +30,9 @@ class ForwardCsv:
         self._path = path
         self.file = visible(path.name)
 
-    def read(self, use: Callable[[ForwardRows], _T]) -> _T:
+    def read(self, use: Callable[[ForwardRows], _T], sampled: Sequence[str] = ()) -> _T:
         """Return what `use` makes of the rows; it is called anew where they must be read another way."""
-        return csv_file.first_way(lambda way: use(ForwardRows(_Batches(self._path, way))))
+        return csv_file.first_way(lambda way: use(ForwardRows(_Batches(self._path, way, sampled))))
 
     def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
         """Return what `use` makes of all rows, in order, typed, with all columns; it may be called anew."""
@@ -42,10 +42,9 @@ class ForwardCsv:
             lambda way: use(csv_file.read_parts(self._path, "forward", columns, whole, way))
         )
 
-    def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
-        """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
-        name = "prof_id" if among else ""
-        return csv_file.read_first(self._path, "forward", columns, rows, name=name, among=among)
+    def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return columns, typed, of the first rows whose prof_id is among `processes`."""
+        return csv_file.read_first(self._path, "forward", columns, rows, name="prof_id", among=processes)
 
     def between(self, begin: int, end: int) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
@@ -62,8 +61,10 @@ class ForwardCsv:
 class _Batches:
     """The rows in one way; see `Batches`."""
 
-    def __init__(self, path: Path, way: csv_file.Way) -> None:
+    def __init__(self, path: Path, way: csv_file.Way, sampled: Sequence[str]) -> None:
+        self._path = path
         self._way = way
+        self._sampled = sampled
         self.file = visible(path.name)
         header = csv_file.read_header(path)
         self.headers = match_headers("forward", header, COLUMNS, self.file)
@@ -79,3 +80,6 @@ class _Batches:
 
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
         return self._rows.read(progress, self._way)
+
+    def first(self, rows: int) -> pl.DataFrame:
+        return csv_file.read_first(self._path, "forward", self._sampled, rows)

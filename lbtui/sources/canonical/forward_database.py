@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Silent
+from lbtui.profile import Note, Progress
 from lbtui.sources import cells, database
 from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
 from lbtui.sources.sqlite_cells import quoted
-from lbtui.sources.tables import TABLES, match_headers, numeric_headers
+from lbtui.sources.tables import TABLES, Conversion, match_headers, numeric_headers
 from lbtui.text import visible
 
 _T = TypeVar("_T")
@@ -28,23 +28,21 @@ class ForwardDatabase:
         self._path = path
         self.file = visible(f"{path.name}:{_TABLE}")
 
-    def read(self, use: Callable[[ForwardRows], _T]) -> _T:
+    def read(self, use: Callable[[ForwardRows], _T], sampled: Sequence[str] = ()) -> _T:
         """Return what `use` makes of the rows."""
-        return use(ForwardRows(_Batches(self._path, self.file)))
+        return use(ForwardRows(_Batches(self._path, self.file, sampled)))
 
     def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
         """Return what `use` makes of all rows in their order, typed, with all columns."""
         return use(database.read_parts(self._path, _TABLE, list(TABLES[_TABLE]), progress))
 
-    def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
-        """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
-        if not among:
-            return pl.concat(database.read_parts(self._path, _TABLE, columns, Silent(), rows))
+    def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return columns, typed, of the first rows whose prof_id is among `processes`."""
         with database.connect(self._path) as opened:
             prof_id = match_headers(_TABLE, opened.columns(_TABLE), ["prof_id"], self.file)
-        marks = ", ".join("?" * len(among))
+        marks = ", ".join("?" * len(processes))
         where = f"trim({quoted(prof_id.header_of['prof_id'])}) IN ({marks}) ORDER BY rowid LIMIT {rows}"
-        return database.read_where(self._path, _TABLE, columns, where, among)
+        return database.read_where(self._path, _TABLE, columns, where, processes)
 
     def between(self, begin: int, end: int) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
@@ -61,22 +59,43 @@ class ForwardDatabase:
 
 
 class _Batches:
-    """The rows of the table; see `Batches`."""
+    """The rows of the table; see `Batches`. What is sampled alone is read until `first` is called."""
 
-    def __init__(self, path: Path, file: str) -> None:
+    def __init__(self, path: Path, file: str, sampled: Sequence[str]) -> None:
         self._path = path
         self.file = file
         self.notes: list[Note] = []
         with database.connect(path) as opened:
-            self.headers = match_headers(_TABLE, opened.columns(_TABLE), COLUMNS, file)
+            present = opened.columns(_TABLE)
+        self.headers = match_headers(_TABLE, present, COLUMNS, file)
+        self._columns = list(self.headers.header_of.values())
         self._numeric = numeric_headers(_TABLE, self.headers)
         self._few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
+        self._sampled = match_headers(_TABLE, present, sampled, file) if sampled else None
+        of = self._sampled.header_of.values() if self._sampled else ()
+        self._more = [header for header in of if header not in self._columns]
+        self._samples: list[pl.DataFrame] = []
 
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
-        columns = list(self.headers.header_of.values())
         with database.connect(self._path, progress) as opened:
-            for chunk in opened.rows(_TABLE, columns):
-                yield self._typed(chunk.rename(dict(zip(chunk.columns, [ROW, *columns], strict=True))))
+            for chunk in opened.rows(_TABLE, self._wanted):
+                # Some that are read before `first` is called come after it.
+                names = [ROW, *self._columns, *self._more][: chunk.width]
+                rows = chunk.rename(dict(zip(chunk.columns, names, strict=True)))
+                if self._sampled:
+                    self._samples.append(rows.select(ROW, *self._sampled.header_of.values()))
+                yield self._typed(rows.select(ROW, *self._columns))
+
+    def _wanted(self) -> list[str]:
+        return [*self._columns, *(self._more if self._sampled else ())]
+
+    def first(self, rows: int) -> pl.DataFrame:
+        assert self._sampled is not None
+        conversion = Conversion(_TABLE, self._sampled, self.file)
+        for sample in self._samples:
+            conversion.take(sample.drop(ROW), sample[ROW])
+        self._sampled, self._samples = None, []
+        return conversion.frame()
 
     def _typed(self, chunk: pl.DataFrame) -> pl.DataFrame:
         few = [chunk[name].cast(pl.String) for name in self._few]

@@ -59,6 +59,9 @@ class Batches(Protocol):
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
         """Yield the batches in the order of the file."""
 
+    def first(self, rows: int) -> pl.DataFrame:
+        """Return the sampled columns, typed, of the first rows; once, while the rest is being read."""
+
 
 class ForwardRows:
     """Reads a forward table once; `read_rows` counts the rows seen, `kept` those that can be placed."""
@@ -87,6 +90,10 @@ class ForwardRows:
     def lacks_bubbles(self) -> bool:
         """Tell whether a bubble is unknown of another pass than the last of its process."""
         return bool((self._unknown > self._last_unknown).any())
+
+    def first(self) -> pl.DataFrame:
+        """Return the sampled columns, typed, of the rows read so far; to be called once."""
+        return self._source.first(self.read_rows)
 
     def read(self, progress: Progress) -> Iterator[Rows]:
         """Yield the rows in the order of the file, batch by batch; raises what reading it does."""

@@ -29,14 +29,17 @@ class LargeForward(Protocol):
     file: str
     reader: str
 
-    def read(self, use: Callable[[ForwardRows], _T]) -> _T:
-        """Return what `use` makes of the rows; it is called anew where they must be read another way."""
+    def read(self, use: Callable[[ForwardRows], _T], sampled: Sequence[str] = ()) -> _T:
+        """Return what `use` makes of the rows; it is called anew where they must be read another way.
+
+        `sampled` are the columns of `ForwardRows.first`.
+        """
 
     def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
         """Return what `use` makes of all rows, in order, typed, with all columns; it may be called anew."""
 
-    def first(self, columns: Sequence[str], rows: int, among: Sequence[str] = ()) -> pl.DataFrame:
-        """Return columns of the first rows, typed; of those only whose prof_id is `among`, if any."""
+    def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return columns, typed, of the first rows whose prof_id is among `processes`."""
 
     def between(self, begin: int, end: int) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""

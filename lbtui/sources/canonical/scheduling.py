@@ -33,6 +33,7 @@ class Scheduling:
     # The steps of domains, where `forward` holds but the first passes of each process; what reads the others.
     joined: Loaded | None = None
     large: LargeForward | None = None
+    batches: Loaded | None = None  # where they are known already
 
 
 def load_scheduling(store: Store, progress: Progress) -> Scheduling:
@@ -64,13 +65,16 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
     if batch is None and store.output.trace:
         return [held_whole(forward, _("there is no batch table, and the trace may tell the rounds"))]
 
-    def scheduled(owners: Owners) -> Scheduling:
-        return Scheduling(None, batch, owners, ())
+    batches: list[Loaded] = []
+
+    def rounds(owners: Owners) -> pl.DataFrame:
+        batches[:] = [load_batches(Scheduling(None, batch, owners, ()))]
+        return batches[0].frame
 
     found = stream_steps(
         forward,
         lambda sample: find_owners(sample, batch),
-        lambda owners: load_batches(scheduled(owners)).frame,
+        rounds,
         progress,
     )
     if not isinstance(found, Streamed):
@@ -78,7 +82,7 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
     store.keep_cuts(found.joined.notes)
     notes = [*notes, *(batch.notes if batch else ()), *found.joined.notes]
     joined = replace(found.joined, notes=tuple(dict.fromkeys(notes)))
-    return Scheduling(found.sample, batch, found.owners, joined.notes, joined, forward)
+    return Scheduling(found.sample, batch, found.owners, joined.notes, joined, forward, *batches)
 
 
 def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) -> Scheduling:
@@ -103,6 +107,8 @@ def load_batches(scheduling: Scheduling) -> Loaded:
     raw = scheduling.batch
     if raw is None:
         return Loaded(empty("batches"), notes=scheduling.notes)
+    if scheduling.batches is not None:
+        return scheduling.batches
     notes: list[Note] = []
     executes = pl.col("name").is_in(EXECUTION)
     # Grouping rows stand in for a scheduler whose executions were not recorded.

@@ -42,7 +42,7 @@ def stream_steps(
     `batches`.
     """
     try:
-        return forward.read(lambda of: _Stream(forward, find_owners, rounds, of).read(progress))
+        return forward.read(lambda rows: _Stream(forward, find_owners, rounds, rows).read(progress), _SAMPLED)
     except NotJoinable as error:
         return [held_whole(forward, str(error))]
     except Unreadable:
@@ -69,7 +69,7 @@ class _Stream:
     def read(self, progress: Progress) -> Streamed:
         parts = self._rows.read(progress)
         head = self._head(parts)
-        sample = self._forward.first(_SAMPLED, self._rows.read_rows)
+        sample = self._rows.first()
         domains = StreamedDomains(self._raw(sample), self._find_owners, self._rounds_of, self._rows.processes)
         joiner = StepJoiner()
         steps = _Steps(domains)
@@ -77,7 +77,7 @@ class _Stream:
         def join(rows: Rows) -> None:
             if len(self._rows.processes) > domains.placed:
                 late = self._rows.processes[domains.placed :]
-                more = self._forward.first(_SAMPLED, MOST_COMPARED * len(late), late)
+                more = self._forward.first_of(late, _SAMPLED, MOST_COMPARED * len(late))
                 domains.add(self._raw(more), self._rows.processes)
             self._add_times(rows)
             steps.take(joiner.join(domains.passes(rows)))
