@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from lbtui.findings.diagnosis import diagnose
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import csv_file
@@ -97,6 +98,31 @@ def test_the_part_is_shown_and_told_in_every_pane_until_all_is_read(tmp_path, mo
             await pilot.press("escape", "R")
             await settled(app, pilot)
             assert app.panes["1"].stage is Stage.READY, "nothing is read again without a reason"
+
+    asyncio.run(whole())
+
+
+def test_it_is_told_from_the_first_picture_of_the_part_on(tmp_path, monkeypatch):
+    looked, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments):
+        looked.set()
+        assert go_on.wait(60)
+        return diagnose(*arguments)
+
+    monkeypatch.setattr("lbtui.ui.panes.overview.diagnose", slowly)
+
+    async def whole():
+        async with while_reading(tmp_path, monkeypatch) as (app, pilot, gate):
+            await pilot.press("escape")
+            gate.open(5, 10)
+            await until(pilot, lambda: looked.is_set() and "looking for imbalances" in shown(app))
+            found = app.current.stage, shown(app), header(app)
+            go_on.set()
+            await settled(app, pilot)
+            assert found[0] is Stage.LOADING
+            assert "p95" in found[1]
+            assert "request.csv: first 29 % only" in found[2]
 
     asyncio.run(whole())
 

@@ -108,6 +108,8 @@ class OverviewPane(Pane):
         count = len(known.notes)
         notes = "" if not count else _("1 note") if count == 1 else _("{count} notes").format(count=count)
         self.lbtui.show_identity(identity(known), notes)
+        # A file may have been cut meanwhile.
+        self.lbtui.stage_changed()
         self.repaint()
 
     def _found_entries(self) -> int:
