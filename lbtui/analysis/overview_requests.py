@@ -11,6 +11,8 @@ from lbtui.analysis.overview_model import BINS, Figure, Line, Place, Window, abs
 from lbtui.analysis.overview_text import clock, short
 from lbtui.text import _
 
+_ROWS = 1_000_000  # at a time
+
 
 def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
     """Return the line of time to first token, with the percentiles of wait and duration as figures."""
@@ -41,7 +43,7 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
             )
         else:
             details.append(_("{label}: not recorded").format(label=label))
-    known = requests.drop_nulls(["ttft", "arrival"])
+    known = requests.select("ttft", "arrival").drop_nulls()
     if known.is_empty():
         return [
             Line(
@@ -53,14 +55,17 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
                 absent=_("no request has both its arrival and its first token"),
             )
         ]
-    ttft = known["ttft"].to_numpy()
-    arrivals = known["arrival"].cast(pl.Int64).to_numpy()
     edges = bin_edges(*window, BINS)
-    bins = np.clip(np.searchsorted(edges, arrivals, side="right") - 1, 0, BINS - 1)
     highest = np.full(BINS, -np.inf)
-    np.maximum.at(highest, bins, ttft)
-    slowest = int(np.argmax(ttft))
-    at = int(arrivals[slowest])
+    slowest, at = -np.inf, 0
+    # Of millions of requests, a part at a time: numbers beside each take more memory than the requests.
+    for part in known.iter_slices(_ROWS):
+        ttft, arrivals = part["ttft"].to_numpy(), part["arrival"].cast(pl.Int64).to_numpy()
+        bins = np.clip(np.searchsorted(edges, arrivals, side="right") - 1, 0, BINS - 1)
+        np.maximum.at(highest, bins, ttft)
+        place = int(np.argmax(ttft))
+        if ttft[place] > slowest:
+            slowest, at = float(ttft[place]), int(arrivals[place])
     return [
         Line(
             "requests.ttft",
@@ -72,7 +77,7 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
             column=_("slowest of the requests that arrived"),
             unit=_("ms"),
             over_time=True,
-            worst=_("{value} ms, arrived {time}").format(value=short(float(ttft[slowest])), time=clock(at)),
+            worst=_("{value} ms, arrived {time}").format(value=short(slowest), time=clock(at)),
             place=Place(start=at),
             time=at,
             details=tuple(details),

@@ -112,8 +112,8 @@ SCHEMAS: dict[FrameName, pl.Schema] = {
         {
             "request_id": pl.String,
             "arrival": TIME,
-            "input_tokens": pl.Int64,
-            "output_tokens": pl.Int64,
+            "input_tokens": pl.Int32,
+            "output_tokens": pl.Int32,
             "ttft": pl.Float64,  # ms
             "queue_wait": pl.Float64,  # ms
             "duration": pl.Float64,  # ms

@@ -10,6 +10,7 @@ import polars as pl
 
 from lbtui.profile import Note, Unreadable
 from lbtui.sources import cells
+from lbtui.sources.pieces import Pieces
 from lbtui.text import _, visible
 
 Kind: TypeAlias = Literal["text", "number", "milliseconds", "integer", "count", "epoch", "datetime"]
@@ -208,14 +209,14 @@ class Conversion:
         self._needed = [name for name in headers.header_of if self._columns[name].needed]
         self._rows = 0
         nothing = pl.DataFrame(schema=dict.fromkeys(headers.header_of.values(), pl.String))
-        self._parts = [self._typed(nothing)]
+        self._taken = Pieces(self._typed(nothing))
         self._dropped = 0
         self._first_dropped = 0
         self._unreadable: dict[str, tuple[int, int]] = {}  # header: how many cells, and the first's row
 
     def take(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> None:
         """Take the next rows, with the file's own headers; `row_numbers` if they do not simply count up."""
-        self._parts.append(self.converted(raw, row_numbers))
+        self._taken.add(self.converted(raw, row_numbers))
 
     def pass_over(self, rows: int) -> None:
         """Count the next rows as converted elsewhere."""
@@ -236,7 +237,7 @@ class Conversion:
 
     def frame(self) -> pl.DataFrame:
         """Return all rows taken, in order."""
-        return pl.concat(self._parts, rechunk=True)
+        return self._taken.frame()
 
     def notes(self) -> list[Note]:
         """Return what was left out, if anything."""

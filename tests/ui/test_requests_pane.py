@@ -11,7 +11,7 @@ from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import Question, TextPage
-from lbtui.ui.panes import requests
+from lbtui.ui.panes import requests, requests_orders
 from lbtui.ui.panes.requests import RequestsPane
 from tests.tools.driving import settled
 
@@ -103,16 +103,41 @@ def test_escape_cancels_a_long_arrangement_before_it_goes_out(monkeypatch):
     async def script(driven):
         order = driven.ids()
         monkeypatch.setattr(requests, "_SHOW_BUSY", 1)
-        monkeypatch.setattr(requests, "arrange", slow)
-        await driven.pilot.press("s")
+        monkeypatch.setattr(requests_orders, "arrange", slow)
+        # The next column's order stands ready; that of the one before does not.
+        await driven.pilot.press("S")
         assert driven.pane.state.busy
         await driven.pilot.press("escape")
         assert not driven.pane.state.busy
         gate.set()
         await driven.settle()
         assert driven.ids() == order, "what was cancelled came all the same"
-        await driven.press("s")
+        await driven.press("S")
         assert driven.ids() != order
+
+    drive(PD_EP, script)
+
+
+def test_the_next_columns_order_stands_ready_before_its_key(monkeypatch):
+    lines = raw(PD_EP)
+
+    def ids(header):
+        return [x["http_rid"] for x in sorted(lines, key=lambda line: float(line[header]), reverse=True)]
+
+    def refused(*_args):
+        raise AssertionError("made again")
+
+    async def script(driven):
+        await driven.press("s")
+        monkeypatch.setattr(requests_orders, "arrange", refused)
+        await driven.press("s")
+        assert driven.ids() == ids("execution_time(ms)")[: len(driven.ids())]
+        monkeypatch.setattr(requests_orders, "arrange", arrange)
+        # Backwards, the one before is made ahead.
+        await driven.press("S")
+        monkeypatch.setattr(requests_orders, "arrange", refused)
+        await driven.press("S")
+        assert driven.ids() == ids("first_token_latency(ms)")[: len(driven.ids())]
 
     drive(PD_EP, script)
 

@@ -9,6 +9,7 @@ import polars as pl
 from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
 from lbtui.sources.canonical.frame import canonical, possible_lanes
 from lbtui.sources.store import Store
+from lbtui.sources.tables import TABLES
 from lbtui.text import _, visible
 
 
@@ -40,7 +41,8 @@ def load_speculation(store: Store, progress: Progress) -> Loaded:
 
 
 def _load(table: str, name: FrameName, store: Store, progress: Progress, derived: list[pl.Expr]) -> Loaded:
-    raw, notes = store.table(table, progress)
+    # Nothing else asks for these tables: a large one is not kept beside the frame that is made of it.
+    raw, notes = store.read(table, tuple(TABLES[table]), progress)
     if raw is not None:
         frame = canonical(raw.frame.with_columns(derived), name)
         return Loaded(frame, (raw.provenance,), (*notes, *raw.notes))

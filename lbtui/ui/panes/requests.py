@@ -10,7 +10,7 @@ from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.worker import Worker
+from textual.worker import Worker, get_current_worker
 
 from lbtui.analysis.latency import Arranged, Arrangement, arrange, filter_error
 from lbtui.profile import FrameName
@@ -22,7 +22,7 @@ from lbtui.text import _
 from lbtui.ui.background import in_background
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
-from lbtui.ui.panes.requests_columns import BY_NAME, NAMES
+from lbtui.ui.panes.requests_columns import NAMES
 from lbtui.ui.panes.requests_data import (
     BINS,
     RequestsData,
@@ -32,6 +32,7 @@ from lbtui.ui.panes.requests_data import (
     window_of,
 )
 from lbtui.ui.panes.requests_layout import Places, places
+from lbtui.ui.panes.requests_orders import Orders, next_column, sorted_by
 from lbtui.ui.panes.requests_time import following, life_window, micros, moved, time_at, zoomed
 from lbtui.ui.panes.requests_view import draw, request_at
 from lbtui.ui.panes.requests_words import (
@@ -45,6 +46,8 @@ from lbtui.ui.selection import Selection
 
 _WHEEL = 3  # rows
 _SHOW_BUSY = 300_000  # rows from which arranging can be noticed
+# So many seconds after loading, the memory that it took is given back.
+_AT_REST = 1.0
 
 
 class RequestsPane(Pane):
@@ -99,6 +102,8 @@ class RequestsPane(Pane):
     data: RequestsData | None = None
     state: RequestsState
     _wanted: Arrangement
+    _orders: Orders
+    _step: int
 
     # Loading
 
@@ -112,6 +117,9 @@ class RequestsPane(Pane):
         self.data, arranged = result
         self.state = RequestsState(arranged)
         self._wanted = arranged.arrangement
+        self._orders = Orders(self.data.table)
+        self._step = 1  # by which the last key went over the columns
+        self.set_timer(_AT_REST, self._arrange_ahead)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
@@ -187,24 +195,44 @@ class RequestsPane(Pane):
         if data is None or wanted == self._wanted:
             return
         self._wanted = wanted
+        if (made := self._orders.ready(wanted)) is not None:
+            self._show(made)
+            return
         if data.table.height >= _SHOW_BUSY:
             self.state = replace(self.state, busy=True)
             self.repaint()
 
         def work() -> None:
-            self.post_message(self.ArrangedMessage(arrange(data.table, wanted, BINS)))
+            made = self._orders.make(wanted, lambda: get_current_worker().is_cancelled)
+            self.post_message(self.ArrangedMessage(made))
 
         in_background(self, work, self.fail, group="arrange-requests")
 
+    def _arrange_ahead(self) -> None:
+        """Make the order that the last key would ask for next, unless another is being made."""
+        shown = self.state.arranged.arrangement
+        if self._wanted != shown:
+            return
+        following = next_column(shown, self._step)
+
+        def work() -> None:
+            self._orders.make_ahead(following, lambda: get_current_worker().is_cancelled)
+
+        # Why it failed is said when it is asked for.
+        in_background(self, work, lambda _why: None, group="arrange-requests")
+
     def on_requests_pane_arranged_message(self, event: ArrangedMessage) -> None:
-        """Show an arrangement unless another is wanted by now.
+        """Show an arrangement unless another is wanted by now."""
+        event.stop()
+        if self.data is not None and event.arranged.arrangement == self._wanted:
+            self._show(event.arranged)
+
+    def _show(self, after: Arranged) -> None:
+        """Show an arrangement.
 
         A new order starts at its top; otherwise the cursor stays on its request where that is still shown.
         """
-        event.stop()
-        if self.data is None or event.arranged.arrangement != self._wanted:
-            return
-        before, after = self.state.arranged, event.arranged
+        before = self.state.arranged
         old, new = before.arrangement, after.arrangement
         place = 0
         if (old.sort, old.descending) == (new.sort, new.descending) and len(before.rows):
@@ -212,22 +240,16 @@ class RequestsPane(Pane):
             place = int(same[0]) if len(same) else 0
         self.state = replace(self.state, arranged=after, busy=False, first=0)
         self._move_to(place)
+        self.call_after_refresh(self._arrange_ahead)
 
     def _sort_by(self, name: str) -> None:
-        column = BY_NAME[name]
-        self._arrange(
-            replace(
-                self._wanted,
-                sort=name,
-                descending=column.numeric,
-                measure=name if column.numeric else self._wanted.measure,
-            )
-        )
+        self._arrange(sorted_by(name, self._wanted))
 
     def action_column(self, step: int) -> None:
         """Sort by the next or the previous column, numbers from the greatest down."""
         if self.data is not None:
-            self._sort_by(NAMES[(NAMES.index(self._wanted.sort) + step) % len(NAMES)])
+            self._step = step
+            self._arrange(next_column(self._wanted, step))
 
     def action_reverse(self) -> None:
         """Reverse the order."""

@@ -87,16 +87,17 @@ def domain_shown(state: RequestsState, selection: Selection) -> str | None:
 def _whole(table: pl.DataFrame, queues: pl.DataFrame) -> Window:
     arrival = pl.col("arrival").cast(pl.Int64)
     length = (pl.col("duration").fill_null(0.0) * 1000).cast(pl.Int64)
+    times = pl.col("time").cast(pl.Int64)
     spans = pl.concat(
         [
-            table.select(begin=arrival, end=arrival + length),
-            queues.select(begin=pl.col("time").cast(pl.Int64), end=pl.col("time").cast(pl.Int64)),
+            table.lazy().select(begin=arrival, end=arrival + length),
+            queues.lazy().select(begin=times, end=times),
         ]
     ).drop_nulls()
-    if spans.is_empty():
-        return 0, 1
-    begin, end = spans.select(pl.col("begin").min(), pl.col("end").max() + 1).row(0)
-    return begin, end
+    # Of millions of requests, a part at a time.
+    ends = spans.select(pl.col("begin").min(), pl.col("end").max() + 1).collect(engine="streaming")
+    begin, end = ends.row(0)
+    return (0, 1) if begin is None else (begin, end)
 
 
 def _disaggregated(profile: Profile, progress: Progress) -> bool:
