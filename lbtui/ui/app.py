@@ -156,6 +156,8 @@ class LbtuiApp(App[int]):
             return
         if self._tidied:
             memory.settle_again()
+            # By then what still read for the panes before has ended, too.
+            self.set_timer(memory.TIDY_SECONDS, memory.settle_again)
             return
         self._tidied = True
         memory.settle()
