@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lbtui.analysis.imbalance import Floats
 
@@ -67,8 +68,9 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
             )
             keep(shifted, begin, end)
 
-    for found in _best(excess):
-        keep(found, 0, bins)
+    if (excess > 0).any():
+        for found in _best(excess):
+            keep(found, 0, bins)
     places: list[Standout] = []
     while waiting and len(places) < limit:
         _score, _lane, begin, end, place = heapq.heappop(waiting)
@@ -80,7 +82,8 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
 
 def lane_scores(excess: Floats) -> list[float]:
     """Return each lane's best score of `standouts`: how far it stands out at its worst; 0 if nowhere."""
-    return [max(0.0, found.score) for found in _best(excess)] or [0.0] * len(excess)
+    found = _best(excess) if (excess > 0).any() else []
+    return [max(0.0, best.score) for best in found] or [0.0] * len(excess)
 
 
 def _best(excess: Floats) -> list[Standout]:
@@ -88,22 +91,19 @@ def _best(excess: Floats) -> list[Standout]:
     lanes, bins = excess.shape
     if not bins or not lanes:
         return []
-    total = np.zeros((lanes, bins + 1))
-    np.cumsum(excess, axis=1, out=total[:, 1:])
-    every = np.arange(lanes)
-    best, first, length = np.full(lanes, -np.inf), np.zeros(lanes, int), np.ones(lanes, int)
-    for bins_long in range(1, bins + 1):
-        sums = total[:, bins_long:] - total[:, :-bins_long]
-        at = sums.argmax(axis=1)
-        score = sums[every, at] / bins_long**0.5
-        better = score > best
-        best, first = np.where(better, score, best), np.where(better, at, first)
-        length = np.where(better, bins_long, length)
+    roots = np.array([length**0.5 for length in range(1, bins + 1)])
     found = []
     for lane in range(lanes):
-        begin, end = int(first[lane]), int(first[lane] + length[lane])
+        total = np.concatenate([[0.0], np.cumsum(excess[lane])])
+        # Sums of all intervals [length - 1, first bin] at once; those beyond the end count for nothing.
+        ends = sliding_window_view(np.append(total[1:], np.full(bins - 1, -np.inf)), bins)
+        sums = ends - total[:-1]
+        firsts = sums.argmax(axis=1)
+        scores = sums[np.arange(bins), firsts] / roots
+        longest = int(scores.argmax())
+        begin, end = int(firsts[longest]), int(firsts[longest]) + longest + 1
         gathered = np.cumsum(excess[lane, begin:end])
         centre = begin + int(np.argmax(gathered >= gathered[-1] / 2))
-        score = float(best[lane])
+        score = float(scores[longest])
         found.append(Standout(lane, begin, end, centre, score / (end - begin) ** 0.5, score))
     return found
