@@ -7,6 +7,8 @@ from pathlib import Path
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import TextPage
+from lbtui.ui.pane import Stage
+from lbtui.ui.panes import dp_pictures
 from lbtui.ui.panes.dp import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out
 
@@ -53,6 +55,24 @@ def drive(folder, script, size=(140, 40), before=None):
             await script(driven)
 
     asyncio.run(run())
+
+
+def test_what_no_file_tells_is_said_at_once_however_large_the_profile(tmp_path, monkeypatch):
+    lay_out(tmp_path, "csv_only/forward.csv")
+
+    def refused(_pane):
+        raise AssertionError("a worker was started")
+
+    async def script(driven):
+        monkeypatch.setattr(dp_pictures, "_AT_ONCE", 0)
+        monkeypatch.setattr(DpPane, "load", refused)
+        for metric in ("prefill requests", "decode requests", "KV"):
+            await driven.pilot.press("m")
+            await driven.settle()
+            assert driven.pane.stage is Stage.READY
+            assert any("no data" in line for line in driven.text()), metric
+
+    drive(tmp_path, script)
 
 
 def test_one_key_shows_the_fault_and_every_metric_answers():

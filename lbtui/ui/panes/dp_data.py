@@ -164,6 +164,12 @@ class Measured:
         return [i for i, d in enumerate(self.domains) if d.instance == instance]
 
 
+def says_nothing(chosen: Metric, data: DpData, frame: pl.DataFrame) -> bool:
+    """Tell whether a metric is unknown of every domain, without looking at any row."""
+    source = data.intervals if chosen.frame == "steps" else frame
+    return source[chosen.column].null_count() == source.height
+
+
 def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
     """Return the lanes of a metric; `frame` is the canonical frame it is taken from."""
     known = {d.key for d in data.domains}
@@ -174,7 +180,7 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
     keys = [d.key for d in domains]
     lanes = metric_lanes(chosen, data.intervals, frame, frame, domains, data.end)
     prefill: list[Lane] = []
-    if chosen.idle_is_zero:
+    if chosen.idle_is_zero and any(len(lane.values) for lane in lanes):
         busy = lanes
         if data.intervals[chosen.column].null_count():
             running = data.intervals.with_columns(runs=pl.lit(1.0))

@@ -6,10 +6,12 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import Metric, MetricKey, metric
 from lbtui.profile import Profile
+from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
@@ -18,7 +20,7 @@ from lbtui.ui.background import in_background
 from lbtui.ui.pane import Pane, PaneProgress, Stage
 from lbtui.ui.panes import dp_difference
 from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state_row
-from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, measure
+from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, measure, says_nothing
 from lbtui.ui.panes.dp_difference import Difference
 from lbtui.ui.panes.dp_layout import DpState, layout, view_window
 from lbtui.ui.panes.dp_sides import common, difference, local_state, offset_of, scenes
@@ -48,6 +50,14 @@ class Prepared:
 
     data: Pair[DpData]
     measured: Pair[Measured]
+
+
+def _frame_now(profile: Profile, chosen: Metric) -> pl.DataFrame | None:
+    """Return the frame of a metric if nothing has to be read for it: loaded, or in no file at all."""
+    if not profile.has(chosen.frame):
+        return empty(chosen.frame)
+    loaded = profile.loaded().get(chosen.frame)
+    return None if loaded is None else loaded.frame
 
 
 class DpPictures(Pane):
@@ -112,12 +122,15 @@ class DpPictures(Pane):
             return self._both is not None
         data = [self._both.after, *([self._both.before] if self._both.before is not None else [])]
         profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
-        frames = [profile.loaded().get(chosen.frame) for profile in profiles]
-        sizes = [own.size for own in data] + [f.frame.height for f in frames if f is not None]
-        domains = sum(len(own.domains) for own in data)
-        if None in frames or max(sizes) > _AT_ONCE or domains > _LANES_AT_ONCE:
+        frames = [f for profile in profiles if (f := _frame_now(profile, chosen)) is not None]
+        if len(frames) < len(profiles):
             return False
-        made = [measure(chosen, own, f.frame) for own, f in zip(data, frames, strict=True) if f]
+        sizes = [own.size for own in data] + [frame.height for frame in frames]
+        large = max(sizes) > _AT_ONCE or sum(len(own.domains) for own in data) > _LANES_AT_ONCE
+        pairs = list(zip(data, frames, strict=True))
+        if large and not all(says_nothing(chosen, own, frame) for own, frame in pairs):
+            return False
+        made = [measure(chosen, own, frame) for own, frame in pairs]
         self._measured[chosen.key] = Pair(*made)
         return True
 
