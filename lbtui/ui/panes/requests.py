@@ -46,6 +46,8 @@ from lbtui.ui.selection import Selection
 
 _WHEEL = 3  # rows
 _SHOW_BUSY = 300_000  # rows from which arranging can be noticed
+# An order of more rows takes longer than it is until the next key, and memory that the table needs itself.
+_MOST_AHEAD = 4_000_000
 # So many seconds after loading, the memory that it took is given back.
 _AT_REST = 1.0
 
@@ -211,7 +213,7 @@ class RequestsPane(Pane):
     def _arrange_ahead(self) -> None:
         """Make the order that the last key would ask for next, unless another is being made."""
         shown = self.state.arranged.arrangement
-        if self._wanted != shown:
+        if self.data is None or self.data.table.height > _MOST_AHEAD or self._wanted != shown:
             return
         following = next_column(shown, self._step)
 
