@@ -43,8 +43,9 @@ def lane(
 
     The higher the hotter; with `scarce`, for what one can run out of, the lower the hotter. `low` is drawn
     as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the accent,
-    bold (reversed without colour) in the lane the cursor is in (`lit_row`). `marks` underlines columns.
-    `lit` is the half-open range of columns selected: the others lose their colour.
+    bold in the lane the cursor is in (`lit_row`); without colour all of that lane is bold, and the guide
+    reversed. `marks` underlines columns. `lit` is the half-open range of columns selected: the others lose
+    their colour.
     """
     parts = [fraction(value, low, high) for value in values]
     hot, grey = _lane_styles(caps, lit is not None, lit_row), palette.dim(caps)
@@ -228,8 +229,9 @@ def _lane_styles(caps: Capabilities, choosing: bool, bold: bool) -> tuple[Style,
     """Return the style of each colour of the ramp, coldest first, in a lane."""
     levels = palette.heat_levels(caps)
     styles = [palette.heat_style(caps, (level + 0.5) / levels) for level in range(levels)]
-    # Without colour, bold is all that can light the chosen columns.
-    lit = bold or (choosing and caps.colors == "none")
+    # Without colour, bold is all that can light the chosen columns or lane. With it bold blocks look like
+    # others, and to have them so a move to another lane would send both anew.
+    lit = (bold or choosing) and caps.colors == "none"
     return tuple(style + _BOLD if lit else style for style in styles)
 
 

@@ -9,7 +9,7 @@ from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
 # The most bytes that the frame after a move of the cursor may take.
-CURSOR = {"2": 2 * KB, "3": 4 * KB, "4": 4 * KB, "5": 2 * KB}
+CURSOR = {"2": 2 * KB, "3": 2 * KB, "4": 4 * KB, "5": 2 * KB}
 WORDS = {"1": "DP batch", "2": "batch size", "3": "added requests", "4": "rank × layer", "5": "241 requests"}
 
 

@@ -57,7 +57,7 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
         ("3", ["c"], "lbtui.ui.panes.pd.chart_rows"),
         ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.recorded"),
         ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.what_if"),
-        ("5", ["r"], "lbtui.ui.panes.requests.arrange"),
+        ("5", ["r"], "lbtui.ui.panes.requests_orders.arrange"),
     ],
 )
 def test_a_fault_in_a_worker_is_told_and_r_tries_again(pane_key, keys, target, monkeypatch):
