@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from lbtui.render.capabilities import Colors
 from lbtui.ui.changed import changed_runs
+from lbtui.ui.scrolled import move_between
 from lbtui.ui.sgr import Pen
 
 
@@ -57,6 +58,12 @@ class Shown:
             # Of a row in part unknown only the known part could be compared.
             if whole:
                 self._rows[y] = strip
+        if (move := move_between(self._rows, rows)) is not None:
+            pen.move(move.sequence())
+            shown = move.shown(self._rows)
+            # Those that shall stay where they are, too, must be put right.
+            rows = {**{y: self._rows[y] for y in shown}, **rows}
+            self._rows.update(shown)
         # Rows are compared as a whole: a piece may cut a wide character of which the other half goes, too.
         for y, row in rows.items():
             changed = list(changed_runs(self._rows[y], row))

@@ -74,6 +74,11 @@ class Pen:
                 self._turn(ink)
                 self._written.append(text)
 
+    def move(self, sequence: str) -> None:
+        """Write a sequence that moves rows: what comes in is blank in the terminal's style."""
+        self._turn(_PLAIN)
+        self._written.append(sequence)
+
     def text(self) -> str:
         """Return all that was written; the terminal stands in no style behind it."""
         self._turn(_PLAIN)

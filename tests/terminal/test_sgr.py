@@ -3,6 +3,7 @@
 import sys
 
 import pyte
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -55,8 +56,8 @@ def by_textual(strip):
     )
 
 
-def emulated(*writes):
-    screen = pyte.Screen(WIDTH, 2)
+def emulated(*writes, height=2):
+    screen = pyte.Screen(WIDTH, height)
     screen.reset_mode(7 << 5)
     stream = pyte.Stream(screen)
     for text in writes:
@@ -111,6 +112,43 @@ def test_rows_that_begin_and_end_alike_differ_where_their_cells_do(head, before,
     # What begins and ends the same in both is not sent.
     if before == after:
         assert not covered
+
+
+@st.composite
+def moved_rows(draw):
+    """Two screens: of the second some rows are those of the first, moved, and some are others."""
+    before = draw(st.lists(strips, min_size=12, max_size=12))
+    top, length, by = draw(st.integers(0, 4)), draw(st.integers(0, 12)), draw(st.integers(-5, 5))
+    after = list(before)
+    for y in range(top, min(top + length, 12)):
+        if 0 <= y + by < 12:
+            after[y] = before[y + by]
+    for y, row in draw(st.dictionaries(st.integers(0, 11), strips, max_size=3)).items():
+        after[y] = row
+    return before, after, draw(st.sets(st.integers(0, 11), max_size=2))
+
+
+@given(moved_rows())
+def test_rows_that_move_stand_where_they_shall(screens):
+    before, after, unknown = screens
+    shown, size = Shown("256"), Size(WIDTH, 12)
+    start = shown.changes([(0, y, row) for y, row in enumerate(before) if y not in unknown], size)
+    change = shown.changes(
+        [(0, y, row) for y, row in enumerate(after) if y in unknown or row is not before[y]], size
+    )
+    direct = "".join(f"\x1b[{y + 1};1H{by_textual(row)}" for y, row in enumerate(after))
+    assert emulated(start, change, height=12) == emulated(direct, height=12)
+    assert shown.changes([(0, y, row) for y, row in enumerate(after)], size) == ""
+
+
+@pytest.mark.parametrize("by", [-3, -1, 1, 4])
+def test_the_terminal_moves_rows_itself(by):
+    rows = [strip_of([Segment(f"row {y} of many and more")]) for y in range(30)]
+    shown, size = Shown("256"), Size(WIDTH, 20)
+    shown.changes([(0, y, rows[y + 5]) for y in range(20)], size)
+    sent = shown.changes([(0, y, rows[y + 5 + by]) for y in range(20)], size)
+    new = sum(len(f"row {y} of many and more") for y in range(abs(by)))
+    assert new < len(sent) < 60 + 2 * new
 
 
 def test_characters_taken_for_narrow_have_one_cell_each():
