@@ -4,10 +4,12 @@ import sys
 
 import pytest
 
-from tests.tools.line_bytes import KB, changes, frame, moves, started
+from tests.findings.service import Group, write_service
+from tests.tools.line_bytes import DOWN, KB, changes, frame, moves, started
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
+PAGE_DOWN, PAGE_UP = "\x1b[6~", "\x1b[5~"
 # The most bytes that the frame after a move of the cursor may take.
 CURSOR = {"2": 2 * KB, "3": 2 * KB, "4": 4 * KB, "5": 2 * KB}
 WORDS = {"1": "DP batch", "2": "batch size", "3": "added requests", "4": "rank × layer", "5": "241 requests"}
@@ -35,6 +37,19 @@ def test_a_move_of_the_cursor(wide, pane):
     sizes = moves(wide[0], pane, WORDS[pane])
     assert max(sizes) <= CURSOR[pane]
     assert min(sizes) > 0
+
+
+def test_moves_that_scroll_through_many_domains(tmp_path):
+    domains = 128
+    write_service(tmp_path, Group(domains=domains, seconds=5))
+    with Terminal([sys.executable, "-m", "lbtui", str(tmp_path), "--color", "256"], 200, 50) as terminal:
+        person = Person(terminal, 200, 50)
+        started(person, "FINDINGS")
+        person.press("2")
+        person.sees("batch size")
+        terminal.settle(0.4)
+        sizes = [frame(terminal, key, 0.1) for key in (*([PAGE_DOWN] * 5), *([DOWN] * 4), *([PAGE_UP] * 8))]
+    assert max(sizes) <= 2 * KB + 100 * (domains - 16)
 
 
 def test_the_views_of_the_experts(wide):
