@@ -6,6 +6,7 @@ per picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -244,9 +245,14 @@ def lane_statistics(
         if len(part.values) == 0:
             found.append(LaneStatistics(nan, nan, nan, nan, nan, nan))
             continue
-        weights = np.ones_like(part.values) if each_alike else (part.ends - part.starts).astype(np.float64)
-        p5, p95 = weighted_quantiles(part.values, weights, (0.05, 0.95))
-        mean = float(np.average(part.values, weights=weights))
+        shares = (0.05, 0.95)
+        if each_alike:
+            mean = float(part.values.mean())
+            p5, p95 = _quantiles(part.values, shares)
+        else:
+            weights = (part.ends - part.starts).astype(np.float64)
+            mean = float(np.average(part.values, weights=weights))
+            p5, p95 = weighted_quantiles(part.values, weights, shares)
         found.append(LaneStatistics(mean, p95, float(part.values.max()), nan, p5, float(part.values.min())))
     levels = {}
     for group in set(groups):
@@ -274,6 +280,12 @@ def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float])
     cumulative = np.cumsum(weights[order])
     places = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
     return [float(values[order[min(int(place), len(values) - 1)]]) for place in places]
+
+
+def _quantiles(values: Floats, shares: Sequence[float]) -> list[float]:
+    """Return `weighted_quantile` of each share where all weights are equal, without sorting."""
+    places = [min(max(math.ceil(share * len(values)) - 1, 0), len(values) - 1) for share in shares]
+    return [float(value) for value in np.partition(values, places)[places]]
 
 
 def _are_small_counts(values: Floats) -> bool:
