@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual.dom import DOMNode
 from textual.worker import Worker, get_current_worker
 
-from lbtui.profile.progress import Cancelled
 from lbtui.text import error_words
 
 
@@ -33,9 +32,11 @@ def in_background(
 
         try:
             work()
-        except Cancelled:
-            return
         except Exception as error:
-            node.call_later(tell, error_words(error))
+            # The first frame must not wait for polars, which the profile needs.
+            from lbtui.profile.progress import Cancelled
+
+            if not isinstance(error, Cancelled):
+                node.call_later(tell, error_words(error))
 
     return node.run_worker(guarded, thread=True, exclusive=exclusive, group=group, exit_on_error=False)

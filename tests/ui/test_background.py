@@ -1,6 +1,8 @@
 """Whatever fails beside the event loop is told in one sentence, and the screen goes on."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,9 @@ def test_a_fault_while_details_are_read_is_told_on_their_page(monkeypatch):
     # The frames are read one by one; that one of them cannot be loaded at all is unforeseen.
     monkeypatch.setattr(Profile, "has", lambda _profile, _name: True)
     assert WHY in after("5", ["enter"], monkeypatch, "lbtui.profile.Profile.load")
+
+
+def test_the_first_frame_waits_for_no_library_that_reads_files():
+    code = "import sys, lbtui.ui.app; print(*sorted({'polars', 'numpy', 'plotext'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
