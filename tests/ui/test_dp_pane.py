@@ -4,6 +4,7 @@ import asyncio
 import csv
 from pathlib import Path
 
+from lbtui.analysis.data_parallel import METRICS
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.pages import TextPage
@@ -66,13 +67,58 @@ def test_what_no_file_tells_is_said_at_once_however_large_the_profile(tmp_path, 
     async def script(driven):
         monkeypatch.setattr(dp_pictures, "_AT_ONCE", 0)
         monkeypatch.setattr(DpPane, "load", refused)
-        for metric in ("prefill requests", "decode requests", "KV"):
+        for words in ("prefill requests", "decode requests", "KV"):
             await driven.pilot.press("m")
             await driven.settle()
             assert driven.pane.stage is Stage.READY
-            assert any("no data" in line for line in driven.text()), metric
+            assert any("no data" in line for line in driven.text()), words
 
     drive(tmp_path, script)
+
+
+OF_STEPS = {m.key for m in METRICS if m.frame == "steps"}
+
+
+async def pictures_of_steps(driven):
+    """Return what each metric of steps shows right after its key."""
+    shown = {}
+    for _metric in METRICS:
+        await driven.pilot.press("m")
+        await driven.pilot.pause()
+        if driven.pane.state.metric in OF_STEPS:
+            shown[driven.pane.state.metric] = driven.text()
+        else:
+            await driven.settle()
+    return shown
+
+
+def test_metrics_of_a_large_profile_are_made_before_their_keys_ask(monkeypatch):
+    found = []
+
+    work = DpPane._work
+
+    def refused(pane, *asked):
+        assert pane.state.metric not in OF_STEPS, "a worker was started"
+        work(pane, *asked)
+
+    async def ahead(driven):
+        for _turn in range(500):
+            if {key.metric for key in driven.pane._scenes} >= OF_STEPS:
+                break
+            await driven.pilot.pause(0.02)
+        with monkeypatch.context() as patched:
+            patched.setattr(DpPane, "_work", refused)
+            found.append(await pictures_of_steps(driven))
+
+    async def at_once(driven):
+        found.append(await pictures_of_steps(driven))
+
+    drive(DEMO, at_once)
+    monkeypatch.setattr(dp_pictures, "_AT_ONCE", 0)
+    monkeypatch.setattr(dp_pictures, "_AT_REST", 0.01)
+    drive(DEMO, ahead)
+    assert found[0].keys() == OF_STEPS
+    assert found[1] == found[0]
 
 
 def test_one_key_shows_the_fault_and_every_metric_answers():

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from textual.message import Message
 
-from lbtui.analysis.data_parallel import Metric, MetricKey, metric
+from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
 from lbtui.profile import Profile
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Capabilities, Row
@@ -23,6 +23,7 @@ from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, measure, says_nothing
 from lbtui.ui.panes.dp_difference import Difference
 from lbtui.ui.panes.dp_layout import DpState, layout, view_window
+from lbtui.ui.panes.dp_scenes import Ahead, SceneKey, made_ahead
 from lbtui.ui.panes.dp_sides import common, difference, local_state, offset_of, scenes
 from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
 from lbtui.ui.panes.sides import Pair
@@ -32,16 +33,9 @@ from lbtui.ui.selection import Side
 _AT_ONCE = 20_000
 _LANES_AT_ONCE = 32
 _KEPT = 32
-
-
-@dataclass(frozen=True)
-class SceneKey:
-    """All that the scenes of a view depend on. `window` is of after, None for all."""
-
-    metric: MetricKey
-    window: tuple[int, int] | None
-    columns: int
-    side: Side
+# So many seconds after a picture that took a while, the other metrics are made ready.
+_AT_REST = 0.3
+_AHEAD = "ahead"
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,12 @@ class DpPictures(Pane):
 
         key: SceneKey
         scene: Pair[Scene]
+
+    @dataclass
+    class MetricMade(Message):
+        """A worker has made a metric before it was asked for."""
+
+        made: Ahead
 
     @dataclass
     class ChartMade(Message):
@@ -276,6 +276,33 @@ class DpPictures(Pane):
         self._keep(self._scenes, event.key, event.scene)
         self._working.discard(event.key)
         self.repaint()
+        self.set_timer(_AT_REST, self._prepare_ahead)
+
+    def _prepare_ahead(self) -> None:
+        """Make the next metric of steps that is not there yet: its key shall not wait for it."""
+        if self.stage is not Stage.READY or self._both is None or self.baseline is not None:
+            return
+        if _AHEAD in self._working:
+            return
+        chosen = next((m for m in METRICS if m.frame == "steps" and not self._measured_now(m)), None)
+        if chosen is None:
+            return
+        data, state, (width, height) = self._both.after, self.state, self.size
+
+        def work() -> None:
+            self.post_message(self.MetricMade(made_ahead(chosen, data, state, width, height)))
+
+        self._working.add(_AHEAD)
+        # Why it failed is said when it is asked for.
+        in_background(self, work, lambda _why: None, group="dp-ahead")
+
+    def on_dp_pictures_metric_made(self, event: MetricMade) -> None:
+        """Keep a metric for when it is asked for, and make the next."""
+        made = event.made
+        self._measured.setdefault(made.key.metric, Pair(made.measured))
+        self._keep(self._scenes, made.key, Pair(made.scene))
+        self._working.discard(_AHEAD)
+        self._prepare_ahead()
 
     def _work(self, key: Hashable, work: Callable[[], object]) -> None:
         """Run `work` in a thread, once for a key: a thread cannot be stopped, only not be started."""
