@@ -77,7 +77,7 @@ class LbtuiApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"pane('{key}')", title, show=False) for key, title in (*TABS, COMPARE)),
         Binding("question_mark", "help", _("help"), key_display="?"),
-        Binding("escape", "out", _("out"), show=False),
+        Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
         Binding("R", "reload", _("read again, or what was left out"), show=False),
         Binding("q", "quit", _("quit")),
         Binding("ctrl+c", "quit", _("quit"), show=False, priority=True),
