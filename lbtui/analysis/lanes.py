@@ -6,7 +6,6 @@ per picture.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats, WeightedPar, par, weighted_par
+from lbtui.analysis.quantiles import quantiles, weighted_quantiles
 
 Micros = npt.NDArray[np.int64]  # µs since 1970, UTC
 
@@ -248,7 +248,7 @@ def lane_statistics(
         shares = (0.05, 0.95)
         if each_alike:
             mean = float(part.values.mean())
-            p5, p95 = _quantiles(part.values, shares)
+            p5, p95 = quantiles(part.values, shares)
         else:
             weights = (part.ends - part.starts).astype(np.float64)
             mean = float(np.average(part.values, weights=weights))
@@ -262,35 +262,6 @@ def lane_statistics(
         replace(s, ratio=s.mean / levels[group] if levels[group] > 0 else nan)
         for s, group in zip(found, groups, strict=True)
     ]
-
-
-def weighted_quantile(values: Floats, weights: Floats, q: float) -> float:
-    """Return the smallest value at or below which a share `q` of the weight lies."""
-    return weighted_quantiles(values, weights, (q,))[0]
-
-
-def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> list[float]:
-    """Return `weighted_quantile` of each share, sorting once."""
-    if len(values) and _are_small_counts(values):
-        # As exact, and several times as fast as sorting.
-        cumulative = np.cumsum(np.bincount(values.astype(np.int64), weights))
-        found = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
-        return [float(value) for value in found]
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order])
-    places = np.searchsorted(cumulative, np.array(shares) * cumulative[-1], side="left")
-    return [float(values[order[min(int(place), len(values) - 1)]]) for place in places]
-
-
-def _quantiles(values: Floats, shares: Sequence[float]) -> list[float]:
-    """Return `weighted_quantile` of each share where all weights are equal, without sorting."""
-    places = [min(max(math.ceil(share * len(values)) - 1, 0), len(values) - 1) for share in shares]
-    return [float(value) for value in np.partition(values, places)[places]]
-
-
-def _are_small_counts(values: Floats) -> bool:
-    """Tell whether values, at least one, are whole numbers from 0 that are no larger than they are many."""
-    return bool(values.min() >= 0 and values.max() <= len(values) and (np.floor(values) == values).all())
 
 
 def sampled(

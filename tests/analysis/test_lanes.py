@@ -22,7 +22,6 @@ from lbtui.analysis.lanes import (
     par_over_bins,
     reading_lanes,
     sampled,
-    weighted_quantiles,
 )
 
 SPAN = 60  # µs: small enough for loops over each
@@ -146,14 +145,6 @@ def test_statistics_against_every_microsecond(lanes, edges, each_alike):
         level = sum(peers) / len(peers) if peers else 0
         known = means[i] is not None and level > 0
         assert same(statistics.ratio, means[i] / level if known else None)
-
-
-@given(st.lists(st.tuples(VALUES, st.integers(1, 9)), min_size=1), st.floats(0.01, 1))
-def test_a_weighted_quantile_is_that_of_the_values_written_out(pairs, q):
-    values, weights = (np.array(column, float) for column in zip(*pairs, strict=True))
-    written = sorted(v for v, w in pairs for _ in range(w))
-    place = max(0, math.ceil(round(q * len(written), 9)) - 1)
-    assert weighted_quantiles(values, weights, (q,)) == [written[place]]
 
 
 @given(LANES, EDGES, st.booleans())
