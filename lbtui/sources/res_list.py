@@ -1,4 +1,5 @@
-"""Reads batch.csv's `res_list`: the Python repr of a list of dicts, one per scheduled request."""
+"""Reads batch.csv's `res_list`: the Python repr of a list with one dict per scheduled request, or (SGLang)
+its bare id."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def parse_res_list(text: str | None) -> ResList:
 
     Never raises and never evaluates: text beyond `LONGEST` characters, nesting beyond `DEEPEST`, and
     anything after the first character that is no Python literal are left out. A dict without `rid` is
-    passed over.
+    passed over; of a bare id neither iteration nor tokens are known.
     """
     if not text:
         return ResList([], True)
@@ -52,7 +53,7 @@ def parse_res_list(text: str | None) -> ResList:
 
 
 class _Reader:
-    """A stack machine over tokens; request dicts stand at depth two."""
+    """A stack machine over tokens; request dicts stand at depth two, bare ids at depth one."""
 
     def __init__(self) -> None:
         self.requests: list[ScheduledRequest] = []
@@ -69,6 +70,8 @@ class _Reader:
         mark = token["mark"]
         if mark is None:
             self._value = _unquote(token["text"]) if token["text"] else _number(token["word"])
+            if len(self._open) == 1 and self._value is not None:
+                self.requests.append(ScheduledRequest(str(self._value), None, None))
             return bool(self._open)
         if mark in _CLOSING:
             self._open.append(_CLOSING[mark])
@@ -136,7 +139,8 @@ def _number(word: str) -> int | None:
 
 
 _RID = rf"'rid': (?:{_STRING})"
-_RID_PREFIX = len("'rid': '")
+_BARE = r"""^\s*\[\s*['"]"""  # how a list of bare ids begins
+_BEFORE_ID = r"^(?:'rid': )?"
 
 
 def request_ids(column: str) -> pl.Expr:
@@ -145,9 +149,11 @@ def request_ids(column: str) -> pl.Expr:
     Works on the text alone, for millions of rows: escapes of quotes and backslashes are resolved, others
     (`\n`, `\x..`) stay as written.
     """
-    element = pl.element()
-    return (
-        pl.col(column)
-        .str.extract_all(f"(?s){_RID}")
-        .list.eval(element.str.slice(_RID_PREFIX).str.head(-1).str.replace_all(r"""\\(['"\\])""", "${1}"))
+    cell, element = pl.col(column), pl.element()
+    literals = (
+        pl.when(cell.str.contains(_BARE))
+        .then(cell.str.extract_all(f"(?s){_STRING}"))
+        .otherwise(cell.str.extract_all(f"(?s){_RID}"))
     )
+    unquoted = element.str.replace(_BEFORE_ID, "").str.slice(1).str.head(-1)
+    return literals.list.eval(unquoted.str.replace_all(r"""\\(['"\\])""", "${1}"))

@@ -112,3 +112,19 @@ def test_ids_of_a_column_honour_quotes_and_nulls():
     cells = [repr([{"rid": name, "iter": 1} for name in names]), None, "", "[{'other': 'x'}]"]
     ids = pl.DataFrame({"cell": cells}).select(request_ids("cell")).to_series().to_list()
     assert ids == [names, None, [], []]
+
+
+BARE = st.lists(st.text(min_size=1), max_size=6)
+
+
+@settings(deadline=None)
+@given(BARE)
+def test_bare_ids_are_requests_of_which_nothing_else_is_known(ids):
+    assert parse_res_list(repr(ids)) == ([ScheduledRequest(rid, None, None) for rid in ids], True)
+
+
+def test_ids_of_a_column_may_be_bare():
+    names = ["79a8cb5de0a954330000000000000000", "it's", 'say "hi"']
+    cells = [repr(names), repr(names[:1]), repr([{"rid": name} for name in names]), "[]"]
+    ids = pl.DataFrame({"cell": cells}).select(request_ids("cell")).to_series().to_list()
+    assert ids == [names, names[:1], names, []]

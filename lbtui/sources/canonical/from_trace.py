@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance
+from lbtui.sources.canonical.recorded import recorded_passes
 from lbtui.sources.store import Raw, Store
 from lbtui.text import _, visible
 
@@ -28,7 +29,8 @@ def scheduling_tables(store: Store, progress: Progress) -> tuple[Raw | None, Raw
     trace, notes = store.whole_trace(progress)
     if trace is None:
         return None, None, notes
-    forwards = name_processes(trace.forwards, trace.processes).select(
+    sized = recorded_passes(trace.forwards, rounds=not trace.spans.is_empty())
+    forwards = name_processes(sized, trace.processes).select(
         "prof_id",
         "host",
         dp_rank=pl.coalesce("dp_rank", "label_rank").cast(pl.Int64),

@@ -12,6 +12,7 @@ from lbtui.sources.canonical.from_trace import scheduling_tables
 from lbtui.sources.canonical.large_forward import LargeForward, large_forward
 from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
+from lbtui.sources.canonical.recorded import recorded_rounds
 from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import TABLES
@@ -113,7 +114,7 @@ def load_batches(scheduling: Scheduling) -> Loaded:
     executes = pl.col("name").is_in(EXECUTION)
     # Grouping rows stand in for a scheduler whose executions were not recorded.
     groups = pl.col("name").is_in(GROUPING) & ~executes.any().over("prof_id")
-    rounds = raw.frame.filter(executes | groups)
+    rounds = recorded_rounds(raw.frame.filter(executes | groups))
     if rounds["name"].is_in(GROUPING).any():
         text = _("Some schedulers have no Execute or modelExec rows; their rounds are the grouping rows.")
         notes.append(Note(raw.provenance.file, text))

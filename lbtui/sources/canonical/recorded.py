@@ -1,0 +1,39 @@
+"""What engines did not record and the parser writes as 0: unknown, or told by another cell of the row."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lbtui.sources.canonical.phases import phase_by_type
+
+
+def recorded_rounds(batch: pl.DataFrame) -> pl.DataFrame:
+    """Return the raw table batch with null where 0 stands for what was not recorded.
+
+    A round has a request at the least, and a token. Where its list tells of no request whether it is
+    prefilled (SGLang lists bare ids), the batch type does; of a mixed batch it cannot tell how many.
+    """
+    size, kind = pl.col("batch_size"), phase_by_type()
+    prefill, decode = pl.col("prefill_batch_size"), pl.col("decode_batch_size")
+    untold = prefill.fill_null(0) + decode.fill_null(0) == 0
+    # In a batch of one kind all are of that kind, and none of the other.
+    of_kind = {
+        name: pl.when(kind == name.partition("_")[0]).then(size).when(kind != "mixed").then(0)
+        for name in ("prefill_batch_size", "decode_batch_size")
+    }
+    return batch.with_columns(_above_zero("batch_size"), _above_zero("tokens")).with_columns(
+        pl.when(untold).then(of_kind[name]).otherwise(pl.col(name)).alias(name) for name in of_kind
+    )
+
+
+def recorded_passes(forwards: pl.DataFrame, *, rounds: bool) -> pl.DataFrame:
+    """Return the trace's forward passes; those that name no request are of unknown size.
+
+    Where there are `rounds`, these tell what ran, as in outputs of which forward.csv leaves such passes out.
+    """
+    known = forwards.with_columns(_above_zero("batch_size"))
+    return known.drop_nulls("batch_size") if rounds else known
+
+
+def _above_zero(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) > 0).then(pl.col(name)).alias(name)
