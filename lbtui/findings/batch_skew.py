@@ -69,8 +69,8 @@ def find_batch_skew(
                 "score (vLLM: 4 × waiting + running per domain), MindIE's DP load balancing. Weigh tokens "
                 "and KV blocks, not only the number of requests."
             ),
-            evidence=_("{file}: batch_size of dp_rank {rank} in the window").format(
-                file=evidence.file("steps"), rank=domain.dp_rank
+            evidence=_("{file}: batch_size of {domain} in the window").format(
+                file=evidence.file("steps"), domain=name_of(domain)
             ),
             excess=excess.ratio / limits.dp_batch_ratio,
             p_value=excess.p_value,

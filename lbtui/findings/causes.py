@@ -60,7 +60,7 @@ def _same_instance(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
 
 
 def _same_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
-    keys = ("instance", "host", "dp_rank")
+    keys = ("instance", "host", "dp_rank", "pid")
     return all(cause.subject.get(k) == effect.subject.get(k) for k in keys) and _during_or_after(
         cause, effect
     )
@@ -80,7 +80,7 @@ def _only_peer(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     others = scene.domains.get(str(instance), 0) - scene.domains_out_of_blocks(instance)
     return (
         _same_instance(cause, effect, scene)
-        and cause.subject.get("dp_rank") != effect.subject.get("dp_rank")
+        and any(cause.subject.get(key) != effect.subject.get(key) for key in ("dp_rank", "pid"))
         and cause.overlaps(effect)
         and others <= 1
     )

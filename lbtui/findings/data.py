@@ -145,15 +145,21 @@ def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
     if count:
         yield _note(
             "data.dp_rank.unknown",
-            "forward passes without dp_rank",
+            "steps without dp_rank",
             count,
             1,
-            _("{count} of {all} forward passes carry no dp_rank; they are shown as dp? of {hosts}.").format(
+            _(
+                "{count} of {all} steps carry no dp_rank; on {hosts} domains are named by pid, or dp? where "
+                "a host has one."
+            ).format(
                 count=count,
                 all=every,
                 hosts=visible(", ".join(unknown["host"].cast(pl.String).unique().sort().to_list()), 200),
             ),
-            _("Profile the scheduler too (domain Schedule); without DP this is as it should be."),
+            _(
+                "Without DP, and with SGLang, which records no rank, this is as it should be; else profile "
+                "the scheduler too (domain Schedule)."
+            ),
             evidence.file("steps"),
         )
 

@@ -34,6 +34,7 @@ from lbtui.profile import (
     Note,
     attempted,
 )
+from lbtui.profile.roles import Role, roles_of, work_by
 from lbtui.profile.schema import TIME
 from lbtui.text import _
 
@@ -208,12 +209,10 @@ class Evidence:
         return wait_for(together, domain.key)
 
     @cached_property
-    def roles(self) -> dict[str, str]:
-        """The role of each domain that only prefills or only decodes, by key; empty unless both exist."""
-        phases = self.steps.group_by("domain").agg(pl.col("phase").drop_nulls().unique())
-        alone = {str(key): kinds[0] for key, kinds in phases.iter_rows() if len(kinds) == 1}
-        roles = {key: kind for key, kind in alone.items() if kind in ("prefill", "decode")}
-        return roles if len(set(roles.values())) == 2 else {}
+    def roles(self) -> dict[str, Role]:
+        """The role of each domain that has one (`roles_of`), by key; empty unless both exist."""
+        disaggregated = any(self.frame(name).height for name in ("nodes", "handoffs", "transfers"))
+        return roles_of(work_by("domain", self.frame("steps")), disaggregated=disaggregated)
 
     @cached_property
     def _intervals(self) -> pl.DataFrame:

@@ -93,7 +93,7 @@ def micros(time: datetime) -> int:
 
 def metric_of(finding: Finding) -> MetricKey | None:
     """Return the metric per DP domain in which a finding shows, None where it is not of a DP domain."""
-    return _DOMAIN_METRICS.get(finding.id) if "dp_rank" in finding.subject else None
+    return _DOMAIN_METRICS.get(finding.id)
 
 
 class Pictures:
@@ -157,7 +157,7 @@ class Pictures:
         own = [
             self._evidence.passes_of(domain.key)
             for domain in self._evidence.domains
-            if (domain.instance, domain.dp_rank) == (finding.subject["instance"], finding.subject["dp_rank"])
+            if domain.instance == finding.subject["instance"] and _is_subject(domain, finding)
         ]
         steps = pl.concat(own)
         cards = steps["prof_id"].unique().sort().to_list()
@@ -252,7 +252,8 @@ def _int(finding: Finding, key: str) -> int | None:
 
 def _is_subject(domain: Domain, finding: Finding) -> bool:
     subject = finding.subject
-    return domain.dp_rank == subject.get("dp_rank") and subject.get("host", domain.host) == domain.host
+    which = (subject.get("dp_rank"), subject.get("pid"))
+    return which == (domain.dp_rank, domain.pid) and subject.get("host", domain.host) == domain.host
 
 
 def _binned(chosen: Metric, lanes: Sequence[Lane], window: tuple[int, int]) -> Floats:

@@ -13,6 +13,8 @@ def subject_of(evidence: Evidence, domain: Domain) -> dict[str, SubjectValue]:
     subject: dict[str, SubjectValue] = {"instance": domain.instance, "host": domain.host}
     if domain.dp_rank is not None:
         subject["dp_rank"] = domain.dp_rank
+    if domain.pid is not None:
+        subject["pid"] = domain.pid
     if domain.key in evidence.roles:
         subject["role"] = evidence.roles[domain.key]
     return subject

@@ -67,6 +67,7 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
     for key, words in (
         ("address", "{}"),
         ("dp_rank", "dp{}"),
+        ("pid", _("pid {}")),
         ("prof_id", _("card {}")),
         ("expert", _("expert {}")),
         ("layer", _("layer {}")),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+_NAMELESS = re.compile(r":(?P<pid>\d{1,18})/dp\?$")
 _PROF_ID = re.compile(r"^ms_service_(?P<host>.+)-(?P<pid>\d+)$")
 
 
@@ -18,9 +19,17 @@ class Domain(NamedTuple):
     dp_rank: int | None
 
     @property
+    def pid(self) -> int | None:
+        """The process it is named by, where no rank is known and its host has several such domains."""
+        match = _NAMELESS.search(self.key) if self.dp_rank is None else None
+        return int(match["pid"]) if match else None
+
+    @property
     def name(self) -> str:
         """The short name shown beside a lane."""
-        return "dp?" if self.dp_rank is None else f"dp{self.dp_rank}"
+        if self.dp_rank is not None:
+            return f"dp{self.dp_rank}"
+        return "dp?" if self.pid is None else f"pid {self.pid}"
 
 
 def host_and_pid(prof_id: str) -> tuple[str, int] | None:

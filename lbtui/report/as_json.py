@@ -100,11 +100,12 @@ def _profile(known: Overview) -> Json:
 
 
 def _domain(domain: Domain) -> Json:
-    return {
+    found: Json = {
         "instance": visible(domain.instance),
         "host": visible(domain.host),
         "dp_rank": domain.dp_rank,
     }
+    return found if domain.pid is None else {**found, "pid": domain.pid}
 
 
 def _source(source: Source) -> Json:

@@ -149,7 +149,11 @@ def request_ids(column: str) -> pl.Expr:
     Works on the text alone, for millions of rows: escapes of quotes and backslashes are resolved, others
     (`\n`, `\x..`) stay as written.
     """
-    cell, element = pl.col(column), pl.element()
+    return _ids(pl.col(column))
+
+
+def _ids(cell: pl.Expr) -> pl.Expr:
+    element = pl.element()
     literals = (
         pl.when(cell.str.contains(_BARE))
         .then(cell.str.extract_all(f"(?s){_STRING}"))
@@ -157,3 +161,24 @@ def request_ids(column: str) -> pl.Expr:
     )
     unquoted = element.str.replace(_BEFORE_ID, "").str.slice(1).str.head(-1)
     return literals.list.eval(unquoted.str.replace_all(r"""\\(['"\\])""", "${1}"))
+
+
+# A flat dict whose request is being prefilled: by its type, or before there was one (v0, MindIE) by its iter.
+_PREFILLED = r"\{[^{}]*'type': 0\b[^{}]*\}"
+_FIRST_ITER = r"\{[^{}]*'iter': 0\b[^{}]*\}"
+
+
+def prefilled_ids(column: str, *, alone: pl.Expr) -> pl.Expr:
+    """Return an expression: the ids of the requests that each `res_list` in `column` prefills, as list[str].
+
+    `alone` tells where the batch prefills only: there bare ids are of prefills.
+    """
+    cell = pl.col(column)
+    prefilled = (
+        pl.when(cell.str.contains("'type': "))
+        .then(cell.str.extract_all(_PREFILLED))
+        .otherwise(cell.str.extract_all(_FIRST_ITER))
+        .list.join(",")
+    )
+    bare = cell.str.contains(_BARE)
+    return _ids(pl.when(~bare).then(prefilled).when(alone).then(cell))

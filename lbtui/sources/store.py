@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.profile.once import Once
+from lbtui.profile.progress import UpTo
 from lbtui.sources import csv_file, database
 from lbtui.sources.discover import Output
 from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES
@@ -19,6 +20,8 @@ from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     from lbtui.sources.trace import Trace
+
+_T = TypeVar("_T")
 
 LARGE_TRACE = 64 << 20  # bytes: reads in some two seconds
 
@@ -92,6 +95,24 @@ class Store:
             else:
                 return _raw(frame, name, "sqlite", table, notes), failed
         return None, failed
+
+    def parts(
+        self,
+        raw: Raw,
+        table: str,
+        columns: Sequence[str],
+        use: Callable[[Iterator[pl.DataFrame]], _T],
+        progress: Progress,
+    ) -> _T:
+        """Return what `use` makes of the rows of a table, part by part, from the file that `raw` came from.
+
+        `use` may be called anew, where they must be read another way. Raises `Unreadable`.
+        """
+        if raw.provenance.reader == "sqlite":
+            assert self.database is not None
+            return use(database.read_parts(self.database, table, columns, progress))
+        path, whole = self.output.csv[table], UpTo(progress, None)
+        return csv_file.first_way(lambda way: use(csv_file.read_parts(path, table, columns, whole, way)))
 
     def trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
         """Return the trace, streamed once, or None with a note when it is unreadable or too large for this.

@@ -76,7 +76,8 @@ TABLES: dict[str, dict[str, Column]] = {
         "request_id": _named("rid"),
         "name": _named("name"),
         "time": _named("start_time", "start_datetime", kind="datetime", needed=True),
-        "free_blocks": _named("device_kvcache_left", kind="count"),
+        "free_blocks": _named("device_kvcache_left", "free_blocks", kind="count"),
+        "total_blocks": _named("total_blocks", kind="count"),
     },
     "request_status": {
         "host": _named("hostuid"),

@@ -70,7 +70,7 @@ FLOW_EVENTS = re.compile(
     r'(?:\{"name": "flow_[^"\\]*", "ph": "[stf]", "ts": [\d.]+, "id": "[^"\\]*", "cat": "[^"\\]*", '
     r'"pid": \d+, "tid": "[^"\\]*"\},\s*(?=\{))+'
 )
-_COUNTER_DP = re.compile(r"KVCache-dp(\d{1,9})$")
+_COUNTER_DP = re.compile(r"KVCache(?:-dp(\d{1,9}))?$")  # SGLang's names no rank
 _LABEL_DP = re.compile(r"(?P<host>.*?)(?:,\s*dp(?P<dp>\d{1,9}))?")
 _EXPERT_KINDS: tuple[tuple[Literal["hot", "routing"], str], ...] = (
     ("routing", "expert_routing"),
@@ -155,11 +155,8 @@ class EventCollector:
         if name == "process_name":
             self._names[pid] = text(args.get("name"))
         elif name == "process_labels":
-            match = _LABEL_DP.fullmatch(text(args.get("labels")) or "")
-            if match is None:
-                return
-            label = (match["host"] or None, small(match["dp"]))
-            if self._labels.setdefault(pid, label) != label:
+            label = labelled(text(args.get("labels")) or "")
+            if label is not None and self._labels.setdefault(pid, label) != label:
                 self.relabelled.add(pid)
 
     def _forward(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
@@ -248,6 +245,12 @@ class EventCollector:
                 self.unusable += 1
             else:
                 self.experts.add(ExpertRow(pid, time, rank, kind, args[key], int(time)))
+
+
+def labelled(label: str) -> tuple[str | None, int | None] | None:
+    """Return the host and the dp_rank that a process's label names (`host,dp2`); None if it is no label."""
+    match = _LABEL_DP.fullmatch(label)
+    return None if match is None else (match["host"] or None, small(match["dp"]))
 
 
 def _end(event: Event, start: float) -> tuple[int | None, float | None]:

@@ -101,7 +101,10 @@ def test_hosts_that_repeat_a_rank_for_other_batches_are_two_domains_and_told(tmp
         "node-b-22": "node-b/dp0",
     }
     assert batches_of(opened) == {"node-a-10": "node-a/dp0", "node-b-20": "node-b/dp0"}
-    assert "dp_rank 0 of node-a runs different batches on node-a, node-b" in notes_of(opened)
+    instances = set(opened.load("steps").frame["instance"])
+    assert instances == {"node-a", "node-b"}, "engines of their own are not compared"
+    assert "Domains of node-a run different batches under one dp_rank" in notes_of(opened)
+    assert "each compared for itself: node-a, node-b" in notes_of(opened)
 
 
 def test_two_services_on_one_host_with_one_rank_are_told_apart_by_process(tmp_path):
@@ -148,7 +151,7 @@ def test_without_ranks_cards_of_one_batch_are_merged_and_others_are_not(tmp_path
     assert [owner[f"node-a-{pid}"] for pid in (20, 21, 22)] == ["node-a:21/dp?"] * 3
     assert [owner[f"node-b-{pid}"] for pid in (30, 31)] == ["node-b/dp?"] * 2
     assert opened.load("steps").frame["dp_rank"].null_count() == opened.load("steps").frame.height
-    assert "shown as dp?" in notes_of(opened)
+    assert "named by pid, or dp? where a host has one" in notes_of(opened)
 
 
 def test_without_dp_at_all_one_service_is_one_lane(tmp_path):

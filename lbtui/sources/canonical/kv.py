@@ -1,6 +1,7 @@
 """KV-cache blocks per DP domain: the frame `kv`.
 
-vLLM writes them in batch.csv, rank by rank. MindIE's kvcache.csv has no owner: `kv_owners` finds it.
+vLLM writes them in batch.csv, rank by rank. MindIE's kvcache.csv has no owner: `kv_owners` finds it. SGLang's
+names neither owner nor request: the trace's counters do, or the rounds in which it was read (`kv_states`).
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, empty
+from lbtui.sources.canonical.engine import engine_of
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import name_processes
-from lbtui.sources.canonical.kv_counters import exact_times, read_counters
+from lbtui.sources.canonical.kv_counters import exact_times, read_counters, read_values
 from lbtui.sources.canonical.kv_owners import give_to_domains, read_service
+from lbtui.sources.canonical.kv_states import of_rounds
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.store import Raw, Store
@@ -31,9 +34,77 @@ def load_kv(store: Store, scheduling: Scheduling, progress: Progress) -> Loaded:
         if not readings.is_empty():
             return _from_rounds(readings, owners, batch)
     raw, notes = store.table("kvcache", progress)
-    if raw is not None and raw.frame["free_blocks"].null_count() < raw.frame.height:
-        return _from_events(store, raw, scheduling, [*notes, *raw.notes], progress)
+    notes += raw.notes if raw else ()
+    engine = None if batch is None else engine_of(batch.frame)
+    if engine == "vllm v0":
+        return Loaded(empty("kv"), notes=(*notes, *_sequences_note(raw)))
+    if engine == "sglang":
+        return _from_pools(store, raw, scheduling, notes, progress)
+    if raw is not None and raw.frame["request_id"].null_count() < raw.frame.height:
+        return _from_events(store, raw, scheduling, notes, progress)
     return _from_counters(store, owners, scheduling, notes, progress)
+
+
+def _sequences_note(raw: Raw | None) -> list[Note]:
+    if raw is None:
+        return []
+    text = _(
+        "vLLM's v0 engine writes the number of sequences that hold blocks as device_kvcache_left, not that "
+        "of free blocks: KV blocks are unknown."
+    )
+    return [Note(raw.provenance.file, text)]
+
+
+def _from_pools(
+    store: Store, raw: Raw | None, scheduling: Scheduling, notes: list[Note], progress: Progress
+) -> Loaded:
+    """SGLang: free blocks only, of each process by its counters, else by the rounds around the readings."""
+    values, provenance, value_notes = read_values(store, progress)
+    notes = [*notes, *value_notes]
+    owned = values.join(scheduling.owners.of_pids(), on="pid", how="left").rename({"value": "free_blocks"})
+    if provenance is None and raw is not None and scheduling.batch is not None:
+        provenance = raw.provenance
+        if _are_whole_seconds(raw.frame):
+            text = _(
+                "Its times are cut to whole seconds by the parser (formats csv + db), and it names neither "
+                "process nor request: whose blocks these are is unknown."
+            )
+            return Loaded(empty("kv"), notes=(*notes, Note(raw.provenance.file, text, lost=True)))
+        owned = of_rounds(raw.frame, scheduling.batch.frame, scheduling.owners)
+        if unknown := owned["domain"].null_count():
+            text = _(
+                "{count} of {all} KV readings may be of several DP domains or of none: the file names no "
+                "owner, and the rounds around them do not tell it. They are left out."
+            )
+            notes.append(Note(provenance.file, text.format(count=unknown, all=owned.height)))
+    known = owned.drop_nulls(["domain", "free_blocks"]) if "domain" in owned.columns else owned
+    if known.is_empty() or provenance is None:
+        return Loaded(empty("kv"), notes=tuple(notes))
+    text = _(
+        "SGLang records only how much of its token pool is free (total_blocks is 0): usage is 1 − free / the "
+        "most the domain ever had free, a lower bound where it never stood empty."
+    )
+    frame = _by_time(_placed(_with_pools(known.sort("time", maintain_order=True)), scheduling.owners))
+    told = Provenance(provenance.file, provenance.reader, provenance.precision, frame.height)
+    return Loaded(frame, (told,), (*notes, Note(provenance.file, text)))
+
+
+def _are_whole_seconds(events: pl.DataFrame) -> bool:
+    return events.height > 1 and bool((events["time"].dt.microsecond() == 0).all())
+
+
+def _with_pools(known: pl.DataFrame) -> pl.DataFrame:
+    """Return readings of free blocks with what is used of the pool, whose size is the most ever free."""
+    return known.with_columns(total_blocks=pl.col("free_blocks").max().over("domain")).with_columns(
+        used_blocks=pl.col("total_blocks") - pl.col("free_blocks"),
+        usage=pl.when(pl.col("total_blocks") > 0).then(1 - pl.col("free_blocks") / pl.col("total_blocks")),
+    )
+
+
+def _placed(known: pl.DataFrame, owners: Owners) -> pl.DataFrame:
+    """Return readings of domains with their owners' columns, the place being that of the first process."""
+    places = owners.frame.unique("domain", keep="first", maintain_order=True).select(_OWNER)
+    return known.join(places, on="domain", how="left", maintain_order="left")
 
 
 def _from_rounds(readings: pl.DataFrame, owners: Owners, batch: Raw) -> Loaded:
@@ -62,7 +133,7 @@ def _from_events(
     service, service_notes = read_service(store, owners, progress)
     notes += service_notes
     events = raw.frame.sort("row")
-    whole_seconds = events.height > 1 and bool((events["time"].dt.microsecond() == 0).all())
+    whole_seconds = _are_whole_seconds(events)
     owned = give_to_domains(events, service, whole_seconds=whole_seconds)
     precision = raw.provenance.precision
     if whole_seconds:
@@ -71,17 +142,11 @@ def _from_events(
         precision = _("1 s") if inexact else _("1 µs, by the trace's counters")
         notes += [*counter_notes, *_whole_seconds_note(file, inexact)]
     notes += _ownerless_note(file, owned)
-    # A domain's pool is one; its place is that of its first process.
-    places = owners.frame.unique("domain", keep="first", maintain_order=True).select(_OWNER)
-    known = owned.filter(pl.col("domain").is_not_null(), pl.col("free_blocks").is_not_null())
-    # MindIE never writes the size of the pool: the most a domain ever had free.
-    known = known.with_columns(total_blocks=pl.col("free_blocks").max().over("domain")).with_columns(
-        used_blocks=pl.col("total_blocks") - pl.col("free_blocks"),
-        usage=pl.when(pl.col("total_blocks") > 0).then(1 - pl.col("free_blocks") / pl.col("total_blocks")),
-    )
+    # MindIE never writes the size of the pool.
+    known = _with_pools(owned.drop_nulls(["domain", "free_blocks"]))
     if known.height:
         notes.append(_pool_note(file, known))
-    frame = _by_time(known.join(places, on="domain", how="left", maintain_order="left"))
+    frame = _by_time(_placed(known, owners))
     return Loaded(frame, (Provenance(file, raw.provenance.reader, precision, frame.height),), tuple(notes))
 
 

@@ -1,19 +1,28 @@
-"""Exact times of KV events, from counters: beside a db the parser cuts kvcache's own to seconds."""
+"""KV counters of profiler.db or of the trace: exact times of KV events, which the parser cuts to seconds
+beside a db, and (SGLang) the free blocks of each process.
+"""
 
 from __future__ import annotations
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Unreadable
+from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.sources import database
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.store import Store
-from lbtui.text import visible
+from lbtui.text import _, visible
 
 _TIME = pl.Datetime("us")
 _COUNTERS = pl.Schema([("time", _TIME), ("domain", pl.String()), ("lookup", pl.Boolean())])
+_VALUES = pl.Schema([("time", _TIME), ("pid", pl.Int64()), ("value", pl.Int64())])
 _EVENTS = pl.Schema([("time", _TIME), ("pid", pl.Int64())])
 _COUNTER_QUERY = "SELECT timestamp / 1000, CAST(pid AS INTEGER) FROM counter WHERE name LIKE '%KVCache-dp%'"
+_VALUE_QUERY = """
+SELECT timestamp / 1000, CAST(pid AS INTEGER), json_extract(args, '$."Device Block"')
+FROM counter
+WHERE name LIKE '%KVCache' AND json_valid(args)
+ORDER BY timestamp, id
+"""
 _ENQUEUE_QUERY = """
 SELECT s.timestamp / 1000, CAST(t.pid AS INTEGER)
 FROM slice s
@@ -42,6 +51,37 @@ def exact_times(events: pl.DataFrame, counters: pl.DataFrame) -> tuple[pl.DataFr
             inexact.append(str(domain))
         parts.append(rows)
     return pl.concat([events.clear(), *parts]).sort("time", "row"), sorted(inexact)
+
+
+def read_values(store: Store, progress: Progress) -> tuple[pl.DataFrame, Provenance | None, list[Note]]:
+    """Return the value of each counter that names no rank: `time`, `pid`, `value`; whence, and notes.
+
+    No rows and None where no file has such counters.
+    """
+    notes: list[Note] = []
+    if store.database and "counter" in store.database_tables:
+        name = visible(f"{store.database.name}:counter")
+        try:
+            with database.connect(store.database, progress) as opened:
+                values = opened.query(_VALUE_QUERY, _VALUES).drop_nulls()
+        except Unreadable as error:
+            notes.append(Note(name, str(error), lost=True))
+        else:
+            if values.height:
+                return values, Provenance(name, "sqlite", _("1 µs"), values.height), notes
+    trace, trace_notes = store.trace(progress)
+    notes += trace_notes
+    if trace is not None:
+        unnamed = trace.kv_counters.filter(pl.col("dp_rank").is_null())
+        values = unnamed.select("time", "pid", pl.col("value").cast(pl.Int64, strict=False)).drop_nulls()
+        if values.height:
+            file = visible(trace.path.name)
+            return (
+                values.sort("time", maintain_order=True),
+                Provenance(file, "trace", _("1 µs"), values.height),
+                notes,
+            )
+    return pl.DataFrame(schema=_VALUES), None, notes
 
 
 def read_counters(store: Store, owners: Owners, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:

@@ -14,7 +14,7 @@ import polars as pl
 from lbtui.profile import Note, Progress
 from lbtui.sources.canonical.from_trace import name_processes
 from lbtui.sources.canonical.owners import Owners
-from lbtui.sources.canonical.scheduling import GROUPING
+from lbtui.sources.canonical.recorded import GROUPING
 from lbtui.sources.res_list import request_ids
 from lbtui.sources.store import Store
 

@@ -3,27 +3,32 @@
 A process is a card (it has forward passes) or a scheduler (it has scheduling rounds only). Cards with one
 dp_rank of one instance are one domain, as tensor parallelism has it, unless they run different batches: hosts
 of two services may repeat a dp_rank. A scheduler belongs to the domain of its dp_rank, and where that is not
-one domain, to the one whose forward passes its rounds enclose.
+one domain, to the one whose forward passes its rounds enclose. Where no forward passes are recorded,
+schedulers that run the same batches of the same requests are one domain: SGLang's tensor parallel ranks.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
-from lbtui.profile import Note, host_and_pid, instance_names
+from lbtui.profile import Note
+from lbtui.profile.roles import Role, Work, roles_of
+from lbtui.sources.canonical.engines import engine_names
 from lbtui.sources.canonical.frame import MOST_DOMAINS
-from lbtui.sources.canonical.same_batches import Runs, runs_by_process, same_batches, share_enclosed
+from lbtui.sources.canonical.processes import Hints, Process, pid_of, processes, work_of
+from lbtui.sources.canonical.same_batches import same_batches, share_enclosed
 from lbtui.sources.store import Raw
 from lbtui.text import _, visible
 
-# Of a scheduling round, the rows that enclose its forward passes.
-_ROUNDS = ("Execute", "modelExec")
 _MOST_COMPARED = 50_000  # pairs of processes: some seconds
 _MOST_NOTES = 8  # of one kind
 _ENCLOSED = 0.5  # share of a card's forward passes that a scheduler's rounds must enclose
+_SHARED = 0.5  # of the requests of the scheduler with fewer, that two of one domain share
 _OWNER = pl.Schema(
     [
         ("prof_id", pl.String()),
@@ -52,37 +57,39 @@ class Owners:
         return self.of_processes().select("pid", "domain").unique("pid", keep="none")
 
 
-@dataclass(frozen=True)
-class _Process:
-    prof_id: str
-    host: str
-    instance: str
-    dp_rank: int | None
-    rank_of_batch: int | None  # batch.csv's, which upstream joins on the pid alone
-    runs: Runs | None
-
-
 @dataclass
 class _Domain:
     """Processes that run the same batches; the first stands for all."""
 
-    members: list[_Process]
+    members: list[Process]
     dp_rank: int | None
     hosts: set[str]
+    instance: str
     key: str = ""
 
     @property
-    def leader(self) -> _Process:
+    def leader(self) -> Process:
         return self.members[0]
 
+    @property
+    def host(self) -> str:
+        return self.leader.host
 
-def find_owners(forward: Raw | None, batch: Raw | None) -> Owners:
+    @property
+    def pid(self) -> int:
+        return int(pid_of(self.leader.prof_id) or 0)
+
+
+def find_owners(forward: Raw | None, batch: Raw | None, hints: Hints | None = None) -> Owners:
     """Return the owner of every process in the raw forward and batch tables (either may be absent)."""
-    cards, schedulers = _processes(forward.frame if forward else None, batch.frame if batch else None)
+    hints = hints or Hints()
+    passes, rounds = (raw.frame if raw else None for raw in (forward, batch))
+    cards, schedulers = processes(passes, rounds, hints.ranks)
     forward_file, batch_file = (raw.provenance.file if raw else "" for raw in (forward, batch))
-    finder = _Finder(forward_file or batch_file, batch_file)
+    finder = _Finder(forward_file or batch_file, batch_file, hints)
     finder.place_cards(cards)
     finder.place_schedulers(schedulers)
+    finder.tell_engines_apart(work_of(passes, rounds))
     return finder.owners()
 
 
@@ -96,12 +103,12 @@ class _Directory:
             for host in (None, *domain.hosts):
                 self._enter(domain, host)
 
-    def near(self, process: _Process) -> dict[int | None, dict[int, _Domain]]:
+    def near(self, process: Process) -> dict[int | None, dict[int, _Domain]]:
         """Return the domains of the process's instance by rank: those on its host, else all."""
         instance = process.instance
         return self._groups.get((instance, process.host)) or self._groups.get((instance, None), {})
 
-    def add(self, domain: _Domain, scheduler: _Process) -> None:
+    def add(self, domain: _Domain, scheduler: Process) -> None:
         """Make a scheduler a member; a domain without a rank takes the scheduler's."""
         if domain.dp_rank is None and scheduler.dp_rank is not None:
             for host in (None, *domain.hosts):
@@ -126,27 +133,28 @@ def _in_order(domains: dict[int, _Domain]) -> list[_Domain]:
 class _Finder:
     file: str  # that tells what runs when
     batch_file: str
+    hints: Hints
     domains: list[_Domain] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     wrong_ranks: list[Note] = field(default_factory=list)
     compared: int = 0  # pairs of processes
 
-    def place_cards(self, cards: list[_Process]) -> None:
+    def place_cards(self, cards: list[Process]) -> None:
         repeated: dict[tuple[str, int | None], list[_Domain]] = {}
         for card in cards:
             self._join(card, repeated.setdefault((card.instance, card.dp_rank), []))
             if card.rank_of_batch is not None and card.dp_rank != card.rank_of_batch:
                 self._tell_wrong_rank(card, card.dp_rank)
 
-    def place_schedulers(self, schedulers: list[_Process]) -> None:
+    def place_schedulers(self, schedulers: list[Process]) -> None:
         """Place those without forward passes of their own, once the cards are placed."""
         directory = _Directory(self.domains)
         repeated: dict[tuple[str, int | None], list[_Domain]] = {}
-        pids = Counter(_pid(scheduler.prof_id) for scheduler in schedulers)
+        pids = Counter(pid_of(scheduler.prof_id) for scheduler in schedulers)
         for scheduler in schedulers:
             by_rank = directory.near(scheduler)
             named = _in_order(by_rank.get(scheduler.dp_rank, {}))
-            if scheduler.dp_rank is not None and pids[_pid(scheduler.prof_id)] == 1:
+            if scheduler.dp_rank is not None and pids[pid_of(scheduler.prof_id)] == 1:
                 # Its rank is sure; cards that do not tell theirs take it from the scheduler they work for.
                 near = named or _in_order(by_rank.get(None, {}))
             else:
@@ -171,16 +179,17 @@ class _Finder:
             ).format(count=len(self.domains), most=MOST_DOMAINS)
             self.notes.append(Note(self.file, text, lost=True))
         rows = [
-            (m.prof_id, m.instance, m.host, d.dp_rank, d.key if number < MOST_DOMAINS else None)
+            (m.prof_id, d.instance, m.host, d.dp_rank, d.key if number < MOST_DOMAINS else None)
             for number, d in enumerate(self.domains)
             for m in d.members
         ]
         frame = pl.DataFrame(rows, schema=_OWNER, orient="row").sort("prof_id")
         nameless = frame.filter(pl.col("dp_rank").is_null())["host"].unique().sort().to_list()
         if nameless:
-            text = _("No dp_rank is recorded for processes of {hosts}; they are shown as dp?.").format(
-                hosts=visible(", ".join(nameless), 300)
-            )
+            text = _(
+                "No dp_rank is recorded for processes of {hosts}: domains there are named by pid, or dp? "
+                "where a host has one."
+            ).format(hosts=visible(", ".join(nameless), 300))
             self.notes.append(Note(self.file, text))
         if self.compared > _MOST_COMPARED:
             text = _(
@@ -190,26 +199,61 @@ class _Finder:
             self.notes.append(Note(self.file, text))
         return Owners(frame, tuple(self.notes))
 
-    def _join(self, process: _Process, candidates: list[_Domain]) -> None:
+    def _join(self, process: Process, candidates: list[_Domain]) -> None:
         """Make the process a member of the first candidate that runs the same, or a new candidate."""
         for domain in candidates:
             if domain.leader.runs is None or process.runs is None:
                 continue
             if not self._may_compare():
                 break
-            if same_batches(domain.leader.runs, process.runs):
+            if same_batches(domain.leader.runs, process.runs) and self._may_be_one(domain.leader, process):
                 domain.members.append(process)
                 domain.hosts.add(process.host)
                 return
-        domain = _Domain([process], process.dp_rank, {process.host})
+        domain = _Domain([process], process.dp_rank, {process.host}, process.instance)
         candidates.append(domain)
         self.domains.append(domain)
+
+    def _may_be_one(self, one: Process, other: Process) -> bool:
+        """Tell whether two processes serve the same requests, where both say which: ranks that step together
+        with few requests each run batches of equal sizes, too.
+        """
+        if one.is_card:
+            return True
+        requests = self._requests
+        first, second = (set(requests.get(p.prof_id, ())) for p in (one, other))
+        fewer = min(len(first), len(second))
+        return not fewer or len(first & second) > _SHARED * fewer
+
+    @cached_property
+    def _requests(self) -> Mapping[str, Collection[str]]:
+        return self.hints.requests()
+
+    def tell_engines_apart(self, work: Mapping[str, Work]) -> None:
+        """Give the domains of an instance the engine that each is of (`engine_names`)."""
+        # By its first process that did anything: all do the same.
+        done = {
+            id(d): next((work[m.prof_id] for m in d.members if m.prof_id in work), None) for d in self.domains
+        }
+        known = {str(n): found for n, d in enumerate(self.domains) if (found := done[id(d)]) is not None}
+        roles = {int(n): r for n, r in roles_of(known, disaggregated=self.hints.disaggregated).items()}
+        groups: dict[str, list[int]] = {}
+        for number, domain in enumerate(self.domains):
+            groups.setdefault(domain.instance, []).append(number)
+        for instance, numbers in groups.items():
+            own = {place: roles[n] for place, n in enumerate(numbers) if n in roles}
+            domains = [self.domains[n] for n in numbers]
+            names = engine_names(domains, own, instance)
+            for domain, name in zip(domains, names, strict=True):
+                domain.instance = name
+            if len(set(names)) > 1:
+                self._tell_engines(instance, names, own)
 
     def _may_compare(self) -> bool:
         self.compared += 1
         return self.compared <= _MOST_COMPARED
 
-    def _enclosed(self, scheduler: _Process, domains: list[_Domain]) -> _Domain | None:
+    def _enclosed(self, scheduler: Process, domains: list[_Domain]) -> _Domain | None:
         """Return the domain most of whose forward passes lie in the scheduler's rounds."""
         best, most = None, _ENCLOSED
         for domain in domains:
@@ -226,8 +270,7 @@ class _Finder:
         """Name each domain by instance and rank, and by host or process too where that is not enough."""
         groups: dict[tuple[str, int | None], list[_Domain]] = {}
         for domain in self.domains:
-            groups.setdefault((domain.leader.instance, domain.dp_rank), []).append(domain)
-        different: list[Note] = []
+            groups.setdefault((domain.instance, domain.dp_rank), []).append(domain)
         for (instance, rank), domains in groups.items():
             name = "dp?" if rank is None else f"dp{rank}"
             hosts = Counter(domain.leader.host for domain in domains)
@@ -238,21 +281,30 @@ class _Finder:
                 elif hosts[leader.host] == 1:
                     domain.key = f"{leader.host}/{name}"
                 else:
-                    domain.key = f"{leader.host}:{_pid(leader.prof_id)}/{name}"
-            if len(domains) > 1 and rank is not None:
-                text = _(
-                    "dp_rank {rank} of {instance} runs different batches on {places}; each is shown as a "
-                    "domain of its own."
-                ).format(
-                    rank=rank,
-                    instance=visible(instance),
-                    places=visible(", ".join(d.key.rpartition("/")[0] for d in domains), 300),
-                )
-                different.append(Note(self.file, text))
-        self.notes += _few(different)
+                    domain.key = f"{leader.host}:{pid_of(leader.prof_id)}/{name}"
         self.notes += _few(self.wrong_ranks)
 
-    def _tell_wrong_rank(self, process: _Process, rank: int | None) -> None:
+    def _tell_engines(self, instance: str, names: Sequence[str], roles: Mapping[int, Role]) -> None:
+        """Say why domains of one instance are not compared."""
+        of_engine = {name: roles.get(place) for place, name in enumerate(names)}
+        listed = ", ".join(
+            f"{name} ({role})" if role and not name.endswith(f" {role}") else name
+            for name, role in sorted(of_engine.items())
+        )
+        if len(set(of_engine.values())) > 1:
+            text = _(
+                "By what they do, the domains of {instance} are of several engines, each compared for "
+                "itself: {engines}."
+            )
+        else:
+            text = _(
+                "Domains of {instance} run different batches under one dp_rank: they are of several engines, "
+                "each compared for itself: {engines}."
+            )
+        said = text.format(instance=visible(instance), engines=visible(listed, 300))
+        self.notes.append(Note(self.file, said))
+
+    def _tell_wrong_rank(self, process: Process, rank: int | None) -> None:
         text = _(
             "dp_rank {written} of {prof_id} is joined by its pid alone, which may occur on several hosts; by "
             "its forward passes it is {rank}."
@@ -268,69 +320,3 @@ def _few(notes: list[Note]) -> list[Note]:
     text = _("The same holds for {count} more.").format(count=more)
     *kept, last = notes[:_MOST_NOTES]
     return [*kept, Note(last.file, f"{last.text} {text}")]
-
-
-def _pid(prof_id: str) -> str:
-    return prof_id.rpartition("-")[2]
-
-
-def _processes(
-    forward: pl.DataFrame | None, batch: pl.DataFrame | None
-) -> tuple[list[_Process], list[_Process]]:
-    """Return the cards and the schedulers, each by host and prof_id."""
-    in_forward, in_batch = _described(forward), _described(batch)
-    hosts = {
-        **{p: host for p, (host, _rank) in in_batch.items()},
-        **{p: h for p, (h, _r) in in_forward.items()},
-    }
-    instances = instance_names(hosts.values())
-    passes = runs_by_process(forward) if forward is not None else {}
-    # Compared with passes only.
-    rounds = _rounds_by_process(batch) if passes else {}
-    only_rank = _only_ranks(in_batch)
-
-    def process(prof_id: str, own: int | None, runs: Runs | None) -> _Process:
-        host = hosts[prof_id]
-        of_batch = in_batch.get(prof_id, ("", None))[1]
-        # vLLM's forward passes carry no dp_rank; its batch rows do.
-        rank = own if own is not None else of_batch if of_batch is not None else only_rank.get(host)
-        return _Process(prof_id, host, instances[host], rank, of_batch, runs)
-
-    cards = [process(p, rank, passes.get(p)) for p, (_host, rank) in in_forward.items()]
-    schedulers = [process(p, None, rounds.get(p)) for p in in_batch if p not in in_forward]
-    order = {p: (hosts[p], p) for p in hosts}
-    return (
-        sorted(cards, key=lambda p: order[p.prof_id]),
-        sorted(schedulers, key=lambda p: order[p.prof_id]),
-    )
-
-
-def _described(raw: pl.DataFrame | None) -> dict[str, tuple[str, int | None]]:
-    """Return the host and the usual dp_rank of each prof_id."""
-    if raw is None:
-        return {}
-    rank = pl.col("dp_rank").drop_nulls().mode().min().cast(pl.Int32, strict=False)
-    host = pl.col("host").drop_nulls().first() if "host" in raw.columns else pl.lit(None, pl.String)
-    found = raw.group_by("prof_id").agg(host.alias("host"), rank.alias("dp_rank"))
-    described: dict[str, tuple[str, int | None]] = {}
-    for prof_id, written, dp_rank in found.select("prof_id", "host", "dp_rank").iter_rows():
-        named = host_and_pid(prof_id)
-        described[prof_id] = (written or (named[0] if named else "unknown host"), dp_rank)
-    return described
-
-
-def _rounds_by_process(batch: pl.DataFrame | None) -> dict[str, Runs]:
-    if batch is None:
-        return {}
-    executed = runs_by_process(batch.filter(pl.col("name").is_in(_ROUNDS)))
-    others = batch.filter(~pl.col("prof_id").is_in(list(executed)))
-    return {**runs_by_process(others), **executed}
-
-
-def _only_ranks(described: dict[str, tuple[str, int | None]]) -> dict[str, int]:
-    """Return the dp_rank of hosts that have one only: it is that of their cards, too."""
-    ranks: dict[str, set[int]] = {}
-    for host, rank in described.values():
-        if rank is not None:
-            ranks.setdefault(host, set()).add(rank)
-    return {host: min(of_host) for host, of_host in ranks.items() if len(of_host) == 1}

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import polars as pl
 
-from lbtui.sources.canonical.phases import phase_by_type
+from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
+
+# Grouping (`BatchSchedule`, …) and execution rows hold the same batch: only one kind may be counted.
+EXECUTION = ["Execute", "modelExec"]
+GROUPING = ["BatchSchedule", "batchFrameworkProcessing"]
+
+
+def executed_rounds(batch: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per round of the raw table batch, with `phase`, and null for what was not recorded.
+
+    These are executions; grouping rows stand in for a scheduler whose executions were not recorded.
+    """
+    executes = pl.col("name").is_in(EXECUTION)
+    groups = pl.col("name").is_in(GROUPING) & ~executes.any().over("prof_id")
+    rounds = recorded_rounds(batch.filter(executes | groups))
+    return rounds.with_columns(phase=phase_by_size().fill_null(phase_by_type()))
 
 
 def recorded_rounds(batch: pl.DataFrame) -> pl.DataFrame:
     """Return the raw table batch with null where 0 stands for what was not recorded.
 
     A round has a request at the least, and a token. Where its list tells of no request whether it is
-    prefilled (SGLang lists bare ids), the batch type does; of a mixed batch it cannot tell how many.
+    prefilled (SGLang lists bare ids; upstream takes those of vLLM's workers for decodes), the batch type
+    does; of a mixed batch it cannot tell how many.
     """
     size, kind = pl.col("batch_size"), phase_by_type()
-    prefill, decode = pl.col("prefill_batch_size"), pl.col("decode_batch_size")
-    untold = prefill.fill_null(0) + decode.fill_null(0) == 0
+    prefill, decode = (pl.col(f"{name}_batch_size").fill_null(0) for name in ("prefill", "decode"))
+    untold = (prefill + decode == 0) | (
+        pl.when(kind == "prefill").then(decode > 0).when(kind == "decode").then(prefill > 0).otherwise(False)
+    )
     # In a batch of one kind all are of that kind, and none of the other.
     of_kind = {
         name: pl.when(kind == name.partition("_")[0]).then(size).when(kind != "mixed").then(0)

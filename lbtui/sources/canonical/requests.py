@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
 
 from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
+from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.frame import canonical, possible_lanes
-from lbtui.sources.store import Store
+from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _, visible
 
 
-def load_requests(store: Store, progress: Progress) -> Loaded:
-    """Return `requests`. Upstream writes 0 for a latency it does not know: null."""
+def load_requests(store: Store, batch: Callable[[Progress], Raw | None], progress: Progress) -> Loaded:
+    """Return `requests`. Upstream writes 0 for a latency it does not know: null.
+
+    `batch` reads the raw table batch, by which times to first token are checked.
+    """
     known = [pl.when(pl.col(c) > 0).then(pl.col(c)).alias(c) for c in ("ttft", "queue_wait")]
-    return _load("request", "requests", store, progress, known)
+    loaded = _load("request", "requests", store, progress, known)
+    if not loaded.provenance or loaded.provenance[0].reader == "trace":
+        return loaded
+    file = loaded.provenance[0].file
+    frame, notes = with_first_tokens(loaded.frame, file, store, batch(progress), progress)
+    return replace(loaded, frame=frame, notes=(*loaded.notes, *notes))
 
 
 def load_handoffs(store: Store, progress: Progress) -> Loaded:

@@ -9,18 +9,15 @@ import polars as pl
 from lbtui.profile import Loaded, Note, Progress, Provenance, empty
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import scheduling_tables
+from lbtui.sources.canonical.hints import read_hints
 from lbtui.sources.canonical.large_forward import LargeForward, large_forward
 from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
-from lbtui.sources.canonical.recorded import recorded_rounds
+from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
 from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _
-
-# Grouping (`BatchSchedule`, …) and execution rows hold the same batch: only one kind may be counted.
-EXECUTION = ["Execute", "modelExec"]
-GROUPING = ["BatchSchedule", "batchFrameworkProcessing"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
         traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
         notes += trace_notes
         forward, batch = forward or traced_forward, batch or traced_batch
-    owners = find_owners(forward, batch)
+    owners = find_owners(forward, batch, read_hints(store, forward, batch, progress))
     for raw in (forward, batch):
         notes += raw.notes if raw else ()
     return Scheduling(forward, batch, owners, (*notes, *owners.notes))
@@ -72,12 +69,10 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
         batches[:] = [load_batches(Scheduling(None, batch, owners, ()))]
         return batches[0].frame
 
-    found = stream_steps(
-        forward,
-        lambda sample: find_owners(sample, batch),
-        rounds,
-        progress,
-    )
+    def owners_of(sample: Raw) -> Owners:
+        return find_owners(sample, batch, read_hints(store, sample, batch, progress))
+
+    found = stream_steps(forward, owners_of, rounds, progress)
     if not isinstance(found, Streamed):
         return found
     store.keep_cuts(found.joined.notes)
@@ -111,16 +106,13 @@ def load_batches(scheduling: Scheduling) -> Loaded:
     if scheduling.batches is not None:
         return scheduling.batches
     notes: list[Note] = []
-    executes = pl.col("name").is_in(EXECUTION)
-    # Grouping rows stand in for a scheduler whose executions were not recorded.
-    groups = pl.col("name").is_in(GROUPING) & ~executes.any().over("prof_id")
-    rounds = recorded_rounds(raw.frame.filter(executes | groups))
+    rounds = executed_rounds(raw.frame)
     if rounds["name"].is_in(GROUPING).any():
         text = _("Some schedulers have no Execute or modelExec rows; their rounds are the grouping rows.")
         notes.append(Note(raw.provenance.file, text))
     frame = (
         rounds.join(scheduling.owners.frame, on="prof_id", how="left", suffix="_owner")
-        .with_columns(phase=phase_by_size().fill_null(phase_by_type()), dp_rank=pl.col("dp_rank_owner"))
+        .with_columns(dp_rank=pl.col("dp_rank_owner"))
         .sort("start", "domain", maintain_order=True)
     )
     frame = canonical(frame, "batches")
@@ -157,7 +149,7 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
     joined = _with_rounds(forwards, batches.frame)
     frame = joined.with_columns(phase=phase_by_type().fill_null(phase_by_size()))
     notes = list(scheduling.notes)
-    uncovered = int(frame["tokens"].null_count())
+    uncovered = frame.height - int(frame["covered"].sum())
     if uncovered and not batches.frame.is_empty():
         notes.append(
             Note(
@@ -190,6 +182,7 @@ def _with_rounds(forwards: pl.DataFrame, batches: pl.DataFrame) -> pl.DataFrame:
     details = ["prefill_batch_size", "decode_batch_size", "tokens"]
     return joined.with_columns(
         *(pl.when(fits).then(pl.col(name)).alias(name) for name in details),
+        covered=fits.fill_null(False),
         domain=pl.when(pl.col("domain") != "").then(pl.col("domain")),
     )
 

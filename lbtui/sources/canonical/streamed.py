@@ -19,7 +19,7 @@ from lbtui.sources.store import Raw
 from lbtui.sources.tables import PRECISION
 from lbtui.text import _
 
-_SAMPLED = ("prof_id", "host", "dp_rank", "batch_size", "start", "end")
+_SAMPLED = ("prof_id", "host", "dp_rank", "batch_type", "batch_size", "start", "end")
 _MOST_SAMPLED = 1_000_000  # rows
 _SORTED = 200_000  # steps that are parted by domain at once
 

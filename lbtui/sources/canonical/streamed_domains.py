@@ -110,6 +110,7 @@ class StreamedDomains:
     ) -> dict[str, NDArray[Any]]:
         """Return what the round of the same size that each pass starts in tells; NaN where there is none."""
         found = {name: np.full(len(domain), np.nan) for name in _OF_ROUNDS}
+        self.uncovered += len(domain)
         start, size = columns["start"], columns["batch_size"]
         for number, rounds in self._rounds.items():
             rows = np.flatnonzero(domain == number)
@@ -117,7 +118,7 @@ class StreamedDomains:
             fits = (at >= 0) & (start[rows] < rounds["end"][at]) & (size[rows] == rounds["batch_size"][at])
             for name, values in found.items():
                 values[rows[fits]] = rounds[name][at[fits]]
-        self.uncovered += int(np.isnan(found["tokens"]).sum())
+            self.uncovered -= int(fits.sum())
         return found
 
     def frame(self, steps: Passes) -> pl.DataFrame:

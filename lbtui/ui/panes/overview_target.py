@@ -56,8 +56,11 @@ def _number(finding: Finding, key: str) -> int | None:
 def _domain_key(finding: Finding, known: Overview) -> str | None:
     wanted = finding.subject
     for domain in known.domains:
-        own = {"instance": domain.instance, "host": domain.host, "dp_rank": domain.dp_rank}
-        if all(own[key] == wanted.get(key) for key in own if key in wanted or key == "dp_rank"):
+        own = {"instance": domain.instance, "host": domain.host}
+        which = {"dp_rank": domain.dp_rank, "pid": domain.pid}
+        if all(own[key] == wanted[key] for key in own if key in wanted) and all(
+            which[key] == wanted.get(key) for key in which
+        ):
             return domain.key
     return None
 
