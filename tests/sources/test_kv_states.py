@@ -110,4 +110,18 @@ def test_times_cut_to_seconds_leave_the_blocks_unknown(tmp_path):
     (folder / "kvcache.csv").write_text("\n".join(rows) + "\n")
     loaded = open_profile(folder).load("kv")
     assert loaded.frame.is_empty()
-    assert "cut to whole seconds" in sentences(loaded.notes)
+    assert "664 of 664 KV readings may be of several DP domains" in sentences(loaded.notes)
+
+
+def test_of_one_domain_all_readings_are_its_own_however_its_times_are_cut(tmp_path):
+    folder = lay_out(tmp_path, *SGLANG)
+    kept = {
+        name: [line for line in (folder / name).read_text().splitlines() if "20020" not in line]
+        for name in ("batch.csv", "kvcache.csv")
+    }
+    cut = [line.replace(line.split(",")[1], line.split(",")[1][:19]) for line in kept["kvcache.csv"]]
+    (folder / "batch.csv").write_text("\n".join(kept["batch.csv"]) + "\n")
+    (folder / "kvcache.csv").write_text("\n".join(cut) + "\n")
+    loaded = open_profile(folder).load("kv")
+    assert loaded.frame["free_blocks"].to_list() == [int(float(line.split(",")[4])) for line in cut[1:]]
+    assert loaded.provenance[0].precision == "1 s"

@@ -94,16 +94,30 @@ def _without(
     requests: pl.DataFrame, late: pl.DataFrame, file: str, notes: list[Note]
 ) -> tuple[pl.DataFrame, list[Note]]:
     doubtful = pl.col("request_id").is_in(late["request_id"].implode())
+    unknown = requests["ttft"].null_count()
     count = requests.filter(doubtful).height
-    if not count:
+    said = []
+    if 0 < unknown < requests.height:
+        said.append(
+            _(
+                "{count} of {all} times to first token are written as 0: unknown. They are of requests that "
+                "were prefilled together with others, which wait longer: the percentiles are too low."
+            ).format(count=unknown, all=requests.height)
+        )
+    if count:
+        said.append(
+            _(
+                "{count} of {all} times to first token are doubtful and left out: they end more than one "
+                "step after the round that computed the request's last prompt token."
+            ).format(count=count, all=requests.height)
+        )
+    if not said:
         return requests, notes
-    text = _(
-        "{count} of {all} times to first token are doubtful and left out: they end more than one step after "
-        "the round that computed the request's last prompt token. The parser does not split events of "
-        "several requests; a trace (--format json or db) tells them."
+    said.append(
+        _("The parser does not split events of several requests; a trace (--format json or db) tells them.")
     )
     ttft = pl.when(~doubtful).then(pl.col("ttft")).alias("ttft")
-    return requests.with_columns(ttft), [*notes, Note(file, text.format(count=count, all=requests.height))]
+    return requests.with_columns(ttft), [*notes, Note(file, " ".join(said))]
 
 
 def _late(requests: pl.DataFrame, store: Store, batch: Raw, progress: Progress) -> pl.DataFrame:

@@ -6,6 +6,8 @@ names neither owner nor request: the trace's counters do, or the rounds in which
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, empty
@@ -59,34 +61,42 @@ def _from_pools(
     store: Store, raw: Raw | None, scheduling: Scheduling, notes: list[Note], progress: Progress
 ) -> Loaded:
     """SGLang: free blocks only, of each process by its counters, else by the rounds around the readings."""
+    owners = scheduling.owners
     values, provenance, value_notes = read_values(store, progress)
     notes = [*notes, *value_notes]
-    owned = values.join(scheduling.owners.of_pids(), on="pid", how="left").rename({"value": "free_blocks"})
-    if provenance is None and raw is not None and scheduling.batch is not None:
-        provenance = raw.provenance
-        if _are_whole_seconds(raw.frame):
-            text = _(
-                "Its times are cut to whole seconds by the parser (formats csv + db), and it names neither "
-                "process nor request: whose blocks these are is unknown."
-            )
-            return Loaded(empty("kv"), notes=(*notes, Note(raw.provenance.file, text, lost=True)))
-        owned = of_rounds(raw.frame, scheduling.batch.frame, scheduling.owners)
-        if unknown := owned["domain"].null_count():
-            text = _(
-                "{count} of {all} KV readings may be of several DP domains or of none: the file names no "
-                "owner, and the rounds around them do not tell it. They are left out."
-            )
-            notes.append(Note(provenance.file, text.format(count=unknown, all=owned.height)))
-    known = owned.drop_nulls(["domain", "free_blocks"]) if "domain" in owned.columns else owned
-    if known.is_empty() or provenance is None:
+    if provenance is not None:
+        owned = values.join(owners.of_pids(), on="pid", how="left").rename({"value": "free_blocks"})
+    elif raw is not None and scheduling.batch is not None:
+        owned = _by_rounds(raw.frame, scheduling.batch.frame, owners)
+        precision = _("1 s") if _are_whole_seconds(raw.frame) else raw.provenance.precision
+        provenance = replace(raw.provenance, precision=precision)
+    else:
         return Loaded(empty("kv"), notes=tuple(notes))
-    text = _(
-        "SGLang records only how much of its token pool is free (total_blocks is 0): usage is 1 − free / the "
-        "most the domain ever had free, a lower bound where it never stood empty."
-    )
-    frame = _by_time(_placed(_with_pools(known.sort("time", maintain_order=True)), scheduling.owners))
-    told = Provenance(provenance.file, provenance.reader, provenance.precision, frame.height)
-    return Loaded(frame, (told,), (*notes, Note(provenance.file, text)))
+    file = provenance.file
+    if unknown := owned["domain"].null_count():
+        text = _(
+            "{count} of {all} KV readings may be of several DP domains or of none: the file names neither "
+            "process nor request, and the rounds around them do not tell it. They are left out."
+        )
+        notes.append(Note(file, text.format(count=unknown, all=owned.height)))
+    known = owned.drop_nulls(["domain", "free_blocks"])
+    if known.height:
+        text = _(
+            "SGLang records only how much of its token pool is free (total_blocks is 0): usage is 1 − free / "
+            "the most the domain ever had free, a lower bound where it never stood empty."
+        )
+        notes.append(Note(file, text))
+    frame = _by_time(_placed(_with_pools(known.sort("time", maintain_order=True)), owners))
+    return Loaded(frame, (replace(provenance, rows=frame.height),), tuple(notes))
+
+
+def _by_rounds(events: pl.DataFrame, rounds: pl.DataFrame, owners: Owners) -> pl.DataFrame:
+    domains = owners.frame["domain"].drop_nulls().unique()
+    if len(domains) == 1:
+        return events.with_columns(domain=pl.lit(domains[0]))
+    if _are_whole_seconds(events):  # beside a db the parser cuts them
+        return events.with_columns(domain=pl.lit(None, pl.String))
+    return of_rounds(events, rounds, owners)
 
 
 def _are_whole_seconds(events: pl.DataFrame) -> bool:
