@@ -1,0 +1,217 @@
+"""What a raw profile records, counted from its databases alone: nothing of lbtui and no parser is used.
+
+A *scheduler* is a process that forms batches (`BatchSchedule`, `batchFrameworkProcessing`); its *rounds*
+are its executions (`Execute`, `modelExec`), or its groupings where it executes nothing itself. Schedulers
+of one host whose rounds hold the same requests, one after the other, are the ranks of one tensor parallel
+group: one *domain*. TTFT is from a request's first `httpReq` to the end of its first `detokenize` or
+`sendResponse`; where it goes to two engines (vLLM's prefill, then decode), to the first after the second
+`httpReq`: the client gets none of the prefill engine's tokens. A request of a round is prefilled if its
+`type` is 0; without a type if its `iter` is 0; without either if the round's `batch_type` is prefill. The
+usage of a KV pool is used / total blocks; where no total is recorded, 1 − free / the most ever free, a
+lower bound.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_GROUPING = {"BatchSchedule", "batchFrameworkProcessing"}
+_EXECUTION = {"Execute", "modelExec"}
+_FIRST_TOKEN = {"detokenize", "sendResponse"}
+_TOKENS = ("num_scheduled_tokens", "num_scheduled_tokens=")
+
+
+class Event(NamedTuple):
+    """One row of a raw database; times in ns."""
+
+    start: int
+    end: int
+    name: str
+    domain: str
+    args: dict[str, Any]
+
+
+class Pool(NamedTuple):
+    """One reading of a KV pool, in blocks; the total is None where none is recorded."""
+
+    free: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Process:
+    """One `ms_service_*.db`."""
+
+    prof_id: str
+    host: str
+    dp_rank: int | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One DP domain: what its schedulers did."""
+
+    prof_ids: tuple[str, ...]
+    host: str
+    dp_rank: int | None
+    batch_sizes: tuple[int, ...]
+    prefills: int  # requests being prefilled, summed over the rounds
+    tokens: int | None  # scheduled in all rounds
+    kv_peak: float | None  # 0..1
+    least_free: int | None  # blocks
+
+    @property
+    def mean(self) -> float:
+        """Requests a round."""
+        return sum(self.batch_sizes) / len(self.batch_sizes)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a profile holds; `ttft` in ms by request id, of requests that got a first token."""
+
+    engine: str
+    domains: tuple[Domain, ...]
+    requests: int
+    ttft: dict[str, float]
+
+
+def to_json(truth: Truth) -> str:
+    """Return a truth as JSON, one domain or request a line."""
+    return json.dumps(asdict(truth), indent=1)
+
+
+def from_json(text: str) -> Truth:
+    """Return the truth that `to_json` wrote."""
+    held = json.loads(text)
+    domains = [Domain(**{**domain, "prof_ids": tuple(domain["prof_ids"])}) for domain in held.pop("domains")]
+    return Truth(domains=tuple(domains), **held)
+
+
+def read_truth(raw: Path) -> Truth:
+    """Return what the raw profile below `raw` records."""
+    processes = [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
+    engine = _engine(processes)
+    arrivals: dict[str, list[int]] = {}
+    tokens: dict[str, list[int]] = {}
+    for event in (event for process in processes for event in process.events):
+        if event.name == "httpReq" or event.name in _FIRST_TOKEN:
+            for rid in request_ids(event):
+                kept, time = (arrivals, event.start) if event.name == "httpReq" else (tokens, event.end)
+                kept.setdefault(rid, []).append(time)
+    ttft = {}
+    for rid, times in arrivals.items():
+        if first := min((time for time in tokens.get(rid, []) if time >= max(times)), default=None):
+            ttft[rid] = (first - min(times)) / 1e6
+    return Truth(engine, tuple(_domains(processes, engine)), len(arrivals), ttft)
+
+
+def request_ids(event: Event) -> list[str]:
+    """Return the ids of an event's requests: `rid` is one, a list of them or a list of objects."""
+    rid = event.args.get("rid")
+    items = rid if isinstance(rid, list) else [] if rid is None else [rid]
+    return [str(item["rid"] if isinstance(item, dict) else item) for item in items]
+
+
+def _process(path: Path) -> Process:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+        meta = dict(connection.execute("SELECT name, value FROM Meta"))
+        events = tuple(_events(connection))
+    rank = meta.get("dpRankId")
+    known = None if rank is None or int(rank) < 0 else int(rank)
+    return Process(path.stem, meta["hostname"], known, events)
+
+
+def _events(connection: sqlite3.Connection) -> Iterator[Event]:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "slice" in tables:
+        rows = connection.execute("SELECT timestamp, end_time, name, cat, args FROM slice ORDER BY id")
+        for start, end, name, domain, args in rows:
+            yield Event(start, end, name, domain, json.loads(args))
+        return
+    for start, end, message in connection.execute(
+        "SELECT timestamp, endTimestamp, message FROM Mstx ORDER BY markId"
+    ):
+        args = json.loads(message.replace("^", '"'))
+        yield Event(start, end, args["name"], args["domain"], args)
+
+
+def _engine(processes: list[Process]) -> str:
+    names = {(event.name, event.domain) for process in processes for event in process.events}
+    if ("BatchSchedule", "Schedule") in names:
+        return "MindIE"
+    if ("batchFrameworkProcessing", "BatchSchedule") in names:
+        return "vLLM v0"
+    return "SGLang" if ("recvReq", "Schedule") in names else "vLLM v1"
+
+
+def _domains(processes: list[Process], engine: str) -> Iterator[Domain]:
+    groups: dict[tuple[str, tuple[tuple[str, ...], ...]], list[tuple[Process, list[Event]]]] = {}
+    for process in processes:
+        if rounds := _rounds(process):
+            ids = tuple(tuple(request_ids(event)) for event in rounds)
+            groups.setdefault((process.host, ids), []).append((process, rounds))
+    for (host, _ids), members in groups.items():
+        process, rounds = members[0]
+        tokens = [_tokens(event) for event in rounds]
+        pools = list(_pools(process, engine))
+        most = max((pool.free for pool in pools), default=0)
+        yield Domain(
+            prof_ids=tuple(member.prof_id for member, _rounds in members),
+            host=host,
+            dp_rank=process.dp_rank,
+            batch_sizes=tuple(len(request_ids(event)) for event in rounds),
+            prefills=sum(_prefills(event) for event in rounds),
+            tokens=sum(known) if len(known := [n for n in tokens if n is not None]) == len(tokens) else None,
+            kv_peak=max((1 - pool.free / (pool.total or most) for pool in pools), default=None),
+            least_free=min((pool.free for pool in pools), default=None),
+        )
+
+
+def _rounds(process: Process) -> list[Event]:
+    if not any(event.name in _GROUPING for event in process.events):
+        return []
+    executed = [event for event in process.events if event.name in _EXECUTION]
+    rounds = executed or [event for event in process.events if event.name in _GROUPING]
+    return sorted(rounds, key=lambda event: event.start)
+
+
+def _tokens(event: Event) -> int | None:
+    """Return the tokens scheduled in a round; None where one of its requests carries no number."""
+    found = [
+        next((int(item[name]) for name in _TOKENS if name in item), None) if isinstance(item, dict) else None
+        for item in event.args["rid"]
+    ]
+    known = [number for number in found if number is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _prefills(event: Event) -> int:
+    """Return how many requests of a round are prefilled."""
+    prefilled = 0
+    for item in event.args["rid"]:
+        if isinstance(item, dict) and ("type" in item or "iter" in item):
+            prefilled += item.get("type", item.get("iter")) == 0
+        else:
+            prefilled += str(event.args.get("batch_type")).lower() == "prefill"
+    return prefilled
+
+
+def _pools(process: Process, engine: str) -> Iterator[Pool]:
+    for event in process.events:
+        args = event.args
+        if engine == "vLLM v1" and "TotalBlocks=" in args:
+            yield Pool(args["FreeBlocks="], args["TotalBlocks="])
+        elif engine == "vLLM v0" and "deviceFreeBlock" in args:
+            yield Pool(args["deviceFreeBlock"], None)
+        elif engine == "MindIE" and event.domain == "KVCache" and "deviceBlock=" in args:
+            yield Pool(args["deviceBlock="], None)
+        elif engine == "SGLang" and "FreeBlocks=" in args:
+            yield Pool(args["FreeBlocks="], None)
