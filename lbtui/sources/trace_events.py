@@ -204,9 +204,12 @@ class EventCollector:
         if match:
             self.kv_counters.add(int(time), pid, small(match[1]), real(args.get("Device Block")))
 
-    def _stage(self, _offset: int, event: Event, args: Event, _pid: int, time: float) -> None:
+    def _stage(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
+        # SGLang's detokenize is a span: its tokens are there when it ends.
+        duration = real(event.get("dur"))
+        end = time if duration is None or duration < 0 else moment(time + duration)
         for rid in request_ids(args.get("res_list")):
-            self.requests.stage(event["name"], rid, time)
+            self.requests.stage(event["name"], rid, pid, time if end is None else end)
             if "recvTokenSize=" in args or "replyTokenSize=" in args:
                 self.requests.tokens(
                     rid, count(args.get("recvTokenSize=")), count(args.get("replyTokenSize="))
@@ -263,7 +266,8 @@ def _end(event: Event, start: float) -> tuple[int | None, float | None]:
 def _scheduled(res_list: Any) -> tuple[int, int, int | None, int | None]:
     """Return the prefill and decode requests of a `res_list`, then their tokens, as batch.csv counts them.
 
-    `iter` 0 is prefill. Requests without `iter` count as decode, so all of vLLM's modelRunnerExec do.
+    `type` 0 is prefill (vLLM: also a later piece of a long prompt); where there is no `type`, `iter` 0 is.
+    Requests with neither count as decode, so all of vLLM's modelRunnerExec do.
     Requests without a number of tokens count 0, as upstream has it; one that cannot be read makes the sum
     unknown.
     """
@@ -275,7 +279,7 @@ def _scheduled(res_list: Any) -> tuple[int, int, int | None, int | None]:
             if type(item) is not dict:
                 continue
             tokens = count(item.get("num_scheduled_tokens=", item.get("num_scheduled_tokens", 0)))
-            if item.get("iter") == 0:
+            if item.get("type", item.get("iter")) == 0:
                 prefills += 1
                 prefill_tokens = _sum(prefill_tokens, tokens)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -15,7 +15,9 @@ class _Life:
     """Times in us since 1970, exact; None where no such event was seen."""
 
     arrival: float | None = None
+    last_arrival: float | None = None
     first_response: float | None = None
+    detokenized: dict[int, float] = field(default_factory=dict)  # by pid, the first time
     response: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -27,12 +29,22 @@ class _Life:
     accepted_by_d: float | None = None
     decode_done: float | None = None
 
+    def first_token(self) -> float | None:
+        """Return when the client got its first token; None where that is unknown.
+
+        vLLM's proxy sends a request to a prefill engine and then to a decode engine, and passes on nothing
+        of the first: what counts is the first token after the last arrival.
+        """
+        if self.first_response is not None or self.last_arrival is None:
+            return self.first_response
+        since = self.last_arrival
+        return min((time for time in self.detokenized.values() if time >= since), default=None)
+
 
 # Event name -> (field, which of several events counts).
 _STAGES = {
     "httpReq": ("arrival", min),
     "sendResponse": ("first_response", min),  # MindIE
-    "detokenize": ("first_response", min),  # vLLM
     "httpRes": ("response", max),
     "receiveReq": ("received_by_p", min),
     "prefillRes": ("prefill_done", min),
@@ -40,7 +52,8 @@ _STAGES = {
     "sendReqToDSucc": ("accepted_by_d", min),
     "decodeRes": ("decode_done", max),
 }
-STAGE_EVENTS = frozenset(_STAGES)
+_DETOKENIZE = "detokenize"  # vLLM, SGLang
+STAGE_EVENTS = frozenset(_STAGES) | {_DETOKENIZE}
 
 
 class RequestLives:
@@ -49,12 +62,17 @@ class RequestLives:
     def __init__(self) -> None:
         self._lives: dict[str, _Life] = {}
 
-    def stage(self, name: str, rid: str, time: float) -> None:
-        """Take an event of `STAGE_EVENTS`."""
+    def stage(self, name: str, rid: str, pid: int, time: float) -> None:
+        """Take an event of `STAGE_EVENTS`; of a span the time is its end."""
         life = self._life(rid)
-        field, choose = _STAGES[name]
-        known = getattr(life, field)
-        setattr(life, field, time if known is None else choose(known, time))
+        if name == _DETOKENIZE:
+            life.detokenized[pid] = min(time, life.detokenized.get(pid, time))
+            return
+        stage, choose = _STAGES[name]
+        known = getattr(life, stage)
+        setattr(life, stage, time if known is None else choose(known, time))
+        if stage == "arrival":
+            life.last_arrival = time if life.last_arrival is None else max(life.last_arrival, time)
 
     def tokens(self, rid: str, received: int | None, replied: int | None) -> None:
         """Take the token counts that `httpReq` (MindIE) or `httpRes` carry."""
@@ -81,9 +99,9 @@ class RequestLives:
     def requests(self) -> pl.DataFrame:
         """Return the canonical frame `requests`, by arrival, of every request that has an HTTP event.
 
-        ttft = first sendResponse or detokenize - httpReq. queue_wait = last Dequeue - first Enqueue of a
-        waiting queue, which over P and D covers the prefill between them, as in request.csv. duration =
-        last httpRes - httpReq; request.csv cuts both to ms first. cache_hit_rate is not in a trace: null.
+        ttft = `first_token` - first httpReq. queue_wait = last Dequeue - first Enqueue of a waiting queue,
+        which over P and D covers the prefill between them, as in request.csv. duration = last httpRes -
+        httpReq; request.csv cuts both to ms first. cache_hit_rate is not in a trace: null.
         """
         rows = RowBuffer(SCHEMAS["requests"])
         for rid, life in self._lives.items():
@@ -94,7 +112,7 @@ class RequestLives:
                 _floor(life.arrival),
                 life.input_tokens,
                 life.output_tokens,
-                _milliseconds(life.arrival, life.first_response),
+                _milliseconds(life.arrival, life.first_token()),
                 _milliseconds(life.enqueued, life.dequeued),
                 _milliseconds(life.arrival, life.response),
                 None,

@@ -443,6 +443,50 @@ def test_only_the_first_token_counts_for_ttft_in_any_order(tmp_path):
     assert requests.select("ttft", "duration", "output_tokens").row(0) == (2000.0, 5000.0, 2)
 
 
+def test_a_first_token_that_is_a_span_is_there_when_it_ends(tmp_path):
+    events = [
+        at(5e6, "httpReq", res_list=["a", "b"]),
+        {**at(7e6, "detokenize", "X", res_list=["a", "b"]), "dur": 400.0},
+        {**at(9e6, "detokenize", "X", res_list=["b"]), "dur": 1.0},
+    ]
+    requests = read_trace(write(events, tmp_path), Silent()).requests
+    assert requests.select("request_id", "ttft").rows() == [("a", 2000.4), ("b", 2000.4)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_token_of_the_prefill_engine_is_not_the_clients_first(tmp_path, turned):
+    # vLLM's proxy sends a request to P (pid 1), throws its token away and sends it to D (pid 2).
+    events = [
+        at(5e6, "httpReq", res_list="a"),
+        at(6e6, "detokenize", res_list="a"),
+        at(7e6, "httpReq", pid=2, res_list="a"),
+        at(8e6, "detokenize", pid=2, res_list="a"),
+        at(9e6, "detokenize", pid=2, res_list="a"),
+    ]
+    path = write(events[::-1] if turned else events, tmp_path)
+    requests = read_trace(path, Silent()).requests
+    assert requests["ttft"].to_list() == [3000.0]
+
+
+def test_a_first_token_before_the_last_arrival_is_unknown(tmp_path):
+    events = [at(6e6, "httpReq", res_list="a"), at(5.5e6, "detokenize", res_list="a")]
+    assert read_trace(write(events, tmp_path), Silent()).requests["ttft"].to_list() == [None]
+
+
+def test_the_type_tells_a_prefill_where_the_iteration_does_not(tmp_path):
+    requests = [
+        {"rid": "a", "iter": 0, "type": 0, "num_scheduled_tokens": 512},
+        {"rid": "b", "iter": 1, "type": 0, "num_scheduled_tokens": 188},  # the rest of a long prompt
+        {"rid": "c", "iter": 0, "type": 1, "num_scheduled_tokens": 1},  # prefilled by another engine
+        {"rid": "d", "iter": 0, "num_scheduled_tokens=": 7},
+        {"rid": "e", "iter": 3, "num_scheduled_tokens=": 1},
+    ]
+    event = {**at(5e6, "modelExec", "X", res_list=requests), "dur": 1.0}
+    spans = read_trace(write([event], tmp_path), Silent()).spans
+    counted = spans.select("prefill_batch_size", "decode_batch_size", "prefill_tokens", "decode_tokens")
+    assert counted.rows() == [(3, 2, 707, 2)]
+
+
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
