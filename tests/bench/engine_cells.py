@@ -6,7 +6,7 @@ their percentiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,6 +51,7 @@ class Format(NamedTuple):
 
     tables: bool  # CSVs or profiler.db
     trace: bool
+    lacks: frozenset[str] = frozenset()  # quantities that the columns of an older parser do not hold
 
 
 _BLOCKS = {"KV peak", "least free KV"}
@@ -150,12 +151,13 @@ def _sum(values: pl.Series) -> Value:
     return None if values.null_count() == len(values) else float(values.sum())
 
 
-def format_of(output: Path) -> Format:
-    """Return what kinds of file lie in a folder."""
+def format_of(output: Path, lacks: Iterable[str] = ()) -> Format:
+    """Return what kinds of file lie in a folder, and what they lack beside what today's parser leaves out."""
     names = [path.name for path in output.iterdir()]
     return Format(
         tables=any(name.endswith((".csv", ".db")) for name in names),
         trace=any(name.startswith("chrome_tracing") for name in names),
+        lacks=frozenset(lacks),
     )
 
 
@@ -189,7 +191,7 @@ def _held(quantity: str, truth: Truth, kinds: Format) -> bool:
         for there, not_in in ((kinds.tables, _NOT_IN_TABLES), (kinds.trace, _NOT_IN_TRACE))
         if there
     ]
-    return not all(quantity in names for names in absent)
+    return quantity not in kinds.lacks and not all(quantity in names for names in absent)
 
 
 def _expected(domain: Domain) -> dict[str, Value]:

@@ -24,14 +24,14 @@ from tests.bench.engine_cells import PRECISION, Format, Row, Shown, compared, fo
 from tests.bench.engine_truth import read_truth
 
 
-def _rows(name: str, raw: Path, outputs: Sequence[Path]) -> list[Row]:
+def _rows(name: str, raw: Path, outputs: Sequence[Path], lacks: Sequence[str]) -> list[Row]:
     found: list[tuple[Format, Shown | None]] = []
     for output in outputs:
         try:
-            found.append((format_of(output), shown_of(output)))
+            found.append((format_of(output, lacks), shown_of(output)))
         except Unreadable as error:
             print(f"{name} {output.name}: {error}", file=sys.stderr)
-            found.append((format_of(output), None))
+            found.append((format_of(output, lacks), None))
     return list(compared(name, read_truth(raw), found))
 
 
@@ -40,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--all", action="store_true", help="RAW and OUTPUT hold a folder for each profile")
     parser.add_argument("--wrong", action="store_true", help="print only rows with a cell that disagrees")
+    parser.add_argument("--lacks", action="append", default=[], help="a quantity an older parser left out")
     parser.add_argument("raw", type=Path)
     parser.add_argument("outputs", type=Path, nargs="+")
     asked = parser.parse_args()
@@ -48,10 +49,12 @@ def main() -> int:
         below, *names = asked.outputs
         for name in [str(name) for name in names] or sorted(path.name for path in below.iterdir()):
             outputs = sorted(path for path in (below / name).iterdir() if path.is_dir())
-            tables.append(([path.name for path in outputs], _rows(name, asked.raw / name, outputs)))
+            tables.append(
+                ([path.name for path in outputs], _rows(name, asked.raw / name, outputs, asked.lacks))
+            )
     else:
         labels = [path.name for path in asked.outputs]
-        tables.append((labels, _rows(asked.raw.name, asked.raw, asked.outputs)))
+        tables.append((labels, _rows(asked.raw.name, asked.raw, asked.outputs, asked.lacks)))
     for labels, rows in tables:
         print(f"| profile | domain | quantity | within | truth | {' | '.join(labels)} |")
         print("|" + " --- |" * (5 + len(labels)))
