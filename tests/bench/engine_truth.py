@@ -7,8 +7,8 @@ group: one *domain*. TTFT is from a request's first `httpReq` to the end of its 
 `sendResponse`; where it goes to two engines (vLLM's prefill, then decode), to the first after the second
 `httpReq`: the client gets none of the prefill engine's tokens. A request of a round is prefilled if its
 `type` is 0; without a type if its `iter` is 0; without either if the round's `batch_type` is prefill. The
-usage of a KV pool is used / total blocks; where no total is recorded, 1 − free / the most ever free, a
-lower bound.
+usage of a KV pool is used / total blocks; of which vLLM's own `UsagePercent` leaves the null block out;
+where no total is recorded, 1 − free / the most ever free, a lower bound.
 """
 
 from __future__ import annotations
@@ -84,15 +84,16 @@ class Truth:
 
 
 def to_json(truth: Truth) -> str:
-    """Return a truth as JSON, one domain or request a line."""
-    return json.dumps(asdict(truth), indent=1)
+    """Return a truth as JSON, one domain a line."""
+    held = asdict(truth)
+    domains = ",\n".join(json.dumps(domain) for domain in held.pop("domains"))
+    return f'{json.dumps(held)[:-1]},\n"domains": [\n{domains}]}}'
 
 
 def from_json(text: str) -> Truth:
     """Return the truth that `to_json` wrote."""
     held = json.loads(text)
-    domains = [Domain(**{**domain, "prof_ids": tuple(domain["prof_ids"])}) for domain in held.pop("domains")]
-    return Truth(domains=tuple(domains), **held)
+    return Truth(domains=tuple(Domain(**domain) for domain in held.pop("domains")), **held)
 
 
 def read_truth(raw: Path) -> Truth:
