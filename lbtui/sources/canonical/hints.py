@@ -104,4 +104,4 @@ def _first_requests(store: Store, batch: Raw | None, progress: Progress) -> Mapp
         .group_by("prof_id")
         .agg(pl.col("request_id").unique())
     )
-    return {prof_id: found.to_list() for prof_id, found in ids.iter_rows()} if ids.height else {}
+    return dict(ids.iter_rows())
