@@ -205,11 +205,8 @@ class EventCollector:
             self.kv_counters.add(int(time), pid, small(match[1]), real(args.get("Device Block")))
 
     def _stage(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
-        # SGLang's detokenize is a span: its tokens are there when it ends.
-        duration = real(event.get("dur"))
-        end = time if duration is None or duration < 0 else moment(time + duration)
         for rid in request_ids(args.get("res_list")):
-            self.requests.stage(event["name"], rid, pid, time if end is None else end)
+            self.requests.stage(event["name"], rid, pid, time)
             if "recvTokenSize=" in args or "replyTokenSize=" in args:
                 self.requests.tokens(
                     rid, count(args.get("recvTokenSize=")), count(args.get("replyTokenSize="))

@@ -63,7 +63,7 @@ class RequestLives:
         self._lives: dict[str, _Life] = {}
 
     def stage(self, name: str, rid: str, pid: int, time: float) -> None:
-        """Take an event of `STAGE_EVENTS`; of a span the time is its end."""
+        """Take an event of `STAGE_EVENTS`; of a span the time is its beginning."""
         life = self._life(rid)
         if name == _DETOKENIZE:
             life.detokenized[pid] = min(time, life.detokenized.get(pid, time))

@@ -41,9 +41,10 @@ PRECISION: dict[str, tuple[int, float]] = {
     "least free KV": (0, 0),
     **dict.fromkeys(_TTFT, (2, 0.01)),
 }
-# Upstream's tables time a first token that was detokenized together with others at the end of its round.
+# Upstream's tables time a first token that was detokenized together with others at the end of its round, and
+# SGLang's at the end of the span in which it was detokenized.
 _DETOKENIZED = 1.0  # ms, the most between the two
-_BY_DETOKENIZE = ("vLLM v0", "vLLM v1")
+_BY_DETOKENIZE = ("vLLM v0", "vLLM v1", "SGLang")
 
 
 class Format(NamedTuple):

@@ -3,11 +3,11 @@
 A *scheduler* is a process that forms batches (`BatchSchedule`, `batchFrameworkProcessing`); its *rounds*
 are its executions (`Execute`, `modelExec`), or its groupings where it executes nothing itself. Schedulers
 of one host whose rounds hold the same requests, one after the other, are the ranks of one tensor parallel
-group: one *domain*. TTFT is from a request's first `httpReq` to the end of its first `detokenize` or
-`sendResponse`; where it goes to two engines (vLLM's prefill, then decode), to the first after the second
-`httpReq`: the client gets none of the prefill engine's tokens. A request of a round is prefilled if its
-`type` is 0; without a type if its `iter` is 0; without either if the round's `batch_type` is prefill. The
-usage of a KV pool is used / total blocks; of which vLLM's own `UsagePercent` leaves the null block out;
+group: one *domain*. TTFT is from a request's first `httpReq` to its first `detokenize` (to its beginning,
+where it is a span) or `sendResponse`; where it goes to two engines (vLLM's prefill, then decode), to the first
+after the second `httpReq`: the client gets none of the prefill engine's tokens. A request of a round is
+prefilled if its `type` is 0; without a type if its `iter` is 0; without either if the round's `batch_type` is
+prefill. The usage of a KV pool is used / total blocks; of which vLLM's own `UsagePercent` leaves the null block out;
 where no total is recorded, 1 − free / the most ever free, a lower bound.
 """
 
@@ -105,7 +105,7 @@ def read_truth(raw: Path) -> Truth:
     for event in (event for process in processes for event in process.events):
         if event.name == "httpReq" or event.name in _FIRST_TOKEN:
             for rid in request_ids(event):
-                kept, time = (arrivals, event.start) if event.name == "httpReq" else (tokens, event.end)
+                kept, time = (arrivals if event.name == "httpReq" else tokens), event.start
                 kept.setdefault(rid, []).append(time)
     ttft = {}
     for rid, times in arrivals.items():

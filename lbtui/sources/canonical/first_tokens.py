@@ -25,22 +25,20 @@ _FIRST = pl.Schema([("request_id", pl.String()), ("arrived", _TIME), ("token", _
 _EXACT = 1.0  # ms: differences below are those of cut times
 _COLUMNS = ("name", "prof_id", "start", "end", "batch_type", "res_list")
 # An event names one request, or a list of ids or of objects with `rid`. Of P and D engines that take the same
-# request, the token counts that comes after the last has taken it: P's is thrown away. SGLang's `detokenize`
-# is a span: its tokens are there when it ends.
+# request, the token counts that comes after the last has taken it: P's is thrown away.
 _QUERY = """
 WITH told AS (
-    SELECT name, timestamp, timestamp + ifnull(duration, 0) AS done,
-           json_extract(args, '$.res_list') AS ids, json_type(args, '$.res_list') AS kind
+    SELECT name, timestamp, json_extract(args, '$.res_list') AS ids, json_type(args, '$.res_list') AS kind
     FROM slice WHERE name IN ('httpReq', 'detokenize') AND json_valid(args)
 ), single AS (
-    SELECT t.name, t.timestamp, t.done,
+    SELECT t.name, t.timestamp,
            CASE e.type WHEN 'object' THEN json_extract(e.value, '$.rid') ELSE e.value END AS rid
     FROM told t, json_each(CASE t.kind WHEN 'array' THEN t.ids ELSE json_array(t.ids) END) e
 ), arrived AS (
     SELECT rid, min(timestamp) AS first, max(timestamp) AS last
     FROM single WHERE name = 'httpReq' GROUP BY rid
 )
-SELECT rid, first / 1000, min(done) / 1000
+SELECT rid, first / 1000, min(timestamp) / 1000
 FROM arrived JOIN single USING (rid)
 WHERE name = 'detokenize' AND timestamp >= last
 GROUP BY rid
