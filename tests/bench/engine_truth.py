@@ -4,11 +4,11 @@ A *scheduler* is a process that forms batches (`BatchSchedule`, `batchFrameworkP
 are its executions (`Execute`, `modelExec`), or its groupings where it executes nothing itself. Schedulers
 of one host whose rounds hold the same requests, one after the other, are the ranks of one tensor parallel
 group: one *domain*. TTFT is from a request's first `httpReq` to its first `detokenize` (to its beginning,
-where it is a span) or `sendResponse`; where it goes to two engines (vLLM's prefill, then decode), to the first
-after the second `httpReq`: the client gets none of the prefill engine's tokens. A request of a round is
-prefilled if its `type` is 0; without a type if its `iter` is 0; without either if the round's `batch_type` is
-prefill. The usage of a KV pool is used / total blocks; of which vLLM's own `UsagePercent` leaves the null block out;
-where no total is recorded, 1 − free / the most ever free, a lower bound.
+where it is a span) or `sendResponse`; where it goes to two engines (vLLM's prefill, then decode), to the
+first after the second `httpReq`: the client gets none of the prefill engine's tokens. A request of a round
+is prefilled if its `type` is 0; without a type if its `iter` is 0; without either if the round's
+`batch_type` is prefill. The usage of a KV pool is used / total blocks; of which vLLM's own `UsagePercent`
+leaves the null block out; where no total is recorded, 1 − free / the most ever free, a lower bound.
 """
 
 from __future__ import annotations
