@@ -38,8 +38,8 @@ def load_kv(store: Store, scheduling: Scheduling, progress: Progress) -> Loaded:
     raw, notes = store.table("kvcache", progress)
     notes += raw.notes if raw else ()
     engine = None if batch is None else engine_of(batch.frame)
-    if engine == "vllm v0":
-        return Loaded(empty("kv"), notes=(*notes, *_sequences_note(raw)))
+    if batch is not None and engine == "vllm v0":
+        return Loaded(empty("kv"), notes=(*notes, _sequences_note((raw or batch).provenance.file)))
     if engine == "sglang":
         return _from_pools(store, raw, scheduling, notes, progress)
     if raw is not None and raw.frame["request_id"].null_count() < raw.frame.height:
@@ -47,14 +47,12 @@ def load_kv(store: Store, scheduling: Scheduling, progress: Progress) -> Loaded:
     return _from_counters(store, owners, scheduling, notes, progress)
 
 
-def _sequences_note(raw: Raw | None) -> list[Note]:
-    if raw is None:
-        return []
+def _sequences_note(file: str) -> Note:
     text = _(
-        "vLLM's v0 engine writes the number of sequences that hold blocks as device_kvcache_left, not that "
-        "of free blocks: KV blocks are unknown."
+        "vLLM's v0 engine tells the number of sequences that hold blocks (as device_kvcache_left), not that of "
+        "free blocks: KV blocks are unknown."
     )
-    return [Note(raw.provenance.file, text)]
+    return Note(file, text)
 
 
 def _from_pools(
