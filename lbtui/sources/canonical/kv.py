@@ -49,8 +49,8 @@ def load_kv(store: Store, scheduling: Scheduling, progress: Progress) -> Loaded:
 
 def _sequences_note(file: str) -> Note:
     text = _(
-        "vLLM's v0 engine tells the number of sequences that hold blocks (as device_kvcache_left), not that of "
-        "free blocks: KV blocks are unknown."
+        "vLLM's v0 engine tells the number of sequences that hold blocks (as device_kvcache_left), not that "
+        "of free blocks: KV blocks are unknown."
     )
     return Note(file, text)
 
