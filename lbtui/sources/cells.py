@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -59,6 +60,11 @@ def _within(column: pl.Series, least: float, most: float) -> pl.Series:
     return _computed(values, pl.when(pl.col(column.name).is_between(least, most)).then(pl.col(column.name)))
 
 
+def identity(column: pl.Series) -> pl.Series:
+    """Return the column as text; a number is the same whether it is written `7` or `7.0`."""
+    return _computed(text(column), pl.col(column.name).str.replace(r"^(\d+)\.0+$", "$1"))
+
+
 def integer(column: pl.Series) -> pl.Series:
     """Return the column as Int64, `3.0` as 3; fractions, being no integers, become null."""
     value = pl.col(column.name)
@@ -77,10 +83,31 @@ def count(column: pl.Series) -> pl.Series:
     return _computed(integer(column), pl.when(value.is_between(0, MOST)).then(value))
 
 
+def time(column: pl.Series, zone_us: int = ZONE_OFFSET_US) -> pl.Series:
+    """Return a time in whichever way each cell writes it, as microsecond datetimes in UTC.
+
+    Numbers are times since 1970 as `epoch` reads them, texts the wall clock of a zone `zone_us` ahead of
+    UTC.
+    """
+    if column.dtype != pl.String:
+        return epoch(column)
+    words = text(column)
+    numbers = words.cast(pl.Float64, strict=False)
+    if numbers.null_count() == len(numbers):
+        return local_datetime(words, zone_us)
+    times = epoch(numbers)
+    if numbers.null_count() == words.null_count():
+        return times
+    of_texts = local_datetime(words.set(numbers.is_not_null(), None), zone_us)
+    both: pl.Series = times.zip_with(numbers.is_not_null(), of_texts)
+    return both
+
+
 def epoch(column: pl.Series) -> pl.Series:
     """Return numbers since 1970 as microsecond datetimes, floored as upstream's texts are.
 
-    The unit is told by the size of the median, since upstream names microseconds `(ms)`.
+    The unit is told by the size of the median, since upstream names microseconds `(ms)`. A lone 0 says that
+    an event was not seen: null.
     """
     if column.dtype == pl.Float64 and not column.null_count():
         from lbtui.sources import usable
@@ -96,7 +123,7 @@ def epoch(column: pl.Series) -> pl.Series:
     # Raw times come in quarters of a microsecond, which is also a double's step at today's epoch: a time
     # that was divided into ms comes back exact when multiplied.
     micros = (pl.col(column.name) * factor).floor()
-    possible = (micros >= 0) & (micros <= LATEST)
+    possible = (micros > 0) & (micros <= LATEST)
     whole = pl.when(possible).then(micros).cast(pl.Int64, strict=False)
     return _computed(values, whole.cast(pl.Datetime("us")))
 
@@ -106,28 +133,29 @@ def microseconds_per_unit(time: float) -> float:
     return next(factor for size, factor in _MICROSECONDS_PER_UNIT if time >= size)
 
 
-def local_datetime(column: pl.Series) -> pl.Series:
-    """Return Shanghai wall-clock texts (`2026-01-01 08:00:00:147`, any or no fraction) as UTC datetimes.
+def local_datetime(column: pl.Series, zone_us: int = ZONE_OFFSET_US) -> pl.Series:
+    """Return wall-clock texts (`2026-01-01 08:00:00:147`, any or no fraction) as UTC datetimes.
 
-    Upstream writes 0 for an event that was not seen: null.
+    They are Shanghai's unless another zone is told, µs ahead of UTC. Upstream writes 0
+    for an event that was not seen: null.
     """
     dotted = pl.col(column.name).str.replace(r"^(.*:\d\d:\d\d)[:.](\d+)$", "$1.$2")
     times = dotted.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-    utc = times.cast(pl.Int64) - ZONE_OFFSET_US
+    utc = times.cast(pl.Int64) - zone_us
     possible = pl.when(utc.is_between(0, LATEST)).then(utc)
     return _computed(text(column), possible.cast(pl.Datetime("us")))
 
 
-def is_unreadable(column: pl.Series, converted: pl.Series) -> pl.Series:
+def is_unreadable(column: pl.Series, converted: pl.Series, nothing: Sequence[str] = ()) -> pl.Series:
     """Tell of each raw cell whether it says something and none of it is left in `converted`.
 
-    A lone 0 says that an event was not seen.
+    The words `nothing` say that there is nothing to be told.
     """
     if converted.null_count() == column.null_count():
         return pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
     said = text(column)
-    if converted.dtype == pl.Datetime("us"):
-        said = _computed(said, pl.when(~pl.col(said.name).is_in(["0", "0.0"])).then(pl.col(said.name)))
+    if nothing:
+        said = _computed(said, pl.when(~pl.col(said.name).is_in(list(nothing))).then(pl.col(said.name)))
     return converted.is_null() & said.is_not_null()
 
 

@@ -16,7 +16,7 @@ from lbtui.profile.note import cut_words
 from lbtui.profile.progress import UpTo
 from lbtui.sources.cells import NULL_WORDS
 from lbtui.sources.failure import broken_csv, unreadable_on_failure
-from lbtui.sources.tables import Conversion, Headers, match_headers, numeric_headers
+from lbtui.sources.tables import SHANGHAI, Clock, Conversion, Headers, match_headers, numeric_headers
 from lbtui.text import _, visible
 
 _T = TypeVar("_T")
@@ -45,13 +45,13 @@ def read_header(path: Path) -> list[str]:
 
 
 def read_csv(
-    path: Path, table: str, wanted: Collection[str], progress: Progress
+    path: Path, table: str, wanted: Collection[str], progress: Progress, clock: Clock = SHANGHAI
 ) -> tuple[pl.DataFrame, list[Note]]:
     """Return the `wanted` columns of `table` in this file, typed, with `row`; and notes on what was dropped.
 
     Raises `Unreadable` with a sentence when nothing of the file can be used.
     """
-    headers, rows = _typed_rows(path, table, wanted)
+    headers, rows = _typed_rows(path, table, wanted, clock)
 
     def converted(way: Way) -> Conversion:
         conversion = Conversion(table, headers, visible(path.name))
@@ -72,9 +72,11 @@ def read_parts(
     yield from map(conversion.converted, rows.read(progress, way))
 
 
-def _typed_rows(path: Path, table: str, wanted: Collection[str]) -> tuple[Headers, Rows]:
+def _typed_rows(
+    path: Path, table: str, wanted: Collection[str], clock: Clock = SHANGHAI
+) -> tuple[Headers, Rows]:
     header = read_header(path)
-    headers = match_headers(table, header, wanted, visible(path.name))
+    headers = match_headers(table, header, wanted, visible(path.name), clock)
     types = dict.fromkeys(numeric_headers(table, headers), pl.Float64())
     return headers, Rows(path, header, list(headers.header_of.values()), types)
 
@@ -127,6 +129,12 @@ def _read_chosen(
         rows = _scan(path, header, list(headers.header_of.values()))
         conversion.take(chosen(rows, headers).collect(engine="streaming"))
     return conversion.frame()
+
+
+def read_head(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:
+    """Return the `columns` of the first rows as text; raises `Unreadable`."""
+    with unreadable_on_failure(path):
+        return _scan(path, read_header(path), columns).head(rows).collect(engine="streaming")
 
 
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:

@@ -19,7 +19,7 @@ from lbtui.sources.cells import LATEST
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.joined_rows import can_be_joined, extent, joined_rows, ranges
 from lbtui.sources.sqlite_cells import quoted, series
-from lbtui.sources.tables import Conversion, Headers, match_headers
+from lbtui.sources.tables import SHANGHAI, Clock, Conversion, Headers, match_headers
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
@@ -108,6 +108,12 @@ class Database:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    def head(self, table: str, columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return the `columns` of the first rows as text."""
+        sql = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} LIMIT {rows}"
+        nothing = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        return pl.concat([nothing, *(part.cast(pl.String) for part in self.chunks(sql, columns))])
+
     def query(self, sql: str, schema: pl.Schema, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Return the rows of a query with the columns of `schema`; what does not fit its type is null.
 
@@ -177,7 +183,7 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
 
 
 def read_table(
-    path: Path, table: str, wanted: Collection[str], progress: Progress
+    path: Path, table: str, wanted: Collection[str], progress: Progress, clock: Clock = SHANGHAI
 ) -> tuple[pl.DataFrame, list[Note]]:
     """Return the `wanted` columns of `table`, typed, with `row` (rowid − 1); and notes on what was dropped.
 
@@ -185,7 +191,7 @@ def read_table(
     """
     name = visible(f"{path.name}:{table}")
     with connect(path, progress) as database:
-        headers = match_headers(table, database.columns(table), wanted, name)
+        headers = match_headers(table, database.columns(table), wanted, name, clock)
         # Python decodes UTF-8 itself several times as fast as through a function of ours.
         for text_factory in (str, database.connection.text_factory):
             conversion = Conversion(table, headers, name)

@@ -134,12 +134,15 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _number(word: str) -> int | None:
+    word = word.removesuffix(".0")
     digits = word[1:] if word[:1] in "+-" else word
     return int(word) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None
 
 
-_RID = rf"'rid': (?:{_STRING})"
-_BARE = r"""^\s*\[\s*['"]"""  # how a list of bare ids begins
+# Upstream's own test data, and older parsers, have numbers.
+_ID = rf"(?:{_STRING}|\d+(?:\.0)?)"
+_RID = rf"'rid': {_ID}"
+_BARE = r"""^\s*\[\s*['"\d]"""  # how a list of bare ids begins
 _BEFORE_ID = r"^(?:'rid': )?"
 
 
@@ -156,11 +159,13 @@ def _ids(cell: pl.Expr) -> pl.Expr:
     element = pl.element()
     literals = (
         pl.when(cell.str.contains(_BARE))
-        .then(cell.str.extract_all(f"(?s){_STRING}"))
+        .then(cell.str.extract_all(f"(?s){_ID}"))
         .otherwise(cell.str.extract_all(f"(?s){_RID}"))
     )
-    unquoted = element.str.replace(_BEFORE_ID, "").str.slice(1).str.head(-1)
-    return literals.list.eval(unquoted.str.replace_all(r"""\\(['"\\])""", "${1}"))
+    literal = element.str.replace(_BEFORE_ID, "")
+    unquoted = literal.str.slice(1).str.head(-1).str.replace_all(r"""\\(['"\\])""", "${1}")
+    number = literal.str.replace(r"\.0$", "")
+    return literals.list.eval(pl.when(literal.str.contains(r"^\d")).then(number).otherwise(unquoted))
 
 
 # A flat dict whose request is being prefilled: by its type, or before there was one (v0, MindIE) by its iter.

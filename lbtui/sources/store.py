@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -14,8 +15,9 @@ from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources import csv_file, database
+from lbtui.sources.clocks import HEAD, Clocks, find_clocks, headers_to_see
 from lbtui.sources.discover import Output
-from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES
+from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES, usual_columns
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
@@ -59,15 +61,16 @@ class Store:
             except Unreadable as error:
                 self.notes.append(Note(visible(output.database.name), str(error), lost=True))
         self._read_trace = Once(self._trace)
+        self.clocks = Once(self._clocks)
         self._tables: dict[tuple[str, tuple[str, ...]], Once[_Found]] = {}
         self._lock = threading.Lock()
 
     def table(self, table: str, progress: Progress, columns: Sequence[str] | None = None) -> _Found:
         """Return `table` (None if no readable file has it) and notes on files that could not be read.
 
-        `columns` are names of `TABLES[table]`; all but the long `res_list` unless told.
+        `columns` are names of `TABLES[table]`; the usual ones unless told.
         """
-        wanted = tuple(columns or (c for c in TABLES[table] if c != "res_list"))
+        wanted = tuple(columns or usual_columns(table))
         with self._lock:
             once = self._tables.setdefault(
                 (table, wanted), Once(lambda progress: self.read(table, wanted, progress))
@@ -80,20 +83,22 @@ class Store:
         failed: list[Note] = []
         if path := self.output.csv.get(table):
             try:
-                frame, notes = csv_file.read_csv(path, table, columns, progress)
+                clocks = self.clocks(progress)
+                frame, notes = csv_file.read_csv(path, table, columns, progress, clocks.of[table])
             except Unreadable as error:
                 failed.append(Note(visible(path.name), str(error), lost=True))
             else:
                 self.keep_cuts(notes)
-                return _raw(frame, path.name, "csv", table, notes), failed
+                return _raw(frame, path.name, "csv", table, [*clocks.notes.get(table, ()), *notes]), failed
         if self.database and table in self.database_tables - ONLY_CSV:
             name = f"{self.database.name}:{table}"
             try:
-                frame, notes = database.read_table(self.database, table, columns, progress)
+                clocks = self.clocks(progress)
+                frame, notes = database.read_table(self.database, table, columns, progress, clocks.of[table])
             except Unreadable as error:
                 failed.append(Note(visible(name), str(error), lost=True))
             else:
-                return _raw(frame, name, "sqlite", table, notes), failed
+                return _raw(frame, name, "sqlite", table, [*clocks.notes.get(table, ()), *notes]), failed
         return None, failed
 
     def parts(
@@ -113,6 +118,23 @@ class Store:
             return use(database.read_parts(self.database, table, columns, progress))
         path, whole = self.output.csv[table], UpTo(progress, None)
         return csv_file.first_way(lambda way: use(csv_file.read_parts(path, table, columns, whole, way)))
+
+    def _clocks(self, progress: Progress) -> Clocks:
+        """Look at the first rows of the tables; one that cannot be read is told where it is read."""
+        heads: dict[str, pl.DataFrame] = {}
+        files: dict[str, str] = {}
+        for table in TABLES:
+            with suppress(Unreadable):
+                if path := self.output.csv.get(table):
+                    if headers := headers_to_see(table, csv_file.read_header(path)):
+                        heads[table] = csv_file.read_head(path, headers, HEAD)
+                        files[table] = visible(path.name)
+                elif self.database and table in self.database_tables - ONLY_CSV:
+                    with database.connect(self.database, progress) as opened:
+                        if headers := headers_to_see(table, opened.columns(table)):
+                            heads[table] = opened.head(table, headers, HEAD)
+                            files[table] = visible(f"{self.database.name}:{table}")
+        return find_clocks(heads, files)
 
     def trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
         """Return the trace, streamed once, or None with a note when it is unreadable or too large for this.

@@ -1,71 +1,94 @@
-"""Upstream's tables, the same from CSV or from profiler.db: which columns they have and what those mean."""
+"""Upstream's tables, the same from CSV or from profiler.db: which columns they have and what those mean.
+
+A column is known by the names that versions of the parser and its documentation give it, in whatever unit and
+capitals.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import polars as pl
 
 from lbtui.profile import Note, Unreadable
+from lbtui.profile.zone import ZONE_OFFSET_US
 from lbtui.sources import cells
 from lbtui.sources.pieces import Pieces
 from lbtui.text import _, visible
 
-Kind: TypeAlias = Literal["text", "number", "milliseconds", "integer", "count", "epoch", "datetime"]
+Kind: TypeAlias = Literal[
+    "text", "id", "number", "milliseconds", "gap", "integer", "count", "rank", "epoch", "datetime"
+]
 
 _CONVERT: dict[Kind, Callable[[pl.Series], pl.Series]] = {
     "text": cells.text,
+    "id": cells.identity,
     "number": cells.number,
     "milliseconds": cells.milliseconds,
+    "gap": cells.number,  # milliseconds that may be negative
     "integer": cells.integer,
     "count": cells.count,
-    "epoch": cells.epoch,
-    "datetime": cells.local_datetime,
+    "rank": cells.count,
 }
+# The usual columns of numbers and of texts; either may hold the other.
+TIMES: tuple[Kind, ...] = ("epoch", "datetime")
+_DURATIONS: tuple[Kind, ...] = ("milliseconds", "gap")
+_NOTHING: dict[Kind, tuple[str, ...]] = {
+    "epoch": ("0", "0.0"),  # an event that was not seen
+    "datetime": ("0", "0.0"),
+    "rank": ("-1", "-1.0"),  # vLLM without a parallel configuration
+}
+_UNIT = re.compile(r"\s*\((\w+)\)$")
+_MS_PER_UNIT = {"s": 1e3, "second": 1e3, "ms": 1.0, "us": 1e-3, "microsecond": 1e-3, "ns": 1e-6}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the headers it is known by (CSV, profiler.db, documentation) and the kind of its cells.
+    """One column: the names it is known by, the best first, and the kind of its cells.
 
-    A row whose `needed` column is null cannot be placed and is dropped, and counted.
+    A row whose `needed` column is null cannot be placed and is dropped, and counted. No table can be read
+    without such a column, unless it `may_lack`.
     """
 
-    headers: tuple[str, ...]
+    names: tuple[str, ...]
     kind: Kind
     needed: bool = False
+    may_lack: bool = False
 
 
-def _named(*headers: str, kind: Kind = "text", needed: bool = False) -> Column:
-    return Column(headers, kind, needed)
+def _named(*names: str, kind: Kind = "text", needed: bool = False, may_lack: bool = False) -> Column:
+    return Column(names, kind, needed, may_lack)
 
 
 TABLES: dict[str, dict[str, Column]] = {
     "forward": {
         "prof_id": _named("prof_id", needed=True),
         "host": _named("hostname"),
-        "dp_rank": _named("dp_rank", kind="count"),
+        "dp_rank": _named("dp_rank", kind="rank"),
         "forward_iter": _named("forward_iter", kind="count"),
         "batch_type": _named("batch_type"),
         "batch_size": _named("batch_size", kind="count"),
-        "start": _named("start_time(ms)", "start_time", kind="epoch", needed=True),
-        "end": _named("end_time(ms)", "end_time", kind="epoch", needed=True),
-        "duration": _named("during_time(ms)", "during_time", kind="milliseconds"),
-        "bubble": _named("bubble_time(ms)", "bubble_time", kind="number"),
+        "start": _named("start_time", "start_datetime", kind="epoch", needed=True),
+        "end": _named("end_time", "end_datetime", kind="epoch", needed=True),
+        "duration": _named("during_time", kind="milliseconds"),
+        "bubble": _named("bubble_time", kind="gap"),
+        "relative": _named("relative_start_time", kind="gap"),
     },
     "batch": {
         "name": _named("name", needed=True),
-        "prof_id": _named("prof_id", needed=True),
-        "dp_rank": _named("dp_rank", kind="count"),
+        # The parser of CANN 8.x named none.
+        "prof_id": _named("prof_id", needed=True, may_lack=True),
+        "dp_rank": _named("dp_rank", kind="rank"),
         "batch_type": _named("batch_type"),
-        "batch_size": _named("batch_size", kind="count"),
+        "batch_size": _named("batch_size", "total_batch_size", kind="count"),
         "prefill_batch_size": _named("prefill_batch_size", kind="count"),
         "decode_batch_size": _named("decode_batch_size", kind="count"),
         "tokens": _named("total_scheduled_tokens", kind="count"),
-        "start": _named("start_time(ms)", kind="epoch", needed=True),
-        "end": _named("end_time(ms)", kind="epoch", needed=True),
+        "start": _named("start_time", "start_datetime", kind="epoch", needed=True),
+        "end": _named("end_time", "end_datetime", kind="epoch", needed=True),
         "total_blocks": _named("total_blocks", kind="count"),
         "used_blocks": _named("used_blocks", kind="count"),
         "free_blocks": _named("free_blocks", kind="count"),
@@ -73,28 +96,28 @@ TABLES: dict[str, dict[str, Column]] = {
         "res_list": _named("res_list"),
     },
     "kvcache": {
-        "request_id": _named("rid"),
+        "request_id": _named("rid", kind="id"),
         "name": _named("name"),
-        "time": _named("start_time", "start_datetime", kind="datetime", needed=True),
+        "time": _named("start_time", "start_datetime", "timestamp", kind="datetime", needed=True),
         "free_blocks": _named("device_kvcache_left", "free_blocks", kind="count"),
         "total_blocks": _named("total_blocks", kind="count"),
     },
     "request_status": {
         "host": _named("hostuid"),
         "pid": _named("pid", kind="integer", needed=True),
-        "time": _named("start_datetime", kind="datetime", needed=True),
+        "time": _named("start_datetime", "timestamp", kind="datetime", needed=True),
         "waiting": _named("waiting", kind="count"),
         "running": _named("running", kind="count"),
         "swapped": _named("swapped", kind="count"),
     },
     "request": {
-        "request_id": _named("http_rid"),
-        "arrival": _named("start_datetime", kind="datetime"),
+        "request_id": _named("http_rid", kind="id"),
+        "arrival": _named("start_datetime", "start_time", "start_time_httpReq", kind="datetime"),
         "input_tokens": _named("recv_token_size", kind="count"),
         "output_tokens": _named("reply_token_size", kind="count"),
-        "ttft": _named("first_token_latency(ms)", "first_token_latency", kind="milliseconds"),
-        "queue_wait": _named("queue_wait_time(ms)", "queue_wait_time", kind="milliseconds"),
-        "duration": _named("execution_time(ms)", "execution_time", kind="milliseconds"),
+        "ttft": _named("first_token_latency", kind="milliseconds"),
+        "queue_wait": _named("queue_wait_time", kind="milliseconds"),
+        "duration": _named("execution_time", kind="milliseconds"),
         "cache_hit_rate": _named("cache_hit_rate", kind="number"),
     },
     "coordinator": {
@@ -106,20 +129,20 @@ TABLES: dict[str, dict[str, Column]] = {
         "running_written": _named("running_count", kind="integer"),
     },
     "pd_split_kvcache": {
-        "request_id": _named("rid"),
+        "request_id": _named("rid", kind="id"),
         "rank": _named("rank", kind="count"),
         "sequence_lengths": _named("batch_seq_len", "seq_len"),
-        "duration": _named("during_time(ms)", "during_time", kind="milliseconds"),
-        "start": _named("start_time", "start_datetime", "start_datetime(ms)", kind="datetime", needed=True),
-        "end": _named("end_time", "end_datetime", "end_datetime(ms)", kind="datetime"),
+        "duration": _named("during_time", kind="milliseconds"),
+        "start": _named("start_time", "start_datetime", kind="datetime", needed=True),
+        "end": _named("end_time", "end_datetime", kind="datetime"),
     },
     "pd_split_communication": {
-        "request_id": _named("rid", needed=True),
-        "arrival": _named("http_req_time(ms)", "http_req_time", kind="datetime"),
-        "sent": _named("send_request_time(ms)", "send_request_time", kind="datetime"),
-        "received": _named("send_request_succ_time(ms)", "send_request_succ_time", kind="datetime"),
-        "prefill_done": _named("prefill_res_time(ms)", "prefill_res_time", kind="datetime"),
-        "end": _named("request_end_time(ms)", "request_end_time", kind="datetime"),
+        "request_id": _named("rid", kind="id", needed=True),
+        "arrival": _named("http_req_time", kind="datetime"),
+        "sent": _named("send_request_time", kind="datetime"),
+        "received": _named("send_request_succ_time", kind="datetime"),
+        "prefill_done": _named("prefill_res_time", kind="datetime"),
+        "end": _named("request_end_time", kind="datetime"),
     },
     "moe_analysis": {
         "process": _named("Dataset", kind="integer", needed=True),
@@ -128,7 +151,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "high": _named("CI_Upper", "CI Upper", kind="number"),
     },
     "spec_decode": {
-        "request_id": _named("rid"),
+        "request_id": _named("rid", kind="id"),
         "iteration": _named("iter", kind="count"),
         "prof_id": _named("prof_id"),
         "start": _named("start_datetime", kind="datetime"),
@@ -137,6 +160,13 @@ TABLES: dict[str, dict[str, Column]] = {
         "accepted": _named("accepted_tokens", kind="count"),
     },
 }
+# Columns that are read only when they are asked for: long, or of use where others are broken.
+_SELDOM = frozenset({"res_list", "relative"})
+
+
+def usual_columns(table: str) -> tuple[str, ...]:
+    """Return the columns of a table that are read unless others are asked for."""
+    return tuple(name for name in TABLES[table] if name not in _SELDOM)
 
 
 # profiler.db's request_status says neither pid nor host: all processes are one list.
@@ -158,14 +188,41 @@ PRECISION: dict[str, str] = {
 
 
 @dataclass(frozen=True)
+class Clock:
+    """What the times of one file mean: its texts are the wall clock of a zone `zone_us` ahead of UTC.
+
+    `headers` tell which of several that the file has for a column is the right one, `rounded` the columns
+    whose times are too coarse to be of use: unknown.
+    """
+
+    zone_us: int = ZONE_OFFSET_US
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rounded: frozenset[str] = frozenset()
+
+
+SHANGHAI = Clock()  # whatever the machine that parsed
+
+
+@dataclass(frozen=True)
 class Headers:
-    """Which header of a file holds each wanted column, and which columns it lacks."""
+    """Which header of a file holds each wanted column, and which columns it lacks.
+
+    `unit` is the one of durations that name none.
+    """
 
     header_of: dict[str, str]
     lacking: tuple[str, ...]
+    clock: Clock = SHANGHAI
+    unit: str = "ms"
+
+    def milliseconds_per_unit(self, name: str) -> float:
+        """Return how many ms the unit of a duration has."""
+        return _MS_PER_UNIT.get(_base_and_unit(self.header_of[name])[1] or self.unit, 1.0)
 
 
-def match_headers(table: str, present: Collection[str], wanted: Collection[str], file: str) -> Headers:
+def match_headers(
+    table: str, present: Collection[str], wanted: Collection[str], file: str, clock: Clock = SHANGHAI
+) -> Headers:
     """Return where the `wanted` columns of `table` are among the headers `present`.
 
     Raises `Unreadable` when none is there, or not one without which no row can be placed.
@@ -173,19 +230,44 @@ def match_headers(table: str, present: Collection[str], wanted: Collection[str],
     header_of: dict[str, str] = {}
     lacking: list[str] = []
     for name in wanted:
-        header = next((h for h in TABLES[table][name].headers if h in present), None)
-        if header is None:
+        found = [] if name in clock.rounded else matching(table, name, present)
+        chosen = clock.headers.get(name)
+        if not found:
             lacking.append(name)
         else:
-            header_of[name] = header
-    needed = [name for name in lacking if TABLES[table][name].needed]
+            header_of[name] = chosen if chosen in found else found[0]
+    columns = TABLES[table]
+    needed = [name for name in lacking if columns[name].needed and not columns[name].may_lack]
     if needed or not header_of:
+        if clock.rounded.intersection(needed):
+            raise Unreadable(
+                _("the times of {file} are rounded, as a spreadsheet does when it saves a file").format(
+                    file=file
+                )
+            )
         raise Unreadable(
             _("{file} has no column {column}; was it written by msServiceProfiler's parser?").format(
-                file=file, column=TABLES[table][(needed or lacking)[0]].headers[0]
+                file=file, column=TABLES[table][(needed or lacking)[0]].names[0]
             )
         )
-    return Headers(header_of, tuple(lacking))
+    units = {_base_and_unit(header)[1] for header in present}
+    # A header without a unit has that of the others: upstream renamed whole tables at once.
+    return Headers(header_of, tuple(lacking), clock, "microsecond" if "microsecond" in units else "ms")
+
+
+def matching(table: str, name: str, present: Collection[str]) -> list[str]:
+    """Return the headers among those `present` that column `name` of `table` is known by, the best first."""
+    names = [known.lower() for known in TABLES[table][name].names]
+    bases = ((header, _base_and_unit(header)[0]) for header in present)
+    found = [(names.index(base), header) for header, base in bases if base in names]
+    return [header for _place, header in sorted(found, key=lambda pair: pair[0])]
+
+
+def _base_and_unit(header: str) -> tuple[str, str | None]:
+    """Return a header in lower case without its unit, and that."""
+    unit = _UNIT.search(header)
+    base = header[: unit.start()] if unit else header
+    return base.strip().lower(), unit[1].lower() if unit else None
 
 
 def numeric_headers(table: str, headers: Headers) -> frozenset[str]:
@@ -193,7 +275,8 @@ def numeric_headers(table: str, headers: Headers) -> frozenset[str]:
     return frozenset(
         header
         for name, header in headers.header_of.items()
-        if TABLES[table][name].kind not in ("text", "datetime")
+        if TABLES[table][name].kind not in ("text", "id", "datetime")
+        and not (TABLES[table][name].kind == "epoch" and "datetime" in header)
     )
 
 
@@ -273,7 +356,8 @@ class Conversion:
         for name, header in self._headers.header_of.items():
             if self._columns[name].needed:
                 continue
-            bad = cells.is_unreadable(raw[header], typed[name])
+            nothing = _NOTHING.get(self._columns[name].kind, ())
+            bad = cells.is_unreadable(raw[header], typed[name], nothing)
             if count := int(bad.sum()):
                 known, first = self._unreadable.get(header, (0, 0))
                 self._unreadable[header] = (known + count, first or int(typed["row"].filter(bad)[0]) + 1)
@@ -293,4 +377,11 @@ class Conversion:
         )
 
     def _convert(self, name: str, column: pl.Series) -> pl.Series:
-        return _CONVERT[self._columns[name].kind](column)
+        kind = self._columns[name].kind
+        if kind in TIMES:
+            return cells.time(column, self._headers.clock.zone_us)
+        converted = _CONVERT[kind](column)
+        if kind in _DURATIONS and name in self._headers.header_of:
+            factor = self._headers.milliseconds_per_unit(name)
+            return converted if factor == 1 else converted * factor
+        return converted

@@ -67,5 +67,10 @@ def request_ids(res_list: Any) -> list[str]:
     """Return the request ids of `args.res_list`: one text, a list of texts, or a list of dicts with `rid`."""
     if type(res_list) is not list:
         res_list = [res_list]
-    ids = (text(item.get("rid") if type(item) is dict else item) for item in res_list)
+    ids = (_request_id(item.get("rid") if type(item) is dict else item) for item in res_list)
     return [rid for rid in ids if rid is not None]
+
+
+def _request_id(value: Any) -> str | None:
+    number = None if type(value) is str else whole(value)
+    return text(value) if number is None else str(number)

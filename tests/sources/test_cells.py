@@ -9,6 +9,15 @@ from lbtui.sources import cells
 from lbtui.sources.tables import TABLES
 
 EPOCH = datetime(1970, 1, 1)
+KINDS = [
+    cells.text,
+    cells.identity,
+    cells.number,
+    cells.integer,
+    cells.epoch,
+    cells.local_datetime,
+    cells.time,
+]
 NULLS = ["", "None", "<NA>", "nan", "NaN", "N/A", " None "]
 
 
@@ -17,7 +26,7 @@ def column(*values, dtype=pl.String):
 
 
 @pytest.mark.parametrize("word", NULLS)
-@pytest.mark.parametrize("read", [cells.text, cells.number, cells.integer, cells.epoch, cells.local_datetime])
+@pytest.mark.parametrize("read", KINDS)
 def test_trap_null_words_are_null_in_every_kind(read, word):
     assert read(column(word, "1767225600057009.0"))[0] is None
 
@@ -108,5 +117,5 @@ def test_trap_07_no_table_in_local_time_is_read_and_the_machines_zone_changes_no
 
 @given(st.lists(st.one_of(st.text(max_size=20), st.floats().map(repr), st.integers().map(str)), min_size=1))
 def test_no_cell_whatever_raises(values):
-    for read in (cells.text, cells.number, cells.integer, cells.epoch, cells.local_datetime):
+    for read in KINDS:
         assert len(read(column(*values))) == len(values)

@@ -192,7 +192,7 @@ def test_batch_csv_equals_pythons_own_reader(tmp_path):
 )
 def test_no_content_whatever_raises_anything_but_unreadable(tmp_path, table, body, with_header):
     columns = TABLES[table]
-    header = ",".join(column.headers[0] for column in columns.values()) + "\n" if with_header else ""
+    header = ",".join(column.names[0] for column in columns.values()) + "\n" if with_header else ""
     try:
         frame, _notes = read(tmp_path, header.encode() + body, table, tuple(columns))
     except Unreadable:

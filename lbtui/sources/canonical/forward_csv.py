@@ -12,7 +12,7 @@ from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
 from lbtui.sources import cells, csv_file
 from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
-from lbtui.sources.tables import TABLES, match_headers, numeric_headers
+from lbtui.sources.tables import match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 
 _T = TypeVar("_T")
@@ -37,7 +37,7 @@ class ForwardCsv:
     def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
         """Return what `use` makes of all rows, in order, typed, with all columns; it may be called anew."""
         whole = UpTo(progress, None)
-        columns = list(TABLES["forward"])
+        columns = usual_columns("forward")
         return csv_file.first_way(
             lambda way: use(csv_file.read_parts(self._path, "forward", columns, whole, way))
         )
@@ -49,7 +49,7 @@ class ForwardCsv:
     def between(self, begin: int, end: int) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
         header = csv_file.read_header(self._path)
-        wanted = match_headers("forward", header, list(TABLES["forward"]), self.file).header_of
+        wanted = match_headers("forward", header, usual_columns("forward"), self.file).header_of
         first = csv_file.read_first(self._path, "forward", ["prof_id", "start", "end"], 1)
         written = float(csv_file.read_row(self._path, 0, [wanted["start"]]).item())
         # In the unit that the file writes.

@@ -12,7 +12,7 @@ from lbtui.profile import Note, Progress
 from lbtui.sources import cells, database
 from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
 from lbtui.sources.sqlite_cells import quoted
-from lbtui.sources.tables import TABLES, Conversion, match_headers, numeric_headers
+from lbtui.sources.tables import Conversion, match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ class ForwardDatabase:
 
     def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
         """Return what `use` makes of all rows in their order, typed, with all columns."""
-        return use(database.read_parts(self._path, _TABLE, list(TABLES[_TABLE]), progress))
+        return use(database.read_parts(self._path, _TABLE, usual_columns(_TABLE), progress))
 
     def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
@@ -55,7 +55,7 @@ class ForwardDatabase:
         factor = cells.microseconds_per_unit(*written) if written else 1.0
         where = f"{start} BETWEEN ? AND ? ORDER BY rowid"
         bounds = (begin / factor, end / factor)
-        return database.read_where(self._path, _TABLE, list(TABLES[_TABLE]), where, bounds)
+        return database.read_where(self._path, _TABLE, usual_columns(_TABLE), where, bounds)
 
 
 class _Batches:

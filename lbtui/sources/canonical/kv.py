@@ -44,6 +44,7 @@ def load_kv(store: Store, scheduling: Scheduling, progress: Progress) -> Loaded:
         return _from_pools(store, raw, scheduling, notes, progress)
     if raw is not None and raw.frame["request_id"].null_count() < raw.frame.height:
         return _from_events(store, raw, scheduling, notes, progress)
+    notes += _no_blocks_note(raw)
     return _from_counters(store, owners, scheduling, notes, progress)
 
 
@@ -113,6 +114,17 @@ def _placed(known: pl.DataFrame, owners: Owners) -> pl.DataFrame:
     """Return readings of domains with their owners' columns, the place being that of the first process."""
     places = owners.frame.unique("domain", keep="first", maintain_order=True).select(_OWNER)
     return known.join(places, on="domain", how="left", maintain_order="left")
+
+
+def _no_blocks_note(raw: Raw | None) -> list[Note]:
+    """Tell of the parser of December 2025, which wrote vLLM's columns for MindIE."""
+    if raw is None or raw.frame.is_empty() or (raw.frame["total_blocks"] > 0).any():
+        return []
+    text = _(
+        "Its rows name no request, and total_blocks is 0: no KV blocks of a DP domain are told (parsers of "
+        "early 2026 wrote vLLM's columns for MindIE)."
+    )
+    return [Note(raw.provenance.file, text)]
 
 
 def _from_rounds(readings: pl.DataFrame, owners: Owners, batch: Raw) -> Loaded:

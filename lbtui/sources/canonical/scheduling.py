@@ -16,7 +16,7 @@ from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
 from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
 from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.store import Raw, Store
-from lbtui.sources.tables import TABLES
+from lbtui.sources.tables import usual_columns
 from lbtui.text import _
 
 
@@ -86,7 +86,7 @@ def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) ->
     if scheduling.joined is None:
         return scheduling
     # Not kept in the store: the frame made of it is.
-    forward, _notes = store.read("forward", list(TABLES["forward"]), progress)
+    forward, _notes = store.read("forward", usual_columns("forward"), progress)
     return replace(scheduling, forward=forward)
 
 

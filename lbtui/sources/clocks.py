@@ -1,0 +1,162 @@
+"""What the times of an output's files mean, learnt from the first rows of each.
+
+Upstream writes most times twice: as the wall clock of Shanghai and as a number since 1970. What comes
+after it may change one of the two: a container without a zone database writes UTC, a spreadsheet rounds the
+numbers and cuts the texts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+from lbtui.profile import Note
+from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.sources import cells
+from lbtui.sources.tables import TABLES, TIMES, Clock, matching
+from lbtui.text import _, visible
+
+HEAD = 1000  # rows that are looked at
+_SECOND = 1_000_000  # µs
+_QUARTER = 900 * _SECOND  # zones differ by whole quarters of an hour
+_FURTHEST = 14 * 3600 * _SECOND
+_FEWEST = 4  # rows that may tell that times are rounded
+_SHARE = 0.9  # of the rows must agree
+
+# Of two ways in which a file writes a time, what is wrong with one.
+_Fault: TypeAlias = Literal["numbers rounded", "all rounded", "differ"]
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The clock of each table, whether its own rows tell it or those of others; and what to say."""
+
+    of: Mapping[str, Clock]
+    notes: Mapping[str, list[Note]]
+
+
+@dataclass
+class _Told:
+    """What the rows of one file tell: its zone, if they do, and of which column which header is right."""
+
+    zone_us: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    rounded: set[str] = field(default_factory=set)
+    faults: set[_Fault] = field(default_factory=set)
+
+
+def headers_to_see(table: str, present: Collection[str]) -> list[str]:
+    """Return the headers among those `present` whose first cells tell the clock of `table`, if they may."""
+    times = [name for name, column in TABLES[table].items() if column.kind in TIMES]
+    found = {name: matching(table, name, present) for name in times}
+    if not any(len(of) > 1 or (of and TABLES[table][name].kind == "epoch") for name, of in found.items()):
+        return []
+    return [header for of in found.values() for header in of]
+
+
+def find_clocks(heads: Mapping[str, pl.DataFrame], files: Mapping[str, str]) -> Clocks:
+    """Return the clocks of an output.
+
+    `heads` are first rows of its tables as text, with their files' headers; `files` names those, by table.
+    """
+    told = {table: _told(table, head) for table, head in heads.items()}
+    zones = {table: own.zone_us for table, own in told.items() if own.zone_us is not None}
+    # What has texts alone was written by the same parser.
+    usual = Counter(zones.values()).most_common(1)[0][0] if zones else ZONE_OFFSET_US
+    clocks = {}
+    for table in TABLES:
+        own = told.get(table, _Told())
+        clocks[table] = Clock(zones.get(table, usual), own.headers, frozenset(own.rounded))
+    notes = {table: _fault_notes(own, files[table]) for table, own in told.items()}
+    others = [table for table, zone in zones.items() if zone != ZONE_OFFSET_US]
+    if others:
+        notes[others[0]].insert(0, _zone_note([files[table] for table in others], zones[others[0]]))
+    return Clocks(clocks, notes)
+
+
+def _told(table: str, head: pl.DataFrame) -> _Told:
+    told = _Told()
+    for name, column in TABLES[table].items():
+        present = matching(table, name, head.columns) if column.kind in TIMES else []
+        numbers = {h: times for h in present if (times := _numbers(head[h])) is not None}
+        texts = {h: times for h in present if (times := _texts(head[h])) is not None}
+        number, text = next(iter(numbers), None), next(iter(texts), None)
+        if number is not None and _are_coarse(numbers[number]):
+            if text is None:
+                told.rounded.add(name)
+                told.faults.add("all rounded")
+            else:
+                told.headers[name] = text
+                told.faults.add("numbers rounded")
+        elif number is not None and text is not None:
+            zone = _zone(texts[text], numbers[number])
+            if zone is None:
+                told.headers[name] = number
+                told.faults.add("differ")
+            told.zone_us = zone if told.zone_us is None else told.zone_us
+        # The best header may hold nothing that can be read.
+        readable = [h for h in present if h in numbers or h in texts]
+        if readable and name not in told.headers:
+            told.headers[name] = readable[0]
+    return told
+
+
+def _numbers(column: pl.Series) -> pl.Series | None:
+    """Return the times (µs) if the column is mostly numbers since 1970."""
+    return _mostly(cells.epoch(cells.text(column).cast(pl.Float64, strict=False)), column)
+
+
+def _texts(column: pl.Series) -> pl.Series | None:
+    """Return the wall clock (µs) if the column is mostly texts of one."""
+    return _mostly(cells.local_datetime(column, 0), column)
+
+
+def _mostly(times: pl.Series, column: pl.Series) -> pl.Series | None:
+    said = len(column) - cells.text(column).null_count()
+    return times.cast(pl.Int64) if 2 * (len(times) - times.null_count()) > said else None
+
+
+def _are_coarse(times: pl.Series) -> bool:
+    """Tell whether times are rounded: whole seconds, and most of them equal, as with `1.76723E+12`."""
+    known = times.drop_nulls()
+    whole = bool((known % _SECOND == 0).all())
+    return whole and len(known) >= _FEWEST and 2 * known.n_unique() <= len(known)
+
+
+def _zone(texts: pl.Series, numbers: pl.Series) -> int | None:
+    """Return by how many µs, whole quarters of an hour, nearly all texts are ahead of their numbers."""
+    ahead = (texts - numbers).drop_nulls()
+    if ahead.is_empty():
+        return ZONE_OFFSET_US
+    zone = int((ahead / _QUARTER).round(0).cast(pl.Int64).mode().min() or 0) * _QUARTER
+    agree = int(((ahead - zone).abs() < _SECOND).sum())
+    return zone if agree >= _SHARE * len(ahead) and abs(zone) <= _FURTHEST else None
+
+
+def _zone_note(files: list[str], zone_us: int) -> Note:
+    minutes = abs(zone_us) // (60 * _SECOND)
+    text = _(
+        "By the numbers beside them the time texts of {files} are those of UTC{offset} and not of "
+        "Asia/Shanghai; they are read so, and with them the texts that have no number beside them."
+    )
+    offset = f"{'-' if zone_us < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+    return Note(files[0], text.format(files=visible(", ".join(files), 300), offset=offset))
+
+
+def _fault_notes(told: _Told, file: str) -> list[Note]:
+    sentences: dict[_Fault, str] = {
+        "numbers rounded": _("Its time numbers are rounded, as a spreadsheet does; its time texts are used."),
+        "all rounded": _(
+            "Its times are rounded, as a spreadsheet does when it saves a file: parse the profile again, or "
+            "copy the file from where it was written."
+        ),
+        "differ": _(
+            "Its time texts and the numbers beside them differ, and not by the hours of a zone; the numbers "
+            "are used."
+        ),
+    }
+    return [Note(file, sentences[fault], lost=fault == "all rounded") for fault in sorted(told.faults)]
