@@ -187,3 +187,33 @@ def prefilled_ids(column: str, *, alone: pl.Expr) -> pl.Expr:
     )
     bare = cell.str.contains(_BARE)
     return _ids(pl.when(~bare).then(prefilled).when(alone).then(cell))
+
+
+# Upstream's own rule: `type` 0, or where there is none the first iteration, prefills; all others decode.
+_PREFILLS = r"'type': 0\b"
+_HAS_TYPE = "'type': "
+_FIRST = r"'iter': 0\b"
+_TOKENS = r"'num_scheduled_tokens=?': (\d{1,9})\b"
+
+
+def scheduled(column: str) -> dict[str, pl.Expr]:
+    """Return expressions: of each `res_list` how many requests are prefilled and decoded, and the tokens.
+
+    Int64, null where the list holds no request with the field that tells.
+    """
+    entries = pl.col(column).str.extract_all(r"\{[^{}]*\}")
+    entry = pl.element()
+    with_type = pl.when(entry.str.contains(_HAS_TYPE, literal=True)).then(entry.str.contains(_PREFILLS))
+    prefills = with_type.when(entry.str.contains("'iter': ", literal=True)).then(entry.str.contains(_FIRST))
+    kinds = entries.list.eval(prefills)
+    tokens = entries.list.eval(entry.str.extract(_TOKENS).cast(pl.Int64))
+
+    def complete(of: pl.Expr, total: pl.Expr) -> pl.Expr:
+        known = (of.list.len() > 0) & (of.list.drop_nulls().list.len() == of.list.len())
+        return pl.when(known).then(total.cast(pl.Int64))
+
+    return {
+        "prefill_batch_size": complete(kinds, kinds.list.sum()),
+        "decode_batch_size": complete(kinds, kinds.list.len() - kinds.list.sum()),
+        "tokens": complete(tokens, tokens.list.sum()),
+    }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from lbtui.profile import Unreadable, host_and_pid
+from lbtui.profile import Silent, Unreadable, host_and_pid
 from lbtui.profile.model import ScheduledRequest
 from lbtui.sources import csv_file, database
 from lbtui.sources.res_list import parse_res_list
@@ -35,7 +35,7 @@ def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[Schedul
         if batch.provenance.reader == "trace":
             found, res_list = _from_trace(store, prof_id, row)
         else:
-            found, res_list = _from_table(store, batch, row)
+            found, res_list = _from_table(store, batch, prof_id, row)
         if found == known.row(0):
             return parse_res_list(res_list).requests
     raise Unreadable(
@@ -43,24 +43,26 @@ def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[Schedul
     )
 
 
-def _from_table(store: Store, batch: Raw, row: int) -> _Found:
+def _from_table(store: Store, batch: Raw, prof_id: str, row: int) -> _Found:
+    clock = store.clocks(Silent()).of["batch"]
     file = batch.provenance.file
     if batch.provenance.reader == "sqlite":
         assert store.database is not None
         with database.connect(store.database) as opened:
-            headers = match_headers("batch", opened.columns("batch"), _WANTED, file)
+            headers = match_headers("batch", opened.columns("batch"), _WANTED, file, clock)
             columns = list(headers.header_of.values())
             sql = f"SELECT {', '.join(map(quoted, columns))} FROM batch WHERE rowid = ?"
             raw = next(opened.chunks(sql, columns, (row + 1,)), None)
     else:
         path = store.output.csv["batch"]
-        headers = match_headers("batch", csv_file.read_header(path), _WANTED, file)
+        headers = match_headers("batch", csv_file.read_header(path), _WANTED, file, clock)
         raw = csv_file.read_row(path, row, list(headers.header_of.values()))
     if raw is None:
         return None, None
     conversion = Conversion("batch", headers, file)
     conversion.take(raw)
-    cells = conversion.frame().select(_WANTED)
+    # An old table names no process.
+    cells = conversion.frame().select(_WANTED).with_columns(pl.col("prof_id").fill_null(prof_id))
     return (cells.row(0)[:-1], cells["res_list"][0]) if cells.height else (None, None)
 
 

@@ -199,7 +199,10 @@ def test_events_of_requests_that_no_round_holds_are_counted_and_not_drawn(tmp_pa
     made.write_kvcache_csv(tmp_path / "kvcache.csv", events)
     kv = open_profile(tmp_path).load("kv")
     assert kv.frame.select("domain", "free_blocks").rows() == [("node-a/dp0", 90)]
-    assert "2 of 3 KV events belong to requests that no scheduling round holds" in sentences(kv.notes)
+    assert (
+        "2 of 3 KV events belong to requests that no scheduling round of a known domain holds"
+        in sentences(kv.notes)
+    )
 
 
 def test_a_domain_that_never_stood_empty_has_a_lower_bound_of_usage(tmp_path):

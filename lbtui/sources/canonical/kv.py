@@ -185,8 +185,8 @@ def _ownerless_note(file: str, owned: pl.DataFrame) -> list[Note]:
     if not count:
         return []
     text = _(
-        "{count} of {all} KV events belong to requests that no scheduling round holds; their domain is "
-        "unknown and they are not drawn."
+        "{count} of {all} KV events belong to requests that no scheduling round of a known domain holds; "
+        "their domain is unknown and they are not drawn."
     ).format(count=count, all=owned.height)
     return [Note(file, text)]
 

@@ -36,7 +36,10 @@ def read_service(store: Store, owners: Owners, progress: Progress) -> tuple[pl.D
     # Not kept: the request ids are most of the file.
     raw, notes = store.read("batch", ("name", "prof_id", "start", "end", "res_list"), progress)
     if raw is not None:
-        rounds = raw.frame.select("name", "prof_id", "start", request_id=request_ids("res_list"))
+        named = raw.frame
+        if owners.rounds is not None:
+            named = named.drop("prof_id").join(owners.rounds, on="row", how="left")
+        rounds = named.select("name", "prof_id", "start", request_id=request_ids("res_list"))
     else:
         trace, trace_notes = store.whole_trace(progress)
         notes += trace_notes

@@ -42,10 +42,14 @@ _OWNER = pl.Schema(
 
 @dataclass(frozen=True)
 class Owners:
-    """The DP domain of every process: one row per `prof_id` with `instance`, `host`, `dp_rank`, `domain`."""
+    """The DP domain of every process: one row per `prof_id` with `instance`, `host`, `dp_rank`, `domain`.
+
+    `rounds` is the process of each `row` of a batch table that names none.
+    """
 
     frame: pl.DataFrame
     notes: tuple[Note, ...]
+    rounds: pl.DataFrame | None = None
 
     def of_processes(self) -> pl.DataFrame:
         """Return the same by `host` and `pid`, for tables that have no prof_id."""

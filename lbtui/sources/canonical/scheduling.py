@@ -15,6 +15,7 @@ from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
 from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
 from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
+from lbtui.sources.canonical.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import usual_columns
 from lbtui.text import _
@@ -52,7 +53,11 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
         traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
         notes += trace_notes
         forward, batch = forward or traced_forward, batch or traced_batch
-    owners = find_owners(forward, batch, read_hints(store, forward, batch, progress))
+    if batch is not None and are_unnamed(batch):
+        batch, owners, unnamed_notes = name_rounds(store, forward, batch, progress)
+        notes += unnamed_notes
+    else:
+        owners = find_owners(forward, batch, read_hints(store, forward, batch, progress))
     for raw in (forward, batch):
         notes += raw.notes if raw else ()
     return Scheduling(forward, batch, owners, (*notes, *owners.notes))
@@ -62,6 +67,8 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
     batch, notes = store.table("batch", progress)
     if batch is None and store.output.trace:
         return [held_whole(forward, _("there is no batch table, and the trace may tell the rounds"))]
+    if are_unnamed(batch):
+        return [held_whole(forward, _("the batch table names no process"))]
 
     batches: list[Loaded] = []
 
@@ -131,11 +138,14 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
     raw = scheduling.forward
     if raw is None or raw.frame.is_empty():
         notes = list(scheduling.notes)
+        rounds = batches.frame.drop_nulls("prof_id")
         if not batches.frame.is_empty():
             file = batches.provenance[0].file
             text = _("No forward passes are recorded; steps are the schedulers' rounds instead.")
+            if rounds.is_empty():
+                text = _("No forward passes are recorded, and rounds name no process: no steps are known.")
             notes.append(Note(file, text))
-        return Loaded(_rounds_as_steps(batches.frame), batches.provenance, tuple(notes))
+        return Loaded(_rounds_as_steps(rounds), batches.provenance, tuple(notes))
     forwards = (
         raw.frame.drop("dp_rank", "host")
         .join(scheduling.owners.frame, on="prof_id", how="left")
