@@ -166,16 +166,19 @@ def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
 
 def _units(evidence: Evidence) -> Iterator[Finding]:
     """batch.csv names microseconds `(ms)`; read as what they are, and said."""
-    file = evidence.file("batches")
-    if evidence.frame("batches").height and (file == "batch.csv" or file.endswith(":batch")):
+    provenance = evidence.frames["batches"].provenance
+    columns = provenance[0].microseconds if provenance else ()
+    if evidence.frame("batches").height and columns:
         yield _note(
             "data.units.renamed",
             "columns in another unit than named",
-            2,
+            len(columns),
             1,
-            _("start_time(ms) and end_time(ms) of batch are microseconds; they are read as such."),
+            _("{columns} of batch are microseconds; they are read as such.").format(
+                columns=visible(_(" and ").join(columns), 200)
+            ),
             _("Mind this when reading the file with other tools."),
-            file,
+            provenance[0].file,
         )
 
 

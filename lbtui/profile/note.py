@@ -56,5 +56,7 @@ class Provenance:
     reader: str
     precision: str
     rows: int
+    # Headers whose cells are in microseconds, and not as they state.
+    microseconds: tuple[str, ...] = ()
     # The files that `file` stands for, and the rows read of each.
     parts: tuple[tuple[SourceFile, int], ...] = ()

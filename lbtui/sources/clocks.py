@@ -17,7 +17,7 @@ import polars as pl
 from lbtui.profile import Note
 from lbtui.profile.zone import ZONE_OFFSET_US
 from lbtui.sources import cells
-from lbtui.sources.tables import TABLES, TIMES, Clock, matching
+from lbtui.sources.tables import TABLES, TIMES, Clock, matching, stated_unit
 from lbtui.text import _, visible
 
 HEAD = 1000  # rows that are looked at
@@ -26,9 +26,10 @@ _QUARTER = 900 * _SECOND  # zones differ by whole quarters of an hour
 _FURTHEST = 14 * 3600 * _SECOND
 _FEWEST = 4  # rows that may tell that times are rounded
 _SHARE = 0.9  # of the rows must agree
+_SHORTEST = 2 * 1000  # µs: of less, times of whole ms tell no unit
 
-# Of two ways in which a file writes a time, what is wrong with one.
-_Fault: TypeAlias = Literal["numbers rounded", "all rounded", "differ"]
+# Of two ways in which a file writes a time or a duration, what is wrong with one.
+_Fault: TypeAlias = Literal["numbers rounded", "all rounded", "differ", "unit"]
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,21 @@ class _Told:
 
     zone_us: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    rounded: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
     faults: set[_Fault] = field(default_factory=set)
+    factor: float = 1.0
+    microseconds: list[str] = field(default_factory=list)
 
 
 def headers_to_see(table: str, present: Collection[str]) -> list[str]:
     """Return the headers among those `present` whose first cells tell the clock of `table`, if they may."""
-    times = [name for name, column in TABLES[table].items() if column.kind in TIMES]
-    found = {name: matching(table, name, present) for name in times}
-    if not any(len(of) > 1 or (of and TABLES[table][name].kind == "epoch") for name, of in found.items()):
+    columns = TABLES[table]
+    found = {name: matching(table, name, present) for name in columns if columns[name].kind in TIMES}
+    if not any(len(of) > 1 or (of and columns[name].kind == "epoch") for name, of in found.items()):
         return []
+    if "end" in found and "duration" in columns:
+        found["duration"] = matching(table, "duration", present)[:1]
     return [header for of in found.values() for header in of]
 
 
@@ -70,7 +76,14 @@ def find_clocks(heads: Mapping[str, pl.DataFrame], files: Mapping[str, str]) -> 
     clocks = {}
     for table in TABLES:
         own = told.get(table, _Told())
-        clocks[table] = Clock(zones.get(table, usual), own.headers, frozenset(own.rounded))
+        clocks[table] = Clock(
+            zones.get(table, usual),
+            own.headers,
+            frozenset(own.texts),
+            frozenset(own.unknown),
+            own.factor,
+            tuple(own.microseconds),
+        )
     notes = {table: _fault_notes(own, files[table]) for table, own in told.items()}
     others = [table for table, zone in zones.items() if zone != ZONE_OFFSET_US]
     if others:
@@ -80,6 +93,7 @@ def find_clocks(heads: Mapping[str, pl.DataFrame], files: Mapping[str, str]) -> 
 
 def _told(table: str, head: pl.DataFrame) -> _Told:
     told = _Told()
+    taken: dict[str, pl.Series] = {}
     for name, column in TABLES[table].items():
         present = matching(table, name, head.columns) if column.kind in TIMES else []
         numbers = {h: times for h in present if (times := _numbers(head[h])) is not None}
@@ -87,7 +101,7 @@ def _told(table: str, head: pl.DataFrame) -> _Told:
         number, text = next(iter(numbers), None), next(iter(texts), None)
         if number is not None and _are_coarse(numbers[number]):
             if text is None:
-                told.rounded.add(name)
+                told.unknown.add(name)
                 told.faults.add("all rounded")
             else:
                 told.headers[name] = text
@@ -100,9 +114,33 @@ def _told(table: str, head: pl.DataFrame) -> _Told:
             told.zone_us = zone if told.zone_us is None else told.zone_us
         # The best header may hold nothing that can be read.
         readable = [h for h in present if h in numbers or h in texts]
-        if readable and name not in told.headers:
-            told.headers[name] = readable[0]
+        if readable and name not in told.unknown:
+            header = told.headers.setdefault(name, readable[0])
+            taken[name] = {**numbers, **texts}[header]
+            if header not in numbers:
+                told.texts.add(name)
+            elif _are_renamed(header, head[header]):
+                told.microseconds.append(header)
+    duration = matching(table, "duration", head.columns) if "duration" in TABLES[table] else []
+    if duration and "start" in taken and "end" in taken:
+        told.factor = _factor(head[duration[0]], stated_unit(duration[0]), taken["end"] - taken["start"])
+    if told.factor != 1:
+        told.faults.add("unit")
+        # Whether it is in the same unit, nothing tells; it is the time to the next start.
+        told.unknown |= {"bubble"} & TABLES[table].keys()
     return told
+
+
+def _factor(durations: pl.Series, ms_per_unit: float, spans_us: pl.Series) -> float:
+    """Return 0.001 or 1000 if durations are so many times as long as from start to end, else 1."""
+    written = cells.milliseconds(durations) * ms_per_unit
+    ratio = (written / (spans_us / 1000)).filter((spans_us >= _SHORTEST) & (written > 0)).drop_nulls()
+    if len(ratio) < _FEWEST:
+        return 1.0
+    for factor in (0.001, 1000.0):
+        if (ratio * factor).is_between(0.9, 1.1).mean() >= _SHARE:
+            return factor
+    return 1.0
 
 
 def _numbers(column: pl.Series) -> pl.Series | None:
@@ -113,6 +151,13 @@ def _numbers(column: pl.Series) -> pl.Series | None:
 def _texts(column: pl.Series) -> pl.Series | None:
     """Return the wall clock (µs) if the column is mostly texts of one."""
     return _mostly(cells.local_datetime(column, 0), column)
+
+
+def _are_renamed(header: str, column: pl.Series) -> bool:
+    """Tell whether numbers are µs that state to be ms, as upstream's batch.csv has them."""
+    median = cells.number(column).median()
+    in_us = isinstance(median, float) and median > 0 and cells.microseconds_per_unit(median) == 1
+    return in_us and header.endswith("(ms)")
 
 
 def _mostly(times: pl.Series, column: pl.Series) -> pl.Series | None:
@@ -158,5 +203,9 @@ def _fault_notes(told: _Told, file: str) -> list[Note]:
             "Its time texts and the numbers beside them differ, and not by the hours of a zone; the numbers "
             "are used."
         ),
+        "unit": _(
+            "Its during_time is in {unit} and not as its name states, by the start and end beside it; it is "
+            "read so."
+        ).format(unit="µs" if told.factor < 1 else "s"),
     }
     return [Note(file, sentences[fault], lost=fault == "all rounded") for fault in sorted(told.faults)]

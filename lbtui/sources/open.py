@@ -152,7 +152,7 @@ class _Loaders:
             "kv": lambda p: kv.load_kv(store, scheduled(p), p),
             "queues": lambda p: queues.load_queues(store, scheduled(p).owners, p),
             "nodes": lambda p: nodes.load_nodes(store, p),
-            "requests": lambda p: requests.load_requests(store, lambda p: scheduled(p).batch, p),
+            "requests": lambda p: requests.load_requests(store, scheduled, p),
             "transfers": lambda p: requests.load_transfers(store, p),
             "handoffs": lambda p: requests.load_handoffs(store, p),
             "expert_heat": heat.load_heat,

@@ -84,21 +84,21 @@ class Store:
         if path := self.output.csv.get(table):
             try:
                 clocks = self.clocks(progress)
-                frame, notes = csv_file.read_csv(path, table, columns, progress, clocks.of[table])
+                found = csv_file.read_csv(path, table, columns, progress, clocks.of[table])
             except Unreadable as error:
                 failed.append(Note(visible(path.name), str(error), lost=True))
             else:
-                self.keep_cuts(notes)
-                return _raw(frame, path.name, "csv", table, [*clocks.notes.get(table, ()), *notes]), failed
+                self.keep_cuts(found[1])
+                return _raw(found, path.name, "csv", table, clocks), failed
         if self.database and table in self.database_tables - ONLY_CSV:
             name = f"{self.database.name}:{table}"
             try:
                 clocks = self.clocks(progress)
-                frame, notes = database.read_table(self.database, table, columns, progress, clocks.of[table])
+                found = database.read_table(self.database, table, columns, progress, clocks.of[table])
             except Unreadable as error:
                 failed.append(Note(visible(name), str(error), lost=True))
             else:
-                return _raw(frame, name, "sqlite", table, [*clocks.notes.get(table, ()), *notes]), failed
+                return _raw(found, name, "sqlite", table, clocks), failed
         return None, failed
 
     def parts(
@@ -177,6 +177,8 @@ class Store:
         self.cuts += [note for note in notes if note.cut is not None]
 
 
-def _raw(frame: pl.DataFrame, file: str, reader: str, table: str, notes: list[Note]) -> Raw:
-    provenance = Provenance(visible(file), reader, PRECISION[table], frame.height)
-    return Raw(frame, provenance, tuple(notes))
+def _raw(read: tuple[pl.DataFrame, list[Note]], file: str, reader: str, table: str, clocks: Clocks) -> Raw:
+    frame, notes = read
+    microseconds = clocks.of[table].microseconds
+    provenance = Provenance(visible(file), reader, PRECISION[table], frame.height, microseconds)
+    return Raw(frame, provenance, (*clocks.notes.get(table, ()), *notes))

@@ -89,6 +89,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "tokens": _named("total_scheduled_tokens", kind="count"),
         "start": _named("start_time", "start_datetime", kind="epoch", needed=True),
         "end": _named("end_time", "end_datetime", kind="epoch", needed=True),
+        "duration": _named("during_time", kind="milliseconds"),
         "total_blocks": _named("total_blocks", kind="count"),
         "used_blocks": _named("used_blocks", kind="count"),
         "free_blocks": _named("free_blocks", kind="count"),
@@ -191,13 +192,17 @@ PRECISION: dict[str, str] = {
 class Clock:
     """What the times of one file mean: its texts are the wall clock of a zone `zone_us` ahead of UTC.
 
-    `headers` tell which of several that the file has for a column is the right one, `rounded` the columns
-    whose times are too coarse to be of use: unknown.
+    `headers` tell which of several that the file has for a column is the right one, `texts` the columns that
+    are texts there, `unknown` those that are too coarse, or in no known unit, to be of use. Durations are to
+    be multiplied by `factor`.
     """
 
     zone_us: int = ZONE_OFFSET_US
     headers: Mapping[str, str] = field(default_factory=dict)
-    rounded: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
+    factor: float = 1.0
+    microseconds: tuple[str, ...] = ()  # headers of times that state another unit
 
 
 SHANGHAI = Clock()  # whatever the machine that parsed
@@ -217,7 +222,8 @@ class Headers:
 
     def milliseconds_per_unit(self, name: str) -> float:
         """Return how many ms the unit of a duration has."""
-        return _MS_PER_UNIT.get(_base_and_unit(self.header_of[name])[1] or self.unit, 1.0)
+        unit = _base_and_unit(self.header_of[name])[1] or self.unit
+        return _MS_PER_UNIT.get(unit, 1.0) * self.clock.factor
 
 
 def match_headers(
@@ -230,7 +236,7 @@ def match_headers(
     header_of: dict[str, str] = {}
     lacking: list[str] = []
     for name in wanted:
-        found = [] if name in clock.rounded else matching(table, name, present)
+        found = [] if name in clock.unknown else matching(table, name, present)
         chosen = clock.headers.get(name)
         if not found:
             lacking.append(name)
@@ -239,7 +245,7 @@ def match_headers(
     columns = TABLES[table]
     needed = [name for name in lacking if columns[name].needed and not columns[name].may_lack]
     if needed or not header_of:
-        if clock.rounded.intersection(needed):
+        if clock.unknown.intersection(needed):
             raise Unreadable(
                 _("the times of {file} are rounded, as a spreadsheet does when it saves a file").format(
                     file=file
@@ -268,6 +274,11 @@ def _base_and_unit(header: str) -> tuple[str, str | None]:
     unit = _UNIT.search(header)
     base = header[: unit.start()] if unit else header
     return base.strip().lower(), unit[1].lower() if unit else None
+
+
+def stated_unit(header: str) -> float:
+    """Return how many ms the unit has that a header states, or that it has where it states none."""
+    return _MS_PER_UNIT.get(_base_and_unit(header)[1] or "ms", 1.0)
 
 
 def numeric_headers(table: str, headers: Headers) -> frozenset[str]:

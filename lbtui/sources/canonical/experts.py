@@ -70,7 +70,7 @@ class Experts:
         heat, placements = (pl.concat(parts, rechunk=True) for parts in zip(*frames, strict=True))
 
         def provenance(frame: pl.DataFrame) -> tuple[Provenance, ...]:
-            return (Provenance(found.file, found.reader, _("exact tokens"), frame.height, found.parts),)
+            return (Provenance(found.file, found.reader, _("exact tokens"), frame.height, parts=found.parts),)
 
         placed = provenance(placements) if placements.height else ()
         return Loaded(heat, provenance(heat), tuple(notes)), Loaded(placements, placed)

@@ -70,6 +70,8 @@ class ForwardRows:
         self._source = batches
         self._headers = batches.headers
         self._conversion = Conversion("forward", self._headers, batches.file)
+        durations = {"duration", "bubble"} & self._headers.header_of.keys()
+        self._in_ms = all(self._headers.milliseconds_per_unit(name) == 1 for name in durations)
         self.read_rows = 0
         self.kept = 0
         self._numbers = _Numbering()
@@ -131,7 +133,7 @@ class ForwardRows:
         needed = [raw[name] for name in ("prof_id", "start", "end")]
         if any(column.dtype == pl.String or column.null_count() for column in needed):
             return None
-        if not raw.keys() >= NUMBERS.keys():
+        if not self._in_ms or not raw.keys() >= NUMBERS.keys():
             return None
         columns: dict[str, NDArray[Any]] = {name: raw[name].to_numpy() for name in NUMBERS}
         if not all(is_usable(columns[name]) for name, is_usable in NUMBERS.items()):

@@ -14,6 +14,7 @@ from lbtui.sources.canonical.forward_csv import ForwardCsv
 from lbtui.sources.canonical.forward_database import ForwardDatabase
 from lbtui.sources.canonical.forward_rows import ForwardRows
 from lbtui.sources.store import Store
+from lbtui.text import _
 
 # From so many bytes of CSV on the forward passes are joined while they are read: some 400,000 rows.
 LARGE_FORWARD = 64 << 20
@@ -43,6 +44,16 @@ class LargeForward(Protocol):
 
     def between(self, begin: int, end: int) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
+
+
+def why_held(store: Store, progress: Progress) -> str | None:
+    """Return why the forward table cannot be read part by part, as the end of a sentence; None if it can."""
+    clock = store.clocks(progress).of["forward"]
+    if clock.texts:
+        return _("its times are texts")
+    if clock.unknown or clock.factor != 1:
+        return _("its times or durations are not as the parser writes them")
+    return None
 
 
 def large_forward(store: Store) -> LargeForward | None:

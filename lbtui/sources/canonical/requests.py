@@ -10,23 +10,32 @@ import polars as pl
 from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
 from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.frame import canonical, possible_lanes
-from lbtui.sources.store import Raw, Store
+from lbtui.sources.canonical.request_units import are_slow, in_milliseconds, what_ran
+from lbtui.sources.canonical.row_checks import checked_durations, checked_first_tokens
+from lbtui.sources.canonical.scheduling import Scheduling
+from lbtui.sources.store import Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _, visible
 
 
-def load_requests(store: Store, batch: Callable[[Progress], Raw | None], progress: Progress) -> Loaded:
+def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], progress: Progress) -> Loaded:
     """Return `requests`. Upstream writes 0 for a latency it does not know: null.
 
-    `batch` reads the raw table batch, by which times to first token are checked.
+    What is `scheduled` tells the unit of durations, and its rounds check times to first token.
     """
     known = [pl.when(pl.col(c) > 0).then(pl.col(c)).alias(c) for c in ("ttft", "queue_wait")]
     loaded = _load("request", "requests", store, progress, known)
     if not loaded.provenance or loaded.provenance[0].reader == "trace":
         return loaded
     file = loaded.provenance[0].file
-    frame, notes = with_first_tokens(loaded.frame, file, store, batch(progress), progress)
-    return replace(loaded, frame=frame, notes=(*loaded.notes, *notes))
+    frame, notes = loaded.frame, list(loaded.notes)
+    found = scheduled(progress)
+    if are_slow(frame) and (ran := what_ran(*(raw.frame for raw in (found.forward, found.batch) if raw))):
+        frame, unit_notes = in_milliseconds(frame, ran, file)
+        notes += unit_notes
+    frame, late_notes = checked_first_tokens(frame, file)
+    frame, token_notes = with_first_tokens(frame, file, store, found.batch, progress)
+    return replace(loaded, frame=frame, notes=(*notes, *late_notes, *token_notes))
 
 
 def load_handoffs(store: Store, progress: Progress) -> Loaded:
@@ -41,8 +50,9 @@ def load_transfers(store: Store, progress: Progress) -> Loaded:
     tokens = pl.when(readable & (lengths.list.len() > 0)).then(lengths.list.sum()).alias("tokens")
     loaded = _load("pd_split_kvcache", "transfers", store, progress, [tokens])
     file = loaded.provenance[0].file if loaded.provenance else ""
-    frame, notes = possible_lanes(loaded.frame, "rank", file, "rank")
-    return replace(loaded, frame=frame, notes=(*loaded.notes, *notes))
+    checked, off_notes = checked_durations(loaded.frame, file)
+    frame, notes = possible_lanes(checked, "rank", file, "rank")
+    return replace(loaded, frame=frame, notes=(*loaded.notes, *off_notes, *notes))
 
 
 def load_speculation(store: Store, progress: Progress) -> Loaded:

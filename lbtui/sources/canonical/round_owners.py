@@ -38,26 +38,27 @@ class _Passes:
 
 
 def owners_of_rounds(rounds: pl.DataFrame, forward: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
-    """Return `row` and `prof_id` of the rounds whose domain is sure; the process is the domain's first card.
+    """Return `row`, `prof_id` and `end` of the rounds whose domain is sure.
 
-    `rounds` have row, start, end, batch_size, the list `request_id` and `executed` (False: a grouping row),
-    `forward` is the raw table and `owners` the frame of the owners of its cards.
+    The process is the domain's first card, the end that of the round, and where all are grouping rows that of
+    the forward pass it comes before. `rounds` have row, start, end, batch_size, the list `request_id` and
+    `executed` (False: a grouping row), `forward` is the raw table and `owners` the frame of the owners of its
+    cards.
     """
     leaders = _leaders(forward, owners)
     rounds = rounds.sort("start", "row")
     if not leaders or rounds.is_empty():
-        return pl.DataFrame(schema={"row": pl.Int64, "prof_id": pl.String})
+        return pl.DataFrame(schema={"row": pl.Int64, "prof_id": pl.String, "end": pl.Datetime("us")})
     executed = rounds.filter("executed")
     told = executed if executed.height else rounds
-    domain = _assign(told, list(leaders.values()))
-    names = np.array(list(leaders), dtype=object)
-    known = domain >= 0
-    found = pl.DataFrame(
-        {
-            "row": told["row"].filter(pl.Series(known)),
-            "prof_id": pl.Series(names[domain[known]].tolist(), dtype=pl.String),
-        }
-    )
+    domain, ends = _assign(told, list(leaders.values()))
+    processes = [*leaders, None]
+    names = [processes[place] for place in domain.tolist()]
+    found = told.select(
+        "row",
+        prof_id=pl.Series(names, dtype=pl.String),
+        end=pl.col("end") if executed.height else pl.Series(ends).cast(pl.Datetime("us")),
+    ).drop_nulls("prof_id")
     return pl.concat([found, _of_grouping(rounds.filter(~pl.col("executed")), executed, found)])
 
 
@@ -75,8 +76,10 @@ def _leaders(forward: pl.DataFrame, owners: pl.DataFrame) -> dict[str, _Passes]:
     }
 
 
-def _assign(rounds: pl.DataFrame, leaders: list[_Passes]) -> Integers:
-    """Return the place among `leaders` of the domain of each round, by start; -1 where none is sure."""
+def _assign(rounds: pl.DataFrame, leaders: list[_Passes]) -> tuple[Integers, Integers]:
+    """Return the place among `leaders` of the domain of each round, -1 where none is sure; and when the pass
+    of the round ends.
+    """
     pairs = [_fit(rounds, passes) for passes in leaders]
     fits, passes_at = (np.column_stack(columns) for columns in zip(*pairs, strict=True))
     domain = np.full(rounds.height, -1, np.int64)
@@ -85,7 +88,11 @@ def _assign(rounds: pl.DataFrame, leaders: list[_Passes]) -> Integers:
     if not entries.move(domain):
         # No hand-offs: the other rounds of a request tell of each by themselves.
         _spread(fits, passes_at, domain, lambda: entries.nearby(fits, itself=False))
-    return domain
+    ends = np.zeros(rounds.height, np.int64)
+    for place, passes in enumerate(leaders):
+        of = domain == place
+        ends[of] = passes.end[passes_at[of, place]]
+    return domain, ends
 
 
 def _spread(fits: Floats, passes_at: Integers, domain: Integers, witness: Callable[[], Floats]) -> None:
@@ -170,15 +177,15 @@ class _Entries:
 
 
 def _of_grouping(grouping: pl.DataFrame, executed: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """Return `row` and `prof_id` of grouping rows: those of the execution of the same requests."""
+    """Return what is found of grouping rows: the owner of the execution of the same requests."""
     if executed.is_empty() or grouping.is_empty():
         return found.clear()
-    owned = executed.join(found, on="row").select("start", "prof_id", _requests())
+    owned = executed.join(found.drop("end"), on="row").select("start", "prof_id", _requests())
     return (
-        grouping.select("row", "start", _requests())
+        grouping.select("row", "start", "end", _requests())
         .join_asof(owned.sort("start"), on="start", by="requests", strategy="forward", check_sortedness=False)
         .drop_nulls("prof_id")
-        .select("row", "prof_id")
+        .select("row", "prof_id", "end")
     )
 
 

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from lbtui.profile import Loaded, Note, Progress, Provenance, empty
+from lbtui.profile import Loaded, Note, Progress, empty
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import scheduling_tables
 from lbtui.sources.canonical.hints import read_hints
-from lbtui.sources.canonical.large_forward import LargeForward, large_forward
+from lbtui.sources.canonical.large_forward import LargeForward, large_forward, why_held
 from lbtui.sources.canonical.owners import Owners, find_owners
 from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
 from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
+from lbtui.sources.canonical.rounded_forward import are_rounded, rebuild_forward
+from lbtui.sources.canonical.row_checks import checked_durations
 from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.canonical.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store
@@ -46,8 +48,11 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
         if isinstance(streamed, Scheduling):
             return streamed
         notes = streamed
-    forward, forward_notes = store.table("forward", progress)
     batch, batch_notes = store.table("batch", progress)
+    if are_rounded(store, progress):
+        forward, forward_notes = rebuild_forward(store, batch, progress)
+    else:
+        forward, forward_notes = store.table("forward", progress)
     notes += [*forward_notes, *batch_notes]
     if store.output.trace and (forward is None or batch is None):
         traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
@@ -64,6 +69,8 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
 
 
 def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Scheduling | list[Note]:
+    if why := why_held(store, progress):
+        return [held_whole(forward, why)]
     batch, notes = store.table("batch", progress)
     if batch is None and store.output.trace:
         return [held_whole(forward, _("there is no batch table, and the trace may tell the rounds"))]
@@ -113,7 +120,8 @@ def load_batches(scheduling: Scheduling) -> Loaded:
     if scheduling.batches is not None:
         return scheduling.batches
     notes: list[Note] = []
-    rounds = executed_rounds(raw.frame)
+    rounds, off_notes = _checked_rounds(executed_rounds(raw.frame), raw.provenance.file)
+    notes += off_notes
     if rounds["name"].is_in(GROUPING).any():
         text = _("Some schedulers have no Execute or modelExec rows; their rounds are the grouping rows.")
         notes.append(Note(raw.provenance.file, text))
@@ -123,10 +131,15 @@ def load_batches(scheduling: Scheduling) -> Loaded:
         .sort("start", "domain", maintain_order=True)
     )
     frame = canonical(frame, "batches")
-    provenance = Provenance(
-        raw.provenance.file, raw.provenance.reader, raw.provenance.precision, frame.height
-    )
+    provenance = replace(raw.provenance, rows=frame.height)
     return Loaded(frame, (provenance,), tuple(notes))
+
+
+def _checked_rounds(rounds: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the rounds, with the end that their duration tells where it is plainly right."""
+    if "duration" not in rounds.columns:
+        return rounds, []
+    return checked_durations(rounds.sort("start", maintain_order=True), file, "prof_id")
 
 
 def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
@@ -150,15 +163,15 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
         raw.frame.drop("dp_rank", "host")
         .join(scheduling.owners.frame, on="prof_id", how="left")
         .sort("prof_id", "start", maintain_order=True)
-        .with_columns(
-            forward_iter=pl.col("forward_iter").fill_null(pl.int_range(1, pl.len() + 1).over("prof_id")),
-            duration=pl.col("duration").fill_null(_ms(pl.col("end") - pl.col("start"))),
-            bubble=pl.col("bubble").fill_null(_ms(pl.col("start").shift(-1).over("prof_id") - pl.col("end"))),
-        )
+    )
+    forwards, off_notes = checked_durations(forwards, raw.provenance.file, "prof_id")
+    forwards = forwards.with_columns(
+        forward_iter=pl.col("forward_iter").fill_null(pl.int_range(1, pl.len() + 1).over("prof_id")),
+        bubble=pl.col("bubble").fill_null(_ms(pl.col("start").shift(-1).over("prof_id") - pl.col("end"))),
     )
     joined = _with_rounds(forwards, batches.frame)
     frame = joined.with_columns(phase=phase_by_type().fill_null(phase_by_size()))
-    notes = list(scheduling.notes)
+    notes = [*scheduling.notes, *off_notes]
     uncovered = frame.height - int(frame["covered"].sum())
     if uncovered and not batches.frame.is_empty():
         notes.append(

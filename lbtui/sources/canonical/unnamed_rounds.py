@@ -39,12 +39,18 @@ def name_rounds(
     )
     passes = forward.frame if forward is not None else batch.frame.head(0)
     found = owners_of_rounds(rounds, passes, cards.frame)
-    named = batch.frame.drop("prof_id").join(found, on="row", how="left", maintain_order="left")
+    told = found.rename({"end": "told_end"})
+    named = (
+        batch.frame.drop("prof_id")
+        .join(told, on="row", how="left", maintain_order="left")
+        .with_columns(end=pl.coalesce("told_end", "end"))
+        .drop("told_end")
+    )
     if raw is not None:
         sizes = rounds.select("row", **scheduled("res_list"))
         named = named.drop(sizes.columns[1:]).join(sizes, on="row", how="left", maintain_order="left")
-    owners = replace(cards, rounds=found)
-    served = rounds.join(found, on="row", how="inner")
+    owners = replace(cards, rounds=found.drop("end"))
+    served = rounds.drop("end").join(found, on="row", how="inner")
     owners = replace(owners, frame=_with_queues(store, owners, served, progress))
     return replace(batch, frame=named), owners, [_note(batch, rounds.height, found.height)]
 
