@@ -78,6 +78,7 @@ class Shown:
     ttft: dict[str, float]  # ms by request id, of those that are known
     percentiles: dict[str, float]  # of TTFT by quantity, as the Overview has them
     of_domains: dict[str, dict[str, Value]]  # by prof_id of a scheduler, then by quantity
+    of_places: dict[tuple[str, int | None], dict[str, Value]]  # the same by host and dp_rank of a domain
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,22 @@ def shown_of(output: Path) -> Shown:
             prof_id: {"dp_rank": ranks.get(key), **_of_domain(key, prof_id, batches, steps, kv)}
             for prof_id, key in owners.iter_rows()
         },
+        of_places={
+            (domain.host, domain.dp_rank): {
+                "dp_rank": domain.dp_rank,
+                **_of_domain(domain.key, None, batches, steps, kv),
+            }
+            for domain in domains
+        },
     )
 
 
 def _of_domain(
-    key: str, prof_id: str, batches: pl.DataFrame, steps: pl.DataFrame, kv: pl.DataFrame
+    key: str, prof_id: str | None, batches: pl.DataFrame, steps: pl.DataFrame, kv: pl.DataFrame
 ) -> dict[str, Value]:
-    # The ranks of a tensor parallel group each have the rounds: one of them stands for all.
-    rounds = batches.filter(pl.col("prof_id") == prof_id)
+    # The ranks of a tensor parallel group each have the rounds: one of them stands for all. Old parsers name
+    # none, and wrote nothing of such groups.
+    rounds = batches.filter(pl.col("domain") == key if prof_id is None else pl.col("prof_id") == prof_id)
     of_steps = steps.filter(pl.col("domain") == key)
     pool = kv.filter(pl.col("domain") == key)
     return {
@@ -222,6 +231,7 @@ def _subject(domain: Domain) -> str:
 
 def _of(domain: Domain, quantity: str, shown: Shown) -> Value:
     of = next((shown.of_domains[p] for p in domain.prof_ids if p in shown.of_domains), None)
+    of = of or shown.of_places.get((domain.host, domain.dp_rank))
     return None if of is None else of[quantity]
 
 
