@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats, known_mean, par
+from lbtui.text import _
 
 View: TypeAlias = Literal["rank", "expert", "model_expert"]
 Phase: TypeAlias = Literal["prefill", "decode", "both"]
@@ -19,8 +20,8 @@ Phase: TypeAlias = Literal["prefill", "decode", "both"]
 class HeatMatrix:
     """One heat map of one instance and period; arrays are [layer, column].
 
-    `shares` sum to 1 in each layer; None where a picture's scale could not be read, and then only
-    `relative` (0..1 of the map's own range) is known.
+    `shares` sum to 1 in each layer, NaN in one without tokens; None where a picture's scale could not be
+    read, and then only `relative` (0..1 of the map's own range) is known.
     """
 
     instance: str
@@ -66,7 +67,10 @@ def heat_matrix(heat: pl.DataFrame, instance: str, view: View, period: int) -> H
         values[layer, column] = cells[name].cast(pl.Float64).to_numpy()
         return values
 
-    relative = matrix("relative")
+    relative, shares, tokens = matrix("relative"), matrix("share"), matrix("tokens")
+    if shares is None and tokens is not None:
+        # Counted, and nothing was: no layer has shares.
+        shares = np.full(shape, np.nan)
     ranks = _ranks(cells, shape[1])
     experts: tuple[tuple[int | None, ...], ...] = ()
     if view == "expert" and cells["expert"].null_count() < cells.height:
@@ -77,9 +81,9 @@ def heat_matrix(heat: pl.DataFrame, instance: str, view: View, period: int) -> H
         instance,
         view,
         period,
-        matrix("share"),
+        shares,
         relative if relative is not None else np.full(shape, np.nan),
-        matrix("tokens"),
+        tokens,
         ranks,
         experts,
     )
@@ -288,6 +292,23 @@ def loads_by_period(heat: pl.DataFrame, instance: str) -> dict[int, Floats]:
         if by_rank is not None and not np.isnan(par(by_rank, axis=1)).all():
             loads[period] = by_rank
     return loads
+
+
+def why_no_loads(heat: pl.DataFrame, instance: str) -> str:
+    """Return why `loads_by_period` has none of an instance that there is heat of."""
+    own = heat.filter(pl.col("instance") == instance)
+    if own["tokens"].sum() == 0 and not own["tokens"].has_nulls():
+        return _("no token was counted, all counters are 0")
+    if (own["view"] == "model_expert").all():
+        return _("which ranks the experts lie on is not known; a placement tells it (--placement FILE)")
+    return _("only relative heat is known; a PAR over ranks needs each rank's share")
+
+
+def layers_words(loaded: int, layers: int) -> str:
+    """Return over which layers a mean is: all, or those that carry tokens."""
+    if loaded == layers:
+        return _("all layers")
+    return _("the {loaded} of {layers} layers that carry tokens").format(loaded=loaded, layers=layers)
 
 
 def layer_time_matrix(layer_times: pl.DataFrame) -> tuple[Floats, list[int]]:

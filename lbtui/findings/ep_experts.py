@@ -74,7 +74,7 @@ def _groups(limits: Thresholds, heat: ExpertHeat) -> Iterator[tuple[list[_Hot], 
     for key in sorted(by_expert):
         group = by_expert[key]
         hot = sorted({cell.layer for cell in group if cell.outstanding})
-        if hot and len({cell.layer for cell in group}) > len(heat.mean_load) / 2:
+        if hot and len({cell.layer for cell in group}) > heat.loaded / 2:
             yield group, None
         else:
             yield from (([cell for cell in group if cell.layer == layer], layer) for layer in hot)
@@ -174,7 +174,7 @@ def _finding(
     layer: int | None,
     gained: list[Gain],
 ) -> Finding:
-    layers = len(heat.mean_load)
+    layers = heat.loaded
     ratio = float(np.mean([c.ratio for c in cells]))
     lift = float(np.mean([c.lift for c in cells]))
     ranks = {c.rank for c in cells}
@@ -204,10 +204,10 @@ def _finding(
             waste,
             "share of expert compute",
             _(
-                "{waste:.2%} of the ranks' expert time is waiting for it (mean over all layers of 1 − "
-                "mean/max, less the same with this expert at the mean); it adds {lift:.0%} of a mean "
-                "rank's load where it is hot"
-            ).format(waste=waste, lift=lift),
+                "{waste:.2%} of the ranks' expert time is waiting for it (mean over {over} of what max − "
+                "mean falls by with this expert at the mean, / max); it adds {lift:.0%} of a mean rank's "
+                "load where it is hot"
+            ).format(waste=waste, lift=lift, over=heat.layers),
         ),
         message=_("{who} of {instance} gets {ratio:.1f}× its layer's mean {place}.").format(
             who=_who(cells[0]), instance=visible(heat.instance), ratio=ratio, place=place

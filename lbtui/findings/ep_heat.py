@@ -12,6 +12,7 @@ from lbtui.analysis.expert_parallel import (
     HeatMatrix,
     heat_matrix,
     layer_time_matrix,
+    layers_words,
     loads_by_period,
     phases_apart,
 )
@@ -38,6 +39,16 @@ class ExpertHeat:
     def mean_load(self) -> Floats:
         """Load of each rank [layer, rank], mean over all periods."""
         return known_mean(np.stack(self.loads), axis=0)
+
+    @property
+    def loaded(self) -> int:
+        """In how many layers there is any load."""
+        return int(np.isfinite(self.mean_load).any(axis=1).sum())
+
+    @property
+    def layers(self) -> str:
+        """The layers that means are over, in words."""
+        return layers_words(self.loaded, len(self.mean_load))
 
     @property
     def pars(self) -> Floats:
@@ -99,10 +110,12 @@ def _relative(loads: Floats) -> Floats:
 def waiting_for(load: Floats, rank: int, excess: Floats) -> float:
     """Return which share of the ranks' expert time ends if `rank` had `excess` [layer] less to do.
 
-    The fullest rank sets a layer's time, so the others wait 1 − mean / max of it; the figure is the mean
-    over layers of that share with the excess less that without it.
+    The fullest rank sets a layer's time, so that each rank waits max − mean of it on average; the figure is
+    the mean over layers of what that falls by without the excess, as a share of max as it is now.
     """
     without = load.copy()
     without[:, rank] -= excess
-    gain = (1 - 1 / par(load, axis=1)) - (1 - 1 / par(without, axis=1))
+    peak, peak_then = (np.where(np.isfinite(each), each, -np.inf).max(axis=1) for each in (load, without))
+    with np.errstate(invalid="ignore"):
+        gain = (peak - known_mean(load, axis=1) - peak_then + known_mean(without, axis=1)) / peak
     return max(float(known_mean(gain)), 0.0)

@@ -59,8 +59,8 @@ def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> 
                 waste,
                 _UNIT,
                 _(
-                    "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of 1 − "
-                    "mean/max, less the same with the rank at its peers' mean)"
+                    "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of what max − "
+                    "mean falls by with the rank at its peers' mean, / max)"
                 ).format(waste=waste),
             ),
             message=_about_rank(evidence, limits, heat, rank, ratio, over),
@@ -88,7 +88,7 @@ def _chance_above(column: Floats) -> float:
 def _about_rank(
     evidence: Evidence, limits: Thresholds, heat: ExpertHeat, rank: int, ratio: float, over: int
 ) -> str:
-    layers, ranks = heat.mean_load.shape
+    layers, ranks = heat.loaded, heat.mean_load.shape[1]
     if heat.by_time:
         return _(
             "Rank {rank} (guessed from the order of pids) takes {ratio:.2f}× the mean GroupedMatmul time, "
@@ -153,9 +153,15 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
             ).format(waste=waste),
         ),
         message=_(
-            "Experts of {instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of all "
-            "layers, {worst:.2f} in layer {layer}."
-        ).format(instance=visible(heat.instance), mean=mean, worst=float(np.nanmax(pars[place])), layer=layer)
+            "Experts of {instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
+            "{layers}, {worst:.2f} in layer {layer}."
+        ).format(
+            instance=visible(heat.instance),
+            mean=mean,
+            layers=heat.layers,
+            worst=float(np.nanmax(pars[place])),
+            layer=layer,
+        )
         + _by_period(heat, means),
         advice=_(
             "Try EPLB with redundant experts. It is not recommended for prefill inputs below 1024 tokens, "

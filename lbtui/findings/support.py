@@ -110,7 +110,14 @@ def _experts(evidence: Evidence, limit: float) -> Iterator[Figure]:
             1.0,
             limit,
             _(
-                "{instance}: PAR of the {what} over ranks {mean:.2f} on average of all layers, {worst:.2f} "
+                "{instance}: PAR of the {what} over ranks {mean:.2f} on average of {layers}, {worst:.2f} "
                 "in the worst; even up to {limit:.2f}."
-            ).format(instance=visible(heat.instance) or "EP", what=what, mean=mean, worst=worst, limit=limit),
+            ).format(
+                instance=visible(heat.instance) or "EP",
+                what=what,
+                mean=mean,
+                layers=heat.layers,
+                worst=worst,
+                limit=limit,
+            ),
         )
