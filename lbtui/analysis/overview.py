@@ -16,6 +16,7 @@ from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overv
 from lbtui.analysis.overview_nodes import node_lines
 from lbtui.analysis.overview_requests import request_lines
 from lbtui.analysis.overview_text import clock, instant
+from lbtui.analysis.placement import placed
 from lbtui.profile import (
     ZONE_NAME,
     FrameName,
@@ -88,7 +89,7 @@ _PARTS: tuple[_Part, ...] = (
     ),
     _Part(
         ("expert_heat", "placements"),
-        lambda frames, known: expert_lines(frames["expert_heat"]),
+        lambda frames, known: expert_lines(frames["expert_heat"], frames["placements"]),
         (Line("ep.rank_load", "ep", _("Experts")),),
         over_time=False,
     ),
@@ -166,7 +167,7 @@ def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: st
         window=window_of(frames),
         domains=tuple(domains_of(*_with_domains(frames))),
         nodes=_nodes(frames),
-        experts=expert_shapes(frames["expert_heat"]) if "expert_heat" in frames else (),
+        experts=_experts(frames),
         sources=tuple(_source(file, loaded, notes, bool(reading)) for file in _files(profile, loaded)),
         missing=() if reading else profile.missing(),
         notes=notes,
@@ -225,6 +226,14 @@ def _nodes(frames: Frames) -> tuple[NodeName, ...]:
     return tuple(NodeName(address, role) for address, role in rows.iter_rows())
 
 
+def _experts(frames: Frames) -> tuple[Experts, ...]:
+    """Return the shapes that expert heat has; without any, those of placements."""
+    if "expert_heat" not in frames or "placements" not in frames:
+        return ()
+    shapes = expert_shapes(frames["expert_heat"])
+    return shapes or tuple(each.shape for each in placed(frames["placements"]))
+
+
 def expert_shapes(heat: pl.DataFrame) -> tuple[Experts, ...]:
     """Return the shape of each instance's experts in the `expert_heat` frame."""
     of_rank_map = pl.when(pl.col("view") == "rank").then(pl.col("column"))
@@ -237,6 +246,7 @@ def expert_shapes(heat: pl.DataFrame) -> tuple[Experts, ...]:
             pl.col("layer").max() + 1,
             pl.max_horizontal(of_rank_map.max(), of_slots.then(pl.col("rank")).max()) + 1,
             of_slots.then(pl.col("slot")).max() + 1,
+            pl.when(pl.col("view") == "model_expert").then(pl.col("expert")).max() + 1,
         )
         .sort("instance")
     )
@@ -336,9 +346,11 @@ def shapes(known: Overview) -> list[str]:
 
 
 def expert_shape(experts: Experts) -> str:
-    """Return ranks × slots × layers and periods of one instance in words."""
+    """Return ranks × slots × layers and periods of one instance in words; experts where it has no ranks."""
+    alone = experts.experts is not None and not experts.ranks
     size = [
         _("{count} ranks").format(count=experts.ranks) if experts.ranks else "",
+        _("{count} experts").format(count=experts.experts) if alone else "",
         str(experts.slots_per_rank) if experts.slots_per_rank else "",
         _("{count} layers").format(count=experts.layers),
     ]

@@ -8,16 +8,23 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis import expert_parallel
-from lbtui.analysis.imbalance import known_mean, par
+from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.analysis.overview_model import Figure, Line, Place, absent_line
 from lbtui.analysis.overview_text import par_text
+from lbtui.analysis.placement import placement_lines
 from lbtui.text import _, visible
 
 
-def expert_lines(heat: pl.DataFrame) -> list[Line]:
-    """Return a line per instance of the ranks' expert heat."""
+def expert_lines(heat: pl.DataFrame, placements: pl.DataFrame) -> list[Line]:
+    """Return a line per instance of the ranks' expert heat; without any, one of each placement."""
     if heat.is_empty():
-        return [absent_line("ep.rank_load", "ep", _("Experts"), _("no expert heat is recorded"))]
+        alone = placement_lines(placements)
+        why = (
+            _("a placement tells where experts lie, not their load")
+            if alone
+            else _("no expert heat is recorded")
+        )
+        return [absent_line("ep.rank_load", "ep", _("Experts"), why), *alone]
     heat = expert_parallel.phases_apart(heat)
     maps = expert_parallel.heat_maps(heat)
     instances = dict.fromkeys(instance for instance, _view, _period in maps)
@@ -28,7 +35,7 @@ def _expert_line(heat: pl.DataFrame, instance: str, several: bool) -> Line:
     name = _("Experts {instance}").format(instance=visible(instance)) if several else _("Experts")
     loads = expert_parallel.loads_by_period(heat, instance)
     if not loads:
-        why = _("only relative heat is known; a PAR over ranks needs each rank's share")
+        why = expert_parallel.why_no_loads(heat, instance)
         return absent_line("ep.rank_load", "ep", name, why)
     pars = {period: par(by_rank, axis=1) for period, by_rank in loads.items()}
     everything = np.concatenate(list(pars.values()))
@@ -52,8 +59,8 @@ def _expert_line(heat: pl.DataFrame, instance: str, several: bool) -> Line:
             layer=layer, period=period, par=peak, rank=rank
         ),
         *(
-            _("period {period}: PAR {mean:.2f} on average over {layers} layers, at worst {worst:.2f}").format(
-                period=p, mean=float(known_mean(v)), layers=len(v), worst=float(np.nanmax(v))
+            _("period {period}: PAR {mean:.2f} on average over {layers}, at worst {worst:.2f}").format(
+                period=p, mean=float(known_mean(v)), layers=_layers(v), worst=float(np.nanmax(v))
             )
             for p, v in sorted(pars.items())
         ),
@@ -87,6 +94,14 @@ def _expert_line(heat: pl.DataFrame, instance: str, several: bool) -> Line:
             Figure("ep", "rank_load", "max_layer_par", "max/mean", peak, place),
         ),
     )
+
+
+def _layers(pars: Floats) -> str:
+    """Return how many layers have a PAR, and of how many where some have none."""
+    loaded = int(np.isfinite(pars).sum())
+    if loaded == len(pars):
+        return _("{count} layers").format(count=loaded)
+    return expert_parallel.layers_words(loaded, len(pars))
 
 
 def layer_time_lines(layer_times: pl.DataFrame) -> list[Line]:

@@ -106,13 +106,17 @@ def absent_line(key: str, dimension: Dimension, label: str, why: str) -> Line:
 
 @dataclass(frozen=True)
 class Experts:
-    """The shape of one instance's experts; None where no file tells it."""
+    """The shape of one instance's experts; None where no file tells it.
+
+    Without ranks `slots_per_rank` are the slots of a layer.
+    """
 
     instance: str
     periods: int
     layers: int
     ranks: int | None
     slots_per_rank: int | None
+    experts: int | None  # model experts
 
 
 @dataclass(frozen=True)

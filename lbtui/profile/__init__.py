@@ -1,6 +1,6 @@
 """The data model that everything above speaks: a Profile and its canonical, lazily loaded frames."""
 
-from lbtui.profile.experts import UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries, PlacementFile
+from lbtui.profile.experts import EMPTY, UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries, PlacementFile
 from lbtui.profile.identity import Domain, host_and_pid, instance_names
 from lbtui.profile.model import (
     Frame,
@@ -17,6 +17,7 @@ from lbtui.profile.schema import SCHEMAS, FrameName, empty
 from lbtui.profile.zone import ZONE, ZONE_NAME, format_time
 
 __all__ = [
+    "EMPTY",
     "SCHEMAS",
     "UNPLACED",
     "ZONE",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from lbtui.profile.note import Note
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 ExpertPhase: TypeAlias = Literal["prefill", "decode"]
 UNPLACED = -1  # in `ExpertSeries.placements`: a slot whose model expert is unknown
+EMPTY = -2  # in a placement: a slot that holds nothing, or that its rank does not have
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,28 @@ class ExpertSeries:
 class PlacementFile:
     """A placement from a file: `experts` is [layer, device, slot] -> model expert.
 
-    `UNPLACED` stands after the last slot of a device that has fewer than others.
+    `UNPLACED` stands after the last slot of a device that has fewer than others, and where a slot is empty.
+    Without `has_ranks` the file tells slots only, as if one device had all of a layer. `named`: so many
+    experts there are at least, by what else the file says. `notes` are on what was taken of it.
     """
 
     file: str
     experts: NDArray[np.int32]
+    has_ranks: bool = True
+    named: int = 0
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many model experts there are, as far as the file tells: the highest id + 1, or more."""
+        return max(self.named, int(self.experts.max(initial=UNPLACED)) + 1)
+
+    def over(self, ranks: int) -> NDArray[np.int32] | None:
+        """Return the placement [layer, rank, slot] over so many ranks, None if it is of another number."""
+        layers, devices, slots = self.experts.shape
+        if self.has_ranks:
+            return self.experts if devices == ranks else None
+        return self.experts.reshape(layers, ranks, -1) if ranks and slots % ranks == 0 else None
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ def _profile(known: Overview) -> Json:
                 "layers": experts.layers,
                 "ranks": experts.ranks,
                 "slots_per_rank": experts.slots_per_rank,
+                "experts": experts.experts,
             }
             for experts in known.experts
         ],

@@ -9,12 +9,11 @@ from pathlib import Path
 from lbtui.profile import Note, SourceFile, Unreadable
 from lbtui.sources.discover_experts import (
     NOTHING,
-    PLACEMENT,
     ExpertFiles,
     find_expert_files,
-    kind_of,
-    one_placement,
+    named_file,
 )
+from lbtui.sources.expert_json import torch_sentence
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.text import _, visible
 
@@ -99,7 +98,7 @@ def find_output(path: Path) -> Output:
         ) from error
     if not exists:
         raise Unreadable(_("{path} does not exist; check the path.").format(path=visible(str(path))))
-    if path.is_file() and (found := _alone(path)):
+    if path.is_file() and _kind(path.name) is None and (found := named_file(path)):
         return _of_experts(folder, found)
     if not path.is_dir() and (not path.is_file() or _kind(path.name) is None):
         raise Unreadable(
@@ -116,6 +115,8 @@ def find_output(path: Path) -> Output:
         found = find_expert_files(folder)
         if found.files:
             return _of_experts(folder, found)
+        if found.pickled:
+            raise Unreadable(" ".join(map(torch_sentence, found.pickled)))
         raise Unreadable(
             _(
                 "{path} holds no parsed output (batch.csv, forward.csv, profiler.db, chrome_tracing.json, "
@@ -134,27 +135,21 @@ def with_experts(output: Output, path: Path) -> Output:
     Raises `Unreadable` if there is neither.
     """
     try:
-        found = find_expert_files(path) if path.is_dir() else _alone(path) if path.is_file() else None
+        found = find_expert_files(path) if path.is_dir() else named_file(path) if path.is_file() else None
     except OSError:
         found = None
-    if found is None or not (found.raw or found.dump):
+    if found is None or not found.loads:
+        told = map(torch_sentence, found.pickled) if found else ()
         raise Unreadable(
-            _(
-                "{path} holds no raw profile (ms_service_*.db) and no expert dump (prefill_0.csv, "
-                "decode_0.csv, …); check the path given with --experts."
+            " ".join(told)
+            or _(
+                "{path} holds no raw profile (ms_service_*.db), no expert dump (prefill_0.csv, decode_0.csv, "
+                "…) and no counts of experts (.npy, CSV, JSON); check the path given with --experts."
             ).format(path=visible(str(path)))
         )
     return replace(
         output, experts=found, files=(*output.files, *found.files), notes=(*output.notes, *found.notes)
     )
-
-
-def _alone(path: Path) -> ExpertFiles | None:
-    """Return the expert files of which `path` is one, None if it is another file."""
-    kind = kind_of(path.name)
-    if kind == PLACEMENT or (kind is None and _kind(path.name) is None and path.suffix == ".json"):
-        return one_placement(path)
-    return find_expert_files(path.parent, depth=0) if kind else None
 
 
 def _of_experts(folder: Path, found: ExpertFiles) -> Output:

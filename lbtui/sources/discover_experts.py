@@ -1,4 +1,7 @@
-"""Find raw profiles, MindIE dumps and placement files; looks at names and sizes only."""
+"""Find raw profiles, MindIE dumps, token counts and placement files; looks at names and sizes only.
+
+Only a file that was named itself is looked into, where its name does not tell what it is.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,24 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from lbtui.profile import ExpertPhase, Note, SourceFile
+from lbtui.profile import ExpertPhase, Note, SourceFile, Unreadable
+from lbtui.sources.expert_json import TORCH, holds_counts, torch_sentence
 from lbtui.text import _, visible
 
 CONFIG = "model_gen_config.json"
-RAW, DUMP, PLACEMENT = "raw_profile", "mindie_dump", "placement"
+RAW, DUMP, COUNTS, PLACEMENT = "raw_profile", "mindie_dump", "expert_counts", "placement"
 
 _RAW_NAME = re.compile(r"ms_service_.+\.db")
 # Not the mirrors (`_bak`), which stand in for a file, nor `_topk_`, which hold something else.
 _DUMP_NAME = re.compile(r"(prefill|decode)_(\d{1,6})(_bak)?\.csv")
-_PLACEMENT_NAME = re.compile(r".*(?:global_deployment|expert_map|placement).*\.json")
+_PLACEMENT_NAME = re.compile(
+    r".*(?:global_deployment|expert_map|expert_location|physical_to_logical|placement).*\.json"
+)
+# SGLang's recorder writes expert_distribution_rank0_timestamp….csv, and .pt, of which users make .npy.
+_COUNTS_NAME = re.compile(
+    r".*\.npy|.*(?:expert_?(?:distribution|counts?|loads?)|logical_counts?).*\.(?:csv|json)"
+)
+_TORCH_NAME = re.compile(r".*(?:expert|eplb|logical|placement).*\.pth?")
 _MAX_DEPTH = 8
 _MAX_ENTRIES = 100_000
 
@@ -40,14 +51,21 @@ class ExpertFiles:
 
     raw: tuple[SourceFile, ...] = ()
     dump: tuple[SourceFile, ...] = ()
+    counts: tuple[SourceFile, ...] = ()
     configs: tuple[Path, ...] = ()
     placements: tuple[SourceFile, ...] = ()
+    pickled: tuple[Path, ...] = ()  # of torch, never opened
     notes: tuple[Note, ...] = ()
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
         """All of them."""
-        return (*self.raw, *self.dump, *self.placements)
+        return (*self.raw, *self.dump, *self.counts, *self.placements)
+
+    @property
+    def loads(self) -> tuple[SourceFile, ...]:
+        """Those that tell of tokens."""
+        return (*self.raw, *self.dump, *self.counts)
 
     def dump_files(self) -> list[DumpFile]:
         """Return the dump's files by phase, rank and folder, each with its mirror."""
@@ -68,17 +86,37 @@ NOTHING = ExpertFiles()
 
 
 def kind_of(name: str) -> str | None:
-    """Return which of `RAW`, `DUMP` and `PLACEMENT` a file of this name is, or None."""
+    """Return which of `RAW`, `DUMP`, `COUNTS` and `PLACEMENT` a file of this name is, or None."""
     if _RAW_NAME.fullmatch(name):
         return RAW
     if _DUMP_NAME.fullmatch(name):
         return DUMP
+    if _COUNTS_NAME.fullmatch(name):
+        return COUNTS
     return PLACEMENT if _PLACEMENT_NAME.fullmatch(name) else None
 
 
-def one_placement(path: Path) -> ExpertFiles:
-    """Return the placement file at `path` alone. Raises `OSError` when it is gone."""
-    return ExpertFiles(placements=(SourceFile(path, PLACEMENT, PLACEMENT, path.stat().st_size),))
+def named_file(path: Path) -> ExpertFiles | None:
+    """Return the expert files of which the file at `path`, of no name of the parser's, is one; None if none.
+
+    Raises `OSError` when it is gone, `Unreadable` with what to do for a file of torch.
+    """
+    kind = kind_of(path.name)
+    if kind in (RAW, DUMP):
+        return find_expert_files(path.parent, depth=0)
+    if path.suffix in TORCH:
+        raise Unreadable(torch_sentence(path))
+    if path.suffix == ".json" and kind != COUNTS:
+        kind = COUNTS if holds_counts(path) else PLACEMENT
+    elif path.suffix == ".csv" and kind is None:
+        # Imports polars, which the screen does without for its first frame.
+        from lbtui.sources.expert_counts_csv import looks_like_counts
+
+        kind = COUNTS if looks_like_counts(path) else None
+    if kind is None:
+        return None
+    file = SourceFile(path, kind, kind, path.stat().st_size)
+    return ExpertFiles(counts=(file,)) if kind == COUNTS else ExpertFiles(placements=(file,))
 
 
 def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_ENTRIES) -> ExpertFiles:
@@ -86,11 +124,14 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
 
     No more than `most` files and folders are looked at; a note tells where there are more.
     """
-    found: dict[str, list[SourceFile]] = {RAW: [], DUMP: [], PLACEMENT: []}
+    found: dict[str, list[SourceFile]] = {RAW: [], DUMP: [], COUNTS: [], PLACEMENT: []}
     configs: list[Path] = []
+    pickled: list[Path] = []
     notes: list[Note] = []
     for entry in _entries(folder, depth, most, notes):
         kind = kind_of(entry.name)
+        if _TORCH_NAME.fullmatch(entry.name):
+            pickled.append(Path(entry.path))
         if kind is None and entry.name != CONFIG:
             continue
         size = _size(entry)
@@ -101,10 +142,13 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
             configs.append(Path(entry.path))
         else:
             found[kind].append(SourceFile(Path(entry.path), kind, kind, size))
-    raw, dump, placements = (
-        tuple(sorted(found[kind], key=lambda file: file.path)) for kind in (RAW, DUMP, PLACEMENT)
+    raw, dump, counts, placements = (
+        tuple(sorted(found[kind], key=lambda file: file.path)) for kind in (RAW, DUMP, COUNTS, PLACEMENT)
     )
-    return ExpertFiles(raw, dump, tuple(sorted(configs)), placements, tuple(notes))
+    notes += [Note(visible(path.name), torch_sentence(path), lost=True) for path in sorted(pickled)]
+    return ExpertFiles(
+        raw, dump, counts, tuple(sorted(configs)), placements, tuple(sorted(pickled)), tuple(notes)
+    )
 
 
 def _entries(folder: Path, depth: int, most: int, notes: list[Note]) -> Iterator[os.DirEntry[str]]:

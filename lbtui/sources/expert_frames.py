@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.profile import SCHEMAS, UNPLACED, ExpertPhase, PlacementFile, empty
+from lbtui.profile import EMPTY, SCHEMAS, UNPLACED, ExpertPhase, PlacementFile, empty
 from lbtui.sources.expert_routing import Placement
 from lbtui.sources.expert_rows import Table
 from lbtui.sources.expert_tables import ExpertTables
@@ -28,7 +28,8 @@ def heat_frames(
 
     `share` is tokens / sum of its layer (null in a layer without tokens); `relative` is
     (share - min) / (max - min) over the map of one period and view, as upstream colours it. The view
-    `model_expert` and the placements exist only where a routing table is known.
+    `model_expert` and the placements exist only where a routing table is known; of tables without ranks only
+    that view exists. A slot that is `EMPTY` has no cell.
     """
     heat: list[pl.DataFrame] = []
     placements: list[pl.DataFrame] = []
@@ -40,6 +41,9 @@ def heat_frames(
         "slot": np.tile(np.arange(slots), len(ranks)),
     }
     for period, tokens in enumerate(tables.periods):
+        if not tables.ranks:
+            heat.append(_cells("model_expert", period, tokens, _named(tokens)))
+            continue
         by_rank = tokens.reshape(len(tokens), len(ranks), slots).sum(axis=2)
         heat.append(_cells("rank", period, by_rank, {"column": ranks, "rank": ranks}))
         slot_map = _cells("expert", period, tokens, columns)
@@ -49,11 +53,11 @@ def heat_frames(
             continue
         # As upstream counts them; where it matters a note of `combine` tells.
         expert = np.where(placement == UNPLACED, tables.experts - 1, placement)
-        by_model_expert = tokens_by_model_expert(tokens, expert, tables.experts)
+        by_model_expert = tokens_by_model_expert(tokens, np.maximum(expert, 0), tables.experts)
         slot_map = slot_map.with_columns(pl.Series("expert", expert.ravel()).cast(pl.Int32))
-        experts = np.arange(by_model_expert.shape[1])
+        slot_map = slot_map.filter(pl.col("expert") != EMPTY)
         heat.append(slot_map)
-        heat.append(_cells("model_expert", period, by_model_expert, {"column": experts, "expert": experts}))
+        heat.append(_cells("model_expert", period, by_model_expert, _named(by_model_expert)))
         placements.append(slot_map.select(list(SCHEMAS["placements"])))
     named = pl.lit(instance).alias("instance")
     return (
@@ -64,14 +68,26 @@ def heat_frames(
     )
 
 
+def _named(tokens: Table) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of a map of model experts."""
+    experts = np.arange(tokens.shape[1])
+    return {"column": experts, "expert": experts}
+
+
 def placement_frame(file: PlacementFile) -> pl.DataFrame:
-    """Return the frame `placements` of a placement file: its devices are ranks, its name the `instance`."""
+    """Return the frame `placements` of a placement file: its devices are ranks, its name the `instance`.
+
+    `rank` is null where the file tells none; slots are then counted over the layer.
+    """
     layer, rank, slot = np.nonzero(file.experts != UNPLACED)
     frame = pl.DataFrame(
         {"layer": layer, "rank": rank, "slot": slot, "expert": file.experts[layer, rank, slot]}
     )
+    if not file.has_ranks:
+        frame = frame.drop("rank")
+    others = {"instance": file.file, "period": 0}
     return frame.select(
-        (pl.col(n) if n in frame.columns else pl.lit(file.file if n == "instance" else 0)).cast(t).alias(n)
+        (pl.col(n) if n in frame.columns else pl.lit(others.get(n))).cast(t).alias(n)
         for n, t in SCHEMAS["placements"].items()
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lbtui.profile import ExpertPhase, ExpertSeries, Note
+from lbtui.profile import EMPTY, UNPLACED, ExpertPhase, ExpertSeries, Note
 from lbtui.sources.expert_rows import Period
 from lbtui.sources.expert_tables import ExpertTables, listing
 from lbtui.text import _
@@ -13,7 +13,9 @@ from lbtui.text import _
 def expert_series(
     tables: ExpertTables, instance: str, phase: ExpertPhase | None = None, passes: int | None = None
 ) -> ExpertSeries | None:
-    """Return the series of one instance, None without an iteration that all ranks read."""
+    """Return the series of one instance, None without ranks or an iteration that all of them read."""
+    if not tables.processes:
+        return None
     parts = _parts(tables)
     lengths = list(map(_length, parts))
     total = sum(lengths)
@@ -41,7 +43,11 @@ def expert_series(
         tokens=tokens,
         period=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
         time=time.astype("datetime64[us]") if time.all() else None,
-        placements=tables.placements,
+        # No token is in an empty slot, whoever it is counted to.
+        placements=tuple(
+            None if table is None else np.where(table == EMPTY, UNPLACED, table)
+            for table in tables.placements
+        ),
         experts=tables.experts,
         passes=passes,
     )
@@ -50,6 +56,8 @@ def expert_series(
 def series_notes(tables: ExpertTables, file: str) -> list[Note]:
     """Return what to mind about the series of the tables; none is made for it."""
     notes: list[Note] = []
+    if not tables.processes:
+        return notes
     for number, part in enumerate(_parts(tables)):
         _tell_unequal(tables.ranks, number, part, file, notes)
         _tell_apart(number, part, _length(part), file, notes)

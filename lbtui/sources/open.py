@@ -48,6 +48,7 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
     output = find_output(path)
     if experts is not None:
         output = with_experts(output, experts)
+    _check_counts(output)
     given = _placement(output, placement)
     store = Store(output)
     notes = (*output.notes, *store.notes)
@@ -87,21 +88,45 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
 def _of_experts(output: Output, others: bool) -> tuple[FrameName, ...]:
     """Return the frames that files other than tables and traces yield; `others` tells whether these do."""
     # Whether a raw profile near the output is its own, only its tables tell.
-    if output.experts.raw or output.experts.dump or (output.beside.raw and others):
+    if output.experts.loads or (output.beside.raw and others):
         return ("expert_heat", "placements")
     if output.experts.placements and not output.parsed:
         return ("placements",)
     return ("expert_heat",) if output.heat_maps else ()
 
 
+def _check_counts(output: Output) -> None:
+    """Raise `Unreadable` where nothing but counts of experts is to be read, and none of them can."""
+    counts = output.experts.counts
+    if not counts or output.experts.raw or output.experts.dump:
+        return
+    from lbtui.sources.expert_counts import check
+
+    sentences = []
+    for file in counts:
+        try:
+            check(file)
+        except Unreadable as error:
+            sentences.append(str(error))
+    if len(sentences) == len(counts):
+        raise Unreadable(" ".join(sentences[:3]))
+
+
 def _placement(output: Output, asked: Path | None) -> PlacementFile | None:
-    """Return the placement asked for, else the first of those that lie alone. Raises `Unreadable`."""
+    """Return the placement asked for, else the first of those that lie alone, or one beside counts.
+
+    Raises `Unreadable`.
+    """
     from lbtui.sources.placement import read_placement
 
     if asked is not None:
         return read_placement(asked)
+    lying = output.experts.placements
     alone = not output.parsed and not output.experts.raw and not output.experts.dump
-    return read_placement(output.experts.placements[0].path) if alone and output.experts.placements else None
+    # Of several beside counts none is known to be theirs.
+    if not alone or not lying or (output.experts.counts and len(lying) > 1):
+        return None
+    return read_placement(lying[0].path)
 
 
 def _unparsed(output: Output) -> tuple[str, str]:
@@ -113,8 +138,11 @@ def _unparsed(output: Output) -> tuple[str, str]:
                 folder=visible(str(output.folder))
             ),
         )
+    alone = output.experts.placements and not output.experts.loads
     return (
-        _("only expert loads are here, no parsed output"),
+        _("only a placement of experts is here, no load and no parsed output")
+        if alone
+        else _("only expert loads are here, no parsed output"),
         _("record with msServiceProfiler, parse, and give this folder with --experts"),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from lbtui.profile import ExpertPhase, Note, Progress, SourceFile, Unreadable, instance_names
+from lbtui.profile import ExpertPhase, Note, PlacementFile, Progress, SourceFile, Unreadable, instance_names
 from lbtui.sources.discover_experts import ExpertFiles
 from lbtui.text import _, visible
 
@@ -29,6 +29,7 @@ class Found:
     tables: tuple[Part, ...]
     passes: int | None = None  # forward passes behind one reading
     parts: tuple[tuple[SourceFile, int], ...] = ()  # as in `Provenance`
+    precision: str = _("exact tokens")
 
 
 def from_raw(
@@ -74,6 +75,51 @@ def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Foun
         passes.pop() if len(passes) == 1 else None,
         tuple((file, rows[file.path.name]) for file in found.dump if file.path.name in rows),
     )
+
+
+def from_counts(
+    found: ExpertFiles, placement: PlacementFile | None, progress: Progress, notes: list[Note]
+) -> Found:
+    """Return what files of counts tell, each an instance; by rank where a placement tells the ranks."""
+    from lbtui.sources.expert_counts import read_counts_files
+    from lbtui.sources.expert_spread import spread, unplaced
+
+    counted = read_counts_files(found.counts, progress, notes)
+    names = [counts.name for counts in counted]
+    tables: list[Part] = []
+    exact = True
+    for counts in counted:
+        parent = visible(counts.files[0].path.parent.name)
+        instance = counts.name if names.count(counts.name) == 1 else f"{parent}/{counts.name}"
+        notes += counts.notes
+        file = placement or counts.placement
+        placed = _no_ranks(counts.name) if file is None else spread(counts.name, counts.tokens, file)
+        if isinstance(placed, Note):
+            notes.append(placed)
+            tables.append((instance, None, unplaced(counts.tokens)))
+        else:
+            exact = exact and placed.exact
+            tables.append((instance, None, placed.tables))
+    rows = [
+        (file, counts.tokens.shape[0] * counts.tokens.shape[1]) for counts in counted for file in counts.files
+    ]
+    several = _("{count} files of counts").format(count=len(names))
+    return Found(
+        names[0] if len(names) == 1 else several,
+        "expert_counts",
+        tuple(tables),
+        precision=_("exact tokens") if exact else _("exact tokens, those of copies shared evenly"),
+        parts=tuple(rows),
+    )
+
+
+def _no_ranks(name: str) -> Note:
+    """Return that counts of experts tell no ranks, and what does."""
+    text = _(
+        "It tells the tokens of experts, not on which ranks these lie: a PAR over ranks needs a placement "
+        "(--placement FILE)."
+    )
+    return Note(name, text)
 
 
 def _with_map(part: DumpPhase, placements: tuple[SourceFile, ...], notes: list[Note]) -> ExpertTables:

@@ -20,7 +20,7 @@ from lbtui.profile import (
     empty,
 )
 from lbtui.profile.once import Once
-from lbtui.sources.canonical.expert_files import Found, Part, from_dump, from_raw
+from lbtui.sources.canonical.expert_files import Found, Part, from_counts, from_dump, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.discover_experts import belonging
@@ -70,7 +70,7 @@ class Experts:
         heat, placements = (pl.concat(parts, rechunk=True) for parts in zip(*frames, strict=True))
 
         def provenance(frame: pl.DataFrame) -> tuple[Provenance, ...]:
-            return (Provenance(found.file, found.reader, _("exact tokens"), frame.height, parts=found.parts),)
+            return (Provenance(found.file, found.reader, found.precision, frame.height, parts=found.parts),)
 
         placed = provenance(placements) if placements.height else ()
         return Loaded(heat, provenance(heat), tuple(notes)), Loaded(placements, placed)
@@ -81,9 +81,11 @@ class Experts:
         if file is None or self._store.output.parsed:
             return Loaded(empty("placements"))
         from lbtui.sources.expert_frames import placement_frame
+        from lbtui.sources.placement_oddities import file_notes
 
         frame = placement_frame(file)
-        return Loaded(frame, (Provenance(file.file, "placement", _("exact"), frame.height),))
+        read = (Provenance(file.file, "placement", _("exact"), frame.height),)
+        return Loaded(frame, read, tuple(file_notes(file)))
 
     def _load_series(self, progress: Progress) -> LoadedSeries:
         found, _notes = self._found(progress)
@@ -98,6 +100,8 @@ class Experts:
 
     def _find(self, progress: Progress) -> tuple[Found | None, list[Note]]:
         from lbtui.sources.expert_series import series_notes
+        from lbtui.sources.load_oddities import load_notes
+        from lbtui.sources.placement_oddities import table_notes
 
         notes: list[Note] = []
         for found in self._sources(progress, notes):
@@ -105,7 +109,12 @@ class Experts:
             for _instance, _phase, tables in found.tables:
                 notes += [*tables.notes, *series_notes(tables, found.file)]
             if kept:
-                return replace(found, tables=tuple(self._placed(part, notes) for part in kept)), notes
+                parts = tuple(self._placed(part, notes) for part in kept)
+                for instance, phase, tables in parts:
+                    if found.reader != "expert_counts":  # has told it of the file
+                        notes += table_notes(tables, found.file)
+                    notes += load_notes(tables, f"{instance} {phase}" if phase else instance, found.file)
+                return replace(found, tables=parts), notes
         return None, notes
 
     def _sources(self, progress: Progress, notes: list[Note]) -> Iterator[Found]:
@@ -115,6 +124,11 @@ class Experts:
             yield from_raw(output.experts.raw, output.heat_maps, progress, notes)
         if output.experts.dump:
             yield from_dump(output.experts, progress, notes)
+        if output.experts.counts and (output.experts.raw or output.experts.dump):
+            text = _("It is not read beside a raw profile or a dump: give it by itself, or with --experts.")
+            notes += [Note(visible(file.path.name), text) for file in output.experts.counts]
+        elif output.experts.counts:
+            yield from_counts(output.experts, self._placement, progress, notes)
         if near := self._beside(progress):
             yield from_raw(near, output.heat_maps, progress, notes)
         for name, reader, tables in _table_sources(self._store, progress, notes):
@@ -125,7 +139,7 @@ class Experts:
         """Return the tables with the placement given by the user, where they have none of their own."""
         instance, phase, tables = part
         file = self._placement
-        if file is None or any(placement is not None for placement in tables.placements):
+        if file is None or not tables.ranks or any(table is not None for table in tables.placements):
             return part
         from lbtui.sources.expert_placing import fitting, placed
 

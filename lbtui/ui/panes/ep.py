@@ -29,7 +29,7 @@ class EpPane(AlongIterations):
 
     KEY: ClassVar[str] = "4"
     TITLE: ClassVar[str] = _("EP")
-    NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "layer_times", "rank_intervals")
+    NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "placements", "layer_times", "rank_intervals")
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = ep_keys.BINDINGS
 

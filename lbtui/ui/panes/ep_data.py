@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lbtui.ui.panes.ep_over import EpOver
 
 ViewName: TypeAlias = Literal["rank", "expert", "model_expert", "times", "intervals"]
-HeatKind: TypeAlias = Literal["multiple", "relative", "ms", "tokens"]
+HeatKind: TypeAlias = Literal["multiple", "relative", "ms", "tokens", "copies"]
 
 VIEWS: tuple[ViewName, ...] = ("rank", "expert", "model_expert", "times", "intervals")
 _HEAT_VIEWS: tuple[Literal["rank", "expert", "model_expert"], ...] = ("rank", "expert", "model_expert")
@@ -45,7 +45,7 @@ _HEAT_VIEWS: tuple[Literal["rank", "expert", "model_expert"], ...] = ("rank", "e
 class EpMap:
     """One map ready to draw; arrays are [layer, column]. Equal only to itself, so drawings can be kept."""
 
-    values: Floats  # what is coloured: × the layer's mean, relative heat 0..1, ms, or tokens
+    values: Floats  # what is coloured: × the layer's mean, relative heat 0..1, ms, tokens, or copies
     kind: HeatKind
     scale: HeatScale  # of this map alone
     multiples: Floats | None  # × the layer's mean

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from lbtui.analysis.expert_parallel import Phase, of_phase, phase_name, phases_of
+from lbtui.analysis.placement import placed
 from lbtui.profile import ExpertSeries, Profile
 from lbtui.text import _
 from lbtui.ui.pane import PaneProgress
 from lbtui.ui.panes.ep_data import EpData, ep_data
 from lbtui.ui.panes.ep_over import EpOver, ep_over
+from lbtui.ui.panes.ep_placement import with_placements
 from lbtui.ui.panes.ep_shown import EpState
 from lbtui.ui.panes.ep_sides import names_after, sides
 from lbtui.ui.panes.ep_words import phase_word
@@ -24,14 +26,17 @@ Iterations: TypeAlias = dict[Phase, dict[str, EpOver]]
 def by_phase(profile: Profile, progress: PaneProgress) -> ByPhase:
     """Return what is drawn of a profile for each phase that can be chosen, the first to be shown first.
 
-    One entry, `both`, where phases are not told apart.
+    One entry, `both`, where phases are not told apart; without heat it has what a placement tells.
     """
     heat = profile.load("expert_heat", progress).frame
     times = profile.load("layer_times", progress).frame
     intervals = profile.load("rank_intervals", progress).frame
     phases = phases_of(heat)
     if phases == ("both",):
-        return {"both": ep_data(heat, times, intervals)}
+        data = ep_data(heat, times, intervals)
+        if heat.is_empty():
+            data = with_placements(data, placed(profile.load("placements", progress).frame))
+        return {"both": data}
     return {phase: replace(ep_data(of_phase(heat, phase), times, intervals), phase=phase) for phase in phases}
 
 

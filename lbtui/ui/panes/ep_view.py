@@ -130,7 +130,9 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
         if data.phase == "both":
             words.append(_("p shows one, with its iterations"))
     words.append(period_words(data, state))
-    if state.metric == "tokens":
+    if shown is not None and shown.kind == "copies":
+        words.append(_("placement alone, no load: copies of the expert"))
+    elif state.metric == "tokens":
         known = shown is not None and shown.kind == "tokens"
         words.append(_("tokens") if known else _("tokens unknown here: shares"))
     words.append(cell_words(state, view, shown))
@@ -143,7 +145,9 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
     if state.inside:
         words.append(_("experts of rank {rank}, Escape returns").format(rank=state.rank))
     if state.view == "expert" and shown is not None and not shown.ranks:
-        words.append(_("rank boundaries unknown, no by_rank map"))
+        words.append(
+            _("ranks unknown") if shown.kind == "copies" else _("rank boundaries unknown, no by_rank map")
+        )
     if state.behind:
         words.append(state.behind)
     return words
@@ -296,8 +300,8 @@ def _scale_words(state: EpState, shown: EpMap) -> str:
     """Return the unit of the colour scale and which maps it holds for."""
     if shown.pair is not None:
         return _("ms, after − before") if shown.kind == "ms" else _("× mean, after − before")
-    if shown.kind == "ms":
-        return _("ms")
+    if shown.kind in ("ms", "copies"):
+        return _("ms") if shown.kind == "ms" else _("copies")
     if shown.kind == "relative":
         return _("relative heat (scale unreadable)")
     if state.span is not None:

@@ -117,9 +117,11 @@ def column_words(data: EpData, state: EpState) -> str:
         text = _("shared expert {expert}") if shared else _("expert {expert}")
         return text.format(expert=column)
     if shown is None or not shown.ranks:
-        return _("slot {slot}, rank unknown").format(slot=column)
-    rank = shown.ranks[column]
-    place = _("rank {rank} slot {slot}").format(rank=rank, slot=shown.slot_of(column))
+        place = _("slot {slot}, rank unknown").format(slot=column)
+        if shown is None or not shown.experts:
+            return place
+    else:
+        place = _("rank {rank} slot {slot}").format(rank=shown.ranks[column], slot=shown.slot_of(column))
     if not shown.experts:
         return place + " · " + _("expert unknown")
     expert = shown.experts[min(state.layer, len(shown.experts) - 1)][column]
@@ -171,14 +173,24 @@ def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -
         words.append(text.format(share=percent))
     if shown.multiples is not None:
         words.append(_("{multiple} × mean").format(multiple=number(float(shown.multiples[layer, column]))))
+    if shown.kind == "copies":
+        words.append(_copies_words(float(shown.values[layer, column])))
     if shown.kind == "relative":
         words.append(_("relative heat {heat} of 1").format(heat=number(float(shown.values[layer, column]))))
     return words
 
 
+def _copies_words(copies: float) -> str:
+    if np.isnan(copies):
+        return _("no slot")
+    if copies < 1:
+        return _("nowhere in this layer")
+    return _("the only copy") if copies == 1 else _("{count} copies").format(count=number(copies))
+
+
 def token_words(shown: EpMap, layer: int, column: int) -> str:
     """Return the tokens of a cell, or that they are unknown and why; empty where tokens mean nothing."""
-    if shown.kind == "ms" or shown.pair is not None:
+    if shown.kind in ("ms", "copies") or shown.pair is not None:
         return ""
     if shown.tokens is None:
         return _("tokens: no data, pictures hold shares")
@@ -225,6 +237,11 @@ def why_no_par(data: EpData, state: EpState) -> str:
     if state.instance is None:
         return _("no expert heat here")
     found = [view for name, view, period in data.maps if (name, period) == (state.instance, state.period)]
+    shown = current_map(data, state)
+    if shown is not None and shown.kind == "copies":
+        return _("a placement tells no load")
+    if found == ["model_expert"] and shown is not None and shown.tokens is not None:
+        return _("no placement tells the ranks of experts (--placement)")
     if "rank" in found:
         return _("the picture's scale is unreadable")
     if "expert" in found:
