@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help=_(
             "the parsed output: its folder, or a file in it; or, for experts alone, a raw profile, a "
-            "MindIE expert dump or a placement file"
+            "MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file"
         ),
     )
     parser.add_argument(
@@ -52,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help=_(
-            "take expert heat from this raw profile (the folder of ms_service_*.db) or MindIE expert dump; a "
-            "raw profile near the output is found by itself"
+            "take expert heat from this raw profile (the folder of ms_service_*.db), MindIE expert dump or "
+            "file of token counts; a raw profile near the output is found by itself"
         ),
     )
     parser.add_argument(
@@ -61,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help=_(
-            "a placement of experts (JSON of msit, MindIE or vllm-ascend): names the experts of slots where "
-            "the loads do not, and can be compared with the placement in use"
+            "a placement of experts (JSON of msit, MindIE, vllm-ascend or SGLang): names the experts of "
+            "slots where the loads do not, and can be compared with the placement in use"
         ),
     )
     parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))

@@ -37,6 +37,7 @@ def whole_tokens(values: np.ndarray[Any, Any]) -> Table:
     if not values.size:
         raise BadArray(_("it holds nothing"))
     if values.dtype.kind == "f":
+        values = values.astype(np.float64)
         with np.errstate(invalid="ignore"):
             odd = ~(np.isfinite(values) & (values == np.floor(values)))
         odd |= ~(np.abs(values) <= MOST_TOKENS)

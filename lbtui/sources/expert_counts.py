@@ -19,7 +19,7 @@ from lbtui.profile import Note, PlacementFile, Progress, SourceFile, Unreadable
 from lbtui.sources.expert_array import BadArray, check_array, read_array, whole_tokens
 from lbtui.sources.expert_counts_csv import looks_like_counts, read_table
 from lbtui.sources.expert_json import COUNTS, SLOTS, NotJson, members, parsed, read_bytes
-from lbtui.sources.expert_rows import Table
+from lbtui.sources.expert_rows import MOST_TOKENS, Table
 from lbtui.sources.placement import placed_layers
 from lbtui.text import _, visible
 
@@ -123,6 +123,8 @@ def _steps(array: Table) -> tuple[Table, list[str]]:
         )
     if int(array.min()) < 0:
         raise BadArray(_("it holds a number below 0"))
+    if float(array.sum(dtype=np.float64)) > MOST_TOKENS:
+        raise BadArray(_("its counts add up to more tokens than can be"))
     if array.ndim == 2 and _is_placement(array):
         raise BadArray(
             _(

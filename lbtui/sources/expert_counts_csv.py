@@ -79,10 +79,17 @@ def read_table(path: Path) -> tuple[Table, list[str]]:
 
 
 def _plain(text: bytes) -> bytes:
-    """Return the text as UTF-8 with bare line ends, without blanks around cells."""
+    """Return the text as UTF-8 with bare line ends, without quotes, and without blanks around cells."""
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = text.decode("utf-16", "replace").encode()
-    text = text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
+    # Nothing here needs quotes, and polars panics on one alone where it wants a number.
+    text = (
+        text.removeprefix(b"\xef\xbb\xbf")
+        .replace(b'"', b"")
+        .replace(b"\r\n", b"\n")
+        .replace(b"\r", b"\n")
+        .lstrip(b"\n")
+    )
     blank = re.compile(rb" *([,;\t]) *")
     first = text.partition(b"\n")[0]
     if any(mark in first for mark in _SEPARATORS[:3]):
@@ -99,9 +106,7 @@ def _names(line: bytes, separator: bytes) -> list[str] | None:
 
     pandas heads columns without names by 0, 1, 2, …
     """
-    cells = [
-        cell.strip().strip('"').lower() for cell in line.decode("utf-8", "replace").split(separator.decode())
-    ]
+    cells = [cell.strip().lower() for cell in line.decode("utf-8", "replace").split(separator.decode())]
     numbered = [str(place) for place in range(len(cells))]
     if len(cells) > 3 and (cells == numbered or ["", *numbered[:-1]] == cells):
         return cells
@@ -127,7 +132,9 @@ def _numbers(body: bytes, separator: bytes, columns: int, line: int) -> _Cells:
         raise BadArray(_("it has more than {most} million cells").format(most=_MOST_CELLS >> 20))
     schema = {str(column): pl.Float64() for column in range(columns)}
     try:
-        frame = pl.read_csv(body, has_header=False, schema=schema, separator=separator.decode())
+        frame = pl.read_csv(
+            body, has_header=False, schema=schema, separator=separator.decode(), quote_char=None
+        )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         frame = pl.DataFrame(schema=schema)
     whole = frame.height == body.count(b"\n") + 1 and not any(cells.null_count() for cells in frame)

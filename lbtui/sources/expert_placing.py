@@ -19,9 +19,11 @@ def fitting(file: PlacementFile, tables: ExpertTables, before: int = 0) -> Place
     if not tables.periods:
         return None
     layers, columns = tables.periods[0].shape
-    devices = file.experts[:, before:]
+    devices = file.over(len(tables.ranks) + before)
     shape = (layers, len(tables.ranks), tables.slots_per_rank)
-    return devices.reshape(layers, columns) if devices.shape == shape else None
+    if devices is None or devices[:, before:].shape != shape:
+        return None
+    return devices[:, before:].reshape(layers, columns)
 
 
 def in_order(tables: ExpertTables, experts: int) -> Placement | None:

@@ -27,12 +27,12 @@ def test_broken_outputs_break_nothing(first):
     assert len(words) > len(READERS)
 
 
-def test_broken_raw_profiles_dumps_and_placements_break_nothing():
+def test_broken_raw_profiles_dumps_counts_and_placements_break_nothing():
     outcomes = list(run_many(EXPERT_SEEDS, COUNT, workers=1))
     assert faults(outcomes) == []
     assert sum(outcome.opened for outcome in outcomes) > COUNT / 2
     kinds = {done.split(":")[0] for outcome in outcomes for done in outcome.done}
-    assert {"raw profile", "dump", "placement"} <= kinds
+    assert {"raw profile", "dump", "placement", "counts"} <= kinds
 
 
 @pytest.mark.parametrize("name", CHEAP)

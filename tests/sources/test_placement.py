@@ -367,3 +367,15 @@ def test_the_overview_shows_a_placement_alone():
     assert load.absent == "a placement tells where experts lie, not their load"
     flat = overview(open_profile(CASES / "p_sglang.json"))
     assert [(e.ranks, e.slots_per_rank, e.experts) for e in flat.experts] == [(None, 72, 64)]
+
+
+@pytest.mark.parametrize("ranks", [2, None])
+def test_a_map_of_slots_names_the_experts_of_loads_whose_ranks_are_known(tmp_path, ranks):
+    for rank in range(2):
+        one = [mark for mark in marks_of(rank, ((1, 2),)) if "expert_hot" in mark.fields]
+        write_raw(tmp_path / "raw", "server-d0-worker-0", 100 + rank, one)
+    flat = [[0, 1, 2, 0], [2, 1, 0, 0]]
+    content = {"physical_to_logical_map": flat} | ({"ep_size": ranks} if ranks else {})
+    opened = open_profile(tmp_path / "raw", placement=file(tmp_path, content))
+    (series,) = opened.load_expert_series().series
+    assert series.placements[0].tolist() == flat

@@ -1,12 +1,15 @@
-"""Broken and hostile raw profiles, expert dumps and placements, the same for the same seed."""
+"""Broken and hostile raw profiles, expert dumps, counts and placements, the same for the same seed."""
 
 import copy
+import io
 import json
 import random
 import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+
+import numpy as np
 
 from tests.tools.expert_format import RawMark, dump_config, placement_of, write_dump, write_raw
 from tests.tools.mutate import BYTES, FOLDERS, HOSTILE, Case, csv_sample, mutate_csv, mutate_database
@@ -150,7 +153,17 @@ def _write_dump(rng: random.Random, case: Case, folder: Path | None = None) -> N
 
 
 def _placement(rng: random.Random, layers: list[list[list[int]]]) -> bytes:
-    content = placement_of(layers)
+    flat = [[expert for device in layer for expert in device] for layer in layers]
+    content = rng.choices(
+        (
+            placement_of(layers),
+            {"layer_list": [{"device_list": [{"device_expert": d} for d in layer]} for layer in layers]},
+            {"physical_to_logical_map": flat, "ep_size": rng.choice((3, 2, None, "3"))},
+            {"model_maps": {rng.choice(HOSTILE): {"physical_to_logical_map": flat}}},
+            layers,
+        ),
+        (50, 15, 15, 10, 10),
+    )[0]
     spoilt = content if rng.random() < 0.3 else _spoil(rng, content, rng.choice((0.01, 0.1)))
     raw = json.dumps(spoilt).encode()
     return BYTES[rng.choice(sorted(BYTES))](rng, raw) if rng.random() < 0.3 else raw
@@ -166,12 +179,75 @@ def _write_placement(rng: random.Random, case: Case, folder: Path | None = None)
     case.done.append("placement: written")
 
 
-KINDS = {"raw_profile": _write_raw, "mindie_dump": _write_dump, "placement": _write_placement}
+# Counts
+
+
+def _array(rng: random.Random) -> np.ndarray:
+    shape = rng.choice(((3, 6), (3, 6), (4, 3, 6), (4, 3, 6), (6,), (1, 1, 1), (0, 3), (2, 2, 2, 2), ()))
+    counts = np.array([rng.randrange(90) for _cell in range(int(np.prod(shape)))]).reshape(shape)
+    odd = rng.random()
+    if odd < 0.2:
+        counts = counts * rng.choice((0, -1, 2**40, 2**58))
+    dtype = rng.choice(("i8", "i8", ">i4", "u2", "u8", "f8", "f4", "f2", "c16", "?", "S3", "O", "M8[s]"))
+    with np.errstate(all="ignore"):
+        counts = counts.astype(dtype)
+    if odd > 0.9 and counts.dtype.kind == "f" and counts.size:
+        counts.flat[0] = rng.choice((np.nan, np.inf, 0.5, -0.0, 1e300))
+    return np.asfortranarray(counts) if rng.random() < 0.2 else counts
+
+
+def _table(rng: random.Random) -> bytes:
+    counts = [[rng.randrange(90) for _expert in range(6)] for _layer in range(3)]
+    long = [[layer, expert, count] for layer, row in enumerate(counts) for expert, count in enumerate(row)]
+    rows = rng.choice(
+        (
+            [["layer_id", "expert_id", "count"], *long],
+            [["step", "layer", "expert", "tokens"], *([0, *row] for row in long)],
+            long,
+            counts,
+            [["layer", *range(6)], *([layer, *row] for layer, row in enumerate(counts))],
+            [[f"expert{expert}" for expert in range(6)], *counts],
+        )
+    )
+    return "".join(",".join(map(str, row)) + "\n" for row in rows).encode()
+
+
+def _write_counts(rng: random.Random, case: Case, folder: Path | None = None) -> None:
+    place = folder or case.path
+    kind = rng.choice(("npy", "npy", "csv", "csv", "json", "pt"))
+    if kind == "npy":
+        held = io.BytesIO()
+        np.save(held, _array(rng), allow_pickle=True)
+        raw = held.getvalue()
+    elif kind == "csv":
+        raw = _table(rng)
+        raw = mutate_csv(rng, raw)[0] if rng.random() < 0.6 else raw
+    else:
+        counts = [[rng.randrange(90) for _expert in range(6)] for _layer in range(3)]
+        content = {"logical_count": counts, "physical_to_logical_map": [list(range(6))] * 3, "ep_size": 3}
+        raw = json.dumps(_spoil(rng, content, rng.choice((0.01, 0.1)))).encode()
+    if rng.random() < 0.4:
+        raw = BYTES[rng.choice(sorted(BYTES))](rng, raw)
+    name = rng.choice(("load", "expert_distribution_rank0_timestamp17.5", "expert_counts"))
+    (place / f"{name if kind != 'json' else 'logical_count'}.{kind}").write_bytes(raw)
+    if rng.random() < 0.5:
+        layers = [[[0, 1], [2, 3], [4, 5]] for _layer in range(3)]
+        raw = json.dumps(placement_of(layers)).encode() if rng.random() < 0.7 else _placement(rng, layers)
+        (place / "expert_map.json").write_bytes(raw)
+    case.done.append(f"counts: {kind}")
+
+
+KINDS = {
+    "counts": _write_counts,
+    "mindie_dump": _write_dump,
+    "placement": _write_placement,
+    "raw_profile": _write_raw,
+}
 
 
 def write_case(rng: random.Random, case: Case) -> None:
     """Write an input of one kind into the case's folder, alone or to be given beside an output."""
-    (kind,) = rng.choices(sorted(KINDS), [35, 15, 50])
+    (kind,) = rng.choices(sorted(KINDS), [25, 30, 15, 30])
     if rng.random() < 0.25:
         inner = case.path / "output"
         inner.mkdir()

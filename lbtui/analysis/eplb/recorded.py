@@ -91,7 +91,8 @@ def recorded(series: Sequence[ExpertSeries], file: PlacementFile | None = None) 
     in_use = _places(one, int(one.period[halves[0][0][-1]]), ids, placed)
     check = _check(one, np.concatenate(halves[0]), ids) if placed and len(series) == 1 else None
     fits = placed and file is not None and len(file.experts) == one.tokens.shape[1]
-    candidate = _places_of(file.experts, ids) if file is not None and fits else None
+    table = None if file is None else file.experts if file.has_ranks else file.over(len(one.ranks))
+    candidate = _places_of(table, ids) if table is not None and fits else None
     return Recorded(ids, one.ranks, in_use, parts[0], parts[1], placed, check, candidate)
 
 

@@ -145,7 +145,7 @@ class Experts:
 
         extra = file.experts.shape[1] - len(tables.ranks)
         # Devices before the first rank hold shared experts only.
-        shared = extra if extra > 0 and tables.ranks[0] == extra else 0
+        shared = extra if file.has_ranks and extra > 0 and tables.ranks[0] == extra else 0
         placement = fitting(file, tables, shared)
         if placement is None:
             text = _(
