@@ -32,7 +32,7 @@ def load_notes(tables: ExpertTables, instance: str, file: str) -> list[Note]:
     if empty:
         texts.append(
             _(
-                "{count} of {all} layers of {instance} carry no token (layers {layers}): all figures are "
+                "{count} of {all} layers of {instance} carry no token (layers: {layers}): all figures are "
                 "over the other {others}."
             ).format(
                 count=len(empty),
@@ -64,7 +64,7 @@ def _single(maps: Sequence[Table], instance: str) -> list[str]:
     if not single:
         return []
     text = _(
-        "In {count} of {all} layers of {instance} all tokens went to one expert (layers {layers}): no "
+        "In {count} of {all} layers of {instance} all tokens went to one expert (layers: {layers}): no "
         "router does that; the counters, or a test's fixed routing, are behind it."
     )
     return [text.format(count=len(single), all=int(some.sum()), instance=instance, layers=listing(single))]

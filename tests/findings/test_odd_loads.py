@@ -68,7 +68,7 @@ def test_empty_layers_are_named_and_left_out_of_the_mean():
     empty = [layer for layer, row in enumerate(loads) if not row.any()]
     pars = [row.max() / row.mean() for row in loads if row.any()]
     assert (empty, len(pars)) == ([0, 1, 2], 5)
-    assert "3 of 8 layers of dump_zero_layers decode carry no token (layers 0, 1, 2)" in told(opened)
+    assert "3 of 8 layers of dump_zero_layers decode carry no token (layers: 0, 1, 2)" in told(opened)
     line = ep_line(opened)
     assert line.figures[0].value == pytest.approx(np.mean(pars))
     assert any("over the 5 of 8 layers that carry tokens" in detail for detail in line.details)

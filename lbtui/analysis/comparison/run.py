@@ -20,6 +20,7 @@ from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.comparison.requests import load_of, times_of
 from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
+from lbtui.analysis.expert_parallel import phases_apart, why_no_loads
 from lbtui.analysis.overview import window_of
 from lbtui.analysis.overview_model import Place
 from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, Silent, attempted, empty
@@ -154,7 +155,7 @@ def _of_experts(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
             why = (
                 _missing(_("instance"))[0 if names[0] is None else 1]
                 if None in names
-                else _("only relative heat is known; a PAR over ranks needs each rank's share")
+                else _why_no_loads(*((before, names[0]) if first is None else (after, names[1])))
             )
             for metric in (metrics.MEAN_LAYER_PAR, metrics.WORST_LAYER_PAR):
                 yield _Question(metric, subject, None, why)
@@ -167,6 +168,10 @@ def _of_experts(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
             )
         yield _mean_layer(first, second, subject, notes)
         yield _worst_layer(first, second, subject)
+
+
+def _why_no_loads(source: Source, instance: str | None) -> str:
+    return why_no_loads(phases_apart(source.frames["expert_heat"]), instance or "")
 
 
 def _mean_layer(first: LayerPars, second: LayerPars, subject: Place, notes: list[str]) -> _Question:
