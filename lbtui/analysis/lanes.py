@@ -94,7 +94,7 @@ def reading_lanes(
 ) -> list[Lane]:
     """Return one lane per key from readings at `time`: each holds to the next, the last `until` (µs)."""
     lanes = []
-    for name, part in _parts(frame.drop_nulls([value]).sort("time"), key, keys):
+    for name, part in _parts(frame.drop_nulls([value]).sort("time", maintain_order=True), key, keys):
         starts = part["time"].cast(pl.Int64).to_numpy()
         ends = np.append(starts[1:], max(until, int(starts[-1]) + 1)) if len(starts) else starts
         lanes.append(Lane(name, starts, ends, part[value].cast(pl.Float64).to_numpy()))

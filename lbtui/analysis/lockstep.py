@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from lbtui.analysis.exact import exact_sum
+
 # MoE domains meet in every layer; independent ones drift apart until nearly all steps overlap in one chain.
 _MOST_REPEATS = 0.02
 
@@ -51,13 +53,13 @@ def wait_for(together: pl.DataFrame, member: str, column: str = "domain") -> Wai
     groups = together.group_by("group").agg(
         took_part=(pl.col(column) == member).any(),
         led=((pl.col(column) == member) & pl.col("last")).any(),
-        wait=pl.col("wait").sum() / (pl.col("members").first() - 1),
+        wait=exact_sum(pl.col("wait")) / (pl.col("members").first() - 1),
         length=(pl.col("end").max() - pl.col("start").min()).dt.total_microseconds() / 1000,
     )
     own = groups.filter("took_part")
-    length = float(own["length"].sum())
+    length = float(own.select(exact_sum(pl.col("length"))).item())
     if own.is_empty() or length <= 0:
         return None
     led = own.filter("led")
-    waited = float(led["wait"].sum())
+    waited = float(led.select(exact_sum(pl.col("wait"))).item())
     return Wait(waited / own.height, waited / length, led.height / own.height, own.height)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.exact import exact_sum
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding
@@ -103,7 +104,7 @@ def _held_back(evidence: Evidence, domains: list[Domain], own: Domain, window: W
         pl.col("start") < window[1],
     )
     running = steps.filter(pl.col("phase") != "prefill")
-    batch = (pl.col("batch_size") * pl.col("duration")).sum() / pl.col("duration").sum()
+    batch = exact_sum(pl.col("batch_size") * pl.col("duration")) / exact_sum(pl.col("duration"))
     means = dict((running if running.height else steps).group_by("domain").agg(batch).iter_rows())
     peers = [means.get(d.key) or 0.0 for d in domains if d.key != own.key]
     return (means.get(own.key) or 0.0) < _SMALLER * sum(peers) / len(peers)

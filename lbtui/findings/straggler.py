@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.lockstep import Wait, wait_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
@@ -38,15 +39,15 @@ def _slow_domains(evidence: Evidence, limits: Thresholds, domains: list[Domain])
     steps = evidence.steps.filter(
         pl.col("domain").is_in(list(names)), pl.col("duration") > 0, pl.col("batch_size") > 0
     ).with_columns(size=size)
-    cells = steps.group_by(*_LOAD, "domain").agg(own=pl.col("duration").sum(), n=pl.len())
-    total, count = pl.col("own").sum().over(_LOAD), pl.col("n").sum().over(_LOAD)
+    cells = steps.group_by(*_LOAD, "domain").agg(own=exact_sum(pl.col("duration")), n=pl.len())
+    total, count = exact_sum(pl.col("own")).over(_LOAD), pl.col("n").sum().over(_LOAD)
     expected = (
         cells.with_columns(others=total - pl.col("own"), other_n=count - pl.col("n"))
         .filter(pl.col("other_n") > 0)
         .with_columns(step=pl.col("others") / pl.col("other_n"))
         .select(*_LOAD, "domain", "step")
     )
-    compared = steps.join(expected, on=[*_LOAD, "domain"], nulls_equal=True).sort("start")
+    compared = steps.join(expected, on=[*_LOAD, "domain"], nulls_equal=True).sort("start", "domain")
     for key, ratio, extra, p in _steadily_slow(compared, "domain", limits):
         domain = names[key]
         wait = evidence.wait_for(domain, None)
@@ -66,7 +67,7 @@ def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
     """Yield cards slower than the mean of their domain's other cards, step by step."""
     if not (evidence.steps["cards"] > 1).any():
         return
-    total, members = pl.col("duration").sum().over("step"), pl.len().over("step")
+    total, members = exact_sum(pl.col("duration")).over("step"), pl.len().over("step")
     for domain in domains:
         if not evidence.may_have_slow_card(domain.key, limits.dp_straggler_ratio):
             continue
@@ -111,20 +112,20 @@ def _steadily_slow(
     blocks = (
         steps.with_columns(block=pl.int_range(pl.len()).over(column) * _BLOCKS // pl.len().over(column))
         .group_by(column, "block")
-        .agg(pl.col("duration").sum(), pl.col("step").sum(), n=pl.len())
+        .agg(duration=exact_sum(pl.col("duration")), step=exact_sum(pl.col("step")), n=pl.len())
         .with_columns(slow=pl.col("duration") / pl.col("step") > (1 + effect) / 2)
         .group_by(column)
         .agg(
-            pl.col("duration").sum(),
-            pl.col("step").sum(),
             pl.col("n").sum(),
             pl.col("slow").sum(),
             b=pl.len(),
+            duration=exact_sum(pl.col("duration")),
+            step=exact_sum(pl.col("step")),
         )
         .with_columns(ratio=pl.col("duration") / pl.col("step"))
     )
     found = []
-    for row in blocks.sort("ratio", descending=True).iter_rows(named=True):
+    for row in blocks.sort("ratio", column, descending=[True, False]).iter_rows(named=True):
         p = min(1.0, blocks.height * binomial_tail(row["slow"], row["b"], 0.5))
         if row["ratio"] >= effect and row["n"] >= _ENOUGH_STEPS and p <= limits.p_value:
             found.append((str(row[column]), row["ratio"], (row["duration"] - row["step"]) / row["n"], p))

@@ -21,6 +21,7 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
+from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.imbalance import Floats, peaks_and_means
 from lbtui.analysis.lanes import Lane, Micros, sampled
 from lbtui.analysis.lockstep import steps_together
@@ -102,12 +103,12 @@ class Domains:
             together.group_by("group")
             .agg(
                 begin=pl.col("start").min(),
-                wait=pl.col("wait").sum(),
+                wait=exact_sum(pl.col("wait")),
                 length=(pl.col("end").max() - pl.col("start").min()).dt.total_microseconds()
                 / 1000
                 * pl.len(),
             )
-            .sort("begin")
+            .sort("begin", "wait", "length")
         )
         times = groups["begin"].cast(pl.Int64).to_numpy()
         count = pieces(groups.height)

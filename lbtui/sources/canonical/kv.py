@@ -15,6 +15,7 @@ from lbtui.sources.canonical.engine import engine_of
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import name_processes
 from lbtui.sources.canonical.kv_counters import exact_times, read_counters, read_values
+from lbtui.sources.canonical.kv_order import by_request, by_value
 from lbtui.sources.canonical.kv_owners import give_to_domains, read_service
 from lbtui.sources.canonical.kv_states import of_rounds
 from lbtui.sources.canonical.owners import Owners
@@ -152,9 +153,11 @@ def _from_events(
     file = raw.provenance.file
     service, service_notes = read_service(store, owners, progress)
     notes += service_notes
-    events = raw.frame.sort("row")
-    whole_seconds = _are_whole_seconds(events)
+    whole_seconds = _are_whole_seconds(raw.frame)
+    # Of a whole second only the rows' order tells which came first.
+    events = raw.frame.sort("row") if whole_seconds else by_request(raw.frame)
     owned = give_to_domains(events, service, whole_seconds=whole_seconds)
+    inexact: list[str] = []
     precision = raw.provenance.precision
     if whole_seconds:
         counters, counter_notes = read_counters(store, owners, progress)
@@ -163,7 +166,7 @@ def _from_events(
         notes += [*counter_notes, *_whole_seconds_note(file, inexact)]
     notes += _ownerless_note(file, owned)
     # MindIE never writes the size of the pool.
-    known = _with_pools(owned.drop_nulls(["domain", "free_blocks"]))
+    known = _with_pools(by_value(owned.drop_nulls(["domain", "free_blocks"]), inexact))
     if known.height:
         notes.append(_pool_note(file, known))
     frame = _by_time(_placed(known, owners))

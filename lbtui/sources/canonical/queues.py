@@ -87,7 +87,7 @@ def _loaded(changes: pl.DataFrame, owners: Owners, provenance: Provenance, notes
     process = ["host", "pid"]
     # Each row tells of one queue only: the state is what was last heard of each.
     state = (
-        changes.sort("time", maintain_order=True)
+        changes.sort("time", *process, *_QUEUES)
         .with_columns(pl.col(_QUEUES).forward_fill().over(process))
         .unique([*process, "time"], keep="last", maintain_order=True)
     )

@@ -128,7 +128,7 @@ def load_batches(scheduling: Scheduling) -> Loaded:
     frame = (
         rounds.join(scheduling.owners.frame, on="prof_id", how="left", suffix="_owner")
         .with_columns(dp_rank=pl.col("dp_rank_owner"))
-        .sort("start", "domain", maintain_order=True)
+        .sort("start", "domain", "prof_id", "end", "batch_size", maintain_order=True)
     )
     frame = canonical(frame, "batches")
     provenance = replace(raw.provenance, rows=frame.height)
@@ -162,7 +162,7 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
     forwards = (
         raw.frame.drop("dp_rank", "host")
         .join(scheduling.owners.frame, on="prof_id", how="left")
-        .sort("prof_id", "start", maintain_order=True)
+        .sort("prof_id", "start", "end", "batch_size", maintain_order=True)
     )
     forwards, off_notes = checked_durations(forwards, raw.provenance.file, "prof_id")
     forwards = forwards.with_columns(
@@ -183,7 +183,7 @@ def load_steps(scheduling: Scheduling, batches: Loaded) -> Loaded:
                 ).format(count=uncovered, all=frame.height),
             )
         )
-    frame = canonical(frame.sort("start", "prof_id"), "steps")
+    frame = canonical(frame.sort("start", "prof_id", maintain_order=True), "steps")
     return Loaded(frame, (raw.provenance, *batches.provenance), tuple(notes))
 
 
@@ -198,8 +198,12 @@ def _with_rounds(forwards: pl.DataFrame, batches: pl.DataFrame) -> pl.DataFrame:
         round_size="batch_size",
     )
     keyed = forwards.with_columns(pl.col("domain").fill_null(""))
-    joined = keyed.sort("start").join_asof(
-        rounds.sort("start"), on="start", by="domain", strategy="backward", check_sortedness=False
+    joined = keyed.sort("start", maintain_order=True).join_asof(
+        rounds.sort("start", maintain_order=True),
+        on="start",
+        by="domain",
+        strategy="backward",
+        check_sortedness=False,
     )
     fits = (pl.col("start") < pl.col("round_end")) & (pl.col("batch_size") == pl.col("round_size"))
     details = ["prefill_batch_size", "decode_batch_size", "tokens"]
@@ -212,13 +216,13 @@ def _with_rounds(forwards: pl.DataFrame, batches: pl.DataFrame) -> pl.DataFrame:
 
 def _rounds_as_steps(batches: pl.DataFrame) -> pl.DataFrame:
     rounds = (
-        batches.sort("prof_id", "start")
+        batches.sort("prof_id", "start", maintain_order=True)
         .with_columns(
             forward_iter=pl.int_range(1, pl.len() + 1).over("prof_id"),
             duration=_ms(pl.col("end") - pl.col("start")),
             bubble=_ms(pl.col("start").shift(-1).over("prof_id") - pl.col("end")),
         )
-        .sort("start", "prof_id")
+        .sort("start", "prof_id", maintain_order=True)
     )
     return canonical(rounds, "steps")
 
