@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lbtui import __version__
 from lbtui.text import _, visible
@@ -65,6 +65,17 @@ def _parser() -> argparse.ArgumentParser:
             "slots where the loads do not, and can be compared with the placement in use"
         ),
     )
+    parser.add_argument(
+        "--capture",
+        type=_capture,
+        metavar="N",
+        help=_(
+            "show this one of several captures in the files, counted from 1 in order of time, or with `all` "
+            "everything on one axis (default: the one with most steps and rounds). Captures are parted where "
+            "nothing is recorded for more than 10 minutes and more than 10 times as long as the longer of "
+            "both; fewer than 20 rows by themselves are rows with a broken time. --export writes all"
+        ),
+    )
     parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
     output = parser.add_mutually_exclusive_group()
     output.add_argument(
@@ -116,6 +127,14 @@ def _parser() -> argparse.ArgumentParser:
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
     parser.add_argument("--version", action="version", version=f"lbtui {__version__}")
     return parser
+
+
+def _capture(text: str) -> int | Literal["all"]:
+    if text == "all":
+        return "all"
+    if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(_("a number from 1 or `all` is wanted"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -196,6 +215,7 @@ def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds |
         baseline=options.baseline,
         experts=options.experts,
         placement=options.placement,
+        capture=options.capture,
         save=_save,
     )
 
@@ -208,8 +228,10 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
 
     failed = False
     try:
-        profile = open_profile(path, options.experts, options.placement)
+        profile = open_profile(path, options.experts, options.placement, options.capture)
         baseline = None if options.baseline is None else open_profile(options.baseline)
+        if isinstance(options.capture, int) and (only := _captures_fewer(profile, options.capture)):
+            return _failed(only, USAGE)
         if options.export:
             # What a report is piped into must not see these lines.
             told = sys.stderr if options.json or options.report else sys.stdout
@@ -235,6 +257,15 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
         # `lbtui PATH | head` is no error; Python must not complain as it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FOUND if failed else OPENED
+
+
+def _captures_fewer(profile: Profile, number: int) -> str:
+    """Return what to say where there is no capture of that number, else nothing."""
+    captures = profile.captures()
+    count = 0 if captures is None else len(captures.parts)
+    if number <= count:
+        return ""
+    return _("there is no capture {number}: the files hold {count}").format(number=number, count=count)
 
 
 def _exported(written: Written) -> str:

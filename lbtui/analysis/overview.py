@@ -12,10 +12,9 @@ from lbtui.analysis.data_parallel import domains_of
 from lbtui.analysis.expert_parallel import phases_apart
 from lbtui.analysis.overview_experts import expert_lines, layer_time_lines
 from lbtui.analysis.overview_lines import reading_lines, step_lines
-from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source, Window
+from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source
 from lbtui.analysis.overview_nodes import node_lines
 from lbtui.analysis.overview_requests import request_lines
-from lbtui.analysis.overview_text import clock, instant
 from lbtui.analysis.placement import placed
 from lbtui.profile import (
     ZONE_NAME,
@@ -27,23 +26,11 @@ from lbtui.profile import (
     SourceFile,
     attempted,
     empty,
-    format_time,
+    format_window,
+    instant,
 )
+from lbtui.profile.place import Times, Window, times_of, window_of_times
 from lbtui.text import _, visible
-
-# Which frames' times bound the window. Node bins are wider than the run, and KV times may be cut to whole
-# seconds: they count only where nothing else is known.
-_SPANS: tuple[tuple[FrameName, str, str], ...] = (
-    ("steps", "start", "end"),
-    ("batches", "start", "end"),
-    ("queues", "time", "time"),
-    ("requests", "arrival", "finished"),
-    ("transfers", "start", "end"),
-    ("handoffs", "arrival", "end"),
-    ("speculation", "start", "end"),
-)
-_COARSE_SPANS: tuple[tuple[FrameName, str, str], ...] = (("kv", "time", "time"), ("nodes", "time", "bin_end"))
-_BIN_SECONDS = 5  # upstream's bins
 
 
 @dataclass(frozen=True)
@@ -111,26 +98,31 @@ def overviews(profile: Profile, progress: Progress | None = None) -> Iterator[Ov
     """
     failed: list[Note] = []
     frames: dict[FrameName, pl.DataFrame] = {}
+    times: dict[FrameName, Times] = {}
     drawn: list[tuple[Overview, list[Line]]] = []
     for number, part in enumerate(_PARTS):
-        known = _known(profile, frames, failed, ", ".join(part.frames))
+        known = _known(profile, frames, times, failed, ", ".join(part.frames))
         expected = [line for later in _PARTS[number:] for line in later.expected]
         yield replace(known, lines=(*(line for _known_then, lines in drawn for line in lines), *expected))
         for name in part.frames:
             frames[name] = _load(profile, name, progress, failed)
-        known = _known(profile, frames, failed, "")
-        drawn.append((known, _lines(part, frames, known, failed)))
-    known = _known(profile, frames, failed, "")
+            times[name] = times_of(name, frames[name])
+        known = _known(profile, frames, times, failed, "")
+        drawn.append((known, _lines(part, frames, known, failed, profile)))
+    known = _known(profile, frames, times, failed, "")
     lines: list[Line] = []
     for part, (then, kept) in zip(_PARTS, drawn, strict=True):
         # Later frames may have widened the window or brought domains.
         same = not part.over_time or (then.window, then.domains) == (known.window, known.domains)
-        lines += kept if same else _lines(part, frames, known, failed)
+        lines += kept if same else _lines(part, frames, known, failed, profile)
     yield replace(known, lines=tuple(lines))
 
 
-def _lines(part: _Part, frames: Frames, known: Overview, failed: Sequence[Note]) -> list[Line]:
+def _lines(
+    part: _Part, frames: Frames, known: Overview, failed: Sequence[Note], profile: Profile
+) -> list[Line]:
     why = next((note.text for note in failed if note.file in part.frames), "")
+    why = why or next((profile.missing_of(n).reason for n in part.frames if profile.rows_outside(n)), "")
     return [replace(line, absent=why) if why and line.absent else line for line in part.draw(frames, known)]
 
 
@@ -147,7 +139,13 @@ def _load(profile: Profile, name: FrameName, progress: Progress | None, failed: 
     return loaded.frame
 
 
-def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: str) -> Overview:
+def _known(
+    profile: Profile,
+    frames: Frames,
+    times: Mapping[FrameName, Times],
+    failed: Sequence[Note],
+    reading: str,
+) -> Overview:
     """Return the overview without its lines."""
     loaded = {name: kept for name, kept in profile.loaded().items() if name in frames}
     notes = tuple(
@@ -164,7 +162,8 @@ def _known(profile: Profile, frames: Frames, failed: Sequence[Note], reading: st
         name=visible(profile.name),
         path=visible(str(profile.path)),
         hosts=_hosts(frames),
-        window=window_of(frames),
+        window=window_of_times(times, whole=profile.capture == "all"),
+        captures=None if reading else profile.captures(),
         domains=tuple(domains_of(*_with_domains(frames))),
         nodes=_nodes(frames),
         experts=_experts(frames),
@@ -188,33 +187,6 @@ def _hosts(frames: Frames) -> tuple[str, ...]:
         if host is not None
     }
     return tuple(sorted(names))
-
-
-def window_of(frames: Frames) -> Window | None:
-    """Return the first start and the last end over the frames, µs since 1970 (UTC); None without times."""
-    for spans in (_SPANS, _COARSE_SPANS):
-        bounds = [_span(frames[name], first, last) for name, first, last in spans if name in frames]
-        known = [b for b in bounds if b is not None]
-        if known:
-            begin, end = min(b for b, _end in known), max(e for _begin, e in known)
-            return begin, max(end, begin + 1)
-    return None
-
-
-def _span(frame: pl.DataFrame, first: str, last: str) -> Window | None:
-    if frame.is_empty():
-        return None
-    ends = {
-        "finished": pl.col("arrival") + pl.duration(microseconds=pl.col("duration").fill_null(0) * 1000),
-        "bin_end": pl.col("time") + pl.duration(seconds=_BIN_SECONDS),
-    }
-    begin, end = (
-        frame.select(pl.col(first).min().alias("begin"), ends.get(last, pl.col(last)).max().alias("end"))
-        .cast(pl.Int64)
-        .row(0)
-    )
-    known = [t for t in (begin, end) if t is not None]
-    return (min(known), max(known)) if known else None
 
 
 def _nodes(frames: Frames) -> tuple[NodeName, ...]:
@@ -308,7 +280,7 @@ def identity(known: Overview) -> str:
             _("{count} hosts").format(count=len(known.hosts)) if len(known.hosts) > 1 else known.hosts[0]
         )
     if known.window:
-        parts.append(f"{when(known.window)} {ZONE_NAME}")
+        parts.append(f"{when(known.window)} {ZONE_NAME}{capture_words(known)}")
     return " · ".join([*parts, *shapes(known)])
 
 
@@ -322,10 +294,20 @@ def unjudged(known: Overview) -> list[str]:
 
 
 def when(window: Window, *, date: bool = True) -> str:
-    """Return a window as wall-clock text of the files' zone, to the second."""
+    """Return a window as wall-clock text of the files' zone, to the second; both dates where they differ."""
     begin, end = window
-    first = format_time(instant(begin), 0, date=date)
-    return f"{first}–{clock(end)}"
+    return format_window(instant(begin), instant(end), date=date)
+
+
+def capture_words(known: Overview) -> str:
+    """Return which of several captures is shown, and when the others are; empty where there is one."""
+    captures = known.captures
+    if captures is None or not captures.others:
+        return ""
+    others = ", ".join(when((part.begin, part.end)) for part in captures.others)
+    return _(" (capture {number} of {count}; another: {others})").format(
+        number=captures.number, count=len(captures.parts), others=others
+    )
 
 
 def shapes(known: Overview) -> list[str]:

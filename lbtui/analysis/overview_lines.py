@@ -18,10 +18,11 @@ from lbtui.analysis.data_parallel import (
 )
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, idle_as_zero, lanes_par
-from lbtui.analysis.overview_model import BINS, Dimension, Figure, Frames, Line, Place, Window, absent_line
+from lbtui.analysis.overview_model import BINS, Dimension, Figure, Frames, Line, Place, absent_line
 from lbtui.analysis.overview_text import clock, par_text, percent, short, span
 from lbtui.analysis.standout import excess_over_peers, standouts
-from lbtui.profile import Domain, FrameName, empty
+from lbtui.profile import Domain, FrameName, dated, empty
+from lbtui.profile.place import Window
 from lbtui.text import _, visible
 
 # The lines over DP domains: metric, line's name, dimension.
@@ -109,6 +110,7 @@ class _InstancePart:
         window: Window,
     ) -> None:
         self.chosen, self.instance, self.domains = chosen, instance, domains
+        self.dated = dated(window)
         begin, end = window
         edges = bin_edges(begin, end, BINS)
         filled = idle_as_zero(lanes, busy, begin, end) if chosen.idle_is_zero else lanes
@@ -168,10 +170,10 @@ class _InstancePart:
         name = next(d.name for d in self.domains if d.key == self.worst.domain)
         start, end = self.worst.start or 0, self.worst.end
         if self.standout is None or end is None:
-            return _("most on {domain} at {time}").format(domain=name, time=clock(start))
+            return _("most on {domain} at {time}").format(domain=name, time=clock(start, date=self.dated))
         return _("{domain} {when}: {own} · peers {peers}").format(
             domain=name,
-            when=span(start, end),
+            when=span(start, end, date=self.dated),
             own=amount(self.own, self.chosen),
             peers=amount(self.peers, self.chosen),
         )
@@ -195,7 +197,9 @@ class _InstancePart:
             )
         parts.append(
             _("peak {value} on {domain} at {time}").format(
-                value=amount(self.peak.value, self.chosen), domain=name, time=clock(peak_place.start or 0)
+                value=amount(self.peak.value, self.chosen),
+                domain=name,
+                time=clock(peak_place.start or 0, date=self.dated),
             )
         )
         return " · ".join(parts)

@@ -8,14 +8,14 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
-from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile
+from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile, dated
+from lbtui.profile.captures import Captures
 from lbtui.text import _
 
 # A lane's bins: as many as the widest lane is drawn with, whatever the number of rows.
 BINS = 200
 
 Frames: TypeAlias = Mapping[FrameName, pl.DataFrame]
-Window: TypeAlias = "tuple[int, int]"  # µs since 1970, UTC
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "requests"]
 Formula: TypeAlias = Literal[
     "time_weighted_par", "par", "mean_layer_par", "max_layer_par", "share", "max", "p50", "p95"
@@ -145,7 +145,8 @@ class Overview:
     name: str
     path: str
     hosts: tuple[str, ...] = ()
-    window: tuple[int, int] | None = None  # µs since 1970, UTC
+    window: tuple[int, int] | None = None  # µs since 1970, UTC: of the capture shown
+    captures: Captures | None = None  # None until all is read
     domains: tuple[Domain, ...] = ()
     nodes: tuple[NodeName, ...] = ()
     experts: tuple[Experts, ...] = ()
@@ -154,6 +155,11 @@ class Overview:
     notes: tuple[Note, ...] = ()
     lines: tuple[Line, ...] = field(default_factory=tuple)
     reading: str = ""
+
+    @property
+    def dated(self) -> bool:
+        """Whether instants need their date: the window spans several days."""
+        return self.window is not None and dated(self.window)
 
     def figures(self) -> list[Figure]:
         """Return the figures of all lines, in their order."""

@@ -7,8 +7,10 @@ import polars as pl
 
 from lbtui.analysis.lanes import bin_edges
 from lbtui.analysis.latency import ascending, percentiles
-from lbtui.analysis.overview_model import BINS, Figure, Line, Place, Window, absent_line
+from lbtui.analysis.overview_model import BINS, Figure, Line, Place, absent_line
 from lbtui.analysis.overview_text import clock, short
+from lbtui.profile import dated
+from lbtui.profile.place import Window
 from lbtui.text import _
 
 _ROWS = 1_000_000  # at a time
@@ -77,7 +79,9 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
             column=_("slowest of the requests that arrived"),
             unit=_("ms"),
             over_time=True,
-            worst=_("{value} ms, arrived {time}").format(value=short(slowest), time=clock(at)),
+            worst=_("{value} ms, arrived {time}").format(
+                value=short(slowest), time=clock(at, date=dated(window))
+            ),
             place=Place(start=at),
             time=at,
             details=tuple(details),

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
 
-from lbtui.profile import format_time
+from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.text import _
 
 
-def instant(time: int) -> datetime:
-    """Return µs since 1970 (UTC) as the naive UTC datetime that the frames hold."""
-    # In seconds and µs apart: a float of both would lose the last digit.
-    whole, rest = divmod(time, 1_000_000)
-    return datetime.fromtimestamp(whole, timezone.utc).replace(microsecond=rest, tzinfo=None)
-
-
-def clock(time: int, decimals: int = 0) -> str:
+def clock(time: int, decimals: int = 0, *, date: bool = False) -> str:
     """Return an instant (µs since 1970, UTC) as wall-clock text of the files' zone."""
-    return format_time(instant(time), decimals)
+    return format_time(instant(time), decimals, date=date)
 
 
-def span(begin: int, end: int) -> str:
+def span(begin: int, end: int, *, date: bool = False) -> str:
     """Return a stretch of time as wall-clock text, its end without what it shares with the beginning."""
+    if date or dated((begin, end)):
+        return format_window(instant(begin), instant(end), date=True)
     decimals = 0 if end - begin >= 2_000_000 else 1
     first, last = clock(begin, decimals), clock(end, decimals)
     shared = 5 if first[:5] == last[:5] else 3 if first[:2] == last[:2] else 0

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats, expected_maximum, par
+from lbtui.profile import several_days
 from lbtui.text import _
 
 Count: TypeAlias = Literal["added", "ended", "running"]
@@ -64,6 +65,11 @@ class NodeTable:
     rebuilt: npt.NDArray[np.bool_]  # [bin, node]: running differs from the file's figure
     # Of another table on the same scale: the largest cell of each count and role.
     ceiling: Mapping[tuple[Count, str], float] = field(default_factory=dict)
+
+    @property
+    def dated(self) -> bool:
+        """Whether times need their date: the bins span several days."""
+        return several_days(self.times[0], self.times[-1])
 
     def of_role(self, role: str) -> list[int]:
         """Return the columns of a role's nodes."""

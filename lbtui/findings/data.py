@@ -17,6 +17,7 @@ _NO_COST = Cost(None, "", _("data quality costs certainty, not time"))
 def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     """Yield what the user should mind about the data."""
     yield from _cut(evidence)
+    yield from _outside(evidence)
     yield from _short(evidence, limits)
     yield from _missing(evidence)
     yield from _rebuilt(evidence)
@@ -59,6 +60,26 @@ def _cut(evidence: Evidence) -> Iterator[Finding]:
                 _("Have all of it read (R)."),
                 note.file,
             )
+
+
+def _outside(evidence: Evidence) -> Iterator[Finding]:
+    """Rows far in time from the capture shown, and captures that are not shown: they enter no figure."""
+    notes = dict.fromkeys(note for loaded in evidence.frames.values() for note in loaded.notes)
+    for note in notes:
+        if note.outside is None:
+            continue
+        strays = note.outside.what == "rows"
+        yield _note(
+            "data.rows.stray" if strays else "data.captures",
+            "rows outside the capture shown",
+            note.outside.count,
+            1,
+            _("{file}: {why}").format(file=note.file, why=note.text),
+            _("Look at the times of these rows in the file; the rest is not biased by them.")
+            if strays
+            else _("Record each capture into a folder of its own."),
+            note.file,
+        )
 
 
 def _short(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:

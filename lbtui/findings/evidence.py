@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from lbtui.analysis.data_parallel import (
     numbered_steps,
     step_intervals,
 )
+from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
 from lbtui.analysis.lockstep import Wait, steps_together, wait_for
@@ -33,9 +34,12 @@ from lbtui.profile import (
     Missing,
     Note,
     attempted,
+    instant,
+    micros,
+    several_days,
 )
+from lbtui.profile.place import window_of
 from lbtui.profile.roles import Role, roles_of, work_by
-from lbtui.profile.schema import TIME
 from lbtui.text import _
 
 _FEWEST_BINS, _MOST_BINS = 24, 160
@@ -63,22 +67,6 @@ class Binned:
         return instant(int(self.edges[first])), instant(int(self.edges[last]))
 
 
-def micros(time: datetime) -> int:
-    """Return a naive UTC datetime as µs since 1970."""
-    return int(time.replace(tzinfo=timezone.utc).timestamp() * 1e6)
-
-
-def instant(micros: int) -> datetime:
-    """Return µs since 1970 as a naive UTC datetime, as the frames have it."""
-    return datetime.fromtimestamp(micros / 1e6, tz=timezone.utc).replace(tzinfo=None)
-
-
-def _extent(columns: Iterable[pl.Series]) -> tuple[datetime, datetime] | None:
-    """Return the first and last instant in columns of times, None without any."""
-    ends = [end for times in columns for end in (times.min(), times.max()) if isinstance(end, datetime)]
-    return (min(ends), max(ends)) if ends else None
-
-
 @dataclass(frozen=True)
 class Evidence:
     """The loaded frames of a profile."""
@@ -88,6 +76,7 @@ class Evidence:
     read_series: Callable[[], LoadedSeries]
     read_passes: Callable[[], pl.DataFrame]  # the forward passes, where the frame `steps` holds joined steps
     cuts: tuple[Note, ...] = ()  # files of which only a part is in the frames
+    whole: bool = False  # all captures on one axis
 
     @cached_property
     def _series(self) -> tuple[LoadedSeries, Note | None]:
@@ -155,7 +144,7 @@ class Evidence:
         return (
             self.frame("steps")
             .group_by("domain", "cards")
-            .agg(duration.sum(), unknown=duration.is_null().sum())
+            .agg(exact_sum(duration), unknown=duration.is_null().sum())
             .with_columns(pl.col("domain").cast(pl.String))
         )
 
@@ -197,7 +186,10 @@ class Evidence:
         times = self.frame("requests")["arrival"].drop_nulls()
         if times.is_empty():
             times = self.steps.filter(pl.col("phase") == "prefill")["start"]
-        return _extent([times]) if len(times) > 1 else None
+        first, last = times.min(), times.max()
+        if len(times) < 2 or not isinstance(first, datetime) or not isinstance(last, datetime):
+            return None
+        return first, last
 
     def wait_for(self, domain: Domain, window: tuple[datetime, datetime] | None) -> Wait | None:
         """Return what the others wait for a domain in a window, None where they do not step together."""
@@ -221,13 +213,14 @@ class Evidence:
 
     @cached_property
     def window(self) -> tuple[datetime, datetime] | None:
-        """The first and last instant seen in any frame, None without times."""
-        return _extent(
-            loaded.frame[column]
-            for loaded in self.frames.values()
-            for column in ("time", "start", "end", "arrival")
-            if loaded.frame.schema.get(column) == TIME
-        )
+        """The profile's window (`window_of`), None without times."""
+        found = window_of({name: loaded.frame for name, loaded in self.frames.items()}, whole=self.whole)
+        return (instant(found[0]), instant(found[1])) if found else None
+
+    @property
+    def dated(self) -> bool:
+        """Whether instants need their date: the window spans several days."""
+        return self.window is not None and several_days(*self.window)
 
     def lanes(self, key: MetricKey, domains: list[Domain]) -> list[Lane]:
         """Return the lanes of a metric."""

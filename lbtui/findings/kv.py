@@ -11,11 +11,11 @@ import polars as pl
 
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, sampled
 from lbtui.analysis.scan import find_held
-from lbtui.findings.evidence import Evidence, instant
+from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import Domain
+from lbtui.profile import Domain, instant
 from lbtui.text import _
 
 _BINS = 120
@@ -112,7 +112,7 @@ def _exhausted(
         severity="critical",
         subject=subject_of(evidence, domain),
         window=window,
-        metric="share of the run at the last KV blocks with requests waiting",
+        metric="share of the time since its first reading at the last KV blocks with requests waiting",
         value=share,
         threshold=limits.kv_exhausted_share,
         cost=Cost(
@@ -124,7 +124,7 @@ def _exhausted(
         ),
         message=_(
             "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share:.0%} of the "
-            "run."
+            "time since its first reading."
         ).format(domain=name_of(domain), lowest=lowest, total=pool.total, share=share)
         + _beside_peers(domain, pools),
         advice=_(

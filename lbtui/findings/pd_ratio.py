@@ -11,10 +11,10 @@ import polars as pl
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import bin_edges, bin_lanes, lane_statistics
-from lbtui.findings.evidence import Evidence, micros
+from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import Domain
+from lbtui.profile import Domain, micros
 from lbtui.text import _
 
 _BLOCKS = 12

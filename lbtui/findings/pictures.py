@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import cached_property
 
 import numpy as np
@@ -83,12 +82,6 @@ def drawn(
     """Return the findings with their pictures; `window` is the profile's, µs since 1970 (UTC)."""
     pictures = Pictures(evidence, window)
     return tuple(Drawn(finding, pictures.of(finding)) for finding in findings)
-
-
-def micros(time: datetime) -> int:
-    """Return a naive UTC datetime, as frames and findings hold it, as µs since 1970."""
-    whole = time.replace(tzinfo=timezone.utc, microsecond=0)
-    return int(whole.timestamp()) * 1_000_000 + time.microsecond
 
 
 def metric_of(finding: Finding) -> MetricKey | None:

@@ -43,6 +43,7 @@ def find_in(evidence: Evidence, limits: Thresholds) -> tuple[Finding, ...]:
 
 def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
+    profile.captures(progress)
     loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
     # Of a large forward.csv the passes themselves are read again where they are looked at.
     loads["steps"] = partial(profile.load_domain_steps, progress)
@@ -54,4 +55,5 @@ def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
         partial(profile.load_expert_series, progress),
         partial(profile.read_passes, progress),
         tuple(profile.cuts),
+        profile.capture == "all",
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.findings.model import Dimension, Finding, Severity
-from lbtui.findings.pictures import micros
-from lbtui.profile import ZONE_NAME, format_time
+from lbtui.profile import ZONE_NAME, format_window, micros
 from lbtui.render.text import number
 from lbtui.text import _, visible
 
@@ -134,24 +133,26 @@ def cost_words(finding: Finding) -> str:
     return f"{number(cost.value)} {cost.unit}"
 
 
-def window_words(finding: Finding, *, decimals: int = 0) -> str:
-    """Return when it is, wall clock of the files' zone."""
+def window_words(finding: Finding, *, date: bool, decimals: int = 0) -> str:
+    """Return when it is, wall clock of the files' zone; `date` where the profile spans several days."""
     if finding.window is None:
         return _("whole run")
     begin, end = finding.window
     # A stretch of a second or two needs the decimal to have a length.
     if (end - begin).total_seconds() < 3:
         decimals = max(decimals, 1)
-    return f"{format_time(begin, decimals)}–{format_time(end, decimals)}"
+    return format_window(begin, end, decimals, date=date)
 
 
-def window_sentence(finding: Finding) -> str:
-    """Return when it is, with its length and the zone's name."""
+def window_sentence(finding: Finding, *, date: bool) -> str:
+    """Return when it is, with its length and the zone's name; `date` where the profile spans several days."""
     if finding.window is None:
         return _("the whole run")
     begin, end = finding.window
     return _("{window} {zone}, {seconds:.3g} s").format(
-        window=window_words(finding, decimals=1), zone=ZONE_NAME, seconds=(end - begin).total_seconds()
+        window=window_words(finding, date=date, decimals=1),
+        zone=ZONE_NAME,
+        seconds=(end - begin).total_seconds(),
     )
 
 

@@ -14,7 +14,16 @@ from lbtui.profile.model import (
 from lbtui.profile.note import Cut, Note, Provenance, SourceFile
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
-from lbtui.profile.zone import ZONE, ZONE_NAME, format_time
+from lbtui.profile.zone import (
+    ZONE,
+    ZONE_NAME,
+    dated,
+    format_time,
+    format_window,
+    instant,
+    micros,
+    several_days,
+)
 
 __all__ = [
     "EMPTY",
@@ -42,8 +51,13 @@ __all__ = [
     "SourceFile",
     "Unreadable",
     "attempted",
+    "dated",
     "empty",
     "format_time",
+    "format_window",
     "host_and_pid",
     "instance_names",
+    "instant",
+    "micros",
+    "several_days",
 ]

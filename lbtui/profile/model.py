@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
+from lbtui.profile.captures import (
+    Captures,
+    Choice,
+    captures_note,
+    find_captures,
+    inside,
+    rows_outside,
+    strays_note,
+)
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.experts import LoadedSeries, PlacementFile
 from lbtui.profile.note import Note, Provenance, SourceFile
 from lbtui.profile.once import Once
+from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
-from lbtui.text import _, error_words
+from lbtui.text import _, error_words, visible
 
 
 class Unreadable(Exception):
@@ -93,9 +104,15 @@ class Profile:
     steps_in_parts: StepsInParts | None = None
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     cuts: list[Note] = field(default_factory=list)  # grows with every file of which a part was enough
+    capture: Choice = None  # which is shown of captures that lie far apart
     _joined: Loaded | None = field(default=None, repr=False)
     _frames: dict[FrameName, Once[Loaded]] = field(default_factory=dict, repr=False)
+    _captures: Once[Captures | None] = field(init=False, repr=False)
+    _shown: dict[int, tuple[Loaded, Loaded]] = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._captures = Once(self._find_captures)
 
     @property
     def name(self) -> str:
@@ -112,7 +129,7 @@ class Profile:
         return tuple(
             self.missing_of(name)
             for name in COLLECT
-            if name not in self.loaders or (name in kept and kept[name].frame.is_empty())
+            if name not in self.loaders or (name in kept and self._now(kept[name]).frame.is_empty())
         )
 
     def missing_of(self, name: FrameName) -> Missing:
@@ -124,23 +141,38 @@ class Profile:
             files = ", ".join(note.file for note in self.cuts)
             reason = _("what was read of {files} tells none").format(files=files)
             how = _("read all of it")
+        if rows := self.rows_outside(name):
+            reason = _("all {rows} rows lie outside the capture shown").format(rows=rows)
+            how = _("see them with --capture")
         return Missing(what, reason, how)
+
+    def rows_outside(self, name: FrameName) -> int:
+        """Return how many rows a frame has where none of them lies in the capture shown, else 0."""
+        read = self._kept().get(name)
+        return read.frame.height if read is not None and self._now(read).frame.is_empty() else 0
 
     def loaded(self) -> Mapping[FrameName, Loaded]:
         """Return the frames loaded so far; as `steps` those of domains where only these are."""
-        return {"steps": self._joined, **self._kept()} if self._joined else self._kept()
+        return {name: self._now(read) for name, read in self._kept().items()}
 
     def _kept(self) -> dict[FrameName, Loaded]:
         with self._guard:
-            return {name: kept for name, once in self._frames.items() if (kept := once.kept) is not None}
+            kept = {name: kept for name, once in self._frames.items() if (kept := once.kept) is not None}
+        return {"steps": self._joined, **kept} if self._joined else kept
 
     def load(self, name: FrameName, progress: Progress | None = None) -> Loaded:
         """Return the frame `name`, read at the first call; a frame that no file yields has no rows.
+
+        Of captures that lie far apart it has the rows of the one shown, and a note on the others.
 
         Raises `Cancelled` when `progress` does; the next call starts again. A file that cannot be read
         raises nothing: its sentence is in the notes. Of a file of which `progress` wanted no more the part
         is kept as if it were all: `cuts` tells of it, and only a profile opened anew reads the rest.
         """
+        return self._of_capture(name, self.load_whole(name, progress), progress)
+
+    def load_whole(self, name: FrameName, progress: Progress | None = None) -> Loaded:
+        """Return what `load` does with the rows of all captures."""
         if name not in self.loaders:
             return Loaded(empty(name))
         with self._guard:
@@ -151,12 +183,55 @@ class Profile:
         """Return the steps of DP domains: `steps`, or where these are too many to be held (a large
         forward.csv) one row per step of a domain, its cards already joined, with the number of `cards`.
         """
+        return self._of_capture("steps", self._domain_steps(progress), progress)
+
+    def _domain_steps(self, progress: Progress | None) -> Loaded:
         loader = self.domain_steps_loader
         joined = loader(progress or Silent()) if loader and self.has("steps") else None
         if joined is None:
-            return self.load("steps", progress)
+            return self.load_whole("steps", progress)
         self._joined = joined
         return joined
+
+    def captures(self, progress: Progress | None = None) -> Captures | None:
+        """Return the captures that the profile holds, and which is shown; None without times.
+
+        Reads the frames that tell.
+        """
+        return self._captures(progress or Silent())
+
+    def _find_captures(self, progress: Progress) -> Captures | None:
+        def times(name: FrameName) -> Times:
+            load = self._domain_steps if name == "steps" else partial(self.load_whole, name)
+            nowhere: Times = ()
+            return attempted(name, lambda: times_of(name, load(progress).frame), nowhere)[0]
+
+        return find_captures(self.has, times, self.capture)
+
+    def _of_capture(self, name: FrameName, read: Loaded, progress: Progress | None) -> Loaded:
+        """Return the rows of a frame that lie in the capture shown.
+
+        A frame whose rows lie together is not held up to wait until steps and rounds are read.
+        """
+        if self.capture == "all" or name not in SPANS or read.frame.is_empty():
+            return read
+        with self._guard:
+            known = self._shown.get(id(read))
+        if known is not None:
+            return known[1]
+        times = times_of(name, read.frame)
+        if name not in ANCHORS and self._captures.kept is None and len(parts_of([times])) == 1:
+            return read
+        shown = _within(name, read, times, self.captures(progress), visible(self.name))
+        with self._guard:
+            # What was read is kept, so that nothing else can be taken for it.
+            self._shown[id(read)] = read, shown
+        return shown
+
+    def _now(self, read: Loaded) -> Loaded:
+        """Return what `_of_capture` gave of a frame, all of it where that is not known yet."""
+        with self._guard:
+            return self._shown.get(id(read), (read, read))[1]
 
     def each_part_of_steps(
         self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress | None = None
@@ -183,7 +258,11 @@ class Profile:
         Columns: domain, prof_id, start, end, duration (ms), in the order of the file; not kept.
         """
         assert self.passes_reader is not None
-        return self.passes_reader(progress or Silent())
+        passes = self.passes_reader(progress or Silent())
+        if self._joined is None or self._now(self._joined) is self._joined:
+            return passes
+        captures = self.captures(progress)
+        return inside("steps", passes, times_of("steps", passes), captures.shown) if captures else passes
 
     def steps_around(self, begin: int, end: int) -> pl.DataFrame:
         """Return the `steps` around a time (µs): all, or where these are too many those of it, read now."""
@@ -194,6 +273,23 @@ class Profile:
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""
         return self.round_reader(prof_id, row) if self.round_reader else []
+
+
+def _within(name: FrameName, read: Loaded, times: Times, captures: Captures | None, profile: str) -> Loaded:
+    """Return the rows of a frame that lie in the capture shown, with notes on the others."""
+    frame = read.frame if captures is None else inside(name, read.frame, times, captures.shown)
+    if captures is None or frame is read.frame:
+        return read
+    file = read.provenance[0].file if read.provenance else name
+    outside = rows_outside(name, read.frame, frame)
+    strays = strays_note(outside, captures, read.frame.height, file)
+    # Of all frames one note, on the profile.
+    others = [captures_note(captures, profile)] if captures.others else []
+    notes = tuple(dict.fromkeys((*read.notes, *others, *strays)))
+    if isinstance(read, JoinedSteps):
+        # They are of all captures together.
+        return replace(read, frame=frame, notes=notes, card_times=read.card_times.clear())
+    return replace(read, frame=frame, notes=notes)
 
 
 def attempted(what: str, load: Callable[[], _T], otherwise: _T) -> tuple[_T, Note | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lbtui.text import _
 
@@ -39,6 +40,15 @@ def cut_words(cut: Cut) -> str:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """How many of the rows read lie outside the capture shown, in other captures or by themselves."""
+
+    what: Literal["rows", "captures"]
+    count: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Note:
     """One thing about the data's quality that the user should know, as one sentence."""
 
@@ -46,6 +56,7 @@ class Note:
     text: str
     lost: bool = False  # a part of the file could not be read
     cut: Cut | None = None  # where the user stopped the reading of the file
+    outside: Outside | None = None  # rows that enter no figure
 
 
 @dataclass(frozen=True)

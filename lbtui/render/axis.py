@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from rich.segment import Segment
 
-from lbtui.profile.zone import ZONE_OFFSET_US, format_time
+from lbtui.profile.zone import ZONE_OFFSET_US, format_time, several_days
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
@@ -49,12 +49,13 @@ def time_axis(start: datetime, end: datetime, width: int, caps: Capabilities) ->
     """Return the times of `width` columns from `start` to `end` (UTC, naive) in the files' zone.
 
     Each label begins in the column its time falls in. The first is whole, `08:00:00`; later ones leave out
-    what has not changed, `:10`.
+    what has not changed, `:10`. Where the axis spans several days, the first of each has its date.
     """
+    date = several_days(start, end)
     text = ""
     previous: datetime | None = None
     for time, column, step in _ticks(start, end, width):
-        label = _label(time, previous, step)
+        label = _label(time, previous, step, date=date)
         gap = 0 if previous is None else 1
         if column < len(text) + gap or column + len(label) > width:
             continue
@@ -63,10 +64,15 @@ def time_axis(start: datetime, end: datetime, width: int, caps: Capabilities) ->
     return row(Segment(text, palette.dim(caps)), width=width)
 
 
-def time_pointer(time: datetime, column: int, width: int, caps: Capabilities, *, decimals: int = 1) -> Row:
-    """Return the line above lanes that points down at the cursor's column and names its time."""
+def time_pointer(
+    time: datetime, column: int, width: int, caps: Capabilities, *, decimals: int = 1, date: bool = False
+) -> Row:
+    """Return the line above lanes that points down at the cursor's column and names its time.
+
+    `date` is asked for where the lanes span several days.
+    """
     mark = glyphs(caps).down
-    label = format_time(time, decimals)
+    label = format_time(time, decimals, date=date)
     if not 0 <= column < width:
         return row(width=width)
     if column + 1 + len(label) <= width:
@@ -93,12 +99,14 @@ def _ticks(start: datetime, end: datetime, width: int) -> list[tuple[datetime, i
     return ticks
 
 
-def _label(time: datetime, previous: datetime | None, step: int) -> str:
+def _label(time: datetime, previous: datetime | None, step: int, *, date: bool) -> str:
     decimals = 0 if step >= _SECOND else len(f"{step / _SECOND:.6f}".rstrip("0")) - 2
     if previous is None:
-        return format_time(time, decimals)
+        return format_time(time, decimals, date=date)[5 if date else 0 :]
     if step >= _DAY:
         return format_time(time, 0, date=True)[5:10]
+    if date and several_days(previous, time):
+        return format_time(time, decimals, date=True)[5 : 16 if step >= _MINUTE else None]
     whole, before = format_time(time, decimals), format_time(previous, decimals)
     if step >= _MINUTE:
         return whole[:5]

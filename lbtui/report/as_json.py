@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 
 from lbtui.analysis.comparison import Comparison, Row
 from lbtui.analysis.overview_model import Figure, Overview, Place, Source
-from lbtui.analysis.overview_text import instant
 from lbtui.findings import Cost, Finding
-from lbtui.findings.pictures import micros
-from lbtui.profile import ZONE, Domain
+from lbtui.profile import ZONE, Domain, instant, micros
+from lbtui.profile.captures import Captures
 from lbtui.text import visible
 
 SCHEMA = 1
@@ -78,6 +77,7 @@ def _profile(known: Overview) -> Json:
         "path": visible(known.path),
         "hosts": [visible(host) for host in known.hosts],
         "window": {"start": iso(begin), "end": iso(end), "zone": ZONE.tzname(None)},
+        "captures": _captures(known.captures),
         "dp_domains": [_domain(domain) for domain in known.domains],
         "nodes": [{"address": visible(node.address), "role": visible(node.role)} for node in known.nodes],
         "experts": [
@@ -98,6 +98,19 @@ def _profile(known: Overview) -> Json:
         ],
         "notes": [{"file": visible(note.file), "text": visible(note.text)} for note in known.notes],
     }
+
+
+def _captures(captures: Captures | None) -> list[Json]:
+    """Return the parts of the profile that lie far apart in time; one where all is one capture."""
+    parts = () if captures is None else captures.parts
+    return [
+        {
+            "start": iso(part.begin),
+            "end": iso(part.end),
+            "shown": captures is not None and part == captures.shown,
+        }
+        for part in parts
+    ]
 
 
 def _domain(domain: Domain) -> Json:

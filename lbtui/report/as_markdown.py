@@ -14,7 +14,7 @@ from lbtui.analysis.overview_model import FORMULAS, Overview
 from lbtui.analysis.overview_text import clock
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
-from lbtui.findings.pictures import Drawn, Picture, micros
+from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
     DIMENSIONS,
     MARKS,
@@ -27,7 +27,7 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
-from lbtui.profile import ZONE_NAME
+from lbtui.profile import ZONE_NAME, micros
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
@@ -74,10 +74,10 @@ def _page(
         yield from (f"- {escaped(words)}" for words in unjudged(known))
         yield ""
     if imbalances:
-        yield from _table([d.finding for d in imbalances], hosts)
+        yield from _table([d.finding for d in imbalances], hosts, known.dated)
     for place, found in enumerate(imbalances, 1):
         yield ""
-        yield from _finding(place, found, hosts, caps)
+        yield from _finding(place, found, hosts, known.dated, caps)
     yield ""
     yield "## " + _("Load")
     yield ""
@@ -112,7 +112,7 @@ def _profile(known: Overview) -> Iterator[str]:
         yield "- " + escaped(" · ".join(found))
 
 
-def _table(findings: Sequence[Finding], hosts: dict[str, str]) -> Iterator[str]:
+def _table(findings: Sequence[Finding], hosts: dict[str, str], date: bool) -> Iterator[str]:
     heads = ("", _("load"), _("where"), _("what"), _("when"), _("cost"))
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
@@ -122,13 +122,15 @@ def _table(findings: Sequence[Finding], hosts: dict[str, str]) -> Iterator[str]:
             DIMENSIONS[finding.dimension],
             subject_words(finding, hosts),
             figure_words(finding),
-            window_words(finding),
+            window_words(finding, date=date),
             cost_words(finding),
         )
         yield f"| {' | '.join(map(escaped, cells))} |"
 
 
-def _finding(place: int, found: Drawn, hosts: dict[str, str], caps: Capabilities) -> Iterator[str]:
+def _finding(
+    place: int, found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities
+) -> Iterator[str]:
     finding = found.finding
     title = f"{subject_words(finding, hosts)}: {figure_words(finding)}"
     yield f"### {place}. {escaped(title)}"
@@ -138,7 +140,7 @@ def _finding(place: int, found: Drawn, hosts: dict[str, str], caps: Capabilities
     if found.picture is not None:
         yield from _fenced(_lanes(found.picture, finding, caps))
         yield ""
-    yield from (f"- {label}: {escaped(text)}" for label, text in explained(finding))
+    yield from (f"- {label}: {escaped(text)}" for label, text in explained(finding, date=date))
     if finding.consequences:
         yield "- " + _("what follows from it:")
     for consequence in finding.consequences:

@@ -107,36 +107,36 @@ def _findings(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iter
         yield from (f"      {words}" for words in unjudged(known))
     imbalances = [d for d in diagnosis.found if is_imbalance(d.finding)]
     for found in imbalances:
-        yield from _finding(found, hosts, caps)
+        yield from _finding(found, hosts, known.dated, caps)
     for finding in diagnosis.findings:
         if not is_imbalance(finding) and not is_said_elsewhere(finding):
             yield f"   {MARKS['info']}  {finding.message} {finding.advice}"
 
 
-def _finding(found: Drawn, hosts: dict[str, str], caps: Capabilities) -> Iterator[str]:
+def _finding(found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities) -> Iterator[str]:
     finding = found.finding
     parts = [
         subject_words(finding, hosts),
         figure_words(finding),
-        window_words(finding),
+        window_words(finding, date=date),
         cost_words(finding),
     ]
     yield f"  {MARKS[finding.severity]:>2}  {DIMENSIONS[finding.dimension]:<4} " + " · ".join(parts)
     yield f"      {finding.message}"
     if found.picture is not None:
         yield f"      {_lane(found.picture, caps)}"
-    yield from (f"      {label:<9} {text}" for label, text in explained(finding))
+    yield from (f"      {label:<9} {text}" for label, text in explained(finding, date=date))
     for consequence in finding.consequences:
         yield "      " + _("so also   {finding}").format(finding=consequence_words(consequence, hosts))
         yield f"                {consequence.message}"
 
 
-def explained(finding: Finding) -> list[tuple[str, str]]:
+def explained(finding: Finding, *, date: bool) -> list[tuple[str, str]]:
     """Return what stands under a finding's message: a label and a sentence each."""
     return [
         (_("id"), finding.id),
         (_("metric"), formula_words(finding)),
-        (_("when"), window_sentence(finding)),
+        (_("when"), window_sentence(finding, date=date)),
         (_("cost"), finding.cost.text),
         (_("try"), finding.advice),
         (_("evidence"), finding.evidence),

@@ -88,7 +88,7 @@ def export(
             if name == "steps" and (written := profile.each_part_of_steps(writing.steps, progress)):
                 yield written
                 continue
-            frame = profile.load(name, progress).frame
+            frame = profile.load_whole(name, progress).frame
             # A file that stays from an export before would pass for rows of this profile.
             if not frame.is_empty() or os.path.lexists(path):
                 frame = exported(name, frame, file_format)

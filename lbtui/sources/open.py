@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lbtui.profile import FrameName, Loaded, Note, PlacementFile, Profile, Progress, Silent, Unreadable, empty
+from lbtui.profile.captures import Choice
 from lbtui.profile.model import Loader, ScheduledRequest
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
@@ -38,11 +39,14 @@ _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
 }
 
 
-def open_profile(path: Path, experts: Path | None = None, placement: Path | None = None) -> Profile:
+def open_profile(
+    path: Path, experts: Path | None = None, placement: Path | None = None, capture: Choice = None
+) -> Profile:
     """Return the profile at `path`; looks at names, sizes and table names only, whatever the size.
 
     `experts` is a raw profile or a MindIE dump to take expert heat from, `placement` a placement file: that
-    of the loads where nothing else tells it, and a candidate. Raises `Unreadable` when nothing there can be
+    of the loads where nothing else tells it, and a candidate. `capture` is the one to show of several that
+    lie far apart in time. Raises `Unreadable` when nothing there can be
     read, `SeveralOutputs` when there is a choice to make.
     """
     output = find_output(path)
@@ -82,6 +86,7 @@ def open_profile(path: Path, experts: Path | None = None, placement: Path | None
         steps_in_parts=loaders.each_part_of_steps,
         expert_series_loader=loaders.load_series,
         cuts=store.cuts,
+        capture=capture,
     )
 
 

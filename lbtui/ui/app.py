@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Thresholds
     from lbtui.profile import Profile
+    from lbtui.profile.captures import Choice
     from lbtui.ui.pane import Pane
 
 # The exit code after a fault of lbtui's own (EX_SOFTWARE of sysexits.h): 1 means that findings were found.
@@ -94,6 +95,7 @@ class LbtuiApp(App[int]):
         experts: Path | None = None,
         placement: Path | None = None,
         save: Saver | None = None,
+        capture: Choice = None,
     ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
@@ -103,6 +105,7 @@ class LbtuiApp(App[int]):
         self.baseline = baseline  # what `path` is compared with
         self.experts = experts  # where expert heat is taken from, if not from `path`
         self.placement = placement  # a placement file
+        self.capture = capture  # which is shown of several
         self._save = save
         self.tabs = TABS if baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
@@ -134,7 +137,7 @@ class LbtuiApp(App[int]):
 
     def _open(self) -> None:
         def work() -> None:
-            self.post_message(opened(self.path, self.baseline, self.experts, self.placement))
+            self.post_message(opened(self.path, self.baseline, self.experts, self.placement, self.capture))
 
         in_background(self, work, self._unforeseen, group="open")
 

@@ -12,6 +12,7 @@ from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     from lbtui.profile import Profile
+    from lbtui.profile.captures import Choice
     from lbtui.ui.pane import Pane
 
 
@@ -42,11 +43,16 @@ Opening: TypeAlias = Opened | SeveralFound | OpenFailed
 
 
 def opened(
-    path: Path, baseline: Path | None = None, experts: Path | None = None, placement: Path | None = None
+    path: Path,
+    baseline: Path | None = None,
+    experts: Path | None = None,
+    placement: Path | None = None,
+    capture: Choice = None,
 ) -> Opening:
     """Return what came of opening the profile at `path`; runs in a worker thread.
 
-    `experts` is where expert heat is taken from, if not from `path`; `placement` is a placement file.
+    `experts` is where expert heat is taken from, if not from `path`; `placement` is a placement file,
+    `capture` which of several captures is shown.
     """
     from lbtui.profile import Unreadable
     from lbtui.sources import SeveralOutputs, open_profile
@@ -62,7 +68,7 @@ def opened(
     except Unreadable as error:
         return OpenFailed(_("baseline: {why}").format(why=error))
     try:
-        profile = open_profile(path, experts, placement)
+        profile = open_profile(path, experts, placement, capture)
     except SeveralOutputs as several:
         return SeveralFound(several.folders)
     except Unreadable as error:

@@ -16,6 +16,7 @@ from lbtui.ui.app import LbtuiApp, Saver
 
 if TYPE_CHECKING:
     from lbtui.findings import Thresholds
+    from lbtui.profile.captures import Choice
 
 # So long a thread that still reads is waited for.
 _PATIENCE = 0.3
@@ -32,17 +33,19 @@ def run(
     baseline: Path | None = None,
     experts: Path | None = None,
     placement: Path | None = None,
+    capture: Choice = None,
     save: Saver | None = None,
 ) -> int:
     """Show the profile, compared with `baseline` if given; return the exit code once the user has left.
 
-    `experts` is where expert heat is taken from, if not from the profile; `placement` a placement file.
+    `experts` is where expert heat is taken from, if not from the profile; `placement` a placement file,
+    `capture` which of several captures is shown.
     `save` writes what the user asks to be saved.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
-    app = LbtuiApp(path, caps, thresholds, baseline, experts, placement, save)
+    app = LbtuiApp(path, caps, thresholds, baseline, experts, placement, save, capture)
     return asyncio.run(_run(app, mouse))
 
 

@@ -79,3 +79,19 @@ def test_ticks_lie_within(low, length, count):
 def test_ticks_are_round():
     assert nice_ticks(0, 8.3, 4) == [0, 5]
     assert nice_ticks(0, 9, 5) == [0, 2, 4, 6, 8]
+
+
+def test_an_axis_over_midnight_names_the_day_where_it_changes():
+    """23:00 to 03:00 in the files' zone, eight hours ahead of UTC."""
+    begin = datetime(2026, 1, 1, 15)
+    axis = plain([time_axis(begin, begin + timedelta(hours=4), 80, UNICODE)])
+    assert axis.startswith("01-01 23:00:00")
+    assert "01-02 00:00" in axis
+    assert axis.count("-") == 2  # once a day
+    # Of one day no label has a date.
+    assert "-" not in plain([time_axis(begin - timedelta(hours=9), begin - timedelta(hours=5), 80, UNICODE)])
+
+
+def test_the_pointer_names_the_day_where_asked_for():
+    time = datetime(2026, 1, 1, 16, 0, 1)
+    assert "2026-01-02 00:00:01.0" in plain([time_pointer(time, 3, 60, UNICODE, date=True)])

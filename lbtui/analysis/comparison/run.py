@@ -21,9 +21,9 @@ from lbtui.analysis.comparison.requests import load_of, times_of
 from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
 from lbtui.analysis.expert_parallel import phases_apart, why_no_loads
-from lbtui.analysis.overview import window_of
 from lbtui.analysis.overview_model import Place
 from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, Silent, attempted, empty
+from lbtui.profile.place import window_of
 from lbtui.text import _, visible
 
 _FEWEST_LAYERS = 8
@@ -63,8 +63,9 @@ def _source(profile: Profile, progress: Progress) -> Source:
     loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
     # Nothing here asks for a card's own passes.
     loads["steps"] = partial(profile.load_domain_steps, progress)
+    profile.captures(progress)
     frames = {name: attempted(name, load, Loaded(empty(name)))[0].frame for name, load in loads.items()}
-    return Source(frames, window_of(frames) or (0, 1))
+    return Source(frames, window_of(frames, whole=profile.capture == "all") or (0, 1))
 
 
 def _row(question: _Question) -> Row:

@@ -11,14 +11,14 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
-from lbtui.profile import FrameName
+from lbtui.profile import FrameName, instant
 from lbtui.profile.model import ScheduledRequest
 from lbtui.text import _
 from lbtui.ui.background import in_background
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import Aim, HelpEntry, Stage
 from lbtui.ui.panes import dp_keys
-from lbtui.ui.panes.dp_data import DpData, Measured, instant
+from lbtui.ui.panes.dp_data import DpData, Measured
 from lbtui.ui.panes.dp_help import help_of
 from lbtui.ui.panes.dp_layout import (
     DpState,
@@ -198,7 +198,7 @@ class DpPane(DpPictures):
             return
         time, domain = state.time, measured.domains[index]
         profile = self.profile_of(self.side)
-        page = TextPage(round_title(domain, time), Text(_("reading …")))
+        page = TextPage(round_title(domain, time, date=data.dated), Text(_("reading …")))
         self.lbtui.push_screen(page)
 
         def work() -> None:

@@ -8,13 +8,13 @@ import polars as pl
 from rich.segment import Segment
 
 from lbtui.analysis.data_parallel import Metric, metric
-from lbtui.profile import format_time
+from lbtui.profile import format_window, instant
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import line_chart
 from lbtui.render.palette import dim, strong
 from lbtui.render.text import fit, printable, row
 from lbtui.text import _
-from lbtui.ui.panes.dp_data import DpData, Measured, instant
+from lbtui.ui.panes.dp_data import DpData, Measured
 from lbtui.ui.panes.sides import side_chip
 from lbtui.ui.selection import Side
 
@@ -72,8 +72,8 @@ def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabiliti
 
 def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities, side: Side | None = None) -> Row:
     """Return the line that says what the chart shows."""
-    begin, end = (format_time(instant(edge), 3) for edge in key.window)
-    parts = [key.instance, f"{begin}–{end}"]
+    begin, end = map(instant, key.window)
+    parts = [key.instance, format_window(begin, end, 3)]
     count = len(measured.lanes_of(key.instance))
     if count > len(key.lanes):
         parts.append(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -33,18 +32,12 @@ from lbtui.analysis.lanes import (
     parted,
 )
 from lbtui.analysis.standout import excess_over_peers, lane_scores, standouts
-from lbtui.profile import Domain
+from lbtui.profile import Domain, FrameName, dated, micros
+from lbtui.profile.place import window_of
 
 # Time bins in which places that stand out are looked for, and how many places are kept.
 SCAN_BINS = 512
 PLACES = 9
-
-_EPOCH = datetime(1970, 1, 1)
-
-
-def instant(micros: int) -> datetime:
-    """Return µs since 1970 as the UTC datetime that the frames hold."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,11 @@ class DpData:
     tables: Mapping[str, StepTable]  # by `Domain.key`
 
     @property
+    def dated(self) -> bool:
+        """Whether instants need their date: the data span several days."""
+        return dated((self.begin, self.end))
+
+    @property
     def size(self) -> int:
         """How many steps there are: whether to compute at once or in a worker."""
         return self.intervals.height
@@ -81,46 +79,47 @@ class DpData:
     def span_at(self, domain: str, time: int) -> tuple[int, int]:
         """Return from when to when (µs) the step lasts that a domain runs at an instant, or ran last."""
         found = self.tables[domain].at(time) if domain in self.tables else None
-        return (_micros(found[0]["start"]), _micros(found[0]["end"])) if found else (time, time)
+        return (micros(found[0]["start"]), micros(found[0]["end"])) if found else (time, time)
 
 
 def dp_data(
-    steps: pl.DataFrame, batches: pl.DataFrame, kv: pl.DataFrame | None, queues: pl.DataFrame | None
+    steps: pl.DataFrame,
+    batches: pl.DataFrame,
+    kv: pl.DataFrame | None,
+    queues: pl.DataFrame | None,
+    *,
+    whole: bool = False,
 ) -> DpData:
-    """Return what all metrics share; `kv` and `queues` are needed only where there are no steps."""
+    """Return what all metrics share; `kv` and `queues` are needed only where there are no steps.
+
+    `whole` asks for all captures on one axis (`window_of`).
+    """
     intervals = step_intervals(domain_steps(steps))
     frames = [frame for frame in (steps, batches, kv, queues) if frame is not None]
-    begins: list[int] = []
-    ends: list[int] = []
-    for frame in (intervals, batches, kv, queues):
-        if frame is None or frame.is_empty():
-            continue
-        first, last = ("start", "end") if "start" in frame.columns else ("time", "time")
-        begins.append(_micros(frame[first].min()))
-        ends.append(_micros(frame[last].max()))
-        # Steps alone tell the window where there are any: it must not move when KV is loaded.
-        break
+    # Steps alone tell the window where there are any: it must not move when KV is loaded.
+    named: dict[FrameName, pl.DataFrame | None] = {
+        "steps": intervals,
+        "batches": batches,
+        "kv": kv,
+        "queues": queues,
+    }
+    told = next(({n: f} for n, f in named.items() if f is not None and not f.is_empty()), {})
+    begin, end = window_of(told, whole=whole) or (0, 1)
     tables = {
         domain: StepTable(
             part["start"].cast(pl.Int64).to_numpy(), part["end"].cast(pl.Int64).to_numpy(), part
         )
         for domain, part in parted(intervals, "domain").items()
     }
-    begin = begins[0] if begins else 0
     return DpData(
         tuple(domains_of(*frames)),
         begin,
-        max(ends[0] if ends else 0, begin + 1),
+        end,
         steps,
         batches,
         intervals,
         tables,
     )
-
-
-def _micros(time: object) -> int:
-    assert isinstance(time, datetime)
-    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -144,6 +143,7 @@ class Measured:
     prefill: tuple[Lane, ...]  # 1 while a step with prefill runs, for batch size only
     places: tuple[Place, ...]  # the most outstanding first
     scores: tuple[float, ...]  # per lane: of its most outstanding place
+    dated: bool = False  # instants need their date
 
     @property
     def has_values(self) -> bool:
@@ -204,7 +204,8 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
         )
         for s in standouts(excess, PLACES)
     )
-    return Measured(chosen, domains, tuple(lanes), tuple(prefill), places, tuple(lane_scores(excess)))
+    scores = tuple(lane_scores(excess))
+    return Measured(chosen, domains, tuple(lanes), tuple(prefill), places, scores, data.dated)
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from rich.segment import Segment
 
-from lbtui.profile import format_time
+from lbtui.profile import format_time, instant
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import signed_lane
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
-from lbtui.ui.panes.dp_data import Evenness, Measured, Scene, instant
+from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
 from lbtui.ui.panes.dp_lanes import (
     ROOMY,
     beside,
@@ -68,7 +68,9 @@ def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capab
     rows = [_state_row(shown, state, width, caps)]
     if at.pointer:
         decimals = pointer_decimals(view.window, view.columns)
-        pointer = time_pointer(instant(state.time), cursor, at.columns, caps, decimals=decimals)
+        pointer = time_pointer(
+            instant(state.time), cursor, at.columns, caps, decimals=decimals, date=measured.dated
+        )
         rows.append(framed(at, [], pointer, headings(measured.metric, at, caps), width))
     rows += _lane_rows(shown, state, at, cursor, width, caps)
     if at.gap and at.evenness_rows:
@@ -97,8 +99,8 @@ def _state_row(shown: Difference, state: DpState, width: int, caps: Capabilities
     begin, end = view.window
     decimals = 0 if end - begin >= 20_000_000 else 3
     scale = reaches(measured, view, state)[measured.domains[measured.index(state.domain) or 0].instance]
-    dated = not -_DAY < shown.offset < _DAY
-    here, there = (format_time(instant(time), decimals, date=dated) for time in (begin, begin + shown.offset))
+    date = measured.dated or not -_DAY < shown.offset < _DAY
+    here, there = (format_time(instant(time), decimals, date=date) for time in (begin, begin + shown.offset))
     column = length_text((end - begin) / view.columns)
     reach = _("±{scale} {unit}") if width >= ROOMY else _("±{scale}")
     laid = _("both from their start: {here} over {there}") if width >= ROOMY else _("from their start")
@@ -203,7 +205,7 @@ def _reading_rows(
     there, here = shown.both.lanes[i]
     after, before = shown.views.after, shown.views.of("before")
     column, label = view.column_of(state.time), measured.metric.label
-    head = f" {format_time(instant(state.time), 3)} · {measured.domains[i].name}"
+    head = f" {format_time(instant(state.time), 3, date=measured.dated)} · {measured.domains[i].name}"
     words = [
         _("{metric} in this column: {before} before, {after} after, {difference}").format(
             metric=label,
@@ -225,7 +227,9 @@ def _reading_rows(
         )
     words += [left_out] if left_out else []
     words.append(
-        _("the same instant before: {time}").format(time=format_time(instant(state.time + shown.offset), 3))
+        _("the same instant before: {time}").format(
+            time=format_time(instant(state.time + shown.offset), 3, date=measured.dated)
+        )
     )
     texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - len(head) - 2), caps, None)
     first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)

@@ -10,14 +10,14 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import Floats
-from lbtui.profile import format_time
+from lbtui.profile import format_window, instant
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import lane
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
-from lbtui.ui.panes.dp_data import Evenness, Measured, Scene, instant
+from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
 from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, short_hosts
 from lbtui.ui.panes.sides import side_chip
 
@@ -48,7 +48,7 @@ def state_row(measured: Measured, view: Scene, state: DpState, width: int, caps:
     metric = measured.metric
     begin, end = view.window
     decimals = 0 if end - begin >= 20_000_000 else 3
-    window = f"{format_time(instant(begin), decimals)}–{format_time(instant(end), decimals)}"
+    window = format_window(instant(begin), instant(end), decimals, date=measured.dated)
     length = length_text((end - begin) / view.columns)
     scale = _scale_text(measured, view, state)
     statistic = _("mean") if state.statistic == "mean" else _("max") if metric.more_is_load else _("min")

@@ -111,7 +111,7 @@ class DpPictures(Pane):
                 # Without steps the domains and the window can only come from these.
                 kv = profile.load("kv", progress).frame
                 queues = profile.load("queues", progress).frame
-            data = dp_data(steps, batches, kv, queues)
+            data = dp_data(steps, batches, kv, queues, whole=profile.capture == "all")
         of_steps = chosen.frame == "steps"
         frame = data.steps if of_steps else profile.load(chosen.frame, progress).frame
         return data, measure(chosen, data, frame)

@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from lbtui.analysis.data_parallel import Round
-from lbtui.profile import Domain, format_time
+from lbtui.profile import Domain, format_time, instant, several_days
 from lbtui.profile.model import ScheduledRequest
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import number, printable
 from lbtui.text import _
-from lbtui.ui.panes.dp_data import instant
 from lbtui.ui.panes.dp_lanes import length_text
 
 
-def round_title(domain: Domain, time: int) -> str:
-    """Return the page's title."""
+def round_title(domain: Domain, time: int, *, date: bool = False) -> str:
+    """Return the page's title; `date` is asked for where the profile spans several days."""
     return _("{domain} of {host} at {time}").format(
-        domain=domain.name, host=domain.host, time=format_time(instant(time), 3)
+        domain=domain.name, host=domain.host, time=format_time(instant(time), 3, date=date)
     )
 
 
@@ -52,8 +51,8 @@ def round_text(
         (_("tokens"), say(step["tokens"])),
         (_("phase"), say(step["phase"])),
         (_("forward_iter"), say(step["forward_iter"])),
-        (_("begins"), format_time(begin, 6)),
-        (_("ends"), format_time(end, 6)),
+        (_("begins"), format_time(begin, 6, date=several_days(begin, instant(time)))),
+        (_("ends"), format_time(end, 6, date=several_days(end, instant(time)))),
         (_("forward time"), say(step["duration"], "ms") + _("  (slowest card)")),
         (_("bubble time"), say(step["bubble"], "ms") + _("  (least over the cards)")),
         (_("scheduler"), say(found.scheduler)),

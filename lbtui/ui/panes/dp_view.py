@@ -10,13 +10,13 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import known_mean
-from lbtui.profile import FrameName, Profile, format_time
+from lbtui.profile import FrameName, Profile, format_time, instant
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
-from lbtui.ui.panes.dp_data import DpData, Measured, Scene, instant
+from lbtui.ui.panes.dp_data import DpData, Measured, Scene
 from lbtui.ui.panes.dp_lanes import (
     ROOMY,
     evenness_name,
@@ -62,6 +62,7 @@ def draw(
             at.columns,
             caps,
             decimals=pointer_decimals(view.window, view.columns),
+            date=data.dated,
         )
         rows.append(framed(at, [], pointer, headings(measured.metric, at, caps), width))
     rows += lane_rows(measured, view, state, at, cursor, width, caps)
@@ -97,7 +98,7 @@ def reading_rows(
     if index is None or not lines:
         return [blank(width)] * lines
     domain = measured.domains[index]
-    head = f"{format_time(instant(state.time), 3)} · {domain.name}"
+    head = f"{format_time(instant(state.time), 3, date=data.dated)} · {domain.name}"
     parts = [*_step_words(data, state), *_column_words(measured, view, state, index)]
     parts += _place_words(measured, state)
     parts += _evenness_words(measured, view, state, domain.instance)

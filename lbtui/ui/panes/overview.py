@@ -260,6 +260,16 @@ class OverviewPane(Pane):
                 ),
             ),
             *_threshold_entries(self.lbtui.thresholds or Thresholds()),
+            HelpEntry(
+                _("window, captures"),
+                _(
+                    "From the first begin to the last end of what lies together. Nothing recorded for more "
+                    "than 10 minutes and more than 10 times as long as the longer side lasts parts two "
+                    "captures (of more than 8, more than 10 usual gaps or 6 hours). The one with most steps "
+                    "and rounds is shown, --capture another; fewer than 20 rows by themselves are "
+                    "strays. What lies outside enters no line, finding or percentile; the notes tell of it."
+                ),
+            ),
             HelpEntry(_("DP batch, DP tokens, KV used, Waiting"), FORMULAS["time_weighted_par"]),
             HelpEntry(
                 _("where a DP line is worst (underlined)"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
 
-from lbtui.findings.pictures import Drawn, Picture, micros
+from lbtui.analysis.overview_model import Overview
+from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
     DIMENSIONS,
     MARKS,
@@ -18,6 +19,7 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.profile import micros
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import lane
 from lbtui.render.palette import dim, selected, severity, strong
@@ -65,13 +67,12 @@ def finding_rows(
         )
         waiting: list[Placed] = [(looking, None)]
         return waiting[:room]
-    hosts = short_hosts(contents.known.hosts)
     listed = [(i, e) for i, e in enumerate(everything) if e.kind in FOUND]
     place = next((n for n, (i, _e) in enumerate(listed) if i == at), 0)
     top = max(0, min(place + 1 - room, len(listed) - room))
     return [
         (
-            _finding_row(entry.found, i == at, hosts, width, caps)
+            _finding_row(entry.found, i == at, contents.known, width, caps)
             if entry.found
             else _plain_row(entry, i == at, width, caps),
             i,
@@ -88,8 +89,9 @@ def _plain_row(entry: Entry, here: bool, width: int, caps: Capabilities) -> Row:
     return row(cursor_mark(here, caps), title, short, width=width)
 
 
-def _finding_row(found: Drawn, here: bool, hosts: Mapping[str, str], width: int, caps: Capabilities) -> Row:
+def _finding_row(found: Drawn, here: bool, known: Overview, width: int, caps: Capabilities) -> Row:
     finding, columns = found.finding, _columns(width)
+    hosts = short_hosts(known.hosts)
     level = severity(caps, finding.severity)
 
     def cell(text: str, size: int, style: Style | None = None) -> Row:
@@ -102,7 +104,7 @@ def _finding_row(found: Drawn, here: bool, hosts: Mapping[str, str], width: int,
         fit(DIMENSIONS[finding.dimension], 4, caps=caps, style=dim(caps)),
         cell(subject_words(finding, hosts), columns.subject, selected(caps) if here else strong(caps)),
         cell(figure_words(finding), columns.figure, level),
-        cell(window_words(finding), columns.window, dim(caps)),
+        cell(window_words(finding, date=known.dated), columns.window, dim(caps)),
         _lane_row(found.picture, found, columns.lane - 1, here, caps) if columns.lane > 1 else [],
         blank(1) if columns.lane > 1 else [],
         cell(cost_words(finding), columns.cost),

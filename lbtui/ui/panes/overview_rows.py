@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis.overview_model import Line, Overview
-from lbtui.analysis.overview_text import instant
+from lbtui.profile import instant
 from lbtui.render.axis import time_axis
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs

@@ -9,8 +9,9 @@ from typing import Any
 
 from lbtui.analysis.overview_model import Overview
 from lbtui.findings import Finding
-from lbtui.findings.pictures import Drawn, Picture, metric_of, micros
+from lbtui.findings.pictures import Drawn, Picture, metric_of
 from lbtui.findings.words import middle
+from lbtui.profile import micros
 from lbtui.ui.pane import Aim
 
 

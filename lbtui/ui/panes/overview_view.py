@@ -77,7 +77,7 @@ def _placed(
     placed += finding_rows(contents, everything, at, width, plan.findings, caps)
     if plan.explanation:
         said = paragraphs(contents, everything[at], state, selection)
-        placed.append((heading(_place_words(everything[at]), width, caps), None))
+        placed.append((heading(_place_words(everything[at], contents.known), width, caps), None))
         placed += [(r, None) for r in explanation_rows(said, width, plan.explanation, caps)]
     if plan.rest:
         placed.append((_load_heading(known, width, caps), None))
@@ -104,11 +104,11 @@ def _head_row(contents: Contents, width: int, caps: Capabilities, progress: str)
     return row(Segment(title, strong(caps)), blank(2), said, width=width, caps=caps)
 
 
-def _place_words(entry: Entry) -> str:
+def _place_words(entry: Entry, known: Overview) -> str:
     if entry.found is None:
         return _("under the cursor")
     finding = entry.found.finding
-    return f"{finding.id} · {window_sentence(finding)}"
+    return f"{finding.id} · {window_sentence(finding, date=known.dated)}"
 
 
 def _load_heading(known: Overview, width: int, caps: Capabilities) -> Row:

@@ -152,7 +152,7 @@ def _value_words(known: Overview, line: Line, state: State, selection: Selection
         index = column_of(selection.time, known.window, len(line.values))
         if index is None:
             return ""
-        name = clock(selection.time, 1)
+        name = clock(selection.time, 1, date=known.dated)
     elif state.column is None:
         return ""
     else:
@@ -175,25 +175,26 @@ def _explained(line: Line) -> list[str]:
 def detail_text(contents: Contents, entry: Entry, state: State, selection: Selection) -> str:
     """Return everything known of an entry as paragraphs, for a page of its own."""
     if entry.found is not None:
-        return "\n".join(map(visible, _page_of(entry.found.finding, short_hosts(contents.known.hosts))))
+        return "\n".join(map(visible, _page_of(entry.found.finding, contents.known)))
     words = reading_words(contents.known, entry, state, selection)
     if entry.line is not None and entry.line.values:
         words += ["", *_explained(entry.line)]
     return "\n".join(visible(text) for text in words)
 
 
-def _page_of(finding: Finding, hosts: Mapping[str, str]) -> list[str]:
+def _page_of(finding: Finding, known: Overview) -> list[str]:
+    hosts = short_hosts(known.hosts)
     lines = [
         finding.message,
         "",
         _("costs: {text}").format(text=finding.cost.text),
         _("try: {text}").format(text=finding.advice),
         _("how far: {text}").format(text=formula_words(finding)),
-        _("when: {text}").format(text=window_sentence(finding)),
+        _("when: {text}").format(text=window_sentence(finding, date=known.dated)),
         _("seen in: {text}").format(text=finding.evidence),
         _("id: {text}").format(text=finding.id),
     ]
     for consequence in finding.consequences:
         title = f"{MARKS[consequence.severity]} {consequence.id} · {subject_words(consequence, hosts)}"
-        lines += ["", _("With it: {title}").format(title=title), *_page_of(consequence, hosts)]
+        lines += ["", _("With it: {title}").format(title=title), *_page_of(consequence, known)]
     return lines

@@ -223,7 +223,7 @@ def reading_rows(
     """Return the cell under the cursor before and after, then its node over the window."""
     before, after = table.both
     node = table.nodes[state.node]
-    time = format_time(table.times[state.bin], 0)
+    time = format_time(table.times[state.bin], 0, date=table.dated)
     first = [_("{time} · {node} {role}").format(time=time, node=node.address, role=role_word(node.role))]
     first += [
         _change(count_word(count), _cell(before, state, count), _cell(after, state, count))

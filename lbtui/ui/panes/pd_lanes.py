@@ -172,7 +172,7 @@ def _axis(table: NodeTable, columns: int, caps: Capabilities) -> Row:
     if table.even:
         return time_axis(table.times[0], table.times[-1] + length, columns, caps)
     # Bins are not evenly spaced: only the ends can be named.
-    left, right = format_time(table.times[0], 0), format_time(table.times[-1], 0)
+    left, right = (format_time(time, 0, date=table.dated) for time in (table.times[0], table.times[-1]))
     text = left + " " * max(1, columns - len(left) - len(right)) + right
     return fit(text, columns, caps=caps, style=palette.dim(caps))
 
@@ -221,4 +221,7 @@ def _ticks(table: NodeTable, width: int) -> list[tuple[float, str]]:
     offset = -(float(table.starts[0]) / 1e6) % step
     count = int((span - offset) // step) + 1 if offset <= span else 0
     places = [offset + i * step for i in range(count)]
-    return [(x, format_time(table.times[0] + timedelta(seconds=x), 0)) for x in places]
+    cut = 5 if table.dated else 0  # no label has room for the year
+    times = [table.times[0] + timedelta(seconds=x) for x in places]
+    labels = [format_time(time, 0, date=table.dated)[cut:] for time in times]
+    return list(zip(places, labels, strict=True))

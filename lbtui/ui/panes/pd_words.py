@@ -21,7 +21,7 @@ from lbtui.analysis.prefill_decode import (
     role_chance_par,
     role_par,
 )
-from lbtui.profile import Missing, format_time
+from lbtui.profile import Missing, format_time, format_window
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import fit, number, row
@@ -72,9 +72,8 @@ def _state_parts(table: NodeTable, placed: Layout, selection: Selection) -> list
         parts.append(_("hand-offs and KV pulls of the whole profile"))
     if lit := lit_bins(table, selection):
         parts.append(
-            _("{first}–{last} lit, sums and shares of these {bins} bins").format(
-                first=format_time(table.times[lit[0]], 0),
-                last=format_time(bin_end(table, lit[1] - 1), 0),
+            _("{window} lit, sums and shares of these {bins} bins").format(
+                window=format_window(table.times[lit[0]], bin_end(table, lit[1] - 1), date=table.dated),
                 bins=lit[1] - lit[0],
             )
         )
@@ -106,7 +105,7 @@ def _state_parts(table: NodeTable, placed: Layout, selection: Selection) -> list
         parts.append(_("a lower bound: requests from before the capture are unknown"))
     scales = ", ".join(f"{role_word(role)} 0–{number(peak)}" for role, peak in _peaks(table, state))
     parts.append(_("colour {scales}").format(scales=scales))
-    parts.append(f"{format_time(table.times[0], 0)}–{format_time(bin_end(table, len(table.times) - 1), 0)}")
+    parts.append(format_window(table.times[0], bin_end(table, len(table.times) - 1)))
     return parts
 
 
@@ -132,6 +131,13 @@ class Cell:
     share: str  # of the bin
 
 
+def _bin_times(table: NodeTable, bin: int) -> str:
+    begin, end = table.times[bin], bin_end(table, bin)
+    if table.dated:
+        return format_window(begin, end, date=True)
+    return f"{format_time(begin, 0)}–{format_time(end, 0)[5:]}"
+
+
 def cell_words(table: NodeTable, bin: int, node: int) -> Cell:
     """Return what is known about a cell of the table."""
     added, ended, running = (float(table.counts[count][bin, node]) for count in ("added", "ended", "running"))
@@ -155,7 +161,7 @@ def cell_words(table: NodeTable, bin: int, node: int) -> Cell:
     return Cell(
         table.nodes[node].address,
         role_word(table.nodes[node].role),
-        f"{format_time(table.times[bin], 0)}–{format_time(bin_end(table, bin), 0)[5:]}",
+        _bin_times(table, bin),
         number(added),
         number(ended),
         text,
@@ -320,7 +326,7 @@ def cell_page(
     for part in _totals(table, share, lit):
         text.append(f"  {part}\n")
     text.append("  " + _("at most {peak} running").format(peak=number(share.peak_running)) + "\n")
-    _append_requests(text, data.handoffs, table.times[state.bin], bin_end(table, state.bin))
+    _append_requests(text, data.handoffs, table.times[state.bin], bin_end(table, state.bin), date=table.dated)
     title = f"{visible(cell.node)} {visible(cell.role)} · {cell.times}"
     return title, Text(visible_lines(text.plain), spans=text.spans)
 
@@ -330,7 +336,9 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
-def _append_requests(text: Text, handoffs: pl.DataFrame, start: datetime, end: datetime) -> None:
+def _append_requests(
+    text: Text, handoffs: pl.DataFrame, start: datetime, end: datetime, *, date: bool
+) -> None:
     if handoffs.is_empty():
         return
     found = handoffs.filter(pl.col("arrival").is_between(start, end, closed="left"))
@@ -347,7 +355,7 @@ def _append_requests(text: Text, handoffs: pl.DataFrame, start: datetime, end: d
     ):
         text.append(
             _("  {time}  {id}  prefill done after {prefill} ms, end after {end} ms").format(
-                time=format_time(arrival),
+                time=format_time(arrival, date=date),
                 id=visible(str(rid), 60),
                 prefill=number(_milliseconds(arrival, prefill_done)),
                 end=number(_milliseconds(arrival, done)),

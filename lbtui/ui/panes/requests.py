@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
 from lbtui.analysis.latency import Arranged, Arrangement, arrange, filter_error
-from lbtui.profile import FrameName
+from lbtui.profile import FrameName, micros
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Row
 from lbtui.render.table import first_visible
@@ -33,7 +33,7 @@ from lbtui.ui.panes.requests_data import (
 )
 from lbtui.ui.panes.requests_layout import Places, places
 from lbtui.ui.panes.requests_orders import Orders, next_column, sorted_by
-from lbtui.ui.panes.requests_time import following, life_window, micros, moved, time_at, zoomed
+from lbtui.ui.panes.requests_time import following, life_window, moved, time_at, zoomed
 from lbtui.ui.panes.requests_view import draw, request_at
 from lbtui.ui.panes.requests_words import (
     Request,

@@ -9,10 +9,10 @@ import polars as pl
 
 from lbtui.analysis.latency import Arranged, Arrangement, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
-from lbtui.profile import Profile, Progress
+from lbtui.profile import Profile, Progress, place
+from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
 from lbtui.text import _, visible
-from lbtui.ui.panes.requests_time import Window
 from lbtui.ui.selection import Selection
 
 # Narrow enough to stand beside the table at 120 columns, one cell a bin.
@@ -59,7 +59,7 @@ def load_requests(profile: Profile, progress: Progress) -> RequestsData:
     return RequestsData(
         table=table,
         lanes=state_lanes(queues),
-        whole=_whole(table, queues),
+        whole=_whole(profile, requests, queues),
         longest_id=table.select(pl.col("request_id").str.len_chars().max().fill_null(0)).item(),
         disaggregated=_disaggregated(profile, progress),
         no_requests=_why_none(profile, "requests") if requests.is_empty() else None,
@@ -84,20 +84,11 @@ def domain_shown(state: RequestsState, selection: Selection) -> str | None:
     return None if state.all_domains else selection.domain
 
 
-def _whole(table: pl.DataFrame, queues: pl.DataFrame) -> Window:
-    arrival = pl.col("arrival").cast(pl.Int64)
-    length = (pl.col("duration").fill_null(0.0) * 1000).cast(pl.Int64)
-    times = pl.col("time").cast(pl.Int64)
-    spans = pl.concat(
-        [
-            table.lazy().select(begin=arrival, end=arrival + length),
-            queues.lazy().select(begin=times, end=times),
-        ]
-    ).drop_nulls()
-    # Of millions of requests, a part at a time.
-    ends = spans.select(pl.col("begin").min(), pl.col("end").max() + 1).collect(engine="streaming")
-    begin, end = ends.row(0)
-    return (0, 1) if begin is None else (begin, end)
+def _whole(profile: Profile, requests: pl.DataFrame, queues: pl.DataFrame) -> Window:
+    frames: dict[FrameName, pl.DataFrame] = {"requests": requests, "queues": queues}
+    begin, end = place.window_of(frames, whole=profile.capture == "all") or (0, 0)
+    # The last reading lies in it, too.
+    return begin, end + 1
 
 
 def _disaggregated(profile: Profile, progress: Progress) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from lbtui.analysis.queue_states import STATES, StateWindow, state_window
+from lbtui.profile import dated, instant, micros
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
@@ -14,7 +15,7 @@ from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown
 from lbtui.ui.panes.requests_layout import LABEL, Places
-from lbtui.ui.panes.requests_time import Window, column_of, instant, micros
+from lbtui.ui.panes.requests_time import Window, column_of
 from lbtui.ui.panes.requests_words import Request
 from lbtui.ui.selection import Selection
 
@@ -31,7 +32,8 @@ def pointer_row(selection: Selection, window: Window, at: Places, width: int, ca
     else:
         column = column_of(selection.time, window, at.plot)
         decimals = 3 if window[1] - window[0] < 60_000_000 else 1
-        pointer = time_pointer(instant(selection.time), column, at.plot, caps, decimals=decimals)
+        time, date = instant(selection.time), dated(window)
+        pointer = time_pointer(time, column, at.plot, caps, decimals=decimals, date=date)
     return row(" " * LABEL, pointer, heads, width=width)
 
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TypeAlias
 
 Window: TypeAlias = tuple[int, int]
 
-_EPOCH = datetime(1970, 1, 1)
 _NARROWEST = 1_000  # µs
-
-
-def instant(time: int) -> datetime:
-    """Return a time as the renderers take it: a naive UTC datetime."""
-    return _EPOCH + timedelta(microseconds=time)
-
-
-def micros(time: datetime) -> int:
-    """Return a naive UTC datetime as µs since 1970."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def life_window(arrival: int, duration: float | None, whole: Window) -> Window:

@@ -9,13 +9,12 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from lbtui.analysis.latency import FILTER_NAMES
-from lbtui.profile import format_time
+from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
 from lbtui.text import _
 from lbtui.ui.pane import HelpEntry
 from lbtui.ui.panes.requests_columns import BY_NAME
 from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown, window_of
-from lbtui.ui.panes.requests_time import instant
 from lbtui.ui.selection import Selection
 
 Request: TypeAlias = Mapping[str, Any]  # one row of the request table
@@ -46,11 +45,7 @@ def state_line(data: RequestsData, state: RequestsState, selection: Selection, c
         parts.append(_("by {column}, {order}").format(column=column.words, order=order))
     begin, end = window_of(data, selection)
     decimals = 0 if end - begin >= 20 * _SECOND else 3
-    parts.append(
-        _("{begin}–{end}").format(
-            begin=format_time(instant(begin), decimals), end=format_time(instant(end), decimals)
-        )
-    )
+    parts.append(format_window(instant(begin), instant(end), decimals, date=dated(data.whole)))
     if data.no_queues is None:
         domain = domain_shown(state, selection)
         parts.append(
