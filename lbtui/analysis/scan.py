@@ -226,6 +226,24 @@ def find_excess(
     return found
 
 
+def strongest(loads: Floats, chance: Chance, p_value: float) -> Excess | None:
+    """Return what stands out most in loads [lane, bin] with its p, however large; None without loads.
+
+    A p that must be above `p_value` is told as soon as that is certain, so it is a rough one.
+    """
+    lanes, bins = loads.shape
+    if lanes < 2 or bins < 4 or not loads.any():
+        return None
+    rng = np.random.default_rng(_SEED)
+    windows = _windows(bins)
+    sums = chance.prepared(loads)
+    scores = chance.scores(sums, *windows)
+    lane, window = np.unravel_index(int(scores.argmax()), scores.shape)
+    p = _chance_of(float(scores[lane, window]), loads, chance, windows, p_value, rng)
+    begin, end = (int(side[window]) for side in windows)
+    return _measured(loads, int(lane), *_refined(chance, sums, int(lane), begin, end), p)
+
+
 def find_held(loads: Floats, *, least_ratio: float, least_excess: float, p_value: float) -> list[Excess]:
     """Return where lanes stand out in loads [lane, bin] whose neighbouring bins depend on each other.
 

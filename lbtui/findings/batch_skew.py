@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess
+from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess, strongest
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import Domain
+from lbtui.profile import Domain, format_window
 from lbtui.text import _
 
 _CRITICAL_RATIO = 2.0  # doubled
@@ -75,6 +75,38 @@ def find_batch_skew(
             excess=excess.ratio / limits.dp_batch_ratio,
             p_value=excess.p_value,
         )
+
+
+def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> str:
+    """Return what the tests of `find_batch_skew` say of the domain that stands out most, as a sentence.
+
+    For where no finding came of it: then either chance does so too, or the effect is small.
+    """
+    binned = evidence.binned("batch_size", domains)
+    if binned is None:
+        return ""
+    sent = dispatched(evidence, domains, binned.edges)
+    each = limits.p_value / 2
+    held = strongest(binned.loads, RandomStays.like(binned.loads), each)
+    given = strongest(sent, RandomDispatch(), each)
+    found = [e for e in (held, _on_batch(given, binned) if given else None) if e is not None]
+    if not found:
+        return _("There is too little load for a test.")
+    best = min(found, key=lambda e: e.p_value)
+    p = min(1.0, 2 * best.p_value)
+    begin, end = binned.window(best.first, best.last)
+    said = _("Most stands out {domain}, {ratio:.2f}× its peers from {window}").format(
+        domain=name_of(domains[best.lane]),
+        ratio=best.ratio,
+        window=format_window(begin, end, 1, date=evidence.dated),
+    )
+    if p > limits.p_value:
+        why = _(
+            "chance alone does as much in {share:.0%} of such runs (p = {p:.2g}, a finding needs {limit:g})"
+        )
+        return f"{said}: {why.format(share=p, p=p, limit=limits.p_value)}."
+    why = _("beyond chance (p = {p:.2g}), but less than {ratio:g}× and {more:g} requests more, no finding")
+    return f"{said}: {why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)}."
 
 
 def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection[str]) -> list[Domain]:

@@ -41,5 +41,5 @@ def diagnose(
     limits = thresholds or Thresholds()
     evidence = evidence_of(profile, progress)
     findings = find_in(evidence, limits)
-    support = supporting_figures(evidence, limits.ep_par_mild) if is_even(findings) else ()
+    support = supporting_figures(evidence, limits) if is_even(findings) else ()
     return Diagnosis(drawn(evidence, window, findings), support)

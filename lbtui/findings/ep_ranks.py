@@ -154,11 +154,12 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
         ),
         message=_(
             "Experts of {instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
-            "{layers}, {worst:.2f} in layer {layer}."
+            "{layers}{where}, {worst:.2f} in layer {layer}."
         ).format(
             instance=visible(heat.instance),
             mean=mean,
             layers=heat.layers,
+            where=_(" in period {period}").format(period=heat.periods[place]) if several else "",
             worst=float(np.nanmax(pars[place])),
             layer=layer,
         )

@@ -11,9 +11,12 @@ from lbtui.analysis.counts import share_interval
 from lbtui.analysis.imbalance import known_mean
 from lbtui.analysis.lanes import lanes_par
 from lbtui.analysis.prefill_decode import node_shares, node_table
+from lbtui.findings.batch_skew import what_stands_out
 from lbtui.findings.ep_heat import expert_heats
-from lbtui.findings.evidence import Evidence, micros
+from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Dimension
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import micros
 from lbtui.text import _, visible
 
 
@@ -33,18 +36,18 @@ class Figure:
     text: str
 
 
-def supporting_figures(evidence: Evidence, ep_limit: float) -> tuple[Figure, ...]:
-    """Return the figures of every instance, role and expert group that has any, DP first.
+def supporting_figures(evidence: Evidence, limits: Thresholds) -> tuple[Figure, ...]:
+    """Return the figures of every instance, role and expert group that has any, DP first."""
+    return (*_domains(evidence, limits), *_nodes(evidence), *_experts(evidence, limits.ep_par_mild))
 
-    `ep_limit` is the PAR over ranks up to which experts count as even (`Thresholds.ep_par_mild`).
+
+def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
+    """Yield Σ max / Σ mean of the batch size, the same as on the Overview, beside what chance gives.
+
+    Where it is above that, the test says why this is no finding.
     """
-    return (*_domains(evidence), *_nodes(evidence), *_experts(evidence, ep_limit))
-
-
-def _domains(evidence: Evidence) -> Iterator[Figure]:
-    """Yield Σ max / Σ mean of the batch size while requests come in, beside what chance gives."""
     for instance, domains in evidence.instances.items():
-        window = evidence.arrivals or evidence.window
+        window = evidence.window
         if len(domains) < 2 or window is None:
             continue
         lanes = evidence.lanes("batch_size", domains)
@@ -60,7 +63,8 @@ def _domains(evidence: Evidence) -> Iterator[Figure]:
             _(
                 "{instance}: PAR of the batch size over {count} DP domains {value:.2f}; chance alone gives "
                 "{chance:.2f} at this load."
-            ).format(instance=visible(instance), count=len(domains), value=par.value, chance=par.chance),
+            ).format(instance=visible(instance), count=len(domains), value=par.value, chance=par.chance)
+            + (" " + what_stands_out(evidence, limits, domains) if par.value > par.chance else ""),
         )
 
 

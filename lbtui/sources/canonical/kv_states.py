@@ -23,7 +23,8 @@ def of_rounds(events: pl.DataFrame, rounds: pl.DataFrame, owners: Owners) -> pl.
 
     Null where a reading may be of no domain or of several. `rounds` is the raw table batch.
     """
-    readings = events.filter(pl.col("name").is_in([_INSIDE, _AFTER])).sort("time", "name", "free_blocks", "row")
+    of_pools = events.filter(pl.col("name").is_in([_INSIDE, _AFTER]))
+    readings = of_pools.sort("time", "name", "free_blocks", "row")
     time = readings["time"].cast(pl.Int64).to_numpy()
     frees = np.flatnonzero((readings["name"] == _AFTER).to_numpy())
     found, several = np.full(len(time), -1), np.zeros(len(time), bool)
