@@ -229,7 +229,10 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
     failed = False
     try:
         profile = open_profile(path, options.experts, options.placement, options.capture)
+        profile.require_rows()
         baseline = None if options.baseline is None else open_profile(options.baseline)
+        if baseline is not None:
+            baseline.require_rows()
         if isinstance(options.capture, int) and (only := _captures_fewer(profile, options.capture)):
             return _failed(only, USAGE)
         if options.export:

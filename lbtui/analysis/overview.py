@@ -16,6 +16,7 @@ from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overv
 from lbtui.analysis.overview_nodes import node_lines
 from lbtui.analysis.overview_requests import request_lines
 from lbtui.analysis.placement import placed
+from lbtui.analysis.summaries import beside_own, differing
 from lbtui.profile import (
     ZONE_NAME,
     FrameName,
@@ -108,21 +109,26 @@ def overviews(profile: Profile, progress: Progress | None = None) -> Iterator[Ov
             frames[name] = _load(profile, name, progress, failed)
             times[name] = times_of(name, frames[name])
         known = _known(profile, frames, times, failed, "")
-        drawn.append((known, _lines(part, frames, known, failed, profile)))
+        drawn.append((known, _lines(part, frames, known, _why(profile, part, frames, failed))))
     known = _known(profile, frames, times, failed, "")
     lines: list[Line] = []
     for part, (then, kept) in zip(_PARTS, drawn, strict=True):
         # Later frames may have widened the window or brought domains.
         same = not part.over_time or (then.window, then.domains) == (known.window, known.domains)
-        lines += kept if same else _lines(part, frames, known, failed, profile)
-    yield replace(known, lines=tuple(lines))
+        lines += kept if same else _lines(part, frames, known, _why(profile, part, frames, failed))
+    summaries = beside_own(profile.summaries(), frames)
+    notes = tuple(dict.fromkeys([*known.notes, *differing(summaries)]))
+    yield replace(known, lines=tuple(lines), notes=notes, summaries=summaries)
 
 
-def _lines(
-    part: _Part, frames: Frames, known: Overview, failed: Sequence[Note], profile: Profile
-) -> list[Line]:
+def _why(profile: Profile, part: _Part, frames: Frames, failed: Sequence[Note]) -> str:
+    """Return why a part has no rows although there are files for it; empty where there are none."""
     why = next((note.text for note in failed if note.file in part.frames), "")
-    why = why or next((profile.missing_of(n).reason for n in part.frames if profile.rows_outside(n)), "")
+    missing = [profile.missing_of(name) for name in part.frames[:1] if frames[name].is_empty()]
+    return why or next((m.reason for m in missing if m.status != "not_recorded"), "")
+
+
+def _lines(part: _Part, frames: Frames, known: Overview, why: str) -> list[Line]:
     return [replace(line, absent=why) if why and line.absent else line for line in part.draw(frames, known)]
 
 
@@ -167,11 +173,21 @@ def _known(
         domains=tuple(domains_of(*_with_domains(frames))),
         nodes=_nodes(frames),
         experts=_experts(frames),
-        sources=tuple(_source(file, loaded, notes, bool(reading)) for file in _files(profile, loaded)),
+        sources=tuple(
+            _source(file, loaded, notes, reading=bool(reading), elsewhere=_elsewhere(profile, file, loaded))
+            for file in _files(profile, loaded)
+        ),
         missing=() if reading else profile.missing(),
         notes=notes,
         reading=reading,
+        unparsed="; ".join(profile.unparsed or ()),
     )
+
+
+def _elsewhere(profile: Profile, file: SourceFile, loaded: Mapping[FrameName, Loaded]) -> tuple[int, int]:
+    """Return how many of the frames that a file may tell have rows, and how many frames these are."""
+    told = [name for name, files in profile.holders.items() if file in files]
+    return sum(name in loaded and not loaded[name].frame.is_empty() for name in told), len(told)
 
 
 def _with_domains(frames: Frames) -> list[pl.DataFrame]:
@@ -232,7 +248,12 @@ def _files(profile: Profile, loaded: Mapping[FrameName, Loaded]) -> list[SourceF
 
 
 def _source(
-    file: SourceFile, loaded: Mapping[FrameName, Loaded], notes: Sequence[Note], reading: bool
+    file: SourceFile,
+    loaded: Mapping[FrameName, Loaded],
+    notes: Sequence[Note],
+    *,
+    reading: bool,
+    elsewhere: tuple[int, int],
 ) -> Source:
     name = visible(file.path.name)
     rows: dict[str, int] = {}
@@ -261,14 +282,20 @@ def _source(
     if rows:
         return Source(file, 0, precision, "read", own[0].text if own else _("it has no rows"))
     if lost:
-        return Source(file, None, "", "unreadable", lost)
+        foreign = any(note.verdict == "other run" for note in own)
+        return Source(file, None, "", "other run" if foreign else "unreadable", lost)
+    if file.kind == "summary":
+        return Source(file, None, "", "read", _("its figures stand beside those of the tables"))
     if own:  # such as a large trace beside tables
         return Source(file, None, "", "not needed", own[0].text)
-    why = (
-        _("a picture of numbers that a table holds")
-        if file.reader == "not read"
-        else _("a more precise file holds the same")
-    )
+    known, told = elsewhere
+    if file.reader == "not read":
+        why = _("a picture of numbers that a table holds")
+    elif not known:
+        return Source(file, 0, "", "read", _("nothing in it is of use here"))
+    else:
+        more = known < told
+        why = _("what it tells is in the other files") if more else _("a more precise file holds the same")
     return Source(file, None, "", "not needed", why)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import polars as pl
 
-from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile, dated
+from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile, Summary, dated
 from lbtui.profile.captures import Captures
 from lbtui.text import _
 
@@ -20,7 +21,7 @@ Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "requests"]
 Formula: TypeAlias = Literal[
     "time_weighted_par", "par", "mean_layer_par", "max_layer_par", "share", "max", "p50", "p95"
 ]
-Status: TypeAlias = Literal["waiting", "read", "partly", "not needed", "unreadable"]
+Status: TypeAlias = Literal["waiting", "read", "partly", "not needed", "unreadable", "other run"]
 
 # Every formula behind a figure; the help and the report print these sentences.
 FORMULAS: Mapping[Formula, str] = {
@@ -131,6 +132,26 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Summarised:
+    """One figure of upstream's `analyze`, and lbtui's own; NaN where lbtui has none."""
+
+    summary: Summary
+    own: float
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether they are the same within rounding; None where there is nothing to compare.
+
+        `analyze` works on times that are cut to whole ms at either end.
+        """
+        if math.isnan(self.own):
+            return None
+        value = self.summary.value
+        least = 2.0 if self.summary.unit == "ms" else 0.01
+        return abs(self.own - value) <= max(0.01 * abs(value), least)
+
+
+@dataclass(frozen=True)
 class NodeName:
     """A P/D node."""
 
@@ -155,6 +176,8 @@ class Overview:
     notes: tuple[Note, ...] = ()
     lines: tuple[Line, ...] = field(default_factory=tuple)
     reading: str = ""
+    summaries: tuple[Summarised, ...] = ()  # of upstream's `analyze`, beside ours
+    unparsed: str = ""  # why all but experts is missing, and the command that gets it
 
     @property
     def dated(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from lbtui.analysis.overview_model import Summarised
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.text import _
 
@@ -38,6 +40,19 @@ def short(value: float) -> str:
 def par_text(value: float) -> str:
     """Return a PAR with its name, `PAR –` for no value."""
     return _("PAR –") if math.isnan(value) else _("PAR {par:.2f}").format(par=value)
+
+
+def summary_texts(summaries: Sequence[Summarised]) -> list[str]:
+    """Return a text for each metric of `analyze`: its figures, and lbtui's own in brackets."""
+    told: dict[str, list[str]] = {}
+    for one in summaries:
+        name = f"{one.summary.metric} ({one.summary.unit})" if one.summary.unit else one.summary.metric
+        figure = f"{one.summary.statistic} {short(one.summary.value)}"
+        if one.agrees is not None:
+            here = _("here {own}").format(own=short(one.own))
+            figure += f" ({here})" if one.agrees else f" ({here}!)"
+        told.setdefault(f"{one.summary.file}: {name}", []).append(figure)
+    return [f"{name}: {', '.join(figures)}" for name, figures in told.items()]
 
 
 def size_text(size: int) -> str:

@@ -2,18 +2,19 @@
 
 from lbtui.profile.experts import EMPTY, UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries, PlacementFile
 from lbtui.profile.identity import Domain, host_and_pid, instance_names
+from lbtui.profile.missing import Missing, MissingStatus
 from lbtui.profile.model import (
     Frame,
     JoinedSteps,
     Loaded,
-    Missing,
     Profile,
     Unreadable,
     attempted,
 )
-from lbtui.profile.note import Cut, Note, Provenance, SourceFile
+from lbtui.profile.note import Cut, Note, Provenance, SourceFile, Verdict
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
+from lbtui.profile.summary import Summary
 from lbtui.profile.zone import (
     ZONE,
     ZONE_NAME,
@@ -42,6 +43,7 @@ __all__ = [
     "Loaded",
     "LoadedSeries",
     "Missing",
+    "MissingStatus",
     "Note",
     "PlacementFile",
     "Profile",
@@ -49,7 +51,9 @@ __all__ = [
     "Provenance",
     "Silent",
     "SourceFile",
+    "Summary",
     "Unreadable",
+    "Verdict",
     "attempted",
     "dated",
     "empty",

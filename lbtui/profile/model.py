@@ -22,25 +22,18 @@ from lbtui.profile.captures import (
 )
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.experts import LoadedSeries, PlacementFile
+from lbtui.profile.missing import Missing, in_vain, sentences
 from lbtui.profile.note import Note, Provenance, SourceFile
 from lbtui.profile.once import Once
 from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
+from lbtui.profile.summary import Summary
 from lbtui.text import _, error_words, visible
 
 
 class Unreadable(Exception):
     """Something on disk cannot be read; the text is one sentence that names the file and what to do."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Something a profile could hold and this one does not."""
-
-    what: str
-    reason: str
-    how_to_collect: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +98,8 @@ class Profile:
     expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     cuts: list[Note] = field(default_factory=list)  # grows with every file of which a part was enough
     capture: Choice = None  # which is shown of captures that lie far apart
+    holders: Mapping[FrameName, tuple[SourceFile, ...]] = field(default_factory=dict)  # that may tell a frame
+    summaries_reader: Callable[[], tuple[Summary, ...]] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _frames: dict[FrameName, Once[Loaded]] = field(default_factory=dict, repr=False)
     _captures: Once[Captures | None] = field(init=False, repr=False)
@@ -143,13 +138,48 @@ class Profile:
             how = _("read all of it")
         if rows := self.rows_outside(name):
             reason = _("all {rows} rows lie outside the capture shown").format(rows=rows)
-            how = _("see them with --capture")
+            return Missing(what, reason, _("see them with --capture"), "other_run")
+        if not self.cuts and (told := self._verdicts(name)):
+            return in_vain(what, told, how)
         return Missing(what, reason, how)
 
     def rows_outside(self, name: FrameName) -> int:
         """Return how many rows a frame has where none of them lies in the capture shown, else 0."""
         read = self._kept().get(name)
         return read.frame.height if read is not None and self._now(read).frame.is_empty() else 0
+
+    def _verdicts(self, name: FrameName) -> list[Note]:
+        """Return why files that may tell the frame do not, by what is known now."""
+        files = {visible(file.path.name) for file in self.holders.get(name, ())}
+        kept = self.loaded().get(name)
+        notes = dict.fromkeys([*self.notes, *(kept.notes if kept else ())])
+        own = [note for note in notes if note.verdict and note.file.split(":")[0] in files]
+        # The file named after the frame's table tells most: others hold it beside their own.
+        told = COLLECT[name][0] if name in COLLECT else ""
+        main = [note for note in own if note.file.removesuffix(".gz") in told]
+        return main or own
+
+    def require_rows(self, progress: Progress | None = None) -> None:
+        """Raise `Unreadable`, saying why, if no file yields a row; loads no more frames than it needs to."""
+        for name in self.loaders:
+            load = self._domain_steps if name == "steps" else partial(self.load_whole, name)
+            loaded, _failure = attempted(name, partial(load, progress), Loaded(empty(name)))
+            if not loaded.frame.is_empty():
+                return
+        if self.cuts:
+            return
+        notes = list(self.notes)
+        for kept in self.loaded().values():
+            notes += kept.notes
+        told = list(dict.fromkeys(notes))
+        why = sentences([n for n in told if n.verdict] or [n for n in told if n.lost])
+        if self.unparsed:
+            reason, how = self.unparsed
+            why = _("{reason}, and it holds none; {how}").format(reason=reason, how=how) + f". {why}"
+        text = _("nothing in {path} can be used: {why}").format(
+            path=visible(str(self.path)), why=why or _("its files hold no rows.")
+        )
+        raise Unreadable(text.rstrip())
 
     def loaded(self) -> Mapping[FrameName, Loaded]:
         """Return the frames loaded so far; as `steps` those of domains where only these are."""
@@ -251,6 +281,10 @@ class Profile:
         """
         loader = self.expert_series_loader
         return loader(progress or Silent()) if loader else LoadedSeries()
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """Return what upstream's `analyze` wrote beside the tables, if it did."""
+        return self.summaries_reader() if self.summaries_reader else ()
 
     def read_passes(self, progress: Progress | None = None) -> pl.DataFrame:
         """Return the forward passes of DP domains of a profile whose `load_domain_steps` are joined.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from lbtui.text import _
 
@@ -39,6 +39,10 @@ def cut_words(cut: Cut) -> str:
     )
 
 
+# Why nothing of a file is used: it cannot be read, holds no rows, or is of another run.
+Verdict: TypeAlias = Literal["unreadable", "no rows", "other run"]
+
+
 @dataclass(frozen=True)
 class Outside:
     """How many of the rows read lie outside the capture shown, in other captures or by themselves."""
@@ -57,6 +61,7 @@ class Note:
     lost: bool = False  # a part of the file could not be read
     cut: Cut | None = None  # where the user stopped the reading of the file
     outside: Outside | None = None  # rows that enter no figure
+    verdict: Verdict | None = None  # on the whole file, or its table
 
 
 @dataclass(frozen=True)

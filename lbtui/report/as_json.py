@@ -9,7 +9,7 @@ from datetime import timezone
 from typing import Any, TypeAlias
 
 from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.overview_model import Figure, Overview, Place, Source
+from lbtui.analysis.overview_model import Figure, Overview, Place, Source, Summarised
 from lbtui.findings import Cost, Finding
 from lbtui.profile import ZONE, Domain, instant, micros
 from lbtui.profile.captures import Captures
@@ -45,11 +45,25 @@ def document(known: Overview, findings: Iterable[Finding], comparison: Compariso
         "metrics": metrics,
         "findings": [_finding(finding) for finding in findings],
     }
+    if known.summaries:
+        found["summaries"] = [_summarised(one) for one in known.summaries]
     if comparison is not None:
         notes = [visible(note) for note in comparison.notes]
         found["baseline"] = {"path": visible(comparison.before), "notes": notes}
         found["comparison"] = [_compared(row) for row in comparison.rows]
     return found
+
+
+def _summarised(one: Summarised) -> Json:
+    return {
+        "file": one.summary.file,
+        "metric": one.summary.metric,
+        "unit": one.summary.unit or None,
+        "statistic": one.summary.statistic,
+        "value": _finite(one.summary.value),
+        "own": _finite(one.own),
+        "agrees": one.agrees,
+    }
 
 
 def _compared(row: Row) -> Json:
@@ -93,7 +107,12 @@ def _profile(known: Overview) -> Json:
         ],
         "sources": [_source(source) for source in known.sources],
         "missing": [
-            {"what": missing.what, "reason": missing.reason, "how_to_collect": missing.how_to_collect}
+            {
+                "what": missing.what,
+                "reason": missing.reason,
+                "how_to_collect": missing.how_to_collect,
+                "status": missing.status,
+            }
             for missing in known.missing
         ],
         "notes": [{"file": visible(note.file), "text": visible(note.text)} for note in known.notes],

@@ -60,6 +60,9 @@ def _page(
     hosts = short_hosts(known.hosts)
     yield "# " + _("Load imbalance of {name}").format(name=escaped(known.name))
     yield ""
+    if known.unparsed:
+        yield escaped(_("Not parsed: {why}").format(why=known.unparsed))
+        yield ""
     yield from _profile(known)
     yield ""
     if comparison is not None:

@@ -10,7 +10,7 @@ from lbtui.analysis.comparison import Comparison
 from lbtui.analysis.comparison.words import METHOD, load_sentence
 from lbtui.analysis.overview import expert_shape, identity, unjudged, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
-from lbtui.analysis.overview_text import size_text
+from lbtui.analysis.overview_text import size_text, summary_texts
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture
@@ -50,6 +50,8 @@ def as_text(
 def _report(
     known: Overview, diagnosis: Diagnosis, comparison: Comparison | None, caps: Capabilities
 ) -> Iterator[str]:
+    if known.unparsed:
+        yield _("Not parsed: {why}").format(why=known.unparsed)
     yield identity(known)
     yield ""
     if comparison is not None:
@@ -64,6 +66,10 @@ def _report(
         yield f"  {_line(line, caps)}"
         yield from (f"      {detail}" for detail in line.details)
     yield ""
+    if known.summaries:
+        yield _("Figures of `analyze` (in brackets those of the tables here; ! where they differ)")
+        yield from (f"  {text}" for text in summary_texts(known.summaries))
+        yield ""
     yield _("Formulas")
     used = dict.fromkeys(figure.formula for figure in known.figures())
     yield from (f"  {_formula(name)}" for name in used)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
@@ -15,7 +15,10 @@ from lbtui.profile import Cut, Note, Progress, Unreadable
 from lbtui.profile.note import cut_words
 from lbtui.profile.progress import UpTo
 from lbtui.sources.cells import NULL_WORDS
-from lbtui.sources.failure import broken_csv, unreadable_on_failure
+from lbtui.sources.csv_dialect import CsvFile, open_csv
+from lbtui.sources.csv_lines import CsvLines, lines_of
+from lbtui.sources.failure import unreadable_on_failure
+from lbtui.sources.number_marks import plain_numbers
 from lbtui.sources.tables import SHANGHAI, Clock, Conversion, Headers, match_headers, numeric_headers
 from lbtui.text import _, visible
 
@@ -24,24 +27,12 @@ _T = TypeVar("_T")
 # Between two batches the user may cancel: so many rows, or bytes of the file if these are more.
 _BATCH = 100_000
 _BATCH_BYTES = 128 << 20
-_LONGEST_HEADER = 1 << 20
 _SAMPLE = 1 << 18  # bytes that tell the length of a line
 
 
 def read_header(path: Path) -> list[str]:
     """Return the header's names. Raises `Unreadable` if there is no first line to read."""
-    with (
-        unreadable_on_failure(path),
-        path.open(encoding="utf-8-sig", errors="replace", newline="") as lines,
-    ):
-        # Python 3.10's csv refuses a NUL byte, later ones do not.
-        line = lines.readline(_LONGEST_HEADER).replace("\0", "")
-    if not line.strip():
-        raise Unreadable(_("{file} is empty; was the parser interrupted?").format(file=visible(path.name)))
-    try:
-        return [name.strip() for name in next(csv.reader([line]))]
-    except csv.Error as error:
-        raise Unreadable(broken_csv(path, str(error))) from error
+    return open_csv(path).header
 
 
 def read_csv(
@@ -75,10 +66,10 @@ def read_parts(
 def _typed_rows(
     path: Path, table: str, wanted: Collection[str], clock: Clock = SHANGHAI
 ) -> tuple[Headers, Rows]:
-    header = read_header(path)
-    headers = match_headers(table, header, wanted, visible(path.name), clock)
+    file = open_csv(path)
+    headers = match_headers(table, file.header, wanted, visible(path.name), clock)
     types = dict.fromkeys(numeric_headers(table, headers), pl.Float64())
-    return headers, Rows(path, header, list(headers.header_of.values()), types)
+    return headers, Rows(file, list(headers.header_of.values()), types)
 
 
 def first_way(read: Callable[[Way], _T], *, typed: bool = True) -> _T:
@@ -98,9 +89,9 @@ def read_first(
     def chosen(found: pl.LazyFrame, headers: Headers) -> pl.LazyFrame:
         if name:
             found = found.filter(pl.col(headers.header_of[name]).str.strip_chars().is_in(list(among)))
-        return found.head(rows)
+        return found
 
-    return _read_chosen(path, table, wanted, chosen)
+    return _read_chosen(path, table, wanted, chosen, rows)
 
 
 def read_between(
@@ -120,84 +111,135 @@ def _read_chosen(
     table: str,
     wanted: Collection[str],
     chosen: Callable[[pl.LazyFrame, Headers], pl.LazyFrame],
+    most: int | None = None,
 ) -> pl.DataFrame:
-    """Return the `wanted` columns, typed, of the rows that `chosen` leaves of those of the file as text."""
-    header = read_header(path)
-    headers = match_headers(table, header, wanted, visible(path.name))
+    """Return the `wanted` columns, typed, of the first `most` rows that `chosen` leaves of those as text."""
+    file = open_csv(path)
+    headers = match_headers(table, file.header, wanted, visible(path.name))
     conversion = Conversion(table, headers, visible(path.name))
-    with unreadable_on_failure(path):
-        rows = _scan(path, header, list(headers.header_of.values()))
-        conversion.take(chosen(rows, headers).collect(engine="streaming"))
+
+    def take(parts: Iterator[pl.LazyFrame]) -> list[pl.DataFrame]:
+        return _first((chosen(part, headers) for part in parts), most)
+
+    numbers = numeric_headers(table, headers)
+    for rows in _from_texts(file, list(headers.header_of.values()), numbers, take):
+        conversion.take(rows)
     return conversion.frame()
 
 
+def _first(parts: Iterator[pl.LazyFrame], most: int | None) -> list[pl.DataFrame]:
+    """Return the first `most` rows of all parts, all if None; takes no more parts than it needs."""
+    found: list[pl.DataFrame] = []
+    left = most
+    for part in parts:
+        found.append((part if left is None else part.head(left)).collect(engine="streaming"))
+        if left is not None:
+            left -= found[-1].height
+            if left <= 0:
+                break
+    return found
+
+
 def read_head(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:
-    """Return the `columns` of the first rows as text; raises `Unreadable`."""
-    with unreadable_on_failure(path):
-        return _scan(path, read_header(path), columns).head(rows).collect(engine="streaming")
+    """Return the `columns` of the first rows as text, numbers in plain notation; raises `Unreadable`."""
+    empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return _from_texts(
+        open_csv(path), columns, columns, lambda parts: pl.concat([empty, *_first(parts, rows)])
+    )
 
 
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
     """Return all columns of a CSV file, whole, as text; of a doubled header the first counts."""
-    header = read_header(path)
-    columns = list(dict.fromkeys(header))
-    rows = Rows(path, header, columns)
+    file = open_csv(path)
+    columns = list(dict.fromkeys(file.header))
+    rows = Rows(file, columns, dict.fromkeys(columns, pl.Float64()))
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     whole = UpTo(progress, None)
     return first_way(lambda way: pl.concat([empty, *rows.read(whole, way)]), typed=False), rows.notes
 
 
-def read_row(path: Path, row: int, columns: Sequence[str]) -> pl.DataFrame:
-    """Return the `columns` of data row `row` as text: one row, or none if the file ends before."""
-    header = read_header(path)
-    missing = [column for column in columns if column not in header]
+def read_row(path: Path, row: int, columns: Sequence[str], numbers: Collection[str] = ()) -> pl.DataFrame:
+    """Return the `columns` of data row `row` as text, `numbers` in plain notation.
+
+    One row, or none if the file ends before.
+    """
+    file = open_csv(path)
+    missing = [column for column in columns if column not in file.header]
     if missing:
         raise Unreadable(
             _("{file} has no column {column}.").format(file=visible(path.name), column=missing[0])
         )
-    with unreadable_on_failure(path):
-        return _scan(path, header, columns).slice(row, 1).collect()
+
+    def take(parts: Iterator[pl.LazyFrame]) -> pl.DataFrame:
+        before = 0
+        found = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        for part in parts:
+            if not file.direct:
+                rows = part.collect()
+                found, before = rows.slice(row - before, 1) if row >= before else found, before + rows.height
+                if before > row:
+                    break
+            else:
+                found = part.slice(row, 1).collect()
+        return found
+
+    return _from_texts(file, columns, numbers, take)
+
+
+def _from_texts(
+    file: CsvFile,
+    columns: Sequence[str],
+    numbers: Collection[str],
+    take: Callable[[Iterator[pl.LazyFrame]], _T],
+) -> _T:
+    """Return what `take` makes of all rows as text, in one frame or more; it may be called anew."""
+    plain = plain_numbers(numbers, decimal_comma=file.decimal_comma)
+    with unreadable_on_failure(file.path):
+        if file.direct:
+            # What is no UTF-8 further down is told by reading it.
+            with suppress(pl.exceptions.ComputeError):
+                return take(iter([_scan(file, columns).with_columns(plain)]))
+        blocks = CsvLines(file).blocks()
+        return take(_scan(file, columns, block=block).with_columns(plain) for block, _done in blocks)
 
 
 def _scan(
-    path: Path,
-    header: list[str],
+    file: CsvFile,
     columns: Sequence[str],
     types: Mapping[str, pl.DataType] | None = None,
     null_words: Sequence[str] | None = None,
+    block: bytes | None = None,
 ) -> pl.LazyFrame:
-    """Name columns by their place, since a header may be doubled, padded or carry a byte-order mark.
+    """Return rows of the file, or of a `block` of it that polars cannot read from its path.
 
-    With `types`, by header, a cell of another type raises when collected. Empty cells come as null, and
+    Columns are named by their place, since a header may be doubled, padded or carry a byte-order mark. With
+    `types`, by header, a cell of another type raises when collected. Empty cells come as null, and
     `null_words`.
     """
+    header = file.header
     names = [f"c{place}" for place in range(len(header))]
+    schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
+    if types:
+        schema |= {n: types[h] for n, h in zip(names, header, strict=True) if h in types}
     frame = pl.scan_csv(
-        _source(path),
+        # Of how many columns there are the header tells, not the first row.
+        file.path if block is None else io.BytesIO(f"{file.separator.join(names)}\n".encode() + block),
         new_columns=names,
         infer_schema=False,
-        schema_overrides={n: types[h] for n, h in zip(names, header, strict=True) if h in types}
-        if types
-        else None,
+        schema_overrides=schema,
         null_values=None if null_words is None else list(null_words),
         # A line of another length than the header's is taken as far as it goes.
         truncate_ragged_lines=True,
-        encoding="utf8-lossy",
         raise_if_empty=False,
+        separator=file.separator,
+        decimal_comma=file.decimal_comma and file.separator != ",",
         # Brackets in a folder's name are no pattern.
         glob=False,
     )
     return frame.select(pl.col(f"c{header.index(column)}").alias(column) for column in columns)
 
 
-def _source(path: Path) -> Path | io.BytesIO:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:  # a folder's name need not be UTF-8, but polars takes no other
-        return io.BytesIO(path.read_bytes())
-    return path
-
-
+_Batches: TypeAlias = Generator[pl.DataFrame, None, int]
 Way: TypeAlias = Literal["plain", "typed", "text", "lines"]
 # The faster first: to compare every cell with the null words costs a third of the reading. What one has
 # yielded before it failed is worth nothing: polars reads parts of a file at once, and yields those after a
@@ -214,91 +256,115 @@ class Rows:
 
     Read the way `typed`, columns come in their `types` (by header), several times faster than as text; so
     they do the way `plain`, but for null words: among numbers none may be but NaN, as texts they are left.
-    In these ways `more` columns are computed of them while they are read, `batch` rows at once.
+    In these ways `more` columns are computed of them while they are read, `batch` rows at once. In the others
+    what would be Float64 comes as text in plain notation.
     """
 
     def __init__(
         self,
-        path: Path,
-        header: list[str],
+        file: CsvFile,
         columns: list[str],
         types: Mapping[str, pl.DataType] | None = None,
         batch: int | None = None,
         more: Sequence[pl.Expr] = (),
     ) -> None:
-        self._path = path
-        self._header = header
+        self._file = file
+        self._path = file.path
         self._columns = columns
         self._types = types
+        numbers = [header for header, kind in (types or {}).items() if kind == pl.Float64()]
+        self._plain = plain_numbers(numbers, decimal_comma=file.decimal_comma)
         self._batch = batch or _BATCH
         self._more = list(more)
         self.notes: list[Note] = []
 
     def read(self, progress: Progress, way: Way) -> Iterator[pl.DataFrame]:
         """Yield the batches in order; raises `Unreadable`, and `BrokenCells` where another way is left."""
-        path = self._path
         self.notes = []
-        with unreadable_on_failure(path):
-            size = path.stat().st_size
-            line, cut = _look(path, size)
-            progress.advance(path.name, 0, size)
+        with unreadable_on_failure(self._path):
+            size = self._path.stat().st_size
+            progress.advance(self._path.name, 0, size)
             if way == "lines":
-                yield from self._line_by_line(cut, progress, size)
+                end = yield from self._line_by_line(progress, size)
+            elif way == "text" or not self._file.direct:
+                end = yield from self._by_blocks(progress, way, size)
             else:
-                types = None if way == "text" else self._types
-                words = NULL_WORDS if way == "typed" and types else None
-                rows = _scan(path, self._header, self._columns, types, words)
-                if types:
-                    rows = rows.with_columns(self._more)
-                if cut:
-                    rows = self._without_last(rows)
-                done = 0
-                try:
-                    most = max(_BATCH_BYTES // max(line, 1), 1)
-                    batches = rows.collect_batches(chunk_size=min(self._batch, most))
-                    for batch in batches:
-                        done += batch.height
-                        more = progress.wants_more(path.name, min(done * line, size), size)
-                        yield batch
-                        # Of a last batch, or one after a broken cell, the next one tells.
-                        if not more and next(batches, None) is not None:
-                            size = self._cut(min(done * line, size), size)
-                            break
-                except pl.exceptions.ComputeError as error:
-                    raise BrokenCells from error
-            progress.advance(path.name, size, size)
+                end = yield from self._by_polars(progress, way, size)
+            progress.advance(self._path.name, end, end)
 
-    def _line_by_line(self, cut: bool, progress: Progress, size: int) -> Iterator[pl.DataFrame]:
+    def _by_polars(self, progress: Progress, way: Way, size: int) -> _Batches:
+        """Yield the batches that polars reads by itself, parts of the file at once; return how far it got."""
+        line, cut = _look(self._path, size)
+        rows = self._scan(way)
+        if cut:
+            rows = self._without_last(rows)
+        done = 0
+        try:
+            most = max(_BATCH_BYTES // max(line, 1), 1)
+            batches = rows.collect_batches(chunk_size=min(self._batch, most))
+            for batch in batches:
+                done += batch.height
+                more = progress.wants_more(self._path.name, min(done * line, size), size)
+                yield batch
+                # Of a last batch, or one after a broken cell, the next one tells.
+                if not more and next(batches, None) is not None:
+                    return self._cut(min(done * line, size), size)
+        except pl.exceptions.ComputeError as error:
+            raise BrokenCells from error
+        return size
+
+    def _by_blocks(self, progress: Progress, way: Way, size: int) -> _Batches:
+        """Yield a batch for each block of what is not written as polars reads it, or has cells to repair."""
+        lines = CsvLines(self._file)
+        more = True
+        for block, done in lines.blocks():
+            if not more:
+                return self._cut(done, size)
+            if block.count(b'"') % 2:
+                raise BrokenCells  # an odd quote would swallow what follows
+            try:
+                batch = self._scan(way, block).collect()
+            except pl.exceptions.ComputeError as error:
+                raise BrokenCells from error
+            more = progress.wants_more(self._path.name, done, size)
+            yield batch
+        self.notes += lines.notes
+        return size
+
+    def _scan(self, way: Way, block: bytes | None = None) -> pl.LazyFrame:
+        if way == "text" or not self._types:
+            return _scan(self._file, self._columns, block=block).with_columns(self._plain)
+        words = NULL_WORDS if way == "typed" else None
+        return _scan(self._file, self._columns, self._types, words, block).with_columns(self._more)
+
+    def _line_by_line(self, progress: Progress, size: int) -> _Batches:
         """Yield the rows, each line for itself: one with an odd quote, which stops polars, is left out.
 
         Upstream writes no line breaks inside cells, so a quote that is not closed spoils its own line only.
         """
-        places = [self._header.index(column) for column in self._columns]
+        places = [self._file.header.index(column) for column in self._columns]
         kept: list[tuple[str | None, ...]] = []
-        broken = done = 0
+        broken = 0
         more = True
-        with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-            next(lines, None)
-            for line in lines:
-                if not more:
-                    self._cut(done, size)
-                    break
-                done = min(done + len(line), size)
-                if cut and not line.endswith(("\n", "\r")):
-                    self._tell_of_the_cut()
-                    break
+        lines = CsvLines(self._file)
+        for block, done in lines.blocks():
+            if not more:
+                size = self._cut(done, size)
+                break
+            for line in lines_of(block):
                 try:
-                    cells = next(csv.reader([line], strict=True), [])
+                    cells = next(csv.reader([line], delimiter=self._file.separator, strict=True), [])
                 except csv.Error:
                     broken += 1
                     continue
                 if cells:
                     kept.append(tuple(cells[p] if p < len(cells) else None for p in places))
                 if len(kept) >= _BATCH:
-                    more = progress.wants_more(self._path.name, done, size)
                     yield self._frame(kept)
                     kept = []
+            more = progress.wants_more(self._path.name, done, size)
         yield self._frame(kept)
+        self.notes += lines.notes
         if broken:
             self.notes.append(
                 Note(
@@ -307,17 +373,20 @@ class Rows:
                     lost=True,
                 )
             )
+        return size
 
     def _frame(self, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
-        return pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
+        return frame.with_columns(self._plain)
 
     def _without_last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Leave out the last row of a file that breaks off: its last cell may be half a number."""
         # A column without quotes can be counted although the last row breaks off inside quotes.
-        count = _scan(self._path, self._header, self._header[:1]).select(pl.len()).collect().item()
+        count = _scan(self._file, self._file.header[:1]).select(pl.len()).collect().item()
         if not count:
             return rows
-        self._tell_of_the_cut()
+        text = _("The file breaks off without an end of line; its last row is left out.")
+        self.notes.append(Note(visible(self._path.name), text, lost=True))
         return rows.head(count - 1)
 
     def _cut(self, done: int, size: int) -> int:
@@ -325,10 +394,6 @@ class Rows:
         cut = Cut(visible(self._path.name), done, size)
         self.notes.append(Note(cut.file, cut_words(cut), lost=True, cut=cut))
         return done
-
-    def _tell_of_the_cut(self) -> None:
-        text = _("The file breaks off without an end of line; its last row is left out.")
-        self.notes.append(Note(visible(self._path.name), text, lost=True))
 
 
 def _look(path: Path, size: int) -> tuple[int, bool]:

@@ -16,6 +16,7 @@ import polars as pl
 
 from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
 from lbtui.sources.cells import LATEST
+from lbtui.sources.decoded import decoded
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.joined_rows import can_be_joined, extent, joined_rows, ranges
 from lbtui.sources.sqlite_cells import quoted, series
@@ -34,8 +35,8 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection, path: Path, progress: Progress) -> None:
         self.connection = connection
-        # A cell that is no UTF-8 is shown with its bad bytes replaced, not an error.
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        # A cell that is no UTF-8 is no error.
+        connection.text_factory = decoded
         self.name = path.name
         self._path = path
         self._size = path.stat().st_size

@@ -15,6 +15,7 @@ from lbtui.sources.discover_experts import (
 )
 from lbtui.sources.expert_json import torch_sentence
 from lbtui.sources.heat_png.names import parse_heat_name
+from lbtui.sources.other_tools import SPAN_FOLDER, others_below, tool_note, tool_of
 from lbtui.text import _, visible
 
 CSV_TABLES = (
@@ -33,7 +34,10 @@ CSV_TABLES = (
 DATABASE = "profiler.db"
 TRACE = "chrome_tracing.json"
 # Pictures whose numbers are read better elsewhere; known, so that they are not taken for strangers.
+_SUMMARIES = ("batch_summary.csv", "request_summary.csv", "service_summary.csv")
 _OTHER_PICTURES = ("_balance_ratio.png", "ep_balance.png", "moe_analysis.png")
+
+_BESIDE = ("picture", "summary")  # what makes no output by itself
 
 # How far around an output its raw profile is looked for: levels, and files and folders.
 _BESIDE_DEPTH, _BESIDE_ENTRIES = 4, 5_000
@@ -69,6 +73,7 @@ class Output:
     notes: tuple[Note, ...] = ()  # on what has a known name and cannot be read
     experts: ExpertFiles = NOTHING
     beside: ExpertFiles = NOTHING
+    summaries: tuple[SourceFile, ...] = ()  # of upstream's `analyze`
 
     @property
     def parsed(self) -> bool:
@@ -98,6 +103,8 @@ def find_output(path: Path) -> Output:
         ) from error
     if not exists:
         raise Unreadable(_("{path} does not exist; check the path.").format(path=visible(str(path))))
+    if path.is_file() and (tool := tool_of(path)):
+        raise Unreadable(f"{visible(str(path))}: {tool_note(path, tool).text}")
     if path.is_file() and _kind(path.name) is None and (found := named_file(path)):
         return _of_experts(folder, found)
     if not path.is_dir() and (not path.is_file() or _kind(path.name) is None):
@@ -117,6 +124,10 @@ def find_output(path: Path) -> Output:
             return _of_experts(folder, found)
         if found.pickled:
             raise Unreadable(" ".join(map(torch_sentence, found.pickled)))
+        if others := others_below(folder):
+            text = _("{path} holds no parsed output. {what}")
+            what = " ".join(f"{note.file}: {note.text}" for note in others)
+            raise Unreadable(text.format(path=visible(str(path)), what=what))
         raise Unreadable(
             _(
                 "{path} holds no parsed output (batch.csv, forward.csv, profiler.db, chrome_tracing.json, "
@@ -165,14 +176,23 @@ def _with_beside(output: Output) -> Output:
 
 
 def _kind(name: str) -> str | None:
-    if name in (DATABASE, TRACE) or (name.endswith(".csv") and name[:-4] in CSV_TABLES):
-        return name
+    plain = name.removesuffix(".gz")
+    if name in (DATABASE, TRACE) or (plain.endswith(".csv") and plain[:-4] in CSV_TABLES):
+        return plain
     if parse_heat_name(name) is not None:
         return "heat_png"
+    if name in _SUMMARIES:
+        return "summary"
     return "picture" if name.endswith(_OTHER_PICTURES) else None
 
 
-_READERS = {DATABASE: "profiler.db", TRACE: "trace", "heat_png": "heat_png", "picture": "not read"}
+_READERS = {
+    DATABASE: "profiler.db",
+    TRACE: "trace",
+    "heat_png": "heat_png",
+    "picture": "not read",
+    "summary": "analyze",
+}
 
 
 def _read_folder(folder: Path) -> Output:
@@ -189,7 +209,10 @@ def _read_folder(folder: Path) -> Output:
     notes: list[Note] = []
     for entry in entries:
         kind = _kind(entry.name)
-        if kind is None:
+        path = Path(entry.path)
+        if kind is None or (kind.endswith(".csv") and folder.name == SPAN_FOLDER):
+            if tool := tool_of(path):
+                notes.append(tool_note(path, tool))
             continue
         size = _size(entry)
         if size is None:
@@ -199,16 +222,33 @@ def _read_folder(folder: Path) -> Output:
             files.append(SourceFile(Path(entry.path), kind, _READERS.get(kind, "csv"), size))
             if kind == DATABASE:
                 notes += _unwritten(Path(entry.path))
-    by_kind = {f.kind: f.path for f in files if f.kind not in ("heat_png", "picture")}
+    files, twice = _each_once(files)
+    notes += twice
+    by_kind = {f.kind: f.path for f in files if f.kind not in ("heat_png", *_BESIDE)}
     return Output(
         folder=folder,
         csv={k[:-4]: p for k, p in by_kind.items() if k.endswith(".csv")},
         database=by_kind.get(DATABASE),
         trace=by_kind.get(TRACE),
         heat_maps=tuple(f.path for f in files if f.kind == "heat_png"),
-        files=tuple(files) if any(f.kind != "picture" for f in files) else (),
+        files=tuple(files) if any(f.kind not in _BESIDE for f in files) else (),
+        summaries=tuple(f for f in files if f.kind == "summary"),
         notes=tuple(notes),
     )
+
+
+def _each_once(files: list[SourceFile]) -> tuple[list[SourceFile], list[Note]]:
+    """Return the files without those that stand beside one of the same table, plain or packed."""
+    best: dict[str, SourceFile] = {}
+    for file in files:
+        if file.kind.endswith(".csv"):
+            # The plain one, which comes first, unless it was never written.
+            kept = best.get(file.kind)
+            best[file.kind] = file if kept is None or not kept.size else kept
+    dropped = [file for file in files if best.get(file.kind, file) != file]
+    text = _("{file} is read in its place.")
+    notes = [Note(visible(f.path.name), text.format(file=visible(best[f.kind].path.name))) for f in dropped]
+    return [file for file in files if file not in dropped], notes
 
 
 def _size(entry: os.DirEntry[str]) -> int | None:

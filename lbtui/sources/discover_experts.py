@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from lbtui.profile import ExpertPhase, Note, SourceFile, Unreadable
 from lbtui.sources.expert_json import TORCH, holds_counts, torch_sentence
+from lbtui.sources.other_tools import tool_of
 from lbtui.text import _, visible
 
 CONFIG = "model_gen_config.json"
@@ -132,7 +133,7 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
         kind = kind_of(entry.name)
         if _TORCH_NAME.fullmatch(entry.name):
             pickled.append(Path(entry.path))
-        if kind is None and entry.name != CONFIG:
+        if (kind is None and entry.name != CONFIG) or (kind == DUMP and tool_of(Path(entry.path))):
             continue
         size = _size(entry)
         if size is None:

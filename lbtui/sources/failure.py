@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lbtui.profile import Unreadable
+from lbtui.profile import Note, Unreadable
 from lbtui.text import _, visible
 
 # Polars panics on some input that it should refuse.
@@ -28,6 +28,11 @@ def unreadable_on_failure(path: Path) -> Iterator[None]:
         ) from error
     except _POLARS as error:
         raise Unreadable(broken_csv(path, str(error).partition("\n")[0])) from error
+
+
+def unreadable_note(file: str, error: Unreadable) -> Note:
+    """Return the note on a file of which nothing could be read."""
+    return Note(visible(file), str(error), lost=True, verdict="unreadable")
 
 
 def broken_csv(path: Path, why: str) -> str:

@@ -156,8 +156,10 @@ class _Part:
         """Return a column's cells, None where they must be read cell by cell."""
         if plan is None:
             return None
-        # A separator ends what is no UTF-8 as the end of a cell does.
-        text = (joined or b"").decode("utf-8", "replace")
+        try:
+            text = (joined or b"").decode()
+        except UnicodeDecodeError:  # each cell may be in an encoding of its own
+            return None
         cells = pl.Series([text]).str.split(_BETWEEN).explode() if count else pl.Series([], dtype=pl.String)
         if len(cells) != count:  # a cell has the separator in it
             return None

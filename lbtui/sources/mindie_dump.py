@@ -23,7 +23,7 @@ from lbtui.sources.expert_rows import (
     read_counts,
 )
 from lbtui.sources.expert_tables import ExpertTables, combine, listing
-from lbtui.sources.failure import unreadable_on_failure
+from lbtui.sources.failure import unreadable_note, unreadable_on_failure
 from lbtui.sources.mindie_config import DumpConfig, read_config
 from lbtui.text import _, visible
 
@@ -69,7 +69,7 @@ def _config(
         try:
             return read_config(path, notes)
         except Unreadable as error:
-            notes.append(Note(visible(path.name), str(error), lost=True))
+            notes.append(unreadable_note(path.name, error))
     if not near:
         text = _(
             "No model_gen_config.json lies beside the {phase} files, so that their layers are unknown; copy "
@@ -141,7 +141,7 @@ class _Reading:
             try:
                 result = self._read(path, layers)
             except Unreadable as error:
-                self.notes.append(Note(visible(path.name), str(error), lost=True))
+                self.notes.append(unreadable_note(path.name, error))
             else:
                 if path == file.mirror:
                     text = _("It is read in place of {file}.").format(file=f"{file.phase}_{file.rank}.csv")

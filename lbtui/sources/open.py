@@ -6,12 +6,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from lbtui.profile import FrameName, Loaded, Note, PlacementFile, Profile, Progress, Silent, Unreadable, empty
+from lbtui.profile import (
+    FrameName,
+    Loaded,
+    Note,
+    PlacementFile,
+    Profile,
+    Progress,
+    Silent,
+    SourceFile,
+    Unreadable,
+    empty,
+)
 from lbtui.profile.captures import Choice
 from lbtui.profile.model import Loader, ScheduledRequest
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources.discover import Output, find_output, with_experts
+from lbtui.sources.discover_experts import DUMP, PLACEMENT, RAW
 from lbtui.sources.rounds import read_round
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -87,7 +99,26 @@ def open_profile(
         expert_series_loader=loaders.load_series,
         cuts=store.cuts,
         capture=capture,
+        summaries_reader=lambda: store.summaries()[0],
+        holders={name: tuple(_holders(name, output, store)) for name in _YIELDS},
     )
+
+
+def _holders(name: FrameName, output: Output, store: Store) -> Iterator[SourceFile]:
+    """Yield the files of the output that may tell a frame."""
+    tables, in_trace = _YIELDS[name]
+    held = store.database_tables or None
+    csv = {output.csv[table] for table in tables if table in output.csv}
+    for file in output.files:
+        if (
+            file.path in csv
+            or (file.path == output.trace and in_trace)
+            # Of one that cannot be opened nobody knows what it held.
+            or (file.path == output.database and (held is None or not held.isdisjoint(tables)))
+            or (name == "expert_heat" and file.kind in ("heat_png", RAW, DUMP))
+            or (name == "placements" and file.kind in (RAW, DUMP, PLACEMENT))
+        ):
+            yield file
 
 
 def _of_experts(output: Output, others: bool) -> tuple[FrameName, ...]:
@@ -169,6 +200,8 @@ class _Loaders:
 
     def __init__(self, store: Store, placement: PlacementFile | None) -> None:
         from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests, scheduling
+        from lbtui.sources.canonical.large_forward import large_forward
+        from lbtui.sources.canonical.other_run import DATED
 
         self._store = store
         scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
@@ -177,6 +210,7 @@ class _Loaders:
         self.load_series = heat.load_series
         self._scheduled = scheduled
         self._batches = batches
+        self._large = large_forward(store) is not None
         self.named: dict[FrameName, Loader] = {
             "batches": batches,
             "steps": lambda p: scheduling.load_steps(
@@ -194,6 +228,18 @@ class _Loaders:
             "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
             "speculation": lambda p: requests.load_speculation(store, p),
         }
+        self.named |= {name: self.of_this_run(name, self.named[name]) for name in DATED}
+
+    def of_this_run(self, name: FrameName, load: Loader) -> Loader:
+        """Let a frame of another run than the scheduling's be left out, and told."""
+        from lbtui.sources.canonical.other_run import of_this_run
+
+        def checked(progress: Progress) -> Loaded:
+            loaded = load(progress)
+            # A large table of passes is not read just for this.
+            return loaded if self._large else of_this_run(loaded, name, self._scheduled(progress))
+
+        return checked
 
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return the steps of DP domains where the forward passes are too many to be held, else None."""

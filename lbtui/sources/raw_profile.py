@@ -16,6 +16,7 @@ from lbtui.sources.cells import LATEST
 from lbtui.sources.database import Database
 from lbtui.sources.expert_marks import Mark, MarkReader
 from lbtui.sources.expert_rows import ProcessExperts
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
@@ -70,7 +71,7 @@ def _read_file(file: SourceFile, progress: Progress) -> RawExperts:
             marks = _marks(opened, progress, file.size)
             host = _host(opened, path) if marks else ""
     except Unreadable as error:
-        return RawExperts((), (), (Note(name, str(error), lost=True),))
+        return RawExperts((), (), (unreadable_note(name, error),))
     found = tuple((host, process) for process in reader.read(visible(path.stem), marks))
     return RawExperts(found, ((file, len(marks)),), tuple(reader.notes(name)))
 

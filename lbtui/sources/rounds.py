@@ -12,7 +12,7 @@ from lbtui.profile.model import ScheduledRequest
 from lbtui.sources import csv_file, database
 from lbtui.sources.res_list import parse_res_list
 from lbtui.sources.sqlite_cells import quoted
-from lbtui.sources.tables import Conversion, match_headers
+from lbtui.sources.tables import Conversion, match_headers, numeric_headers
 from lbtui.text import _
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def _from_table(store: Store, batch: Raw, prof_id: str, row: int) -> _Found:
     else:
         path = store.output.csv["batch"]
         headers = match_headers("batch", csv_file.read_header(path), _WANTED, file, clock)
-        raw = csv_file.read_row(path, row, list(headers.header_of.values()))
+        numbers = numeric_headers("batch", headers)
+        raw = csv_file.read_row(path, row, list(headers.header_of.values()), numbers)
     if raw is None:
         return None, None
     conversion = Conversion("batch", headers, file)

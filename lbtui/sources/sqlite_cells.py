@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from lbtui.sources.decoded import decoded
+
 
 def series(name: str, cells: Sequence[Any]) -> pl.Series:
     """Return cells of whatever types SQLite let into one column: numbers, or text where any is text."""
@@ -23,7 +25,7 @@ def series(name: str, cells: Sequence[Any]) -> pl.Series:
 def _text(cell: Any) -> str | None:
     if cell is None or isinstance(cell, str):
         return cell
-    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+    return decoded(cell) if isinstance(cell, bytes) else str(cell)
 
 
 def quoted(name: str) -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Provenance, Unreadable
+from lbtui.profile import Note, Progress, Provenance, Silent, Summary, Unreadable
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources import csv_file, database
 from lbtui.sources.clocks import HEAD, Clocks, find_clocks, headers_to_see
 from lbtui.sources.discover import Output
+from lbtui.sources.failure import unreadable_note
+from lbtui.sources.repeated import each_once
+from lbtui.sources.summaries import read_summaries
 from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES, usual_columns
 from lbtui.text import _, visible
 
@@ -58,10 +61,17 @@ class Store:
                 with database.connect(output.database) as opened:
                     self.database_tables = frozenset(opened.tables())
                 self.database = output.database
+                if not self.database_tables:
+                    text = _("It is empty; was the parser interrupted?")
+                    if output.sizes[output.database]:
+                        text = _("It holds no table: `analyze` leaves it so, or the parser was interrupted.")
+                    name = visible(output.database.name)
+                    self.notes.append(Note(name, text, lost=True, verdict="no rows"))
             except Unreadable as error:
-                self.notes.append(Note(visible(output.database.name), str(error), lost=True))
+                self.notes.append(unreadable_note(output.database.name, error))
         self._read_trace = Once(self._trace)
         self.clocks = Once(self._clocks)
+        self._read_summaries = Once(lambda _progress: read_summaries(output.summaries))
         self._tables: dict[tuple[str, tuple[str, ...]], Once[_Found]] = {}
         self._lock = threading.Lock()
 
@@ -86,19 +96,23 @@ class Store:
                 clocks = self.clocks(progress)
                 found = csv_file.read_csv(path, table, columns, progress, clocks.of[table])
             except Unreadable as error:
-                failed.append(Note(visible(path.name), str(error), lost=True))
+                failed.append(unreadable_note(path.name, error))
             else:
                 self.keep_cuts(found[1])
-                return _raw(found, path.name, "csv", table, clocks), failed
+                if not found[0].is_empty():
+                    return _raw(found, path.name, "csv", table, clocks), failed
+                failed += _rowless(path.name, found[1])
         if self.database and table in self.database_tables - ONLY_CSV:
             name = f"{self.database.name}:{table}"
             try:
                 clocks = self.clocks(progress)
                 found = database.read_table(self.database, table, columns, progress, clocks.of[table])
             except Unreadable as error:
-                failed.append(Note(visible(name), str(error), lost=True))
+                failed.append(unreadable_note(name, error))
             else:
-                return _raw(found, name, "sqlite", table, clocks), failed
+                if not found[0].is_empty():
+                    return _raw(found, name, "sqlite", table, clocks), failed
+                failed += _rowless(name, found[1])
         return None, failed
 
     def parts(
@@ -168,17 +182,36 @@ class Store:
         try:
             trace = read_trace(path, progress)
         except Unreadable as error:
-            return None, [Note(visible(path.name), str(error), lost=True)]
+            return None, [unreadable_note(path.name, error)]
         self.keep_cuts(trace.notes)
         return trace, list(trace.notes)
+
+    def summaries(self) -> tuple[tuple[Summary, ...], tuple[Note, ...]]:
+        """Return the figures of `analyze`, and notes on files without any."""
+        return self._read_summaries(Silent())
 
     def keep_cuts(self, notes: Iterable[Note]) -> None:
         """Remember which files were read in part, of the notes of a reading."""
         self.cuts += [note for note in notes if note.cut is not None]
 
 
+def _rowless(file: str, notes: list[Note]) -> list[Note]:
+    """Return why a table that can be read yields no row: none is there, or none that can be placed."""
+    if any(note.cut for note in notes):
+        return notes
+    if notes:
+        return [replace(note, verdict="unreadable" if note.lost else None) for note in notes]
+    return [rowless_note(file)]
+
+
+def rowless_note(file: str) -> Note:
+    """Return the note on a table without rows."""
+    text = _("It holds a header and no rows: the parser found no such event, or was interrupted.")
+    return Note(visible(file), text, lost=True, verdict="no rows")
+
+
 def _raw(read: tuple[pl.DataFrame, list[Note]], file: str, reader: str, table: str, clocks: Clocks) -> Raw:
-    frame, notes = read
+    frame, repeated = each_once(table, read[0], visible(file))
     microseconds = clocks.of[table].microseconds
     provenance = Provenance(visible(file), reader, PRECISION[table], frame.height, microseconds)
-    return Raw(frame, provenance, (*clocks.notes.get(table, ()), *notes))
+    return Raw(frame, provenance, (*clocks.notes.get(table, ()), *read[1], *repeated))

@@ -251,9 +251,17 @@ def match_headers(
                     file=file
                 )
             )
+        text = _(
+            "{file} has no column {column}, nor one that stands for it in another version of the parser; it "
+            "has {columns}."
+        )
+        if "span_name" in present:
+            text = _("{file} is written by `parse --span`: parse again without --span.")
         raise Unreadable(
-            _("{file} has no column {column}; was it written by msServiceProfiler's parser?").format(
-                file=file, column=TABLES[table][(needed or lacking)[0]].names[0]
+            text.format(
+                file=file,
+                column=TABLES[table][(needed or lacking)[0]].names[0],
+                columns=visible(", ".join(present), 200),
             )
         )
     units = {_base_and_unit(header)[1] for header in present}
@@ -291,6 +299,28 @@ def numeric_headers(table: str, headers: Headers) -> frozenset[str]:
     )
 
 
+def header_rows(raw: pl.DataFrame) -> pl.Series:
+    """Tell of each row of texts whether it is the header once more, as where files were put together."""
+    again = pl.repeat(False, raw.height, dtype=pl.Boolean, eager=True)
+    if any(kind != pl.String for kind in raw.dtypes):
+        return again
+    for place, header in enumerate(raw.columns):
+        names = raw[header].str.strip_chars(" \ufeff")
+        again = (names == header.strip(" \ufeff")).fill_null(False) & (again if place else True)
+        if not again.any():
+            break
+    return again
+
+
+def header_again_note(file: str, rows: list[int]) -> Note:
+    """Return the note on data rows that are the header."""
+    text = _(
+        "The header stands {count} × more among the rows (first as data row {first}): outputs were put "
+        "together in one file, and all of them are read."
+    )
+    return Note(file, text.format(count=len(rows), first=rows[0]))
+
+
 class Conversion:
     """Turns raw cells, batch by batch, into typed columns plus `row`, the 0-based place in the file.
 
@@ -307,6 +337,7 @@ class Conversion:
         self._taken = Pieces(self._typed(nothing))
         self._dropped = 0
         self._first_dropped = 0
+        self._headers_again: list[int] = []  # the rows that say the header once more
         self._unreadable: dict[str, tuple[int, int]] = {}  # header: how many cells, and the first's row
 
     def take(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> None:
@@ -320,6 +351,10 @@ class Conversion:
     def converted(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
         """Return the next rows typed, without keeping them; what is dropped or unreadable is counted."""
         frame = self._typed(raw, row_numbers)
+        self._rows += raw.height
+        if (again := header_rows(raw)).any():
+            self._headers_again += (frame["row"].filter(again) + 1).to_list()
+            raw, frame = raw.filter(~again), frame.filter(~again)
         self._count_unreadable(raw, frame)
         kept = frame.drop_nulls(self._needed) if self._needed else frame
         if kept.height < frame.height:
@@ -327,7 +362,6 @@ class Conversion:
                 gaps = pl.any_horizontal(pl.col(self._needed).is_null())
                 self._first_dropped = int(frame.filter(gaps)["row"][0]) + 1
             self._dropped += frame.height - kept.height
-        self._rows += frame.height
         return kept
 
     def frame(self) -> pl.DataFrame:
@@ -336,7 +370,8 @@ class Conversion:
 
     def notes(self) -> list[Note]:
         """Return what was left out, if anything."""
-        return [*self._dropped_note(), *self._unreadable_notes()]
+        again = [header_again_note(self._file, self._headers_again)] if self._headers_again else []
+        return [*again, *self._dropped_note(), *self._unreadable_notes()]
 
     def _dropped_note(self) -> list[Note]:
         if not self._dropped:

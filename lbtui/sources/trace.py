@@ -137,6 +137,13 @@ def _losses(collector: EventCollector, broken: Break | None) -> list[str]:
 
 def _doubts(collector: EventCollector) -> list[str]:
     notes = []
+    if collector.operators:
+        notes.append(
+            _(
+                "{count} events have the name of a service's span and their time as text: the parser merged "
+                "an operator profile (torch_npu) in. They are no forward passes and are left out."
+            ).format(count=collector.operators)
+        )
     if collector.relabelled:
         notes.append(
             _("pid {pids} occurs on two hosts; the trace cannot tell their rows apart.").format(

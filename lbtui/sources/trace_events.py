@@ -96,6 +96,7 @@ class EventCollector:
         self.events = 0  # of the trace format, used or not
         self.others = 0  # elements that are no trace event
         self.unusable = 0  # events that lack their time or pid
+        self.operators = 0  # events of an operator profile, whose times are texts
         self.relabelled: set[int] = set()  # pids that two hosts claim
         self._names: dict[int, str | None] = {}
         self._labels: dict[int, tuple[str | None, int | None]] = {}
@@ -136,7 +137,9 @@ class EventCollector:
             else:
                 return
         pid, time = whole(event.get("pid")), moment(event.get("ts"))
-        if pid is None or time is None:
+        if type(event.get("ts")) is str:
+            self.operators += 1
+        elif pid is None or time is None:
             self.unusable += 1
         else:
             handler(offset, event, args, pid, time)

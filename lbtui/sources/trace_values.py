@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from lbtui.sources.cells import LATEST
+from lbtui.sources.decoded import decoded
 
 _LARGEST = 1e19
 _INT32 = 2**31 - 1
@@ -46,10 +47,18 @@ def real(value: Any) -> float | None:
 
 
 def text(value: Any) -> str | None:
-    """Return a text that can be stored (lone surrogates become `?`), or None if the value is no text."""
+    """Return a text that can be stored, or None if the value is no text.
+
+    Bytes of the file that are no UTF-8 stand in it as lone surrogates, as `json_stream` reads them.
+    """
     if type(value) is not str:
         return None
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if value.isascii():
+        return value
+    try:
+        return decoded(value.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # a surrogate that was written as an escape
+        return value.encode("utf-8", "backslashreplace").decode()
 
 
 def moment(value: Any) -> float | None:

@@ -46,7 +46,7 @@ def test_holds_the_contract_of_design(demo):
     lines = (DEMO / "forward.csv").read_text(encoding="utf-8").splitlines()
     assert (forward["reader"], forward["rows"], forward["status"]) == ("csv", len(lines) - 1, "read")
     (missing,) = profile["missing"]
-    assert set(missing) == {"what", "reason", "how_to_collect"}
+    assert set(missing) == {"what", "reason", "how_to_collect", "status"}
 
 
 def test_times_are_iso_8601_with_the_offset(demo):

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from lbtui.profile import Cancelled, Silent, Unreadable
 from lbtui.sources import csv_file
+from lbtui.sources.csv_dialect import open_csv
 from lbtui.sources.tables import TABLES
 from tests.sources.recorded import content, sentences
 
@@ -74,7 +76,7 @@ def test_the_last_row_of_a_file_that_breaks_off_is_left_out(tmp_path, tail):
 def test_a_file_that_is_read_line_by_line_tells_of_its_break_too(tmp_path):
     path = tmp_path / "moe_analysis.csv"
     path.write_text(HEADER + '7,1.5,1.0,2.0\n8,"2.5,1.0,2.0\n9,2.5,1.0,2.0\n10,3')
-    rows = csv_file.Rows(path, list(MOE), list(MOE))
+    rows = csv_file.Rows(replace(open_csv(path), header=list(MOE)), list(MOE))
     (batch,) = rows.read(Silent(), "lines")
     assert batch.rows() == [("7", "1.5", "1.0", "2.0"), ("9", "2.5", "1.0", "2.0")]
     assert "breaks off" in sentences(rows.notes)

@@ -219,7 +219,21 @@ def _utf16(rng: random.Random, raw: bytes) -> bytes:
     return raw.decode("utf-8", "replace").encode(rng.choice(("utf-16", "utf-16-le", "utf-16-be", "utf-32")))
 
 
+def _packed(rng: random.Random, raw: bytes) -> bytes:
+    at = rng.randrange(len(raw) + 1)
+    packed = gzip.compress(raw[:at], 1) + gzip.compress(raw[at:], 1)
+    return rng.choice((packed, packed, _cut(rng, packed), _flip(rng, packed), packed + b"\x1f\x8b"))
+
+
+def _gb18030(rng: random.Random, raw: bytes) -> bytes:
+    name = rng.choice(("华为".encode("gb18030"), b"\xff\xfe", b"\x81\x30\x81\x30", "华为".encode()))
+    return raw.replace(rng.choice((b"node", b"mindie", b"forward", b"Decode", b"0")), name)
+
+
 BYTES: dict[str, Bytes] = {
+    "gzip": _packed,
+    "other encoding": _gb18030,
+    "separator named": lambda rng, raw: rng.choice((b"sep=;\r\n", b"sep=,\n", b"sep=")) + raw,
     "cut": _cut,
     "flipped": _flip,
     "inserted": _insert,
@@ -385,6 +399,29 @@ def _pids_as_columns(rng: random.Random, rows: Table) -> Table:
     return rows
 
 
+def _header_again(rng: random.Random, rows: Table) -> Table:
+    at = rng.randrange(1, len(rows) + 1)
+    return [*rows[:at], *rows[: rng.choice((1, len(rows)))], *rows[at:]]
+
+
+def _twice_each(rng: random.Random, rows: Table) -> Table:
+    twice = [row for row in rows[1:] for _time in range(rng.choice((1, 2)))]
+    return [*rows[:1], *(rng.choice((twice, rows[1:] * 2)))]
+
+
+def _marks(rng: random.Random, rows: Table) -> Table:
+    """Write fractions with other marks."""
+    group, point = rng.choice(((",", "."), (".", ","), ("", ","), (" ", ","), ("'", "."), ("\u202f", ",")))
+
+    def cell(text: str) -> str:
+        whole, dot, fraction = text.partition(".")
+        if not (dot and whole.isdecimal() and fraction.isdecimal()):
+            return text
+        return f"{int(whole):,}".replace(",", group) + point + fraction
+
+    return [rows[0], *([cell(text) for text in row] for row in rows[1:])]
+
+
 TABLES: dict[str, Callable[[random.Random, Table], Table]] = {
     "columns dropped": _drop_column,
     "column renamed": _rename_column,
@@ -401,6 +438,9 @@ TABLES: dict[str, Callable[[random.Random, Table], Table]] = {
     "few rows": _few_rows,
     "no header": _headless,
     "pids": _pids_as_columns,
+    "header again": _header_again,
+    "rows twice": _twice_each,
+    "marks": _marks,
 }
 
 
@@ -972,7 +1012,33 @@ def _several(rng: random.Random, case: Case) -> None:
     case.done.append("several outputs")
 
 
-FOLDERS = (_special, _special, _denied, _vanishing, _replaced, _journal, _hostile_names, _several)
+def _other_tools(rng: random.Random, case: Case) -> None:
+    """Put files of other tools beside, and pack one of the tables."""
+    raw = csv_sample("csv_only/request")
+    for name in rng.sample(("request_summary.csv", "service_summary.csv", "prefill_1.csv", "decode.csv"), 2):
+        head = rng.choice(
+            (b"Metric,Average,Max\nfirst_token_latency (ms),1,nan\n", b"name,during_time(ms),\n", raw)
+        )
+        (case.path / name).write_bytes(rng.choice(sorted(BYTES.items()))[1](rng, head))
+    tables = sorted(case.path.glob("*.csv"))
+    for path in rng.sample(tables, min(len(tables), 1)):
+        path.with_name(f"{path.name}.gz").write_bytes(_packed(rng, path.read_bytes()))
+        if rng.random() < 0.7:
+            path.unlink()
+    case.done.append("other tools")
+
+
+FOLDERS = (
+    _other_tools,
+    _special,
+    _special,
+    _denied,
+    _vanishing,
+    _replaced,
+    _journal,
+    _hostile_names,
+    _several,
+)
 
 
 def crowd(folder: Path, count: int = 100_000) -> Case:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lbtui.profile import ExpertPhase, Note, PlacementFile, Progress, SourceFile, Unreadable, instance_names
 from lbtui.sources.discover_experts import ExpertFiles
+from lbtui.sources.failure import unreadable_note
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _with_map(part: DumpPhase, placements: tuple[SourceFile, ...], notes: list[N
     try:
         placement = fitting(read_placement(near[0]), tables, config.shared_files)
     except Unreadable as error:
-        notes.append(Note(name, str(error), lost=True))
+        notes.append(unreadable_note(name, error))
         return tables
     if placement is None:
         notes.append(Note(name, _("It has other layers, devices or slots than the dump, and is not used.")))

@@ -8,6 +8,7 @@ import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
 from lbtui.sources.canonical.frame import canonical
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
@@ -31,7 +32,7 @@ def read_pictures(store: Store, notes: list[Note], progress: Progress) -> Loaded
         try:
             heat = read_heat_map(path)
         except Unreadable as error:
-            notes.append(Note(visible(path.name), str(error), lost=True))
+            notes.append(unreadable_note(path.name, error))
         else:
             maps.append(heat)
             precision = _("1/256 of the map's range")

@@ -24,6 +24,7 @@ from lbtui.sources.canonical.expert_files import Found, Part, from_counts, from_
 from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.discover_experts import belonging
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -188,7 +189,7 @@ def _table_sources(
         try:
             processes = read_processes(store.database, progress, notes)
         except Unreadable as error:
-            notes.append(Note(name, str(error), lost=True))
+            notes.append(unreadable_note(name, error))
         else:
             yield name, "sqlite", combine(processes, name)
     # Even a large trace is read where nothing else shows the experts.

@@ -12,6 +12,7 @@ from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
 from lbtui.sources import cells, csv_file
 from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
+from lbtui.sources.csv_dialect import open_csv
 from lbtui.sources.tables import match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 
@@ -51,7 +52,7 @@ class ForwardCsv:
         header = csv_file.read_header(self._path)
         wanted = match_headers("forward", header, usual_columns("forward"), self.file).header_of
         first = csv_file.read_first(self._path, "forward", ["prof_id", "start", "end"], 1)
-        written = float(csv_file.read_row(self._path, 0, [wanted["start"]]).item())
+        written = float(csv_file.read_row(self._path, 0, [wanted["start"]], [wanted["start"]]).item())
         # In the unit that the file writes.
         factor = cells.microseconds_per_unit(written) if first.height else 1.0
         bounds = (begin / factor, end / factor)
@@ -66,13 +67,13 @@ class _Batches:
         self._way = way
         self._sampled = sampled
         self.file = visible(path.name)
-        header = csv_file.read_header(path)
-        self.headers = match_headers("forward", header, COLUMNS, self.file)
+        file = open_csv(path)
+        self.headers = match_headers("forward", file.header, COLUMNS, self.file)
         types: dict[str, pl.DataType] = dict.fromkeys(numeric_headers("forward", self.headers), pl.Float64())
         few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
         types |= dict.fromkeys(few, pl.Categorical())
         more = [pl.col(found).to_physical().alias(category_of(found)) for found in few]
-        self._rows = csv_file.Rows(path, header, list(self.headers.header_of.values()), types, _BATCH, more)
+        self._rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, _BATCH, more)
 
     @property
     def notes(self) -> list[Note]:

@@ -18,6 +18,7 @@ from lbtui.sources.canonical.kv_counters import exact_times, read_counters, read
 from lbtui.sources.canonical.kv_order import by_request, by_value
 from lbtui.sources.canonical.kv_owners import give_to_domains, read_service
 from lbtui.sources.canonical.kv_states import of_rounds
+from lbtui.sources.canonical.other_run import other_engine, other_requests, other_run_note
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.store import Raw, Store
@@ -39,6 +40,9 @@ def load_kv(store: Store, scheduling: Scheduling, progress: Progress) -> Loaded:
     raw, notes = store.table("kvcache", progress)
     notes += raw.notes if raw else ()
     engine = None if batch is None else engine_of(batch.frame)
+    if raw is not None and (why := other_engine(raw, engine)):
+        notes.append(other_run_note(raw.provenance.file, why))
+        raw = None
     if batch is not None and engine == "vllm v0":
         return Loaded(empty("kv"), notes=(*notes, _sequences_note((raw or batch).provenance.file)))
     if engine == "sglang":
@@ -153,6 +157,8 @@ def _from_events(
     file = raw.provenance.file
     service, service_notes = read_service(store, owners, progress)
     notes += service_notes
+    if why := other_requests(raw.frame["request_id"], service["request_id"]):
+        return Loaded(empty("kv"), notes=(*notes, other_run_note(file, why)))
     whole_seconds = _are_whole_seconds(raw.frame)
     # Of a whole second only the rows' order tells which came first.
     events = raw.frame.sort("row") if whole_seconds else by_request(raw.frame)

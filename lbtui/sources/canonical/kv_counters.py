@@ -9,6 +9,7 @@ import polars as pl
 from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.sources import database
 from lbtui.sources.canonical.owners import Owners
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
@@ -96,7 +97,7 @@ def read_counters(store: Store, owners: Owners, progress: Progress) -> tuple[pl.
                 readings = opened.query(_COUNTER_QUERY, _EVENTS)
                 arrivals = opened.query(_ENQUEUE_QUERY, _EVENTS)
         except Unreadable as error:
-            return pl.DataFrame(schema=_COUNTERS), [Note(visible(store.database.name), str(error), lost=True)]
+            return pl.DataFrame(schema=_COUNTERS), [unreadable_note(store.database.name, error)]
         return _with_lookups(readings, arrivals, owners), []
     trace, notes = store.trace(progress)
     if trace is None:

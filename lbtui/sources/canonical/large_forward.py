@@ -18,6 +18,7 @@ from lbtui.text import _
 
 # From so many bytes of CSV on the forward passes are joined while they are read: some 400,000 rows.
 LARGE_FORWARD = 64 << 20
+_PACKED = 5  # so many times smaller a packed file is
 # And from so many rows of profiler.db on.
 LARGE_TABLE = 400_000
 
@@ -60,7 +61,8 @@ def large_forward(store: Store) -> LargeForward | None:
     """Return the forward table that the store would read, if it is too large for all its rows to be held."""
     path = store.output.csv.get("forward")
     if path is not None:
-        return ForwardCsv(path) if store.output.sizes[path] >= LARGE_FORWARD else None
+        size = store.output.sizes[path] * (_PACKED if path.suffix == ".gz" else 1)
+        return ForwardCsv(path) if size >= LARGE_FORWARD else None
     if store.database is not None and "forward" in store.database_tables:
         # What cannot be read is told by reading it.
         with suppress(Unreadable), database.connect(store.database) as opened:

@@ -10,7 +10,9 @@ import polars as pl
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
 from lbtui.sources import cells, csv_file, database
 from lbtui.sources.canonical.frame import MOST_LANES, canonical, possible_lanes
-from lbtui.sources.store import Store
+from lbtui.sources.failure import unreadable_note
+from lbtui.sources.store import Store, rowless_note
+from lbtui.sources.tables import header_rows
 from lbtui.text import _, visible
 
 _PID = re.compile(r"[0-9]{1,18}")
@@ -47,10 +49,15 @@ def _ep_balance(
         try:
             frame, read_notes = csv_file.read_text(path, progress)
         except Unreadable as error:
-            notes.append(Note(visible(path.name), str(error), lost=True))
+            notes.append(unreadable_note(path.name, error))
         else:
             notes += read_notes
-            yield visible(path.name), "csv", frame
+            first, again = _first_of_several(frame, visible(path.name))
+            notes += again
+            if first.is_empty():
+                notes.append(rowless_note(path.name))
+            else:
+                yield visible(path.name), "csv", first
     if store.database and "ep_balance" in store.database_tables:
         file = visible(f"{store.database.name}:ep_balance")
         try:
@@ -58,9 +65,19 @@ def _ep_balance(
                 schema = pl.Schema(dict.fromkeys(opened.columns("ep_balance"), pl.Float64()))
                 wide = opened.query("SELECT * FROM ep_balance ORDER BY rowid", schema)
         except Unreadable as error:
-            notes.append(Note(file, str(error), lost=True))
+            notes.append(unreadable_note(file, error))
         else:
             yield file, "sqlite", wide
+
+
+def _first_of_several(frame: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the rows up to where the header stands once more: a row's layer is its place."""
+    again = header_rows(frame)
+    if not again.any():
+        return frame, []
+    first = int(again.arg_max() or 0)
+    text = _("Its header stands once more in data row {row}: what follows is of another output and left out.")
+    return frame.head(first), [Note(file, text.format(row=first + 1), lost=True)]
 
 
 def _too_large_note(file: str, processes: int, layers: int) -> Note:

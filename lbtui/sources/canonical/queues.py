@@ -9,6 +9,7 @@ from lbtui.sources import database
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import name_processes
 from lbtui.sources.canonical.owners import Owners
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
@@ -54,7 +55,7 @@ def load_queues(store: Store, owners: Owners, progress: Progress) -> Loaded:
             with database.connect(store.database, progress) as opened:
                 changes = _wide(opened.query(_DATABASE_QUERY, _EVENTS).drop_nulls("time").sort("time", "id"))
         except Unreadable as error:
-            notes.append(Note(visible(name), str(error), lost=True))
+            notes.append(unreadable_note(name, error))
         else:
             if not changes.is_empty():
                 provenance = Provenance(visible(name), "sqlite", _("1 µs"), changes.height)

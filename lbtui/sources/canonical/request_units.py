@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from lbtui.profile import Note
+from lbtui.profile import Note, Summary
 from lbtui.text import _
 
 # No service that anyone waits for is slower than so many ms a token: what is needs a look.
@@ -15,6 +16,10 @@ _STEPS = 300.0  # steps a token takes at most, queueing and all
 _FACTOR = 0.001
 _AFTER = 1_000_000  # µs that a request may end after the last record
 _MOST, _NEARLY_ALL = 0.5, 0.95
+
+# Latencies, and what the summary of `analyze` calls them.
+_SUMMARISED = {"ttft": "first_token_latency", "queue_wait": "waiting_time"}
+_SAME = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,26 @@ def in_milliseconds(requests: pl.DataFrame, ran: Ran, file: str) -> tuple[pl.Dat
     ).format(steps=each / ran.step)
     nothing = pl.lit(None, pl.Float64)
     return requests.with_columns(duration=nothing, ttft=nothing, queue_wait=nothing), [Note(file, text)]
+
+
+def from_seconds(
+    requests: pl.DataFrame, summaries: Sequence[Summary], file: str
+) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the requests with latencies in ms where `analyze` wrote s under that name: its summary tells."""
+    most = {s.metric: s.value for s in summaries if s.statistic == "Max" and s.unit == "ms"}
+    seconds: list[str] = []
+    for column, metric in _SUMMARISED.items():
+        written, own = most.get(metric), requests[column].max()
+        if written and isinstance(own, float) and abs(own * 1000 / written - 1) < _SAME:
+            seconds.append(column)
+    if not seconds:
+        return requests, []
+    text = _(
+        "{columns} are in seconds although their header says ms, as request_summary.csv tells: they are read "
+        "as such."
+    )
+    note = Note(file, text.format(columns=", ".join(seconds)))
+    return requests.with_columns(pl.col(seconds) * 1000), [note]
 
 
 def _ms_per_token(requests: pl.DataFrame) -> float | None:

@@ -10,7 +10,7 @@ import polars as pl
 from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
 from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.frame import canonical, possible_lanes
-from lbtui.sources.canonical.request_units import are_slow, in_milliseconds, what_ran
+from lbtui.sources.canonical.request_units import are_slow, from_seconds, in_milliseconds, what_ran
 from lbtui.sources.canonical.row_checks import checked_durations, checked_first_tokens
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.store import Store
@@ -25,14 +25,17 @@ def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], pro
     """
     known = [pl.when(pl.col(c) > 0).then(pl.col(c)).alias(c) for c in ("ttft", "queue_wait")]
     loaded = _load("request", "requests", store, progress, known)
+    summaries, notes = store.summaries()
+    loaded = replace(loaded, notes=(*loaded.notes, *notes))
     if not loaded.provenance or loaded.provenance[0].reader == "trace":
         return loaded
     file = loaded.provenance[0].file
-    frame, notes = loaded.frame, list(loaded.notes)
+    frame, second_notes = from_seconds(loaded.frame, summaries, file)
+    notes = (*loaded.notes, *second_notes)
     found = scheduled(progress)
     if are_slow(frame) and (ran := what_ran(*(raw.frame for raw in (found.forward, found.batch) if raw))):
         frame, unit_notes = in_milliseconds(frame, ran, file)
-        notes += unit_notes
+        notes += (*unit_notes,)
     frame, late_notes = checked_first_tokens(frame, file)
     frame, token_notes = with_first_tokens(frame, file, store, found.batch, progress)
     return replace(loaded, frame=frame, notes=(*notes, *late_notes, *token_notes))

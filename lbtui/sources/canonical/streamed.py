@@ -75,6 +75,8 @@ class _Stream:
         steps = _Steps(domains)
 
         def join(rows: Rows) -> None:
+            if _stand_twice(rows):
+                raise NotJoinable(_("some rows stand twice"))
             if len(self._rows.processes) > domains.placed:
                 late = self._rows.processes[domains.placed :]
                 more = self._forward.first_of(late, _SAMPLED, MOST_COMPARED * len(late))
@@ -135,6 +137,11 @@ class _Stream:
 
     def _provenance(self, rows: int) -> Provenance:
         return Provenance(self._forward.file, self._forward.reader, PRECISION["forward"], rows)
+
+
+def _stand_twice(rows: Rows) -> bool:
+    processes, starts = rows.columns["prof_id"], rows.columns["start"]
+    return bool(((starts[1:] == starts[:-1]) & (processes[1:] == processes[:-1])).any())
 
 
 class _Steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rich.segment import Segment
@@ -10,7 +10,7 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import known_mean
-from lbtui.profile import FrameName, Profile, format_time, instant
+from lbtui.profile import FrameName, MissingStatus, Profile, format_time, instant
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
@@ -217,6 +217,13 @@ def _place_words(measured: Measured, state: DpState) -> list[str]:
 # Where there is nothing to draw
 
 
+_NO_DATA: Mapping[MissingStatus, str] = {
+    "not_recorded": _("no data: {what} are not in this profile."),
+    "unreadable": _("no data: {what} are in this profile, but of no use."),
+    "other_run": _("no data: {what} are of another run."),
+}
+
+
 def missing_rows(
     profile: Profile,
     data: DpData,
@@ -236,7 +243,7 @@ def missing_rows(
         (f" {metric.label}" + (f" · {side_word(side)}" if side else ""), palette.strong(caps)),
         ("", None),
         (
-            " " + _("no data: {what} are not in this profile.").format(what=missing.what),
+            " " + _NO_DATA[missing.status].format(what=missing.what),
             palette.severity(caps, "warning"),
         ),
         (" " + _("Why: {reason}.").format(reason=missing.reason), None),

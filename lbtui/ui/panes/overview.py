@@ -15,9 +15,10 @@ from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
 from lbtui.findings import Thresholds, described
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.pictures import Drawn
-from lbtui.profile import Cancelled
+from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
 from lbtui.text import _
+from lbtui.ui.opening import OpenFailed
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry, State, entries
@@ -80,6 +81,10 @@ class OverviewPane(Pane):
             if generation != self._generation:
                 raise Cancelled
             self.post_message(self.Grown(generation, known))
+        try:
+            self.profile.require_rows(progress)
+        except Unreadable as error:
+            self.post_message(OpenFailed(str(error)))
         return Contents(known, diagnose(self.profile, known.window, self.lbtui.thresholds, progress))
 
     def on_overview_pane_grown(self, event: Grown) -> None:
@@ -307,7 +312,8 @@ class OverviewPane(Pane):
                 _("files"),
                 _(
                     "read: every row that lbtui needs · partly read: rows were left out, and why · not "
-                    "needed: another file holds the same more precisely · unreadable: the sentence says why"
+                    "needed: another file holds the same more precisely · unreadable: the sentence says "
+                    "why · of another run: its hosts, ids or times are not those of the rounds"
                 ),
             ),
         ]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.overview import expert_shape, unjudged, when
 from lbtui.analysis.overview_model import Line, Overview, Source
-from lbtui.analysis.overview_text import short, size_text
+from lbtui.analysis.overview_text import short, size_text, summary_texts
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere
-from lbtui.profile import ZONE_NAME
+from lbtui.profile import ZONE_NAME, MissingStatus
 from lbtui.render.text import number
 from lbtui.text import _
 
 Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "missing", "note"]
 # What stands in the list of findings.
 FOUND: tuple[Kind, ...] = ("finding", "even", "remarks")
+
+
+_MISSING: Mapping[MissingStatus, str] = {
+    "not_recorded": _("Why it may be missing: {reason}."),
+    "unreadable": _("It is here, but of no use: {reason}."),
+    "other_run": _("What is here is of another run: {reason}."),
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ def entries(contents: Contents) -> list[Entry]:
         *_findings(contents),
         *(Entry("line", line.label, line=line) for line in known.lines),
         *_section(_("Profile"), _facts(known)),
+        *_section(_("Figures of `analyze`"), _summaries(known)),
         *_section(_("Read"), _files(known.sources)),
         *_section(
             _("Missing ({count})").format(count=len(known.missing)),
@@ -69,7 +77,7 @@ def entries(contents: Contents) -> list[Entry]:
                     missing.reason,
                     missing.how_to_collect,
                     (
-                        _("Why it may be missing: {reason}.").format(reason=missing.reason),
+                        _MISSING[missing.status].format(reason=missing.reason),
                         _("How to get it: {how}.").format(how=missing.how_to_collect),
                     ),
                 )
@@ -84,6 +92,11 @@ def entries(contents: Contents) -> list[Entry]:
             ],
         ),
     ]
+
+
+def _summaries(known: Overview) -> list[Entry]:
+    texts = [text.partition(": ") for text in summary_texts(known.summaries)]
+    return [Entry("fact", file, figures, long=(figures,)) for file, _colon, figures in texts]
 
 
 def _findings(contents: Contents) -> list[Entry]:
@@ -161,7 +174,7 @@ def _files(sources: Sequence[Source]) -> list[Entry]:
         )
         names = tuple(s.file.path.name for s in group) if len(group) > 1 else ()
         text = " · ".join(part for part in said if part)
-        bad = first.status in ("partly", "unreadable")
+        bad = first.status in ("partly", "unreadable", "other run")
         found.append(Entry("file", title, text, long=(text, *names), warning=bad))
     return found
 
@@ -173,5 +186,6 @@ def _status(source: Source) -> str:
         "partly": _("partly read"),
         "not needed": _("not needed"),
         "unreadable": _("unreadable"),
+        "other run": _("of another run"),
     }
     return f"{words[source.status]}: {source.why}" if source.why else words[source.status]

@@ -96,6 +96,7 @@ def _scrolled(body: Sequence[Placed], at: int, room: int) -> list[Placed]:
 
 def _head_row(contents: Contents, width: int, caps: Capabilities, progress: str) -> Row:
     title = _("FINDINGS")
+    progress = progress or contents.known.unparsed
     if progress:
         said = fit(progress, max(width - len(title) - 2, 0), caps=caps, style=severity(caps, "warning"))
     else:

@@ -1,0 +1,85 @@
+"""The lines of a CSV file as UTF-8, some MB at a time, however the file is written."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from lbtui.profile import Note
+from lbtui.sources.csv_dialect import MIXED, CsvFile
+from lbtui.sources.decoded import decoded
+from lbtui.sources.inflate import Damaged, inflated
+from lbtui.text import _, visible
+
+_READ = 8 << 20  # bytes
+# A cell that may be no UTF-8. In GB18030 none of these separators is part of a character.
+_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
+
+
+@lru_cache(4096)
+def _recoded(cell: bytes) -> bytes:
+    return decoded(cell).encode()
+
+
+class CsvLines:
+    """Yields blocks of whole lines, below the header; `notes` tells afterwards what is not in them."""
+
+    def __init__(self, file: CsvFile) -> None:
+        self._file = file
+        self.notes: list[Note] = []
+
+    def blocks(self) -> Iterator[tuple[bytes, int]]:
+        """Yield each block with how many bytes of the file are read by then. Raises `OSError`."""
+        self.notes = []
+        above = self._file.lines_before
+        rest = b""
+        done = 0
+        for part, done in self._utf8():
+            lines, end, begun = (rest + part).rpartition(b"\n")
+            rest = begun
+            lines += end
+            while above and lines:
+                _line, _end, lines = lines.partition(b"\n")
+                above -= 1
+            if lines:
+                yield self._repaired(lines), done
+        if above or self.notes or not rest.strip(b"\0"):
+            return
+        if rest.endswith((b"\r", b"\0")):
+            yield self._repaired(rest), done
+        else:
+            self._tell(_("The file breaks off without an end of line; its last row is left out."))
+
+    def _utf8(self) -> Iterator[tuple[bytes, int]]:
+        """Yield the file's bytes in UTF-8 (where they are text), with the place in the file."""
+        encoding = self._file.encoding
+        recode = encoding not in ("utf-8", MIXED)
+        decoder = codecs.getincrementaldecoder(encoding if recode else "utf-8")("replace")
+        with self._file.path.open("rb") as file:
+            parts = inflated(file) if self._file.compressed else iter(lambda: file.read(_READ), b"")
+            try:
+                for part in parts:
+                    yield decoder.decode(part).encode() if recode else part, file.tell()
+            except Damaged as error:
+                text = _(
+                    "Its compression is damaged or breaks off ({why}); only the rows before that are read."
+                )
+                self._tell(text.format(why=visible(str(error), 200)))
+
+    def _repaired(self, block: bytes) -> bytes:
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            return _CELL.sub(lambda cell: _recoded(cell[0]), block)
+        return block
+
+    def _tell(self, text: str) -> None:
+        self.notes.append(Note(visible(self._file.path.name), text, lost=True))
+
+
+def lines_of(block: bytes) -> Iterator[str]:
+    """Yield the lines of a block as text, without their ends."""
+    for line in block.split(b"\n"):
+        yield line.decode("utf-8", "replace").rstrip("\r")
