@@ -80,6 +80,16 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
             ),
         ),
     ]
+    if data is not None and any(shown.kind == "copies" for shown in data.maps.values()):
+        listed.append(
+            HelpEntry(
+                _("copies"),
+                _(
+                    "Of a placement file without any load: in how many slots of its layer an expert lies. "
+                    "The colour scale reaches at least to 2."
+                ),
+            )
+        )
     listed += time_entries()
     if data is not None and absent:
         listed.append(
