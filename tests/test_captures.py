@@ -14,7 +14,8 @@ from lbtui.sources import open_profile
 from tests.sources.recorded import CSV_ONLY, content, lay_out
 from tests.sources.shifted import DAY, moved, rows_of, write
 
-HOUR, MINUTE, SECOND = 3_600_000_000, 60_000_000, 1_000_000
+SECOND = 1_000_000
+EPOCH = datetime(1970, 1, 1)
 PD = [
     f"pd_ep/{name}.csv" for name in ("coordinator", "pd_split_communication", "pd_split_kvcache", "request")
 ]
@@ -67,18 +68,26 @@ def test_another_frame_bridges_a_gap():
     assert len(parts_of([steps, samples])) == 1
 
 
-def test_times_tell_the_same_minute_by_minute():
+@pytest.mark.parametrize("apart", [timedelta(hours=1), timedelta(days=3652), timedelta(days=365 * 60)])
+def test_times_are_exact_on_both_sides_of_a_gap(apart):
     start = datetime(2026, 1, 1)
     begin = [start + timedelta(seconds=7 * n) for n in range(1000)]
-    frame = pl.DataFrame({"start": begin, "end": [t + timedelta(seconds=3) for t in begin]}).cast(
-        pl.Datetime("us")
-    )
-    times = times_of("steps", frame)
-    assert len(times) > 100
-    assert sum(part.rows for part in times) == 1000
-    [part] = parts_of([times])
-    assert part.end - part.begin == 999 * 7 * SECOND + 3 * SECOND
-    assert window_of({"steps": frame}) == (part.begin, part.end)
+    later = [t + apart + timedelta(hours=2) for t in begin[:300]]
+    starts = [*begin, *later]
+    frame = pl.DataFrame({"start": starts, "end": [t + timedelta(seconds=3) for t in starts]})
+    frame = frame.cast(pl.Datetime("us")).sample(fraction=1.0, shuffle=True, seed=1)
+    micro = timedelta(microseconds=1)
+    spans = [
+        ((part[0] - EPOCH) // micro, (part[-1] - EPOCH) // micro + 3 * SECOND) for part in (begin, later)
+    ]
+    assert [(t.begin, t.end, t.rows) for t in times_of("steps", frame)] == [
+        (*spans[0], 1000),
+        (*spans[1], 300),
+    ]
+    whole = spans[0][0], spans[1][1]
+    # An hour is not far longer than the two hours before it.
+    assert window_of({"steps": frame}) == (whole if apart == timedelta(hours=1) else spans[0])
+    assert window_of({"steps": frame}, whole=True) == whole
 
 
 @pytest.mark.parametrize("file", ["forward", "batch", "kvcache", "request", "request_status"])

@@ -43,6 +43,9 @@ SPANS = {**_FINE, **_COARSE}
 # What a profile is of: where these have rows, the capture with most of them is shown.
 ANCHORS: tuple[FrameName, ...] = ("steps", "batches")
 _BIN_US = 5_000_000  # upstream's bins
+_ROWS = 1_000_000  # at a time
+_MOST_MARKS = 20_000_000  # some decades in minutes
+_FEW = 100
 _LONGEST_MS = 4e11  # a dozen years: no request takes longer
 
 
@@ -81,23 +84,46 @@ def times_of(name: FrameName, frame: pl.DataFrame) -> Times:
         end=pl.max_horizontal(first.max(), last.max()),
         rows=first.count(),
     )
-    begin, end, _rows = bounds.row(0)
+    begin, end, rows = bounds.row(0)
     if begin is None:
         return ()
-    if end - begin > _LEAST_GAP:
-        instants = pl.concat(
-            [
-                frame.lazy().select(time=first, rows=pl.lit(1, pl.Int64)),
-                frame.lazy().select(time=last, rows=pl.lit(0, pl.Int64)),
-            ]
-        ).drop_nulls()
-        bounds = (
-            instants.group_by(pl.col("time") // _MINUTE)
-            .agg(begin=pl.col("time").min(), end=pl.col("time").max(), rows=pl.col("rows").sum())
-            .collect(engine="streaming")
-            .sort("begin")
-        )
-    return tuple(Part(*row) for row in bounds.select("begin", "end", "rows").iter_rows())
+    if end - begin <= _LEAST_GAP or not (gaps := _long_gaps(frame, (first, last), begin, end)):
+        return (Part(begin, end, rows),)
+    instants = pl.concat(
+        [
+            frame.lazy().select(time=first, rows=pl.lit(1, pl.Int64)),
+            frame.lazy().select(time=last, rows=pl.lit(0, pl.Int64)),
+        ]
+    ).drop_nulls()
+    # Where gaps are few, so are the stretches between them.
+    stretch = pl.lit(pl.Series(gaps)).search_sorted(pl.col("time"))
+    if len(gaps) > _FEW:
+        stretch = pl.col("time") // _MINUTE
+    found = (
+        instants.group_by(stretch)
+        .agg(begin=pl.col("time").min(), end=pl.col("time").max(), rows=pl.col("rows").sum())
+        .select("begin", "end", "rows")
+        .collect()
+    )
+    return tuple(sorted(Part(*row) for row in found.iter_rows()))
+
+
+def _long_gaps(frame: pl.DataFrame, sides: tuple[pl.Expr, pl.Expr], begin: int, end: int) -> list[int]:
+    """Return an instant in each gap in which for ten minutes, or nearly, nothing begins or ends.
+
+    Of instants that lie decades apart some in a gap of a minute: they are looked at one by one.
+    """
+    import numpy as np  # not for the first frame of the screen
+
+    width = max(_MINUTE, -(-(end - begin) // _MOST_MARKS))
+    seen = np.zeros((end - begin) // width + 1, dtype=bool)
+    for part in frame.iter_slices(_ROWS):
+        for side in sides:
+            seen[(part.select(side).to_series().drop_nulls().to_numpy() - begin) // width] = True
+    places = np.flatnonzero(seen)
+    far = np.diff(places) >= max(1, _LEAST_GAP // width)
+    middles = (places[1:][far] + places[:-1][far] + 1) // 2
+    return [int(time) for time in begin + middles * width]
 
 
 def parts_of(times: Iterable[Times]) -> Times:
@@ -106,25 +132,22 @@ def parts_of(times: Iterable[Times]) -> Times:
     if len(parts) > _MOST_PARTS:
         usual = median(later.begin - part.end for part, later in pairwise(parts))
         parts = _joined(parts, lambda _a, _b: min(_GAP_LENGTHS * usual, _USUAL_GAP))
-    while True:
-        joined = _joined(parts, lambda a, b: _GAP_LENGTHS * max(a.end - a.begin, b.end - b.begin))
-        if len(joined) == len(parts):
-            return tuple(parts)
-        parts = joined
+    return tuple(_joined(parts, lambda a, b: _GAP_LENGTHS * max(a.end - a.begin, b.end - b.begin)))
 
 
-def _joined(parts: list[Part], bridged: Callable[[Part, Part], float]) -> list[Part]:
-    """Return the parts with those made one whose gap is bridged, or no longer than ten minutes."""
+def _joined(parts: Iterable[Part], bridged: Callable[[Part, Part], float]) -> list[Part]:
+    """Return the parts with those made one whose gap is bridged, or no longer than ten minutes.
+
+    Parts that are made one may bridge more, so each looks back: what results does not depend on the order.
+    """
     joined: list[Part] = []
-    before = None  # as it was: what is joined bridges no more in this pass
     for part in parts:
-        near = before is not None and part.begin - joined[-1].end <= max(_LEAST_GAP, bridged(before, part))
-        if near:
-            last = joined[-1]
-            joined[-1] = Part(last.begin, max(last.end, part.end), last.rows + part.rows)
-        else:
-            joined.append(part)
-        before = part
+        joined.append(part)
+        while len(joined) > 1:
+            before, last = joined[-2:]
+            if last.begin - before.end > max(_LEAST_GAP, bridged(before, last)):
+                break
+            joined[-2:] = [Part(before.begin, max(before.end, last.end), before.rows + last.rows)]
     return joined
 
 
