@@ -55,10 +55,15 @@ def read_csv(
 
 
 def read_parts(
-    path: Path, table: str, wanted: Collection[str], progress: Progress, way: Way
+    path: Path,
+    table: str,
+    wanted: Collection[str],
+    progress: Progress,
+    way: Way,
+    clock: Clock = SHANGHAI,
 ) -> Iterator[pl.DataFrame]:
     """Yield what `read_csv` returns part by part, read in one of the `WAYS`; raises what `Rows.read` does."""
-    headers, rows = _typed_rows(path, table, wanted)
+    headers, rows = _typed_rows(path, table, wanted, clock)
     conversion = Conversion(table, headers, visible(path.name))
     yield from map(conversion.converted, rows.read(progress, way))
 

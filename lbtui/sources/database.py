@@ -207,11 +207,13 @@ def read_table(
     return conversion.frame(), conversion.notes()
 
 
-def read_parts(path: Path, table: str, wanted: Collection[str], progress: Progress) -> Iterator[pl.DataFrame]:
+def read_parts(
+    path: Path, table: str, wanted: Collection[str], progress: Progress, clock: Clock = SHANGHAI
+) -> Iterator[pl.DataFrame]:
     """Yield what `read_table` returns part by part, without notes."""
     name = visible(f"{path.name}:{table}")
     with connect(path, progress) as database:
-        headers = match_headers(table, database.columns(table), wanted, name)
+        headers = match_headers(table, database.columns(table), wanted, name, clock)
         conversion = Conversion(table, headers, name)
         columns = list(headers.header_of.values())
         for chunk in database.rows(table, columns):

@@ -127,11 +127,14 @@ class Store:
 
         `use` may be called anew, where they must be read another way. Raises `Unreadable`.
         """
+        clock = self.clocks(progress).of[table]
         if raw.provenance.reader == "sqlite":
             assert self.database is not None
-            return use(database.read_parts(self.database, table, columns, progress))
+            return use(database.read_parts(self.database, table, columns, progress, clock))
         path, whole = self.output.csv[table], UpTo(progress, None)
-        return csv_file.first_way(lambda way: use(csv_file.read_parts(path, table, columns, whole, way)))
+        return csv_file.first_way(
+            lambda way: use(csv_file.read_parts(path, table, columns, whole, way, clock))
+        )
 
     def _clocks(self, progress: Progress) -> Clocks:
         """Look at the first rows of the tables; one that cannot be read is told where it is read."""

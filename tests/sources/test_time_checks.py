@@ -155,14 +155,24 @@ def test_a_row_that_contradicts_itself_is_mended_where_one_side_is_plainly_right
 
 
 def test_a_first_token_later_than_the_end_is_unknown_and_counted(tmp_path):
-    lay_out(tmp_path, *ALL)
     changed = rows("csv_only/request.csv")
     for row in changed[:5]:
         row["first_token_latency(ms)"] = str(float(row["execution_time(ms)"]) * 1.5)
     write(tmp_path, "request.csv", changed)
     loaded = open_profile(tmp_path).load("requests")
     assert loaded.frame["ttft"].is_null().to_list() == [True] * 5 + [False] * 128
-    assert "5 of 133 requests have a first token later than their end" in sentences(loaded.notes)
+    assert "5 of 133 requests have a first token after their end" in sentences(loaded.notes)
+
+
+def test_a_first_token_with_the_last_of_many_is_unknown(tmp_path):
+    """The parser of October 2025 wrote the whole execution time as the time to first token."""
+    head = "http_rid,start_datetime,reply_token_size,execution_time(ms),first_token_latency(ms)\n"
+    line = "{},2026-01-01 08:00:00:056408,{},761.0,{}\n"
+    body = [("a", 27, 760.9), ("b", 1, 760.9), ("c", 27, 700.0), ("d", 27, 762.5)]
+    (tmp_path / "request.csv").write_text(head + "".join(line.format(*row) for row in body))
+    loaded = open_profile(tmp_path).load("requests")
+    assert loaded.frame["ttft"].to_list() == [None, 760.9, 700.0, None]
+    assert "2 of 4 requests" in sentences(loaded.notes)
 
 
 def excel(row):

@@ -11,6 +11,7 @@ _CUT = 1.0  # ms: what writes whole ms cuts start and end by up to so much
 _EXACT = 0.1  # ms
 _SHARE = 0.01  # of the duration may be lost in rounding
 _LATE = 2.0  # ms: upstream cuts a request's start and end to whole ms
+_MANY = 8  # tokens that no step yields at once
 
 
 def checked_durations(
@@ -52,14 +53,18 @@ def checked_durations(
 
 
 def checked_first_tokens(requests: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Note]]:
-    """Return the requests; a first token (`ttft`) later than the end (`duration`), both ms, is unknown."""
-    late = (pl.col("ttft") > pl.col("duration") + _LATE).fill_null(False)
+    """Return the requests; a first token (`ttft`) that comes with the last of many, or after the end of the
+    request (`duration`), both in ms, is unknown.
+    """
+    many = pl.col("output_tokens").fill_null(0) >= _MANY
+    last = pl.col("duration") + pl.when(many).then(-_LATE).otherwise(_LATE)
+    late = (pl.col("ttft") > last).fill_null(False)
     count = int(requests.select(late.sum()).item())
     if not count:
         return requests, []
     text = _(
-        "{count} of {all} requests have a first token later than their end; their time to first token is "
-        "unknown and in no percentile."
+        "{count} of {all} requests have a first token after their end, or with the last of many; their time "
+        "to first token is unknown and in no percentile."
     ).format(count=count, all=requests.height)
     return requests.with_columns(ttft=pl.when(~late).then("ttft")), [Note(file, text)]
 
