@@ -26,7 +26,10 @@ COLLECT: Mapping[FrameName, tuple[str, str, str]] = {
     ),
     "queues": (
         _("queue lengths (request_status.csv)"),
-        _("domain Schedule was not recorded"),
+        _(
+            "domain Schedule was not recorded, or the node is one of SGLang's disaggregated ones, of whose "
+            "queues (DecodePrealloc, PrefillBootstrap) the parser writes nothing"
+        ),
         _('collect domain "Schedule"'),
     ),
     "nodes": (

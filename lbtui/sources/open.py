@@ -23,7 +23,7 @@ from lbtui.profile.model import Loader, ScheduledRequest
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources.discover import Output, find_output, with_experts
-from lbtui.sources.discover_experts import DUMP, PLACEMENT, RAW
+from lbtui.sources.discover_experts import COUNTS, DUMP, PLACEMENT, RAW
 from lbtui.sources.rounds import read_round
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -115,8 +115,8 @@ def _holders(name: FrameName, output: Output, store: Store) -> Iterator[SourceFi
             or (file.path == output.trace and in_trace)
             # Of one that cannot be opened nobody knows what it held.
             or (file.path == output.database and (held is None or not held.isdisjoint(tables)))
-            or (name == "expert_heat" and file.kind in ("heat_png", RAW, DUMP))
-            or (name == "placements" and file.kind in (RAW, DUMP, PLACEMENT))
+            or (name == "expert_heat" and file.kind in ("heat_png", RAW, DUMP, COUNTS))
+            or (name == "placements" and file.kind in (RAW, DUMP, COUNTS, PLACEMENT))
         ):
             yield file
 

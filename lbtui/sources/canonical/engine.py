@@ -16,8 +16,8 @@ _NAMES = {"mindie": ("BatchSchedule", "Execute"), "vllm": ("batchFrameworkProces
 def engine_of(batch: pl.DataFrame) -> Engine | None:
     """Return the engine of the raw table batch, None where its names are of none that is known.
 
-    SGLang writes batch types in lower case, vLLM's v0 no scheduled tokens. One row a kind is enough: a
-    table of several engines is called by the first of these that it has rounds of.
+    SGLang writes batch types in lower case, vLLM's v0 no tokens of the requests that it schedules. One row
+    a kind is enough: a table of several engines is called by the first of these that it has rounds of.
     """
     if batch["name"].is_in(_NAMES["mindie"]).any():
         return "mindie"
@@ -27,4 +27,5 @@ def engine_of(batch: pl.DataFrame) -> Engine | None:
     kinds = rounds["batch_type"].drop_nulls()
     if len(kinds) and not kinds.str.contains(r"\p{Lu}").any():
         return "sglang"
-    return "vllm" if recorded_rounds(rounds)["tokens"].is_not_null().any() else "vllm v0"
+    told = recorded_rounds(rounds).drop_nulls("batch_size")
+    return "vllm" if told.is_empty() or told["tokens"].is_not_null().any() else "vllm v0"
