@@ -8,8 +8,8 @@ from lbtui.profile import Note
 from lbtui.text import _
 
 _CUT = 1.0  # ms: what writes whole ms cuts start and end by up to so much
-_EXACT = 0.1  # ms
-_SHARE = 0.01  # of the duration may be lost in rounding
+EXACT = 0.1  # ms
+SHARE = 0.01  # of the duration may be lost in rounding
 _LATE = 2.0  # ms: upstream cuts a request's start and end to whole ms
 _MANY = 8  # tokens that no step yields at once
 
@@ -27,8 +27,8 @@ def checked_durations(
     span = _ms(pl.col("end") - pl.col("start"))
     whole = (pl.col("start", "end").dt.microsecond() % 1000 == 0).all()
     exact = rows.is_empty() or not all(rows.select(whole).row(0))
-    slack = _EXACT if exact else _CUT
-    off = (pl.col("duration") - span).abs() > slack + _SHARE * pl.col("duration")
+    slack = EXACT if exact else _CUT
+    off = (pl.col("duration") - span).abs() > slack + SHARE * pl.col("duration")
     if not rows.select(off.any()).item():
         return rows.with_columns(duration=pl.col("duration").fill_null(span)), []
     us = (pl.col("duration") * 1000).cast(pl.Int64, strict=False)

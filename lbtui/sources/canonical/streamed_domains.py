@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lbtui.sources import usable
 from lbtui.sources.canonical.forward_rows import NUMBERS, PHASES, Rows
 from lbtui.sources.canonical.owners import Owners
+from lbtui.sources.canonical.row_checks import EXACT, SHARE
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Numbers, Passes
 from lbtui.sources.store import Raw
 from lbtui.text import _
@@ -86,6 +87,8 @@ class StreamedDomains:
     def passes(self, rows: Rows) -> Passes:
         """Return the rows as passes of their domains; those of no domain are left out."""
         columns = rows.columns
+        if contradict(columns):
+            raise NotJoinable(_("during_time of some rows is not the time from start to end"))
         domain = self._domain[columns["prof_id"]]
         if domain.min(initial=0) < 0:
             kept = domain >= 0
@@ -153,6 +156,13 @@ class StreamedDomains:
                 pl.Series("cards", steps.card).cast(pl.UInt32),
             ]
         )
+
+
+def contradict(columns: Mapping[str, NDArray[Any]]) -> bool:
+    """Tell whether `checked_durations` may find fault with any row of the columns of `Rows`."""
+    duration = columns["duration"]
+    span = (columns["end"] - columns["start"]) / 1000
+    return bool((np.abs(duration - span) > EXACT + SHARE * duration).any())
 
 
 def duration_of(columns: Mapping[str, NDArray[Any]]) -> Numbers:
