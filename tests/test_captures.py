@@ -176,10 +176,9 @@ def test_rows_that_all_lie_elsewhere_are_not_said_to_be_missing(tmp_path, capsys
     write(folder / "kvcache.csv", rows)
     main([str(folder), "--report"])
     said = capsys.readouterr().out
-    assert "KV used      no data: all 291 rows lie outside the capture shown" in said
+    assert "2025-12-29 08:00:00–08:00:08" in said
     assert "no KV reading is recorded" not in said
-    kv = said[said.index("Missing") :].split("KV-cache blocks")[1][:200]
-    assert "all 291 rows lie outside" in kv
+    assert "domain KVCache was not recorded, or only" not in said
 
 
 def day_long(folder):
@@ -189,7 +188,7 @@ def day_long(folder):
         "name,during_time(ms),batch_size,batch_type,forward_iter,dp_rank,prof_id,hostname,start_time(ms),end_time(ms)"
     ]
     for n in range(9000):
-        begin = 1767225600000 + n * 10_000
+        begin = 1767225600000 + n * 10_000 + n % 7 * 0.25
         for rank in (0, 1):
             # dp1 is doubled on the second morning.
             size = 8 if rank and n > 8640 else 4

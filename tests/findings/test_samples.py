@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.findings import Finding, evidence_of, find_all, supporting_figures
+from lbtui.findings import Finding, Thresholds, evidence_of, find_all, supporting_figures
 from lbtui.sources import open_profile
 from tests.findings.service import Group, service
 from tests.sources.recorded import CSV_ONLY, DATA, lay_out
@@ -122,14 +122,14 @@ def test_most_severe_first_and_every_finding_says_what_it_costs() -> None:
 
 
 def test_an_even_service_has_figures_that_say_so(tmp_path: Path) -> None:
-    (figure,) = supporting_figures(evidence_of(service(tmp_path, Group(domains=4))), 1.18)
+    (figure,) = supporting_figures(evidence_of(service(tmp_path, Group(domains=4))), Thresholds())
     assert figure.dimension == "dp"
     assert 1 < figure.value < figure.high * 1.15
     assert f"{figure.value:.2f}" in figure.text
 
 
 def test_figures_of_the_demo_name_what_is_uneven() -> None:
-    figures = supporting_figures(evidence_of(open_profile(DEMO)), 1.18)
+    figures = supporting_figures(evidence_of(open_profile(DEMO)), Thresholds())
     assert [f.dimension for f in figures] == ["dp"] * 2 + ["pd"] * 6 + ["ep"]
     shares = {f.subject: f for f in figures if f.dimension == "pd"}
     assert shares["10.20.0.12:1025"].low > 0.5  # an equal share is not in its interval

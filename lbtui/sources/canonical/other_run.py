@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lbtui.profile import FrameName, Loaded, Note, empty, format_time
+from lbtui.profile import FrameName, Loaded, Note, empty, format_window
 from lbtui.sources.canonical.engine import Engine
 from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.store import Raw
@@ -125,4 +125,4 @@ def _span(frames: list[pl.DataFrame]) -> _Span | None:
 
 def _window(span: _Span) -> str:
     first, last = (pl.Series([t]).cast(pl.Datetime("us")).item() for t in (span.begin, span.end))
-    return f"{format_time(first, 0)} – {format_time(last, 0)}"
+    return format_window(first, last, date=True)
