@@ -60,6 +60,7 @@ def test_a_reading_is_given_to_its_own_domain_or_to_none(service, random):
         {
             "name": [name for name, _time, _owner in events],
             "time": pl.Series([time for _name, time, _owner in events]).cast(_US),
+            "free_blocks": range(len(events)),
             "row": range(len(events)),
         }
     )
@@ -82,7 +83,9 @@ def test_ranks_of_one_domain_do_not_make_a_reading_ambiguous():
         for rank in ("a", "b")
         for name, start, end in (("batchFrameworkProcessing", 0, 10), ("modelExec", 11, 50))
     ]
-    frame = pl.DataFrame({"name": ["allocate", "free"], "time": [5, 55], "row": [0, 1]}).cast({"time": _US})
+    frame = pl.DataFrame(
+        {"name": ["allocate", "free"], "time": [5, 55], "free_blocks": [7, 9], "row": [0, 1]}
+    ).cast({"time": _US})
     owned = of_rounds(frame, table(rounds), owners_of("a", "b", domain="one"))
     assert owned["domain"].to_list() == ["one", "one"]
 
