@@ -36,7 +36,10 @@ def in_vain(what: str, notes: Sequence[Note], how_to_collect: str) -> Missing:
     if "other run" in verdicts:
         how = _("put the {files} of this run there").format(files=files)
         return Missing(what, reason, how, "other_run")
-    return Missing(what, reason, how_to_collect, "unreadable")
+    if "no rows" in verdicts:
+        return Missing(what, reason, how_to_collect, "unreadable")
+    how = _("parse again with a newer parser, or put the other tables of the run beside {files}")
+    return Missing(what, reason, how.format(files=files), "unreadable")
 
 
 def sentences(notes: Sequence[Note]) -> str:

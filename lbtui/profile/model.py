@@ -157,14 +157,15 @@ class Profile:
         # The file named after the frame's table tells most: others hold it beside their own.
         told = COLLECT[name][0] if name in COLLECT else ""
         main = [note for note in own if note.file.removesuffix(".gz") in told]
-        return main or own
+        return main or own or _of_no_use(kept)
 
     def require_rows(self, progress: Progress | None = None) -> None:
         """Raise `Unreadable`, saying why, if no file yields a row; loads no more frames than it needs to."""
         for name in self.loaders:
             load = self._domain_steps if name == "steps" else partial(self.load_whole, name)
-            loaded, _failure = attempted(name, partial(load, progress), Loaded(empty(name)))
-            if not loaded.frame.is_empty():
+            loaded, failure = attempted(name, partial(load, progress), Loaded(empty(name)))
+            # Of a frame that lbtui failed to make nobody knows what it would hold.
+            if failure or not loaded.frame.is_empty():
                 return
         if self.cuts:
             return
@@ -307,6 +308,15 @@ class Profile:
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""
         return self.round_reader(prof_id, row) if self.round_reader else []
+
+
+def _of_no_use(read: Loaded | None) -> list[Note]:
+    """Return the notes on the file of which rows were read and none is left."""
+    if read is None or not read.provenance or not read.frame.is_empty():
+        return []
+    file = read.provenance[0].file
+    text = _("no row of {file} can be placed").format(file=file)
+    return [note for note in read.notes if note.file == file] or [Note(file, text)]
 
 
 def _within(name: FrameName, read: Loaded, times: Times, captures: Captures | None, profile: str) -> Loaded:

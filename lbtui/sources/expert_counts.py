@@ -20,6 +20,7 @@ from lbtui.sources.expert_array import BadArray, check_array, read_array, whole_
 from lbtui.sources.expert_counts_csv import looks_like_counts, read_table
 from lbtui.sources.expert_json import COUNTS, SLOTS, NotJson, members, parsed, read_bytes
 from lbtui.sources.expert_rows import MOST_TOKENS, Table
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.placement import placed_layers
 from lbtui.text import _, visible
 
@@ -69,7 +70,7 @@ def read_counts_files(
         try:
             found.append(_read(file))
         except Unreadable as error:
-            notes.append(Note(visible(file.path.name), str(error), lost=True))
+            notes.append(unreadable_note(file.path.name, error))
     if len(files) > _MOST_FILES:
         text = _("Of {count} files of counts the first {most} are read: give one by itself.")
         notes.append(

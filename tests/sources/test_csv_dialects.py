@@ -289,7 +289,7 @@ def test_another_run_behind_its_header_is_read_too(tmp_path):
     def later(header, rows):
         return header + rows + header + rows.replace(b"2026-01-01", b"2026-01-02").replace(b"17672", b"17673")
 
-    found = open_profile(put_together(tmp_path / "both", later))
+    found = open_profile(put_together(tmp_path / "both", later), capture="all")
     loaded = found.load("requests")
     assert loaded.frame.height == 266
     assert "request.csv: The header stands 1 × more among the rows (first as data row 134)" in sentences(

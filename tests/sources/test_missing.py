@@ -1,6 +1,8 @@
 """Why something is missing: not there, not readable, of another run. Nothing at all is no success."""
 
+import csv
 import gzip
+import io
 import json
 import os
 import sqlite3
@@ -85,6 +87,23 @@ def test_an_empty_table_leaves_it_to_the_next_file(tmp_path):
     loaded = open_profile(tmp_path).load("requests")
     assert loaded.provenance[0].file == "profiler.db:request"
     assert loaded.frame.height == 133
+
+
+def test_rows_that_cannot_be_placed_were_recorded(tmp_path):
+    """As in outputs of CANN 8.1: rounds that name no process, and no forward passes to find it by."""
+    kept = {
+        "batch": ["name", "res_list", "start_datetime", "end_datetime"],
+        "kvcache": ["rid", "name", "start_time", "device_kvcache_left"],
+    }
+    for table, columns in kept.items():
+        rows = csv.DictReader(io.StringIO(content(f"csv_only/{table}.csv").decode()))
+        with (tmp_path / f"{table}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+    kv = missing(open_profile(tmp_path), "kv")
+    assert kv.status == "unreadable"
+    assert "291 of 291 KV events belong to requests that no scheduling round of a known domain" in kv.reason
 
 
 # Of another run

@@ -9,8 +9,7 @@ import pytest
 
 from lbtui.findings import Figure, Thresholds, described
 from lbtui.findings.diagnosis import Diagnosis, diagnose
-from lbtui.findings.pictures import micros
-from lbtui.profile import Loaded, Profile, SourceFile, empty
+from lbtui.profile import Loaded, Profile, SourceFile, empty, micros
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
@@ -57,6 +56,21 @@ def run(path, size, scenario):
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await scenario(app, pilot)
+
+    asyncio.run(whole())
+
+
+def test_a_profile_without_a_row_ends_with_its_sentence(tmp_path):
+    (tmp_path / "request.csv").write_text("http_rid,start_datetime\n")
+    (tmp_path / "forward.csv").write_bytes(b"")
+
+    async def whole():
+        app = LbtuiApp(tmp_path, Capabilities("256", True))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(app, pilot)
+        assert app.return_value == 3
+        assert app.failure.startswith(f"nothing in {tmp_path} can be used: forward.csv is empty")
+        assert "request.csv: It holds a header and no rows" in app.failure
 
     asyncio.run(whole())
 

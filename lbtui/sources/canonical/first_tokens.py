@@ -16,6 +16,7 @@ from lbtui.sources import database
 from lbtui.sources.canonical.engine import engine_of
 from lbtui.sources.canonical.phases import phase_by_type
 from lbtui.sources.canonical.recorded import EXECUTION
+from lbtui.sources.failure import unreadable_note
 from lbtui.sources.res_list import prefilled_ids
 from lbtui.sources.store import Raw, Store
 from lbtui.text import _, visible
@@ -68,7 +69,7 @@ def with_first_tokens(
             with database.connect(store.database, progress) as opened:
                 events = opened.query(_QUERY, _FIRST).drop_nulls()
         except Unreadable as error:
-            notes.append(Note(visible(name), str(error), lost=True))
+            notes.append(unreadable_note(name, error))
         else:
             true = (pl.col("token") - pl.col("arrived")).dt.total_microseconds() / 1000
             return _replaced(requests, events.select("request_id", true=true), file, name, notes)

@@ -58,7 +58,7 @@ def _sequences_note(file: str) -> Note:
         "vLLM's v0 engine tells the number of sequences that hold blocks (as device_kvcache_left), not that "
         "of free blocks: KV blocks are unknown."
     )
-    return Note(file, text)
+    return Note(file, text, lost=True, verdict="unreadable")
 
 
 def _from_pools(
@@ -129,7 +129,7 @@ def _no_blocks_note(raw: Raw | None) -> list[Note]:
         "Its rows name no request, and total_blocks is 0: no KV blocks of a DP domain are told (parsers of "
         "early 2026 wrote vLLM's columns for MindIE)."
     )
-    return [Note(raw.provenance.file, text)]
+    return [Note(raw.provenance.file, text, lost=True, verdict="unreadable")]
 
 
 def _from_rounds(readings: pl.DataFrame, owners: Owners, batch: Raw) -> Loaded:

@@ -66,7 +66,7 @@ def read_values(store: Store, progress: Progress) -> tuple[pl.DataFrame, Provena
             with database.connect(store.database, progress) as opened:
                 values = opened.query(_VALUE_QUERY, _VALUES).drop_nulls()
         except Unreadable as error:
-            notes.append(Note(name, str(error), lost=True))
+            notes.append(unreadable_note(name, error))
         else:
             if values.height:
                 return values, Provenance(name, "sqlite", _("1 µs"), values.height), notes
