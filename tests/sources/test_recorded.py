@@ -133,3 +133,27 @@ def test_v0_records_neither_tokens_nor_free_blocks(tmp_path):
     )
     assert kv.frame.is_empty()
     assert "number of sequences" in sentences(kv.notes)
+
+
+def test_a_disaggregated_node_of_sglang_says_why_it_has_no_queues(tmp_path):
+    names = ("batch", "kvcache", "request")
+    opened = open_profile(lay_out(tmp_path, *(f"cases/sglang_decode_node/{n}.csv" for n in names)))
+    requests = opened.load("requests").frame
+    written = [
+        float(row["first_token_latency(ms)"]) for row in rows_of("cases/sglang_decode_node/request.csv")
+    ]
+    assert requests["ttft"].drop_nulls().to_list() == [t for t in written if t]
+    assert (requests["ttft"].len() - requests["ttft"].null_count(), len(written)) == (19, 25)
+    assert "6 of 25 times to first token are written as 0" in sentences(opened.load("requests").notes)
+    assert "SGLang's disaggregated" in opened.missing_of("queues").reason
+    free = [int(float(row["free_blocks"])) for row in rows_of("cases/sglang_decode_node/kvcache.csv")]
+    assert opened.load("kv").frame["free_blocks"].to_list() == free
+
+
+def test_a_rank_of_minus_one_is_none_and_no_broken_cell(tmp_path):
+    names = [f"cases/vllm_dp_minus1/{name}.csv" for name in ("batch", "forward")]
+    loaded = open_profile(lay_out(tmp_path, *names)).load("steps")
+    assert {row["dp_rank"] for row in rows_of(names[0])} == {"None", "-1"}
+    assert loaded.frame["dp_rank"].null_count() == loaded.frame.height
+    assert "usable value" not in sentences(loaded.notes)
+    assert loaded.frame["domain"].n_unique() == 1, "its two workers run the same batches"
