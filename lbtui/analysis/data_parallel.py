@@ -82,7 +82,7 @@ METRICS: tuple[Metric, ...] = (
         _("share of the domain's blocks"),
         "kv",
         "usage",
-        _("used / total blocks of the domain; MindIE writes no total: 1 − free / most ever free there"),
+        _("used / total blocks of the domain; MindIE and SGLang write no total: 1 − free / most ever free"),
         idle_is_zero=False,
         counts=False,
     ),

@@ -19,8 +19,10 @@ def help_of() -> list[HelpEntry]:
                 "the numbers. The forward passes of a domain's cards that overlap in time are one step: "
                 "its batch counts once, its slowest card sets its time. A batch holds over the bubble "
                 "to the next step if that is no longer than the step. All comparisons are within one "
-                "instance, and each instance has its own scale, from 0 to the largest value drawn (KV "
-                "usage: to 1)."
+                "instance, which is one role of one engine: a domain that hardly decodes is of the prefill "
+                "role, one that mostly decodes beside such of the decode role, and a dp_rank that repeats is "
+                "of another engine. Each instance has its own scale, from 0 to the largest value drawn (KV "
+                "usage: to 1). A domain whose dp_rank is not recorded is named by its pid."
             ),
         ),
         HelpEntry(

@@ -230,7 +230,11 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             _("TTFT"),
             _(
                 "Time to first token, ms: first_token_latency of request.csv, from arrival; 0 there means "
-                "unknown and is shown as –."
+                "unknown and is shown as –. Of vLLM and SGLang, whose events of several requests the parser "
+                "does not split: from the first httpReq to the first detokenize after the last httpReq, if "
+                "a trace or profiler.db has the events; else one that ends more than a step after the round "
+                "of the last prompt token is doubtful and unknown. So is one after the request's end, or "
+                "with the last of 8 or more tokens."
             ),
         ),
         HelpEntry(_("wait, queue wait"), wait),
