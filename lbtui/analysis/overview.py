@@ -118,7 +118,9 @@ def overviews(profile: Profile, progress: Progress | None = None) -> Iterator[Ov
         lines += kept if same else _lines(part, frames, known, _why(profile, part, frames, failed))
     summaries = beside_own(profile.summaries(), frames)
     notes = tuple(dict.fromkeys([*known.notes, *differing(summaries)]))
-    yield replace(known, lines=tuple(lines), notes=notes, summaries=summaries)
+    yield replace(
+        known, lines=tuple(lines), notes=notes, summaries=summaries, captures=profile.captures(progress)
+    )
 
 
 def _why(profile: Profile, part: _Part, frames: Frames, failed: Sequence[Note]) -> str:
@@ -169,7 +171,6 @@ def _known(
         path=visible(str(profile.path)),
         hosts=_hosts(frames),
         window=window_of_times(times, whole=profile.capture == "all"),
-        captures=None if reading else profile.captures(),
         domains=tuple(domains_of(*_with_domains(frames))),
         nodes=_nodes(frames),
         experts=_experts(frames),
