@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Unreadable
+from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.sources import database
 from lbtui.sources.canonical.engine import engine_of
 from lbtui.sources.canonical.phases import phase_by_type
@@ -48,21 +48,21 @@ GROUP BY rid
 
 def with_first_tokens(
     requests: pl.DataFrame, file: str, store: Store, batch: Raw | None, progress: Progress
-) -> tuple[pl.DataFrame, list[Note]]:
-    """Return the frame `requests` with `ttft` of the trace, or null where it is doubtful; and notes.
+) -> tuple[pl.DataFrame, list[Note], tuple[Provenance, ...]]:
+    """Return the frame `requests` with `ttft` of the trace, or null where it is doubtful; notes, and whence.
 
     `batch` is the raw table; of engines whose times to first token the parser gets right nothing changes.
     """
     if batch is None or engine_of(batch.frame) in (None, "mindie") or requests.is_empty():
-        return requests, []
+        return requests, [], ()
     trace, notes = store.trace(progress)
     if trace is not None and not trace.requests.is_empty():
-        return _replaced(
-            requests, trace.requests.select("request_id", true="ttft"), file, trace.path.name, notes
-        )
+        told = trace.requests.select("request_id", true="ttft").drop_nulls()
+        whence = Provenance(visible(trace.path.name), "trace", _("1 µs"), told.height)
+        return *_replaced(requests, told, file, trace.path.name, notes), (whence,)
     late = _late(requests, store, batch, progress)
     if late.is_empty() and not requests["ttft"].null_count():
-        return requests, notes
+        return requests, notes, ()
     if store.database and {"slice"} <= store.database_tables:
         name = f"{store.database.name}:slice"
         try:
@@ -72,8 +72,10 @@ def with_first_tokens(
             notes.append(unreadable_note(name, error))
         else:
             true = (pl.col("token") - pl.col("arrived")).dt.total_microseconds() / 1000
-            return _replaced(requests, events.select("request_id", true=true), file, name, notes)
-    return _without(requests, late, file, notes)
+            told = events.select("request_id", true=true)
+            whence = Provenance(visible(name), "sqlite", _("1 µs"), told.height)
+            return *_replaced(requests, told, file, name, notes), (whence,)
+    return *_without(requests, late, file, notes), ()
 
 
 def _replaced(

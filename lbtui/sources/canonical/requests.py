@@ -36,9 +36,10 @@ def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], pro
     if are_slow(frame) and (ran := what_ran(*(raw.frame for raw in (found.forward, found.batch) if raw))):
         frame, unit_notes = in_milliseconds(frame, ran, file)
         notes += (*unit_notes,)
-    frame, token_notes = with_first_tokens(frame, file, store, found.batch, progress)
+    frame, token_notes, whence = with_first_tokens(frame, file, store, found.batch, progress)
     frame, late_notes = checked_first_tokens(frame, file)
-    return replace(loaded, frame=frame, notes=(*notes, *token_notes, *late_notes))
+    provenance = (*loaded.provenance, *whence)
+    return replace(loaded, frame=frame, provenance=provenance, notes=(*notes, *token_notes, *late_notes))
 
 
 def load_handoffs(store: Store, progress: Progress) -> Loaded:
