@@ -80,7 +80,7 @@ def test_report_markdown_is_a_page():
         ("csv_only", "critical", 1),
         ("csv_only", "warning", 1),
         # Its findings are of the data alone: a short capture fails nothing.
-        ("vllm_small", "warning", 0),
+        ("even_small", "warning", 0),
     ],
 )
 def test_fail_on_sets_the_exit_code(mode, profile, level, code):
@@ -164,7 +164,8 @@ def test_json_and_export_together_keep_json_alone_on_stdout(tmp_path):
     assert done.returncode == 0
     assert json.loads(done.stdout)["schema"] == 1
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["handoffs.csv", "nodes.csv", "requests.csv", "transfers.csv"]
+    frames = ["batches", "handoffs", "kv", "nodes", "requests", "steps", "transfers"]
+    assert names == [f"{name}.csv" for name in frames]
     assert all(name in done.stderr.decode() for name in names)
 
 

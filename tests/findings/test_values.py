@@ -80,13 +80,21 @@ def waiting(folder: Path) -> dict[int, list[Reading]]:
 
 
 def free_blocks(folder: Path) -> dict[int, list[Reading]]:
-    """Return the readings of each dp_rank: a request's events are its domain's, which batch.csv tells."""
+    """Return the readings of each dp_rank: a request's events are its domain's, which batch.csv tells.
+
+    The parser mixes up rows of one instant: blocks fall as they are allocated and rise as they are freed.
+    """
     owner = {}
     for row in rows(folder / "batch.csv"):
         for request in ast.literal_eval(row["res_list"]):
             owner[request["rid"]] = int(row["dp_rank"])
     found: dict[int, list[Reading]] = defaultdict(list)
-    for row in rows(folder / "kvcache.csv"):
+    sign = {"Free": 1, "Allocate": -1, "AppendSlot": -1}
+    events = sorted(
+        rows(folder / "kvcache.csv"),
+        key=lambda row: (seconds(row["start_time"]), sign[row["name"]] * float(row["device_kvcache_left"])),
+    )
+    for row in events:
         found[owner[row["rid"]]].append((seconds(row["start_time"]), float(row["device_kvcache_left"])))
     return found
 

@@ -16,7 +16,7 @@ from functools import cached_property
 
 import polars as pl
 
-from lbtui.profile import Note
+from lbtui.profile import Note, host_and_pid
 from lbtui.profile.roles import Role, Work, roles_of
 from lbtui.sources.canonical.engines import engine_names
 from lbtui.sources.canonical.frame import MOST_DOMAINS
@@ -81,7 +81,8 @@ class _Domain:
 
     @property
     def pid(self) -> int:
-        return int(pid_of(self.leader.prof_id) or 0)
+        named = host_and_pid(self.leader.prof_id)
+        return named[1] if named else 0
 
 
 def find_owners(forward: Raw | None, batch: Raw | None, hints: Hints | None = None) -> Owners:
