@@ -27,8 +27,8 @@ COLLECT: Mapping[FrameName, tuple[str, str, str]] = {
     "queues": (
         _("queue lengths (request_status.csv)"),
         _(
-            "domain Schedule was not recorded, or the node is one of SGLang's disaggregated ones, of whose "
-            "queues (DecodePrealloc, PrefillBootstrap) the parser writes nothing"
+            "domain Schedule was not recorded, or it is a disaggregated node of SGLang, of which "
+            "none is written"
         ),
         _('collect domain "Schedule"'),
     ),
