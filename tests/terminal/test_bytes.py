@@ -47,7 +47,7 @@ def test_moves_that_scroll_through_many_domains(tmp_path):
         started(person, "FINDINGS")
         person.press("2")
         person.sees("batch size")
-        terminal.settle(0.4)
+        terminal.settle(2.0)  # on a busy machine the pane's last picture comes late
         sizes = [frame(terminal, key, 0.1) for key in (*([PAGE_DOWN] * 5), *([DOWN] * 4), *([PAGE_UP] * 8))]
     assert max(sizes) <= 2 * KB + 100 * (domains - 16)
 
