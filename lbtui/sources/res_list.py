@@ -168,9 +168,23 @@ def _ids(cell: pl.Expr) -> pl.Expr:
     return literals.list.eval(pl.when(literal.str.contains(r"^\d")).then(number).otherwise(unquoted))
 
 
-# A flat dict whose request is being prefilled: by its type, or before there was one (v0, MindIE) by its iter.
-_PREFILLED = r"\{[^{}]*'type': 0\b[^{}]*\}"
-_FIRST_ITER = r"\{[^{}]*'iter': 0\b[^{}]*\}"
+# Upstream's own rule: `type` 0, or where there is none (v0, MindIE) the first iteration, prefills; all others
+# decode.
+_PREFILLS = r"'type': 0\b"
+_HAS_TYPE = "'type': "
+_FIRST = r"'iter': 0\b"
+_TOKENS = r"'num_scheduled_tokens=?': (\d{1,9})\b"
+
+
+def _entries(cell: pl.Expr) -> pl.Expr:
+    """Return the flat dicts of each `res_list`, as texts."""
+    return cell.str.extract_all(r"\{[^{}]*\}")
+
+
+def _is_prefill(entry: pl.Expr) -> pl.Expr:
+    """Return whether the request of a flat dict is being prefilled, null where nothing in it tells."""
+    with_type = pl.when(entry.str.contains(_HAS_TYPE, literal=True)).then(entry.str.contains(_PREFILLS))
+    return with_type.when(entry.str.contains("'iter': ", literal=True)).then(entry.str.contains(_FIRST))
 
 
 def prefilled_ids(column: str, *, alone: pl.Expr) -> pl.Expr:
@@ -178,22 +192,10 @@ def prefilled_ids(column: str, *, alone: pl.Expr) -> pl.Expr:
 
     `alone` tells where the batch prefills only: there bare ids are of prefills.
     """
-    cell = pl.col(column)
-    prefilled = (
-        pl.when(cell.str.contains("'type': "))
-        .then(cell.str.extract_all(_PREFILLED))
-        .otherwise(cell.str.extract_all(_FIRST_ITER))
-        .list.join(",")
-    )
+    cell, entry = pl.col(column), pl.element()
+    prefilled = _entries(cell).list.eval(entry.filter(_is_prefill(entry))).list.join(",")
     bare = cell.str.contains(_BARE)
     return _ids(pl.when(~bare).then(prefilled).when(alone).then(cell))
-
-
-# Upstream's own rule: `type` 0, or where there is none the first iteration, prefills; all others decode.
-_PREFILLS = r"'type': 0\b"
-_HAS_TYPE = "'type': "
-_FIRST = r"'iter': 0\b"
-_TOKENS = r"'num_scheduled_tokens=?': (\d{1,9})\b"
 
 
 def scheduled(column: str) -> dict[str, pl.Expr]:
@@ -201,11 +203,8 @@ def scheduled(column: str) -> dict[str, pl.Expr]:
 
     Int64, null where the list holds no request with the field that tells.
     """
-    entries = pl.col(column).str.extract_all(r"\{[^{}]*\}")
-    entry = pl.element()
-    with_type = pl.when(entry.str.contains(_HAS_TYPE, literal=True)).then(entry.str.contains(_PREFILLS))
-    prefills = with_type.when(entry.str.contains("'iter': ", literal=True)).then(entry.str.contains(_FIRST))
-    kinds = entries.list.eval(prefills)
+    entries, entry = _entries(pl.col(column)), pl.element()
+    kinds = entries.list.eval(_is_prefill(entry))
     tokens = entries.list.eval(entry.str.extract(_TOKENS).cast(pl.Int64))
 
     def complete(of: pl.Expr, total: pl.Expr) -> pl.Expr:
