@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
 Role: TypeAlias = Literal["prefill", "decode"]
+_Key = TypeVar("_Key", bound=Hashable)
 
 # A domain that prefilled fewer requests may just not have come to decode them.
 _FEWEST_PREFILLS = 3
@@ -61,7 +62,7 @@ def work_by(key: str, rounds: pl.DataFrame) -> dict[str, Work]:
     return found
 
 
-def roles_of(work: Mapping[str, Work], *, disaggregated: bool = False) -> dict[str, Role]:
+def roles_of(work: Mapping[_Key, Work], *, disaggregated: bool = False) -> dict[_Key, Role]:
     """Return the role of each domain that has one; none unless some prefill and others decode.
 
     A prefill domain hardly decodes. Where there is one, a decode domain is one that decodes more requests
@@ -69,7 +70,7 @@ def roles_of(work: Mapping[str, Work], *, disaggregated: bool = False) -> dict[s
     know of prefill and decode nodes: then few requests are enough.
     """
     fewest = 1 if disaggregated else _FEWEST_PREFILLS
-    roles: dict[str, Role] = {}
+    roles: dict[_Key, Role] = {}
     for key, done in work.items():
         if done.prefills >= fewest and done.decodes <= _HARDLY * done.prefills:
             roles[key] = "prefill"

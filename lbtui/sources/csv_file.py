@@ -179,13 +179,10 @@ def read_row(path: Path, row: int, columns: Sequence[str], numbers: Collection[s
         before = 0
         found = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
         for part in parts:
-            if not file.direct:
-                rows = part.collect()
-                found, before = rows.slice(row - before, 1) if row >= before else found, before + rows.height
-                if before > row:
-                    break
-            else:
-                found = part.slice(row, 1).collect()
+            found = part.slice(row - before, 1).collect()
+            if found.height:
+                break
+            before += part.select(pl.len()).collect().item()
         return found
 
     return _from_texts(file, columns, numbers, take)

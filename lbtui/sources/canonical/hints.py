@@ -11,6 +11,7 @@ import polars as pl
 
 from lbtui.profile import Progress, Unreadable
 from lbtui.sources import csv_file, database
+from lbtui.sources.canonical.from_trace import name_processes
 from lbtui.sources.canonical.processes import Hints
 from lbtui.sources.res_list import request_ids
 from lbtui.sources.store import Raw, Store
@@ -85,8 +86,8 @@ def _first_requests(store: Store, batch: Raw | None, progress: Progress) -> Mapp
         trace, _notes = store.whole_trace(progress)
         if trace is None:
             return {}
-        spans = trace.spans.head(_ROUNDS).join(trace.processes.select("pid", "host"), on="pid", how="left")
-        rounds = spans.select(prof_id=pl.format("ms_service_{}-{}", "host", "pid"), request_id="rids")
+        spans = name_processes(trace.spans.head(_ROUNDS), trace.processes)
+        rounds = spans.select("prof_id", request_id="rids")
     else:
         try:
             if batch.provenance.reader == "sqlite":

@@ -237,11 +237,9 @@ class _Finder:
     def tell_engines_apart(self, work: Mapping[str, Work]) -> None:
         """Give the domains of an instance the engine that each is of (`engine_names`)."""
         # By its first process that did anything: all do the same.
-        done = {
-            id(d): next((work[m.prof_id] for m in d.members if m.prof_id in work), None) for d in self.domains
-        }
-        known = {str(n): found for n, d in enumerate(self.domains) if (found := done[id(d)]) is not None}
-        roles = {int(n): r for n, r in roles_of(known, disaggregated=self.hints.disaggregated).items()}
+        done = [next((work[m.prof_id] for m in d.members if m.prof_id in work), None) for d in self.domains]
+        known = {number: own for number, own in enumerate(done) if own is not None}
+        roles = roles_of(known, disaggregated=self.hints.disaggregated)
         groups: dict[str, list[int]] = {}
         for number, domain in enumerate(self.domains):
             groups.setdefault(domain.instance, []).append(number)
