@@ -1,6 +1,8 @@
 """Recorded inputs under tests/data, laid out as an output folder for a test."""
 
+import csv
 import gzip
+import io
 from pathlib import Path
 
 from lbtui.sources import open_profile
@@ -46,3 +48,16 @@ def state_of(folder: Path) -> dict[str, tuple[bytes, int, int]]:
 def sentences(notes) -> str:
     """Return all notes as one text."""
     return "\n".join(f"{note.file}: {note.text}" for note in notes)
+
+
+def rows(name):
+    """Return the rows of a recorded CSV file, each by header."""
+    return list(csv.DictReader(io.StringIO(content(name).decode("utf-8-sig"))))
+
+
+def write(folder, name, changed):
+    """Write rows as a CSV file with the headers of the first."""
+    with (folder / name).open("w", newline="") as file:
+        out = csv.DictWriter(file, list(changed[0]))
+        out.writeheader()
+        out.writerows(changed)

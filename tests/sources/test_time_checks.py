@@ -1,27 +1,14 @@
 """Times and durations against what stands beside them. Expected values come from the unchanged files."""
 
-import csv
-import io
 from datetime import datetime, timedelta
 
 import pytest
 
 from lbtui.sources import open_profile
-from tests.sources.recorded import CSV_ONLY, content, lay_out, sentences
+from tests.sources.recorded import CSV_ONLY, lay_out, rows, sentences, write
 
 ALL = [*CSV_ONLY, "csv_only/request.csv"]
 EPOCHS = ("start_time(ms)", "end_time(ms)")
-
-
-def rows(name):
-    return list(csv.DictReader(io.StringIO(content(name).decode("utf-8-sig"))))
-
-
-def write(folder, name, changed):
-    with (folder / name).open("w", newline="") as file:
-        out = csv.DictWriter(file, list(changed[0]))
-        out.writeheader()
-        out.writerows(changed)
 
 
 def utc(text):

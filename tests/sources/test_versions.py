@@ -1,7 +1,5 @@
 """Outputs of older parsers read to today's numbers. Expected values come from plain csv, not from lbtui."""
 
-import csv
-import io
 import sqlite3
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -10,22 +8,11 @@ import polars as pl
 import pytest
 
 from lbtui.sources import open_profile
-from tests.sources.recorded import CSV_ONLY, content, lay_out, sentences
+from tests.sources.recorded import CSV_ONLY, lay_out, rows, sentences, write
 
 ALL = [*CSV_ONLY, "csv_only/request.csv"]
 OLD = "old_versions"
 SCHEDULERS = {"10041": 0, "10109": 1, "10121": 2, "10192": 3}  # of csv_only, by dp_rank
-
-
-def rows(name):
-    return list(csv.DictReader(io.StringIO(content(name).decode("utf-8-sig"))))
-
-
-def write(folder, name, changed):
-    with (folder / name).open("w", newline="") as file:
-        out = csv.DictWriter(file, list(changed[0]))
-        out.writeheader()
-        out.writerows(changed)
 
 
 def load(folder, name):
