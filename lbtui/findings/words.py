@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.findings.model import Dimension, Finding, Severity
-from lbtui.profile import ZONE_NAME, format_window, micros
+from lbtui.profile import ZONE_NAME, format_window, micros, short_names
 from lbtui.render.text import number
 from lbtui.text import _, visible
 
@@ -53,10 +53,9 @@ def even_title(judged: bool) -> str:
 
 def short_hosts(hosts: Sequence[str]) -> dict[str, str]:
     """Return a short name of each host: what all begin with is left out, but for the last two `-` parts."""
-    first, last = min(hosts, default=""), max(hosts, default="")
-    common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    cut = first.rfind("-", 0, common) + 1 if first != last else 0
-    return {host: host[min(cut, host.rfind("-", 0, max(host.rfind("-"), 0)) + 1) :] for host in hosts}
+    short = short_names(hosts)
+    two = {host: host.rfind("-", 0, max(host.rfind("-"), 0)) + 1 for host in hosts}
+    return {host: host[min(len(host) - len(short[host]), two[host]) :] for host in hosts}
 
 
 def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:

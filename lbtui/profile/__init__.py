@@ -1,7 +1,7 @@
 """The data model that everything above speaks: a Profile and its canonical, lazily loaded frames."""
 
 from lbtui.profile.experts import EMPTY, UNPLACED, ExpertPhase, ExpertSeries, LoadedSeries, PlacementFile
-from lbtui.profile.identity import Domain, host_and_pid, instance_names
+from lbtui.profile.identity import Domain, host_and_pid, instance_names, short_names
 from lbtui.profile.missing import Missing, MissingStatus
 from lbtui.profile.model import (
     Frame,
@@ -64,4 +64,5 @@ __all__ = [
     "instant",
     "micros",
     "several_days",
+    "short_names",
 ]

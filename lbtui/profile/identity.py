@@ -49,3 +49,19 @@ def instance_names(hosts: Iterable[str]) -> dict[str, str]:
     if any(name.count("-") < 2 for name in names):
         return dict.fromkeys(names, names[0])
     return {name: name.rsplit("-", 2)[0] for name in names}
+
+
+def short_names(names: Iterable[str], *, lettered: bool = False) -> dict[str, str]:
+    """Return hosts or instances without what all begin with, up to a `-`.
+
+    `lettered` asks for names that begin with a letter: between numbers `node-0` must not be called 0.
+    """
+    known = set(names)
+    if len(known) < 2:
+        return {name: name for name in known}
+    first, last = min(known), max(known)
+    common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    cut = first.rfind("-", 0, common) + 1
+    while lettered and cut and not all(name[cut : cut + 1].isalpha() for name in known):
+        cut = first.rfind("-", 0, cut - 1) + 1
+    return {name: name[cut:] for name in known}

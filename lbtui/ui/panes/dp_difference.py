@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.segment import Segment
 
-from lbtui.profile import format_time, instant
+from lbtui.profile import format_time, instant, short_names
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
@@ -27,9 +27,8 @@ from lbtui.ui.panes.dp_lanes import (
     lane_label,
     length_text,
     pointer_decimals,
-    short_instances,
 )
-from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled, short_hosts
+from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled
 from lbtui.ui.panes.dp_sides import Common
 from lbtui.ui.panes.sides import Pair, left_out_words, signed, signed_ratio
 
@@ -119,7 +118,7 @@ def _lane_rows(
 ) -> list[Row]:
     measured, view = shown.both.measured, shown.view
     values, scales = drawn_values(view, state), reaches(measured, view, state)
-    current, hosts = measured.index(state.domain), short_hosts(measured.domains)
+    current, hosts = measured.index(state.domain), short_names(d.host for d in measured.domains)
     rows: list[Row] = []
     before = ""
     order = lane_order(measured, by_score=False)[state.top : state.top + at.shown]
@@ -171,7 +170,7 @@ def _evenness_rows(
     if len(instances) * at.evenness_height > at.evenness_rows:
         own = measured.domains[measured.index(state.domain) or 0].instance
         instances = [own] if own in view.evenness and at.evenness_rows else []
-    names = short_instances(measured.instances)
+    names = short_names(measured.instances, lettered=True)
     rows: list[Row] = []
     for instance in instances:
         name = evenness_name(measured.metric)

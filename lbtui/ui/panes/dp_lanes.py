@@ -10,7 +10,7 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import Floats
-from lbtui.profile import format_window, instant
+from lbtui.profile import format_window, instant, short_names
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
@@ -18,7 +18,7 @@ from lbtui.render.lanes import lane
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, short_hosts
+from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order
 from lbtui.ui.panes.sides import side_chip
 
 # From this width on sentences are in whole words.
@@ -85,23 +85,11 @@ def _scale_text(measured: Measured, view: Scene, state: DpState) -> str:
     scales = instance_scales(measured, view, state)
     if len(set(scales.values())) == 1:
         return f"0–{number(next(iter(scales.values())))}"
-    names = short_instances(list(scales))
+    names = short_names(list(scales), lettered=True)
     own = measured.domains[measured.index(state.domain) or 0].instance
     # The cursor's instance first: what does not fit is cut.
     order = [own, *(i for i in scales if i != own)][:4]
     return ", ".join(f"{names[i]} 0–{number(scales[i])}" for i in order)
-
-
-def short_instances(instances: Sequence[str]) -> dict[str, str]:
-    """Return instances without what all begin with, up to a `-`."""
-    if len(instances) < 2:
-        return {i: i for i in instances}
-    first, last = min(instances), max(instances)
-    common = next(
-        (k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
-    )
-    cut = first.rfind("-", 0, common) + 1
-    return {i: i[cut:] for i in instances}
 
 
 def instance_scales(measured: Measured, view: Scene, state: DpState) -> dict[str, float]:
@@ -170,7 +158,7 @@ def lane_rows(
     scales = instance_scales(measured, view, state)
     current = measured.index(state.domain)
     furthest = _furthest(measured, view)
-    hosts = short_hosts(measured.domains)
+    hosts = short_names(d.host for d in measured.domains)
     rows: list[Row] = []
     before = ""
     order = lane_order(measured, state.by_score)[state.top : state.top + at.shown]
@@ -271,7 +259,7 @@ def evenness_rows(
     """Return the lanes of how even an instance's lanes are, with the window's figures."""
     if not at.evenness_rows:
         return []
-    names = short_instances(measured.instances)
+    names = short_names(measured.instances, lettered=True)
     instances = list(view.evenness)
     lane_index = measured.index(state.domain)
     if len(instances) * at.evenness_height > at.evenness_rows:

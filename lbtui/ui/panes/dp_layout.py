@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.data_parallel import MetricKey
-from lbtui.profile import Domain
+from lbtui.profile import short_names
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
 from lbtui.ui.selection import Selection, Side
 
@@ -59,7 +59,7 @@ class Layout:
 
 def layout(measured: Measured, width: int, height: int) -> Layout:
     """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts."""
-    names = short_hosts(measured.domains)
+    names = short_names(d.host for d in measured.domains)
     natural = max((len(f"{names[d.host]} {d.name}") for d in measured.domains), default=4)
     narrow = max((len(d.name) for d in measured.domains), default=3)
     label = min(natural, 24 if width >= 100 else 15) if width >= 60 else narrow
@@ -95,19 +95,6 @@ def layout(measured: Measured, width: int, height: int) -> Layout:
         gap,
         max(1, min(count, (room + gap) // (lane_height + gap))),
     )
-
-
-def short_hosts(domains: tuple[Domain, ...]) -> dict[str, str]:
-    """Return a short name of each host: what all hosts begin with is left out, up to a `-`."""
-    hosts = sorted({d.host for d in domains})
-    if len(hosts) < 2:
-        return {host: host for host in hosts}
-    common = 0
-    first, last = hosts[0], hosts[-1]
-    while common < min(len(first), len(last)) and first[common] == last[common]:
-        common += 1
-    cut = first.rfind("-", 0, common) + 1
-    return {host: host[cut:] for host in hosts}
 
 
 def lane_order(measured: Measured, by_score: bool) -> list[int]:
