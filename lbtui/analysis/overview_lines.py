@@ -167,6 +167,8 @@ class _InstancePart:
 
     def worst_text(self) -> str:
         """Return which domain exceeds its peers by most, when, and by how much."""
+        if self.peak.value == 0:
+            return _("0 throughout")
         name = next(d.name for d in self.domains if d.key == self.worst.domain)
         start, end = self.worst.start or 0, self.worst.end
         if self.standout is None or end is None:

@@ -241,3 +241,17 @@ def test_a_file_that_is_no_table_is_unreadable_with_its_sentence(tmp_path):
 )
 def test_a_small_file_has_its_size_in_kb(size, said):
     assert size_text(size) == said
+
+
+def test_a_queue_that_was_always_empty_is_worst_nowhere(tmp_path):
+    shutil.copytree(DATA / "csv_only", tmp_path / "output")
+    path = tmp_path / "output" / "request_status.csv"
+    table = rows(path)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.DictWriter(file, list(table[0]))
+        out.writeheader()
+        out.writerows({**row, "waiting": "0"} for row in table)
+    waiting = next(
+        line for line in overview(open_profile(tmp_path / "output")).lines if line.key == "dp.waiting"
+    )
+    assert waiting.worst == "0 throughout"
