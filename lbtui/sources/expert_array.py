@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from lbtui.sources.expert_bytes import BadContent, must_be_regular
 from lbtui.sources.expert_rows import MOST_TOKENS, Table
 from lbtui.text import _, visible
 
@@ -17,25 +18,21 @@ _MOST_BYTES = 1 << 30
 _MOST_CELLS = 1 << 27
 
 
-class BadArray(Exception):
-    """The file holds no array that can be used; the text says why."""
-
-
 def read_array(path: Path) -> Table:
-    """Return the array in a .npy file as int64. Raises `BadArray` with the reason, also for fractions."""
+    """Return the array in a .npy file as int64. Raises `BadContent` with the reason, also for fractions."""
     check_array(path)
     try:
         with path.open("rb") as file:
             values = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise BadArray(visible(str(error), 200)) from error
+        raise BadContent(visible(str(error), 200)) from error
     return whole_tokens(values)
 
 
 def whole_tokens(values: np.ndarray[Any, Any]) -> Table:
-    """Return numbers as int64. Raises `BadArray` with the first that is no whole number below 2^53."""
+    """Return numbers as int64. Raises `BadContent` with the first that is no whole number below 2^53."""
     if not values.size:
-        raise BadArray(_("it holds nothing"))
+        raise BadContent(_("it holds nothing"))
     if values.dtype.kind == "f":
         values = values.astype(np.float64)
         with np.errstate(invalid="ignore"):
@@ -44,7 +41,7 @@ def whole_tokens(values: np.ndarray[Any, Any]) -> Table:
     else:
         odd = (values > MOST_TOKENS) | (values < -MOST_TOKENS)
     if odd.any():
-        raise BadArray(
+        raise BadContent(
             _("it holds {value}, which is no whole number of tokens").format(
                 value=values[tuple(np.argwhere(odd)[0])]
             )
@@ -55,35 +52,34 @@ def whole_tokens(values: np.ndarray[Any, Any]) -> Table:
 def check_array(path: Path) -> tuple[int, ...]:
     """Return the shape that a .npy file's header tells, if its cells are numbers and all there.
 
-    Raises `BadArray` with the reason where not; reads the header only.
+    Raises `BadContent` with the reason where not; reads the header only.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise BadArray(_("it is no regular file"))
+        must_be_regular(path)
         size = path.stat().st_size
         with path.open("rb") as file:
             version = npy.read_magic(file)
             read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
             if read is None:
-                raise BadArray(_("its header is of version {version}").format(version=version[0]))
+                raise BadContent(_("its header is of version {version}").format(version=version[0]))
             shape, _fortran, dtype = read(file)
             here = size - file.tell()
     except OSError as error:
-        raise BadArray(visible(error.strerror or str(error), 200)) from error
-    except BadArray:
+        raise BadContent(visible(error.strerror or str(error), 200)) from error
+    except BadContent:
         raise
     # Headers of hostile files raise whatever Python's own parser does.
     except Exception as error:
-        raise BadArray(_("it is no array of numpy, or cut within its header")) from error
+        raise BadContent(_("it is no array of numpy, or cut within its header")) from error
     if dtype.hasobject:
-        raise BadArray(_("it holds pickled objects, which are never opened here; save an array of numbers"))
+        raise BadContent(_("it holds pickled objects, which are never opened here; save an array of numbers"))
     if dtype.kind not in "iuf" or dtype.fields is not None:
-        raise BadArray(_("its cells are {dtype}, not whole numbers").format(dtype=visible(str(dtype), 60)))
+        raise BadContent(_("its cells are {dtype}, not whole numbers").format(dtype=visible(str(dtype), 60)))
     if prod(shape) > _MOST_CELLS or size > _MOST_BYTES:
-        raise BadArray(_("it has more than {most} million cells").format(most=_MOST_CELLS >> 20))
+        raise BadContent(_("it has more than {most} million cells").format(most=_MOST_CELLS >> 20))
     wanted = prod(shape) * dtype.itemsize
     if here != wanted:
-        raise BadArray(
+        raise BadContent(
             _("its header tells {wanted} bytes, and {here} are there: copy it again").format(
                 wanted=wanted, here=here
             )

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from lbtui.profile import Note, PlacementFile, Progress, SourceFile, Unreadable
-from lbtui.sources.expert_array import BadArray, check_array, read_array, whole_tokens
+from lbtui.sources.expert_array import check_array, read_array, whole_tokens
+from lbtui.sources.expert_bytes import BadContent
 from lbtui.sources.expert_counts_csv import looks_like_counts, read_table
-from lbtui.sources.expert_json import COUNTS, SLOTS, NotJson, members, parsed, read_bytes
+from lbtui.sources.expert_json import COUNTS, SLOTS, members, read_json
 from lbtui.sources.expert_rows import MOST_TOKENS, Table
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.placement import placed_layers
@@ -52,8 +53,8 @@ def check(file: SourceFile) -> None:
         if file.path.suffix == ".npy":
             check_array(file.path)
         elif file.path.suffix == ".csv" and not looks_like_counts(file.path):
-            raise BadArray(_("its first line is neither of numbers nor names layers and experts"))
-    except BadArray as error:
+            raise BadContent(_("its first line is neither of numbers nor names layers and experts"))
+    except BadContent as error:
         raise _bad(file.path, str(error)) from error
 
 
@@ -91,25 +92,23 @@ def _read(file: SourceFile) -> ExpertCounts:
         else:
             array, placement = _of_json(path)
         tokens, more = _steps(array)
-    except (BadArray, NotJson) as error:
+    except BadContent as error:
         raise _bad(path, str(error)) from error
-    except OSError as error:
-        raise _bad(path, visible(error.strerror or str(error), 200)) from error
     name = visible(path.name)
     return ExpertCounts(name, (file,), tokens, tuple(Note(name, text) for text in [*said, *more]), placement)
 
 
 def _of_json(path: Path) -> tuple[Table, PlacementFile | None]:
-    fields = parsed(read_bytes(path))
+    fields = read_json(path)
     found = next(members(fields, COUNTS), None)
     if found is None:
-        raise BadArray(_('it has no list "{key}"').format(key=COUNTS))
+        raise BadContent(_('it has no list "{key}"').format(key=COUNTS))
     try:
         array = np.asarray(found.value)
     except (ValueError, OverflowError) as error:
-        raise BadArray(_("its layers have different numbers of experts")) from error
+        raise BadContent(_("its layers have different numbers of experts")) from error
     if array.dtype.kind not in "iuf":
-        raise BadArray(_("its cells are no numbers"))
+        raise BadContent(_("its cells are no numbers"))
     placed = next(members(found.around[0], *SLOTS), None)
     return whole_tokens(array), None if placed is None else placed_layers(path, placed)
 
@@ -117,24 +116,24 @@ def _of_json(path: Path) -> tuple[Table, PlacementFile | None]:
 def _steps(array: Table) -> tuple[Table, list[str]]:
     """Return the counts [step, layer, expert] of each step alone, and what to mind about them."""
     if array.ndim not in (2, 3):
-        raise BadArray(
+        raise BadContent(
             _("its shape is {shape}; [layer, expert] or [step, layer, expert] is needed").format(
                 shape=" × ".join(map(str, array.shape)) or _("one number")
             )
         )
     if int(array.min()) < 0:
-        raise BadArray(_("it holds a number below 0"))
+        raise BadContent(_("it holds a number below 0"))
     if float(array.sum(dtype=np.float64)) > MOST_TOKENS:
-        raise BadArray(_("its counts add up to more tokens than can be"))
+        raise BadContent(_("its counts add up to more tokens than can be"))
     if array.ndim == 2 and _is_placement(array):
-        raise BadArray(
+        raise BadContent(
             _(
                 "each of its rows names every expert from 0 to {last}: a placement; give it with --placement"
             ).format(last=int(array.max()))
         )
     tokens = array[None] if array.ndim == 2 else array
     if tokens[0].size > _MOST_CELLS:
-        raise BadArray(_("it has more layers and experts than any model"))
+        raise BadContent(_("it has more layers and experts than any model"))
     said = []
     rises = np.diff(tokens, axis=0)
     if len(tokens) >= _FEWEST_READINGS and (rises >= 0).all() and rises.any():

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.sources.expert_array import BadArray, whole_tokens
+from lbtui.sources.expert_array import whole_tokens
+from lbtui.sources.expert_bytes import BadContent, read_bytes
 from lbtui.sources.expert_rows import Table
 from lbtui.text import _, visible
 
@@ -52,13 +53,9 @@ def looks_like_counts(path: Path) -> bool:
 def read_table(path: Path) -> tuple[Table, list[str]]:
     """Return the counts [step, layer, expert] in a CSV file, and what to mind.
 
-    Raises `BadArray` with the reason where there are none, `OSError`.
+    Raises `BadContent` with the reason where there are none.
     """
-    if path.exists() and not path.is_file():
-        raise BadArray(_("it is no regular file"))
-    if path.stat().st_size > _MOST_BYTES:
-        raise BadArray(_("it has more than {size} MB").format(size=_MOST_BYTES >> 20))
-    text = _plain(path.read_bytes()).rstrip(b"\n")
+    text = _plain(read_bytes(path, _MOST_BYTES)).rstrip(b"\n")
     first = text.partition(b"\n")[0]
     separator = _separator(first)
     names = _names(first, separator)
@@ -124,12 +121,12 @@ def _is_number(cell: str) -> bool:
 def _numbers(body: bytes, separator: bytes, columns: int, line: int) -> _Cells:
     """Return the cells of lines, the first of which is number `line`.
 
-    Raises `BadArray` with the first that is no number.
+    Raises `BadContent` with the first that is no number.
     """
     if not body:
-        raise BadArray(_("it has no line of numbers"))
+        raise BadContent(_("it has no line of numbers"))
     if (body.count(b"\n") + 1) * columns > _MOST_CELLS:
-        raise BadArray(_("it has more than {most} million cells").format(most=_MOST_CELLS >> 20))
+        raise BadContent(_("it has more than {most} million cells").format(most=_MOST_CELLS >> 20))
     schema = {str(column): pl.Float64() for column in range(columns)}
     try:
         frame = pl.read_csv(
@@ -143,25 +140,25 @@ def _numbers(body: bytes, separator: bytes, columns: int, line: int) -> _Cells:
     for number, text in enumerate(body.split(b"\n"), line):
         found = text.decode("utf-8", "replace").split(separator.decode())
         if len(found) != columns:
-            raise BadArray(
+            raise BadContent(
                 _("line {line} has {found} columns, the first has {columns}").format(
                     line=number, found=len(found), columns=columns
                 )
             )
         bad = next((cell for cell in found if not _is_number(cell)), None)
         if bad is not None:
-            raise BadArray(
+            raise BadContent(
                 _("line {line} holds {cell}, which is no number of tokens").format(
                     line=number, cell=visible(bad, 30) or _("an empty cell")
                 )
             )
-    raise BadArray(_("it is no table of numbers"))
+    raise BadContent(_("it is no table of numbers"))
 
 
 def _checked(cells: _Cells) -> Table:
     counts = whole_tokens(cells)
     if int(counts.min()) < 0:
-        raise BadArray(_("it holds a number below 0"))
+        raise BadContent(_("it holds a number below 0"))
     return counts
 
 
@@ -200,13 +197,13 @@ def _wide(cells: _Cells, names: Sequence[str]) -> tuple[Table, list[str]]:
     counts = _checked(cells)
     tokens = counts[:, len(heads) :]
     if not tokens.shape[1]:
-        raise BadArray(_("it has no column of counts"))
+        raise BadContent(_("it has no column of counts"))
     rows = np.arange(len(counts))
     step = _places(counts[:, heads.index("step")]) if "step" in heads else np.zeros_like(rows)
     if "layer" in heads:
         layer, first = _layers(counts[:, heads.index("layer")])
     elif (np.diff(step) < 0).any():
-        raise BadArray(_("its steps are in no order"))
+        raise BadContent(_("its steps are in no order"))
     else:
         # The lines of a step are its layers.
         layer, first = rows - np.searchsorted(step, step), 0
@@ -247,5 +244,5 @@ def _layer_notes(first: int) -> list[str]:
 def _zeros(step: Table, layer: Table, expert: Table) -> Table:
     shape = tuple(int(part.max()) + 1 for part in (step, layer, expert))
     if max(shape[1:]) > _MOST_ID or float(np.prod(shape, dtype=float)) > _MOST_CELLS:
-        raise BadArray(_("it names more layers and experts than any model has"))
+        raise BadContent(_("it names more layers and experts than any model has"))
     return np.zeros(shape, dtype=np.int64)

@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lbtui.sources.expert_bytes import BadContent, read_bytes
 from lbtui.text import _, visible
 
-_MOST_BYTES = 64 << 20
+MOST_BYTES = 64 << 20
 _MOST_DEPTH = 4
 _HEAD = 1 << 20
 TORCH = (".pt", ".pth")
 # SGLang's `--init-expert-location` and recorder, and vLLM's maps of several models in one file.
 COUNTS, SLOTS = "logical_count", ("physical_to_logical_map", "last_physical_to_logical_map")
-
-
-class NotJson(Exception):
-    """The file holds no JSON of a size that can be; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +38,17 @@ class Member:
         return None
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file. Raises `NotJson` with the reason where it cannot be read."""
-    try:
-        # A pipe would hang its reader.
-        if path.exists() and not path.is_file():
-            raise NotJson(_("it is no regular file"))
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise NotJson(visible(error.strerror or str(error), 200)) from error
-    if len(content) > _MOST_BYTES:
-        raise NotJson(_("it has more than {size} MB").format(size=_MOST_BYTES >> 20))
-    return content
+def read_json(path: Path) -> Any:
+    """Return the JSON in a regular file. Raises `BadContent` with the reason where there is none."""
+    return parsed(read_bytes(path, MOST_BYTES))
 
 
 def parsed(content: bytes) -> Any:
-    """Return the JSON in `content`. Raises `NotJson` where it is none."""
+    """Return the JSON in `content`. Raises `BadContent` where it is none."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise NotJson(_("it is no JSON")) from error
+        raise BadContent(_("it is no JSON")) from error
 
 
 def members(fields: Any, *keys: str) -> Iterator[Member]:
@@ -80,8 +67,8 @@ def members(fields: Any, *keys: str) -> Iterator[Member]:
 def holds_counts(path: Path) -> bool:
     """Tell whether a JSON file names token counts, without reading what they are."""
     try:
-        return f'"{COUNTS}"'.encode() in read_bytes(path)
-    except NotJson:
+        return f'"{COUNTS}"'.encode() in read_bytes(path, MOST_BYTES)
+    except BadContent:
         return False
 
 

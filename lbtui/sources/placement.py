@@ -18,8 +18,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lbtui.profile import UNPLACED, Note, PlacementFile, Unreadable
-from lbtui.sources.expert_array import NPY, BadArray, read_array
-from lbtui.sources.expert_json import COUNTS, SLOTS, Member, NotJson, members, parsed, read_bytes
+from lbtui.sources.expert_array import NPY, read_array
+from lbtui.sources.expert_bytes import BadContent, read_bytes
+from lbtui.sources.expert_json import COUNTS, MOST_BYTES, SLOTS, Member, members, parsed
 from lbtui.text import _, visible
 
 # Upstream's own reader takes up to 1024 layers and experts and 65,536 devices.
@@ -37,11 +38,11 @@ _Layers: TypeAlias = "list[list[list[int]]]"  # [layer][device][slot] -> expert
 def read_placement(path: Path) -> PlacementFile:
     """Return the placement in the file at `path`. Raises `Unreadable` with a sentence when there is none."""
     try:
-        content = read_bytes(path)
+        content = read_bytes(path, MOST_BYTES)
         if content.startswith(NPY):
             return _of_lists(path, read_array(path).tolist())
         fields = parsed(content)
-    except (NotJson, BadArray) as error:
+    except BadContent as error:
         raise _bad(path, str(error)) from error
     if isinstance(fields, list) and fields:
         return _of_lists(path, fields)
