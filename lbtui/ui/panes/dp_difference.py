@@ -19,7 +19,6 @@ from lbtui.ui.panes.dp_lanes import (
     ROOMY,
     beside,
     drawn_values,
-    evenness_name,
     framed,
     gap_row,
     headed,
@@ -28,7 +27,16 @@ from lbtui.ui.panes.dp_lanes import (
     length_text,
     pointer_decimals,
 )
-from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order, layout, scrolled
+from lbtui.ui.panes.dp_layout import (
+    FIGURE,
+    DpState,
+    Layout,
+    evenness_labels,
+    evenness_name,
+    lane_order,
+    layout,
+    scrolled,
+)
 from lbtui.ui.panes.dp_sides import Common
 from lbtui.ui.panes.sides import Pair, left_out_words, signed, signed_ratio
 
@@ -170,12 +178,10 @@ def _evenness_rows(
     if len(instances) * at.evenness_height > at.evenness_rows:
         own = measured.domains[measured.index(state.domain) or 0].instance
         instances = [own] if own in view.evenness and at.evenness_rows else []
-    names = short_names(measured.instances, lettered=True)
+    labels = evenness_labels(measured)
     rows: list[Row] = []
     for instance in instances:
-        name = evenness_name(measured.metric)
-        label = name if len(measured.instances) == 1 else f"{name} {names[instance]}"
-        rows += _evenness_lane(view.evenness[instance], label, at, cursor, width, caps)
+        rows += _evenness_lane(view.evenness[instance], labels[instance], at, cursor, width, caps)
     return rows + [blank(width)] * (at.evenness_rows - len(rows))
 
 

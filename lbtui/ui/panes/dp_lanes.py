@@ -18,7 +18,7 @@ from lbtui.render.lanes import lane
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, lane_order
+from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, evenness_labels, lane_order
 from lbtui.ui.panes.sides import side_chip
 
 # From this width on sentences are in whole words.
@@ -242,11 +242,6 @@ def _figures(
 # How even the lanes are
 
 
-def evenness_name(metric: Metric) -> str:
-    """Return what the evenness lanes are called."""
-    return _("PAR") if metric.more_is_load else _("min/mean")
-
-
 def evenness_rows(
     measured: Measured,
     view: Scene,
@@ -259,7 +254,7 @@ def evenness_rows(
     """Return the lanes of how even an instance's lanes are, with the window's figures."""
     if not at.evenness_rows:
         return []
-    names = short_names(measured.instances, lettered=True)
+    labels = evenness_labels(measured)
     instances = list(view.evenness)
     lane_index = measured.index(state.domain)
     if len(instances) * at.evenness_height > at.evenness_rows:
@@ -278,9 +273,7 @@ def evenness_rows(
             cursor=cursor,
             scarce=not measured.metric.more_is_load,
         )
-        name = evenness_name(measured.metric)
-        named = name if len(measured.instances) == 1 else f"{name} {names[instance]}"
-        label = fit(named, at.label, caps=caps, style=palette.strong(caps))
+        label = fit(labels[instance], at.label, caps=caps, style=palette.strong(caps))
         rows += beside(at, label, lines, _evenness_figures(even, cursor, at, caps), width)
     missing = at.evenness_rows - len(rows)
     return rows + [blank(width)] * missing

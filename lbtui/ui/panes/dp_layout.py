@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.data_parallel import MetricKey
+from lbtui.analysis.data_parallel import Metric, MetricKey
 from lbtui.profile import short_names
+from lbtui.text import _
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
 from lbtui.ui.selection import Selection, Side
 
@@ -60,7 +61,8 @@ class Layout:
 def layout(measured: Measured, width: int, height: int) -> Layout:
     """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts."""
     names = short_names(d.host for d in measured.domains)
-    natural = max((len(f"{names[d.host]} {d.name}") for d in measured.domains), default=4)
+    said = [f"{names[d.host]} {d.name}" for d in measured.domains]
+    natural = max(map(len, [*said, *evenness_labels(measured).values()]), default=4)
     narrow = max((len(d.name) for d in measured.domains), default=3)
     label = min(natural, 24 if width >= 100 else 15) if width >= 60 else narrow
     figures = 5 if width >= 110 else 3 if width >= 80 else 1 if width >= 50 else 0
@@ -95,6 +97,17 @@ def layout(measured: Measured, width: int, height: int) -> Layout:
         gap,
         max(1, min(count, (room + gap) // (lane_height + gap))),
     )
+
+
+def evenness_name(metric: Metric) -> str:
+    """Return what the evenness lanes are called."""
+    return _("PAR") if metric.more_is_load else _("min/mean")
+
+
+def evenness_labels(measured: Measured) -> dict[str, str]:
+    """Return what the evenness lane of each instance is called: with its name where there are several."""
+    name, names = evenness_name(measured.metric), short_names(measured.instances, lettered=True)
+    return {i: f"{name} {names[i]}" if len(names) > 1 else name for i in measured.instances}
 
 
 def lane_order(measured: Measured, by_score: bool) -> list[int]:

@@ -19,7 +19,6 @@ from lbtui.text import _
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
 from lbtui.ui.panes.dp_lanes import (
     ROOMY,
-    evenness_name,
     evenness_rows,
     framed,
     gap_row,
@@ -32,6 +31,7 @@ from lbtui.ui.panes.dp_lanes import (
 )
 from lbtui.ui.panes.dp_layout import (
     DpState,
+    evenness_name,
     layout,
     place_here,
     scrolled,
