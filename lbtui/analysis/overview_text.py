@@ -26,8 +26,10 @@ def span(begin: int, end: int, *, date: bool = False) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in percent, `–` for no value."""
-    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
+    """Return a share in percent, `–` for no value; `<1 %` is not nothing."""
+    if math.isnan(share):
+        return "–"
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def short(value: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.findings.model import Dimension, Finding, Severity
 from lbtui.profile import ZONE_NAME, format_window, micros, short_names
-from lbtui.render.text import number
+from lbtui.render.text import fixed, number
 from lbtui.text import _, visible
 
 MARKS: Mapping[Severity, str] = {"critical": "!!", "warning": "!", "info": "·"}
@@ -100,7 +100,7 @@ def _value(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share in percent, a decimal below ten."""
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+    return f"{fixed(100 * share, 1 if share < 0.1 else 0)} %"
 
 
 def formula_words(finding: Finding) -> str:

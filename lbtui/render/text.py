@@ -148,6 +148,12 @@ def number(value: float | None, width: int | None = None) -> str:
     return text.rjust(width)
 
 
+def fixed(value: float, decimals: int) -> str:
+    """Return a number ≥ 0 with so many decimals; `<0.1` where these would make 0 of what is not nothing."""
+    text = f"{value:,.{decimals}f}"
+    return f"<{10.0**-decimals:.{decimals}f}" if value > 0 and not text.strip("0.") else text
+
+
 def quantity(value: float | None, unit: str, width: int | None = None) -> str:
     """Return a number with its unit behind a space; no unit where there is no number."""
     if value is None or math.isnan(value) or not unit:
@@ -187,4 +193,8 @@ def _shorter(value: float | None) -> Iterable[str]:
             digits = _decimals(abs(scaled))
             yield from (f"{scaled:.{decimals}f}{suffix}" for decimals in range(digits, -1, -1))
             return
-    yield from (f"{value:.{decimals}f}" for decimals in range(_decimals(size) if size else 0, -1, -1))
+    texts = [f"{value:.{decimals}f}" for decimals in range(_decimals(size) if size else 0, -1, -1)]
+    # What is not nothing is written as 0 only where nothing else has room.
+    yield from (text for text in texts if text.strip("-0.") or not size)
+    yield f"{value:.0e}"
+    yield from texts

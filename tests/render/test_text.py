@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.text import fit, number, plain, printable, quantity, row
+from lbtui.render.text import fit, fixed, number, plain, printable, quantity, row
 from tests.render.strategies import caps, check, values, words
 
 UNICODE, ASCII = Capabilities("256"), Capabilities("none", unicode=False)
@@ -68,10 +68,20 @@ def test_number_reads_well(value, text):
         (999_600, 5, "1.00M"),
         (0.0779, 4, "0.08"),
         (123456, 2, "##"),
+        (0.00003, 6, " 3e-05"),
+        (0.00003, 4, "0.00"),
     ],
 )
 def test_number_shortens_to_its_width(value, width, text):
     assert number(value, width) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [(0.0, 1, "0.0"), (0.028, 1, "<0.1"), (0.05, 1, "0.1"), (0.2, 0, "<1"), (1234.56, 1, "1,234.6")],
+)
+def test_fixed_makes_no_0_of_what_is_not_nothing(value, decimals, text):
+    assert fixed(value, decimals) == text
 
 
 @given(values, st.integers(0, 12))

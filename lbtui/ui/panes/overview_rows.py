@@ -24,12 +24,13 @@ from lbtui.ui.selection import Selection
 # A row and the entry that it shows.
 Placed: TypeAlias = tuple[Row, "int | None"]
 
-_LABEL, _HEADLINE, _WORST = 12, 13, 38
+_LABEL, _HEADLINE = 12, 13
+_WORST, _WORST_WIDE = 38, 48
 
 
 def _columns(width: int) -> tuple[bool, int, int]:
     """Return whether `beside` has room, and the widths of the lane and of where it is worst."""
-    worst = min(_WORST, max(0, width - 42))
+    worst = min(_WORST_WIDE if width >= 160 else _WORST, max(0, width - 42))
     beside = width >= 100
     used = 2 + _LABEL + _HEADLINE * (2 if beside else 1) + (worst + 1 if worst else 0)
     return beside, max(width - used, 0), worst

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lbtui.profile import format_time
 from lbtui.render.table import Column
-from lbtui.render.text import number, quantity
+from lbtui.render.text import fixed, number, quantity
 from lbtui.text import _
 
 Kind = Literal["text", "time", "count", "milliseconds", "share"]
@@ -55,7 +55,7 @@ class RequestColumn:
             return str(value)
         if self.kind == "time":
             return format_time(value)
-        text = f"{self.scaled(value):,.{self.decimals}f}"
+        text = fixed(self.scaled(value), self.decimals)
         return text if len(text) <= self.width else number(self.scaled(value), self.width)
 
     def spoken(self, value: Any) -> str:
