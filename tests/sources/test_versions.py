@@ -171,6 +171,19 @@ def test_no_round_is_given_to_a_wrong_domain(tmp_path, run, kinds):
     assert found.height >= 0.97 * one_kind
 
 
+def test_durations_of_grouping_rows_that_are_floored_contradict_nothing(tmp_path):
+    batch = [row for row in rows("csv_only/batch.csv") if row["name"] == "BatchSchedule"]
+    lay_out(tmp_path, "csv_only/forward.csv")
+    # The first half of the rounds finds no owner: none of its forward passes is there.
+    passes = rows("csv_only/forward.csv")
+    write(tmp_path, "forward.csv", passes[len(passes) // 2 :])
+    write(tmp_path, "batch.csv", [unnamed(row) for row in batch])
+    loaded = load(tmp_path, "batches")
+    assert loaded.frame["dp_rank"].null_count() > 100
+    assert loaded.frame["dp_rank"].count() > 100
+    assert "during_time" not in sentences(loaded.notes)
+
+
 def test_rounds_that_several_domains_fit_have_no_owner(tmp_path):
     """Two domains that start the same sizes at the same time, and requests of one round each."""
     passes, rounds = [], []

@@ -25,9 +25,8 @@ def checked_durations(
     end.
     """
     span = _ms(pl.col("end") - pl.col("start"))
-    whole = (pl.col("start", "end").dt.microsecond() % 1000 == 0).all()
-    exact = rows.is_empty() or not all(rows.select(whole).row(0))
-    slack = EXACT if exact else _CUT
+    cut = pl.all_horizontal(pl.col("start", "end").dt.microsecond() % 1000 == 0)
+    slack = pl.when(cut).then(_CUT).otherwise(EXACT)
     off = (pl.col("duration") - span).abs() > slack + SHARE * pl.col("duration")
     if not rows.select(off.any()).item():
         return rows.with_columns(duration=pl.col("duration").fill_null(span)), []

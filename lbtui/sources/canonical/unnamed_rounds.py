@@ -43,7 +43,13 @@ def name_rounds(
     named = (
         batch.frame.drop("prof_id")
         .join(told, on="row", how="left", maintain_order="left")
-        .with_columns(end=pl.coalesce("told_end", "end"))
+        .with_columns(
+            end=pl.coalesce("told_end", "end"),
+            # What the file tells is the grouping's own, not that of the pass it comes before.
+            duration=pl.when(
+                pl.col("told_end").eq_missing(pl.col("end")) | pl.col("told_end").is_null()
+            ).then("duration"),
+        )
         .drop("told_end")
     )
     if raw is not None:
