@@ -22,6 +22,7 @@ from lbtui.text import _, visible
 
 HEAD = 1000  # rows that are looked at
 _SECOND = 1_000_000  # µs
+_LEAST_ROUNDED = 10 * _SECOND  # eight decimals of 1.76722560E+12 ms; spreadsheets show five
 _QUARTER = 900 * _SECOND  # zones differ by whole quarters of an hour
 _FURTHEST = 14 * 3600 * _SECOND
 _FEWEST = 4  # rows that may tell that times are rounded
@@ -94,12 +95,14 @@ def find_clocks(heads: Mapping[str, pl.DataFrame], files: Mapping[str, str]) -> 
 def _told(table: str, head: pl.DataFrame) -> _Told:
     told = _Told()
     taken: dict[str, pl.Series] = {}
-    for name, column in TABLES[table].items():
-        present = matching(table, name, head.columns) if column.kind in TIMES else []
-        numbers = {h: times for h in present if (times := _numbers(head[h])) is not None}
+    found = {n: matching(table, n, head.columns) for n, c in TABLES[table].items() if c.kind in TIMES}
+    epochs = {h: times for of in found.values() for h in of if (times := _numbers(head[h])) is not None}
+    rounded = _rounded(epochs)
+    for name, present in found.items():
+        numbers = {h: epochs[h] for h in present if h in epochs}
         texts = {h: times for h in present if (times := _texts(head[h])) is not None}
         number, text = next(iter(numbers), None), next(iter(texts), None)
-        if number is not None and _are_coarse(numbers[number]):
+        if number in rounded:
             if text is None:
                 told.unknown.add(name)
                 told.faults.add("all rounded")
@@ -165,11 +168,19 @@ def _mostly(times: pl.Series, column: pl.Series) -> pl.Series | None:
     return times.cast(pl.Int64) if 2 * (len(times) - times.null_count()) > said else None
 
 
-def _are_coarse(times: pl.Series) -> bool:
-    """Tell whether times are rounded: whole seconds, and most of them equal, as with `1.76723E+12`."""
-    known = times.drop_nulls()
-    whole = bool((known % _SECOND == 0).all())
-    return whole and len(known) >= _FEWEST and 2 * known.n_unique() <= len(known)
+def _rounded(epochs: Mapping[str, pl.Series]) -> set[str]:
+    """Return which times are rounded: most of them equal and all whole seconds, as with `1.76723E+12`.
+
+    What starts on whole seconds and ends between them was started so.
+    """
+    known = {header: times.drop_nulls() for header, times in epochs.items()}
+    whole = all((times % _SECOND == 0).all() for times in known.values())
+    step = _SECOND if whole else _LEAST_ROUNDED
+    return {
+        header
+        for header, times in known.items()
+        if (times % step == 0).all() and len(times) >= _FEWEST and 2 * times.n_unique() <= len(times)
+    }
 
 
 def _zone(texts: pl.Series, numbers: pl.Series) -> int | None:

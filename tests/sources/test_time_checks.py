@@ -251,3 +251,31 @@ def test_whole_seconds_of_short_files_are_not_taken_for_rounded(tmp_path):
     body = "".join(f"a,1,{1696321692 + n},0,{n},,\n" for n in range(20))
     (tmp_path / "request_status.csv").write_text(head + body)
     assert open_profile(tmp_path).load("queues").frame["waiting"].to_list() == list(range(20))
+
+
+def test_passes_that_start_on_whole_seconds_and_end_between_are_not_taken_for_rounded(tmp_path):
+    started = 1767225600000.0
+    times = [(started + 1000 * n, started + 1000 * n + 25) for n in range(100) for _ in range(4)]
+    passes = [
+        {
+            "prof_id": f"ms_service_a-{i % 4}",
+            "hostname": "a",
+            "batch_size": 4,
+            **dict(zip(EPOCHS, t, strict=True)),
+        }
+        for i, t in enumerate(times)
+    ]
+    write(tmp_path, "forward.csv", passes)
+    loaded = open_profile(tmp_path).load("steps")
+    assert "rounded" not in sentences(loaded.notes)
+    assert loaded.frame["start"].n_unique() == 100
+
+
+def test_passes_cut_to_whole_seconds_at_both_ends_are_said_to_be_rounded(tmp_path):
+    cut = rows("csv_only/forward.csv")
+    for row in cut:
+        row.update({h: str(float(row[h]) // 1000 * 1000) for h in EPOCHS})
+        row.update(start_datetime="", end_datetime="")
+    write(tmp_path, "forward.csv", cut)
+    loaded = open_profile(tmp_path).load("steps")
+    assert "Its times are rounded" in sentences(loaded.notes)
