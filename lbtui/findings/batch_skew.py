@@ -199,4 +199,5 @@ def _waiting(evidence: Evidence, domain: Domain, window: tuple[datetime, datetim
             "each other domain waits {ms:.2f} ms a step for it, {per_second:.0f} ms a second of steps (Σ "
             "wait for its end in the steps it ends last / other domains / steps)"
         ).format(ms=wait.per_step, per_second=1000 * wait.share),
+        wait.share,
     )

@@ -208,6 +208,7 @@ def _finding(
                 "mean falls by with this expert at the mean, / max); it adds {lift:.0%} of a mean rank's "
                 "load where it is hot"
             ).format(waste=waste, lift=lift, over=heat.layers),
+            waste,
         ),
         message=_("{who} of {instance} gets {ratio:.1f}× its layer's mean {place}.").format(
             who=_who(cells[0]), instance=visible(heat.instance), ratio=ratio, place=place

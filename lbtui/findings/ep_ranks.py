@@ -62,6 +62,7 @@ def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> 
                     "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of what max − "
                     "mean falls by with the rank at its peers' mean, / max)"
                 ).format(waste=waste),
+                waste,
             ),
             message=_about_rank(evidence, limits, heat, rank, ratio, over),
             advice=_(
@@ -151,6 +152,7 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
                 "{waste:.1%} of the ranks' expert time is waiting for the fullest (mean over layers of 1 − "
                 "mean/max)"
             ).format(waste=waste),
+            waste,
         ),
         message=_(
             "Experts of {instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
@@ -215,6 +217,7 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
             _(
                 "{waste:.1%} of the ranks' expert time is still waiting (mean over layers of 1 − mean/max)"
             ).format(waste=waste),
+            waste,
         ),
         message=_(
             "EPLB began {times} new period(s), yet PAR over ranks went from {before:.2f} to {after:.2f}."

@@ -63,6 +63,7 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
                 _("the other ranks wait {share:.1%} of its GroupedMatmul time (1 − 1 / ratio)").format(
                     share=1 - 1 / ratio
                 ),
+                1 - 1 / ratio,
             ),
             message=_(
                 "Rank {rank} (pid {pid}, rank guessed from pid order) takes {ratio:.2f}× the median "

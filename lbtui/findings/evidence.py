@@ -191,6 +191,26 @@ class Evidence:
             return None
         return first, last
 
+    @cached_property
+    def request_seconds(self) -> float | None:
+        """The time that all requests together spend in the service, s; None where no file tells.
+
+        Σ of their durations; where these are not recorded, Σ of the batch sizes × the time that each holds.
+        """
+        known = self.frame("requests")["duration"].drop_nulls()
+        total = float(known.filter(known.is_finite()).sum()) / 1000
+        if total <= 0:
+            times = self.frame("handoffs").select(span=pl.col("end") - pl.col("arrival")).to_series()
+            total = float(times.drop_nulls().dt.total_microseconds().clip(0).sum()) / 1e6
+        if total <= 0:
+            held = pl.col("batch_size") * (pl.col("end") - pl.col("start")).dt.total_microseconds()
+            total = float(self._intervals.select(exact_sum(held.cast(pl.Float64))).item() or 0.0) / 1e6
+        return total if total > 0 else None
+
+    def share_of_requests(self, seconds: float) -> float | None:
+        """Return request-seconds as a share of `request_seconds`, at most 1."""
+        return min(1.0, seconds / self.request_seconds) if self.request_seconds else None
+
     def wait_for(self, domain: Domain, window: tuple[datetime, datetime] | None) -> Wait | None:
         """Return what the others wait for a domain in a window, None where they do not step together."""
         together = self.lockstep.get(domain.instance)

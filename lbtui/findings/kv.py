@@ -121,6 +121,7 @@ def _exhausted(
             _(
                 "{value:.1f} request-seconds of waiting for KV blocks (Σ waiting × time at the last blocks)"
             ).format(value=waiting_seconds),
+            evidence.share_of_requests(waiting_seconds),
         ),
         message=_(
             "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share:.0%} of the "

@@ -16,11 +16,17 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 @dataclass(frozen=True)
 class Cost:
-    """What the users pay; `value` is None where it cannot be known, and `text` says why."""
+    """What the users pay; `value` is None where it cannot be known, and `text` says why.
+
+    `share` is the same in the currency that orders findings: of the NPU time of the load's own part (the
+    domains that step together, the ranks' expert time), or, where nobody waits for steps, of the time that
+    requests spend in the service. None where it cannot be told.
+    """
 
     value: float | None
     unit: str
     text: str
+    share: float | None = None  # 0..1
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,14 @@ class Finding:
 def ranked(findings: list[Finding]) -> list[Finding]:
     """Return the findings most severe first, within that most costly, then most beyond the threshold.
 
-    Costs in the same unit compare; an unknown cost comes after known ones of its severity.
+    What they cost is compared as `Cost.share`; an unknown cost comes after the known ones of its severity.
     """
     return sorted(
         findings,
         key=lambda f: (
             SEVERITIES.index(f.severity),
-            -f.excess if f.cost.value is None else -max(f.excess, 1.0) - 1e-6,
-            -(f.cost.value or 0.0),
+            1.0 if f.cost.share is None else -f.cost.share,
+            -f.excess,
             f.id,
         ),
     )

@@ -166,6 +166,7 @@ def _slow_transfers(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]
                 _("{ms:.1f} ms longer for each of its {count} requests").format(
                     ms=mine - middle, count=own.height
                 ),
+                evidence.share_of_requests((mine - middle) / 1000 * own.height),
             ),
             message=_(
                 "KV pulls of decode rank {rank} take {own:.1f} ms on the median, those of the others "

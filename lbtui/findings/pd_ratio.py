@@ -87,6 +87,8 @@ def _busy_share(evidence: Evidence, domains: list[Domain]) -> float:
 
 
 def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, p: float) -> Finding:
+    assert evidence.arrivals is not None
+    seconds = (evidence.arrivals[1] - evidence.arrivals[0]).total_seconds()
     kv = _(", using {usage:.0%} of their KV blocks").format(usage=side.kv_usage) if side.kv_usage else ""
     return Finding(
         id="pd.ratio",
@@ -103,6 +105,7 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
             _("{waiting:.1f} requests wait on all {role} domains at any time").format(
                 waiting=side.total, role=side.role
             ),
+            evidence.share_of_requests(side.total * seconds),
         ),
         message=_(
             "{waiting:.1f} requests wait at the median {role} domain, {idle:.1f} at the median {other} "

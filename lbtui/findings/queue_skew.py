@@ -77,6 +77,7 @@ def find_queue_skew(
                 _("{value:.1f} request-seconds of waiting beyond the peers' ((own − peers) × window)").format(
                     value=waited_for
                 ),
+                evidence.share_of_requests(waited_for),
             ),
             message=_("{own:.1f} requests wait at {domain}, {peers:.2f} at its peers on average.").format(
                 own=own, domain=name_of(domain), peers=peers

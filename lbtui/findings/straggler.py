@@ -155,6 +155,7 @@ def _straggler(
                 "each other one waits {ms:.2f} ms a step for it, {per_second:.0f} ms a second of steps (Σ "
                 "wait for its end in the steps it ends last / others / steps)"
             ).format(ms=wait.per_step, per_second=1000 * wait.share),
+            wait.share,
         )
     return Finding(
         id="dp.straggler",

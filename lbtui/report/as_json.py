@@ -217,7 +217,8 @@ def _finding(found: Finding) -> Json:
 def _cost(cost: Cost) -> Json:
     if cost.value is None or not math.isfinite(cost.value):
         return {"value": None, "unit": None, "reason": visible(cost.text)}
-    return {"value": cost.value, "unit": cost.unit, "text": visible(cost.text)}
+    share: Json = {} if cost.share is None else {"share": cost.share}
+    return {"value": cost.value, "unit": cost.unit, **share, "text": visible(cost.text)}
 
 
 def iso(time: int | None) -> str | None:
