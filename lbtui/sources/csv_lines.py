@@ -14,13 +14,18 @@ from lbtui.sources.inflate import Damaged, inflated
 from lbtui.text import _, visible
 
 _READ = 8 << 20  # bytes
-# A cell that may be no UTF-8. In GB18030 none of these separators is part of a character.
-_CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
+# In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked here: a long
+# run of bytes would be looked at once from each of them.
+_CELL = re.compile(rb'[^,;\t"\r\n]+')
 
 
 @lru_cache(4096)
 def _recoded(cell: bytes) -> bytes:
     return decoded(cell).encode()
+
+
+def _cell(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[0].isascii() else _recoded(found[0])
 
 
 class CsvLines:
@@ -72,7 +77,8 @@ class CsvLines:
         try:
             block.decode()
         except UnicodeDecodeError:
-            return _CELL.sub(lambda cell: _recoded(cell[0]), block)
+            lines = block.split(b"\n")
+            return b"\n".join(line if line.isascii() else _CELL.sub(_cell, line) for line in lines)
         return block
 
     def _tell(self, text: str) -> None:

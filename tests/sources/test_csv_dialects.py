@@ -316,3 +316,11 @@ def test_layer_times_are_those_before_the_second_header(tmp_path):
     loaded = open_profile(tmp_path).load("layer_times")
     assert loaded.frame.sort("layer", "process")["time"].to_list() == [1.0, 2.0, 3.0, 4.0]
     assert "Its header stands once more in data row 3" in sentences(loaded.notes)
+
+
+def test_a_long_run_of_bytes_without_a_separator_does_not_hang(tmp_path):
+    lines = content("csv_only/forward.csv").splitlines(keepends=True)
+    (tmp_path / "forward.csv").write_bytes(
+        b"".join(lines[:100]) + b"0" * 4_000_000 + b"\n\xff\n" + b"".join(lines[100:])
+    )
+    assert open_profile(tmp_path).load("steps").frame.height == len(lines) - 1
