@@ -11,12 +11,14 @@ import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess, strongest
+from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
-from lbtui.findings.model import Cost, Finding
+from lbtui.findings.model import Cost, Finding, Severity
+from lbtui.findings.stretches import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import Domain, format_window
+from lbtui.profile import Domain, format_window, micros
 from lbtui.text import _
 
 _CRITICAL_RATIO = 2.0  # doubled
@@ -44,16 +46,17 @@ def find_batch_skew(
     for excess in _without_repeats([*_held(binned, free, limits), *_given(evidence, binned, limits)]):
         domain = domains[excess.lane]
         window = binned.window(excess.first, excess.last)
+        cost = _cost(evidence, domain, window, excess.ratio)
         yield Finding(
             id="dp.batch_size.skew",
             dimension="dp",
-            severity="critical" if excess.ratio >= _CRITICAL_RATIO else "warning",
+            severity=_severity(evidence, limits, excess, window, cost),
             subject=subject_of(evidence, domain),
             window=window,
             metric="batch_size / mean of peers",
             value=excess.ratio,
             threshold=limits.dp_batch_ratio,
-            cost=_waiting(evidence, domain, window),
+            cost=cost,
             message=_(
                 "{domain} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its "
                 "peers{tokens}."
@@ -149,8 +152,19 @@ def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Exces
         least_excess=0.0,
         p_value=limits.p_value / 2,
     )
-    held = [_on_batch(e, binned) for e in given]
+    held = [_on_batch(_lasting(e, binned, limits), binned) for e in given]
     return [e for e in held if e.ratio >= limits.dp_batch_ratio and e.own - e.peers >= limits.dp_batch_excess]
+
+
+def _lasting(given: Excess, binned: Binned, limits: Thresholds) -> Excess:
+    """Return the window drawn out to where what was given is still held: the batch stays above the peers'."""
+    own = binned.loads[given.lane]
+    peers = np.delete(binned.loads, given.lane, axis=0).mean(axis=0)
+    above = (own >= limits.dp_batch_ratio * peers) & (own - peers >= limits.dp_batch_excess)
+    last = given.last
+    while last < len(above) and above[last]:
+        last += 1
+    return replace(given, last=last)
 
 
 def _on_batch(given: Excess, binned: Binned) -> Excess:
@@ -184,20 +198,25 @@ def _tokens_ratio(
     return _(" ({ratio:.1f}× their tokens)").format(ratio=sums.get(domain.key, 0) / mean)
 
 
-def _waiting(evidence: Evidence, domain: Domain, window: tuple[datetime, datetime]) -> Cost:
-    """Return how long the other domains wait a step for `domain` where it ends last."""
-    unit = "ms/step"
-    wait = evidence.wait_for(domain, window)
-    if wait is None:
-        return Cost(
-            None, unit, _("unknown: the domains do not step together, so nobody is seen waiting for another")
-        )
-    return Cost(
-        wait.per_step,
-        unit,
-        _(
-            "each other domain waits {ms:.2f} ms a step for it, {per_second:.0f} ms a second of steps (Σ "
-            "wait for its end in the steps it ends last / other domains / steps)"
-        ).format(ms=wait.per_step, per_second=1000 * wait.share),
-        wait.share,
-    )
+def _cost(evidence: Evidence, domain: Domain, window: tuple[datetime, datetime], ratio: float) -> Cost:
+    """Return what its steps in the window would save with the peers' load."""
+    account = evidence.accounts[domain.instance]
+    begin, end = (micros(time) for time in window)
+    own = account.lane == account.domains.index(domain.key)
+    chosen = own & (account.start >= begin) & (account.start < end)
+    return cost_of(evidence, account, account.load_cut(chosen, ratio))
+
+
+def _severity(
+    evidence: Evidence,
+    limits: Thresholds,
+    excess: Excess,
+    window: tuple[datetime, datetime],
+    cost: Cost,
+) -> Severity:
+    """Return what the cost allows; a small skew is no more than a warning."""
+    seconds = (window[1] - window[0]).total_seconds()
+    run = evidence.window
+    whole = (run[1] - run[0]).total_seconds() if run else seconds
+    found = severity_of(cost.share, limits, (seconds, seconds / max(whole, 1e-9)))
+    return "warning" if found == "critical" and excess.ratio < _CRITICAL_RATIO else found

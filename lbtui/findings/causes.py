@@ -86,6 +86,17 @@ def _only_peer(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     )
 
 
+def _after_it(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """What began before a domain stood does not follow from that."""
+    begun = cause.window is None or (effect.window is not None and effect.window[0] >= cause.window[0])
+    return begun and _same_domain(cause, effect, scene)
+
+
+def _left_to_others(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """What a domain that stands does not take goes to others."""
+    return _same_instance(cause, effect, scene) and cause.overlaps(effect)
+
+
 def _card_of_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     """A domain is as slow as its slowest card."""
     return (
@@ -127,6 +138,15 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.batch_size.skew", "kv.exhausted"): _same_domain,
     ("dp.batch_size.skew", "pd.node.skew"): _decode_node,
     ("dp.straggler", "dp.straggler"): _card_of_domain,
+    ("dp.stalled", "dp.queue.skew"): _same_domain,
+    ("dp.stalled", "kv.exhausted"): _after_it,
+    ("dp.stalled", "kv.skew"): _after_it,
+    ("dp.stalled", "dp.batch_size.skew"): _left_to_others,
+    ("dp.idle", "dp.batch_size.skew"): _left_to_others,
+    ("dp.tokens.skew", "dp.batch_size.skew"): _same_domain,
+    ("dp.tokens.skew", "dp.queue.skew"): _same_domain,
+    ("dp.tokens.skew", "kv.skew"): _same_domain,
+    ("dp.tokens.skew", "kv.exhausted"): _same_domain,
     ("pd.node.skew", "dp.batch_size.skew"): _prefill_domain,
     ("pd.node.skew", "dp.queue.skew"): _prefill_domain,
     ("kv.exhausted", "dp.batch_size.skew"): _only_peer,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.host_clocks import find_host_clocks
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
@@ -26,6 +27,7 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     yield from _units(evidence)
     yield from _unread(evidence)
     yield from _clock_skew(evidence, limits)
+    yield from find_host_clocks(evidence, limits)
 
 
 def _note(

@@ -35,6 +35,14 @@ def dispatched(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floa
     return np.diff(np.maximum.accumulate(sent, axis=1), axis=1, prepend=0.0)
 
 
+def sent_to(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame:
+    """Return when requests began on (or were pulled to) each domain: `domain`, `start`, `requests`."""
+    pulls = _pulls(evidence, domains)
+    if pulls is not None:
+        return pulls
+    return _begun(evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains])))
+
+
 def _counted(events: pl.DataFrame, domains: list[Domain], edges: Micros) -> Floats:
     parts = {str(key[0]): part for key, part in events.partition_by("domain", as_dict=True).items()}
     counts = np.zeros((len(domains), len(edges) - 1))

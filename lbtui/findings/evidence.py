@@ -21,9 +21,11 @@ from lbtui.analysis.data_parallel import (
     step_intervals,
 )
 from lbtui.analysis.exact import exact_sum
+from lbtui.analysis.host_clocks import clock_offsets
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
-from lbtui.analysis.lockstep import Wait, steps_together, wait_for
+from lbtui.analysis.lockstep import common_steps
+from lbtui.analysis.step_account import StepAccount, account_of
 from lbtui.profile import (
     Domain,
     ExpertSeries,
@@ -46,7 +48,16 @@ _FEWEST_BINS, _MOST_BINS = 24, 160
 # ms; only bounds the number of bins where no step is recorded.
 _USUAL_STEP = 50.0
 _STEPS_A_BIN = 4
+_ARRIVING = 0.5  # of the time in which there is load
 _PASS = ("domain", "prof_id", "start", "end", "duration", "step")
+
+
+def _shifted(steps: pl.DataFrame, domains: list[Domain], offsets: Mapping[str, int]) -> pl.DataFrame:
+    """Return the steps by start, with the offset (µs) of each domain's host taken off their times."""
+    ahead = {domain.key: offsets[domain.host] for domain in domains}
+    offset = pl.col("domain").cast(pl.String).replace_strict(ahead, return_dtype=pl.Int64)
+    shifted = steps.with_columns(pl.col("start", "end") - pl.duration(microseconds=offset))
+    return shifted.sort("start", maintain_order=True)
 
 
 @dataclass(frozen=True)
@@ -170,15 +181,41 @@ class Evidence:
         return grouped
 
     @cached_property
-    def lockstep(self) -> dict[str, pl.DataFrame | None]:
-        """Each instance's common steps, None where its domains drift."""
+    def accounts(self) -> dict[str, StepAccount]:
+        """What the steps of each instance's domains should have taken, and who waits for whom."""
         return {
-            # Of millions of steps only what tells the waiting.
-            instance: steps_together(
-                self.steps.filter(pl.col("instance") == instance).select("domain", "start", "end")
-            )
-            for instance in self.instances
+            instance: account_of(self._corrected(instance), [domain.key for domain in domains])
+            for instance, domains in self.instances.items()
         }
+
+    @cached_property
+    def clock_offsets(self) -> dict[str, dict[str, int]]:
+        """By how much (µs) the clock of each host of an instance is ahead of its first host's.
+
+        Only where its domains step together once that is taken out, and not before (`clock_offsets`).
+        """
+        found = {}
+        for instance, domains in self.instances.items():
+            by_host: dict[str, str] = {}
+            for domain in domains:
+                by_host.setdefault(domain.host, domain.key)
+            own = self.steps.filter(pl.col("instance") == instance)
+            if len(by_host) < 2 or own.is_empty() or common_steps(own) is not None:
+                continue
+            starts = {
+                host: own.filter(pl.col("domain") == key)["start"].cast(pl.Int64).to_numpy()
+                for host, key in by_host.items()
+            }
+            offsets = clock_offsets(starts)
+            if len(offsets) == len(by_host) and common_steps(_shifted(own, domains, offsets)) is not None:
+                found[instance] = offsets
+        return found
+
+    def _corrected(self, instance: str) -> pl.DataFrame:
+        """Return an instance's steps on the clock of its first host."""
+        own = self.steps.filter(pl.col("instance") == instance)
+        offsets = self.clock_offsets.get(instance)
+        return own if offsets is None else _shifted(own, self.instances[instance], offsets)
 
     @cached_property
     def arrivals(self) -> tuple[datetime, datetime] | None:
@@ -210,15 +247,6 @@ class Evidence:
     def share_of_requests(self, seconds: float) -> float | None:
         """Return request-seconds as a share of `request_seconds`, at most 1."""
         return min(1.0, seconds / self.request_seconds) if self.request_seconds else None
-
-    def wait_for(self, domain: Domain, window: tuple[datetime, datetime] | None) -> Wait | None:
-        """Return what the others wait for a domain in a window, None where they do not step together."""
-        together = self.lockstep.get(domain.instance)
-        if together is None:
-            return None
-        if window is not None:
-            together = together.filter(pl.col("start") >= window[0], pl.col("start") < window[1])
-        return wait_for(together, domain.key)
 
     @cached_property
     def roles(self) -> dict[str, Role]:
@@ -253,7 +281,7 @@ class Evidence:
         """Return a metric of one instance's domains in bins while requests come in, None without values.
 
         Bins hold some steps each. After the last arrival only leftovers remain, and which domain has them
-        is chance.
+        is chance; unless requests come in for less than half of the time.
         """
         lanes = self.lanes(key, domains)
         spans = [(int(lane.starts[0]), int(lane.ends[-1])) for lane in lanes if len(lane.starts)]
@@ -261,7 +289,10 @@ class Evidence:
             return None
         begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
         if self.arrivals is not None and begin < micros(self.arrivals[1]):
-            begin, end = max(begin, micros(self.arrivals[0])), min(end, micros(self.arrivals[1]))
+            first, last = max(begin, micros(self.arrivals[0])), min(end, micros(self.arrivals[1]))
+            # Where all come in a short while, what they hold afterwards is the run.
+            if last - first >= _ARRIVING * (end - begin):
+                begin, end = first, last
         own = self.steps.filter(pl.col("domain").is_in([d.key for d in domains]))
         median = own["duration"].median()
         step = 1000 * (median if isinstance(median, float) and median > 0 else _USUAL_STEP)

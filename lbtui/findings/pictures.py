@@ -28,6 +28,10 @@ _DOMAIN_METRICS: dict[str, MetricKey] = {
     "dp.batch_size.skew": "batch_size",
     "dp.queue.skew": "waiting",
     "dp.straggler": "duration",
+    "dp.bubble.long": "bubble",
+    "dp.tokens.skew": "tokens",
+    "dp.stalled": "batch_size",
+    "dp.idle": "batch_size",
     # Usage and not free blocks: pools of different sizes on one scale.
     "kv.exhausted": "kv_usage",
     "kv.skew": "kv_usage",
@@ -245,6 +249,8 @@ def _int(finding: Finding, key: str) -> int | None:
 
 def _is_subject(domain: Domain, finding: Finding) -> bool:
     subject = finding.subject
+    if "dp_rank" not in subject and "pid" not in subject:  # all domains of a host
+        return subject.get("host") == domain.host
     which = (subject.get("dp_rank"), subject.get("pid"))
     return which == (domain.dp_rank, domain.pid) and subject.get("host", domain.host) == domain.host
 

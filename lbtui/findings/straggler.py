@@ -1,180 +1,318 @@
-"""`dp.straggler`: a DP domain or card that takes longer than its peers for the same work."""
+"""`dp.straggler`: a DP domain, card or host that takes longer than its peers for the same work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.apart import Apart, inside, lanes_apart
 from lbtui.analysis.exact import exact_sum
-from lbtui.analysis.lockstep import Wait, wait_for
+from lbtui.analysis.step_account import StepAccount
+from lbtui.findings.bubble import begins_late
+from lbtui.findings.costs import cost_of
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Cost, Finding, SubjectValue
-from lbtui.findings.subject import name_of, subject_of
+from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
+from lbtui.findings.stretches import severity_of, when, window_in
+from lbtui.findings.subject import name_of, subject_of, subject_of_lanes, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, visible
 
-_ENOUGH_STEPS = 30
-_BLOCKS = 12  # the least of which all 12 or 11 being slow is no chance at p = 0.01
-_CRITICAL_RATIO = 1.5
-_LOAD = ("phase", "batch_size", "size")
+_COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
+_LEAST_OWN = 0.1  # of what it is slower, that at least is seen at its end
+_LEAST_SEEN = 0.001  # of the steps' time, saved by ending with the others
+_CARD_BINS = 48
+_STEPS_A_BIN = 6
+
+
+@dataclass(frozen=True)
+class _Slow:
+    """Who is slow: what it takes more, and how it is said."""
+
+    subject: dict[str, SubjectValue]
+    who: str
+    lanes: tuple[int, ...]  # places of its domains in the account
+    apart: Apart
 
 
 def find_stragglers(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
-    """Yield slow domains of one instance, and slow cards within a domain.
+    """Yield the slow hosts, domains and cards of one instance.
 
-    A domain that ends last because it carries more is `dp.batch_size.skew`; here the load is the same. The
-    others' wait comes from steps aligned by time (`steps_together`).
+    A domain that ends last because it carries more is no straggler: it is compared at the same load. Where
+    it is not slower and yet ends last step after step, the others' wait lies inside their forward passes.
     """
-    yield from _slow_domains(evidence, limits, domains)
-    yield from _slow_cards(evidence, limits, domains)
-
-
-def _slow_domains(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
-    """Yield domains slower than their peers in steps of equal phase, batch size and tokens (within 1.25×)."""
-    names = {d.key: d for d in domains}
-    size = (pl.col("tokens").fill_null(0).cast(pl.Float64) + 1).log(1.25).round()
-    steps = evidence.steps.filter(
-        pl.col("domain").is_in(list(names)), pl.col("duration") > 0, pl.col("batch_size") > 0
-    ).with_columns(size=size)
-    cells = steps.group_by(*_LOAD, "domain").agg(own=exact_sum(pl.col("duration")), n=pl.len())
-    total, count = exact_sum(pl.col("own")).over(_LOAD), pl.col("n").sum().over(_LOAD)
-    expected = (
-        cells.with_columns(others=total - pl.col("own"), other_n=count - pl.col("n"))
-        .filter(pl.col("other_n") > 0)
-        .with_columns(step=pl.col("others") / pl.col("other_n"))
-        .select(*_LOAD, "domain", "step")
-    )
-    compared = steps.join(expected, on=[*_LOAD, "domain"], nulls_equal=True).sort("start", "domain")
-    for key, ratio, extra, p in _steadily_slow(compared, "domain", limits):
-        domain = names[key]
-        wait = evidence.wait_for(domain, None)
-        yield _straggler(
-            evidence,
-            limits,
-            subject_of(evidence, domain),
-            _("{domain} takes {ratio:.2f}× the time of its peers for steps of the same size").format(
-                domain=name_of(domain), ratio=ratio
-            ),
-            (ratio, extra, p),
-            wait,
-        )
-
-
-def _slow_cards(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
-    """Yield cards slower than the mean of their domain's other cards, step by step."""
-    if not (evidence.steps["cards"] > 1).any():
+    account = evidence.accounts[domains[0].instance]
+    if not len(account.lane):
         return
-    total, members = exact_sum(pl.col("duration")).over("step"), pl.len().over("step")
-    for domain in domains:
-        if not evidence.may_have_slow_card(domain.key, limits.dp_straggler_ratio):
-            continue
-        cards = (
-            evidence.passes_of(domain.key)
-            .with_columns(total=total, members=members)
-            .filter(pl.col("members") > 1)
-            .with_columns(group="step", step=(pl.col("total") - pl.col("duration")) / (pl.col("members") - 1))
-            .filter(pl.col("step") > 0)
-        )
-        for card, ratio, extra, p in _steadily_slow(cards, "prof_id", limits):
-            yield _straggler(
-                evidence,
-                limits,
-                {**subject_of(evidence, domain), "prof_id": card},
-                _("Card {card} takes {ratio:.2f}× the time of the other cards of {domain}").format(
-                    card=visible(card), ratio=ratio, domain=name_of(domain)
-                ),
-                (ratio, extra, p),
-                wait_for(_waits(cards), card, "prof_id"),
-            )
-
-
-def _waits(together: pl.DataFrame) -> pl.DataFrame:
-    """Return passes with the `wait` (ms) until their group ends and whether they end `last`."""
-    end = pl.col("end").max().over("group")
-    return together.with_columns(
-        wait=(end - pl.col("end")).dt.total_microseconds() / 1000, last=pl.col("end") == end
-    )
-
-
-def _steadily_slow(
-    steps: pl.DataFrame, column: str, limits: Thresholds
-) -> list[tuple[str, float, float, float]]:
-    """Return who is slow as (name, Σ duration / Σ expected, ms a step more, p), slowest first.
-
-    `steps` are for each in order of time and have `duration` and `step`, what the peers take for it. Chance:
-    a sign test over 12 blocks of consecutive steps (steps depend on their neighbours, blocks hardly), in
-    which a block counts if its ratio is above half the threshold's effect, times those compared (Bonferroni).
-    """
-    effect = limits.dp_straggler_ratio
-    blocks = (
-        steps.with_columns(block=pl.int_range(pl.len()).over(column) * _BLOCKS // pl.len().over(column))
-        .group_by(column, "block")
-        .agg(duration=exact_sum(pl.col("duration")), step=exact_sum(pl.col("step")), n=pl.len())
-        .with_columns(slow=pl.col("duration") / pl.col("step") > (1 + effect) / 2)
-        .group_by(column)
-        .agg(
-            pl.col("n").sum(),
-            pl.col("slow").sum(),
-            b=pl.len(),
-            duration=exact_sum(pl.col("duration")),
-            step=exact_sum(pl.col("step")),
-        )
-        .with_columns(ratio=pl.col("duration") / pl.col("step"))
-    )
-    found = []
-    for row in blocks.sort("ratio", column, descending=[True, False]).iter_rows(named=True):
-        p = min(1.0, blocks.height * binomial_tail(row["slow"], row["b"], 0.5))
-        if row["ratio"] >= effect and row["n"] >= _ENOUGH_STEPS and p <= limits.p_value:
-            found.append((str(row[column]), row["ratio"], (row["duration"] - row["step"]) / row["n"], p))
-    return found
-
-
-def _straggler(
-    evidence: Evidence,
-    limits: Thresholds,
-    subject: dict[str, SubjectValue],
-    said: str,
-    figures: Sequence[float],
-    wait: Wait | None,
-) -> Finding:
-    ratio, extra, p = figures
-    if wait is None:
-        last = _("Whether others wait for it is unknown: they do not step together.")
-        cost = Cost(None, "ms/step", _("unknown: steps are not taken together, so nobody is seen waiting"))
+    hosts = [d.host for d in domains]
+    if account.coupling > _COUPLED:
+        # How long a forward pass takes is the others' doing then; who ends late that begins late is
+        # `dp.bubble.long`.
+        if not begins_late(account, hosts, limits):
+            yield from _last_ones(evidence, limits, domains, account)
     else:
-        last = _("It ends last in {share:.0%} of {steps:,} common steps.").format(
-            share=wait.last_share, steps=wait.steps
-        )
-        cost = Cost(
-            wait.per_step,
-            "ms/step",
-            _(
-                "each other one waits {ms:.2f} ms a step for it, {per_second:.0f} ms a second of steps (Σ "
-                "wait for its end in the steps it ends last / others / steps)"
-            ).format(ms=wait.per_step, per_second=1000 * wait.share),
-            wait.share,
-        )
-    return Finding(
-        id="dp.straggler",
-        dimension="dp",
-        severity="critical" if ratio >= _CRITICAL_RATIO else "warning",
-        subject=subject,
-        window=None,
-        metric="step time / peers at the same load",
+        ratios, counts = account.ratios()
+        least = math.log(limits.dp_straggler_ratio)
+        for apart in lanes_apart(ratios, counts, hosts, least, limits.p_value):
+            yield _slower(evidence, limits, account, _who(evidence, domains, apart))
+    yield from _cards(evidence, limits, domains, account)
+
+
+def _who(evidence: Evidence, domains: list[Domain], apart: Apart) -> _Slow:
+    subject = subject_of_lanes(evidence, domains, apart)
+    return _Slow(subject, who_of_lanes(domains, apart), apart.lanes, apart)
+
+
+def _of_one_kind(account: StepAccount) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which steps to compare the ends of: decode, or prefill where that is most of the steps."""
+    alike = ~account.prefill
+    return alike if 2 * int(alike.sum()) > len(alike) else account.prefill
+
+
+def _last_ones(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], account: StepAccount
+) -> Iterator[Finding]:
+    """Yield who ends after the others in the steps of one kind, in shares of a step.
+
+    Of what a domain is slower its end is later by 1 − coupling alone: the others' passes last as long.
+    """
+    places = _of_one_kind(account)
+    part = account.only(places)
+    several = part.members > 1
+    if not several.any():
+        return
+    sums, counts = part.binned(np.nan_to_num(part.late_ends()), several)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where(counts > 0, sums / counts / float(part.duration.mean()), np.nan)
+    least = (limits.dp_straggler_ratio - 1) * max(1 - account.coupling, _LEAST_OWN)
+    for apart in lanes_apart(values, counts, [d.host for d in domains], least, limits.p_value):
+        finding = _later(evidence, limits, (account, part, places), _who(evidence, domains, apart), least)
+        if finding is not None:
+            yield finding
+
+
+def _slower(evidence: Evidence, limits: Thresholds, account: StepAccount, slow: _Slow) -> Finding:
+    chosen = account.in_bins(slow.lanes, inside(slow.apart.windows, len(account.edges) - 1))
+    ratio = account.ratio_to_others(slow.lanes, chosen)
+    cut = np.where(chosen, account.duration * (1 - 1 / ratio), 0.0)
+    more = float(cut[chosen].mean())
+    return _finding(
+        limits,
+        account,
+        slow,
+        cost_of(evidence, account, cut),
+        metric=_("step time / peers at the same load"),
         value=ratio,
         threshold=limits.dp_straggler_ratio,
-        cost=cost,
-        message=_("{said}, {extra:.1f} ms a step more. {last}").format(said=said, extra=extra, last=last),
-        advice=_(
-            "Check the card and its host: temperature and clock (npu-smi), other jobs, CPU binding, the "
-            "link. The load does not explain it."
+        message=_(
+            "{who} takes {ratio:.2f}× the time of its peers for steps of the same size, {more:.1f} ms a step "
+            "more, {when}.{last}"
+        ).format(
+            who=slow.who,
+            ratio=ratio,
+            more=more,
+            when=when(slow.apart.windows, account.edges),
+            last=_last_words(account, chosen),
         ),
         evidence=_("{file}: during_time at equal batch type, size and tokens").format(
             file=evidence.file("steps")
         ),
-        excess=ratio / limits.dp_straggler_ratio,
-        p_value=p,
+    )
+
+
+def _later(
+    evidence: Evidence,
+    limits: Thresholds,
+    accounts: tuple[StepAccount, StepAccount, np.ndarray[tuple[int], np.dtype[np.bool_]]],
+    slow: _Slow,
+    threshold: float,
+) -> Finding | None:
+    """Return the finding; None where nobody is seen to wait. `accounts`: whole, a part, the part's places."""
+    account, part, places = accounts
+    chosen = part.in_bins(slow.lanes, inside(slow.apart.windows, len(part.edges) - 1))
+    several = chosen & (part.members > 1)
+    late = np.where(several, np.maximum(part.late_ends(), 0.0), 0.0)
+    late[several] *= part.members[several] / (part.members[several] - 1)
+    cut = np.zeros(len(account.lane))
+    cut[places] = late
+    cost = cost_of(evidence, account, cut, least=True)
+    if not cost.share or cost.share < _LEAST_SEEN:
+        return None
+    effect = part.after_others(part.end, chosen) / float(part.duration.mean())
+    return _finding(
+        limits,
+        part,
+        slow,
+        cost,
+        metric=_("time by which it ends after its peers at equal load / step time"),
+        value=effect,
+        threshold=threshold,
+        message=_(
+            "{who} ends its steps after its peers at equal load, by {effect:.1%} of a step on the mean, "
+            "{when}: the others wait for it inside their forward passes, which are as long.{last}"
+        ).format(
+            who=slow.who,
+            effect=effect,
+            when=when(slow.apart.windows, part.edges),
+            last=_last_words(part, chosen),
+        ),
+        evidence=_("{file}: ends of forward passes in common steps of equal load").format(
+            file=evidence.file("steps")
+        ),
+        least="warning",  # what it costs is more than what is seen
+    )
+
+
+def _last_words(account: StepAccount, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+    if account.group is None:
+        return " " + _("Whether others wait for it is unknown: they do not step together.")
+    together = chosen & (account.members > 1)
+    if not together.any():
+        return ""
+    first = np.unique(account.group[together & account.ends_last])
+    steps = np.unique(account.group[together])
+    return " " + _("It ends last in {share:.0%} of {steps:,} common steps.").format(
+        share=len(first) / len(steps), steps=len(steps)
+    )
+
+
+def _finding(
+    limits: Thresholds,
+    account: StepAccount,
+    slow: _Slow,
+    cost: Cost,
+    *,
+    metric: str,
+    value: float,
+    threshold: float,
+    message: str,
+    evidence: str,
+    least: Severity | None = None,
+) -> Finding:
+    severity = severity_of(cost.share, limits)
+    return Finding(
+        id="dp.straggler",
+        dimension="dp",
+        severity=least if least and severity == "info" else severity,
+        subject=slow.subject,
+        window=window_in(slow.apart.windows, account.edges),
+        metric=metric,
+        value=value,
+        threshold=threshold,
+        cost=cost,
+        message=message,
+        advice=_(
+            "Check the card and its host: temperature and clock (npu-smi), other jobs, CPU binding, the "
+            "link. The load does not explain it."
+        ),
+        evidence=evidence,
+        excess=value / threshold,
+        p_value=slow.apart.p_value,
+    )
+
+
+# ---- cards ------------------------------------------------------------------------------------------------
+
+
+def _cards(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], account: StepAccount
+) -> Iterator[Finding]:
+    """Yield cards slower than the other cards of their domain, or that end after them, step by step."""
+    if not (evidence.steps["cards"] > 1).any():
+        return
+    for lane, domain in enumerate(domains):
+        if not evidence.may_have_slow_card(domain.key, limits.dp_straggler_ratio):
+            continue
+        passes = evidence.passes_of(domain.key).filter(pl.len().over("step") > 1, pl.col("duration") > 0)
+        if passes.is_empty():
+            continue
+        yield from _slow_cards(evidence, limits, _Cards(domain, lane, passes), account)
+
+
+@dataclass(frozen=True)
+class _Cards:
+    domain: Domain
+    lane: int
+    passes: pl.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        return [str(name) for name in self.passes["prof_id"].cast(pl.String).unique().sort().to_list()]
+
+
+def _slow_cards(
+    evidence: Evidence, limits: Thresholds, cards: _Cards, account: StepAccount
+) -> Iterator[Finding]:
+    names = cards.names
+    step = pl.int_range(pl.len())
+    places = {name: place for place, name in enumerate(names)}
+    passes = cards.passes.with_columns(
+        lane=pl.col("prof_id").cast(pl.String).replace_strict(places, return_dtype=pl.Int64)
+    ).sort("start", "lane")
+    bins = max(2, min(_CARD_BINS, passes.height // (len(names) * _STEPS_A_BIN)))
+    passes = passes.with_columns(bin=step * bins // passes.height)
+    own = pl.col("duration")
+    cells = (
+        passes.with_columns(mean=own.mean().over("step"))
+        .group_by("lane", "bin")
+        .agg(own=exact_sum(own), mean=exact_sum(pl.col("mean")), n=pl.len())
+        .sort("lane", "bin")
+    )
+    values, counts = np.full((len(names), bins), np.nan), np.zeros((len(names), bins))
+    at = cells["lane"].to_numpy(), cells["bin"].to_numpy()
+    values[at] = np.log(cells["own"].to_numpy() / cells["mean"].to_numpy())
+    counts[at] = cells["n"].to_numpy()
+    for apart in lanes_apart(
+        values, counts, [cards.domain.host] * len(names), math.log(limits.dp_straggler_ratio), limits.p_value
+    ):
+        name, ratio = names[apart.lanes[0]], math.exp(apart.effect)
+        yield _slow_card(evidence, limits, account, cards, (name, ratio, apart))
+
+
+def _slow_card(
+    evidence: Evidence,
+    limits: Thresholds,
+    account: StepAccount,
+    cards: _Cards,
+    found: tuple[str, float, Apart],
+) -> Finding:
+    name, ratio, apart = found
+    domain = cards.domain
+    card = pl.col("prof_id").cast(pl.String) == name
+    lasted = (
+        cards.passes.group_by("step")
+        .agg(
+            whole=pl.col("duration").max(),
+            rest=pl.max_horizontal(
+                pl.col("duration").filter(~card).max(), pl.col("duration").filter(card).max() / ratio
+            ),
+        )
+        .select(pl.col("whole", "rest").sum())
+        .row(0)
+    )
+    chosen = account.in_bins([cards.lane], np.ones(len(account.edges) - 1, dtype=bool))
+    cut = np.where(chosen, account.duration * (1 - lasted[1] / lasted[0]), 0.0)
+    cost = cost_of(evidence, account, cut)
+    subject: dict[str, SubjectValue] = {**subject_of(evidence, domain), "prof_id": name}
+    return _finding(
+        limits,
+        account,
+        _Slow(
+            subject,
+            name,
+            (cards.lane,),
+            Apart((cards.lane,), None, ((0, len(account.edges) - 1),), 0, apart.p_value),
+        ),
+        cost,
+        metric=_("step time / other cards of the domain"),
+        value=ratio,
+        threshold=limits.dp_straggler_ratio,
+        message=_(
+            "Card {card} takes {ratio:.2f}× the time of the other cards of {domain}, step by step."
+        ).format(card=visible(name), ratio=ratio, domain=name_of(domain)),
+        evidence=_("{file}: during_time of the cards of a step").format(file=evidence.file("steps")),
     )

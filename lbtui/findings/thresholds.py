@@ -35,6 +35,14 @@ class Thresholds:
     dp_straggler_ratio: float = _threshold(
         1.08, _("step time of a domain or card / its peers at the same load")
     )
+    dp_bubble_share: float = _threshold(
+        0.05, _("share of a step by which a domain starts its forward after its peers")
+    )
+    dp_tokens_ratio: float = _threshold(1.5, _("prompt tokens of a DP domain / mean of its peers"))
+    dp_stalled_seconds: float = _threshold(3.0, _("time without a step while requests wait or run"))
+    dp_idle_share: float = _threshold(0.1, _("share of the run in which a DP domain gets and does nothing"))
+    cost_share: float = _threshold(0.005, _("share of time that a finding on waiting costs at least"))
+    critical_share: float = _threshold(0.02, _("share of time that a critical finding costs at least"))
     kv_free_share: float = _threshold(0.05, _("free share of a domain's KV blocks that counts as exhausted"))
     kv_exhausted_share: float = _threshold(
         0.02, _("share of the run at the last blocks with requests waiting")

@@ -17,6 +17,10 @@ _FIGURES: Mapping[str, str] = {
     "dp.batch_size.skew": _("{value}× its peers' batch"),
     "dp.queue.skew": _("{value} more waiting than peers"),
     "dp.straggler": _("{value}× its peers' step time"),
+    "dp.bubble.long": _("starts {percent} of a step late"),
+    "dp.tokens.skew": _("{value}× its peers' prompt tokens"),
+    "dp.stalled": _("no step for {value} s"),
+    "dp.idle": _("idle {percent} of the run"),
     "kv.exhausted": _("{percent} of time at last blocks"),
     "kv.skew": _("{value}× its peers' blocks used"),
     "pd.node.skew": _("{value}× an equal share"),
@@ -28,6 +32,7 @@ _FIGURES: Mapping[str, str] = {
     "ep.rank.slow": _("{value}× the median time"),
     "ep.eplb.ineffective": _("PAR still {value}"),
 }
+_ENDS_LAST = _("ends {percent} of a step late")
 _POOL = _("{percent} of its peers' pool")
 
 
@@ -89,6 +94,8 @@ def figure_words(finding: Finding) -> str:
     words = _FIGURES.get(finding.id)
     if finding.id == "kv.skew" and finding.window is None and finding.value < 1:
         words = _POOL
+    if finding.id == "dp.straggler" and finding.value < 1:
+        words = _ENDS_LAST
     if words is None:
         return f"{number(finding.value)} {finding.metric}"
     return words.format(value=_value(finding.value), percent=percent(finding.value))

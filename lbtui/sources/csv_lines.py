@@ -14,7 +14,7 @@ from lbtui.sources.inflate import Damaged, inflated
 from lbtui.text import _, visible
 
 _READ = 8 << 20  # bytes
-# In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked here: a long
+# In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked: a long
 # run of bytes would be looked at once from each of them.
 _CELL = re.compile(rb'[^,;\t"\r\n]+')
 

@@ -3,11 +3,8 @@
 from datetime import datetime, timedelta
 
 import polars as pl
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lbtui.analysis.lockstep import steps_together, wait_for
+from lbtui.analysis.lockstep import steps_together
 
 _T0 = datetime(2026, 1, 1)
 
@@ -32,32 +29,6 @@ def test_waits_of_three_domains() -> None:
     assert together is not None
     assert together.height == 6  # the last one is alone
     assert together.sort("start", "domain")["wait"].to_list() == [4.0, 0.0, 2.0, 0.0, 2.0, 1.0]
-    wait = wait_for(together, "b")
-    assert wait is not None
-    assert (wait.steps, wait.last_share) == (2, 0.5)
-    assert wait.per_step == pytest.approx((4 + 2) / 2 / 2)
-    assert wait.share == pytest.approx((4 + 2) / 2 / (14 + 12))
-    never = wait_for(together, "c")
-    assert never is not None
-    assert (never.per_step, never.last_share) == (0.0, 0.0)
-    assert wait_for(together, "d") is None
-
-
-@given(st.lists(st.lists(st.integers(1, 50), min_size=3, max_size=3), min_size=2, max_size=12))
-def test_waits_match_a_loop(lengths: list[list[int]]) -> None:
-    rows, expected, led, time = [], 0.0, 0, 0.0
-    for step in lengths:
-        rows += [(name, time, time + length) for name, length in zip("abc", step, strict=True)]
-        if step[0] == max(step):
-            led += 1
-            expected += sum(max(step) - length for length in step) / 2
-        time += max(step) + 1
-    together = steps_together(_steps(rows))
-    assert together is not None
-    wait = wait_for(together, "a")
-    assert wait is not None
-    assert wait.per_step == pytest.approx(expected / len(lengths))
-    assert wait.last_share == pytest.approx(led / len(lengths))
 
 
 def test_domains_that_drift_do_not_step_together() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lbtui.profile import Profile
@@ -31,6 +31,13 @@ class Group:
     rate: Callable[[int, float], float] = lambda _dp, _second: 5.0  # requests a second given to a domain
     longer: Mapping[int, float] = field(default_factory=dict)  # domain -> × the steps its requests take
     slow: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (domain, card) -> × its step time
+    slow_when: tuple[float, float] = (0.0, 1e9)  # seconds
+    couple: float = 0.0  # share of the wait for the slowest that is inside the forward pass
+    late: Mapping[int, float] = field(default_factory=dict)  # domain -> ms by which its passes begin later
+    prompt: Mapping[int, float] = field(default_factory=dict)  # domain -> × the prompt tokens and their time
+    stands: Mapping[int, tuple[float, float]] = field(
+        default_factory=dict
+    )  # domain -> seconds without a step
     waiting: Callable[[int, float], int] | None = None
     pool: Callable[[int], int] = lambda _dp: 1000  # KV blocks
     blocks: Callable[[int], int] = lambda _dp: 4  # that each request takes
@@ -55,6 +62,14 @@ class _Rows:
         self.requests: list[fmt.RequestRow] = []
         self.samples: list[fmt.QueueSample] = []
         self.kv: list[fmt.KvEvent] = []
+
+    def couple(self, share: float, first: int) -> None:
+        """Let the passes from `first` on, those of one step, end `share` of their wait for the last later."""
+        last = max((row.end_ns for row in self.forwards[first:]), default=0)
+        self.forwards[first:] = [
+            replace(row, end_ns=row.end_ns + int(share * (last - row.end_ns)))
+            for row in self.forwards[first:]
+        ]
 
 
 def write_service(folder: Path, *groups: Group, kv: bool = False) -> Path:
@@ -86,6 +101,7 @@ def _run(group: Group, rows: _Rows) -> None:
     while time < START + group.seconds * SECOND:
         second = (time - START) / SECOND
         ends = []
+        before = len(rows.forwards)
         for dp in range(group.domains):
             fresh = []
             while rng.random() < group.rate(dp, second) * 0.03 / 2:
@@ -106,6 +122,10 @@ def _run(group: Group, rows: _Rows) -> None:
                 rows.samples.append(
                     fmt.QueueSample(group.host, _scheduler(group, dp), time, sample, len(batch), 0)
                 )
+            first, last = group.stands.get(dp, (0.0, 0.0))
+            if first <= second < last:
+                running[dp] += fresh
+                continue
             if batch:
                 ends.append(_step(group, rows, rng, dp, time, batch, prefill=bool(fresh)))
             if group.prefill_only:
@@ -117,6 +137,7 @@ def _run(group: Group, rows: _Rows) -> None:
                 _finish(group, rows, dp, free, [r for r in batch if r.steps_left <= 0], time)
                 running[dp] = [r for r in batch if r.steps_left > 0]
             running[dp] += fresh
+        rows.couple(group.couple, before)
         time = (max(ends) if ends else time + 20 * MS) + 100_000
         step += 1
 
@@ -139,19 +160,23 @@ def _step(
     group: Group, rows: _Rows, rng: random.Random, dp: int, time: int, batch: list[_Request], *, prefill: bool
 ) -> int:
     kind = "Prefill" if prefill else "Decode"
-    length = ((35 + 8 * len(batch)) if prefill else (24 + 0.35 * len(batch))) * MS
+    tokens = round(500 * group.prompt.get(dp, 1.0))
+    length = ((35 + 8 * len(batch) * tokens / 500) if prefill else (24 + 0.35 * len(batch))) * MS
     length *= 1 + 0.02 * rng.gauss(0, 1)
     rank = dp if group.named_ranks else None
     ends = []
     for card in range(group.cards):
-        own = length * group.slow.get((dp, card), 1.0) + 50_000 * rng.random()
-        ends.append(time + MS + int(own))
+        second = (time - START) / SECOND
+        slow = group.slow.get((dp, card), 1.0) if group.slow_when[0] <= second < group.slow_when[1] else 1.0
+        own = length * slow + 50_000 * rng.random()
+        begin = time + MS + int(group.late.get(dp, 0.0) * MS)
+        ends.append(begin + int(own))
         rows.forwards.append(
             fmt.ForwardRow(
-                time + MS, ends[-1], len(batch), kind, rank, group.host, _scheduler(group, dp) + 1 + card
+                begin, ends[-1], len(batch), kind, rank, group.host, _scheduler(group, dp) + 1 + card
             )
         )
-    scheduled = tuple(fmt.Scheduled(r.rid, 0 if prefill else 1, 500 if prefill else 1) for r in batch)
+    scheduled = tuple(fmt.Scheduled(r.rid, 0 if prefill else 1, tokens if prefill else 1) for r in batch)
     scheduler = fmt.prof_id(group.host, _scheduler(group, dp))
     rows.batches.append(fmt.BatchRow("BatchSchedule", scheduled, time, time + MS // 4, kind, scheduler, rank))
     rows.batches.append(

@@ -116,6 +116,74 @@ def test_four_percent_slower_is_below_the_threshold(tmp_path: Path) -> None:
     assert imbalances(service(tmp_path, Group(slow={(2, 0): 1.04}))) == []
 
 
+@pytest.mark.parametrize("domains", [2, 4, 8])
+def test_a_domain_that_is_slow_for_a_while_is_a_straggler_then(tmp_path: Path, domains: int) -> None:
+    group = Group(domains=domains, slow={(1, 0): 1.4}, slow_when=(12.0, 22.0))
+    (finding,) = imbalances(service(tmp_path, group))
+    assert (finding.id, finding.subject["dp_rank"]) == ("dp.straggler", 1)
+    assert finding.window is not None
+    begin, end = ((time - datetime(2026, 1, 1)).total_seconds() for time in finding.window)
+    assert (begin, end) == (pytest.approx(12, abs=2), pytest.approx(22, abs=2))
+
+
+def test_waits_inside_the_forward_pass_are_told_by_who_ends_last(tmp_path: Path) -> None:
+    (finding,) = imbalances(service(tmp_path, Group(slow={(2, 0): 1.4}, couple=0.8)))
+    assert (finding.id, finding.subject["dp_rank"]) == ("dp.straggler", 2)
+    assert "inside their forward passes" in finding.message
+
+
+def test_even_domains_that_wait_inside_the_forward_pass_are_even(tmp_path: Path) -> None:
+    assert imbalances(service(tmp_path, Group(couple=0.8))) == []
+
+
+def test_a_domain_that_begins_late_has_long_bubbles(tmp_path: Path) -> None:
+    (finding,) = imbalances(service(tmp_path, Group(late={2: 6.0})))
+    assert (finding.id, finding.subject["dp_rank"]) == ("dp.bubble.long", 2)
+    assert finding.cost.value == pytest.approx(6.0, rel=0.35)
+
+
+def test_half_a_millisecond_later_is_no_long_bubble(tmp_path: Path) -> None:
+    assert imbalances(service(tmp_path, Group(late={2: 0.5}))) == []
+
+
+def test_longer_prompts_at_one_domain_are_a_tokens_skew(tmp_path: Path) -> None:
+    (finding,) = imbalances(service(tmp_path, Group(prompt={1: 4.0})))
+    assert (finding.id, finding.subject["dp_rank"]) == ("dp.tokens.skew", 1)
+
+
+def test_longer_prompts_everywhere_are_no_skew(tmp_path: Path) -> None:
+    assert imbalances(service(tmp_path, Group(prompt=dict.fromkeys(range(4), 4.0)))) == []
+
+
+@pytest.mark.parametrize("domains", [1, 2, 4])
+def test_a_domain_that_takes_no_step_while_requests_wait_is_stalled(tmp_path: Path, domains: int) -> None:
+    last = domains - 1
+    group = Group(
+        domains=domains, stands={last: (15.0, 99.0)}, waiting=lambda dp, s: 3 * int(dp == last and s > 15)
+    )
+    found = imbalances(service(tmp_path, group))
+    assert [(f.id, f.subject["dp_rank"], f.severity) for f in found] == [("dp.stalled", last, "critical")]
+    assert "since 08:00:1" in found[0].message
+
+
+def test_two_stalled_domains_are_two_findings_and_the_others_are_not_blamed(tmp_path: Path) -> None:
+    stands = {1: (15.0, 99.0), 3: (16.0, 99.0)}
+    group = Group(stands=stands, waiting=lambda dp, s: 3 * int(dp in stands and s > 16))
+    found = imbalances(service(tmp_path, group))
+    assert sorted((f.id, f.subject["dp_rank"]) for f in found) == [("dp.stalled", 1), ("dp.stalled", 3)]
+
+
+def test_a_domain_that_gets_nothing_any_more_is_idle(tmp_path: Path) -> None:
+    group = Group(rate=lambda dp, s: 0.0 if dp == 3 and s > 20 else 6.0, waiting=lambda _d, _s: 0)
+    (finding,) = imbalances(service(tmp_path, group))
+    assert (finding.id, finding.subject["dp_rank"]) == ("dp.idle", 3)
+
+
+def test_a_lull_of_all_is_neither_idle_nor_stalled(tmp_path: Path) -> None:
+    group = Group(rate=lambda _d, s: 0.0 if 15 < s < 30 else 6.0, waiting=lambda _d, _s: 0)
+    assert imbalances(service(tmp_path, group)) == []
+
+
 def test_a_small_pool_is_a_kv_skew_before_it_runs_out(tmp_path: Path) -> None:
     (finding,) = imbalances(service(tmp_path, Group(pool=lambda dp: 100 if dp == 0 else 900), kv=True))
     assert (finding.id, finding.severity, finding.subject["dp_rank"]) == ("kv.skew", "warning", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -211,25 +212,34 @@ def test_slow_domain(tmp_path: Path) -> None:
             took += length
             expected += fmean(others)
     assert finding.value == pytest.approx(took / expected, rel=1e-6)
-    assert finding.cost.value == pytest.approx(_waited_for(passes, slow), rel=1e-4)  # times are in µs
+    saved, length = _saved(passes, {slow}, lambda start, end: end - (end - start) * (1 - 1 / finding.value))
+    assert finding.cost.value == pytest.approx(saved, rel=1e-3)  # times are in µs
+    assert finding.cost.share == pytest.approx(saved / length, rel=1e-3)
 
 
-def _waited_for(passes: list[tuple[str, str, float, float]], card: str) -> float:
-    """Return the mean over common steps of what each other waits for `card`, which ends last; ms."""
-    steps: list[dict[str, float]] = []
+def _common(passes: list[tuple[str, str, float, float]]) -> list[dict[str, tuple[float, float]]]:
+    """Return the common steps: card -> (start, end), ms."""
+    steps: list[dict[str, tuple[float, float]]] = []
     latest = -1.0
     for _cell, who, start, length in sorted(passes, key=lambda p: p[2]):
         if start >= latest:
             steps.append({})
-        steps[-1][who] = start + length
+        steps[-1][who] = start, start + length
         latest = max(latest, start + length)
-    own = [step for step in steps if card in step and len(step) > 1]
-    waits = [
-        sum(step[card] - end for end in step.values()) / (len(step) - 1)
-        for step in own
-        if step[card] == max(step.values())
-    ]
-    return sum(waits) / len(own)
+    return steps
+
+
+def _saved(
+    passes: list[tuple[str, str, float, float]], cards: set[str], moved: Callable[[float, float], float]
+) -> tuple[float, float]:
+    """Return by how much the mean common step is shorter with the ends of `cards` moved, and its length."""
+    steps = _common(passes)
+    saved = length = 0.0
+    for step in steps:
+        last = max(end for _start, end in step.values())
+        saved += last - max(moved(*own) if who in cards else own[1] for who, own in step.items())
+        length += last - min(start for start, _end in step.values())
+    return saved / len(steps), length / len(steps)
 
 
 def test_slow_card(tmp_path: Path) -> None:
@@ -243,6 +253,64 @@ def test_slow_card(tmp_path: Path) -> None:
     assert finding.value == pytest.approx(
         slow / sum(step["ms_service_node-a-10011"] for step in by_step.values()), rel=1e-6
     )
+
+
+def test_long_bubble(tmp_path: Path) -> None:
+    folder = write_service(tmp_path, Group(late={2: 6.0}))
+    finding = only(folder, "dp.bubble.long", dp_rank=2)
+    passes = _durations(folder)
+    own = "ms_service_node-a-10021"
+    late = [
+        step[own][0] - fmean(start for who, (start, _end) in step.items() if who != own)
+        for step in _common(passes)
+        if own in step and len(step) > 1
+    ]
+    assert finding.value == pytest.approx(fmean(late) / fmean(p[3] for p in passes), rel=0.01)
+    assert finding.value == pytest.approx(6.0 / fmean(p[3] for p in passes), rel=0.05)
+
+
+def test_tokens_skew(tmp_path: Path) -> None:
+    folder = write_service(tmp_path, Group(prompt={1: 4.0}))
+    finding = only(folder, "dp.tokens.skew", dp_rank=1)
+    tokens: dict[str, float] = defaultdict(float)
+    assert finding.window is None
+    for row in rows(folder / "batch.csv"):
+        if row["name"] == "Execute":
+            tokens[row["prof_id"]] += float(row["prefill_scheduled_tokens"])
+    totals = sorted(tokens.values())
+    assert finding.value == pytest.approx(totals[-1] / fmean(totals[:-1]), rel=0.02)
+
+
+def test_stalled(tmp_path: Path) -> None:
+    group = Group(stands={3: (15.0, 99.0)}, waiting=lambda dp, s: int(dp == 3 and s > 15))
+    folder = write_service(tmp_path, group)
+    finding = only(folder, "dp.stalled", dp_rank=3)
+    last = max(p[2] + p[3] for p in _durations(folder) if p[1] == "ms_service_node-a-10031")
+    until = max(
+        *(p[2] + p[3] for p in _durations(folder)),
+        *(float(r["end_time(ms)"]) / 1e3 for r in rows(folder / "batch.csv")),
+        *(1000 * seconds(r["start_datetime"]) for r in rows(folder / "request_status.csv")),
+    )
+    assert finding.value == pytest.approx((until - last) / 1000, abs=0.01)
+
+
+def test_idle(tmp_path: Path) -> None:
+    folder = write_service(tmp_path, Group(rate=lambda dp, s: 0.0 if dp == 3 and s > 20 else 6.0))
+    finding = only(folder, "dp.idle", dp_rank=3)
+    passes = _durations(folder)
+    own = [p[2] + p[3] for p in passes if p[1] == "ms_service_node-a-10031"]
+    begun = [p[2] for p in passes if p[0].startswith("Prefill") and p[1] != "ms_service_node-a-10031"]
+    arrivals = [1000 * seconds(r["start_datetime"]) for r in rows(folder / "request.csv")]
+    begin = min(*arrivals, *(p[2] for p in passes))
+    until = max(
+        *(p[2] + p[3] for p in passes),
+        *(float(r["end_time(ms)"]) / 1e3 for r in rows(folder / "batch.csv")),
+        *(
+            1000 * seconds(r["start_datetime"]) + float(r["execution_time(ms)"])
+            for r in rows(folder / "request.csv")
+        ),
+    )
+    assert finding.value == pytest.approx((max(begun) - max(own)) / (until - begin), rel=0.02)
 
 
 # ---- P/D ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
 from lbtui.sources import database
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.from_trace import name_processes
+from lbtui.sources.canonical.idle_processes import idle_owners
 from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.store import Store
@@ -92,5 +93,6 @@ def _loaded(changes: pl.DataFrame, owners: Owners, provenance: Provenance, notes
         .with_columns(pl.col(_QUEUES).forward_fill().over(process))
         .unique([*process, "time"], keep="last", maintain_order=True)
     )
-    owned = state.join(owners.of_processes(), on=process, how="left", maintain_order="left")
-    return Loaded(canonical(owned, "queues"), (provenance,), tuple(notes))
+    of_processes, told = idle_owners(state, owners.of_processes(), provenance.file)
+    owned = state.join(of_processes, on=process, how="left", maintain_order="left")
+    return Loaded(canonical(owned, "queues"), (provenance,), (*notes, *told))

@@ -56,11 +56,12 @@ def _number(finding: Finding, key: str) -> int | None:
 
 def _domain_key(finding: Finding, known: Overview) -> str | None:
     wanted = finding.subject
+    of_host = not {"dp_rank", "pid"} & wanted.keys()
     for domain in known.domains:
         own = {"instance": domain.instance, "host": domain.host}
         which = {"dp_rank": domain.dp_rank, "pid": domain.pid}
-        if all(own[key] == wanted[key] for key in own if key in wanted) and all(
-            which[key] == wanted.get(key) for key in which
+        if all(own[key] == wanted[key] for key in own if key in wanted) and (
+            of_host or all(which[key] == wanted.get(key) for key in which)
         ):
             return domain.key
     return None

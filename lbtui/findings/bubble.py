@@ -1,0 +1,90 @@
+"""`dp.bubble.long`: a DP domain, or all those of a host, begins its forward passes later than its peers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lbtui.analysis.apart import Apart, inside, lanes_apart
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.step_account import StepAccount
+from lbtui.findings.costs import cost_of
+from lbtui.findings.evidence import Evidence
+from lbtui.findings.model import Finding
+from lbtui.findings.stretches import severity_of, when, window_in
+from lbtui.findings.subject import subject_of_lanes, who_of_lanes
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import Domain
+from lbtui.text import _
+
+
+def find_long_bubbles(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
+    """Yield who is late to begin.
+
+    Where domains step together, by how much a forward pass starts after the mean of the others' in the same
+    common step; else the time from the end of a step to the start of the next, while the batch goes on.
+    """
+    account = evidence.accounts[domains[0].instance]
+    for apart in begins_late(account, [d.host for d in domains], limits):
+        yield _finding(evidence, limits, domains, apart, account.gaps())
+
+
+def begins_late(account: StepAccount, hosts: Sequence[str], limits: Thresholds) -> list[Apart]:
+    """Return who is late to begin, in shares of a step."""
+    late = account.gaps()
+    chosen = np.isfinite(late)
+    if not chosen.any():
+        return []
+    sums, counts = account.binned(np.nan_to_num(late), chosen)
+    step = float(account.duration.mean())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where(counts > 0, sums / counts / step, np.nan)
+    return lanes_apart(values, counts, hosts, limits.dp_bubble_share, limits.p_value)
+
+
+def _finding(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], apart: Apart, late: Floats
+) -> Finding:
+    account = evidence.accounts[domains[0].instance]
+    step = float(account.duration.mean())
+    chosen = account.in_bins(apart.lanes, inside(apart.windows, len(account.edges) - 1))
+    others = np.isfinite(late) & ~np.isin(account.lane, list(apart.lanes))
+    usual = float(np.median(late[others])) if others.any() else 0.0
+    more = (
+        account.after_others(account.start, chosen)
+        if account.group is not None
+        else float(np.nanmean(late[chosen])) - usual
+    )
+    effect = more / step
+    cut = np.where(chosen & np.isfinite(late), np.clip(np.nan_to_num(late) - usual, 0.0, None), 0.0)
+    cost = cost_of(evidence, account, cut, of_gap=True)
+    what = (
+        _("begins its forward passes {more:.1f} ms after its peers")
+        if account.group is not None
+        else _("leaves {more:.1f} ms more between its steps than its peers")
+    ).format(more=more)
+    return Finding(
+        id="dp.bubble.long",
+        dimension="dp",
+        severity=severity_of(cost.share, limits),
+        subject=subject_of_lanes(evidence, domains, apart),
+        window=window_in(apart.windows, account.edges),
+        metric=_("time by which a forward pass begins after the peers' / step time"),
+        value=effect,
+        threshold=limits.dp_bubble_share,
+        cost=cost,
+        message=_("{who} {what}, {share:.0%} of a step, {when}.").format(
+            who=who_of_lanes(domains, apart),
+            what=what,
+            share=effect,
+            when=when(apart.windows, account.edges),
+        ),
+        advice=_(
+            "Look at the CPU of this host: other processes, CPU binding and NUMA, the scheduler's own work "
+            "before each step (sampling, tokenizing, logging), a slow Python; the card itself is not slow."
+        ),
+        evidence=_("{file}: start of forward passes against the peers'").format(file=evidence.file("steps")),
+        excess=effect / limits.dp_bubble_share,
+        p_value=apart.p_value,
+    )
