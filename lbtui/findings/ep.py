@@ -38,8 +38,8 @@ def _tables(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instances:
     moves = list(find_moves(evidence, limits, heat, instances))
     worse = list(find_worse(evidence, limits, heat, instances))
     tables = tables_of(heat)
-    if worse and not moves and tables is not None and tables.fit:
-        # The tables are even for the experts' heat, which stays: it is something else that grew.
+    if worse and not moves and tables is not None and tables.suit_first:
+        # With the heat of the first period, which stays, the tables are even: something else grew.
         worse = []
     yield from moves
     yield from worse

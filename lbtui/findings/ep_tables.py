@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from lbtui.analysis.eplb.moving import Placed, Step, step_between, step_of_heat
+from lbtui.analysis.eplb.moving import Placed, Step, par_of_first, step_between, step_of_heat
 from lbtui.analysis.expert_parallel import HeatMatrix, shared_experts
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.findings.ep_heat import ExpertHeat
@@ -25,6 +26,7 @@ class Tables:
     counted: Floats
     now: Floats
     fitted: Floats | None
+    first: Floats | None  # PAR of each later table with the heat of the first period
 
     @property
     def mean_moved(self) -> float:
@@ -52,15 +54,25 @@ class Tables:
 
         With that heat they are less than half as uneven as counted; None where no placement is known.
         """
-        fitted = self.mean_fitted
-        return None if fitted is None else 2 * (fitted - 1) < float(known_mean(self.counted)) - 1
+        return self._half_as_uneven(self.fitted)
+
+    @property
+    def suit_first(self) -> bool | None:
+        """The same of the heat of the first period: the tables alone would not have made ranks uneven."""
+        return self._half_as_uneven(self.first)
+
+    def _half_as_uneven(self, pars: Floats | None) -> bool | None:
+        if pars is None:
+            return None
+        return 2 * (float(known_mean(pars)) - 1) < float(known_mean(self.counted)) - 1
 
 
 def tables_of(heat: ExpertHeat) -> Tables | None:
     """Return how the tables fit, None with one period or where no model expert's heat is known."""
     if len(heat.periods) < 2 or heat.by_time:
         return None
-    steps = _placed(heat) or _by_model(heat)
+    placed = _placed(heat)
+    steps = _steps(placed, all(s.tokens is not None for s in heat.slots)) or _by_model(heat)
     if not steps or np.isnan([known_mean(step.now) for step in steps]).all():
         return None
     fitted = [step.fitted for step in steps]
@@ -70,15 +82,19 @@ def tables_of(heat: ExpertHeat) -> Tables | None:
         np.stack([step.counted for step in steps]),
         np.stack([step.now for step in steps]),
         None if any(each is None for each in fitted) else np.stack([e for e in fitted if e is not None]),
+        par_of_first(placed) if placed else None,
     )
 
 
-def _placed(heat: ExpertHeat) -> list[Step]:
-    """Return the steps where the expert in each slot is recorded, else none."""
+def _placed(heat: ExpertHeat) -> list[Placed]:
+    """Return the periods where the expert in each slot is recorded, else none."""
     if not heat.slots or not all(slots.experts for slots in heat.slots):
         return []
     counted = all(slots.tokens is not None for slots in heat.slots)
-    placed = [_period(s, m, counted) for s, m in zip(heat.slots, heat.models, strict=True)]
+    return [_period(s, m, counted) for s, m in zip(heat.slots, heat.models, strict=True)]
+
+
+def _steps(placed: Sequence[Placed], counted: bool) -> list[Step]:
     tokens = None if counted else _FEWEST_TOKENS
     return [step_between(before, after, tokens) for before, after in pairwise(placed)]
 

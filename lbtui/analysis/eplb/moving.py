@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,6 +119,13 @@ def step_between(before: Placed, after: Placed, tokens: float | None) -> Step:
         par(without_rank_effects(loads, expected), axis=1),
         par(expected, axis=1),
     )
+
+
+def par_of_first(periods: Sequence[Placed]) -> Floats:
+    """Return PAR over ranks of each later period's table with the heat of the first, [period - 1, layer]."""
+    count = int(max(period.experts.max(initial=-1) for period in periods)) + 1
+    heat = periods[0].heat(count)
+    return np.stack([par(period.under(heat), axis=1) for period in periods[1:]])
 
 
 def step_of_heat(before: Floats, after: Floats, rank_loads: Floats, tokens: float | None) -> Step:
