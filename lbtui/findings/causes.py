@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from lbtui.findings.model import SEVERITIES, Finding
+from lbtui.findings.model import Finding
 
 _STANDS_OUT = 2.0  # × the threshold
 
@@ -46,11 +46,9 @@ def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[F
 
 
 def _as_severe(finding: Finding) -> Finding:
-    """A cause of EP is as severe as the worst that follows from it."""
-    if finding.dimension != "ep":
-        return finding
-    severities = [finding.severity, *(f.severity for f in finding.consequences)]
-    return replace(finding, severity=min(severities, key=SEVERITIES.index))
+    """A cause of EP from which something critical follows is critical; a remark on what is over stays one."""
+    critical = any(f.severity == "critical" for f in finding.consequences)
+    return replace(finding, severity="critical") if critical and finding.dimension == "ep" else finding
 
 
 def _with_rest(finding: Finding, following: dict[int, list[Finding]]) -> list[Finding]:
@@ -150,8 +148,8 @@ def _of_moving_heat(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     return moving and _same_instance(cause, effect, scene)
 
 
-def _more_of_the_skew(cause: Finding, effect: Finding, scene: _Scene) -> bool:
-    """The experts that are not listed are part of a skew that nothing else explains."""
+def _more_of_it(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """The experts that are not listed come under a skew or an expert that nothing else explains."""
     return _same_instance(cause, effect, scene) and not any(
         _explains(other, cause, scene) for other in scene.findings if other is not cause
     )
@@ -184,8 +182,8 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("ep.rank.hot", "ep.eplb.ineffective"): _same_instance,
     ("ep.expert.hot", "ep.skew"): _uneven_everywhere,
     ("ep.expert.hot", "ep.eplb.ineffective"): _uneven_everywhere,
-    ("ep.expert.hot", "ep.expert.more"): _same_instance,
+    ("ep.expert.hot", "ep.expert.more"): _more_of_it,
     ("ep.skew", "ep.expert.hot"): _tail_of_skew,
-    ("ep.skew", "ep.expert.more"): _more_of_the_skew,
+    ("ep.skew", "ep.expert.more"): _more_of_it,
     ("ep.skew", "ep.eplb.ineffective"): _same_instance,
 }

@@ -91,7 +91,7 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
             instance=visible(heat.instance),
             before=change.before,
             after=change.after,
-            pars=_listed(heat, pars),
+            pars=heat.pars_by_period,
         ),
         advice=_(
             "Serve with the first table (static EPLB, expert map file) until this is mended. See whether the "
@@ -103,10 +103,6 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
         excess=change.after / limits.ep_par_mild,
         p_value=p,
     )
-
-
-def _listed(heat: ExpertHeat, pars: Floats) -> str:
-    return ", ".join(f"{m:.2f} ({p})" for p, m in zip(heat.periods, pars, strict=True))
 
 
 def _about_periods(evidence: Evidence, pars: Floats) -> str:

@@ -55,6 +55,12 @@ class ExpertHeat:
         """PAR over ranks, [period, layer]."""
         return np.stack([par(load, axis=1) for load in self.loads])
 
+    @property
+    def pars_by_period(self) -> str:
+        """PAR over ranks, mean over layers, of each period (in brackets), in words."""
+        means = known_mean(self.pars, axis=1)
+        return ", ".join(f"{m:.2f} ({p})" for p, m in zip(self.periods, means, strict=True))
+
 
 def expert_heats(evidence: Evidence) -> Iterator[ExpertHeat]:
     """Yield the heat of every instance whose shares are known; without any, the GroupedMatmul times."""

@@ -113,7 +113,4 @@ def _message(heat: ExpertHeat, tables: Tables) -> str:
             "A table made of the past period does not fit the next: PAR over ranks would be {fitted:.2f} "
             "with the heat it was made of, and is {now:.2f}."
         ).format(fitted=fitted, now=tables.mean_now)
-    listed = ", ".join(
-        f"{m:.2f} ({p})" for p, m in zip(heat.periods, known_mean(heat.pars, axis=1), strict=True)
-    )
-    return f"{said} {why} " + _("By EPLB period: {pars}.").format(pars=listed)
+    return f"{said} {why} " + _("By EPLB period: {pars}.").format(pars=heat.pars_by_period)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from lbtui.analysis.expert_parallel import layer_time_matrix
-from lbtui.analysis.imbalance import Floats, known_mean
+from lbtui.analysis.imbalance import known_mean
 from lbtui.findings.chance import chance_above
 from lbtui.findings.ep_gain import gain_words, gains
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Cost, Finding, SubjectValue
+from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
@@ -140,7 +140,8 @@ def _in_time(evidence: Evidence, rank: int, ranks: int) -> str:
 def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
     """Yield that ranks are unevenly loaded on average of all layers, in the period where this is worst.
 
-    Chance plays no part: a layer's counts are of thousands of tokens, and the mean is over all layers.
+    Chance plays no part: a layer's counts are of thousands of tokens, and the mean is over all layers. Where
+    the last period is even, EPLB has done its work, and the finding is a remark.
     """
     pars = heat.pars
     means = known_mean(pars, axis=1)
@@ -151,10 +152,12 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
     layer = int(np.nanargmax(pars[place]))
     waste = float(known_mean(1 - 1 / pars[place]))
     several = len(heat.periods) > 1
+    mended = bool(means[-1] < limits.ep_par_mild)
+    severity: Severity = "critical" if mean >= _CRITICAL_SKEW else "warning"
     yield Finding(
         id="ep.skew",
         dimension="ep",
-        severity="critical" if mean >= _CRITICAL_SKEW else "warning",
+        severity="info" if mended else severity,
         subject=subject_of(heat, layer=layer, **({"period": heat.periods[place]} if several else {})),
         window=None,
         metric=_("mean over layers of PAR over ranks"),
@@ -180,7 +183,8 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
             worst=float(np.nanmax(pars[place])),
             layer=layer,
         )
-        + _by_period(heat, means),
+        + (" " + _("By EPLB period: {pars}.").format(pars=heat.pars_by_period) if several else "")
+        + (" " + _("EPLB has evened it since.") if mended else ""),
         advice=_(
             "Try EPLB with redundant experts. It is not recommended for prefill inputs below 1024 tokens, "
             "nor for decode with at most 8 experts or fewer than 128 tokens a die (vllm-ascend)."
@@ -190,10 +194,3 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
         ),
         excess=mean / limits.ep_par_mild,
     )
-
-
-def _by_period(heat: ExpertHeat, means: Floats) -> str:
-    if len(heat.periods) < 2:
-        return ""
-    listed = ", ".join(f"{m:.2f} ({p})" for p, m in zip(heat.periods, means, strict=True))
-    return " " + _("By EPLB period: {pars}.").format(pars=listed)
