@@ -38,16 +38,23 @@ def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[F
             causes.append(finding)
         else:
             following.setdefault(id(cause), []).append(finding)
-    return [
+    whole = [
         c.explaining(tuple(f for direct in following.get(id(c), []) for f in _with_rest(direct, following)))
         for c in causes
     ]
+    return [_as_severe(finding) for finding in whole]
+
+
+def _as_severe(finding: Finding) -> Finding:
+    """A cause of EP from which something critical follows is critical; a remark on what is over stays one."""
+    critical = any(f.severity == "critical" for f in finding.consequences)
+    return replace(finding, severity="critical") if critical and finding.dimension == "ep" else finding
 
 
 def _with_rest(finding: Finding, following: dict[int, list[Finding]]) -> list[Finding]:
     """Flatten chains: what follows from a consequence follows from the cause."""
     rest = [f for direct in following.get(id(finding), []) for f in _with_rest(direct, following)]
-    return [finding, *rest]
+    return [replace(finding, consequences=()), *finding.consequences, *rest]
 
 
 def _explains(cause: Finding, effect: Finding, scene: _Scene) -> bool:
@@ -132,6 +139,33 @@ def _tail_of_skew(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     )
 
 
+def _hidden_behind(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """Nobody waits for a hot rank beside one that is fuller still."""
+    hidden = effect.cost.share is None and cause.cost.share is not None
+    return hidden and _same_instance(cause, effect, scene)
+
+
+def _of_later_periods(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """What is hot since a later EPLB period alone follows from what its tables do."""
+    return "period" in effect.subject and _same_instance(cause, effect, scene)
+
+
+def _of_moving_heat(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """An expert hot in one period follows from heat that moves, and one of a layer that does not stand out.
+
+    One that stays far above the others in all periods does not move.
+    """
+    moving = "period" in effect.subject or ("layer" in effect.subject and effect.excess < _STANDS_OUT)
+    return moving and _same_instance(cause, effect, scene)
+
+
+def _more_of_it(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """The experts that are not listed come under a skew or an expert that nothing else explains."""
+    return _same_instance(cause, effect, scene) and not any(
+        _explains(other, cause, scene) for other in scene.findings if other is not cause
+    )
+
+
 _RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.batch_size.skew", "dp.queue.skew"): _same_domain,
     ("dp.batch_size.skew", "kv.skew"): _same_domain,
@@ -153,10 +187,23 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("kv.exhausted", "dp.queue.skew"): _same_domain,
     ("kv.exhausted", "kv.skew"): _same_domain,
     ("kv.skew", "dp.queue.skew"): _same_domain,
+    ("ep.heat.moves", "ep.eplb.worse"): _same_instance,
+    ("ep.heat.moves", "ep.eplb.ineffective"): _same_instance,
+    ("ep.heat.moves", "ep.skew"): _same_instance,
+    ("ep.heat.moves", "ep.rank.hot"): _of_later_periods,
+    ("ep.heat.moves", "ep.expert.hot"): _of_moving_heat,
+    ("ep.heat.moves", "ep.expert.more"): _same_instance,
+    ("ep.eplb.worse", "ep.skew"): _same_instance,
+    ("ep.eplb.worse", "ep.rank.hot"): _of_later_periods,
+    ("ep.eplb.worse", "ep.expert.hot"): _of_moving_heat,
+    ("ep.eplb.worse", "ep.expert.more"): _same_instance,
+    ("ep.rank.hot", "ep.rank.hot"): _hidden_behind,
     ("ep.rank.hot", "ep.skew"): _same_instance,
     ("ep.rank.hot", "ep.eplb.ineffective"): _same_instance,
     ("ep.expert.hot", "ep.skew"): _uneven_everywhere,
     ("ep.expert.hot", "ep.eplb.ineffective"): _uneven_everywhere,
+    ("ep.expert.hot", "ep.expert.more"): _more_of_it,
     ("ep.skew", "ep.expert.hot"): _tail_of_skew,
+    ("ep.skew", "ep.expert.more"): _more_of_it,
     ("ep.skew", "ep.eplb.ineffective"): _same_instance,
 }

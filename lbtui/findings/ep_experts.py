@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lbtui.analysis.expert_parallel import HeatMatrix, shared_experts
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.findings.ep_gain import Gain, gain_words, gains, layer_gain_words
-from lbtui.findings.ep_heat import ExpertHeat, waiting_for
+from lbtui.findings.ep_heat import ExpertHeat, waiting_less
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
@@ -27,7 +27,7 @@ Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Hot:
+class Hot:
     """One hot cell: an expert (or, unknown, its slot) in one layer of one period."""
 
     period: int  # its place among the periods
@@ -40,16 +40,32 @@ class _Hot:
     outstanding: bool  # beyond the thresholds; else only warm enough to belong to one that is
 
 
-def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
-    """Yield the experts with a multiple of the mean load that lift their rank as far as FlashLB's limit.
+@dataclass(frozen=True)
+class HotExpert:
+    """A finding on an expert, with the cells that it is of."""
+
+    finding: Finding
+    cells: tuple[Hot, ...]
+
+    @property
+    def share(self) -> float:
+        """What it costs, as a share of expert compute."""
+        return self.finding.cost.share or 0.0
+
+
+def find_hot_experts(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> list[HotExpert]:
+    """Return the experts with a multiple of the mean load that lift their rank as far as FlashLB's limit.
 
     An expert that is hot somewhere and warm (0.6 of the threshold) in more than half of the layers is one
-    finding, else each layer in which it is hot. Chance plays no part: the counts are of thousands of tokens.
+    finding, else each layer in which it is hot; one not hot in all periods is said with that of its peak.
+    Chance plays no part: the counts are of thousands of tokens. There may be hundreds: see `ep_listed`.
     """
     groups = list(_groups(limits, heat))
     gained = gains(evidence, heat, extra_slots=1) if groups else []
-    for cells, layer in groups:
-        yield _finding(evidence, limits, heat, cells, layer, gained)
+    return [
+        HotExpert(_finding(evidence, limits, heat, cells, layer, gained), tuple(cells))
+        for cells, layer in groups
+    ]
 
 
 def without_experts_hot_everywhere(limits: Thresholds, heat: ExpertHeat) -> ExpertHeat:
@@ -62,11 +78,11 @@ def without_experts_hot_everywhere(limits: Thresholds, heat: ExpertHeat) -> Expe
     return replace(heat, loads=tuple(loads))
 
 
-def _groups(limits: Thresholds, heat: ExpertHeat) -> Iterator[tuple[list[_Hot], int | None]]:
+def _groups(limits: Thresholds, heat: ExpertHeat) -> Iterator[tuple[list[Hot], int | None]]:
     """Yield the cells of each finding with its layer, None for an expert hot in most layers."""
     cells = [cell for i, slots in enumerate(heat.slots) for cell in _hot_cells(limits, heat, i, slots)]
     cells += _unplaced(limits, heat, cells)
-    by_expert: dict[tuple[int, int], list[_Hot]] = {}
+    by_expert: dict[tuple[int, int], list[Hot]] = {}
     for cell in cells:
         # A slot may hold another expert in another period, so an unknown expert is one with its slot there.
         key = (cell.expert, 0) if cell.expert is not None else (_UNKNOWN - cell.column, cell.period)
@@ -80,7 +96,7 @@ def _groups(limits: Thresholds, heat: ExpertHeat) -> Iterator[tuple[list[_Hot], 
             yield from (([cell for cell in group if cell.layer == layer], layer) for layer in hot)
 
 
-def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatrix) -> Iterator[_Hot]:
+def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatrix) -> Iterator[Hot]:
     assert slots.shares is not None
     mean = known_mean(slots.shares, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -91,7 +107,7 @@ def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatr
     warm = (hot | (ratios >= _WARM * limits.ep_expert_ratio)) & (ids != _SHARED)
     for layer, column in np.argwhere(warm).tolist():
         expert = int(ids[layer, column])
-        yield _Hot(
+        yield Hot(
             place,
             layer,
             column,
@@ -103,7 +119,7 @@ def _hot_cells(limits: Thresholds, heat: ExpertHeat, place: int, slots: HeatMatr
         )
 
 
-def _unplaced(limits: Thresholds, heat: ExpertHeat, cells: list[_Hot]) -> Iterator[_Hot]:
+def _unplaced(limits: Thresholds, heat: ExpertHeat, cells: list[Hot]) -> Iterator[Hot]:
     """Yield where the experts that are hot somewhere are warm too, in slots that pictures do not tell."""
     known = {(cell.period, cell.layer, cell.expert) for cell in cells}
     hot = sorted({cell.expert for cell in cells if cell.outstanding and cell.expert is not None})
@@ -116,7 +132,7 @@ def _unplaced(limits: Thresholds, heat: ExpertHeat, cells: list[_Hot]) -> Iterat
                 if (place, layer, expert) in known or not share * width >= _WARM * limits.ep_expert_ratio:
                     continue
                 lift = (share - 1 / width) * len(set(slots.ranks))
-                yield _Hot(place, layer, _UNKNOWN, None, expert, share * width, lift, outstanding=False)
+                yield Hot(place, layer, _UNKNOWN, None, expert, share * width, lift, outstanding=False)
 
 
 def model_experts(slots: HeatMatrix, model: HeatMatrix | None) -> Ids:
@@ -170,7 +186,7 @@ def _finding(
     evidence: Evidence,
     limits: Thresholds,
     heat: ExpertHeat,
-    cells: list[_Hot],
+    cells: list[Hot],
     layer: int | None,
     gained: list[Gain],
 ) -> Finding:
@@ -185,16 +201,23 @@ def _finding(
         subject["expert"] = cells[0].expert
     if layer is not None:
         subject["layer"] = layer
+    if (period := _peak_period(heat, cells)) is not None:
+        subject["period"] = period
     if len(ranks) == 1 and (rank := next(iter(ranks))) is not None:
         subject["rank"] = rank
     place = _("in {count} of {layers} layers").format(count=len({c.layer for c in cells}), layers=layers)
     if layer is not None:
         place = _("in layer {layer}").format(layer=layer)
-    waste = _waste(heat, cells)
+    if period is not None:
+        places = sorted({c.period for c in cells})
+        listed = ", ".join(str(heat.periods[each]) for each in places)
+        place += _(" (EPLB period {listed} of {count})").format(listed=listed, count=len(heat.periods))
+    waste = joint_waste(heat, cells)
+    critical = lift >= limits.ep_par - 1 and waste >= limits.ep_cost_critical
     return Finding(
         id="ep.expert.hot",
         dimension="ep",
-        severity="critical" if lift >= limits.ep_par - 1 else "warning",
+        severity="critical" if critical else "warning",
         subject=subject,
         window=None,
         metric=_("expert load / mean slot of its layer, mean where it is hot"),
@@ -224,20 +247,29 @@ def _finding(
     )
 
 
-def _who(cell: _Hot) -> str:
+def _who(cell: Hot) -> str:
     if cell.expert is not None:
         return _("Expert {expert}").format(expert=cell.expert)
     return _("The expert in slot {slot} (which one is not recorded)").format(slot=cell.column)
 
 
-def _waste(heat: ExpertHeat, cells: list[_Hot]) -> float:
-    """Return the mean over periods of what `waiting_for` says of the expert's lift on its rank."""
+def _peak_period(heat: ExpertHeat, cells: Sequence[Hot]) -> int | None:
+    """Return the period in which an expert is hottest, None where it is hot in all of them."""
+    if len({cell.period for cell in cells}) == len(heat.periods):
+        return None
+    return heat.periods[max(cells, key=lambda cell: cell.ratio).period]
+
+
+def joint_waste(heat: ExpertHeat, cells: Sequence[Hot]) -> float:
+    """Return which share of the ranks' expert time ends with the cells' experts at the mean slot.
+
+    The mean over periods of what `waiting_less` says without their lifts; unknown ranks are left out.
+    """
     total = 0.0
     for place, load in enumerate(heat.loads):
-        for rank in {c.rank for c in cells if c.period == place and c.rank is not None}:
-            excess = np.zeros(len(load))
-            for cell in cells:
-                if cell.period == place and cell.rank == rank:
-                    excess[cell.layer] += cell.lift
-            total += waiting_for(load, rank, excess)
+        without = load.copy()
+        for cell in cells:
+            if cell.period == place and cell.rank is not None:
+                without[cell.layer, cell.rank] -= cell.lift
+        total += waiting_less(load, without)
     return total / len(heat.loads)

@@ -55,6 +55,12 @@ class ExpertHeat:
         """PAR over ranks, [period, layer]."""
         return np.stack([par(load, axis=1) for load in self.loads])
 
+    @property
+    def pars_by_period(self) -> str:
+        """PAR over ranks, mean over layers, of each period (in brackets), in words."""
+        means = known_mean(self.pars, axis=1)
+        return ", ".join(f"{m:.2f} ({p})" for p, m in zip(self.periods, means, strict=True))
+
 
 def expert_heats(evidence: Evidence) -> Iterator[ExpertHeat]:
     """Yield the heat of every instance whose shares are known; without any, the GroupedMatmul times."""
@@ -115,7 +121,16 @@ def waiting_for(load: Floats, rank: int, excess: Floats) -> float:
     """
     without = load.copy()
     without[:, rank] -= excess
+    return waiting_less(load, without)
+
+
+def waiting_less(load: Floats, without: Floats) -> float:
+    """Return which share of the ranks' expert time ends if their loads [layer, rank] are `without`.
+
+    The mean over layers of what max − mean falls by, as a share of max as it is now. Where that would rise,
+    because another rank is the fullest, nobody waits for what is left out: such a layer counts 0.
+    """
     peak, peak_then = (np.where(np.isfinite(each), each, -np.inf).max(axis=1) for each in (load, without))
     with np.errstate(invalid="ignore"):
         gain = (peak - known_mean(load, axis=1) - peak_then + known_mean(without, axis=1)) / peak
-    return max(float(known_mean(gain)), 0.0)
+    return float(known_mean(np.maximum(gain, 0.0)))

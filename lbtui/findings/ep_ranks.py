@@ -1,19 +1,18 @@
-"""Findings on EP ranks: hot in every layer, uneven as a whole, not helped by EPLB."""
+"""Findings on EP ranks: hot in every layer, uneven as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import NormalDist
 
 import numpy as np
 
-from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.expert_parallel import layer_time_matrix
-from lbtui.analysis.imbalance import Floats, known_mean
+from lbtui.analysis.imbalance import known_mean
+from lbtui.findings.chance import chance_above
 from lbtui.findings.ep_gain import gain_words, gains
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Cost, Finding, SubjectValue
+from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
@@ -38,33 +37,27 @@ def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> 
     for rank in range(ranks):
         column = load[:, rank][np.isfinite(load[:, rank])]
         ratio = float(column.mean()) if len(column) > 1 else 0.0
-        p = min(1.0, ranks * _chance_above(column)) if ratio > 1 else 1.0
+        p = min(1.0, ranks * chance_above(column, 1.0)) if ratio > 1 else 1.0
         if ratio < limits.ep_rank_ratio or p > limits.p_value:
             continue
         peers = np.delete(load, rank, axis=1).mean(axis=1)
         waste = waiting_for(load, rank, np.maximum(load[:, rank] - peers, 0.0))
         over = int((column >= limits.ep_rank_ratio).sum())
+        since = _hot_since(limits, heat, rank)
+        critical = ratio >= limits.ep_par and waste >= limits.ep_cost_critical and not heat.by_time
         yield Finding(
             id="ep.rank.hot",
             dimension="ep",
-            severity="critical" if ratio >= limits.ep_par and not heat.by_time else "warning",
-            subject=subject_of(heat, rank=rank),
+            severity="critical" if critical else "warning",
+            subject=subject_of(heat, rank=rank, **({} if since is None else {"period": since})),
             window=None,
             metric=_("mean over layers and periods of {load} / mean over ranks").format(
                 load=_("GroupedMatmul time") if heat.by_time else _("rank load")
             ),
             value=ratio,
             threshold=limits.ep_rank_ratio,
-            cost=Cost(
-                waste,
-                _UNIT,
-                _(
-                    "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of what max − "
-                    "mean falls by with the rank at its peers' mean, / max)"
-                ).format(waste=waste),
-                waste,
-            ),
-            message=_about_rank(evidence, limits, heat, rank, ratio, over),
+            cost=_cost_of_rank(limits, waste),
+            message=_about_rank(evidence, limits, heat, rank, ratio, over) + _since_words(heat, since),
             advice=_(
                 "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
                 "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
@@ -79,11 +72,33 @@ def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> 
         )
 
 
-def _chance_above(column: Floats) -> float:
-    """Return the chance that a rank's mean over layers, and the number of layers above 1, are so large."""
-    error = float(column.std(ddof=1) / np.sqrt(len(column)))
-    by_mean = NormalDist().cdf(-(float(column.mean()) - 1) / error) if error > 0 else 0.0
-    return max(by_mean, binomial_tail(int((column > 1).sum()), len(column), 0.5))
+def _hot_since(limits: Thresholds, heat: ExpertHeat, rank: int) -> int | None:
+    """Return the period from which on a rank is hot, None where it was from the first."""
+    means = [float(known_mean(load[:, rank])) for load in heat.loads]
+    if means[0] >= limits.ep_rank_ratio:
+        return None
+    return next((p for p, m in zip(heat.periods, means, strict=True) if m >= limits.ep_rank_ratio), None)
+
+
+def _since_words(heat: ExpertHeat, since: int | None) -> str:
+    if since is None:
+        return ""
+    return " " + _("It was not before period {period}.").format(period=since)
+
+
+def _cost_of_rank(limits: Thresholds, waste: float) -> Cost:
+    if waste < limits.ep_cost_listed:
+        text = _("next to nobody waits for it: in most layers another rank is fuller still")
+        return Cost(None, _UNIT, text)
+    return Cost(
+        waste,
+        _UNIT,
+        _(
+            "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of what max − mean "
+            "falls by with the rank at its peers' mean, / max)"
+        ).format(waste=waste),
+        waste,
+    )
 
 
 def _about_rank(
@@ -125,7 +140,8 @@ def _in_time(evidence: Evidence, rank: int, ranks: int) -> str:
 def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
     """Yield that ranks are unevenly loaded on average of all layers, in the period where this is worst.
 
-    Chance plays no part: a layer's counts are of thousands of tokens, and the mean is over all layers.
+    Chance plays no part: a layer's counts are of thousands of tokens, and the mean is over all layers. Where
+    the last period is even, EPLB has done its work, and the finding is a remark.
     """
     pars = heat.pars
     means = known_mean(pars, axis=1)
@@ -136,10 +152,12 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
     layer = int(np.nanargmax(pars[place]))
     waste = float(known_mean(1 - 1 / pars[place]))
     several = len(heat.periods) > 1
+    mended = bool(means[-1] < limits.ep_par_mild)
+    severity: Severity = "critical" if mean >= _CRITICAL_SKEW else "warning"
     yield Finding(
         id="ep.skew",
         dimension="ep",
-        severity="critical" if mean >= _CRITICAL_SKEW else "warning",
+        severity="info" if mended else severity,
         subject=subject_of(heat, layer=layer, **({"period": heat.periods[place]} if several else {})),
         window=None,
         metric=_("mean over layers of PAR over ranks"),
@@ -165,7 +183,8 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
             worst=float(np.nanmax(pars[place])),
             layer=layer,
         )
-        + _by_period(heat, means),
+        + (" " + _("By EPLB period: {pars}.").format(pars=heat.pars_by_period) if several else "")
+        + (" " + _("EPLB has evened it since.") if mended else ""),
         advice=_(
             "Try EPLB with redundant experts. It is not recommended for prefill inputs below 1024 tokens, "
             "nor for decode with at most 8 experts or fewer than 128 tokens a die (vllm-ascend)."
@@ -174,62 +193,4 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
             file=evidence.file("layer_times" if heat.by_time else "expert_heat")
         ),
         excess=mean / limits.ep_par_mild,
-    )
-
-
-def _by_period(heat: ExpertHeat, means: Floats) -> str:
-    if len(heat.periods) < 2:
-        return ""
-    listed = ", ".join(f"{m:.2f} ({p})" for p, m in zip(heat.periods, means, strict=True))
-    return " " + _("By EPLB period: {pars}.").format(pars=listed)
-
-
-def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
-    """Yield that EPLB began new periods but the ranks are as uneven as before.
-
-    The gain is each layer's PAR in the first period less its mean over the later ones; it must be small
-    with certainty: mean gain + 2 standard errors over the layers below `eplb_gain` of the first mean.
-    """
-    if len(heat.periods) < 2:
-        return
-    pars = heat.pars
-    later = known_mean(pars[1:], axis=0)
-    falls = (pars[0] - later)[np.isfinite(pars[0] - later)]
-    if len(falls) < 2:
-        return
-    before, after = float(known_mean(pars[0])), float(known_mean(later))
-    most = float(falls.mean() + 2 * falls.std(ddof=1) / np.sqrt(len(falls)))
-    if after < limits.ep_par_mild or most > limits.eplb_gain * before:
-        return
-    waste = float(known_mean(1 - 1 / later))
-    yield Finding(
-        id="ep.eplb.ineffective",
-        dimension="ep",
-        severity="warning",
-        subject=subject_of(heat, period=heat.periods[-1]),
-        window=None,
-        metric=_("mean over layers and later periods of PAR over ranks"),
-        value=after,
-        threshold=limits.ep_par_mild,
-        cost=Cost(
-            waste,
-            _UNIT,
-            _(
-                "{waste:.1%} of the ranks' expert time is still waiting (mean over layers of 1 − mean/max)"
-            ).format(waste=waste),
-            waste,
-        ),
-        message=_(
-            "EPLB began {times} new period(s), yet PAR over ranks went from {before:.2f} to {after:.2f}."
-        ).format(times=len(heat.periods) - 1, before=before, after=after),
-        advice=_(
-            "See whether the load that EPLB counts is the load that ranks carry, whether redundant experts "
-            "are too few, or the heat moves faster than the period."
-        )
-        + gain_words(gains(evidence, heat)),
-        evidence=_("{file}: PAR per period {pars}").format(
-            file=evidence.file("expert_heat"),
-            pars=", ".join(f"{m:.2f}" for m in known_mean(pars, axis=1)),
-        ),
-        excess=after / limits.ep_par_mild,
     )

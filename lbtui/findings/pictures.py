@@ -224,7 +224,7 @@ class Pictures:
         if finding.id == "ep.skew":
             pars = known_mean(heat.pars, axis=0)
             return _one(_("PAR over ranks"), _("a layer"), pars, _int(finding, "layer"))
-        if finding.id == "ep.eplb.ineffective":
+        if finding.id in ("ep.eplb.ineffective", "ep.eplb.worse", "ep.heat.moves"):
             return _one(_("mean PAR over ranks"), _("an EPLB period"), known_mean(heat.pars, axis=1))
         return None
 
@@ -269,8 +269,10 @@ def _hot_expert(finding: Finding, heat: ExpertHeat) -> Picture | None:
     In slots where their experts are known; else by model expert; else the rank's most loaded slot.
     """
     layer, expert, rank = (_int(finding, key) for key in ("layer", "expert", "rank"))
-    slots = heat.slots[0] if heat.slots else None
-    model = heat.models[0] if heat.models else None
+    period = _int(finding, "period")
+    place = heat.periods.index(period) if period in heat.periods else 0
+    slots = heat.slots[place] if heat.slots else None
+    model = heat.models[place] if heat.models else None
     if expert is not None and slots is not None and slots.experts:
         shown = slots
         own = np.array([[-1 if e is None else e for e in row] for row in slots.experts]) == expert

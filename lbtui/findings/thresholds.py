@@ -62,6 +62,15 @@ class Thresholds:
     ep_par: float = _threshold(1.3, _("PAR over ranks that asks for re-balancing (MindIE flash_lb)"))
     ep_par_mild: float = _threshold(1.18, _("PAR over ranks, mean/max < 0.85 (vllm-ascend FlashLB)"))
     ep_expert_ratio: float = _threshold(4.5, _("load of an expert / mean expert of its layer"))
+    ep_heat_moved: float = _threshold(
+        0.05, _("share of routed tokens that go to other experts than in the EPLB period before")
+    )
+    ep_cost_listed: float = _threshold(
+        0.0005, _("share of expert compute below which a hot expert is no finding of its own")
+    )
+    ep_cost_critical: float = _threshold(
+        0.02, _("share of expert compute that a critical EP finding costs at least")
+    )
     ep_slow_ratio: float = _threshold(1.08, _("time of a rank per load / median of the ranks"))
     eplb_gain: float = _threshold(0.05, _("fall of mean PAR between periods below which EPLB does nothing"))
     short_capture_seconds: float = _threshold(120.0, _("capture length below which figures are uncertain"))

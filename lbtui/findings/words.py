@@ -29,6 +29,9 @@ _FIGURES: Mapping[str, str] = {
     "ep.rank.hot": _("{value}× the mean rank"),
     "ep.skew": _("PAR {value} on average"),
     "ep.expert.hot": _("{value}× its layer's mean"),
+    "ep.expert.more": _("+ {count} more hot"),
+    "ep.eplb.worse": _("PAR {value} since EPLB"),
+    "ep.heat.moves": _("{percent} of tokens elsewhere each period"),
     "ep.rank.slow": _("{value}× the median time"),
     "ep.eplb.ineffective": _("PAR still {value}"),
 }
@@ -98,7 +101,8 @@ def figure_words(finding: Finding) -> str:
         words = _ENDS_LAST
     if words is None:
         return f"{number(finding.value)} {finding.metric}"
-    return words.format(value=_value(finding.value), percent=percent(finding.value))
+    value = finding.value
+    return words.format(value=_value(value), percent=percent(value), count=number(value))
 
 
 def _value(value: float) -> str:

@@ -12,11 +12,16 @@ import polars as pl
 import pytest
 
 from lbtui.findings import Finding, find_all
+from lbtui.findings.causes import explained
+from lbtui.findings.ep_heat import expert_heats
+from lbtui.findings.ep_moves import find_moves
 from lbtui.findings.kv import find_kv
 from lbtui.findings.run import evidence_of
 from lbtui.findings.thresholds import Thresholds
+from lbtui.findings.words import figure_words
 from lbtui.profile import Cut, LoadedSeries, Note, Profile, Progress
 from lbtui.sources import open_profile
+from tests.findings import expert_cases
 from tests.findings.service import MS, SECOND, START, Group, service, write_experts, write_service
 from tests.tools import parser_format as fmt
 
@@ -398,6 +403,114 @@ def test_periods_that_even_the_ranks_are_effective(tmp_path: Path) -> None:
     assert not named(profile, "ep.eplb.ineffective")
     (skew,) = named(profile, "ep.skew")
     assert skew.subject["period"] == 0
+
+
+def test_tables_that_pack_hot_experts_together_make_it_worse(tmp_path: Path) -> None:
+    (finding,) = imbalances(open_profile(expert_cases.worse(tmp_path)))
+    assert (finding.id, finding.severity, finding.subject["period"]) == ("ep.eplb.worse", "critical", 2)
+    assert [f.id for f in finding.consequences] == ["ep.skew"]
+    assert "By EPLB period: 1.14 (0), 1.91 (1), 1.91 (2)." in finding.message
+    assert finding.p_value is not None
+    assert finding.p_value <= 0.01
+
+
+def test_tables_that_spread_hot_experts_do_not_and_the_skew_is_history(tmp_path: Path) -> None:
+    (finding,) = imbalances(open_profile(expert_cases.worse(tmp_path, good=True)))
+    assert (finding.id, finding.severity, finding.subject["period"]) == ("ep.skew", "info", 0)
+    assert finding.message.endswith("EPLB has evened it since.")
+
+
+def test_even_tables_are_not_blamed_for_a_rank_that_is_hot_since(tmp_path: Path) -> None:
+    padded = _even_counts(2)
+    for layer in padded:
+        layer[2 * SLOTS : 3 * SLOTS] = [int(1.9 * n) for n in layer[2 * SLOTS : 3 * SLOTS]]
+    profile = _experts(tmp_path, [_even_counts(1), padded, padded])
+    assert not named(profile, "ep.eplb.worse")
+    assert not named(profile, "ep.heat.moves")
+    (rank,) = named(profile, "ep.rank.hot")
+    assert (rank.subject["rank"], rank.subject["period"]) == (2, 1)
+    assert rank.message.endswith("It was not before period 1.")
+
+
+def test_other_hot_experts_in_each_period_are_moving_heat_and_the_cause(tmp_path: Path) -> None:
+    (finding,) = imbalances(open_profile(expert_cases.moving(tmp_path)))
+    assert (finding.id, finding.severity, finding.subject["period"]) == ("ep.heat.moves", "critical", 2)
+    assert [f.id for f in finding.consequences] == ["ep.eplb.worse", "ep.skew"]
+    assert "would be 1.14 with the heat it was made of, and is 1.90" in finding.message
+
+
+@pytest.mark.parametrize("good", [False, True])
+def test_heat_that_stays_does_not_move_whatever_its_tables_do(tmp_path: Path, good: bool) -> None:
+    assert not named(open_profile(expert_cases.worse(tmp_path, good=good)), "ep.heat.moves")
+
+
+def test_heat_whose_tables_never_fitted_is_not_said_to_move(tmp_path: Path) -> None:
+    # Each period another rank is loaded, and the tables only shift all experts on by a rank.
+    periods = [_skewed(p, [(layer + 3 * p) % RANKS for layer in range(LAYERS)]) for p in range(3)]
+    assert not named(_experts(tmp_path, periods), "ep.heat.moves")
+
+
+def test_without_any_experts_heat_nothing_is_said_to_move(tmp_path: Path) -> None:
+    folder = expert_cases.moving(tmp_path)
+    evidence = evidence_of(open_profile(folder))
+    (heat,) = expert_heats(evidence)
+    bare = replace(heat, slots=(), models=(None,) * len(heat.periods))
+    assert not list(find_moves(evidence, Thresholds(), bare, 1))
+    # Of the heat of model experts alone it is told, but not that the tables fitted before.
+    (finding,) = find_moves(evidence, Thresholds(), replace(heat, slots=()), 1)
+    assert "is not recorded" in finding.message
+    assert finding.cost.text.startswith("up to ")
+
+
+def _layer_each(factor: int) -> list[list[int]]:
+    """Return counts in which each layer has one expert hot, on another rank and in another slot each."""
+    counts = _even_counts(1)
+    for number, layer in enumerate(counts):
+        layer[(number % RANKS) * SLOTS + number % (SLOTS - 1)] = factor * 1000
+    return counts
+
+
+def test_at_most_five_hot_experts_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
+    (skew,) = imbalances(_experts(tmp_path, [_layer_each(7)]))
+    assert skew.id == "ep.skew"
+    assert [f.id for f in skew.consequences] == ["ep.expert.hot"] * 5 + ["ep.expert.more"]
+    more = skew.consequences[-1]
+    assert (more.value, figure_words(more)) == (LAYERS - 5, f"+ {LAYERS - 5} more hot")
+    assert (skew.severity, more.severity) == ("critical", "critical")  # each costs 4 % of expert compute
+
+
+def test_five_hot_experts_have_no_more(tmp_path: Path) -> None:
+    counts = _even_counts(1)
+    counts[:5] = _layer_each(7)[:5]
+    profile = _experts(tmp_path, [counts])
+    assert len(named(profile, "ep.expert.hot")) == 5
+    assert not named(profile, "ep.expert.more")
+
+
+def test_an_expert_that_nobody_waits_for_is_a_remark(tmp_path: Path) -> None:
+    counts = _even_counts(1)
+    counts[7][4 * SLOTS + 2] = 9000
+    counts[7][2 * SLOTS : 3 * SLOTS] = [5000] * SLOTS
+    (finding,) = imbalances(_experts(tmp_path, [counts]))
+    assert (finding.id, finding.severity, finding.value) == ("ep.expert.more", "info", 1)
+    assert finding.cost.value is None
+
+
+def test_an_expert_hot_in_one_period_is_said_with_it(tmp_path: Path) -> None:
+    later = _even_counts(2)
+    later[7][4 * SLOTS + 2] = 20_000
+    (finding,) = named(_experts(tmp_path, [_even_counts(1), later]), "ep.expert.hot")
+    assert (finding.subject["layer"], finding.subject["period"]) == (7, 1)
+    assert "in layer 7 (EPLB period 1 of 2)" in finding.message
+
+
+def test_a_critical_consequence_makes_its_cause_critical(tmp_path: Path) -> None:
+    (cause,) = imbalances(open_profile(expert_cases.worse(tmp_path)))
+    alone = [replace(cause, severity="warning", consequences=()), *cause.consequences]
+    (again,) = explained(alone, {})
+    assert (again.severity, [f.severity for f in again.consequences]) == ("critical", ["critical"])
+    lower = [alone[0], *(replace(f, severity="info") for f in cause.consequences)]
+    assert [f.severity for f in explained(lower, {})] == ["warning"]
 
 
 def test_one_period_cannot_be_ineffective(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import csv
+import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,9 +18,12 @@ import pytest
 
 from lbtui.findings import Finding
 from lbtui.sources import open_profile
+from tests.findings import expert_cases
 from tests.findings.service import Group, write_service
 from tests.findings.test_cases import DECODE, LAYERS, PREFILL, RANKS, SLOTS, named, replace, write_experts
 from tests.findings.test_cases import _even_counts as even_counts
+from tests.findings.test_cases import _layer_each as layer_each
+from tests.findings.test_cases import _placement as placement
 from tests.findings.test_cases import _times as write_times
 
 DATA = Path(__file__).parents[1] / "data"
@@ -394,6 +399,91 @@ def test_eplb_without_effect() -> None:
     finding = only(DATA / "pd_ep_png", "ep.eplb.ineffective")
     later = [float(row.max() / row.mean()) for share in truth("rank")[1:] for row in share]
     assert finding.value == pytest.approx(fmean(later), rel=0.01)
+
+
+def expert_tables(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return by period the tokens [layer, rank, slot] and the experts there, by profiler.db alone."""
+    with sqlite3.connect(folder / "profiler.db") as db:
+        marks = [json.loads(args) for (args,) in db.execute("select args from slice order by timestamp")]
+    periods: list[tuple[dict[int, list[list[int]]], dict[int, list[list[int]]]]] = []
+    for mark in marks[: -expert_cases.RANKS]:  # the parser drops the last
+        rank = int(mark["rank"])
+        if "expert_routing" in mark:
+            if rank == 0:
+                periods.append(({}, {}))
+            periods[-1][1][rank] = mark["expert_routing"]
+        else:
+            periods[-1][0][rank] = mark["expert_hot"]  # cumulative: the last of a period counts
+    found = []
+    for hot, routing in periods:
+        tokens = np.array([hot[rank] for rank in range(expert_cases.RANKS)]).swapaxes(0, 1)
+        experts = np.full(tokens.shape, -1)
+        for layer, row in enumerate(routing[0]):
+            for expert, slot in enumerate(row[:-1]):
+                experts[layer, slot // expert_cases.SLOTS, slot % expert_cases.SLOTS] = expert
+        found.append((tokens, experts))
+    return found
+
+
+def uneven(tokens: np.ndarray) -> list[float]:
+    """Return max / mean over ranks of each layer."""
+    return [float(max(layer) / fmean(layer)) for layer in tokens.sum(axis=2).tolist()]
+
+
+def test_eplb_that_makes_it_worse(tmp_path: Path) -> None:
+    finding = only(expert_cases.worse(tmp_path), "ep.eplb.worse")
+    first, *later = [uneven(tokens) for tokens, _experts in expert_tables(tmp_path)]
+    now = [fmean(pars) for pars in zip(*later, strict=True)]
+    assert finding.value == pytest.approx(fmean(now))
+    lost = fmean(1 - 1 / after - (1 - 1 / before) for before, after in zip(first, now, strict=True))
+    assert finding.cost.value == finding.cost.share == pytest.approx(lost)
+
+
+def test_heat_that_moves(tmp_path: Path) -> None:
+    finding = only(expert_cases.moving(tmp_path), "ep.heat.moves")
+    tables = expert_tables(tmp_path)
+    moved, lost = [], []
+    for (before, held), (after, holds) in pairwise(tables):
+        heats = []
+        for tokens, experts in ((before, held), (after, holds)):
+            heat = np.zeros((expert_cases.LAYERS, expert_cases.ROUTED))
+            for place in np.argwhere(experts >= 0).tolist():
+                layer, rank, slot = place
+                heat[layer, experts[layer, rank, slot]] += tokens[layer, rank, slot]
+            heats.append(heat)
+        shares = [heat / heat.sum(axis=1, keepdims=True) for heat in heats]
+        moved += [0.5 * sum(abs(a - b) for a, b in zip(*rows, strict=True)) for rows in zip(*shares)]  # noqa: B905
+        fitted, relative = after.astype(float), []
+        for layer, rank, slot in np.argwhere(holds >= 0).tolist():
+            scale = heats[1][layer].sum() / heats[0][layer].sum()
+            fitted[layer, rank, slot] = scale * heats[0][layer, holds[layer, rank, slot]]
+        for tokens in (after.sum(axis=2), fitted.sum(axis=2)):
+            relative.append(tokens / tokens.mean(axis=1, keepdims=True))
+        of_rank = (relative[0] - relative[1]).mean(axis=0)
+        for own, made_of in zip(relative[0] - of_rank, relative[1], strict=True):
+            lost.append(fmean(made_of) / max(made_of) - fmean(own) / max(own))
+    assert finding.value == pytest.approx(fmean(moved))
+    assert finding.cost.value == finding.cost.share == pytest.approx(fmean(lost))
+
+
+def test_more_hot_experts(tmp_path: Path) -> None:
+    counts = layer_each(7)
+    write_experts(tmp_path, [counts], [placement(0)], SLOTS)
+    finding = only(tmp_path, "ep.expert.more")
+    hot, costs = 0, []
+    for row in counts:
+        loads = np.array(row).reshape(RANKS, SLOTS).sum(axis=1)
+        for slot, tokens in enumerate(row):
+            lift = (tokens - fmean(row)) / fmean(loads)
+            if tokens >= 4.5 * fmean(row) and lift >= 0.18:
+                hot += 1
+                eased = loads / fmean(loads)
+                before = (max(eased) - fmean(eased), max(eased))
+                eased[slot // SLOTS] -= lift
+                costs.append((before[0] - (max(eased) - fmean(eased))) / before[1] / LAYERS)
+    assert finding.value == hot - 5
+    # The five that cost most are listed.
+    assert finding.cost.value == pytest.approx(sum(sorted(costs)[:-5]))
 
 
 def test_slow_rank(tmp_path: Path) -> None:

@@ -14,6 +14,14 @@ from lbtui.findings.words import middle
 from lbtui.profile import micros
 from lbtui.ui.pane import Aim
 
+# The view of the experts in which a finding is seen; of ranks where none is named.
+_VIEWS: Mapping[str, str] = {
+    "ep.expert.hot": "expert",
+    "ep.expert.more": "expert",
+    "ep.heat.moves": "model_expert",
+    "ep.rank.slow": "times",
+}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -41,8 +49,7 @@ def target_of(found: Drawn, known: Overview) -> Target:
     expert = _number(finding, "expert")
     if finding.id == "ep.expert.hot" and chosen["layer"] is None:
         chosen["layer"] = _peak(found.picture)
-    view = "expert" if finding.id == "ep.expert.hot" else "times" if finding.id == "ep.rank.slow" else "rank"
-    return Target("4", _known(chosen), Aim(metric=view, expert=expert))
+    return Target("4", _known(chosen), Aim(metric=_VIEWS.get(finding.id, "rank"), expert=expert))
 
 
 def _known(chosen: Mapping[str, Any]) -> dict[str, Any]:
