@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from lbtui.findings.model import Finding
+from lbtui.findings.model import SEVERITIES, Finding
 
 _STANDS_OUT = 2.0  # × the threshold
 
@@ -13,23 +13,28 @@ _Rule = Callable[[Finding, Finding, "_Scene"], bool]
 
 
 class _Scene:
-    """All findings and how many DP domains each instance has."""
+    """All findings, how many DP domains each instance and how many nodes each P/D role has."""
 
-    def __init__(self, findings: Sequence[Finding], domains: Mapping[str, int]) -> None:
+    def __init__(
+        self, findings: Sequence[Finding], domains: Mapping[str, int], nodes: Mapping[str, int]
+    ) -> None:
         self.findings = findings
         self.domains = domains
+        self.nodes = nodes
 
     def domains_out_of_blocks(self, instance: object) -> int:
         """Return how many domains of an instance are at their last KV blocks."""
         return sum(f.id == "kv.exhausted" and f.subject.get("instance") == instance for f in self.findings)
 
 
-def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[Finding]:
+def explained(
+    findings: Sequence[Finding], domains: Mapping[str, int], nodes: Mapping[str, int]
+) -> list[Finding]:
     """Return the causes, each with what follows from it, that once and under its first cause.
 
-    `domains` is the number of DP domains of each instance.
+    `domains` is the number of DP domains of each instance, `nodes` that of the nodes of each P/D role.
     """
-    scene = _Scene(findings, domains)
+    scene = _Scene(findings, domains, nodes)
     causes: list[Finding] = []
     following: dict[int, list[Finding]] = {}
     for finding in findings:
@@ -39,9 +44,22 @@ def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[F
         else:
             following.setdefault(id(cause), []).append(finding)
     return [
-        c.explaining(tuple(f for direct in following.get(id(c), []) for f in _with_rest(direct, following)))
+        _raised(
+            c.explaining(tuple(f for direct in following.get(id(c), []) for f in _with_rest(direct, following)))
+        )
         for c in causes
     ]
+
+
+def _raised(cause: Finding) -> Finding:
+    """Return a P/D cause as severe as the worst that follows from it: slow pulls cost little but by the queue."""
+    if cause.dimension != "pd":
+        return cause
+    return replace(cause, severity=min((cause, *cause.consequences), key=_rank).severity)
+
+
+def _rank(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
 
 
 def _with_rest(finding: Finding, following: dict[int, list[Finding]]) -> list[Finding]:
@@ -103,6 +121,42 @@ def _prefill_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
     return cause.subject.get("role") == effect.subject.get("role") == "prefill" and cause.overlaps(effect)
 
 
+def _peer_of_still(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """What a node that stands still does not get, its peers do: up to an equal share of the rest.
+
+    A peer that gets much more than that has a skew of its own.
+    """
+    role = effect.subject.get("role")
+    still = sum(f.id == "pd.node.stalled" and f.subject.get("role") == role for f in scene.findings)
+    nodes = scene.nodes.get(str(role), 0)
+    return (
+        cause.subject.get("role") == role
+        and cause.subject.get("address") != effect.subject.get("address")
+        and cause.overlaps(effect)
+        and still < nodes
+        and effect.value <= effect.threshold * nodes / (nodes - still)
+    )
+
+
+def _itself_before(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """A node that stands still without ending anything collects requests."""
+    return cause.subject.get("address") == effect.subject.get("address") and cause.overlaps(effect)
+
+
+def _same_role(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """Where a node of a role stands still, the role's other domains carry its load."""
+    return cause.subject.get("role") == effect.subject.get("role") and cause.overlaps(effect)
+
+
+def _all_pulls(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """Where all pulls take longer, hand-offs wait for them."""
+    return (
+        "rank" not in cause.subject
+        and cause.subject.get("role") == effect.subject.get("role") == "decode"
+        and cause.overlaps(effect)
+    )
+
+
 def _uneven_everywhere(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     """An expert hot in all layers makes the ranks uneven on the whole; one in a single layer does not."""
     return "layer" not in cause.subject and _same_instance(cause, effect, scene)
@@ -129,6 +183,13 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.straggler", "dp.straggler"): _card_of_domain,
     ("pd.node.skew", "dp.batch_size.skew"): _prefill_domain,
     ("pd.node.skew", "dp.queue.skew"): _prefill_domain,
+    ("pd.node.stalled", "pd.node.skew"): lambda cause, effect, scene: (
+        _peer_of_still(cause, effect, scene) or _itself_before(cause, effect, scene)
+    ),
+    ("pd.node.stalled", "dp.batch_size.skew"): _same_role,
+    ("pd.node.stalled", "dp.queue.skew"): _same_role,
+    ("pd.node.stalled", "pd.ratio"): _same_role,
+    ("pd.transfer.slow", "pd.ratio"): _all_pulls,
     ("kv.exhausted", "dp.batch_size.skew"): _only_peer,
     ("kv.exhausted", "dp.queue.skew"): _same_domain,
     ("kv.exhausted", "kv.skew"): _same_domain,
