@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def rise(values: Floats) -> Change | None:
     if len(values) < _BLOCKS * _FEWEST_IN_BLOCK:
         return None
     edges = np.linspace(0, len(values), _BLOCKS + 1).astype(int)
-    medians = np.array([np.median(values[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    medians = np.array([np.median(values[a:b]) for a, b in pairwise(edges)])
     looks, best = 0, (1.1, 0, 0)
     for first in range(_BLOCKS):
         for last in range(first + _FEWEST_BLOCKS, _BLOCKS + 1):

@@ -1,4 +1,4 @@
-"""What a request waits on its way from P to D: for its prefill, and from there to the start of its KV pull."""
+"""What a request waits on its way from P to D: for its prefill, and from there to its KV pull."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def queues_between(waits: pl.DataFrame) -> Queues | None:
     pure = _pure(took, known["tokens"])
     queued = np.maximum(took - pure, 0.0)
     begin, end = known["arrival"].cast(pl.Int64).min(), known["start"].cast(pl.Int64).max()
-    assert isinstance(begin, int) and isinstance(end, int)
+    assert isinstance(begin, int)
+    assert isinstance(end, int)
     seconds = (end - begin) / 1e6
     if seconds <= 0:
         return None

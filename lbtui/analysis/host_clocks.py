@@ -49,8 +49,8 @@ class _Pair:
 def clock_shifts(waits: pl.DataFrame, least: float) -> list[ClockShift]:
     """Return the hosts whose clocks differ by more than `least` ms, the fewest that explain all.
 
-    `waits` has a row per pull: decode_side, prefill_side (which host), wait (ms). A host differs if it does so with
-    all hosts of the other side; if one host a side is all there is, it is the decode host.
+    `waits` has a row per pull: decode_side, prefill_side (which host), wait (ms). A host differs if it
+    does so with all hosts of the other side; if one host a side is all there is, it is the decode host.
     """
     cells = (
         waits.drop_nulls(["decode_side", "prefill_side", "wait"])
@@ -87,7 +87,9 @@ def _explained(pairs: list[_Pair], *, at_least: bool) -> list[ClockShift]:
         for pair in pairs:
             groups.setdefault(("decode", pair.decode), []).append(pair)
             groups.setdefault(("prefill", pair.prefill), []).append(pair)
-        whole = {k: [p for p in group if p in left] for k, group in groups.items() if all(p.shift for p in group)}
+        whole = {
+            k: [p for p in group if p in left] for k, group in groups.items() if all(p.shift for p in group)
+        }
         # A pair that is off while neither of its hosts is: its decode host, which is one of fewer pulls.
         whole = {k: own for k, own in whole.items() if own} or {("decode", left[0].decode): [left[0]]}
         (side, host), own = max(whole.items(), key=lambda item: (len(item[1]), item[0][0] == "decode"))

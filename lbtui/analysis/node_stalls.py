@@ -73,7 +73,9 @@ def _ends_nothing(
     other times and of its peers) a share of those present ends in each. Requests that all take as long end
     in bursts: the stretch must be longer than any other without an end, and than requests stay.
     """
-    added, ended, running = (np.nan_to_num(table.counts[c])[:, columns] for c in ("added", "ended", "running"))
+    added, ended, running = (
+        np.nan_to_num(table.counts[c])[:, columns] for c in ("added", "ended", "running")
+    )
     still = (ended[:, place] == 0) & (running[:, place] > 0)
     stretches = sorted(_stretches(still), key=lambda s: s[1] - s[0], reverse=True)
     if not stretches:
@@ -90,10 +92,14 @@ def _ends_nothing(
     outside = np.ones(len(still), bool)
     outside[first:last] = False
     peers = [i for i in range(len(columns)) if i != place]
-    shares = [
-        _ending_share(ended[rows][:, nodes], running[rows][:, nodes])
-        for rows, nodes in ((outside, [place]), (slice(None), peers))
-    ]
+    if ended[:first, place].any():
+        shares = [
+            _ending_share(ended[rows][:, nodes], running[rows][:, nodes])
+            for rows, nodes in ((outside, [place]), (slice(None), peers))
+        ]
+    else:
+        # Nothing ends before the first requests have stayed as long as requests do: so with the peers?
+        shares = [_ending_share(ended[first:last, peers], running[first:last, peers])]
     known = [share for share in shares if share is not None]
     if not known or min(known) <= 0:
         return None

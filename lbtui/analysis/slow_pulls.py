@@ -69,12 +69,19 @@ def slowdown(pulls: pl.DataFrame, ratio: float, chance: float) -> Slowdown | Non
     change = rise(timed["duration"].to_numpy())
     if change is None or change.p_value > chance:
         return None
-    timed = timed.with_row_index("row").with_columns(late=pl.col("row").is_between(change.first, change.last - 1))
+    timed = timed.with_row_index("row").with_columns(
+        late=pl.col("row").is_between(change.first, change.last - 1)
+    )
     own, others = _halves(timed, "late")
     if others <= 0 or own / others < ratio or _each_ratio(timed, "late") < ratio:
         return None
-    ranks = timed.drop_nulls("rank").group_by("rank").agg(
-        own=pl.col("duration").filter("late").median(), others=pl.col("duration").filter(~pl.col("late")).median()
+    ranks = (
+        timed.drop_nulls("rank")
+        .group_by("rank")
+        .agg(
+            own=pl.col("duration").filter("late").median(),
+            others=pl.col("duration").filter(~pl.col("late")).median(),
+        )
     )
     ranks = ranks.drop_nulls()
     if ranks.height and (ranks["own"] >= ratio * ranks["others"]).mean() < _MOST_RANKS:  # type: ignore[operator]
@@ -92,7 +99,11 @@ def slow_pulls(pulls: pl.DataFrame, ratio: float, chance: float) -> list[SlowPul
     several = kept["source"].drop_nulls().n_unique() > 1
     looks = kept["rank"].n_unique() + (pairs.height + pairs["source"].n_unique() if several else 0)
     judge = _Judge(ratio, chance, looks)
-    cells = list(judge.slow(kept, pairs.select("rank", "source").sort("rank", "source").rows())) if several else []
+    cells = (
+        list(judge.slow(kept, pairs.select("rank", "source").sort("rank", "source").rows()))
+        if several
+        else []
+    )
     found: list[SlowPulls] = []
     for each in judge.slow(kept, [(rank, None) for rank in kept["rank"].unique().sort()]):
         rest = _without(kept, [c for c in cells if c.rank == each.rank])

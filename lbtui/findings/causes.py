@@ -45,14 +45,16 @@ def explained(
             following.setdefault(id(cause), []).append(finding)
     return [
         _raised(
-            c.explaining(tuple(f for direct in following.get(id(c), []) for f in _with_rest(direct, following)))
+            c.explaining(
+                tuple(f for direct in following.get(id(c), []) for f in _with_rest(direct, following))
+            )
         )
         for c in causes
     ]
 
 
 def _raised(cause: Finding) -> Finding:
-    """Return a P/D cause as severe as the worst that follows from it: slow pulls cost little but by the queue."""
+    """Return a P/D cause as severe as the worst that follows: slow pulls cost little but by the queue."""
     if cause.dimension != "pd":
         return cause
     return replace(cause, severity=min((cause, *cause.consequences), key=_rank).severity)

@@ -15,16 +15,18 @@ _MOST, _OTHERS = 0.5, 0.5
 
 
 def waits_by_host(evidence: Evidence) -> pl.DataFrame:
-    """Return `hand_off_waits` with the columns `decode_side` and `prefill_side`: which host, where that can be told.
+    """Return `hand_off_waits` with the columns `decode_side` and `prefill_side`: which host.
 
-    Else the rank (`rank 3`) or the source as the file has it; a pull without a source has that of "".
+    Where that cannot be told, the rank (`rank 3`) or the source as the file has it, "" without one.
     `decode_host` and `prefill_host` are null where it is not a host.
     """
     waits = hand_off_waits(evidence.frame("transfers"), evidence.frame("handoffs"))
     ranks, sources = _hosts_of_ranks(evidence), _hosts_of_sources(evidence, waits)
     known = waits.with_columns(
         decode_host=pl.col("rank").cast(pl.Int64).replace_strict(ranks, default=None, return_dtype=pl.String),
-        prefill_host=pl.col("source").fill_null("").replace_strict(sources, default=None, return_dtype=pl.String),
+        prefill_host=pl.col("source")
+        .fill_null("")
+        .replace_strict(sources, default=None, return_dtype=pl.String),
     )
     return known.with_columns(
         decode_side=pl.coalesce("decode_host", pl.format("rank {}", pl.col("rank").fill_null(-1))),
@@ -49,7 +51,9 @@ def _hosts_of_sources(evidence: Evidence, waits: pl.DataFrame) -> dict[str, str]
     prefilling = [d for d in evidence.domains if evidence.roles.get(d.key) == "prefill"]
     hosts = sorted({d.host for d in prefilling})
     ends = {
-        host: evidence.steps.filter(pl.col("domain").is_in([d.key for d in prefilling if d.host == host]))["end"]
+        host: evidence.steps.filter(pl.col("domain").is_in([d.key for d in prefilling if d.host == host]))[
+            "end"
+        ]
         .drop_nulls()
         .sort()
         .cast(pl.Int64)
@@ -69,6 +73,8 @@ def _share_at(times: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> floa
     """Return the share of times within 2 ms of the nearest of `ends`, which are sorted."""
     if not len(ends) or not len(times):
         return 0.0
-    after = np.searchsorted(ends, times).clip(1, len(ends) - 1) if len(ends) > 1 else np.zeros(len(times), int)
+    after = (
+        np.searchsorted(ends, times).clip(1, len(ends) - 1) if len(ends) > 1 else np.zeros(len(times), int)
+    )
     nearest = np.minimum(np.abs(times - ends[after]), np.abs(times - ends[after - 1]))
     return float((nearest <= _ENDS_WITHIN_US).mean())

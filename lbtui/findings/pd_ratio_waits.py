@@ -61,8 +61,8 @@ def find_ratio_by_waits(
 def _decode(evidence: Evidence, limits: Thresholds, queues: Queues, level: float) -> Finding:
     p50, p95 = np.quantile(queues.waits, [0.5, 0.95]) / 1000
     message = _(
-        "From the end of prefill to their KV pull requests wait {p50:.3g} s on the median, {p95:.3g} s at p95; "
-        "{waiting:.1f} wait at any time, for prefill {other:.1f}: decode is the bottleneck."
+        "From the end of prefill to their KV pull requests wait {p50:.3g} s on the median, {p95:.3g} s at "
+        "p95; {waiting:.1f} wait at any time, for prefill {other:.1f}: decode is the bottleneck."
     ).format(p50=p50, p95=p95, waiting=queues.pull, other=queues.prefill)
     return _finding(evidence, limits, "decode", (PULL_WAITS, level, queues.pull, queues), message)
 
@@ -70,8 +70,8 @@ def _decode(evidence: Evidence, limits: Thresholds, queues: Queues, level: float
 def _prefill(evidence: Evidence, limits: Thresholds, queues: Queues, level: float) -> Finding:
     p50, p95 = np.quantile(queues.prefill_times, [0.5, 0.95]) / 1000
     message = _(
-        "From arrival to the end of prefill requests take {p50:.3g} s on the median, {p95:.3g} s at p95, where "
-        "prefill alone takes {pure:.3g} s; {waiting:.1f} wait at any time, between prefill and KV pull "
+        "From arrival to the end of prefill requests take {p50:.3g} s on the median, {p95:.3g} s at p95, "
+        "where prefill alone takes {pure:.3g} s; {waiting:.1f} wait at any time, between prefill and KV pull "
         "{other:.1f}: prefill is the bottleneck."
     ).format(p50=p50, p95=p95, pure=queues.pure / 1000, waiting=queues.prefill, other=queues.pull)
     return _finding(evidence, limits, "prefill", (PREFILL_WAITS, level, queues.prefill, queues), message)
@@ -103,9 +103,9 @@ def _finding(
             "Move the P:D ratio towards {role}: fewer {other} nodes or more {role} nodes. How much that "
             "brings depends on how far the {role} side scales."
         ).format(role=role, other=other),
-        evidence=_(
-            "{handoffs}: http_req_time, prefill_res_time; {transfers}: start_time, by request"
-        ).format(handoffs=evidence.file("handoffs"), transfers=evidence.file("transfers")),
+        evidence=_("{handoffs}: http_req_time, prefill_res_time; {transfers}: start_time, by request").format(
+            handoffs=evidence.file("handoffs"), transfers=evidence.file("transfers")
+        ),
         excess=level / limits.pd_waiting,
         p_value=queues.pull_chance if role == "decode" else queues.prefill_chance,
     )

@@ -75,8 +75,8 @@ def _finding(evidence: Evidence, table: NodeTable, stall: Stall, stays: pl.DataF
         cost=cost,
         message=message,
         advice=_(
-            "See whether the node's processes live and answer (npu-smi, its log at that time), and whether the "
-            "coordinator has taken it out."
+            "See whether the node's processes live and answer (npu-smi, its log at that time), and whether "
+            "the coordinator has taken it out."
         ),
         evidence=_("{file}: add_count, end_count and running_count of {address}").format(
             file=evidence.file("nodes"), address=visible(node.address)

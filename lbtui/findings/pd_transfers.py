@@ -1,4 +1,4 @@
-"""`pd.transfer.slow`: KV pulls of a decode rank, from a source or of such a pair are slow; or all, suddenly."""
+"""`pd.transfer.slow`: KV pulls of a decode rank, a source or such a pair are slow; or all, suddenly."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _some_slow(evidence: Evidence, limits: Thresholds, slow: SlowPulls) -> Findi
 def _all_slow(evidence: Evidence, limits: Thresholds, slow: Slowdown, pulls: pl.DataFrame) -> Finding:
     """Return the finding on all pulls from some time on; `pulls` are those with a start, in order."""
     own = pulls[slow.first : slow.last]
-    begin, end = own["start"][0], own["end"].max() or own["start"][-1]
+    begin, end = own["start"][0], own.select(pl.coalesce("end", "start").max()).item()
     count = own.height
     share = evidence.share_of_requests((slow.own - slow.others) / 1000 * count)
     return Finding(
