@@ -11,6 +11,7 @@ from lbtui.analysis.change_point import rise
 from lbtui.analysis.counts import binomial_tail
 
 _FEWEST = 5  # pulls, to be judged
+_SMALL = 0.05  # of all pulls: without a part so small the median of all stays
 _MOST_RANKS = 0.75  # of the ranks must have become slower for all to have
 
 
@@ -95,17 +96,27 @@ def slow_pulls(pulls: pl.DataFrame, ratio: float, chance: float) -> list[SlowPul
     `pulls` as `judged_pulls` returns them. A pair is slow where its rank and its source are not, without it.
     """
     kept = pulls.drop_nulls("rank").with_columns(pl.col("rank").cast(pl.Int64))
-    pairs = kept.drop_nulls("source").group_by("rank", "source").len().filter(pl.col("len") >= _FEWEST)
+    pairs = (
+        kept.drop_nulls("source")
+        .group_by("rank", "source")
+        .agg(pl.len(), pl.col("duration").median())
+        .filter(pl.col("len") >= _FEWEST)
+    )
+    # Of many small parts only those far above the median of all can be: that is the others' median too.
+    small = pl.col("len") < _SMALL * kept.height
+    may_be = ~small | (pl.col("duration") >= (1 + ratio) / 2 * _median(kept["duration"]))
+    possible = pairs.filter(may_be)
+    by_rank = kept.group_by("rank").agg(pl.len(), pl.col("duration").median()).filter(may_be)
     several = kept["source"].drop_nulls().n_unique() > 1
     looks = kept["rank"].n_unique() + (pairs.height + pairs["source"].n_unique() if several else 0)
     judge = _Judge(ratio, chance, looks)
     cells = (
-        list(judge.slow(kept, pairs.select("rank", "source").sort("rank", "source").rows()))
+        list(judge.slow(kept, possible.select("rank", "source").sort("rank", "source").rows()))
         if several
         else []
     )
     found: list[SlowPulls] = []
-    for each in judge.slow(kept, [(rank, None) for rank in kept["rank"].unique().sort()]):
+    for each in judge.slow(kept, [(rank, None) for rank in by_rank["rank"].sort()]):
         rest = _without(kept, [c for c in cells if c.rank == each.rank])
         if judge.still_slow(rest, replace(each, source=None)):
             found.append(each)

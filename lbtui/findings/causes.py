@@ -113,9 +113,33 @@ def _card_of_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     )
 
 
-def _decode_node(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
-    """More requests for a decode domain come through its node."""
-    return effect.subject.get("role") == "decode" and cause.overlaps(effect)
+def _decode_node(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """More requests for a decode domain come through its node, unless several of its domains get more."""
+    return (
+        effect.subject.get("role") == "decode"
+        and cause.overlaps(effect)
+        and not _one_of_several(cause, scene)
+    )
+
+
+def _one_of_several(skew: Finding, scene: _Scene) -> bool:
+    """Tell whether other domains of the same host carry more at that time too: then its node gets more."""
+    return any(
+        other is not skew
+        and other.id == skew.id
+        and all(other.subject.get(key) == skew.subject.get(key) for key in ("instance", "host"))
+        and other.overlaps(skew)
+        for other in scene.findings
+    )
+
+
+def _node_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """A prefill node's domains prefill what it gets; of a decode node, several domains carry more."""
+    return _prefill_domain(cause, effect, scene) or (
+        cause.subject.get("role") == effect.subject.get("role") == "decode"
+        and cause.overlaps(effect)
+        and _one_of_several(effect, scene)
+    )
 
 
 def _prefill_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
@@ -183,7 +207,7 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.batch_size.skew", "kv.exhausted"): _same_domain,
     ("dp.batch_size.skew", "pd.node.skew"): _decode_node,
     ("dp.straggler", "dp.straggler"): _card_of_domain,
-    ("pd.node.skew", "dp.batch_size.skew"): _prefill_domain,
+    ("pd.node.skew", "dp.batch_size.skew"): _node_domain,
     ("pd.node.skew", "dp.queue.skew"): _prefill_domain,
     ("pd.node.stalled", "pd.node.skew"): lambda cause, effect, scene: (
         _peer_of_still(cause, effect, scene) or _itself_before(cause, effect, scene)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from lbtui.findings import Finding, find_all
+from lbtui.findings.causes import explained
+from lbtui.findings.model import Cost
 from lbtui.findings.pictures import Pictures
 from lbtui.findings.run import evidence_of
 from lbtui.profile import Profile, micros
@@ -100,7 +103,8 @@ def test_what_is_slow_is_named_and_nothing_beside_it(
 
 def test_a_slow_pair_is_the_ratio_of_its_median_to_all_others(tmp_path: Path) -> None:
     (finding,) = imbalances(pulls(tmp_path, lambda r, s, _i: 5.0 if (r, s) == (1, 2) else 1.0))
-    own, others = [], []
+    own: list[float] = []
+    others: list[float] = []
     for row in rows(tmp_path / "pd_split_kvcache.csv"):
         pair = float(row["rank"]) == 1 and row["block_tables"].startswith("[[2886795283,")
         (own if pair else others).append(float(row["during_time(ms)"]))
@@ -272,3 +276,31 @@ def test_a_queue_is_told_in_spite_of_a_clock(tmp_path: Path) -> None:
 def test_nothing_is_said_of_the_recorded_cases_clocks(tmp_path: Path) -> None:
     assert not clocks(case("decode_full_handoff_waits", tmp_path))
     assert [f for f in find_all(open_profile(tmp_path)) if f.id == "data.clock.skew"] == []
+
+
+# ---- what follows from what ---------------------------------------------------------------------------
+
+
+def _finding(id: str, **subject: str | int) -> Finding:
+    cost = Cost(None, "", "")
+    return Finding(id, "pd", "warning", subject, None, "", 2.0, 1.25, cost, "", "", "", 1.6)
+
+
+@pytest.mark.parametrize(
+    ("skewed", "cause"), [([4, 5], "pd.node.skew"), ([4], "dp.batch_size.skew")], ids=["node", "domain"]
+)
+def test_a_decode_node_is_the_cause_where_several_of_its_domains_carry_more(
+    skewed: list[int], cause: str
+) -> None:
+    batches = [_finding("dp.batch_size.skew", host="d2", dp_rank=rank, role="decode") for rank in skewed]
+    node = _finding("pd.node.skew", address="10.20.1.13:1025", role="decode")
+    (found,) = explained([*batches, node], {}, {"decode": 4})
+    assert found.id == cause
+    assert len(found.consequences) == len(skewed)
+
+
+@pytest.mark.parametrize(("ratio", "follows"), [(1.5, True), (2.6, False)])
+def test_peers_of_a_still_node_carry_its_share_and_no_more(ratio: float, follows: bool) -> None:
+    still = _finding("pd.node.stalled", address="10.20.0.11:1025", role="prefill")
+    skew = replace(_finding("pd.node.skew", address="10.20.0.12:1025", role="prefill"), value=ratio)
+    assert (len(explained([still, skew], {}, {"prefill": 3})) == 1) == follows
