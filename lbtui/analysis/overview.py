@@ -11,6 +11,7 @@ import polars as pl
 from lbtui.analysis.data_parallel import domains_of
 from lbtui.analysis.expert_parallel import phases_apart
 from lbtui.analysis.overview_experts import expert_lines, layer_time_lines
+from lbtui.analysis.overview_hand_offs import hand_off_lines
 from lbtui.analysis.overview_lines import reading_lines, step_lines
 from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source
 from lbtui.analysis.overview_nodes import node_lines
@@ -71,6 +72,11 @@ _PARTS: tuple[_Part, ...] = (
         (Line("pd.added", "pd", _("P/D added")),),
     ),
     _Part(
+        ("transfers", "handoffs"),
+        lambda frames, known: hand_off_lines(frames["transfers"], frames["handoffs"], _window_of(known)),
+        (),
+    ),
+    _Part(
         ("requests",),
         lambda frames, known: request_lines(frames["requests"], _window_of(known)),
         (Line("requests.ttft", "requests", _("TTFT")),),
@@ -87,7 +93,7 @@ _PARTS: tuple[_Part, ...] = (
         (),
         over_time=False,
     ),
-    _Part(("transfers", "handoffs", "rank_intervals", "speculation"), lambda frames, known: [], ()),
+    _Part(("rank_intervals", "speculation"), lambda frames, known: [], ()),
 )
 
 

@@ -37,6 +37,7 @@ SLOW_RANK = 1.5  # a rank's median KV pull / median of the ranks' medians
 
 # Missing bins become rows without data, up to this many times the bins present.
 _MOST_FILLED = 4
+_FEWEST_SEEN = 10  # running requests at bins' ends, to tell how long requests stay
 # Windows of tables of which the sums are kept: a key draws the same several times over.
 _KEPT = 8
 
@@ -234,6 +235,20 @@ def role_ratios(table: NodeTable, loads: Floats) -> Floats:
         if len(known) and (mean := float(known.mean())) > 0:
             ratios[columns] = loads[columns] / mean
     return ratios
+
+
+def stays_longer(table: NodeTable, node: int, first: int = 0, last: int | None = None) -> float:
+    """Return the request-seconds that a node's requests of bins [first, last) stay longer than its peers'.
+
+    By Little's law a request stays Σ running × bin / added on the average; below 0 it stays less long. NaN
+    without requests on either side, and where the bins' ends saw too few of its requests run to tell.
+    """
+    peers = [i for i in table.of_role(table.nodes[node].role) if i != node]
+    added, running = (np.nan_to_num(table.counts[c])[first:last] for c in ("added", "running"))
+    if not added[:, peers].sum() or running[:, node].sum() < _FEWEST_SEEN:
+        return math.nan
+    usual = running[:, peers].sum() / added[:, peers].sum()
+    return float(running[:, node].sum() - usual * added[:, node].sum()) * table.bin_seconds
 
 
 def even_dispatch(total: float, nodes: int) -> tuple[float, float]:

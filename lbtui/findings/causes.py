@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from lbtui.findings.model import Finding
+from lbtui.findings.model import SEVERITIES, Finding
 
 _STANDS_OUT = 2.0  # × the threshold
 
@@ -13,23 +13,28 @@ _Rule = Callable[[Finding, Finding, "_Scene"], bool]
 
 
 class _Scene:
-    """All findings and how many DP domains each instance has."""
+    """All findings, how many DP domains each instance and how many nodes each P/D role has."""
 
-    def __init__(self, findings: Sequence[Finding], domains: Mapping[str, int]) -> None:
+    def __init__(
+        self, findings: Sequence[Finding], domains: Mapping[str, int], nodes: Mapping[str, int]
+    ) -> None:
         self.findings = findings
         self.domains = domains
+        self.nodes = nodes
 
     def domains_out_of_blocks(self, instance: object) -> int:
         """Return how many domains of an instance are at their last KV blocks."""
         return sum(f.id == "kv.exhausted" and f.subject.get("instance") == instance for f in self.findings)
 
 
-def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[Finding]:
+def explained(
+    findings: Sequence[Finding], domains: Mapping[str, int], nodes: Mapping[str, int]
+) -> list[Finding]:
     """Return the causes, each with what follows from it, that once and under its first cause.
 
-    `domains` is the number of DP domains of each instance.
+    `domains` is the number of DP domains of each instance, `nodes` that of the nodes of each P/D role.
     """
-    scene = _Scene(findings, domains)
+    scene = _Scene(findings, domains, nodes)
     causes: list[Finding] = []
     following: dict[int, list[Finding]] = {}
     for finding in findings:
@@ -46,9 +51,13 @@ def explained(findings: Sequence[Finding], domains: Mapping[str, int]) -> list[F
 
 
 def _as_severe(finding: Finding) -> Finding:
-    """A cause of EP from which something critical follows is critical; a remark on what is over stays one."""
-    critical = any(f.severity == "critical" for f in finding.consequences)
-    return replace(finding, severity="critical") if critical and finding.dimension == "ep" else finding
+    """Return a cause as severe as what follows from it: slow pulls cost little but by the queue.
+
+    Of EP only what is critical raises it: a remark on what is over stays one. DP causes are priced whole.
+    """
+    worst = min((finding, *finding.consequences), key=lambda f: SEVERITIES.index(f.severity)).severity
+    raised = finding.dimension == "pd" or (finding.dimension == "ep" and worst == "critical")
+    return replace(finding, severity=worst) if raised else finding
 
 
 def _with_rest(finding: Finding, following: dict[int, list[Finding]]) -> list[Finding]:
@@ -111,14 +120,74 @@ def _card_of_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
     )
 
 
-def _decode_node(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
-    """More requests for a decode domain come through its node."""
-    return effect.subject.get("role") == "decode" and cause.overlaps(effect)
+def _decode_node(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """More requests for a decode domain come through its node, unless several of its domains get more."""
+    return (
+        effect.subject.get("role") == "decode"
+        and cause.overlaps(effect)
+        and not _one_of_several(cause, scene)
+    )
+
+
+def _one_of_several(skew: Finding, scene: _Scene) -> bool:
+    """Tell whether other domains of the same host carry more at that time too: then its node gets more."""
+    return any(
+        other is not skew
+        and other.id == skew.id
+        and all(other.subject.get(key) == skew.subject.get(key) for key in ("instance", "host"))
+        and other.overlaps(skew)
+        for other in scene.findings
+    )
+
+
+def _node_domain(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """A prefill node's domains prefill what it gets; of a decode node, several domains carry more."""
+    return _prefill_domain(cause, effect, scene) or (
+        cause.subject.get("role") == effect.subject.get("role") == "decode"
+        and cause.overlaps(effect)
+        and _one_of_several(effect, scene)
+    )
 
 
 def _prefill_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
     """A prefill node's domains prefill what it gets."""
     return cause.subject.get("role") == effect.subject.get("role") == "prefill" and cause.overlaps(effect)
+
+
+def _peer_of_still(cause: Finding, effect: Finding, scene: _Scene) -> bool:
+    """What a node that stands still does not get, its peers do: up to an equal share of the rest.
+
+    A peer that gets much more than that has a skew of its own.
+    """
+    role = effect.subject.get("role")
+    still = sum(f.id == "pd.node.stalled" and f.subject.get("role") == role for f in scene.findings)
+    nodes = scene.nodes.get(str(role), 0)
+    return (
+        cause.subject.get("role") == role
+        and cause.subject.get("address") != effect.subject.get("address")
+        and cause.overlaps(effect)
+        and still < nodes
+        and effect.value <= effect.threshold * nodes / (nodes - still)
+    )
+
+
+def _itself_before(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """A node that stands still without ending anything collects requests."""
+    return cause.subject.get("address") == effect.subject.get("address") and cause.overlaps(effect)
+
+
+def _same_role(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """Where a node of a role stands still, the role's other domains carry its load."""
+    return cause.subject.get("role") == effect.subject.get("role") and cause.overlaps(effect)
+
+
+def _all_pulls(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
+    """Where all pulls take longer, hand-offs wait for them."""
+    return (
+        "rank" not in cause.subject
+        and cause.subject.get("role") == effect.subject.get("role") == "decode"
+        and cause.overlaps(effect)
+    )
 
 
 def _uneven_everywhere(cause: Finding, effect: Finding, scene: _Scene) -> bool:
@@ -181,8 +250,18 @@ _RULES: Mapping[tuple[str, str], _Rule] = {
     ("dp.tokens.skew", "dp.queue.skew"): _same_domain,
     ("dp.tokens.skew", "kv.skew"): _same_domain,
     ("dp.tokens.skew", "kv.exhausted"): _same_domain,
-    ("pd.node.skew", "dp.batch_size.skew"): _prefill_domain,
+    ("pd.node.skew", "dp.batch_size.skew"): _node_domain,
     ("pd.node.skew", "dp.queue.skew"): _prefill_domain,
+    ("pd.node.stalled", "pd.node.skew"): lambda cause, effect, scene: (
+        _peer_of_still(cause, effect, scene) or _itself_before(cause, effect, scene)
+    ),
+    ("pd.node.stalled", "dp.batch_size.skew"): _same_role,
+    ("pd.node.stalled", "dp.queue.skew"): _same_role,
+    ("pd.node.stalled", "pd.ratio"): _same_role,
+    ("pd.node.stalled", "dp.idle"): _same_role,
+    ("pd.node.stalled", "dp.stalled"): _same_role,
+    ("pd.node.stalled", "dp.tokens.skew"): _same_role,
+    ("pd.transfer.slow", "pd.ratio"): _all_pulls,
     ("kv.exhausted", "dp.batch_size.skew"): _only_peer,
     ("kv.exhausted", "dp.queue.skew"): _same_domain,
     ("kv.exhausted", "kv.skew"): _same_domain,

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from lbtui.findings.clock_skew import find_clock_skew
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.host_clocks import find_host_clocks
+from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
@@ -26,8 +27,8 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     yield from _unknown_ranks(evidence)
     yield from _units(evidence)
     yield from _unread(evidence)
-    yield from _clock_skew(evidence, limits)
-    yield from find_host_clocks(evidence, limits)
+    yield from find_lockstep_clocks(evidence, limits)
+    yield from find_clock_skew(evidence, limits)
 
 
 def _note(
@@ -216,31 +217,4 @@ def _unread(evidence: Evidence) -> Iterator[Finding]:
             _("{why}; what re-balancing would bring is not told.").format(why=note.text),
             _("Run again; if it stays so, report this message."),
             evidence.file("expert_heat"),
-        )
-
-
-def _clock_skew(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
-    """A hand-off received before it was sent tells that two hosts' clocks differ at least that much."""
-    handoffs = evidence.frame("handoffs").drop_nulls(["sent", "received"])
-    if handoffs.is_empty():
-        return
-    ms = handoffs.select((pl.col("received") - pl.col("sent")).dt.total_microseconds() / 1000).to_series()
-    back = ms.filter(ms < -limits.clock_skew_ms)
-    if len(back) > max(2, 0.05 * len(ms)):
-        worst = -float(back.median())
-        yield _note(
-            "data.clock.skew",
-            "ms by which hand-offs are received before they are sent",
-            worst,
-            limits.clock_skew_ms,
-            _(
-                "{count} of {all} hand-offs are received before they were sent, {ms:.1f} ms on the median: "
-                "clocks "
-                "of hosts differ."
-            ).format(count=len(back), all=len(ms), ms=worst),
-            _(
-                "Synchronise the hosts' clocks (chrony, ntp) before recording; compare times within a host "
-                "only."
-            ),
-            evidence.file("handoffs"),
         )

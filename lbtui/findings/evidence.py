@@ -21,10 +21,10 @@ from lbtui.analysis.data_parallel import (
     step_intervals,
 )
 from lbtui.analysis.exact import exact_sum
-from lbtui.analysis.host_clocks import clock_offsets
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
 from lbtui.analysis.lockstep import common_steps
+from lbtui.analysis.lockstep_clocks import clock_offsets
 from lbtui.analysis.step_account import StepAccount, account_of
 from lbtui.profile import (
     Domain,

@@ -13,6 +13,8 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import bin_edges, bin_lanes, lane_statistics
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
+from lbtui.findings.pd_ratio_waits import find_ratio_by_waits
+from lbtui.findings.severity import severity_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, micros
 from lbtui.text import _
@@ -42,12 +44,18 @@ def find_ratio(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     The queue of most of its domains (the median: one domain's own trouble is no matter of the ratio) holds
     requests while the other side's is next to empty. A busy side alone proves nothing: decode computes as
     long as one request runs. Chance: a sign test over 12 blocks of time, in which the side must wait more
-    than the other.
+    than the other. Where no queue tells, the hand-offs may: `find_ratio_by_waits`.
     """
-    sides = [_side(evidence, role) for role in ("prefill", "decode")]
-    if sides[0] is None or sides[1] is None:
-        return
-    for side, other in ((sides[0], sides[1]), (sides[1], sides[0])):
+    prefill, decode = _side(evidence, "prefill"), _side(evidence, "decode")
+    found = [] if prefill is None or decode is None else list(_queueing(evidence, limits, prefill, decode))
+    yield from found
+    if not found:
+        yield from find_ratio_by_waits(evidence, limits, prefill.busy if prefill else None)
+
+
+def _queueing(evidence: Evidence, limits: Thresholds, prefill: _Side, decode: _Side) -> Iterator[Finding]:
+    """Yield the side at whose domains requests queue."""
+    for side, other in ((prefill, decode), (decode, prefill)):
         ahead = int((side.waiting > other.waiting).sum())
         p = binomial_tail(ahead, _BLOCKS, 0.5)
         queues = side.level >= limits.pd_waiting and other.level <= limits.pd_idle_share * side.level
@@ -89,11 +97,12 @@ def _busy_share(evidence: Evidence, domains: list[Domain]) -> float:
 def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, p: float) -> Finding:
     assert evidence.arrivals is not None
     seconds = (evidence.arrivals[1] - evidence.arrivals[0]).total_seconds()
+    share = evidence.share_of_requests(side.total * seconds)
     kv = _(", using {usage:.0%} of their KV blocks").format(usage=side.kv_usage) if side.kv_usage else ""
     return Finding(
         id="pd.ratio",
         dimension="pd",
-        severity="warning",
+        severity=severity_of(share),
         subject={"role": side.role},
         window=None,
         metric=_("requests waiting at the role's median domain, mean over time"),
@@ -105,7 +114,7 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
             _("{waiting:.1f} requests wait on all {role} domains at any time").format(
                 waiting=side.total, role=side.role
             ),
-            evidence.share_of_requests(side.total * seconds),
+            share,
         ),
         message=_(
             "{waiting:.1f} requests wait at the median {role} domain, {idle:.1f} at the median {other} "

@@ -13,10 +13,12 @@ from lbtui.analysis.data_parallel import Metric, MetricKey, metric
 from lbtui.analysis.expert_parallel import layer_time_matrix
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_lanes, held_share
-from lbtui.analysis.prefill_decode import NodeTable, node_table, transfer_spreads
+from lbtui.analysis.prefill_decode import NodeTable, node_table
 from lbtui.findings.ep_heat import ExpertHeat, expert_heats
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
+from lbtui.findings.pd_lanes import PdLanes, node_lanes, pull_lanes, waiting_lanes
+from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
 from lbtui.profile import Domain
 from lbtui.text import _
 
@@ -114,8 +116,11 @@ class Pictures:
         if (chosen := metric_of(finding)) is not None and self._window is not None:
             strips = self._cards(finding) if "prof_id" in finding.subject else self._domains(finding, chosen)
             return self._over_time(metric(chosen).label, metric(chosen).unit, strips, self._window)
-        if finding.id == "pd.node.skew":
-            return self._nodes(finding)
+        if finding.id in ("pd.node.skew", "pd.node.stalled"):
+            return _drawn_of(node_lanes(self._table, finding))
+        if finding.metric in (PULL_WAITS, PREFILL_WAITS) and self._window is not None:
+            edges = bin_edges(*self._window, BINS)
+            return _drawn_of(waiting_lanes(self._evidence, str(finding.subject["role"]), edges))
         if finding.id == "pd.ratio" and self._window is not None:
             unit = _("requests on all domains of the role")
             return self._over_time(_("waiting"), unit, self._sides(finding), self._window)
@@ -179,30 +184,10 @@ class Pictures:
 
     # P/D
 
-    def _nodes(self, finding: Finding) -> Picture | None:
-        table = self._table
-        added = table.counts["added"]
-        strips = [
-            Strip(
-                table.nodes[column].address,
-                tuple(added[:, column].tolist()),
-                table.nodes[column].address == finding.subject["address"],
-            )
-            for column in table.of_role(str(finding.subject["role"]))
-        ]
-        width = round(table.bin_seconds * 1e6)
-        span = (int(table.starts[0]), int(table.starts[-1]) + width)
-        column = _("{seconds:.3g} s").format(seconds=table.bin_seconds)
-        return Picture(_("requests added"), column, _fewer(strips), span)
-
     def _pulls(self, finding: Finding) -> Picture | None:
-        pulls = self._evidence.frame("transfers").drop_nulls(["rank", "duration"])
-        spreads = transfer_spreads(pulls)
-        ranks = pulls["rank"].unique().sort().to_list()
-        medians = np.array([spread.p50 for spread in spreads])
-        return _one(
-            _("median KV pull, ms"), _("a decode rank"), medians, ranks.index(finding.subject["rank"])
-        )
+        edges = bin_edges(*self._window, BINS) if self._window else None
+        lanes = pull_lanes(self._evidence, finding, edges)
+        return _drawn_of(lanes) if lanes else None
 
     # Experts
 
@@ -234,6 +219,11 @@ def _fewer(strips: list[Strip]) -> tuple[Strip, ...]:
     own = [s for s in strips if s.own]
     kept = set(map(id, own + [s for s in strips if not s.own][: max(_MOST_STRIPS - len(own), 0)]))
     return tuple(s for s in strips if id(s) in kept)
+
+
+def _drawn_of(lanes: PdLanes) -> Picture:
+    strips = [Strip(lane.name, tuple(lane.values.tolist()), lane.own) for lane in lanes.lanes]
+    return Picture(lanes.quantity, lanes.column, _fewer(strips), lanes.span, lanes.at)
 
 
 def _one(quantity: str, column: str, values: Floats, at: int | None = None) -> Picture:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
+
+import polars as pl
 
 from lbtui.findings.causes import explained
 from lbtui.findings.data import find_data
@@ -35,8 +38,11 @@ def find_in(evidence: Evidence, limits: Thresholds) -> tuple[Finding, ...]:
         *find_pd(evidence, limits),
         *find_ep(evidence, limits),
     ]
+    domains = {instance: len(own) for instance, own in evidence.instances.items()}
+    addresses = evidence.frame("nodes").select("role", "address").unique()
+    nodes = Counter(addresses["role"].cast(pl.String).to_list())
     return (
-        *ranked(explained(imbalances, {k: len(v) for k, v in evidence.instances.items()})),
+        *ranked(explained(imbalances, domains, nodes)),
         *find_data(evidence, limits),
     )
 

@@ -51,11 +51,21 @@ class Thresholds:
     kv_peak_ratio: float = _threshold(1.5, _("peak KV usage of a domain / median of its peers"))
     kv_peak_usage: float = _threshold(0.5, _("peak KV usage from which an uneven peak matters"))
     pd_node_ratio: float = _threshold(1.25, _("requests of a P/D node / mean of its role"))
-    pd_waiting: float = _threshold(1.0, _("requests waiting at the median domain of a P/D role"))
+    pd_stalled_share: float = _threshold(
+        0.15, _("share of the run (at least 3 time bins) in which a P/D node ends or gets nothing")
+    )
+    pd_waiting: float = _threshold(
+        1.0, _("requests waiting at the median domain (rank, P node) of a P/D role")
+    )
     pd_idle_share: float = _threshold(
         0.25, _("waiting of the other role, as a share of the bottleneck's, up to which it keeps up")
     )
-    pd_transfer_ratio: float = _threshold(1.5, _("median KV pull time of a rank / median of the others"))
+    pd_busy_share: float = _threshold(
+        0.7, _("share of time that P nodes compute, from which requests waiting there tell of the ratio")
+    )
+    pd_transfer_ratio: float = _threshold(
+        1.5, _("median KV pull time of a rank, source, pair or time / the others'")
+    )
     ep_rank_ratio: float = _threshold(
         1.15, _("mean load of an EP rank over layers and periods / mean of the ranks")
     )

@@ -24,6 +24,7 @@ _FIGURES: Mapping[str, str] = {
     "kv.exhausted": _("{percent} of time at last blocks"),
     "kv.skew": _("{value}× its peers' blocks used"),
     "pd.node.skew": _("{value}× an equal share"),
+    "pd.node.stalled": _("stands still for {value} s"),
     "pd.ratio": _("{value} waiting at each domain"),
     "pd.transfer.slow": _("{value}× the others' KV pull"),
     "ep.rank.hot": _("{value}× the mean rank"),
@@ -78,6 +79,7 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
         ("expert", _("expert {}")),
         ("layer", _("layer {}")),
         ("rank", _("rank {}")),
+        ("source", _("from {}")),
         ("period", _("period {}")),
     ):
         if key in subject:

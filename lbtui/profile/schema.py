@@ -125,6 +125,7 @@ SCHEMAS: dict[FrameName, pl.Schema] = {
         {
             "request_id": pl.String,
             "rank": pl.Int32,
+            "source": pl.String,  # the P side's address (dotted IPv4) or number; null where not recorded
             "start": TIME,
             "end": TIME,
             "duration": pl.Float64,  # ms

@@ -132,6 +132,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "pd_split_kvcache": {
         "request_id": _named("rid", kind="id"),
         "rank": _named("rank", kind="count"),
+        "block_tables": _named("block_tables"),
         "sequence_lengths": _named("batch_seq_len", "seq_len"),
         "duration": _named("during_time", kind="milliseconds"),
         "start": _named("start_time", "start_datetime", kind="datetime", needed=True),

@@ -11,6 +11,7 @@ import polars as pl
 from lbtui.profile import SCHEMAS
 from lbtui.profile.schema import TIME
 from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow
+from lbtui.sources.pull_source import source_of
 from lbtui.sources.row_buffer import RowBuffer, columns
 from lbtui.sources.trace_nodes import CoordinatorEvents
 from lbtui.sources.trace_requests import STAGE_EVENTS, RequestLives
@@ -236,8 +237,9 @@ class EventCollector:
         lengths = args.get("batch_seq_len")
         # One length per request; any other number of lengths cannot be told apart.
         tokens = lengths if type(lengths) is list and len(lengths) == len(rids) else [None] * len(rids)
+        rank, source = count(args.get("rank")), source_of(args.get("block_tables"))
         for rid, length in zip(rids, tokens, strict=True):
-            self.transfers.add(rid, count(args.get("rank")), int(time), end, duration, count(length))
+            self.transfers.add(rid, rank, source, int(time), end, duration, count(length))
 
     def _experts(self, _offset: int, _event: Event, args: Event, pid: int, time: float) -> None:
         rank = count(args.get("rank"))

@@ -153,6 +153,24 @@ def test_expert_par_is_that_of_the_true_matrices():
     assert (shape.periods, shape.layers, shape.ranks, shape.slots_per_rank) == (3, 58, 16, 17)
 
 
+def test_hand_offs_and_pulls_are_told_by_percentiles_and_their_course(demo):
+    def instant(text):
+        return pl.Series([text[:19]]).str.to_datetime().dt.timestamp("ms")[0] + int(text[20:])
+
+    done = {r["rid"]: r["prefill_res_time(ms)"] for r in rows(DEMO / "pd_split_communication.csv")}
+    pulls = rows(DEMO / "pd_split_kvcache.csv")
+    waits = [
+        instant(r["start_time"]) - instant(done[r["rid"]]) for r in pulls if len(done.get(r["rid"], "0")) > 1
+    ]
+    times = [float(r["during_time(ms)"]) for r in pulls]
+    for metric, values in (("hand_off_wait", waits), ("pull", times)):
+        for formula, q in (("p50", 0.5), ("p95", 0.95)):
+            assert figure(demo, metric, formula).value == pytest.approx(float(np.quantile(values, q)))
+        (line,) = (each for each in demo.lines if each.key == f"pd.{metric}")
+        assert np.nanmax(line.values) == max(values)
+        assert line.place.rank is None
+
+
 def test_percentiles_are_those_of_request_csv(demo):
     ttft = pl.read_csv(DEMO / "request.csv", infer_schema_length=None)["first_token_latency(ms)"]
     for formula, q in (("p50", 0.5), ("p95", 0.95)):

@@ -289,6 +289,44 @@ def test_nodes_within_chance_are_even(tmp_path: Path, prefills: tuple[int, ...])
     assert imbalances(_coordinator(tmp_path, prefills)) == []
 
 
+def _stalling(folder: Path, dead_at: float, *, stays_in: bool) -> Profile:
+    """Write three decode nodes; the first dies while it gets requests, or ends its own and gets none."""
+    rng = random.Random(5)
+    events = []
+    for i in range(400):
+        time = i * 0.15
+        node = rng.randrange(3)
+        if node == 0 and time >= dead_at and not stays_in:
+            node = rng.randrange(1, 3)
+        end = time + rng.uniform(2, 8)
+        address = f"10.0.1.{11 + node}:1025"
+        events.append(fmt.NodeEvent(START + int(time * SECOND), address, "decode", True))
+        if node > 0 or end < dead_at or not stays_in:
+            events.append(fmt.NodeEvent(START + int(end * SECOND), address, "decode", False))
+    fmt.write_coordinator_csv(folder / "coordinator.csv", events)
+    return open_profile(folder)
+
+
+@pytest.mark.parametrize(("stays_in", "words"), [(True, "ends nothing since"), (False, "gets nothing since")])
+def test_a_node_that_dies_stands_still_and_its_peers_load_follows(
+    tmp_path: Path, stays_in: bool, words: str
+) -> None:
+    (finding,) = imbalances(_stalling(tmp_path, 30, stays_in=stays_in))
+    assert (finding.id, finding.subject) == (
+        "pd.node.stalled",
+        {"address": "10.0.1.11:1025", "role": "decode"},
+    )
+    assert words in finding.message
+    assert finding.severity == "critical"
+    assert finding.window is not None
+    assert abs((finding.window[0] - datetime(2026, 1, 1)).total_seconds() - 30) <= 5
+    assert {f.id for f in finding.consequences} <= {"pd.node.skew"}
+
+
+def test_nodes_that_end_all_in_time_do_not_stand_still(tmp_path: Path) -> None:
+    assert imbalances(_stalling(tmp_path, 1e9, stays_in=True)) == []
+
+
 def _pulls(folder: Path, slow: float, tokens: int = 500) -> Profile:
     rng = random.Random(4)
     pulls = []
@@ -507,10 +545,10 @@ def test_an_expert_hot_in_one_period_is_said_with_it(tmp_path: Path) -> None:
 def test_a_critical_consequence_makes_its_cause_critical(tmp_path: Path) -> None:
     (cause,) = imbalances(open_profile(expert_cases.worse(tmp_path)))
     alone = [replace(cause, severity="warning", consequences=()), *cause.consequences]
-    (again,) = explained(alone, {})
+    (again,) = explained(alone, {}, {})
     assert (again.severity, [f.severity for f in again.consequences]) == ("critical", ["critical"])
     lower = [alone[0], *(replace(f, severity="info") for f in cause.consequences)]
-    assert [f.severity for f in explained(lower, {})] == ["warning"]
+    assert [f.severity for f in explained(lower, {}, {})] == ["warning"]
 
 
 def test_one_period_cannot_be_ineffective(tmp_path: Path) -> None:

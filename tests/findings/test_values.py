@@ -24,6 +24,7 @@ from tests.findings.test_cases import DECODE, LAYERS, PREFILL, RANKS, SLOTS, nam
 from tests.findings.test_cases import _even_counts as even_counts
 from tests.findings.test_cases import _layer_each as layer_each
 from tests.findings.test_cases import _placement as placement
+from tests.findings.test_cases import _stalling as write_stalling
 from tests.findings.test_cases import _times as write_times
 
 DATA = Path(__file__).parents[1] / "data"
@@ -346,6 +347,30 @@ def test_ratio(tmp_path: Path) -> None:
     # Of two domains the median is the mean.
     assert finding.value == pytest.approx(fmean(means), rel=0.01)
     assert finding.cost.value == pytest.approx(sum(means), rel=0.01)
+
+
+@pytest.mark.parametrize("stays_in", [True, False])
+def test_stalled_node(tmp_path: Path, stays_in: bool) -> None:
+    write_stalling(tmp_path, 30, stays_in=stays_in)
+    finding = only(tmp_path, "pd.node.stalled", address="10.0.1.11:1025")
+    table = rows(tmp_path / "coordinator.csv")
+    own = [row for row in table if row["address"] == "10.0.1.11:1025"]
+    times = [row["time"] for row in own]
+    if stays_in:
+        # From the last bin in which something ends to the last in which something is known to run.
+        last = max(i for i, row in enumerate(own) if int(row["end_count"]))
+        assert finding.value == 5.0 * (len(own) - last - 1)
+        running = sum(int(row["add_count"]) - int(row["end_count"]) for row in own)
+        assert finding.cost.value == running
+    else:
+        last = max(i for i, row in enumerate(own) if int(row["add_count"]))
+        coming = max(times.index(row["time"]) for row in table if int(row["add_count"]))
+        assert finding.value == 5.0 * (coming - last)
+        peers = sum(int(row["add_count"]) for row in table if row["time"] > times[last])
+        before = [row for row in table if row["time"] <= times[last]]
+        got = sum(int(row["add_count"]) for row in before if row in own) + 1
+        share = min(1 / 3, got / (sum(int(row["add_count"]) for row in before) + 3))
+        assert finding.cost.value == pytest.approx(peers * share)
 
 
 def test_slow_transfer() -> None:

@@ -1,11 +1,14 @@
 """Requests, hand-offs, KV pulls and speculation against the raw files."""
 
 import csv
+import json
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address
 
 import pytest
 
 from lbtui.sources import open_profile
+from lbtui.sources.pull_source import source_of
 from tests.sources.recorded import content, profile, sentences
 
 PD = ["pd_ep/request.csv", "pd_ep/pd_split_communication.csv", "pd_ep/pd_split_kvcache.csv"]
@@ -85,6 +88,7 @@ def test_transfers_add_up_their_sequence_lengths(tmp_path):
         (
             row["rid"],
             int(float(row["rank"])),
+            str(IPv4Address(int(row["block_tables"].strip("[").split(",")[0]))),
             utc(row["start_time"]),
             utc(row["end_time"]),
             float(row["during_time(ms)"]),
@@ -93,6 +97,31 @@ def test_transfers_add_up_their_sequence_lengths(tmp_path):
         for row in rows("pd_ep/pd_split_kvcache.csv")
     ]
     assert transfers.rows() == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("[[2886795281, [0], [0, 1, 2]]]", "172.17.0.17"),
+        ("[[16777216,[0],[5]],[16777216,[0],[6]]]", "1.0.0.0"),
+        ("[[1, [0], [0, 1]]]", "1"),
+        ("[[4294967296, [0], [1]]]", "4294967296"),
+        ("[[1, [0], [0]], [2, [0], [1]]]", None),
+        ("[[0, 1, 2]]", None),
+        ("[" + "9" * 30 + ", [0]]", None),
+        ("[]", None),
+        ("", None),
+    ],
+)
+def test_the_source_is_what_block_tables_begin_with(tmp_path, written, source):
+    path = tmp_path / "pd_split_kvcache.csv"
+    path.write_text(f'rank,rid,block_tables,start_time\n1.0,r,"{written}",2026-01-01 08:00:00:147\n')
+    assert open_profile(tmp_path).load("transfers").frame["source"].to_list() == [source]
+    try:
+        tables = json.loads(written)
+    except ValueError:
+        tables = None
+    assert source_of(tables) == source
 
 
 @pytest.mark.parametrize(
@@ -125,6 +154,8 @@ def test_the_trace_tells_the_same_hand_offs_to_the_millisecond(tmp_path):
         ours = table.load(name).frame.sort("request_id")
         theirs = trace.load(name).frame.sort("request_id")
         assert ours["request_id"].to_list() == theirs["request_id"].to_list()
+        if name == "transfers":
+            assert ours["source"].to_list() == theirs["source"].to_list()
         for column in times:
             assert theirs[column].dt.truncate("1ms").to_list() == ours[column].to_list(), column
     assert sentences(trace.load("transfers").notes) == ""

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import re
 import threading
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"
+DATA = ROOT / "tests" / "data"
 
 
 def shown(app):
@@ -376,3 +378,31 @@ def test_help_states_the_formula_of_every_line():
         assert isinstance(app.screen, TextPage)
 
     run(DEMO, (80, 24), scenario)
+
+
+@pytest.mark.parametrize("case", ["kv_pulls_slow_down_10x", "decode_full_handoff_waits"])
+def test_enter_on_what_hand_offs_tell_shows_them(case, tmp_path):
+    for file in (DATA / "cases" / case).glob("*.gz"):
+        (tmp_path / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+
+    async def scenario(app, pilot):
+        await pilot.press("1", "home", "enter")
+        await settled(app, pilot)
+        assert app.current is app.panes["3"]
+        assert app.current._state.transfers
+
+    run(tmp_path, (120, 32), scenario)
+
+
+@pytest.mark.parametrize("key", ["pd.hand_off_wait", "pd.pull"])
+def test_enter_on_a_line_of_hand_offs_shows_them(key):
+    async def scenario(app, pilot):
+        listed = entries(app.panes["1"]._contents)
+        place = next(i for i, e in enumerate(listed) if e.line is not None and e.line.key == key)
+        await pilot.press("1", "home", *["down"] * place)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert app.current is app.panes["3"]
+        assert app.current._state.transfers
+
+    run(DEMO, (120, 32), scenario)

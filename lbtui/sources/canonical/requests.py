@@ -13,6 +13,7 @@ from lbtui.sources.canonical.frame import canonical, possible_lanes
 from lbtui.sources.canonical.request_units import are_slow, from_seconds, in_milliseconds, what_ran
 from lbtui.sources.canonical.row_checks import checked_durations, checked_first_tokens
 from lbtui.sources.canonical.scheduling import Scheduling
+from lbtui.sources.pull_source import sources
 from lbtui.sources.store import Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _, visible
@@ -48,11 +49,15 @@ def load_handoffs(store: Store, progress: Progress) -> Loaded:
 
 
 def load_transfers(store: Store, progress: Progress) -> Loaded:
-    """Return `transfers`; tokens are the sum of the pull's sequence lengths, null where there are none."""
+    """Return `transfers`; tokens are the sum of the pull's sequence lengths, null where there are none.
+
+    The source is what its block tables begin with (`pull_source`).
+    """
     lengths = pl.col("sequence_lengths").str.extract_all(r"\d+").cast(pl.List(pl.Int64), strict=False)
     readable = lengths.list.len() == lengths.list.drop_nulls().list.len()
     tokens = pl.when(readable & (lengths.list.len() > 0)).then(lengths.list.sum()).alias("tokens")
-    loaded = _load("pd_split_kvcache", "transfers", store, progress, [tokens])
+    derived = [tokens, sources("block_tables").alias("source")]
+    loaded = _load("pd_split_kvcache", "transfers", store, progress, derived)
     file = loaded.provenance[0].file if loaded.provenance else ""
     checked, off_notes = checked_durations(loaded.frame, file)
     frame, notes = possible_lanes(checked, "rank", file, "rank")

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from lbtui.analysis.overview import identity, overviews
+from lbtui.analysis.overview_hand_offs import HAND_OFF_LINES
 from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
 from lbtui.findings import Thresholds, described
 from lbtui.findings.diagnosis import diagnose
@@ -26,7 +27,7 @@ from lbtui.ui.panes.overview_rows import lane_columns
 from lbtui.ui.panes.overview_target import target_of
 from lbtui.ui.panes.overview_view import draw, entry_at
 from lbtui.ui.panes.overview_words import detail_text
-from lbtui.ui.selection import Selection
+from lbtui.ui.selection import Aim, Selection
 
 _PANE_OF: dict[Dimension, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 
@@ -215,6 +216,8 @@ class OverviewPane(Pane):
             known = {name: value for name, value in chosen.items() if value is not None}
             self.lbtui.select(**known, side="after")
         self.lbtui.action_pane(_PANE_OF[line.dimension])
+        if line.key in HAND_OFF_LINES:
+            self.lbtui.panes[_PANE_OF[line.dimension]].point_at(Aim(handoffs=True))
 
     def _go_to(self, found: Drawn, known: Overview) -> None:
         target = target_of(found, known)
@@ -296,6 +299,13 @@ class OverviewPane(Pane):
                 + " "
                 + _("The lane is the node with most requests, per bin of coordinator.csv; chance is the PAR ")
                 + _("that random dispatch to equal nodes would give."),
+            ),
+            HelpEntry(
+                _("Hand-off, KV pull"),
+                _("Hand-off: start of a KV pull (pd_split_kvcache.csv) − end of its prefill ")
+                + _("(pd_split_communication.csv), ms, each by its own host's clock. KV pull: its duration. ")
+                + _("p50 and p95: that share of the pulls lies at or below it (linear interpolation).")
+                + _(" The lane is the longest, by the start of the pull."),
             ),
             HelpEntry(
                 _("TTFT"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from lbtui.analysis.overview_model import Overview
 from lbtui.findings import Finding
+from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
 from lbtui.findings.pictures import Drawn, Picture, metric_of
 from lbtui.findings.words import middle
 from lbtui.profile import micros
@@ -39,8 +40,9 @@ def target_of(found: Drawn, known: Overview) -> Target:
         time = None if finding.window is None else _peak_time(found)
         chosen = {"domain": _domain_key(finding, known), "time": time, "window": None}
         return Target("2", _known(chosen), Aim(metric=metric_of(finding)))
-    if finding.id == "pd.transfer.slow":
-        return Target("3", {}, Aim(pull=_number(finding, "rank")))
+    if finding.id == "pd.transfer.slow" or finding.metric in (PULL_WAITS, PREFILL_WAITS):
+        rank = _number(finding, "rank")
+        return Target("3", {}, Aim(pull=rank, handoffs=rank is None))
     if finding.dimension == "pd":
         node = subject.get("address") or _first_node(known, subject.get("role"))
         time = _peak_time(found) if "address" in subject else None

@@ -12,7 +12,7 @@ from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
 
-def find_host_clocks(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+def find_lockstep_clocks(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     """Yield the hosts whose clock differs from that of most hosts of their instance."""
     for instance, offsets in evidence.clock_offsets.items():
         middle = float(np.median(list(offsets.values()))) if len(offsets) > 2 else 0.0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lbtui.analysis.host_clocks import clock_offsets
+from lbtui.analysis.lockstep_clocks import clock_offsets
 
 
 def _starts(seed: int, steps: int = 800) -> np.ndarray:
