@@ -22,6 +22,7 @@ from lbtui.text import _
 
 _USUAL = 5.0  # × the longest step but one in a hundred is no pause
 _WAITED = 0.8  # of the pause, requests must wait or run
+_UNWAITED = 0.1  # of an idle domain's pause: its first request waits for its first step
 _HEARD = 0.2  # of the pause: a queue last heard of before that is no witness
 _CLOCKS = 2.0  # × the difference of clocks is no pause either
 _LONG, _LONG_SHARE = 5.0, 0.1  # s, or of the run: from then on it is critical
@@ -42,7 +43,7 @@ def find_standstills(evidence: Evidence, limits: Thresholds, domains: list[Domai
             run = held_in(running[lane], pause)
             if _witnessed(held, pause) or (held.most == 0 and _witnessed(run, pause) and run.readings > 1):
                 yield _stalled(scene, domain, pause, held, run)
-            elif held.most == 0 and len(domains) > 1:
+            elif held.share <= _UNWAITED and len(domains) > 1:
                 yield from scene.idle(domain, pause)
 
 
