@@ -124,11 +124,17 @@ class StepAccount:
         expected = float((sums[at] / counts[at]).sum())
         return float(self.duration[own].sum()) / expected if expected > 0 else float("nan")
 
-    def after_others(self, times: Micros, chosen: Flags) -> float:
-        """Return the mean over `chosen` steps of `times` less the mean of the other members, ms."""
-        several = chosen & (self.members > 1)
-        members = self.members[several]
-        return float((self.lateness(times)[several] * members / (members - 1)).mean())
+    def after_others(self, times: Micros, lanes: Sequence[int], chosen: Flags) -> float:
+        """Return the mean over `chosen` steps of `times` less their mean of the members not of `lanes`, ms.
+
+        Common steps without such members are left out; NaN if none has any.
+        """
+        others = (~np.isin(self.lane, list(lanes))).astype(np.int64)
+        rest = times - np.asarray(self.over_group(np.minimum, times), dtype=np.int64)
+        total = np.asarray(self.over_group(np.add, rest * others), dtype=float)
+        members = np.asarray(self.over_group(np.add, others), dtype=float)
+        own = chosen & (members > 0)
+        return float((rest[own] - total[own] / members[own]).mean()) / 1000 if own.any() else float("nan")
 
     @cached_property
     def first_of_group(self) -> Ints:

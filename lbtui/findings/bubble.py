@@ -52,7 +52,7 @@ def _finding(
     others = np.isfinite(late) & ~np.isin(account.lane, list(apart.lanes))
     usual = float(np.median(late[others])) if others.any() else 0.0
     more = (
-        account.after_others(account.start, chosen)
+        account.after_others(account.start, apart.lanes, chosen)
         if account.group is not None
         else float(np.nanmean(late[chosen])) - usual
     )

@@ -142,7 +142,7 @@ def _later(
     cost = cost_of(evidence, account, cut, least=True)
     if not cost.share or cost.share < _LEAST_SEEN:
         return None
-    effect = part.after_others(part.end, chosen) / float(part.duration.mean())
+    effect = part.after_others(part.end, slow.lanes, chosen) / float(part.duration.mean())
     return _finding(
         limits,
         part,

@@ -124,3 +124,11 @@ def test_load_adds_what_the_least_squares_say() -> None:
     own = account.lane == 0
     assert cut[own] == pytest.approx(0.25 * account.batch_size[own])
     assert not cut[~own].any()
+
+
+@given(st.lists(st.lists(st.integers(2, 50), min_size=3, max_size=3), min_size=2, max_size=12))
+def test_a_host_is_compared_with_the_others_alone(lengths: list[list[int]]) -> None:
+    account = _account(_lengths(lengths))
+    chosen = account.lane < 2
+    expected = [own - step[2] for step in lengths for own in step[:2]]
+    assert account.after_others(account.end, [0, 1], chosen) == pytest.approx(sum(expected) / len(expected))
