@@ -2,7 +2,10 @@
 
 import asyncio
 import csv
+from contextlib import suppress
 from pathlib import Path
+
+from textual.worker import WorkerCancelled
 
 from lbtui.analysis.data_parallel import METRICS
 from lbtui.render.capabilities import Capabilities
@@ -29,7 +32,9 @@ class Driven:
     async def settle(self):
         for _round in range(3):
             await self.pilot.pause()
-            await self.app.workers.wait_for_complete()
+            # A key may replace what was at work: on a loaded machine that is seen as often as not.
+            with suppress(WorkerCancelled):
+                await self.app.workers.wait_for_complete()
         await self.pilot.pause()
 
     async def press(self, *keys):
