@@ -296,7 +296,7 @@ def _slow_card(
     )
     chosen = account.in_bins([cards.lane], np.ones(len(account.edges) - 1, dtype=bool))
     cut = np.where(chosen, account.duration * (1 - lasted[1] / lasted[0]), 0.0)
-    cost = cost_of(evidence, account, cut)
+    cost = cost_of(evidence, account, cut, least=account.coupling > _COUPLED)
     subject: dict[str, SubjectValue] = {**subject_of(evidence, domain), "prof_id": name}
     return _finding(
         limits,
