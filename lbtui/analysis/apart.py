@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.imbalance import Flags, Floats
 
 Bins: TypeAlias = tuple[int, int]  # [first, last)
 
@@ -138,7 +138,7 @@ def _tail(score: float) -> float:
     return 0.5 * math.erfc(score / math.sqrt(2))
 
 
-def inside(windows: Sequence[Bins], bins: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def inside(windows: Sequence[Bins], bins: int) -> Flags:
     """Return for each bin whether one of the windows covers it."""
     chosen = np.zeros(bins, dtype=bool)
     for first, last in windows:
@@ -194,7 +194,7 @@ def _median(rows: Floats) -> Floats:
     return middle
 
 
-def _mean(values: Floats, counts: Floats, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def _mean(values: Floats, counts: Floats, chosen: Flags) -> float:
     right = chosen & np.isfinite(values) & (counts > 0)
     return float(np.average(values[right], weights=counts[right])) if right.any() else -math.inf
 

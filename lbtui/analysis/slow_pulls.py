@@ -85,7 +85,7 @@ def slowdown(pulls: pl.DataFrame, ratio: float, chance: float) -> Slowdown | Non
         )
     )
     ranks = ranks.drop_nulls()
-    if ranks.height and (ranks["own"] >= ratio * ranks["others"]).mean() < _MOST_RANKS:  # type: ignore[operator]
+    if ranks.height and (ranks["own"] >= ratio * ranks["others"]).sum() < _MOST_RANKS * ranks.height:
         return None
     return Slowdown(change.first, change.last, own, others, change.p_value)
 

@@ -15,12 +15,11 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.exact import exact_sum
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.imbalance import Flags, Floats
 from lbtui.analysis.lanes import Micros
 from lbtui.analysis.lockstep import common_steps
 
 Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 _LOAD = ("phase", "batch_size", "size")
 BLOCKS = 12
@@ -254,6 +253,36 @@ class StepAccount:
         """Return which steps are of these domains and in these bins."""
         chosen: Flags = np.isin(self.lane, list(lanes)) & bins[self.bin]
         return chosen
+
+
+def account_of_cards(passes: pl.DataFrame) -> StepAccount:
+    """Return the account of the forward passes of a domain's cards: a card is a lane, a step a common step.
+
+    `passes` have prof_id, start, end, duration and `step`, several of each step. The load of a step is the same for all its cards:
+    what each should take is the mean of its passes.
+    """
+    own = (
+        passes.with_columns(pl.col("prof_id").cast(pl.String))
+        .sort("step", "prof_id")
+        .with_columns(mean=pl.col("duration").mean().over("step"))
+    )
+    cards = own["prof_id"].unique().sort().to_list()
+    places = {card: place for place, card in enumerate(cards)}
+    unknown = np.full(own.height, np.nan)
+    group = np.append(0, np.cumsum(np.diff(own["step"].to_numpy()) > 0))[: own.height]
+    return StepAccount(
+        tuple(cards),
+        own["prof_id"].replace_strict(places, return_dtype=pl.Int64).to_numpy(),
+        own["start"].cast(pl.Int64).to_numpy(),
+        own["end"].cast(pl.Int64).to_numpy(),
+        own["duration"].to_numpy(),
+        own["mean"].to_numpy(),
+        group,
+        unknown,
+        unknown,
+        np.zeros(own.height, dtype=bool),
+        group,
+    )
 
 
 def _slope(load: Floats, duration: Floats, chosen: Flags) -> float:

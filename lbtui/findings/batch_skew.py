@@ -15,13 +15,14 @@ from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import Cost, Finding, Severity
-from lbtui.findings.stretches import severity_of
+from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, micros
 from lbtui.text import _
 
 _CRITICAL_RATIO = 2.0  # doubled
+_SLIVER_SHARE, _SLIVER_SECONDS = 0.02, 5.0  # of the run, and at all
 _FEWER_BY_CHANCE = 0.05
 
 
@@ -218,5 +219,6 @@ def _severity(
     seconds = (window[1] - window[0]).total_seconds()
     run = evidence.window
     whole = (run[1] - run[0]).total_seconds() if run else seconds
-    found = severity_of(cost.share, limits, (seconds, seconds / max(whole, 1e-9)))
+    sliver = seconds < _SLIVER_SECONDS and seconds < _SLIVER_SHARE * whole
+    found = severity_of(cost.share, limits, least="info", sliver=sliver)
     return "warning" if found == "critical" and excess.ratio < _CRITICAL_RATIO else found

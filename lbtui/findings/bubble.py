@@ -12,7 +12,8 @@ from lbtui.analysis.step_account import StepAccount
 from lbtui.findings.costs import cost_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
-from lbtui.findings.stretches import severity_of, when, window_in
+from lbtui.findings.severity import severity_of
+from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
@@ -67,7 +68,7 @@ def _finding(
     return Finding(
         id="dp.bubble.long",
         dimension="dp",
-        severity=severity_of(cost.share, limits),
+        severity=severity_of(cost.share, limits, least="info"),
         subject=subject_of_lanes(evidence, domains, apart),
         window=window_in(apart.windows, account.edges),
         metric=_("time by which a forward pass begins after the peers' / step time"),

@@ -65,7 +65,7 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
     pars = known_mean(heat.pars, axis=1)
     worst = 1 + int(np.nanargmax(pars[1:]))
     waste = float(known_mean(1 / change.first - 1 / change.later))
-    critical = waste >= limits.ep_cost_critical and change.after >= limits.ep_par
+    critical = waste >= limits.critical_share and change.after >= limits.ep_par
     yield Finding(
         id="ep.eplb.worse",
         dimension="ep",

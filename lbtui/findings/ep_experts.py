@@ -213,7 +213,7 @@ def _finding(
         listed = ", ".join(str(heat.periods[each]) for each in places)
         place += _(" (EPLB period {listed} of {count})").format(listed=listed, count=len(heat.periods))
     waste = joint_waste(heat, cells)
-    critical = lift >= limits.ep_par - 1 and waste >= limits.ep_cost_critical
+    critical = lift >= limits.ep_par - 1 and waste >= limits.critical_share
     return Finding(
         id="ep.expert.hot",
         dimension="ep",

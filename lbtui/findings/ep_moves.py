@@ -40,7 +40,7 @@ def find_moves(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
     if p > limits.p_value:
         return
     waste = _waste(tables)
-    critical = waste >= limits.ep_cost_critical and tables.mean_now >= limits.ep_par
+    critical = waste >= limits.critical_share and tables.mean_now >= limits.ep_par
     yield Finding(
         id="ep.heat.moves",
         dimension="ep",

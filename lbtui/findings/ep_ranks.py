@@ -44,7 +44,7 @@ def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> 
         waste = waiting_for(load, rank, np.maximum(load[:, rank] - peers, 0.0))
         over = int((column >= limits.ep_rank_ratio).sum())
         since = _hot_since(limits, heat, rank)
-        critical = ratio >= limits.ep_par and waste >= limits.ep_cost_critical and not heat.by_time
+        critical = ratio >= limits.ep_par and waste >= limits.critical_share and not heat.by_time
         yield Finding(
             id="ep.rank.hot",
             dimension="ep",

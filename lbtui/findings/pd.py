@@ -92,7 +92,7 @@ def _skewed_node(
     return Finding(
         id="pd.node.skew",
         dimension="pd",
-        severity=severity_of(cost_share),
+        severity=severity_of(cost_share, limits),
         subject={"address": node.address, "role": node.role},
         window=None if whole else (table.times[bins[0]], table.times[bins[1] - 1] + step),
         metric="requests added / mean of the role",

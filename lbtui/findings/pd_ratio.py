@@ -102,7 +102,7 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
     return Finding(
         id="pd.ratio",
         dimension="pd",
-        severity=severity_of(share),
+        severity=severity_of(share, limits),
         subject={"role": side.role},
         window=None,
         metric=_("requests waiting at the role's median domain, mean over time"),

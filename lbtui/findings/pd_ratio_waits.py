@@ -86,7 +86,7 @@ def _finding(
     return Finding(
         id="pd.ratio",
         dimension="pd",
-        severity=severity_of(share),
+        severity=severity_of(share, limits),
         subject={"role": role},
         window=None,
         metric=metric,

@@ -73,7 +73,7 @@ def _some_slow(evidence: Evidence, limits: Thresholds, slow: SlowPulls) -> Findi
     return Finding(
         id="pd.transfer.slow",
         dimension="pd",
-        severity=severity_of(share),
+        severity=severity_of(share, limits),
         subject=subject,
         window=None,
         metric=metric,
@@ -101,7 +101,7 @@ def _all_slow(evidence: Evidence, limits: Thresholds, slow: Slowdown, pulls: pl.
     return Finding(
         id="pd.transfer.slow",
         dimension="pd",
-        severity=severity_of(share),
+        severity=severity_of(share, limits),
         subject={"role": "decode"},
         window=(begin, end),
         metric=_("median KV pull time / median at other times"),

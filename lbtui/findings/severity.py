@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from lbtui.findings.model import Severity
+from lbtui.findings.thresholds import Thresholds
 
-CRITICAL_SHARE = 0.02  # of the requests' time, or the NPU time
 
+def severity_of(
+    share: float | None, limits: Thresholds, *, least: Severity = "warning", sliver: bool = False
+) -> Severity:
+    """Return `critical` for a cost as a share of time from `critical_share` on, else `warning`.
 
-def severity_of(share: float | None) -> Severity:
-    """Return `critical` for a cost of 2 % or more, else `warning`; an unknown cost is no reason for more."""
-    return "critical" if share is not None and share >= CRITICAL_SHARE else "warning"
+    An unknown cost is no reason for more. With `least` at info what costs less than `cost_share` is a remark;
+    a `sliver` of the run is at most a warning.
+    """
+    if share is None:
+        return "warning"
+    if least == "info" and share < limits.cost_share:
+        return "info"
+    return "critical" if share >= limits.critical_share and not sliver else "warning"

@@ -14,7 +14,7 @@ from lbtui.analysis.pauses import Held, Pause, held_in, pauses
 from lbtui.findings.dispatch import sent_to
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.findings.stretches import severity_of
+from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, instant, micros
@@ -190,7 +190,7 @@ def _idle(scene: _Scene, domain: Domain, pause: Pause, n: float, p: float) -> Fi
     return Finding(
         id="dp.idle",
         dimension="dp",
-        severity=severity_of(_share(scene, pause), scene.limits),
+        severity=severity_of(_share(scene, pause), scene.limits, least="info"),
         subject=subject_of(scene.evidence, domain),
         window=_window(scene, pause),
         metric=_("share of the run in which it gets and does nothing"),

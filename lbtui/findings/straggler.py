@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.apart import Apart, inside, lanes_apart
-from lbtui.analysis.exact import exact_sum
-from lbtui.analysis.step_account import StepAccount
+from lbtui.analysis.imbalance import Flags
+from lbtui.analysis.step_account import StepAccount, account_of_cards
 from lbtui.findings.bubble import begins_late
 from lbtui.findings.costs import cost_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
-from lbtui.findings.stretches import severity_of, when, window_in
+from lbtui.findings.severity import severity_of
+from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import name_of, subject_of, subject_of_lanes, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
@@ -25,8 +26,6 @@ from lbtui.text import _, visible
 _COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
 _LEAST_OWN = 0.1  # of what it is slower, that at least is seen at its end
 _LEAST_SEEN = 0.001  # of the steps' time, saved by ending with the others
-_CARD_BINS = 48
-_STEPS_A_BIN = 6
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def _who(evidence: Evidence, domains: list[Domain], apart: Apart) -> _Slow:
     return _Slow(subject, who_of_lanes(domains, apart), apart.lanes, apart)
 
 
-def _of_one_kind(account: StepAccount) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _of_one_kind(account: StepAccount) -> Flags:
     """Return which steps to compare the ends of: decode, or prefill where that is most of the steps."""
     alike = ~account.prefill
     return alike if 2 * int(alike.sum()) > len(alike) else account.prefill
@@ -127,7 +126,7 @@ def _slower(evidence: Evidence, limits: Thresholds, account: StepAccount, slow: 
 def _later(
     evidence: Evidence,
     limits: Thresholds,
-    accounts: tuple[StepAccount, StepAccount, np.ndarray[tuple[int], np.dtype[np.bool_]]],
+    accounts: tuple[StepAccount, StepAccount, Flags],
     slow: _Slow,
     threshold: float,
 ) -> Finding | None:
@@ -167,7 +166,7 @@ def _later(
     )
 
 
-def _last_words(account: StepAccount, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+def _last_words(account: StepAccount, chosen: Flags) -> str:
     if account.group is None:
         return " " + _("Whether others wait for it is unknown: they do not step together.")
     together = chosen & (account.members > 1)
@@ -191,13 +190,12 @@ def _finding(
     threshold: float,
     message: str,
     evidence: str,
-    least: Severity | None = None,
+    least: Severity = "info",
 ) -> Finding:
-    severity = severity_of(cost.share, limits)
     return Finding(
         id="dp.straggler",
         dimension="dp",
-        severity=least if least and severity == "info" else severity,
+        severity=severity_of(cost.share, limits, least=least),
         subject=slow.subject,
         window=window_in(slow.apart.windows, account.edges),
         metric=metric,
@@ -221,7 +219,7 @@ def _finding(
 def _cards(
     evidence: Evidence, limits: Thresholds, domains: list[Domain], account: StepAccount
 ) -> Iterator[Finding]:
-    """Yield cards slower than the other cards of their domain, or that end after them, step by step."""
+    """Yield cards slower than the other cards of their domain, step by step."""
     if not (evidence.steps["cards"] > 1).any():
         return
     for lane, domain in enumerate(domains):
@@ -230,89 +228,44 @@ def _cards(
         passes = evidence.passes_of(domain.key).filter(pl.len().over("step") > 1, pl.col("duration") > 0)
         if passes.is_empty():
             continue
-        yield from _slow_cards(evidence, limits, _Cards(domain, lane, passes), account)
-
-
-@dataclass(frozen=True)
-class _Cards:
-    domain: Domain
-    lane: int
-    passes: pl.DataFrame
-
-    @property
-    def names(self) -> list[str]:
-        return [str(name) for name in self.passes["prof_id"].cast(pl.String).unique().sort().to_list()]
-
-
-def _slow_cards(
-    evidence: Evidence, limits: Thresholds, cards: _Cards, account: StepAccount
-) -> Iterator[Finding]:
-    names = cards.names
-    step = pl.int_range(pl.len())
-    places = {name: place for place, name in enumerate(names)}
-    passes = cards.passes.with_columns(
-        lane=pl.col("prof_id").cast(pl.String).replace_strict(places, return_dtype=pl.Int64)
-    ).sort("start", "lane")
-    bins = max(2, min(_CARD_BINS, passes.height // (len(names) * _STEPS_A_BIN)))
-    passes = passes.with_columns(bin=step * bins // passes.height)
-    own = pl.col("duration")
-    cells = (
-        passes.with_columns(mean=own.mean().over("step"))
-        .group_by("lane", "bin")
-        .agg(own=exact_sum(own), mean=exact_sum(pl.col("mean")), n=pl.len())
-        .sort("lane", "bin")
-    )
-    values, counts = np.full((len(names), bins), np.nan), np.zeros((len(names), bins))
-    at = cells["lane"].to_numpy(), cells["bin"].to_numpy()
-    values[at] = np.log(cells["own"].to_numpy() / cells["mean"].to_numpy())
-    counts[at] = cells["n"].to_numpy()
-    for apart in lanes_apart(
-        values, counts, [cards.domain.host] * len(names), math.log(limits.dp_straggler_ratio), limits.p_value
-    ):
-        name, ratio = names[apart.lanes[0]], math.exp(apart.effect)
-        yield _slow_card(evidence, limits, account, cards, (name, ratio, apart))
+        cards = account_of_cards(passes)
+        ratios, counts = cards.ratios()
+        hosts = [domain.host] * len(cards.domains)
+        for apart in lanes_apart(ratios, counts, hosts, math.log(limits.dp_straggler_ratio), limits.p_value):
+            name = cards.domains[apart.lanes[0]]
+            subject: dict[str, SubjectValue] = {**subject_of(evidence, domain), "prof_id": name}
+            yield _slow_card(
+                evidence, limits, (account, cards), _Slow(subject, name_of(domain), (lane,), apart)
+            )
 
 
 def _slow_card(
-    evidence: Evidence,
-    limits: Thresholds,
-    account: StepAccount,
-    cards: _Cards,
-    found: tuple[str, float, Apart],
+    evidence: Evidence, limits: Thresholds, accounts: tuple[StepAccount, StepAccount], slow: _Slow
 ) -> Finding:
-    name, ratio, apart = found
-    domain = cards.domain
-    card = pl.col("prof_id").cast(pl.String) == name
-    lasted = (
-        cards.passes.group_by("step")
-        .agg(
-            whole=pl.col("duration").max(),
-            rest=pl.max_horizontal(
-                pl.col("duration").filter(~card).max(), pl.col("duration").filter(card).max() / ratio
-            ),
-        )
-        .select(pl.col("whole", "rest").sum())
-        .row(0)
-    )
-    chosen = account.in_bins([cards.lane], np.ones(len(account.edges) - 1, dtype=bool))
-    cut = np.where(chosen, account.duration * (1 - lasted[1] / lasted[0]), 0.0)
-    cost = cost_of(evidence, account, cut, least=account.coupling > _COUPLED)
-    subject: dict[str, SubjectValue] = {**subject_of(evidence, domain), "prof_id": name}
+    account, cards = accounts
+    apart = slow.apart
+    chosen = cards.in_bins(apart.lanes, inside(apart.windows, len(cards.edges) - 1))
+    ratio = cards.ratio_to_others(apart.lanes, chosen)
+    within = cards.saving(np.where(chosen, cards.duration * (1 - 1 / ratio), 0.0))
+    assert within is not None  # cards of a domain step together
+    # The domain's steps are shorter by what its last card is.
+    own = account.lane == slow.lanes[0]
+    cut = np.where(own, account.duration * within.share, 0.0)
     return _finding(
         limits,
-        account,
-        _Slow(
-            subject,
-            name,
-            (cards.lane,),
-            Apart((cards.lane,), None, ((0, len(account.edges) - 1),), 0, apart.p_value),
-        ),
-        cost,
+        cards,
+        slow,
+        cost_of(evidence, account, cut, least=account.coupling > _COUPLED),
         metric=_("step time / other cards of the domain"),
         value=ratio,
         threshold=limits.dp_straggler_ratio,
         message=_(
-            "Card {card} takes {ratio:.2f}× the time of the other cards of {domain}, step by step."
-        ).format(card=visible(name), ratio=ratio, domain=name_of(domain)),
+            "Card {card} takes {ratio:.2f}× the time of the other cards of {domain}, step by step, {when}."
+        ).format(
+            card=visible(str(slow.subject["prof_id"])),
+            ratio=ratio,
+            domain=slow.who,
+            when=when(apart.windows, cards.edges),
+        ),
         evidence=_("{file}: during_time of the cards of a step").format(file=evidence.file("steps")),
     )

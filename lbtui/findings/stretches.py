@@ -1,4 +1,4 @@
-"""When something is, in words and as a finding's window, and what severity its cost allows."""
+"""When something is, in words and as a finding's window."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from datetime import datetime
 
 from lbtui.analysis.apart import Bins
 from lbtui.analysis.lanes import Micros
-from lbtui.findings.model import Severity
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import instant
 from lbtui.text import _
-
-_SLIVER_SHARE, _SLIVER_SECONDS = 0.02, 5.0
 
 
 def window_in(windows: Sequence[Bins], edges: Micros) -> tuple[datetime, datetime] | None:
@@ -38,19 +34,3 @@ def when(windows: Sequence[Bins], edges: Micros) -> str:
     if first <= 1:
         return _("in the beginning")
     return _("for a while")
-
-
-def severity_of(
-    share: float | None, limits: Thresholds, window: tuple[float, float] | None = None
-) -> Severity:
-    """Return what a cost as a share of time allows: info below `cost_share`, critical from `critical_share`.
-
-    A window (s, and its share of the run) under 2 % of the run and under 5 s is at most a warning; so is an
-    unknown cost.
-    """
-    if share is None:
-        return "warning"
-    if share < limits.cost_share:
-        return "info"
-    sliver = window is not None and window[0] < _SLIVER_SECONDS and window[1] < _SLIVER_SHARE
-    return "critical" if share >= limits.critical_share and not sliver else "warning"

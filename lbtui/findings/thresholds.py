@@ -78,9 +78,6 @@ class Thresholds:
     ep_cost_listed: float = _threshold(
         0.0005, _("share of expert compute below which a hot expert is no finding of its own")
     )
-    ep_cost_critical: float = _threshold(
-        0.02, _("share of expert compute that a critical EP finding costs at least")
-    )
     ep_slow_ratio: float = _threshold(1.08, _("time of a rank per load / median of the ranks"))
     eplb_gain: float = _threshold(0.05, _("fall of mean PAR between periods below which EPLB does nothing"))
     short_capture_seconds: float = _threshold(120.0, _("capture length below which figures are uncertain"))

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbtui.analysis.apart import Apart, inside, lanes_apart
+from lbtui.analysis.imbalance import Flags, Floats
 from lbtui.analysis.step_account import BLOCKS, StepAccount
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
-from lbtui.findings.stretches import severity_of, when, window_in
+from lbtui.findings.severity import severity_of
+from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
@@ -75,9 +77,9 @@ def find_tokens_skew(evidence: Evidence, limits: Thresholds, domains: list[Domai
 
 
 def _ratio(
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    values: Floats,
     apart: Apart,
-    inner: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    inner: Flags,
 ) -> float:
     """Return the lanes' mean over the mean of the others, in the window."""
     totals = values[:, inner].sum(axis=1)
@@ -97,7 +99,7 @@ def _finding(
     return Finding(
         id="dp.tokens.skew",
         dimension="dp",
-        severity=severity_of(cost.share, limits),
+        severity=severity_of(cost.share, limits, least="info"),
         subject=subject_of_lanes(evidence, domains, apart),
         window=window_in(apart.windows, edges),
         metric=_("prompt tokens / mean of peers"),

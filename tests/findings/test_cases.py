@@ -113,6 +113,16 @@ def test_a_slow_card_is_a_straggler_and_its_domain_follows(tmp_path: Path) -> No
     assert [(f.id, f.subject["dp_rank"]) for f in finding.consequences] == [("dp.straggler", 1)]
 
 
+def test_a_card_that_is_slow_for_a_while_is_a_straggler_then(tmp_path: Path) -> None:
+    group = Group(domains=2, cards=4, slow={(1, 2): 1.4}, slow_when=(12.0, 22.0))
+    (finding,) = imbalances(service(tmp_path, group))
+    assert (finding.id, finding.subject["prof_id"]) == ("dp.straggler", "ms_service_node-a-10013")
+    assert finding.value == pytest.approx(1.4, rel=0.03)
+    assert finding.window is not None
+    begin, end = ((time - datetime(2026, 1, 1)).total_seconds() for time in finding.window)
+    assert (begin, end) == (pytest.approx(12, abs=2), pytest.approx(22, abs=2))
+
+
 def test_a_domain_that_is_slow_because_it_carries_more_is_no_straggler(tmp_path: Path) -> None:
     assert not named(service(tmp_path, Group(rate=lambda dp, _s: 15 if dp == 0 else 4)), "dp.straggler")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import polars as pl
 
 from lbtui.profile import Note
@@ -28,7 +30,7 @@ def idle_owners(state: pl.DataFrame, owners: pl.DataFrame, file: str) -> tuple[p
     for (instance,), part in known.group_by(["instance"], maintain_order=True):
         ranks = set(owners.filter(pl.col("instance") == instance)["dp_rank"].drop_nulls().to_list())
         missing = sorted(set(range(max(ranks) + 1)) - ranks)
-        readings = float(part["n"].median() or 0) * _AS_OFTEN  # type: ignore[arg-type]
+        readings = _AS_OFTEN * median(part["n"].to_list())
         hosts = part["host"].unique().to_list()
         own = idle.filter(pl.col("host").is_in(hosts), pl.col("n") >= readings).sort("pid")
         if not missing or own.height != len(missing):
