@@ -258,8 +258,8 @@ class StepAccount:
 def account_of_cards(passes: pl.DataFrame) -> StepAccount:
     """Return the account of the forward passes of a domain's cards: a card is a lane, a step a common step.
 
-    `passes` have prof_id, start, end, duration and `step`, several of each step. The load of a step is the same for all its cards:
-    what each should take is the mean of its passes.
+    `passes` have prof_id, start, end, duration and `step`, several of each step. The load of a step is the
+    same for all its cards: what each should take is the mean of its passes.
     """
     own = (
         passes.with_columns(pl.col("prof_id").cast(pl.String))
