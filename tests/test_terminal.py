@@ -40,10 +40,13 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
     assert end.rfind(b"\x1b[?1000l") > end.rfind(b"\x1b[?1000h")
 
 
-def test_enter_leads_from_the_first_finding_to_its_domain():
+def test_enter_leads_from_a_finding_to_its_domain():
     with Terminal([sys.executable, "-m", "lbtui", "--demo"], 120, 32) as terminal:
         person = Person(terminal, 120, 32)
         person.sees("!! KV")
+        # The third: a hot EP rank and a batch skew cost more.
+        person.press("j")
+        person.press("j")
         person.press("\r")
         person.sees("KV cache usage ·")
         # The reading line of the DP pane names the domain under its cursor.

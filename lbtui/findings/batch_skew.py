@@ -220,5 +220,8 @@ def _severity(
     run = evidence.window
     whole = (run[1] - run[0]).total_seconds() if run else seconds
     sliver = seconds < _SLIVER_SECONDS and seconds < _SLIVER_SHARE * whole
-    found = severity_of(cost.share, limits, least="info", sliver=sliver)
+    # A remark is what costs next to nothing even while it lasts, or what is over at once.
+    lasts = seconds >= _SLIVER_SECONDS
+    felt = lasts and cost.share is not None and cost.share * whole >= limits.cost_share * seconds
+    found = severity_of(cost.share, limits, least="warning" if felt else "info", sliver=sliver)
     return "warning" if found == "critical" and excess.ratio < _CRITICAL_RATIO else found
