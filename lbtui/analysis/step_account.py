@@ -26,6 +26,8 @@ BLOCKS = 12
 _MOST_BINS = 96
 _STEPS_A_BIN = 6
 _ENOUGH_FOR_SLOPE = 20  # steps
+_ROUNDS_WAIT = 0.3  # of what others end later, a round goes on longer: it waits for them
+_ROUNDS_KNOWN = 0.9  # of the steps
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class StepAccount:
     `expected` (ms) is the mean over the domains of what they take at the same load: phase, batch size and
     tokens within 1.25×; NaN where only one domain had such a load. `cell` numbers these loads, -1 for one
     that only one domain had. `group` is the common step, counted from
-    0; None where the domains do not step together.
+    0; None where the domains do not step together. `round_end` is when the scheduling round of a step is over
+    (the end of the pass where no round is found); None where rounds do not tell (`round_ends`).
     """
 
     domains: tuple[str, ...]
@@ -57,6 +60,7 @@ class StepAccount:
     tokens: Floats
     prefill: Flags
     group: Ints | None
+    round_end: Micros | None = None
 
     @cached_property
     def edges(self) -> Micros:
@@ -194,15 +198,33 @@ class StepAccount:
         chosen = ~self.ends_last & ~self.prefill & (self.duration < longest) & np.isfinite(self.expected)
         return _slope(longest, self.duration - self.expected, chosen)
 
+    @cached_property
+    def tails(self) -> Micros | None:
+        """How long (µs) the round of each step goes on after its forward pass; None where nothing tells.
+
+        Nothing does where rounds wait for the last forward pass of their common step: then who ends first has
+        the longest.
+        """
+        if self.round_end is None or self.group is None:
+            return None
+        tails: Micros = self.round_end - self.end
+        last = np.asarray(self.over_group(np.maximum, self.end), dtype=float)
+        return tails if _slope(last - self.end, tails.astype(float), ~self.ends_last) < _ROUNDS_WAIT else None
+
+    @property
+    def begun(self) -> Micros:
+        """The start of each step, later by what its round goes on after it where that is known (`tails`)."""
+        return self.start if self.tails is None else self.start + self.tails
+
     def gaps(self) -> Floats:
         """Return how late (ms) each step begins; NaN where nothing tells.
 
-        Where domains step together, after the mean start of the common step's members; else after the
-        end of the domain's own step before, if that is no longer ago than it lasted: then the domain had
-        work.
+        Where domains step together, after the mean start of the common step's members, and by how much the
+        rest of its round (`tails`) is longer than theirs; else after the end of the domain's own step before,
+        if that is no longer ago than it lasted: then the domain had work.
         """
         if self.group is not None:
-            return self.lateness(self.start)
+            return self.lateness(self.begun)
         order = np.lexsort((self.start, self.lane))
         lane, start, end = self.lane[order], self.start[order], self.end[order]
         gap = np.full(len(order), np.nan)
@@ -218,13 +240,15 @@ class StepAccount:
 
         A common step is shorter by its last end less the last of the ends so moved, over all steps of the
         capture; its length is from the first start to the last end. A forward pass cannot be shorter than
-        nothing; what comes before it (`of_gap`) is no part of it.
+        nothing; what comes before or after it (`of_gap`) is no part of it: there a step ends with its round,
+        where rounds tell (`tails`).
         """
         if self.group is None or not len(self.group):
             return None
         first = self.first_of_group
-        moved = self.end - (cut if of_gap else np.minimum(cut, self.duration)) * 1000
-        last = np.maximum.reduceat(self.end, first)
+        end = self.end + self.tails if of_gap and self.tails is not None else self.end
+        moved = end - (cut if of_gap else np.minimum(cut, self.duration)) * 1000
+        last = np.maximum.reduceat(end, first)
         saved = float((last - np.maximum.reduceat(moved, first)).sum()) / 1000
         length = float((last - np.minimum.reduceat(self.start, first)).sum()) / 1000
         return Saving(saved / len(first), saved / length) if length > 0 else None
@@ -294,8 +318,31 @@ def _slope(load: Floats, duration: Floats, chosen: Flags) -> float:
     return max(0.0, float((x * y).sum()) / spread) if spread > 0 else 0.0
 
 
-def account_of(steps: pl.DataFrame, domains: Sequence[str]) -> StepAccount:
-    """Return the account of the joined steps of an instance's `domains` (keys)."""
+def round_ends(steps: pl.DataFrame, rounds: pl.DataFrame | None) -> Micros | None:
+    """Return when the round of each step (`domain`, `start`, `end`; by start) is over, µs since 1970.
+
+    That is the last round of its domain that begins before it, if it ends no sooner: else the step's own end.
+    None where fewer than nine in ten steps have one.
+    """
+    if rounds is None or rounds.is_empty() or steps.is_empty():
+        return None
+    known = rounds.drop_nulls(["domain", "start", "end"]).select(
+        pl.col("domain").cast(pl.String), "start", over=pl.col("end")
+    )
+    joined = steps.select(pl.col("domain").cast(pl.String), "start", "end").join_asof(
+        known.sort("start", "over"), on="start", by="domain", check_sortedness=False
+    )
+    covered = (joined["over"] >= joined["end"]).fill_null(False)
+    if float(covered.mean()) < _ROUNDS_KNOWN:  # type: ignore[arg-type]
+        return None
+    ends: Micros = joined.select(pl.max_horizontal("over", "end"))["over"].cast(pl.Int64).to_numpy()
+    return ends
+
+
+def account_of(
+    steps: pl.DataFrame, domains: Sequence[str], rounds: pl.DataFrame | None = None
+) -> StepAccount:
+    """Return the account of the joined steps of an instance's `domains` (keys), ended by their `rounds`."""
     size = (pl.col("tokens").fill_null(0).cast(pl.Float64) + 1).log(1.25).round()
     own = (
         steps.filter(pl.col("duration") > 0)
@@ -329,4 +376,5 @@ def account_of(steps: pl.DataFrame, domains: Sequence[str]) -> StepAccount:
         joined["tokens"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
         (joined["phase"] == "prefill").fill_null(False).to_numpy(),
         group,
+        None if group is None else round_ends(joined, rounds),
     )

@@ -19,12 +19,34 @@ from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _
 
+_WORDS = {
+    "late": _("begins its forward passes {more:.1f} ms after its peers"),
+    "around": _("takes {more:.1f} ms more before and after its forward passes than its peers"),
+    "between": _("leaves {more:.1f} ms more between its steps than its peers"),
+}
+_METRICS = {
+    "late": _("time by which a forward pass begins after the peers' / step time"),
+    "around": _(
+        "time by which a forward pass begins after the peers' and its round goes on longer after it / "
+        "step time"
+    ),
+    "between": _("time from the end of a step to the next start beyond the others' / step time"),
+}
+
+
+def _kind(account: StepAccount) -> str:
+    """Return which time is compared."""
+    if account.group is None:
+        return "between"
+    return "late" if account.tails is None else "around"
+
 
 def find_long_bubbles(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
     """Yield who is late to begin.
 
     Where domains step together, by how much a forward pass starts after the mean of the others' in the same
-    common step; else the time from the end of a step to the start of the next, while the batch goes on.
+    common step and its round goes on longer after it; else the time from the end of a step to the start of
+    the next, while the batch goes on.
     """
     account = evidence.accounts[domains[0].instance]
     for apart in begins_late(account, [d.host for d in domains], limits):
@@ -53,31 +75,26 @@ def _finding(
     others = np.isfinite(late) & ~np.isin(account.lane, list(apart.lanes))
     usual = float(np.median(late[others])) if others.any() else 0.0
     more = (
-        account.after_others(account.start, apart.lanes, chosen)
+        account.after_others(account.begun, apart.lanes, chosen)
         if account.group is not None
         else float(np.nanmean(late[chosen])) - usual
     )
     effect = more / step
     cut = np.where(chosen & np.isfinite(late), np.clip(np.nan_to_num(late) - usual, 0.0, None), 0.0)
     cost = cost_of(evidence, account, cut, of_gap=True)
-    what = (
-        _("begins its forward passes {more:.1f} ms after its peers")
-        if account.group is not None
-        else _("leaves {more:.1f} ms more between its steps than its peers")
-    ).format(more=more)
     return Finding(
         id="dp.bubble.long",
         dimension="dp",
         severity=severity_of(cost.share, limits, least="info"),
         subject=subject_of_lanes(evidence, domains, apart),
         window=window_in(apart.windows, account.edges),
-        metric=_("time by which a forward pass begins after the peers' / step time"),
+        metric=_METRICS[_kind(account)],
         value=effect,
         threshold=limits.dp_bubble_share,
         cost=cost,
         message=_("{who} {what}, {share:.0%} of a step, {when}.").format(
             who=who_of_lanes(domains, apart),
-            what=what,
+            what=_WORDS[_kind(account)].format(more=more),
             share=effect,
             when=when(apart.windows, account.edges),
         ),
@@ -85,7 +102,12 @@ def _finding(
             "Look at the CPU of this host: other processes, CPU binding and NUMA, the scheduler's own work "
             "before each step (sampling, tokenizing, logging), a slow Python; the card itself is not slow."
         ),
-        evidence=_("{file}: start of forward passes against the peers'").format(file=evidence.file("steps")),
+        evidence=_("{file}: start of forward passes against the peers'").format(file=evidence.file("steps"))
+        + (
+            _(", {file}: ends of rounds").format(file=evidence.file("batches"))
+            if account.tails is not None
+            else ""
+        ),
         excess=effect / limits.dp_bubble_share,
         p_value=apart.p_value,
     )

@@ -25,7 +25,7 @@ def cost_of(
             "without it a common step is {ms:.2f} ms shorter, {share:.1%} of the steps' time (last end less "
             "the last end without its excess, Σ / steps)"
         ).format(ms=saving.per_step, share=saving.share)
-        if of_gap:
+        if of_gap and account.tails is None:
             words += _("; at least: what it is late after its passes is not seen in them")
         if least:
             words += _("; at least: what the others wait inside their forward passes is not seen")

@@ -52,11 +52,11 @@ _ARRIVING = 0.5  # of the time in which there is load
 _PASS = ("domain", "prof_id", "start", "end", "duration", "step")
 
 
-def _shifted(steps: pl.DataFrame, domains: list[Domain], offsets: Mapping[str, int]) -> pl.DataFrame:
-    """Return the steps by start, with the offset (µs) of each domain's host taken off their times."""
+def _shifted(spans: pl.DataFrame, domains: list[Domain], offsets: Mapping[str, int]) -> pl.DataFrame:
+    """Return the spans by start, with the offset (µs) of each domain's host taken off their times."""
     ahead = {domain.key: offsets[domain.host] for domain in domains}
-    offset = pl.col("domain").cast(pl.String).replace_strict(ahead, return_dtype=pl.Int64)
-    shifted = steps.with_columns(pl.col("start", "end") - pl.duration(microseconds=offset))
+    offset = pl.col("domain").cast(pl.String).replace_strict(ahead, default=0, return_dtype=pl.Int64)
+    shifted = spans.with_columns(pl.col("start", "end") - pl.duration(microseconds=offset))
     return shifted.sort("start", maintain_order=True)
 
 
@@ -184,7 +184,11 @@ class Evidence:
     def accounts(self) -> dict[str, StepAccount]:
         """What the steps of each instance's domains should have taken, and who waits for whom."""
         return {
-            instance: account_of(self._corrected(instance), [domain.key for domain in domains])
+            instance: account_of(
+                self._corrected(self.steps, instance),
+                [domain.key for domain in domains],
+                self._corrected(self.frame("batches"), instance),
+            )
             for instance, domains in self.instances.items()
         }
 
@@ -211,9 +215,9 @@ class Evidence:
                 found[instance] = offsets
         return found
 
-    def _corrected(self, instance: str) -> pl.DataFrame:
-        """Return an instance's steps on the clock of its first host."""
-        own = self.steps.filter(pl.col("instance") == instance)
+    def _corrected(self, spans: pl.DataFrame, instance: str) -> pl.DataFrame:
+        """Return an instance's steps or rounds on the clock of its first host."""
+        own = spans.filter(pl.col("instance") == instance)
         offsets = self.clock_offsets.get(instance)
         return own if offsets is None else _shifted(own, self.instances[instance], offsets)
 

@@ -14,8 +14,13 @@ _T0 = datetime(2026, 1, 1)
 _ROW = {"phase": "decode", "batch_size": 4, "tokens": 4}
 
 
-def _account(rows: list[dict[str, object]], domains: str = "abc") -> StepAccount:
-    """Return the account of steps given by domain, start and end (ms), and what differs from `_ROW`."""
+def _account(
+    rows: list[dict[str, object]], domains: str = "abc", rounds: list[tuple[str, float, float]] | None = None
+) -> StepAccount:
+    """Return the account of steps given by domain, start and end (ms), and what differs from `_ROW`.
+
+    `rounds` are (domain, start, end).
+    """
     full = []
     for row in rows:
         start, end = float(str(row["start"])), float(str(row["end"]))
@@ -30,7 +35,14 @@ def _account(rows: list[dict[str, object]], domains: str = "abc") -> StepAccount
         "batch_size": pl.Int32,
         "tokens": pl.Int64,
     }
-    return account_of(pl.DataFrame(full, schema=schema), list(domains))
+    spans = pl.DataFrame(rounds or [], schema=["domain", "start", "end"], orient="row")
+    times = [
+        (pl.lit(_T0) + pl.duration(microseconds=(pl.col(n) * 1000).cast(pl.Int64))).alias(n)
+        for n in spans.columns[1:]
+    ]
+    return account_of(
+        pl.DataFrame(full, schema=schema), list(domains), spans.with_columns(times) if rounds else None
+    )
 
 
 def _lengths(lengths: list[list[int]]) -> list[dict[str, object]]:
@@ -132,3 +144,52 @@ def test_a_host_is_compared_with_the_others_alone(lengths: list[list[int]]) -> N
     chosen = account.lane < 2
     expected = [own - step[2] for step in lengths for own in step[:2]]
     assert account.after_others(account.end, [0, 1], chosen) == pytest.approx(sum(expected) / len(expected))
+
+
+def _in_rounds(lengths: list[list[int]], tails: list[int], *, wait: bool) -> StepAccount:
+    """Return steps as `_lengths`, each in a round that ends its domain's tail later (or the last one's)."""
+    rows = _lengths(lengths)
+    for row in rows:
+        place = rows.index(row) // 3
+        row["start"] = float(str(row["start"])) + 20 * place
+        row["end"] = float(str(row["end"])) + 20 * place
+    rounds = []
+    for i, row in enumerate(rows):
+        group = rows[i // 3 * 3 : i // 3 * 3 + 3]
+        end = max(float(str(r["end"])) for r in group) if wait else float(str(row["end"]))
+        rounds.append(
+            (str(row["domain"]), float(str(row["start"])) - 0.5, end + tails["abc".index(str(row["domain"]))])
+        )
+    return _account(rows, rounds=rounds)
+
+
+def test_a_long_rest_of_a_round_is_late_and_saves_what_the_last_round_ends_earlier() -> None:
+    rng = np.random.default_rng(8)
+    lengths = rng.integers(5, 30, (60, 3)).tolist()
+    account = _in_rounds(lengths, [1, 9, 2], wait=False)
+    assert account.tails is not None
+    assert account.tails.tolist() == [1000 * (1, 9, 2)[lane] for lane in account.lane]
+    gaps = account.gaps()
+    # All begin at once: what is left is the tail less the mean of the three.
+    assert gaps[account.lane == 1] == pytest.approx(9 - 4)
+    assert account.after_others(account.begun, [1], account.lane == 1) == pytest.approx(9 - 1.5)
+    saving = account.saving(np.where(account.lane == 1, 7.0, 0.0), of_gap=True)
+    assert saving is not None
+    saved = [max(a + 1, b + 9, c + 2) - max(a + 1, b + 2, c + 2) for a, b, c in lengths]
+    assert saving.per_step == pytest.approx(sum(saved) / len(lengths))
+
+
+def test_rounds_that_wait_for_the_last_pass_tell_nothing_of_who_is_late() -> None:
+    lengths = np.random.default_rng(8).integers(5, 30, (60, 3)).tolist()
+    account = _in_rounds(lengths, [1, 1, 1], wait=True)
+    assert account.round_end is not None
+    assert account.tails is None
+    assert account.begun is account.start
+
+
+def test_rounds_of_few_steps_tell_nothing() -> None:
+    lengths = [[5, 6, 7]] * 20
+    rows = _lengths(lengths)
+    rounds = [(str(r["domain"]), float(str(r["start"])), float(str(r["end"])) + 1) for r in rows]
+    assert _account(rows, rounds=rounds[:54]).round_end is not None
+    assert _account(rows, rounds=rounds[:53]).round_end is None
