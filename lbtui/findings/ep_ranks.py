@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lbtui.analysis.expert_parallel import layer_time_matrix
-from lbtui.analysis.imbalance import known_mean
+from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.findings.chance import chance_above
 from lbtui.findings.ep_gain import gain_words, gains
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
@@ -25,51 +26,83 @@ def subject_of(heat: ExpertHeat, **keys: SubjectValue) -> dict[str, SubjectValue
     return {"instance": heat.instance, **keys} if heat.instance else dict(keys)
 
 
+@dataclass(frozen=True)
+class _Hot:
+    """A rank above the others in layer after layer: its mean over `load` [layer, rank], and its chance."""
+
+    rank: int
+    load: Floats
+    ratio: float
+    p_value: float
+    period: int | None  # where it is hot in one period alone
+
+    @property
+    def waste(self) -> float:
+        """Which share of the ranks' expert time is waiting for it (`waiting_for`)."""
+        peers = np.delete(self.load, self.rank, axis=1).mean(axis=1)
+        return waiting_for(self.load, self.rank, np.maximum(self.load[:, self.rank] - peers, 0.0))
+
+
 def find_hot_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Iterator[Finding]:
-    """Yield the ranks above the others in layer after layer.
+    """Yield the ranks above the others in layer after layer, over all periods or else in one of them.
 
     Layers place their experts independently, so by chance a rank is above the mean in some layers and below
     in others: its mean over layers is judged by its standard error over the layers (normal) and by a sign
-    test, whichever is less certain, times the ranks looked at (Bonferroni).
+    test, whichever is less certain, times the ranks (and periods) looked at (Bonferroni).
     """
-    load = heat.mean_load
-    ranks = int(load.shape[1])
-    for rank in range(ranks):
-        column = load[:, rank][np.isfinite(load[:, rank])]
-        ratio = float(column.mean()) if len(column) > 1 else 0.0
-        p = min(1.0, ranks * chance_above(column, 1.0)) if ratio > 1 else 1.0
-        if ratio < limits.ep_rank_ratio or p > limits.p_value:
-            continue
-        peers = np.delete(load, rank, axis=1).mean(axis=1)
-        waste = waiting_for(load, rank, np.maximum(load[:, rank] - peers, 0.0))
-        over = int((column >= limits.ep_rank_ratio).sum())
-        since = _hot_since(limits, heat, rank)
-        critical = ratio >= limits.ep_par and waste >= limits.critical_share and not heat.by_time
-        yield Finding(
-            id="ep.rank.hot",
-            dimension="ep",
-            severity="critical" if critical else "warning",
-            subject=subject_of(heat, rank=rank, **({} if since is None else {"period": since})),
-            window=None,
-            metric=_("mean over layers and periods of {load} / mean over ranks").format(
-                load=_("GroupedMatmul time") if heat.by_time else _("rank load")
-            ),
-            value=ratio,
-            threshold=limits.ep_rank_ratio,
-            cost=_cost_of_rank(limits, waste),
-            message=_about_rank(evidence, limits, heat, rank, ratio, over) + _since_words(heat, since),
-            advice=_(
-                "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
-                "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
-                "does not see."
-            )
-            + gain_words(gains(evidence, heat)),
-            evidence=_("{file}: rank {rank}, all layers and periods").format(
-                file=evidence.file("layer_times" if heat.by_time else "expert_heat"), rank=rank
-            ),
-            excess=ratio / limits.ep_rank_ratio,
-            p_value=p,
+    for rank in range(int(heat.mean_load.shape[1])):
+        hot = _hot(heat.mean_load, rank, None)
+        if not _is_hot(hot, limits) and len(heat.periods) > 1:
+            each = (_hot(load, rank, p) for p, load in zip(heat.periods, heat.loads, strict=True))
+            hot = max(each, key=lambda one: one.ratio)
+            hot = replace(hot, p_value=min(1.0, hot.p_value * len(heat.periods)))
+        if _is_hot(hot, limits):
+            yield _finding(evidence, limits, heat, hot)
+
+
+def _hot(load: Floats, rank: int, period: int | None) -> _Hot:
+    column = load[:, rank][np.isfinite(load[:, rank])]
+    ratio = float(column.mean()) if len(column) > 1 else 0.0
+    p = min(1.0, int(load.shape[1]) * chance_above(column, 1.0)) if ratio > 1 else 1.0
+    return _Hot(rank, load, ratio, p, period)
+
+
+def _is_hot(hot: _Hot, limits: Thresholds) -> bool:
+    return hot.ratio >= limits.ep_rank_ratio and hot.p_value <= limits.p_value
+
+
+def _finding(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot) -> Finding:
+    since = _hot_since(limits, heat, hot.rank) if hot.period is None else hot.period
+    share = 1.0 if hot.period is None else 1 / len(heat.periods)
+    critical = hot.ratio >= limits.ep_par and hot.waste * share >= limits.critical_share and not heat.by_time
+    return Finding(
+        id="ep.rank.hot",
+        dimension="ep",
+        severity="critical" if critical else "warning",
+        subject=subject_of(heat, rank=hot.rank, **({} if since is None else {"period": since})),
+        window=None,
+        metric=(
+            _("mean over layers and periods of {load} / mean over ranks")
+            if hot.period is None
+            else _("mean over layers, in one period, of {load} / mean over ranks")
+        ).format(load=_("GroupedMatmul time") if heat.by_time else _("rank load")),
+        value=hot.ratio,
+        threshold=limits.ep_rank_ratio,
+        cost=_cost_of_rank(limits, hot.waste * share),
+        message=_about_rank(evidence, limits, heat, hot)
+        + (_since_words(heat, since) if hot.period is None else _period_words(heat, hot)),
+        advice=_(
+            "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
+            "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
+            "does not see."
         )
+        + gain_words(gains(evidence, heat)),
+        evidence=_("{file}: rank {rank}, all layers and periods").format(
+            file=evidence.file("layer_times" if heat.by_time else "expert_heat"), rank=hot.rank
+        ),
+        excess=hot.ratio / limits.ep_rank_ratio,
+        p_value=hot.p_value,
+    )
 
 
 def _hot_since(limits: Thresholds, heat: ExpertHeat, rank: int) -> int | None:
@@ -101,10 +134,17 @@ def _cost_of_rank(limits: Thresholds, waste: float) -> Cost:
     )
 
 
-def _about_rank(
-    evidence: Evidence, limits: Thresholds, heat: ExpertHeat, rank: int, ratio: float, over: int
-) -> str:
+def _period_words(heat: ExpertHeat, hot: _Hot) -> str:
+    whole = float(known_mean(heat.mean_load[:, hot.rank]))
+    return " " + _("That is EPLB period {period}; over all {periods} it carries {ratio:.2f}×.").format(
+        period=hot.period, periods=len(heat.periods), ratio=whole
+    )
+
+
+def _about_rank(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot) -> str:
     layers, ranks = heat.loaded, heat.mean_load.shape[1]
+    rank, ratio = hot.rank, hot.ratio
+    over = int((hot.load[:, rank] >= limits.ep_rank_ratio).sum())
     if heat.by_time:
         return _(
             "Rank {rank} (guessed from the order of pids) takes {ratio:.2f}× the mean GroupedMatmul time, "
@@ -121,7 +161,7 @@ def _about_rank(
         limit=limits.ep_rank_ratio,
         over=over,
         layers=layers,
-        periods=len(heat.periods),
+        periods=len(heat.periods) if hot.period is None else 1,
     ) + _in_time(evidence, rank, ranks)
 
 

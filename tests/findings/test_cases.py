@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -394,6 +395,20 @@ def test_a_rank_hot_in_all_layers_is_hot_and_the_skew_follows(tmp_path: Path) ->
     (finding,) = imbalances(_experts(tmp_path, [counts]))
     assert (finding.id, finding.subject["rank"]) == ("ep.rank.hot", 2)
     assert [f.id for f in finding.consequences] == ["ep.skew"]
+
+
+def test_a_rank_hot_in_one_period_alone_is_found_there(tmp_path: Path) -> None:
+    periods = [_even_counts(seed) for seed in range(4)]
+    for layer in periods[2]:
+        layer[5 * SLOTS : 6 * SLOTS] = [int(1.4 * n) for n in layer[5 * SLOTS : 6 * SLOTS]]
+    (finding,) = named(_experts(tmp_path, periods), "ep.rank.hot")
+    assert (finding.subject["rank"], finding.subject["period"]) == (5, 2)
+    loads = [[sum(row[5 * SLOTS : 6 * SLOTS]) * RANKS / sum(row) for row in period] for period in periods]
+    assert finding.value == pytest.approx(statistics.fmean(loads[2]))
+    whole = statistics.fmean(statistics.fmean(each) for each in zip(*loads, strict=True))
+    assert whole < 1.15
+    assert finding.message.endswith(f"That is EPLB period 2; over all 4 it carries {whole:.2f}×.")
+    assert "over 1 EPLB period" in finding.message
 
 
 def _skewed(seed: int, ranks: list[int]) -> list[list[int]]:
