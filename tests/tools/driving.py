@@ -12,13 +12,16 @@ _QUIET = 3  # turns of the loop with nothing running: a worker's last message ma
 
 
 async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
-    """Return once no worker runs and all their messages are handled."""
+    """Return once no worker runs, all their messages are handled and the screen has the terminal's size."""
     quiet = 0
     while quiet < _QUIET:
         await pilot.pause()
         running = [worker for worker in app.workers if not worker.is_finished]
         if running:
             await asyncio.gather(*(worker.wait() for worker in running), return_exceptions=True)
+            quiet = 0
+        elif app.screen.size != app.size:
+            # Textual hands a new size on by a timer.
             quiet = 0
         else:
             quiet += 1
