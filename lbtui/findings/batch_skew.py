@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.expected import Shares, chance_of, expected_load, expected_multiple
 from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess, strongest
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
-from lbtui.findings.model import Cost, Finding, Severity
+from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, Severity
 from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
@@ -38,8 +39,11 @@ def find_batch_skew(
 
     Domains `held_back` (keys) by a small KV pool are no yardstick for the others, as long as two others are
     left; only if as many requests are seen to come to them as to others do they count as sent to.
+
+    Where the config expects other than equal shares, these are what chance gives and what is compared with.
     """
-    domains = _comparable(evidence, domains, held_back)
+    domains = _comparable(evidence, limits, domains, held_back)
+    shares = limits.expected.of_domains(domains)
     binned = evidence.binned("batch_size", domains)
     if binned is None:
         return
@@ -54,18 +58,26 @@ def find_batch_skew(
             severity=_severity(evidence, limits, excess, window, cost),
             subject=subject_of(evidence, domain),
             window=window,
-            metric="batch_size / mean of peers",
+            metric=f"batch_size / {EXPECTED_SHARE if shares else 'mean of peers'}",
             value=excess.ratio,
             threshold=limits.dp_batch_ratio,
             cost=cost,
-            message=_(
-                "{domain} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its "
-                "peers{tokens}."
+            message=(
+                _(
+                    "{domain} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} that it is "
+                    "expected to carry: {multiple:.2f}× its peers' (config){tokens}."
+                )
+                if shares
+                else _(
+                    "{domain} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its "
+                    "peers{tokens}."
+                )
             ).format(
                 domain=name_of(domain),
                 own=excess.own,
                 ratio=excess.ratio,
                 peers=excess.peers,
+                multiple=expected_multiple(excess.lane, shares),
                 tokens=_tokens_ratio(evidence, domain, domains, window),
             ),
             advice=_(
@@ -78,6 +90,7 @@ def find_batch_skew(
             ),
             excess=excess.ratio / limits.dp_batch_ratio,
             p_value=excess.p_value,
+            expected=expected_multiple(excess.lane, shares) if shares else None,
         )
 
 
@@ -91,15 +104,20 @@ def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain
         return ""
     sent = dispatched(evidence, domains, binned.edges)
     each = limits.p_value / 2
-    held = strongest(binned.loads, RandomStays.like(binned.loads), each)
-    given = strongest(sent, RandomDispatch(), each)
-    found = [e for e in (held, _on_batch(given, binned) if given else None) if e is not None]
+    shares = limits.expected.of_domains(domains)
+    held = strongest(binned.loads, RandomStays.like(binned.loads, shares), each)
+    given = strongest(sent, RandomDispatch(shares), each)
+    found = [e for e in (held, _on_batch(given, binned, shares) if given else None) if e is not None]
     if not found:
         return _("There is too little load for a test.")
     best = min(found, key=lambda e: e.p_value)
     p = min(1.0, 2 * best.p_value)
     begin, end = binned.window(best.first, best.last)
-    said = _("Most stands out {domain}, {ratio:.2f}× its peers from {window}").format(
+    said = (
+        _("Most stands out {domain}, {ratio:.2f}× what it is expected to carry (config) from {window}")
+        if shares
+        else _("Most stands out {domain}, {ratio:.2f}× its peers from {window}")
+    ).format(
         domain=name_of(domains[best.lane]),
         ratio=best.ratio,
         window=format_window(begin, end, 1, date=evidence.dated),
@@ -113,7 +131,9 @@ def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain
     return f"{said}: {why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)}."
 
 
-def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection[str]) -> list[Domain]:
+def _comparable(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], held_back: Collection[str]
+) -> list[Domain]:
     """Return the domains without those held back that were seen to get fewer requests than by chance."""
     if not any(d.key in held_back for d in domains):
         return domains
@@ -121,11 +141,12 @@ def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection
     if binned is None:
         return domains
     given = np.rint(dispatched(evidence, domains, binned.edges).sum(axis=1)).astype(int).tolist()
-    total, others = sum(given), 1 - 1 / len(domains)
+    total, shares = sum(given), limits.expected.of_domains(domains)
     kept = [
         d
-        for d, own in zip(domains, given, strict=True)
-        if d.key not in held_back or binomial_tail(total - own, total, others) > _FEWER_BY_CHANCE
+        for i, (d, own) in enumerate(zip(domains, given, strict=True))
+        if d.key not in held_back
+        or binomial_tail(total - own, total, 1 - chance_of(i, len(domains), shares)) > _FEWER_BY_CHANCE
     ]
     return kept if len(kept) > 1 else domains
 
@@ -136,7 +157,7 @@ def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
     loads = binned.loads[lanes]
     found = find_excess(
         loads,
-        RandomStays.like(loads),
+        RandomStays.like(loads, limits.expected.of_domains([binned.domains[lane] for lane in lanes])),
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
         p_value=limits.p_value / 2,
@@ -146,21 +167,22 @@ def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
 
 def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Excess]:
     """Return where more requests were sent to a domain, with the batch sizes of that window."""
+    shares = limits.expected.of_domains(binned.domains)
     given = find_excess(
         dispatched(evidence, list(binned.domains), binned.edges),
-        RandomDispatch(),
+        RandomDispatch(shares),
         least_ratio=1.0,
         least_excess=0.0,
         p_value=limits.p_value / 2,
     )
-    held = [_on_batch(_lasting(e, binned, limits), binned) for e in given]
+    held = [_on_batch(_lasting(e, binned, limits), binned, shares) for e in given]
     return [e for e in held if e.ratio >= limits.dp_batch_ratio and e.own - e.peers >= limits.dp_batch_excess]
 
 
 def _lasting(given: Excess, binned: Binned, limits: Thresholds) -> Excess:
     """Return the window drawn out to where what was given is still held: the batch stays above the peers'."""
     own = binned.loads[given.lane]
-    peers = np.delete(binned.loads, given.lane, axis=0).mean(axis=0)
+    peers = expected_load(binned.loads, given.lane, limits.expected.of_domains(binned.domains))
     above = (own >= limits.dp_batch_ratio * peers) & (own - peers >= limits.dp_batch_excess)
     last = given.last
     while last < len(above) and above[last]:
@@ -168,9 +190,9 @@ def _lasting(given: Excess, binned: Binned, limits: Thresholds) -> Excess:
     return replace(given, last=last)
 
 
-def _on_batch(given: Excess, binned: Binned) -> Excess:
+def _on_batch(given: Excess, binned: Binned, shares: Shares) -> Excess:
     part = binned.loads[:, given.first : given.last]
-    own, peers = float(part[given.lane].mean()), float(np.delete(part, given.lane, axis=0).mean())
+    own, peers = float(part[given.lane].mean()), float(expected_load(part, given.lane, shares).mean())
     return Excess(given.lane, given.first, given.last, own, peers, given.p_value)
 
 

@@ -206,6 +206,7 @@ def _finding(found: Finding) -> Json:
         "value": _finite(found.value),
         "threshold": _finite(found.threshold),
         "p_value": None if found.p_value is None else _finite(found.p_value),
+        **({} if found.expected is None else {"expected": _finite(found.expected)}),
         "cost": _cost(found.cost),
         "message": visible(found.message),
         "advice": visible(found.advice),
