@@ -74,6 +74,7 @@ class Figure:
     worst: Place | None = None
     chance: float | None = None
     time_counted: float | None = None  # share of the window that counts
+    doubt: str = ""  # why the value may be off, a sentence
 
 
 @dataclass(frozen=True)

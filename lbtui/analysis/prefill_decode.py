@@ -31,6 +31,9 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     (_("arrival → end"), "arrival", "end"),
 )
 
+# What begins by the clock of a prefill host and ends by that of a decode host.
+ACROSS_HOSTS = tuple(label for label, _begin, end in STAGES if end == "end")
+
 # What is marked as standing out; findings have the same effects among their thresholds.
 NODE_RATIO = 1.25  # a node's requests / mean of its role
 NODE_DEVIATIONS = 3.0  # and so many standard deviations above an even random dispatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +20,9 @@ from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, attempted, empty
+from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, attempted, empty
+
+_OF_CLOCKS: tuple[FrameName, ...] = ("steps", "kv", "queues", "nodes", "transfers", "handoffs")
 
 
 def find_all(
@@ -57,8 +60,20 @@ def _judged_by_shares(evidence: Evidence, limits: Thresholds) -> list[Finding]:
 
 def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
+    return _evidence_of(profile, tuple(SCHEMAS), progress)
+
+
+def clock_evidence(profile: Profile, progress: Progress | None = None) -> Evidence:
+    """Return the frames that tell of hosts' clocks, the others empty. Raises `Cancelled` as above."""
+    return _evidence_of(profile, _OF_CLOCKS, progress)
+
+
+def _evidence_of(profile: Profile, names: tuple[FrameName, ...], progress: Progress | None) -> Evidence:
     profile.captures(progress)
-    loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
+    loads: dict[FrameName, Callable[[], Loaded]] = {
+        name: partial(profile.load, name, progress) if name in names else partial(_nothing, name)
+        for name in SCHEMAS
+    }
     # Of a large forward.csv the passes themselves are read again where they are looked at.
     loads["steps"] = partial(profile.load_domain_steps, progress)
     # The overview says which frame could not be made.
@@ -71,3 +86,7 @@ def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
         tuple(profile.cuts),
         profile.capture == "all",
     )
+
+
+def _nothing(name: FrameName) -> Loaded:
+    return Loaded(empty(name))

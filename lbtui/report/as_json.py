@@ -166,6 +166,8 @@ def _figure(figure: Figure) -> Json:
         found["chance"] = _finite(figure.chance)
     if figure.time_counted is not None:
         found["time_counted"] = _finite(figure.time_counted)
+    if figure.doubt:
+        found["doubt"] = visible(figure.doubt)
     return found
 
 

@@ -15,6 +15,7 @@ from lbtui.analysis.overview_hand_offs import HAND_OFF_LINES
 from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
 from lbtui.findings import Thresholds, described
 from lbtui.findings.diagnosis import diagnose
+from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
@@ -87,7 +88,8 @@ class OverviewPane(Pane):
             self.profile.require_rows(progress)
         except Unreadable as error:
             self.post_message(OpenFailed(str(error)))
-        return Contents(known, diagnose(self.profile, known.window, self.lbtui.thresholds, progress))
+        diagnosis = diagnose(self.profile, known.window, limits, progress)
+        return Contents(with_doubt(known, diagnosis.findings), diagnosis)
 
     def on_overview_pane_grown(self, event: Grown) -> None:
         """Show what is known so far."""

@@ -18,6 +18,7 @@ from lbtui.analysis.prefill_decode import (
     transfer_spreads,
 )
 from lbtui.findings import Thresholds
+from lbtui.findings.doubts import doubt_of
 from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Capabilities, Row
@@ -129,6 +130,7 @@ class PdPane(Pane):
             () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
             handoffs.sort("arrival", nulls_last=True),
             tuple(m for m in profile.missing() if m.what in _OWN),
+            doubt=doubt_of(profile, limits, progress),
         )
 
     def ready(self, result: dict[Side, PdData]) -> None:
