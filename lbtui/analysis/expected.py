@@ -89,6 +89,14 @@ def expected_multiple(lane: int, shares: Shares) -> float:
     return shares[lane] * (len(shares) - 1) / (sum(shares) - shares[lane])
 
 
+def expected_of(lanes: Sequence[int], shares: Shares) -> float | None:
+    """Return what `lanes` are to carry on the mean × that of the others; None where all are the same."""
+    if not shares:
+        return None
+    each = np.array(shares)
+    return float(each[list(lanes)].mean() / np.delete(each, list(lanes)).mean())
+
+
 def chance_of(lane: int, lanes: int, shares: Shares) -> float:
     """Return the probability of one request to be given to `lane` of so many by a random dispatch."""
     return shares[lane] / sum(shares) if shares else 1 / lanes

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.expected import chance_of, expected_multiple
+from lbtui.analysis.expected import chance_of, expected_multiple, expected_of
 from lbtui.analysis.prefill_decode import NodeTable, node_table
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
-from lbtui.findings.subject import name_of, subject_of
+from lbtui.findings.subject import is_of, name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, visible
@@ -73,10 +73,8 @@ def _multiple(evidence: Evidence, limits: Thresholds, finding: Finding) -> float
         return expected_multiple(addresses.index(str(finding.subject["address"])), shares) if shares else None
     domains = evidence.instances.get(str(finding.subject.get("instance")), [])
     shares = limits.expected.of_domains(domains)
-    own = [i for i, d in enumerate(domains) if finding.subject.items() <= subject_of(evidence, d).items()]
-    if not shares or not 0 < len(own) < len(domains):
-        return None
-    return float(np.array(shares)[own].mean() / np.delete(np.array(shares), own).mean())
+    own = [i for i, d in enumerate(domains) if is_of(d, finding.subject)]
+    return expected_of(own, shares) if 0 < len(own) < len(domains) else None
 
 
 def _of_role(evidence: Evidence, role: str) -> list[tuple[str, str]]:

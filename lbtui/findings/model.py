@@ -11,7 +11,7 @@ from lbtui.text import _
 
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "data"]
 Severity: TypeAlias = Literal["critical", "warning", "info"]
-SubjectValue: TypeAlias = str | int
+SubjectValue: TypeAlias = str | int | tuple[int, ...]
 
 # How the metric ends of a finding whose value is over what the config expects, not over its peers.
 EXPECTED_SHARE: str = _("its expected share")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbtui.analysis.apart import Apart, inside, lanes_apart
-from lbtui.analysis.expected import Shares, relative
+from lbtui.analysis.expected import expected_of, relative
 from lbtui.analysis.imbalance import Flags, Floats
 from lbtui.analysis.step_account import BLOCKS
 from lbtui.findings.costs import cost_of
@@ -92,18 +92,10 @@ def _ratio(
     return own / others if others > 0 else (99.0 if own > 0 else 1.0)
 
 
-def _expected(lanes: tuple[int, ...], shares: Shares) -> float | None:
-    """Return what the lanes are to carry on the mean × that of the others, None where that is the same."""
-    if not shares:
-        return None
-    own = np.array(shares)[list(lanes)]
-    return float(own.mean() / np.delete(np.array(shares), list(lanes)).mean())
-
-
 def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], heavy: _Heavy) -> Finding:
     apart = heavy.apart
     account = evidence.accounts[domains[0].instance]
-    expected = _expected(apart.lanes, limits.expected.of_domains(domains))
+    expected = expected_of(apart.lanes, limits.expected.of_domains(domains))
     edges = account.edges[:: (len(account.edges) - 1) // BLOCKS]
     inner = np.repeat(inside(apart.windows, BLOCKS), (len(account.edges) - 1) // BLOCKS)
     cut = account.load_cut(account.in_bins(apart.lanes, inner) & account.prefill, heavy.tokens)

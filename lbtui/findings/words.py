@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.findings.model import EXPECTED_SHARE, Dimension, Finding, Severity
+from lbtui.findings.subject import ranges
 from lbtui.profile import ZONE_NAME, format_window, micros, short_names
 from lbtui.render.text import fixed, number
 from lbtui.text import _, visible
@@ -95,6 +96,10 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
     ):
         if key in subject:
             parts.append(words.format(subject[key]))
+    for key, name in (("dp_ranks", "dp{}"), ("pids", _("pid {}"))):
+        several = subject.get(key)
+        if isinstance(several, tuple):
+            parts.append(ranges([name.format(each) for each in several]))
     if "host" in subject:
         host = str(subject["host"])
         parts.append(hosts.get(host, host))

@@ -17,6 +17,7 @@ from lbtui.findings.causes import explained
 from lbtui.findings.ep_heat import expert_heats
 from lbtui.findings.ep_moves import find_moves
 from lbtui.findings.kv import find_kv
+from lbtui.findings.pictures import drawn
 from lbtui.findings.run import evidence_of
 from lbtui.findings.words import figure_words
 from lbtui.profile import Cut, LoadedSeries, Note, Profile, Progress
@@ -64,6 +65,19 @@ def test_more_requests_for_a_while_are_a_batch_skew(tmp_path: Path, domains: int
     begin, end = ((time - datetime(2026, 1, 1)).total_seconds() for time in finding.window)
     assert min(end, 22) - max(begin, 10) > 6
     assert end - begin < 16
+
+
+@pytest.mark.parametrize(("group", "rest"), [(2, 2), (4, 4), (3, 5)])
+def test_domains_that_carry_more_together_are_one_finding(tmp_path: Path, group: int, rest: int) -> None:
+    profile = service(tmp_path, Group(domains=group + rest, rate=lambda dp, _s: 8 if dp < group else 4))
+    (finding,) = imbalances(profile)
+    assert (finding.id, finding.subject["dp_ranks"]) == ("dp.batch_size.skew", tuple(range(group)))
+    assert "dp_rank" not in finding.subject
+    assert finding.value == pytest.approx(2.1, rel=0.2)
+    assert f"of the other {rest} domains" in finding.message
+    assert {f.subject["dp_rank"] for f in finding.consequences} <= set(range(group))
+    picture = next(each.picture for each in drawn(evidence_of(profile), None, (finding,)))
+    assert picture is None or sum(strip.own for strip in picture.strips) == group
 
 
 def test_longer_requests_all_along_are_a_batch_skew_too(tmp_path: Path) -> None:
