@@ -65,7 +65,7 @@ def find_group(loads: Floats, chance: Chance, p_value: float) -> Group | None:
     chosen = tuple(sorted(int(lane) for lane in orders[0, :k, window]))
     part = float(share[list(chosen)].sum() / share.sum())
     first, last = _refined(loads, chosen, part, windows[window])
-    if not _is_one(loads[:, first:last].mean(axis=1) / share, chosen):
+    if not are_two(loads[:, first:last].mean(axis=1) / share, chosen):
         return None
     p = _chance_of(float(best[window, k - 1]), loads, chance, windows, p_value)
     return _measured(loads, chosen, (first, last), p, chance.shares) if p <= p_value else None
@@ -143,8 +143,8 @@ def _refined(loads: Floats, lanes: tuple[int, ...], part: float, window: tuple[i
     return first, last
 
 
-def _is_one(levels: Floats, lanes: tuple[int, ...]) -> bool:
-    """Tell whether the lanes of either side are alike beside what parts the sides."""
+def are_two(levels: Floats, lanes: tuple[int, ...]) -> bool:
+    """Tell whether `lanes` and the others are alike among themselves beside what parts the two."""
     own, others = levels[list(lanes)], np.delete(levels, lanes)
     low, high = float(others.mean()), float(own.mean())
     effect = high - low

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lbtui.analysis.groups import Group, find_group, measured_on
-from lbtui.analysis.scan import RandomDispatch, RandomStays
+from lbtui.analysis.expected import relative
+from lbtui.analysis.groups import Group, are_two, find_group, measured_on
+from lbtui.analysis.scan import RandomDispatch
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import SubjectValue
@@ -14,26 +15,24 @@ from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, visible
 
-# A group adds up what is left of its lanes' chance: how long that is remembered must be known well.
-_STAYS = 10  # of a request, in the window
+_LEAST_SHARE = 0.4  # of the run
 
 
 def find_group_skew(evidence: Evidence, limits: Thresholds, binned: Binned) -> Group | None:
-    """Return the domains that carry more together, None if there are none.
+    """Return the domains to which more was sent together than a random dispatch would, None without any.
 
-    By what they hold, or by what they were sent (`find_batch_skew`), each at half the p-value; either way
-    the effect is that on the batch size.
+    The effect is that on the batch size, in which they are alike too, over much of the run. What they hold
+    is no evidence by itself: slow domains hold requests longer, and long requests are remembered for long.
     """
     shares = limits.expected.of_domains(binned.domains)
-    each = limits.p_value / 2
-    stays = RandomStays.like(binned.loads, shares)
-    found = find_group(binned.loads, stays, each)
-    short = found is None or found.last - found.first < _STAYS * stays.stay_bins
-    if found is None or short or not _is_large(limits, found):
-        sent = dispatched(evidence, list(binned.domains), binned.edges)
-        given = find_group(sent, RandomDispatch(shares), each)
-        found = None if given is None else measured_on(given, binned.loads, shares)
-    return found if found is not None and _is_large(limits, found) else None
+    sent = dispatched(evidence, list(binned.domains), binned.edges)
+    given = find_group(sent, RandomDispatch(shares), limits.p_value / 2)
+    if given is None or given.last - given.first < _LEAST_SHARE * binned.loads.shape[1]:
+        return None
+    means = binned.loads[:, given.first : given.last].mean(axis=1)
+    found = measured_on(given, binned.loads, shares)
+    alike = are_two(means / relative(shares, len(means)), given.lanes)
+    return found if alike and _is_large(limits, found) else None
 
 
 def _is_large(limits: Thresholds, group: Group) -> bool:
