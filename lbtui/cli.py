@@ -100,7 +100,11 @@ def _parser() -> argparse.ArgumentParser:
         "--config",
         type=Path,
         metavar="FILE",
-        help=_("thresholds, TOML (default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"),
+        help=_(
+            "thresholds, and the shares of the load that domains and nodes are meant to carry ([expected]: "
+            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), TOML '
+            "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
+        ),
     )
     parser.add_argument(
         "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
@@ -286,13 +290,20 @@ def _report(
     """Write the report asked for and tell whether it holds what `--fail-on` names."""
     from lbtui.analysis.comparison import compare
     from lbtui.analysis.overview import overview
+    from lbtui.findings import Thresholds
     from lbtui.findings.diagnosis import diagnose
+    from lbtui.findings.doubts import comparable, doubt_of, with_doubt
     from lbtui.report import as_json, as_markdown, as_text
 
     ascii_only = options.ascii or "utf" not in (sys.stdout.encoding or "").lower()
-    known = overview(profile)
+    known = overview(profile, expected=None if thresholds is None else thresholds.expected)
     diagnosis = diagnose(profile, known.window, thresholds)
-    comparison = None if baseline is None else compare(baseline, profile)
+    known = with_doubt(known, diagnosis.findings)
+    limits = thresholds or Thresholds()
+    comparison = None
+    if baseline is not None:
+        sides = doubt_of(baseline, limits), doubt_of(profile, limits)
+        comparison = comparable(compare(baseline, profile), *sides)
     if options.json:
         sys.stdout.write(as_json(known, diagnosis.findings, comparison, ascii_only=ascii_only) + "\n")
     elif not options.export or options.report:

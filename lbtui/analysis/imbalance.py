@@ -48,12 +48,15 @@ class WeightedPar:
     share_counted: float  # of the time, after leaving out instants with too little load
 
 
-def weighted_par(loads: Floats, weights: Floats, *, counts: bool) -> WeightedPar:
+def weighted_par(
+    loads: Floats, weights: Floats, *, counts: bool, shares: tuple[float, ...] = ()
+) -> WeightedPar:
     """Return the PAR of `loads` [domain, instant], each instant weighted by its duration.
 
     A ratio of sums, not a mean of ratios, so that near-idle instants do not dominate. For request counts
     (`counts`) instants with fewer requests than domains are left out: one request on eight domains would
-    read 8.0. For these the chance figure is given too.
+    read 8.0. For these the chance figure is given too: of domains that are to carry `shares`, empty for equal
+    ones.
     """
     total, domains, enough = _counted(loads, counts=counts)
     kept = weights * enough
@@ -61,7 +64,7 @@ def weighted_par(loads: Floats, weights: Floats, *, counts: bool) -> WeightedPar
     denominator = float((weights * means).sum())
     if denominator <= 0:
         return WeightedPar(math.nan, None, 0.0)
-    chance = _chance_par(total[enough], domains[enough], weights[enough]) if counts else None
+    chance = _chance_par(total[enough], domains[enough], weights[enough], shares) if counts else None
     return WeightedPar(
         float((weights * peaks).sum()) / denominator,
         chance,
@@ -87,10 +90,13 @@ def _counted(loads: Floats, *, counts: bool) -> tuple[Floats, npt.NDArray[np.int
     return total, domains, enough & (domains > 1)
 
 
-def _chance_par(total: Floats, domains: npt.NDArray[np.int_], weights: Floats) -> float:
+def _chance_par(
+    total: Floats, domains: npt.NDArray[np.int_], weights: Floats, shares: tuple[float, ...]
+) -> float:
     """Return Σ w·E[max] / Σ w·mean when each domain holds a Poisson(total / domains) number of requests.
 
-    Random arrivals with any service time give Poisson numbers in flight (M/G/∞).
+    Random arrivals with any service time give Poisson numbers in flight (M/G/∞). With `shares` the mean of
+    each is its share of the total.
     """
     peak_sum = mean_sum = 0.0
     # As one number, pairs are found many times as fast.
@@ -101,7 +107,7 @@ def _chance_par(total: Floats, domains: npt.NDArray[np.int_], weights: Floats) -
     for pair, w in zip(unique.tolist(), weight.tolist(), strict=True):
         requests, count = divmod(pair, several)
         mean = requests / count
-        peak_sum += w * expected_maximum(mean, count)
+        peak_sum += w * (expected_maximum_of(mean, shares) if shares else expected_maximum(mean, count))
         mean_sum += w * mean
     return peak_sum / mean_sum
 
@@ -130,3 +136,20 @@ def expected_maximum(mean: float, count: int) -> float:
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, limit)))])
     cumulative = np.minimum(np.cumsum(np.exp(k * math.log(mean) - mean - log_factorial)), 1.0)
     return float((1.0 - cumulative**count).sum())
+
+
+def expected_maximum_of(mean: float, shares: tuple[float, ...]) -> float:
+    """Return E[max] of independent Poisson numbers of mean `mean` × share / mean share: Σ_k 1 − Π F_i(k)."""
+    if mean <= 0:
+        return 0.0
+    means = mean * np.array(shares) / np.mean(shares)
+    most = float(means.max())
+    if most > _LARGE_MEAN:
+        # So far apart that the largest is the maximum, or as good as alike.
+        return expected_maximum(most, int((means > most - 3 * math.sqrt(most)).sum()))
+    limit = int(most + 12 * math.sqrt(most) + 20)
+    k = np.arange(limit)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, limit)))])
+    logs = k * np.log(means)[:, None] - means[:, None] - log_factorial
+    cumulative = np.minimum(np.cumsum(np.exp(logs), axis=1), 1.0)
+    return float((1.0 - cumulative.prod(axis=0)).sum())

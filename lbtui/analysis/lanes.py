@@ -297,11 +297,17 @@ def sampled(
 
 
 def lanes_par(
-    lanes: Sequence[Lane], begin: int, end: int, *, idle_is_zero: bool, counts: bool
+    lanes: Sequence[Lane],
+    begin: int,
+    end: int,
+    *,
+    idle_is_zero: bool,
+    counts: bool,
+    shares: tuple[float, ...] = (),
 ) -> WeightedPar:
     """Return the PAR over the lanes in a window (`weighted_par` over `sampled`)."""
     loads, weights, _times = sampled(lanes, begin, end, idle_is_zero=idle_is_zero)
-    return weighted_par(loads, weights, counts=counts)
+    return weighted_par(loads, weights, counts=counts, shares=shares)
 
 
 def lanes_evenness(lanes: Sequence[Lane], begin: int, end: int, *, counts: bool, scarce: bool) -> WeightedPar:

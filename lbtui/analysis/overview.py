@@ -9,10 +9,11 @@ from functools import partial
 import polars as pl
 
 from lbtui.analysis.data_parallel import domains_of
+from lbtui.analysis.expected import Expected
 from lbtui.analysis.expert_parallel import phases_apart
 from lbtui.analysis.overview_experts import expert_lines, layer_time_lines
 from lbtui.analysis.overview_hand_offs import hand_off_lines
-from lbtui.analysis.overview_lines import reading_lines, step_lines
+from lbtui.analysis.overview_lines import Scope, reading_lines, step_lines
 from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source
 from lbtui.analysis.overview_nodes import node_lines
 from lbtui.analysis.overview_requests import request_lines
@@ -49,26 +50,30 @@ def _window_of(known: Overview) -> Window:
     return known.window or (0, 1)
 
 
+def _scope_of(known: Overview) -> Scope:
+    return Scope(known.domains, _window_of(known), known.expected)
+
+
 # In the order of the screen; the most telling comes first.
 _PARTS: tuple[_Part, ...] = (
     _Part(
         ("steps", "batches"),
-        lambda frames, known: step_lines(frames, known.domains, _window_of(known)),
+        lambda frames, known: step_lines(frames, _scope_of(known)),
         (Line("dp.batch_size", "dp", _("DP batch")), Line("dp.tokens", "dp", _("DP tokens"))),
     ),
     _Part(
         ("kv",),
-        lambda frames, known: reading_lines("kv", frames, known.domains, _window_of(known)),
+        lambda frames, known: reading_lines("kv", frames, _scope_of(known)),
         (Line("kv.kv_usage", "kv", _("KV used")),),
     ),
     _Part(
         ("queues",),
-        lambda frames, known: reading_lines("queues", frames, known.domains, _window_of(known)),
+        lambda frames, known: reading_lines("queues", frames, _scope_of(known)),
         (Line("dp.waiting", "dp", _("Waiting")),),
     ),
     _Part(
         ("nodes",),
-        lambda frames, known: node_lines(frames["nodes"], _window_of(known)),
+        lambda frames, known: node_lines(frames["nodes"], _scope_of(known)),
         (Line("pd.added", "pd", _("P/D added")),),
     ),
     _Part(
@@ -97,26 +102,30 @@ _PARTS: tuple[_Part, ...] = (
 )
 
 
-def overviews(profile: Profile, progress: Progress | None = None) -> Iterator[Overview]:
+def overviews(
+    profile: Profile, progress: Progress | None = None, expected: Expected | None = None
+) -> Iterator[Overview]:
     """Yield the overview as it grows: first of names and sizes only, last complete (`reading` is empty).
 
-    Reads the profile's frames one part after the other. A frame that cannot be made is a note and the rest
-    goes on; `Cancelled` passes through.
+    What chance gives is that of domains and nodes which are to carry the `expected` shares. Reads the
+    profile's frames one part after the other. A frame that cannot be made is a note and the rest goes on;
+    `Cancelled` passes through.
     """
+    shares = expected or Expected()
     failed: list[Note] = []
     frames: dict[FrameName, pl.DataFrame] = {}
     times: dict[FrameName, Times] = {}
     drawn: list[tuple[Overview, list[Line]]] = []
     for number, part in enumerate(_PARTS):
-        known = _known(profile, frames, times, failed, ", ".join(part.frames))
-        expected = [line for later in _PARTS[number:] for line in later.expected]
-        yield replace(known, lines=(*(line for _known_then, lines in drawn for line in lines), *expected))
+        known = replace(_known(profile, frames, times, failed, ", ".join(part.frames)), expected=shares)
+        to_come = [line for later in _PARTS[number:] for line in later.expected]
+        yield replace(known, lines=(*(line for _known_then, lines in drawn for line in lines), *to_come))
         for name in part.frames:
             frames[name] = _load(profile, name, progress, failed)
             times[name] = times_of(name, frames[name])
-        known = _known(profile, frames, times, failed, "")
+        known = replace(_known(profile, frames, times, failed, ""), expected=shares)
         drawn.append((known, _lines(part, frames, known, _why(profile, part, frames, failed))))
-    known = _known(profile, frames, times, failed, "")
+    known = replace(_known(profile, frames, times, failed, ""), expected=shares)
     lines: list[Line] = []
     for part, (then, kept) in zip(_PARTS, drawn, strict=True):
         # Later frames may have widened the window or brought domains.
@@ -140,9 +149,11 @@ def _lines(part: _Part, frames: Frames, known: Overview, why: str) -> list[Line]
     return [replace(line, absent=why) if why and line.absent else line for line in part.draw(frames, known)]
 
 
-def overview(profile: Profile, progress: Progress | None = None) -> Overview:
-    """Return the complete overview of a profile."""
-    *_growing, complete = overviews(profile, progress)
+def overview(
+    profile: Profile, progress: Progress | None = None, expected: Expected | None = None
+) -> Overview:
+    """Return the complete overview of a profile (`overviews`)."""
+    *_growing, complete = overviews(profile, progress, expected)
     return complete
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
+from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, idle_as_zero, lanes_par
 from lbtui.analysis.overview_model import BINS, Dimension, Figure, Frames, Line, Place, absent_line
@@ -24,6 +26,19 @@ from lbtui.analysis.standout import excess_over_peers, standouts
 from lbtui.profile import Domain, FrameName, dated, empty
 from lbtui.profile.place import Window
 from lbtui.text import _, visible
+
+
+class Scope(NamedTuple):
+    """Of whom and of when a line speaks, and the shares that are expected."""
+
+    domains: Sequence[Domain]
+    window: Window
+    expected: Expected = Expected()
+
+    def of(self, instance: str) -> Scope:
+        """Return the same of one instance's domains."""
+        return self._replace(domains=[d for d in self.domains if d.instance == instance])
+
 
 # The lines over DP domains: metric, line's name, dimension.
 _STEP_LINES: tuple[tuple[MetricKey, str, Dimension], ...] = (
@@ -36,26 +51,26 @@ _READING_LINES: Mapping[str, tuple[MetricKey, str, Dimension]] = {
 }
 
 
-def step_lines(frames: Frames, domains: Sequence[Domain], window: Window) -> list[Line]:
+def step_lines(frames: Frames, scope: Scope) -> list[Line]:
     """Return the lines of batch size and tokens over DP domains."""
     steps = frames["steps"]
     if steps.is_empty():
         return [absent_line("dp.batch_size", "dp", _("DP batch"), _("no forward pass is recorded"))]
     intervals = step_intervals(domain_steps(steps))
     return [
-        _domain_line(chosen, name, dimension, intervals, empty("kv"), domains, window)
+        _domain_line(chosen, name, dimension, intervals, empty("kv"), scope)
         for chosen, name, dimension in ((metric(key), n, d) for key, n, d in _STEP_LINES)
     ]
 
 
-def reading_lines(frame: FrameName, frames: Frames, domains: Sequence[Domain], window: Window) -> list[Line]:
+def reading_lines(frame: FrameName, frames: Frames, scope: Scope) -> list[Line]:
     """Return the line of KV usage (frame `kv`) or of waiting requests (`queues`) over DP domains."""
     key, name, dimension = _READING_LINES[frame]
     if frames[frame].is_empty():
         why = _("no KV reading is recorded") if frame == "kv" else _("no queue length is recorded")
         return [absent_line(f"{dimension}.{key}", dimension, name, why)]
     no_steps = step_intervals(domain_steps(empty("steps")))
-    return [_domain_line(metric(key), name, dimension, no_steps, frames[frame], domains, window)]
+    return [_domain_line(metric(key), name, dimension, no_steps, frames[frame], scope)]
 
 
 def _domain_line(
@@ -64,17 +79,17 @@ def _domain_line(
     dimension: Dimension,
     intervals: pl.DataFrame,
     readings: pl.DataFrame,
-    domains: Sequence[Domain],
-    window: Window,
+    scope: Scope,
 ) -> Line:
     key = f"{dimension}.{chosen.key}"
     parts: list[_InstancePart] = []
-    for instance in dict.fromkeys(d.instance for d in domains):
-        own = [d for d in domains if d.instance == instance]
-        lanes = metric_lanes(chosen, intervals, readings, readings, own, window[1])
+    until = scope.window[1]
+    for instance in dict.fromkeys(d.instance for d in scope.domains):
+        own = scope.of(instance)
+        lanes = metric_lanes(chosen, intervals, readings, readings, own.domains, until)
         if any(len(lane.values) for lane in lanes):
-            busy = metric_lanes(metric("batch_size"), intervals, readings, readings, own, window[1])
-            parts.append(_InstancePart(chosen, dimension, instance, own, lanes, busy, window))
+            busy = metric_lanes(metric("batch_size"), intervals, readings, readings, own.domains, until)
+            parts.append(_InstancePart(chosen, dimension, lanes, busy, own))
     if not parts:
         return absent_line(key, dimension, name, _("not recorded for any DP domain"))
     shown = max(parts, key=lambda part: part.rank)
@@ -103,15 +118,15 @@ class _InstancePart:
         self,
         chosen: Metric,
         dimension: Dimension,
-        instance: str,
-        domains: Sequence[Domain],
         lanes: Sequence[Lane],
         busy: Sequence[Lane],
-        window: Window,
+        scope: Scope,
     ) -> None:
+        domains = scope.domains
+        instance = domains[0].instance
         self.chosen, self.instance, self.domains = chosen, instance, domains
-        self.dated = dated(window)
-        begin, end = window
+        self.dated = dated(scope.window)
+        begin, end = scope.window
         edges = bin_edges(begin, end, BINS)
         filled = idle_as_zero(lanes, busy, begin, end) if chosen.idle_is_zero else lanes
         loads = bin_lanes(filled, edges).mean
@@ -119,7 +134,14 @@ class _InstancePart:
         self.highest: Floats = np.where(
             known.any(axis=0), np.where(known, loads, -np.inf).max(axis=0), np.nan
         )
-        overall = lanes_par(lanes, begin, end, idle_is_zero=chosen.idle_is_zero, counts=chosen.counts)
+        overall = lanes_par(
+            lanes,
+            begin,
+            end,
+            idle_is_zero=chosen.idle_is_zero,
+            counts=chosen.counts,
+            shares=scope.expected.of_domains(domains),
+        )
         peaks = [float(lane.values.max()) if len(lane.values) else math.nan for lane in lanes]
         fullest = int(np.nanargmax(peaks))
         top = lanes[fullest]

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
+from lbtui.analysis.expected import Expected
 from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile, Summary, dated
 from lbtui.profile.captures import Captures
 from lbtui.text import _
@@ -73,6 +74,7 @@ class Figure:
     worst: Place | None = None
     chance: float | None = None
     time_counted: float | None = None  # share of the window that counts
+    doubt: str = ""  # why the value may be off, a sentence
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ class Overview:
     lines: tuple[Line, ...] = field(default_factory=tuple)
     reading: str = ""
     summaries: tuple[Summarised, ...] = ()  # of upstream's `analyze`, beside ours
+    expected: Expected = field(default_factory=Expected)  # the shares that chance is told of
     unparsed: str = ""  # why all but experts is missing, and the command that gets it
 
     @property

@@ -10,6 +10,7 @@ import polars as pl
 from lbtui.analysis import prefill_decode
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import bin_edges
+from lbtui.analysis.overview_lines import Scope
 from lbtui.analysis.overview_model import BINS, Figure, Line, Place, absent_line
 from lbtui.analysis.overview_text import par_text, percent
 from lbtui.profile.place import Window
@@ -18,13 +19,13 @@ from lbtui.text import _, visible
 _ROLES = (("prefill", _("P added")), ("decode", _("D added")))
 
 
-def node_lines(nodes: pl.DataFrame, window: Window) -> list[Line]:
+def node_lines(nodes: pl.DataFrame, scope: Scope) -> list[Line]:
     """Return a line per role of the requests added to its nodes."""
     if nodes.is_empty():
         return [absent_line("pd.added", "pd", _("P/D added"), _("no P/D node is recorded"))]
-    table = prefill_decode.node_table(nodes)
+    table = prefill_decode.node_table(nodes, scope.expected)
     names = dict(_ROLES)
-    return [_role_line(table, role, names.get(role, visible(role)), window) for role in table.roles]
+    return [_role_line(table, role, names.get(role, visible(role)), scope.window) for role in table.roles]
 
 
 def _role_line(table: prefill_decode.NodeTable, role: str, name: str, window: Window) -> Line:

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.analysis.imbalance import Floats, expected_maximum, par
+from lbtui.analysis.expected import Expected, Shares, chance_of
+from lbtui.analysis.imbalance import Floats, expected_maximum, expected_maximum_of, par
 from lbtui.profile import several_days
 from lbtui.text import _
 
@@ -29,6 +30,9 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     (_("received → end"), "received", "end"),
     (_("arrival → end"), "arrival", "end"),
 )
+
+# What begins by the clock of a prefill host and ends by that of a decode host.
+ACROSS_HOSTS = tuple(label for label, _begin, end in STAGES if end == "end")
 
 # What is marked as standing out; findings have the same effects among their thresholds.
 NODE_RATIO = 1.25  # a node's requests / mean of its role
@@ -66,6 +70,7 @@ class NodeTable:
     rebuilt: npt.NDArray[np.bool_]  # [bin, node]: running differs from the file's figure
     # Of another table on the same scale: the largest cell of each count and role.
     ceiling: Mapping[tuple[Count, str], float] = field(default_factory=dict)
+    expected: Expected = field(default_factory=Expected)  # what the nodes are to get
 
     @property
     def dated(self) -> bool:
@@ -75,6 +80,10 @@ class NodeTable:
     def of_role(self, role: str) -> list[int]:
         """Return the columns of a role's nodes."""
         return [i for i, node in enumerate(self.nodes) if node.role == role]
+
+    def shares_of(self, role: str) -> Shares:
+        """Return what a role's nodes are to get (`Expected.of_nodes`)."""
+        return self.expected.of_nodes([self.nodes[i].address for i in self.of_role(role)])
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -101,8 +110,11 @@ class NodeTable:
         return int(found[0]) if len(found) else len(self.times)
 
 
-def node_table(nodes: pl.DataFrame) -> NodeTable:
-    """Return the `nodes` frame, one row per time, address and role, as a table of time bins × nodes."""
+def node_table(nodes: pl.DataFrame, expected: Expected | None = None) -> NodeTable:
+    """Return the `nodes` frame, one row per time, address and role, as a table of time bins × nodes.
+
+    The nodes are judged by the `expected` shares.
+    """
     order = {"prefill": 0, "decode": 1}
     keys = sorted(
         (Node(*row) for row in nodes.select("role", "address").unique().iter_rows()),
@@ -134,6 +146,7 @@ def node_table(nodes: pl.DataFrame) -> NodeTable:
         counts,
         written,
         ~np.isnan(written) & (written != counts["running"]),
+        expected=expected or Expected(),
     )
 
 
@@ -172,11 +185,12 @@ class NodeShare:
     share: float  # of the role's added requests
     ratio: float  # × the mean of the role's nodes
     excess: float  # standard deviations above an even random dispatch; NaN for the only node of a role
+    expected: float  # of the role's added requests: what it is to get
 
     @property
     def stands_out(self) -> bool:
         """Tell whether both effect and certainty are large enough to mark."""
-        return self.ratio >= NODE_RATIO and self.excess >= NODE_DEVIATIONS
+        return self.share >= NODE_RATIO * self.expected and self.excess >= NODE_DEVIATIONS
 
 
 @lru_cache(maxsize=_KEPT)
@@ -189,8 +203,9 @@ def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> tu
     for role in table.roles:
         columns = table.of_role(role)
         total = float(np.nansum(added[columns]))
-        mean, deviation = even_dispatch(total, len(columns))
-        for i in columns:
+        for place, i in enumerate(columns):
+            expected = chance_of(place, len(columns), table.shares_of(role))
+            mean, deviation = random_dispatch(total, expected)
             shares.append(
                 NodeShare(
                     table.nodes[i],
@@ -200,6 +215,7 @@ def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> tu
                     float(added[i]) / total if total else math.nan,
                     float(ratios[i]),
                     (float(added[i]) - mean) / deviation if deviation > 0 else math.nan,
+                    expected,
                 )
             )
     return tuple(shares)
@@ -251,13 +267,13 @@ def stays_longer(table: NodeTable, node: int, first: int = 0, last: int | None =
     return float(running[:, node].sum() - usual * added[:, node].sum()) * table.bin_seconds
 
 
-def even_dispatch(total: float, nodes: int) -> tuple[float, float]:
-    """Return mean and standard deviation of a node's requests if each of `total` went to a random node.
+def random_dispatch(total: float, share: float) -> tuple[float, float]:
+    """Return mean and standard deviation of a node's requests if each of `total` comes to it by `share`.
 
-    Binomial: mean N/k, variance N/k·(1 − 1/k). Round robin varies less, so this is the lenient yardstick.
+    Binomial: mean N·s, variance N·s·(1 − s). Round robin varies less, so this is the lenient yardstick.
     """
-    mean = total / nodes
-    return mean, math.sqrt(mean * (1 - 1 / nodes))
+    mean = total * share
+    return mean, math.sqrt(mean * (1 - share))
 
 
 def outstanding(table: NodeTable) -> tuple[int, int] | None:
@@ -286,16 +302,19 @@ def role_par(
 def role_chance_par(table: NodeTable, role: str, first: int = 0, last: int | None = None) -> float:
     """Return the PAR of added requests that random dispatch to equal nodes would give; NaN without requests.
 
-    E[max] / mean of independent Poisson numbers of the same mean, as for DP.
+    E[max] / mean of independent Poisson numbers of the same mean, or of the expected means, as for DP.
     """
     columns = table.of_role(role)
-    return _chance_par(int(np.nansum(window_loads(table, "added", first, last)[columns])), len(columns))
+    total = int(np.nansum(window_loads(table, "added", first, last)[columns]))
+    return _chance_par(total, len(columns), table.shares_of(role))
 
 
 @lru_cache(maxsize=256)
-def _chance_par(total: int, nodes: int) -> float:
+def _chance_par(total: int, nodes: int, shares: Shares) -> float:
     mean = total / nodes
-    return expected_maximum(mean, nodes) / mean if mean > 0 else math.nan
+    if mean <= 0:
+        return math.nan
+    return (expected_maximum_of(mean, shares) if shares else expected_maximum(mean, nodes)) / mean
 
 
 class Spread(NamedTuple):

@@ -5,6 +5,8 @@ peers. How large that gets by chance is simulated, the search included, so that 
 no false alarms. Numbers of requests given to lanes have no memory and are drawn anew (`RandomDispatch`);
 numbers in flight remember as long as requests stay (`RandomStays`); what else has a memory is first averaged
 over blocks of time longer than that (`find_held`), whose lanes then are shuffled (`ShuffledLanes`).
+
+Lanes may be meant to carry unequal shares of the load: peers, chance and draws then are of these.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lbtui.analysis.expected import Shares, expected_load, relative
 from lbtui.analysis.imbalance import Floats
 
 _REPLICAS = 1999
@@ -43,7 +46,7 @@ class Excess:
     first: int
     last: int
     own: float  # its mean load there
-    peers: float  # mean load of the other lanes there
+    peers: float  # mean load of the other lanes there, × what it is expected to carry of that
     p_value: float
 
     @property
@@ -53,7 +56,11 @@ class Excess:
 
 
 class Chance(Protocol):
-    """How a window's excess is scored, and how loads are drawn in which no lane differs from the others."""
+    """How a window's excess is scored, and how loads are drawn in which no lane differs from its share."""
+
+    @property
+    def shares(self) -> Shares:
+        """What each lane is meant to carry, empty for equal shares."""
 
     def prepared(self, loads: Floats) -> Floats:
         """Return `loads` [..., lane, bin] as running sums [..., lane, bin + 1] for `scores`."""
@@ -71,8 +78,10 @@ class RandomDispatch:
 
     Round robin varies less than that, so this errs towards finding nothing. A window in which n requests
     were given, c of them to one lane of L, scores √(2 Λ) with Λ the log likelihood ratio of Kulldorff
-    (1997), c ln(c / E) + (n − c) ln((n − c) / (n − E)), E = n / L: right for small counts too.
+    (1997), c ln(c / E) + (n − c) ln((n − c) / (n − E)), E = n × its share (n / L): right for small counts.
     """
+
+    shares: Shares = ()
 
     def prepared(self, loads: Floats) -> Floats:
         """Return running sums of the requests."""
@@ -81,22 +90,24 @@ class RandomDispatch:
     def scores(self, sums: Floats, first: Places, last: Places) -> Floats:
         """Return √(2 Λ), 0 where a lane got no more than its share."""
         own = sums[..., last] - sums[..., first]
-        lanes = own.shape[-2]
         total = own.sum(axis=-2, keepdims=True)
         rest = total - own
+        share = self._chances(own.shape[-2])[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(rest > 0, rest * np.log(rest * lanes / (total * (lanes - 1))), 0.0)
-            ratio += np.where(own > 0, own * np.log(own * lanes / total), 0.0)
-        scores: Floats = np.where(own * lanes > total, np.sqrt(2 * np.maximum(ratio, 0.0)), 0.0)
+            ratio = np.where(rest > 0, rest * np.log(rest / (total * (1 - share))), 0.0)
+            ratio += np.where(own > 0, own * np.log(own / (total * share)), 0.0)
+        scores: Floats = np.where(own > total * share, np.sqrt(2 * np.maximum(ratio, 0.0)), 0.0)
         return scores
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Return `count` random dispatches of the requests of each bin."""
         given = np.rint(loads.sum(axis=0)).astype(np.int64)
-        shares = np.full(len(loads), 1 / len(loads))
-        drawn = rng.multinomial(np.broadcast_to(given, (count, len(given))), shares)
+        drawn = rng.multinomial(np.broadcast_to(given, (count, len(given))), self._chances(len(loads)))
         replicas: Floats = drawn.transpose(0, 2, 1).astype(np.float64)
         return replicas
+
+    def _chances(self, lanes: int) -> Floats:
+        return relative(self.shares, lanes) / lanes
 
 
 @dataclass(frozen=True)
@@ -105,15 +116,18 @@ class ShuffledLanes:
 
     If lanes are exchangeable, which of them carries which load is chance. A window scores the sum of the
     lane's deviations from its peers' mean over √width; a deviation counts in units of √load, the spread of
-    a number of requests.
+    a number of requests. Of lanes with unequal shares it is the loads over these that are swapped.
     """
+
+    shares: Shares = ()
 
     def prepared(self, loads: Floats) -> Floats:
         """Return running sums of the scaled deviations."""
         lanes = loads.shape[-2]
+        share = relative(self.shares, lanes)[:, None]
         total = loads.sum(axis=-2, keepdims=True)
-        spread = np.sqrt(np.maximum(total / lanes, _LEAST_SPREAD))
-        return _running_sums((loads - (total - loads) / (lanes - 1)) / spread)
+        spread = np.sqrt(np.maximum(share * total / lanes, _LEAST_SPREAD))
+        return _running_sums((loads - (total - loads) * share / (lanes - share)) / spread)
 
     def scores(self, sums: Floats, first: Places, last: Places) -> Floats:
         """Return Σ deviations / √width."""
@@ -122,9 +136,10 @@ class ShuffledLanes:
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Return `count` shuffles of the loads."""
+        share = relative(self.shares, len(loads))[:, None]
         order = np.argsort(rng.random((count, *loads.shape)), axis=1)
-        shuffled: Floats = np.take_along_axis(np.broadcast_to(loads, order.shape), order, axis=1)
-        return shuffled
+        shuffled: Floats = np.take_along_axis(np.broadcast_to(loads / share, order.shape), order, axis=1)
+        return shuffled * share
 
 
 @dataclass(frozen=True)
@@ -133,32 +148,37 @@ class RandomStays(ShuffledLanes):
 
     Random arrivals with independent stays are M/G/∞: numbers in flight are Poisson. Seen once a bin they
     follow the integer autoregression N' = binomial(N, r) + Poisson(μ' − r μ) (Al-Osh & Alzaid 1987) with μ
-    the lanes' mean at that time and r = exp(−1 / stay), less where μ falls faster than that. Their
-    deviations from μ are then spread to the variance seen, which full batches and queues make larger.
+    the lanes' mean at that time (× their shares) and r = exp(−1 / stay), less where μ falls faster than that.
+    Their deviations from μ are then spread to the variance seen, which full batches and queues make larger.
     """
 
-    stay_bins: float
-    dispersion: float  # variance / mean of a lane's deviations, at least 1
+    stay_bins: float = 1.0
+    dispersion: float = 1.0  # variance / mean of a lane's deviations, at least 1
 
     @classmethod
-    def like(cls, loads: Floats) -> RandomStays:
+    def like(cls, loads: Floats, shares: Shares = ()) -> RandomStays:
         """Return the stays and the dispersion seen in `loads` [lane, bin], each lane about its own mean."""
-        deviation = loads - loads.mean(axis=0)
-        deviation = deviation - deviation.mean(axis=1, keepdims=True)
         lanes = len(loads)
-        seen = float((deviation**2).mean()) / max(float(loads.mean()), _LEAST_SPREAD) * lanes / (lanes - 1)
-        return cls(memory_bins(loads) / _STAYS_REMEMBERED, max(seen, 1.0))
+        share = relative(shares, lanes)[:, None]
+        deviation = loads - share * loads.mean(axis=0)
+        deviation = deviation - deviation.mean(axis=1, keepdims=True)
+        squares = float((deviation**2 / share).mean())
+        seen = squares / max(float(loads.mean()), _LEAST_SPREAD) * lanes / (lanes - 1)
+        return cls(shares, memory_bins(loads / share) / _STAYS_REMEMBERED, max(seen, 1.0))
 
     def replicas(self, loads: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Return `count` simulated runs of the same total load."""
-        level = loads.mean(axis=0)
+        level = relative(self.shares, len(loads))[:, None] * loads.mean(axis=0)
+        total = loads.mean(axis=0)
         kept = float(np.exp(-1 / max(self.stay_bins, 1e-6)))
         drawn = np.empty((count, *loads.shape))
-        now = rng.poisson(level[0], (count, len(loads)))
+        now = rng.poisson(level[:, 0], (count, len(loads)))
         drawn[:, :, 0] = now
-        for i in range(1, len(level)):
-            r = min(kept, level[i] / level[i - 1]) if level[i - 1] > 0 else 0.0
-            now = rng.binomial(now, r) + rng.poisson(max(level[i] - r * level[i - 1], 0.0), now.shape)
+        for i in range(1, len(total)):
+            r = min(kept, total[i] / total[i - 1]) if total[i - 1] > 0 else 0.0
+            now = rng.binomial(now, r) + rng.poisson(
+                np.maximum(level[:, i] - r * level[:, i - 1], 0.0), now.shape
+            )
             drawn[:, :, i] = now
         spread: Floats = np.maximum(level + np.sqrt(self.dispersion) * (drawn - level), 0.0)
         return spread
@@ -219,10 +239,10 @@ def find_excess(
             break
         begin, end = (int(side[window]) for side in windows)
         first, last = _refined(chance, sums, int(lane), begin, end)
-        excess = _measured(loads, int(lane), first, last, p)
+        excess = _measured(loads, int(lane), (first, last), p, chance.shares)
         if excess.ratio >= least_ratio and excess.own - excess.peers >= least_excess:
-            found = _joined(found, excess, loads)
-        rest[lane, first:last] = np.delete(rest[:, first:last], lane, axis=0).mean(axis=0)
+            found = _joined(found, excess, loads, chance.shares)
+        rest[lane, first:last] = expected_load(rest[:, first:last], int(lane), chance.shares)
     return found
 
 
@@ -241,10 +261,12 @@ def strongest(loads: Floats, chance: Chance, p_value: float) -> Excess | None:
     lane, window = np.unravel_index(int(scores.argmax()), scores.shape)
     p = _chance_of(float(scores[lane, window]), loads, chance, windows, p_value, rng)
     begin, end = (int(side[window]) for side in windows)
-    return _measured(loads, int(lane), *_refined(chance, sums, int(lane), begin, end), p)
+    return _measured(loads, int(lane), _refined(chance, sums, int(lane), begin, end), p, chance.shares)
 
 
-def find_held(loads: Floats, *, least_ratio: float, least_excess: float, p_value: float) -> list[Excess]:
+def find_held(
+    loads: Floats, *, least_ratio: float, least_excess: float, p_value: float, shares: Shares = ()
+) -> list[Excess]:
     """Return where lanes stand out in loads [lane, bin] whose neighbouring bins depend on each other.
 
     Chance is judged on the means of blocks that hardly do (Künsch 1989); then the ends of each window are
@@ -253,19 +275,20 @@ def find_held(loads: Floats, *, least_ratio: float, least_excess: float, p_value
     lanes, bins = loads.shape
     if lanes < 2:
         return []
-    blocks = min(_MOST_BLOCKS, bins // (_BLOCK_MEMORIES * memory_bins(loads)))
+    memory = memory_bins(loads / relative(shares, lanes)[:, None])
+    blocks = min(_MOST_BLOCKS, bins // (_BLOCK_MEMORIES * memory))
     if blocks < _FEWEST_BLOCKS:
         return []
     edges = np.linspace(0, bins, blocks + 1).astype(int)
     means = np.add.reduceat(loads, edges[:-1], axis=1) / np.diff(edges)
-    chance = ShuffledLanes()
+    chance = ShuffledLanes(shares)
     sums = chance.prepared(loads)
     found: list[Excess] = []
     for rough in find_excess(means, chance, least_ratio=1.0, least_excess=0.0, p_value=p_value):
         ends = _refined(chance, sums, rough.lane, int(edges[rough.first]), int(edges[rough.last]))
-        excess = _measured(loads, rough.lane, *ends, rough.p_value)
+        excess = _measured(loads, rough.lane, ends, rough.p_value, shares)
         if excess.ratio >= least_ratio and excess.own - excess.peers >= least_excess:
-            found = _joined(found, excess, loads)
+            found = _joined(found, excess, loads, shares)
     return found
 
 
@@ -309,14 +332,15 @@ def _refined(chance: Chance, sums: Floats, lane: int, first: int, last: int) -> 
     return first, last
 
 
-def _measured(loads: Floats, lane: int, first: int, last: int, p: float) -> Excess:
-    own, peers = loads[lane, first:last], np.delete(loads[:, first:last], lane, axis=0)
+def _measured(loads: Floats, lane: int, window: tuple[int, int], p: float, shares: Shares) -> Excess:
+    first, last = window
+    own, peers = loads[lane, first:last], expected_load(loads[:, first:last], lane, shares)
     return Excess(lane, first, last, float(own.mean()), float(peers.mean()), p)
 
 
-def _joined(found: list[Excess], new: Excess, loads: Floats) -> list[Excess]:
+def _joined(found: list[Excess], new: Excess, loads: Floats, shares: Shares) -> list[Excess]:
     """Return the findings and a new one, made one with those of its lane that it touches."""
     same = [e for e in found if e.lane == new.lane and e.first <= new.last and new.first <= e.last]
     first, last = min(e.first for e in (*same, new)), max(e.last for e in (*same, new))
     p = min(e.p_value for e in (*same, new))
-    return [*(e for e in found if e not in same), _measured(loads, new.lane, first, last, p)]
+    return [*(e for e in found if e not in same), _measured(loads, new.lane, (first, last), p, shares)]

@@ -10,11 +10,14 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
+from lbtui.analysis.expected import Shares, chance_of, expected_load, expected_of
+from lbtui.analysis.groups import Group
 from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess, strongest
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
-from lbtui.findings.model import Cost, Finding, Severity
+from lbtui.findings.group_skew import find_group_skew, is_member, subject_of_group, who_of_group
+from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, Severity
 from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
@@ -38,47 +41,86 @@ def find_batch_skew(
 
     Domains `held_back` (keys) by a small KV pool are no yardstick for the others, as long as two others are
     left; only if as many requests are seen to come to them as to others do they count as sent to.
+
+    Several domains that carry more together are one finding (`find_group_skew`), those of them that stand
+    out by themselves below it.
+
+    Where the config expects other than equal shares, these are what chance gives and what is compared with.
     """
-    domains = _comparable(evidence, domains, held_back)
+    domains = _comparable(evidence, limits, domains, held_back)
     binned = evidence.binned("batch_size", domains)
     if binned is None:
         return
     free = [i for i, d in enumerate(domains) if d.key not in held_back]
-    for excess in _without_repeats([*_held(binned, free, limits), *_given(evidence, binned, limits)]):
-        domain = domains[excess.lane]
-        window = binned.window(excess.first, excess.last)
-        cost = _cost(evidence, domain, window, excess.ratio)
-        yield Finding(
-            id="dp.batch_size.skew",
-            dimension="dp",
-            severity=_severity(evidence, limits, excess, window, cost),
-            subject=subject_of(evidence, domain),
-            window=window,
-            metric="batch_size / mean of peers",
-            value=excess.ratio,
-            threshold=limits.dp_batch_ratio,
-            cost=cost,
-            message=_(
-                "{domain} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its "
-                "peers{tokens}."
-            ).format(
-                domain=name_of(domain),
-                own=excess.own,
-                ratio=excess.ratio,
-                peers=excess.peers,
-                tokens=_tokens_ratio(evidence, domain, domains, window),
-            ),
-            advice=_(
-                "Look at how requests are given to DP domains: session or prefix affinity, the router's "
-                "score (vLLM: 4 × waiting + running per domain), MindIE's DP load balancing. Weigh tokens "
-                "and KV blocks, not only the number of requests."
-            ),
-            evidence=_("{file}: batch_size of {domain} in the window").format(
-                file=evidence.file("steps"), domain=name_of(domain)
-            ),
-            excess=excess.ratio / limits.dp_batch_ratio,
-            p_value=excess.p_value,
+    found = _without_repeats([*_held(binned, free, limits), *_given(evidence, binned, limits)])
+    group = find_group_skew(evidence, limits, binned) if len(free) == len(domains) else None
+    members = [e for e in found if group is not None and is_member(group, e.lane, (e.first, e.last))]
+    single = [e for e in found if e not in members]
+    if group is not None:
+        whole = _finding(evidence, limits, binned, group)
+        yield whole.explaining(tuple(_finding(evidence, limits, binned, each) for each in members))
+    for excess in single:
+        yield _finding(evidence, limits, binned, excess)
+
+
+def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Excess | Group) -> Finding:
+    domains = list(binned.domains)
+    lanes = found.lanes if isinstance(found, Group) else (found.lane,)
+    own = [domains[lane] for lane in lanes]
+    window = binned.window(found.first, found.last)
+    cost = _cost(evidence, own, window, found.ratio)
+    expected = expected_of(lanes, limits.expected.of_domains(domains))
+    if isinstance(found, Group):
+        subject, who, peers = (
+            subject_of_group(evidence, domains, found),
+            who_of_group(domains, found),
+            found.others,
         )
+        words = _(
+            "{who} carry {own:.1f} requests a step each, {ratio:.1f}× the {peers:.1f} of the other {others} "
+            "domains{tokens}."
+        )
+    else:
+        subject, who, peers = subject_of(evidence, own[0]), name_of(own[0]), found.peers
+        words = _(
+            "{who} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its peers{tokens}."
+        )
+    if expected is not None:
+        words = _(
+            "{who}: {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} that it is expected to carry: "
+            "{expected:.2f}× its peers' (config){tokens}."
+        )
+    return Finding(
+        id="dp.batch_size.skew",
+        dimension="dp",
+        severity=_severity(evidence, limits, found.ratio, window, cost),
+        subject=subject,
+        window=window,
+        metric=f"batch_size / {'mean of peers' if expected is None else EXPECTED_SHARE}",
+        value=found.ratio,
+        threshold=limits.dp_batch_ratio,
+        cost=cost,
+        message=words.format(
+            who=who,
+            own=found.own,
+            ratio=found.ratio,
+            peers=peers,
+            others=len(domains) - len(lanes),
+            expected=expected,
+            tokens=_tokens_ratio(evidence, own, domains, window),
+        ),
+        advice=_(
+            "Look at how requests are given to DP domains: session or prefix affinity, the router's "
+            "score (vLLM: 4 × waiting + running per domain), MindIE's DP load balancing. Weigh tokens "
+            "and KV blocks, not only the number of requests."
+        ),
+        evidence=_("{file}: batch_size of {domain} in the window").format(
+            file=evidence.file("steps"), domain=who
+        ),
+        excess=found.ratio / limits.dp_batch_ratio,
+        p_value=found.p_value,
+        expected=expected,
+    )
 
 
 def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> str:
@@ -91,15 +133,20 @@ def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain
         return ""
     sent = dispatched(evidence, domains, binned.edges)
     each = limits.p_value / 2
-    held = strongest(binned.loads, RandomStays.like(binned.loads), each)
-    given = strongest(sent, RandomDispatch(), each)
-    found = [e for e in (held, _on_batch(given, binned) if given else None) if e is not None]
+    shares = limits.expected.of_domains(domains)
+    held = strongest(binned.loads, RandomStays.like(binned.loads, shares), each)
+    given = strongest(sent, RandomDispatch(shares), each)
+    found = [e for e in (held, _on_batch(given, binned, shares) if given else None) if e is not None]
     if not found:
         return _("There is too little load for a test.")
     best = min(found, key=lambda e: e.p_value)
     p = min(1.0, 2 * best.p_value)
     begin, end = binned.window(best.first, best.last)
-    said = _("Most stands out {domain}, {ratio:.2f}× its peers from {window}").format(
+    said = (
+        _("Most stands out {domain}, {ratio:.2f}× what it is expected to carry (config) from {window}")
+        if shares
+        else _("Most stands out {domain}, {ratio:.2f}× its peers from {window}")
+    ).format(
         domain=name_of(domains[best.lane]),
         ratio=best.ratio,
         window=format_window(begin, end, 1, date=evidence.dated),
@@ -113,7 +160,9 @@ def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain
     return f"{said}: {why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)}."
 
 
-def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection[str]) -> list[Domain]:
+def _comparable(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], held_back: Collection[str]
+) -> list[Domain]:
     """Return the domains without those held back that were seen to get fewer requests than by chance."""
     if not any(d.key in held_back for d in domains):
         return domains
@@ -121,11 +170,12 @@ def _comparable(evidence: Evidence, domains: list[Domain], held_back: Collection
     if binned is None:
         return domains
     given = np.rint(dispatched(evidence, domains, binned.edges).sum(axis=1)).astype(int).tolist()
-    total, others = sum(given), 1 - 1 / len(domains)
+    total, shares = sum(given), limits.expected.of_domains(domains)
     kept = [
         d
-        for d, own in zip(domains, given, strict=True)
-        if d.key not in held_back or binomial_tail(total - own, total, others) > _FEWER_BY_CHANCE
+        for i, (d, own) in enumerate(zip(domains, given, strict=True))
+        if d.key not in held_back
+        or binomial_tail(total - own, total, 1 - chance_of(i, len(domains), shares)) > _FEWER_BY_CHANCE
     ]
     return kept if len(kept) > 1 else domains
 
@@ -136,7 +186,7 @@ def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
     loads = binned.loads[lanes]
     found = find_excess(
         loads,
-        RandomStays.like(loads),
+        RandomStays.like(loads, limits.expected.of_domains([binned.domains[lane] for lane in lanes])),
         least_ratio=limits.dp_batch_ratio,
         least_excess=limits.dp_batch_excess,
         p_value=limits.p_value / 2,
@@ -146,21 +196,22 @@ def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
 
 def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Excess]:
     """Return where more requests were sent to a domain, with the batch sizes of that window."""
+    shares = limits.expected.of_domains(binned.domains)
     given = find_excess(
         dispatched(evidence, list(binned.domains), binned.edges),
-        RandomDispatch(),
+        RandomDispatch(shares),
         least_ratio=1.0,
         least_excess=0.0,
         p_value=limits.p_value / 2,
     )
-    held = [_on_batch(_lasting(e, binned, limits), binned) for e in given]
+    held = [_on_batch(_lasting(e, binned, limits), binned, shares) for e in given]
     return [e for e in held if e.ratio >= limits.dp_batch_ratio and e.own - e.peers >= limits.dp_batch_excess]
 
 
 def _lasting(given: Excess, binned: Binned, limits: Thresholds) -> Excess:
     """Return the window drawn out to where what was given is still held: the batch stays above the peers'."""
     own = binned.loads[given.lane]
-    peers = np.delete(binned.loads, given.lane, axis=0).mean(axis=0)
+    peers = expected_load(binned.loads, given.lane, limits.expected.of_domains(binned.domains))
     above = (own >= limits.dp_batch_ratio * peers) & (own - peers >= limits.dp_batch_excess)
     last = given.last
     while last < len(above) and above[last]:
@@ -168,9 +219,9 @@ def _lasting(given: Excess, binned: Binned, limits: Thresholds) -> Excess:
     return replace(given, last=last)
 
 
-def _on_batch(given: Excess, binned: Binned) -> Excess:
+def _on_batch(given: Excess, binned: Binned, shares: Shares) -> Excess:
     part = binned.loads[:, given.first : given.last]
-    own, peers = float(part[given.lane].mean()), float(np.delete(part, given.lane, axis=0).mean())
+    own, peers = float(part[given.lane].mean()), float(expected_load(part, given.lane, shares).mean())
     return Excess(given.lane, given.first, given.last, own, peers, given.p_value)
 
 
@@ -184,7 +235,7 @@ def _without_repeats(found: list[Excess]) -> list[Excess]:
 
 
 def _tokens_ratio(
-    evidence: Evidence, domain: Domain, domains: list[Domain], window: tuple[datetime, datetime]
+    evidence: Evidence, own: list[Domain], domains: list[Domain], window: tuple[datetime, datetime]
 ) -> str:
     inside = evidence.steps.filter(
         pl.col("domain").is_in([d.key for d in domains]),
@@ -192,26 +243,28 @@ def _tokens_ratio(
         pl.col("start") < window[1],
     )
     sums = {str(k): v or 0 for k, v in inside.group_by("domain").agg(pl.col("tokens").sum()).iter_rows()}
-    others = [sums.get(d.key, 0) for d in domains if d.key != domain.key]
+    others = [sums.get(d.key, 0) for d in domains if d not in own]
     mean = sum(others) / len(others)
     if mean <= 0:
         return ""
-    return _(" ({ratio:.1f}× their tokens)").format(ratio=sums.get(domain.key, 0) / mean)
+    return _(" ({ratio:.1f}× their tokens)").format(
+        ratio=sum(sums.get(d.key, 0) for d in own) / len(own) / mean
+    )
 
 
-def _cost(evidence: Evidence, domain: Domain, window: tuple[datetime, datetime], ratio: float) -> Cost:
-    """Return what its steps in the window would save with the peers' load."""
-    account = evidence.accounts[domain.instance]
+def _cost(evidence: Evidence, own: list[Domain], window: tuple[datetime, datetime], ratio: float) -> Cost:
+    """Return what their steps in the window would save with the peers' load."""
+    account = evidence.accounts[own[0].instance]
     begin, end = (micros(time) for time in window)
-    own = account.lane == account.domains.index(domain.key)
-    chosen = own & (account.start >= begin) & (account.start < end)
+    theirs = np.isin(account.lane, [account.domains.index(domain.key) for domain in own])
+    chosen = theirs & (account.start >= begin) & (account.start < end)
     return cost_of(evidence, account, account.load_cut(chosen, ratio))
 
 
 def _severity(
     evidence: Evidence,
     limits: Thresholds,
-    excess: Excess,
+    ratio: float,
     window: tuple[datetime, datetime],
     cost: Cost,
 ) -> Severity:
@@ -224,4 +277,4 @@ def _severity(
     lasts = seconds >= _SLIVER_SECONDS
     felt = lasts and cost.share is not None and cost.share * whole >= limits.cost_share * seconds
     found = severity_of(cost.share, limits, least="warning" if felt else "info", sliver=sliver)
-    return "warning" if found == "critical" and excess.ratio < _CRITICAL_RATIO else found
+    return "warning" if found == "critical" and ratio < _CRITICAL_RATIO else found

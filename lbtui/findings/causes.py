@@ -77,9 +77,20 @@ def _same_instance(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
 
 def _same_domain(cause: Finding, effect: Finding, _scene: _Scene) -> bool:
     keys = ("instance", "host", "dp_rank", "pid")
-    return all(cause.subject.get(k) == effect.subject.get(k) for k in keys) and _during_or_after(
-        cause, effect
-    )
+    own = all(cause.subject.get(k) == effect.subject.get(k) for k in keys)
+    return (own or _one_of_group(cause, effect)) and _during_or_after(cause, effect)
+
+
+def _one_of_group(cause: Finding, effect: Finding) -> bool:
+    """Tell whether the effect is on one of the several domains that the cause names."""
+    for key in ("dp_rank", "pid"):
+        several, own = cause.subject.get(f"{key}s"), effect.subject.get(key)
+        if isinstance(several, tuple) and own in several:
+            return all(
+                cause.subject.get(k, effect.subject.get(k)) == effect.subject.get(k)
+                for k in ("instance", "host")
+            )
+    return False
 
 
 def _during_or_after(cause: Finding, effect: Finding) -> bool:
@@ -131,6 +142,8 @@ def _decode_node(cause: Finding, effect: Finding, scene: _Scene) -> bool:
 
 def _one_of_several(skew: Finding, scene: _Scene) -> bool:
     """Tell whether other domains of the same host carry more at that time too: then its node gets more."""
+    if {"dp_ranks", "pids"} & skew.subject.keys():
+        return "host" in skew.subject
     return any(
         other is not skew
         and other.id == skew.id

@@ -27,6 +27,7 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     yield from _unknown_ranks(evidence)
     yield from _units(evidence)
     yield from _unread(evidence)
+    yield from _unknown_names(evidence, limits)
     yield from find_lockstep_clocks(evidence, limits)
     yield from find_clock_skew(evidence, limits)
 
@@ -217,4 +218,27 @@ def _unread(evidence: Evidence) -> Iterator[Finding]:
             _("{why}; what re-balancing would bring is not told.").format(why=note.text),
             _("Run again; if it stays so, report this message."),
             evidence.file("expert_heat"),
+        )
+
+
+def _unknown_names(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    """Entries of `[expected]` in the config that name nothing of this profile."""
+    addresses = evidence.frame("nodes")["address"].cast(pl.String).unique().to_list()
+    unknown = limits.expected.unknown(evidence.domains, addresses)
+    if unknown:
+        yield _note(
+            "data.expected.unknown",
+            "entries of the config without effect",
+            len(unknown),
+            1,
+            _(
+                "[expected] of the config names {names}, which this profile does not have; DP domains here "
+                "are {domains}, nodes {nodes}."
+            ).format(
+                names=visible(", ".join(name for name, _share in unknown), 200),
+                domains=visible(", ".join(sorted({d.name for d in evidence.domains})) or "-", 200),
+                nodes=visible(", ".join(sorted(addresses)) or "-", 200),
+            ),
+            _("Name domains as their lanes are named (dp3, host/dp3, instance/dp3), nodes by ip:port."),
+            _("config, [expected]"),
         )

@@ -9,10 +9,11 @@ from statistics import median
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.expected import Shares, expected_multiple
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, sampled
 from lbtui.analysis.scan import find_held
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Cost, Finding, SubjectValue
+from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, SubjectValue
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, instant
@@ -39,7 +40,7 @@ def find_kv(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
             yield from uneven
             small = [f.subject for f in uneven]
             alike = [d for d in domains if d.key in pools and subject_of(evidence, d) not in small]
-            yield from _uneven_use(evidence, limits, alike)
+            yield from _uneven_use(evidence, limits, alike, pools)
 
 
 def out_of_blocks(evidence: Evidence, findings: Sequence[Finding]) -> set[str]:
@@ -157,12 +158,18 @@ def _beside_peers(domain: Domain, pools: dict[str, _Pool]) -> str:
 def _uneven_pools(
     evidence: Evidence, limits: Thresholds, domains: list[Domain], pools: dict[str, _Pool]
 ) -> Iterator[Finding]:
-    """A pool far smaller than those of the peers: a fact of configuration, no matter of chance."""
-    for domain in domains:
+    """A pool far smaller than those of the peers: a fact of configuration, no matter of chance.
+
+    A domain that is expected to carry less needs no more blocks than its part; one that is to carry more may
+    do with as many as the others.
+    """
+    shares = limits.expected.of_domains(domains)
+    for lane, domain in enumerate(domains):
         if domain.key not in pools:
             continue
         others = [p.total for key, p in pools.items() if key != domain.key]
-        ratio = pools[domain.key].total / median(others)
+        expected = min(1.0, expected_multiple(lane, shares))
+        ratio = pools[domain.key].total / median(others) / expected
         if ratio > limits.kv_pool_ratio:
             continue
         yield Finding(
@@ -171,12 +178,18 @@ def _uneven_pools(
             severity="warning",
             subject=subject_of(evidence, domain),
             window=None,
-            metric="KV blocks owned / median of peers",
+            metric=f"KV blocks owned / {EXPECTED_SHARE if expected < 1 else 'median of peers'}",
             value=ratio,
             threshold=limits.kv_pool_ratio,
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
             message=_("{domain} owns {total:,} KV blocks, its peers {others:,.0f} on the median.").format(
                 domain=name_of(domain), total=pools[domain.key].total, others=median(others)
+            )
+            + (
+                " "
+                + _("It is expected to carry {share:.2f}× its peers' load (config).").format(share=expected)
+                if expected < 1
+                else ""
             ),
             advice=_(
                 "Equal domains need equal pools: compare the memory left for KV on each card at start "
@@ -186,10 +199,24 @@ def _uneven_pools(
                 file=evidence.file("kv")
             ),
             excess=limits.kv_pool_ratio / max(ratio, 1e-3),
+            expected=expected if expected < 1 else None,
         )
 
 
-def _uneven_use(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> Iterator[Finding]:
+def _uses(limits: Thresholds, domains: Sequence[Domain], pools: Mapping[str, _Pool]) -> Shares:
+    """Return what each domain is to use of its blocks beside the others: its share / its blocks.
+
+    Empty where the config expects equal shares.
+    """
+    shares = limits.expected.of_domains(domains)
+    return (
+        tuple(share / pools[d.key].total for share, d in zip(shares, domains, strict=True)) if shares else ()
+    )
+
+
+def _uneven_use(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], pools: Mapping[str, _Pool]
+) -> Iterator[Finding]:
     """A larger share of the blocks in use than on the peers for a while, when it is well filled."""
     lanes = [lane for lane in evidence.lanes("kv_usage", domains) if len(lane.starts)]
     known = [d for d in domains if d.key in {lane.key for lane in lanes}]
@@ -197,8 +224,10 @@ def _uneven_use(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
         return
     begin, end = min(int(lane.starts[0]) for lane in lanes), max(int(lane.ends[-1]) for lane in lanes)
     loads = np.nan_to_num(bin_lanes(lanes, bin_edges(begin, end, _BINS)).mean)
+    shares = _uses(limits, known, pools)
     found = find_held(
         loads,
+        shares=shares,
         least_ratio=limits.kv_peak_ratio,
         least_excess=_LEAST_MORE,
         p_value=limits.p_value,
@@ -218,12 +247,22 @@ def _uneven_use(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
                 instant(int(begin + excess.first * width)),
                 instant(int(begin + excess.last * width)),
             ),
-            metric="KV usage / mean of peers",
+            metric=f"KV usage / {EXPECTED_SHARE if shares else 'mean of peers'}",
             value=excess.ratio,
             threshold=limits.kv_peak_ratio,
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
-            message=_("{domain} uses {own:.0%} of its KV blocks, its peers {peers:.0%}.").format(
-                domain=name_of(domain), own=excess.own, peers=excess.peers
+            message=(
+                _(
+                    "{domain} uses {own:.0%} of its KV blocks, {peers:.0%} are expected: {multiple:.2f}× its "
+                    "peers' share (config)."
+                )
+                if shares
+                else _("{domain} uses {own:.0%} of its KV blocks, its peers {peers:.0%}.")
+            ).format(
+                domain=name_of(domain),
+                own=excess.own,
+                peers=excess.peers,
+                multiple=expected_multiple(excess.lane, shares),
             ),
             advice=_(
                 "Balance by KV blocks (tokens held), not by the number of requests: long prompts and outputs "
@@ -232,4 +271,5 @@ def _uneven_use(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -
             evidence=_("{file}: usage in the window").format(file=evidence.file("kv")),
             excess=excess.ratio / limits.kv_peak_ratio,
             p_value=excess.p_value,
+            expected=expected_multiple(excess.lane, shares) if shares else None,
         )

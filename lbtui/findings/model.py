@@ -7,10 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from lbtui.text import _
+
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "data"]
 Severity: TypeAlias = Literal["critical", "warning", "info"]
-SubjectValue: TypeAlias = str | int
+SubjectValue: TypeAlias = str | int | tuple[int, ...]
 
+# How the metric ends of a finding whose value is over what the config expects, not over its peers.
+EXPECTED_SHARE: str = _("its expected share")
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -35,7 +39,8 @@ class Finding:
 
     `excess` is how far the metric is beyond its threshold (value / threshold for metrics that rise): the
     order within a severity. `p_value` is the probability of such a figure by chance alone, None where
-    chance plays no part.
+    chance plays no part. `expected` is the load that the config expects of the subject, in multiples of the
+    mean of its peers, None where it expects no other than theirs.
     """
 
     id: str
@@ -53,6 +58,7 @@ class Finding:
     excess: float
     p_value: float | None = None
     consequences: tuple[Finding, ...] = field(default=())
+    expected: float | None = None
 
     def explaining(self, others: tuple[Finding, ...]) -> Finding:
         """Return this finding with `others` listed as what follows from it."""

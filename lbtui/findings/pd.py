@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 import numpy as np
 
 from lbtui.analysis.counts import binomial_tail, share_interval
+from lbtui.analysis.expected import chance_of, expected_multiple
 from lbtui.analysis.prefill_decode import Node, NodeTable, node_table, stays_longer
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Cost, Finding
+from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding
 from lbtui.findings.pd_ratio import find_ratio
 from lbtui.findings.pd_stalled import find_stalled
 from lbtui.findings.pd_transfers import find_slow_transfers
@@ -23,7 +25,7 @@ def find_pd(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     """Yield the findings on P/D nodes, their ratio and the transfers between them."""
     nodes = evidence.frame("nodes")
     if not nodes.is_empty():
-        table = node_table(nodes)
+        table = node_table(nodes, limits.expected)
         for role in table.roles:
             yield from find_stalled(evidence, limits, table, role)
             yield from _node_skew(evidence, limits, table, role)
@@ -32,7 +34,7 @@ def find_pd(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _node_skew(evidence: Evidence, limits: Thresholds, table: NodeTable, role: str) -> Iterator[Finding]:
-    """A node that gets more than its role's equal share, over the run or over a half or third of it.
+    """A node that gets more than its equal, or expected, share, over the run or over a half or third of it.
 
     Each request goes to one node, so its count is binomial; the chance is exact, times the nodes and
     windows looked at (Bonferroni).
@@ -41,24 +43,27 @@ def _node_skew(evidence: Evidence, limits: Thresholds, table: NodeTable, role: s
     if len(columns) < 2:
         return
     added = np.nan_to_num(table.counts["added"])[:, columns]
+    shares = table.shares_of(role)
     windows = _windows(len(table.times))
     looks = len(columns) * len(windows)
     for place, column in enumerate(columns):
-        best: tuple[float, tuple[int, int], int, int] | None = None
+        share = chance_of(place, len(columns), shares)
+        best: _Found | None = None
         for first, last in windows:
             total = int(added[first:last].sum())
             own = int(added[first:last, place].sum())
             if not total:
                 continue
-            if own * len(columns) / total < limits.pd_node_ratio:
+            if own / (share * total) < limits.pd_node_ratio:
                 continue
-            p = min(1.0, looks * binomial_tail(own, total, 1 / len(columns)))
+            p = min(1.0, looks * binomial_tail(own, total, share))
             if p > limits.p_value:
                 continue
-            if best is None or p < best[0]:
-                best = (p, (first, last), own, total)
+            if best is None or p < best.p_value:
+                multiple = expected_multiple(place, shares) if shares else None
+                best = _Found(p, (first, last), own, total, share, multiple)
         if best is not None:
-            yield _skewed_node(evidence, limits, table, table.nodes[column], len(columns), *best)
+            yield _skewed_node(evidence, limits, table, table.nodes[column], best)
 
 
 def _windows(bins: int) -> list[tuple[int, int]]:
@@ -70,23 +75,27 @@ def _windows(bins: int) -> list[tuple[int, int]]:
     return sorted(windows)
 
 
+class _Found(NamedTuple):
+    """What a node got in bins [first, last), and what it is to get."""
+
+    p_value: float
+    bins: tuple[int, int]
+    own: int
+    total: int  # of its role
+    share: float  # of it that it is to get
+    multiple: float | None  # × the mean of its peers, where the config says so
+
+
 def _skewed_node(
-    evidence: Evidence,
-    limits: Thresholds,
-    table: NodeTable,
-    node: Node,
-    peers: int,
-    p: float,
-    bins: tuple[int, int],
-    own: int,
-    total: int,
+    evidence: Evidence, limits: Thresholds, table: NodeTable, node: Node, found: _Found
 ) -> Finding:
+    p, bins, own, total, expected, multiple = found
     share = own / total
     low, high = share_interval(own, total)
-    ratio = share * peers
+    ratio = share / expected
     whole = bins == (0, len(table.times))
     step = timedelta(seconds=table.bin_seconds)
-    extra = own - total / peers
+    extra = own - total * expected
     longer = stays_longer(table, table.nodes.index(node), *bins)
     cost_share = evidence.share_of_requests(longer) if longer > 0 else None
     return Finding(
@@ -95,20 +104,32 @@ def _skewed_node(
         severity=severity_of(cost_share, limits),
         subject={"address": node.address, "role": node.role},
         window=None if whole else (table.times[bins[0]], table.times[bins[1] - 1] + step),
-        metric="requests added / mean of the role",
+        metric=f"requests added / {'mean of the role' if multiple is None else EXPECTED_SHARE}",
         value=ratio,
         threshold=limits.pd_node_ratio,
         cost=Cost(
             extra,
             "requests",
-            _("{extra:.0f} requests beyond an equal share had to be served here").format(extra=extra)
+            (
+                _("{extra:.0f} requests beyond an equal share had to be served here")
+                if multiple is None
+                else _("{extra:.0f} requests beyond its expected share had to be served here")
+            ).format(extra=extra)
             + (_("; its requests stay {s:.3g} s longer in all").format(s=longer) if cost_share else ""),
             cost_share,
         ),
-        message=_(
-            "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
-            "{low:.0%}–{high:.0%}), {ratio:.2f}× an equal share."
+        message=(
+            _(
+                "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
+                "{low:.0%}–{high:.0%}), {ratio:.2f}× an equal share."
+            )
+            if multiple is None
+            else _(
+                "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
+                "{low:.0%}–{high:.0%}), {ratio:.2f}× its expected share: {multiple:.2f}× its peers' (config)."
+            )
         ).format(
+            multiple=multiple,
             address=visible(node.address),
             own=own,
             total=total,
@@ -127,4 +148,5 @@ def _skewed_node(
         ),
         excess=ratio / limits.pd_node_ratio,
         p_value=p,
+        expected=multiple,
     )

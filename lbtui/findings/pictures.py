@@ -19,6 +19,7 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
 from lbtui.findings.pd_lanes import PdLanes, node_lanes, pull_lanes, waiting_lanes
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
+from lbtui.findings.subject import is_of
 from lbtui.profile import Domain
 from lbtui.text import _
 
@@ -150,7 +151,7 @@ class Pictures:
             values = _binned(metric(chosen), self._evidence.lanes(chosen, domains), self._window)
             self._rows[chosen, instance] = list(zip(domains, map(tuple, values.tolist()), strict=True))
         return [
-            Strip(domain.name, row, _is_subject(domain, finding))
+            Strip(domain.name, row, is_of(domain, finding.subject))
             for domain, row in self._rows[chosen, instance]
         ]
 
@@ -159,7 +160,7 @@ class Pictures:
         own = [
             self._evidence.passes_of(domain.key)
             for domain in self._evidence.domains
-            if domain.instance == finding.subject["instance"] and _is_subject(domain, finding)
+            if domain.instance == finding.subject["instance"] and is_of(domain, finding.subject)
         ]
         steps = pl.concat(own)
         cards = steps["prof_id"].unique().sort().to_list()
@@ -235,14 +236,6 @@ def _one(quantity: str, column: str, values: Floats, at: int | None = None) -> P
 def _int(finding: Finding, key: str) -> int | None:
     value = finding.subject.get(key)
     return value if isinstance(value, int) else None
-
-
-def _is_subject(domain: Domain, finding: Finding) -> bool:
-    subject = finding.subject
-    if "dp_rank" not in subject and "pid" not in subject:  # all domains of a host
-        return subject.get("host") == domain.host
-    which = (subject.get("dp_rank"), subject.get("pid"))
-    return which == (domain.dp_rank, domain.pid) and subject.get("host", domain.host) == domain.host
 
 
 def _binned(chosen: Metric, lanes: Sequence[Lane], window: tuple[int, int]) -> Floats:

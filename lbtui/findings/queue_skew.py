@@ -11,9 +11,10 @@ import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.exact import exact_sum
+from lbtui.analysis.expected import chance_of, expected_load, expected_multiple, relative
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
-from lbtui.findings.model import Cost, Finding
+from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
@@ -37,7 +38,7 @@ def find_queue_skew(
     remembers: where all domains are nearly full, chance in the dispatch alone makes one long for the whole
     run. So the domain must also be held back, out of KV blocks (`out_of_blocks`, keys) or with a smaller
     batch than its peers although it has requests waiting, or have been sent more than a random dispatch
-    would (`_sent_more`).
+    would (`_sent_more`). A domain that the config expects to carry more may have a queue longer by as much.
     """
     binned = evidence.binned("waiting", domains)
     if binned is None:
@@ -45,7 +46,8 @@ def find_queue_skew(
     edges = np.linspace(0, binned.loads.shape[1], _BLOCKS + 1).astype(int)
     blocks = np.add.reduceat(binned.loads, edges[:-1], axis=1)
     waited = np.flatnonzero(blocks.max(axis=0) > 0)
-    longest = blocks.argmax(axis=0)
+    shares = limits.expected.of_domains(domains)
+    longest = (blocks / relative(shares, len(domains))[:, None]).argmax(axis=0)
     for lane, domain in enumerate(domains):
         ahead = waited[longest[waited] == lane]
         p = min(1.0, len(domains) * binomial_tail(len(ahead), len(waited), 1 / len(domains)))
@@ -53,11 +55,11 @@ def find_queue_skew(
             continue
         first, last = int(edges[ahead[0]]), int(edges[ahead[-1] + 1])
         own = float(binned.loads[lane, first:last].mean())
-        peers = float(np.delete(binned.loads[:, first:last], lane, axis=0).mean())
+        peers = float(expected_load(binned.loads[:, first:last], lane, shares).mean())
         if own < limits.dp_queue_ratio * peers or own - peers < limits.dp_queue_waiting:
             continue
         window = binned.window(first, last)
-        held = domain.key in out_of_blocks or _held_back(evidence, domains, domain, window)
+        held = domain.key in out_of_blocks or _held_back(evidence, limits, domains, lane, window)
         if not held and not _sent_more(evidence, limits, binned, lane, first, last):
             continue
         more = own - peers
@@ -68,7 +70,7 @@ def find_queue_skew(
             severity="critical" if own >= _CRITICAL_RATIO * peers else "warning",
             subject=subject_of(evidence, domain),
             window=window,
-            metric="waiting − mean of peers",
+            metric=f"waiting − {EXPECTED_SHARE if shares else 'mean of peers'}",
             value=more,
             threshold=limits.dp_queue_waiting,
             cost=Cost(
@@ -79,9 +81,14 @@ def find_queue_skew(
                 ),
                 evidence.share_of_requests(waited_for),
             ),
-            message=_("{own:.1f} requests wait at {domain}, {peers:.2f} at its peers on average.").format(
-                own=own, domain=name_of(domain), peers=peers
-            ),
+            message=(
+                _(
+                    "{own:.1f} requests wait at {domain}, {peers:.2f} would be its expected share: "
+                    "{multiple:.2f}× its peers' (config)."
+                )
+                if shares
+                else _("{own:.1f} requests wait at {domain}, {peers:.2f} at its peers on average.")
+            ).format(own=own, domain=name_of(domain), peers=peers, multiple=expected_multiple(lane, shares)),
             advice=_(
                 "Give waiting requests to domains that idle: route by queue length (4 × waiting + running), "
                 "and see whether KV blocks or a full batch hold this domain back."
@@ -91,10 +98,13 @@ def find_queue_skew(
             ),
             excess=more / limits.dp_queue_waiting,
             p_value=p,
+            expected=expected_multiple(lane, shares) if shares else None,
         )
 
 
-def _held_back(evidence: Evidence, domains: list[Domain], own: Domain, window: Window) -> bool:
+def _held_back(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain], lane: int, window: Window
+) -> bool:
     """Tell whether a domain's batch in the window is smaller than its peers': mean over steps, by duration.
 
     Steps of prefill alone are left out where there are others: they say how many begin, not how many run.
@@ -107,8 +117,9 @@ def _held_back(evidence: Evidence, domains: list[Domain], own: Domain, window: W
     running = steps.filter(pl.col("phase") != "prefill")
     batch = exact_sum(pl.col("batch_size") * pl.col("duration")) / exact_sum(pl.col("duration"))
     means = dict((running if running.height else steps).group_by("domain").agg(batch).iter_rows())
-    peers = [means.get(d.key) or 0.0 for d in domains if d.key != own.key]
-    return (means.get(own.key) or 0.0) < _SMALLER * sum(peers) / len(peers)
+    batches = np.array([means.get(d.key) or 0.0 for d in domains])
+    expected = expected_load(batches, lane, limits.expected.of_domains(domains))
+    return float(batches[lane]) < _SMALLER * float(expected)
 
 
 def _sent_more(
@@ -120,5 +131,6 @@ def _sent_more(
     """
     came = np.rint(dispatched(evidence, list(binned.domains), binned.edges)[:, first:last].sum(axis=1))
     domains = len(binned.domains)
-    chance = binomial_tail(int(came[lane]), int(came.sum()), 1 / domains)
+    share = chance_of(lane, domains, limits.expected.of_domains(binned.domains))
+    chance = binomial_tail(int(came[lane]), int(came.sum()), share)
     return domains * _BLOCKS * chance <= limits.p_value

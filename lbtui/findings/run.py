@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
+from lbtui.analysis.expected import Expected
 from lbtui.findings.causes import explained
 from lbtui.findings.data import find_data
 from lbtui.findings.dp import find_dp
 from lbtui.findings.ep import find_ep
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.expected import as_expected
 from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
 from lbtui.findings.thresholds import Thresholds
-from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, attempted, empty
+from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, attempted, empty
+
+_OF_CLOCKS: tuple[FrameName, ...] = ("steps", "kv", "queues", "nodes", "transfers", "handoffs")
 
 
 def find_all(
@@ -31,26 +37,43 @@ def find_all(
 
 def find_in(evidence: Evidence, limits: Thresholds) -> tuple[Finding, ...]:
     """Return what `find_all` does, from evidence that is used for more."""
-    kv = list(find_kv(evidence, limits))
-    imbalances = [
-        *find_dp(evidence, limits, kv),
-        *kv,
-        *find_pd(evidence, limits),
-        *find_ep(evidence, limits),
-    ]
+    judged = _judged_by_shares(evidence, limits)
+    remarks: list[Finding] = []
+    if limits.expected != Expected():
+        unexpecting = _judged_by_shares(evidence, replace(limits, expected=Expected()))
+        remarks = list(as_expected(evidence, limits, judged, unexpecting))
+    imbalances = [*judged, *find_ep(evidence, limits)]
     domains = {instance: len(own) for instance, own in evidence.instances.items()}
     addresses = evidence.frame("nodes").select("role", "address").unique()
     nodes = Counter(addresses["role"].cast(pl.String).to_list())
     return (
-        *ranked(explained(imbalances, domains, nodes)),
+        *ranked([*explained(imbalances, domains, nodes), *remarks]),
         *find_data(evidence, limits),
     )
 
 
+def _judged_by_shares(evidence: Evidence, limits: Thresholds) -> list[Finding]:
+    """Return the findings on DP domains, KV caches and P/D nodes: what the expected shares may change."""
+    kv = list(find_kv(evidence, limits))
+    return [*find_dp(evidence, limits, kv), *kv, *find_pd(evidence, limits)]
+
+
 def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
     """Return what the detectors look at; loads every frame. Raises `Cancelled` when `progress` does."""
+    return _evidence_of(profile, tuple(SCHEMAS), progress)
+
+
+def clock_evidence(profile: Profile, progress: Progress | None = None) -> Evidence:
+    """Return the frames that tell of hosts' clocks, the others empty. Raises `Cancelled` as above."""
+    return _evidence_of(profile, _OF_CLOCKS, progress)
+
+
+def _evidence_of(profile: Profile, names: tuple[FrameName, ...], progress: Progress | None) -> Evidence:
     profile.captures(progress)
-    loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
+    loads: dict[FrameName, Callable[[], Loaded]] = {
+        name: partial(profile.load, name, progress) if name in names else partial(_nothing, name)
+        for name in SCHEMAS
+    }
     # Of a large forward.csv the passes themselves are read again where they are looked at.
     loads["steps"] = partial(profile.load_domain_steps, progress)
     # The overview says which frame could not be made.
@@ -63,3 +86,7 @@ def evidence_of(profile: Profile, progress: Progress | None = None) -> Evidence:
         tuple(profile.cuts),
         profile.capture == "all",
     )
+
+
+def _nothing(name: FrameName) -> Loaded:
+    return Loaded(empty(name))

@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.expected import chance_of
 from lbtui.analysis.pauses import Held, Pause, held_in, pauses
 from lbtui.findings.dispatch import sent_to
 from lbtui.findings.evidence import Evidence
@@ -94,8 +95,8 @@ class _Scene:
     def idle(self, domain: Domain, pause: Pause) -> Iterator[Finding]:
         """Yield that nothing came to a domain, if that is no chance while its peers were sent requests.
 
-        (1 − 1 / domains)^n for the n requests sent to the others meanwhile, times the domains and, but for
-        the whole run, the requests at which a pause may begin.
+        (1 − 1 / domains, or less its expected share)^n for the n requests sent to the others meanwhile, times
+        the domains and, but for the whole run, the requests at which a pause may begin.
         """
         sent = sent_to(self.evidence, self.domains)
         times = sent["start"].cast(pl.Int64).to_numpy()
@@ -111,7 +112,9 @@ class _Scene:
         begin = max(pause.begin, int(times[theirs].min())) if pause.first else pause.begin
         seconds = (end - begin) / 1e6
         looks = len(self.domains) * (1.0 if pause.first and pause.last else max(total, 1.0))
-        p = min(1.0, looks * math.exp(n * math.log1p(-1 / len(self.domains))))
+        shares = self.limits.expected.of_domains(self.domains)
+        share = chance_of(self.domains.index(domain), len(self.domains), shares)
+        p = min(1.0, looks * math.exp(n * math.log1p(-share)))
         if p > self.limits.p_value or seconds < self.limits.dp_idle_share * self.seconds:
             return
         yield _idle(self, domain, Pause(begin, end, pause.first, pause.last), n, p)

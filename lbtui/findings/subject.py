@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lbtui.analysis.apart import Apart
 from lbtui.findings.evidence import Evidence
@@ -21,6 +21,17 @@ def subject_of(evidence: Evidence, domain: Domain) -> dict[str, SubjectValue]:
     if domain.key in evidence.roles:
         subject["role"] = evidence.roles[domain.key]
     return subject
+
+
+def is_of(domain: Domain, subject: Mapping[str, SubjectValue]) -> bool:
+    """Tell whether a subject names a DP domain: by itself, as one of several, or with all of its host."""
+    which: tuple[tuple[str, int | None], ...] = (("dp_rank", domain.dp_rank), ("pid", domain.pid))
+    for key, own in which:
+        several = subject.get(f"{key}s")
+        if (key in subject and subject[key] != own) or (isinstance(several, tuple) and own not in several):
+            return False
+    places = (("instance", domain.instance), ("host", domain.host))
+    return all(subject.get(key, own) == own for key, own in places)
 
 
 def subject_of_lanes(evidence: Evidence, domains: Sequence[Domain], apart: Apart) -> dict[str, SubjectValue]:
@@ -43,3 +54,19 @@ def who_of_lanes(domains: Sequence[Domain], apart: Apart) -> str:
 def name_of(domain: Domain) -> str:
     """Return a domain's name with its host, for sentences."""
     return visible(f"{domain.name} ({domain.host})")
+
+
+def ranges(names: Sequence[str]) -> str:
+    """Return `dp0–dp3, dp6` for the names of lanes in order."""
+    numbers = [int(name[2:]) if name[:2] == "dp" and name[2:].isdigit() else None for name in names]
+    parts: list[list[int]] = []
+    for place, number in enumerate(numbers):
+        before = numbers[place - 1] if place else None
+        if number is not None and before is not None and number == before + 1:
+            parts[-1].append(place)
+        else:
+            parts.append([place])
+    return ", ".join(
+        f"{names[part[0]]}–{names[part[-1]]}" if len(part) > 2 else ", ".join(names[i] for i in part)
+        for part in parts
+    )

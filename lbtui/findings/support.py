@@ -38,7 +38,7 @@ class Figure:
 
 def supporting_figures(evidence: Evidence, limits: Thresholds) -> tuple[Figure, ...]:
     """Return the figures of every instance, role and expert group that has any, DP first."""
-    return (*_domains(evidence, limits), *_nodes(evidence), *_experts(evidence, limits.ep_par_mild))
+    return (*_domains(evidence, limits), *_nodes(evidence, limits), *_experts(evidence, limits.ep_par_mild))
 
 
 def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
@@ -51,7 +51,9 @@ def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
         if len(domains) < 2 or window is None:
             continue
         lanes = evidence.lanes("batch_size", domains)
-        par = lanes_par(lanes, micros(window[0]), micros(window[1]), idle_is_zero=True, counts=True)
+        shares = limits.expected.of_domains(domains)
+        begin, end = (micros(time) for time in window)
+        par = lanes_par(lanes, begin, end, idle_is_zero=True, counts=True, shares=shares)
         if np.isnan(par.value) or par.chance is None:
             continue
         yield Figure(
@@ -68,12 +70,12 @@ def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
         )
 
 
-def _nodes(evidence: Evidence) -> Iterator[Figure]:
+def _nodes(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
     """Yield each node's share of its role's requests with Wilson's 95 % interval."""
     nodes = evidence.frame("nodes")
     if nodes.is_empty():
         return
-    table = node_table(nodes)
+    table = node_table(nodes, limits.expected)
     shares = node_shares(table)
     for share in shares:
         peers = len(table.of_role(share.node.role))
@@ -87,9 +89,16 @@ def _nodes(evidence: Evidence) -> Iterator[Figure]:
             share.share,
             low,
             high,
-            _(
-                "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, an "
-                "equal share is {equal:.0%})."
+            (
+                _(
+                    "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, "
+                    "expected by the config {equal:.0%})."
+                )
+                if table.shares_of(share.node.role)
+                else _(
+                    "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, "
+                    "an equal share is {equal:.0%})."
+                )
             ).format(
                 address=visible(share.node.address),
                 share=share.share,
@@ -97,7 +106,7 @@ def _nodes(evidence: Evidence) -> Iterator[Figure]:
                 role=share.node.role,
                 low=low,
                 high=high,
-                equal=1 / peers,
+                equal=share.expected,
             ),
         )
 

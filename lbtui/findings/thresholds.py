@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lbtui.analysis.expected import Entry, Expected
 from lbtui.text import _, visible
 
 if sys.version_info >= (3, 11):
@@ -17,13 +19,22 @@ else:  # pragma: no cover - the same code under its older name
     import tomli as tomllib
 
 
+# A domain or node that is to carry so many times what its peers carry, or so little, is a slip of the pen.
+_MOST_SHARE = 1000.0
+# What `[expected]` may hold, and what its entries set.
+_DOMAIN, _NODE = ("domain", "share"), ("node", "weight")
+
+
 def _threshold(default: float, text: str) -> Any:
     return field(default=default, metadata={"text": text})
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Effects below these are no findings, however certain; `p_value` bounds chance for all of them."""
+    """Effects below these are no findings, however certain; `p_value` bounds chance for all of them.
+
+    `expected` is what evenness is judged against: the shares of the load that the config expects.
+    """
 
     p_value: float = _threshold(0.01, _("probability of chance below which an effect counts as real"))
     dp_batch_ratio: float = _threshold(1.4, _("requests in flight of a DP domain / mean of its peers"))
@@ -82,37 +93,45 @@ class Thresholds:
     eplb_gain: float = _threshold(0.05, _("fall of mean PAR between periods below which EPLB does nothing"))
     short_capture_seconds: float = _threshold(120.0, _("capture length below which figures are uncertain"))
     clock_skew_ms: float = _threshold(5.0, _("difference of two hosts' clocks"))
+    expected: Expected = field(default_factory=Expected)
 
 
 class BadThresholds(Exception):
     """A thresholds file cannot be used; the text says which line of it and why."""
 
 
+def _thresholds() -> list[dataclasses.Field[Any]]:
+    return [f for f in dataclasses.fields(Thresholds) if "text" in f.metadata]
+
+
 def described() -> list[tuple[str, float, str]]:
     """Return name, default and meaning of every threshold, for the help."""
     defaults = Thresholds()
-    return [(f.name, getattr(defaults, f.name), f.metadata["text"]) for f in dataclasses.fields(defaults)]
+    return [(f.name, getattr(defaults, f.name), f.metadata["text"]) for f in _thresholds()]
 
 
 def from_file(path: Path) -> Thresholds:
-    """Return the defaults with the `[thresholds]` table of a TOML file over them.
+    """Return the defaults with the `[thresholds]` and `[expected]` tables of a TOML file over them.
 
     Raises `BadThresholds` with a sentence for a file that cannot be read, unknown names and wrong values.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("thresholds", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    # Numbers of thousands of digits are a ValueError, tables in tables without end a RecursionError.
+    except (OSError, ValueError, RecursionError) as error:
         raise BadThresholds(
             _("{file} cannot be read as TOML: {why}.").format(
                 file=visible(str(path)), why=visible(str(error), 200)
             )
         ) from error
-    return with_changes(table, str(path))
+    file = str(path)
+    changed = with_changes(_table(document, "thresholds", file), file)
+    return dataclasses.replace(changed, expected=_expected(_table(document, "expected", file), file))
 
 
 def with_changes(table: Mapping[str, Any], file: str) -> Thresholds:
     """Return the defaults changed by `table`; raises `BadThresholds` as `from_file` does."""
-    known = {f.name for f in dataclasses.fields(Thresholds)}
+    known = {f.name for f in _thresholds()}
     for name, value in table.items():
         if name not in known:
             raise BadThresholds(
@@ -120,8 +139,66 @@ def with_changes(table: Mapping[str, Any], file: str) -> Thresholds:
                     file=visible(file), name=visible(str(name)), known=", ".join(sorted(known))
                 )
             )
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if not _number(value) > 0:
             raise BadThresholds(
                 _("{file}: {name} must be a number above 0.").format(file=visible(file), name=name)
             )
-    return Thresholds(**{name: float(value) for name, value in table.items()})
+    changes: dict[str, Any] = {name: _number(value) for name, value in table.items()}
+    return Thresholds(**changes)
+
+
+def _number(value: object) -> float:
+    """Return a number of the file, NaN for what is none or beyond all floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def _table(document: Mapping[str, Any], name: str, file: str) -> Mapping[str, Any]:
+    """Return a table of the file, empty where there is none."""
+    table = document.get(name, {})
+    if not isinstance(table, Mapping):
+        raise BadThresholds(
+            _("{file}: {name} must be a table.").format(file=visible(file), name=visible(name, 200))
+        )
+    return table
+
+
+def _expected(table: Mapping[str, Any], file: str) -> Expected:
+    """Return `domain."dp3".share = 0.5` and `node."10.20.0.12:1025".weight = 2` of the table."""
+    known = dict((_DOMAIN, _NODE))
+    for kind in table:
+        if kind not in known:
+            raise BadThresholds(
+                _("{file}: [expected] has no {name}; it has {known}.").format(
+                    file=visible(file),
+                    name=visible(str(kind)),
+                    known=_(" and ").join(f'{k}."NAME".{setting}' for k, setting in known.items()),
+                )
+            )
+    domains, nodes = (_entries(table, *names, file) for names in (_DOMAIN, _NODE))
+    return Expected(domains, nodes)
+
+
+def _entries(table: Mapping[str, Any], kind: str, setting: str, file: str) -> tuple[Entry, ...]:
+    entries = []
+    for name, settings in _table(table, kind, file).items():
+        number = _number(settings.get(setting)) if isinstance(settings, Mapping) else math.nan
+        if not 1 / _MOST_SHARE <= number <= _MOST_SHARE or set(settings) != {setting}:
+            raise BadThresholds(
+                _(
+                    '{file}: {kind}."{name}" must have one number, {setting}, from {least:g} to {most:g}.'
+                ).format(
+                    file=visible(file),
+                    kind=kind,
+                    name=visible(name),
+                    setting=setting,
+                    least=1 / _MOST_SHARE,
+                    most=_MOST_SHARE,
+                )
+            )
+        entries.append((name, number))
+    return tuple(entries)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbtui.analysis.apart import Apart, inside, lanes_apart
+from lbtui.analysis.expected import expected_of, relative
 from lbtui.analysis.imbalance import Flags, Floats
-from lbtui.analysis.step_account import BLOCKS, StepAccount
+from lbtui.analysis.step_account import BLOCKS
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Finding
+from lbtui.findings.model import EXPECTED_SHARE, Finding
 from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
@@ -40,13 +41,16 @@ def find_tokens_skew(evidence: Evidence, limits: Thresholds, domains: list[Domai
     Two figures of 12 blocks of time are compared by `lanes_apart`, each at half the p-value: the log of the
     tokens a request, which the number of requests does not blur; and the tokens in multiples of the mean
     block, for prompts that are prefilled in chunks of one size. Where more requests explain it, it is
-    `dp.batch_size.skew`.
+    `dp.batch_size.skew`. Tokens and requests are over the shares that the config expects.
     """
     account = evidence.accounts[domains[0].instance]
     chosen = account.prefill & np.isfinite(account.tokens)
     if chosen.sum() < _ENOUGH * len(domains):
         return
+    shares = limits.expected.of_domains(domains)
+    share = relative(shares, len(domains))[:, None]
     sums, counts = account.blocks(np.nan_to_num(account.tokens), chosen)
+    sums = sums / share
     busy = counts.sum(axis=0) > 0
     scaled = np.where(busy, sums, np.nan) / max(float(sums[:, busy].mean()), 1.0)
     # A block in which a domain prefilled nothing is one with 0 tokens.
@@ -64,7 +68,7 @@ def find_tokens_skew(evidence: Evidence, limits: Thresholds, domains: list[Domai
     ]
     named: set[int] = set()
     edges = account.edges[:: (len(account.edges) - 1) // BLOCKS]
-    sent = dispatched(evidence, domains, edges)
+    sent = dispatched(evidence, domains, edges) / share
     for apart in found:
         if named & set(apart.lanes):
             continue
@@ -73,7 +77,7 @@ def find_tokens_skew(evidence: Evidence, limits: Thresholds, domains: list[Domai
         longer = _LONGER if heavy.requests < limits.dp_batch_ratio else _MUCH_LONGER
         if heavy.tokens >= limits.dp_tokens_ratio and heavy.tokens >= longer * heavy.requests:
             named |= set(apart.lanes)
-            yield _finding(evidence, limits, domains, account, heavy)
+            yield _finding(evidence, limits, domains, heavy)
 
 
 def _ratio(
@@ -88,10 +92,10 @@ def _ratio(
     return own / others if others > 0 else (99.0 if own > 0 else 1.0)
 
 
-def _finding(
-    evidence: Evidence, limits: Thresholds, domains: list[Domain], account: StepAccount, heavy: _Heavy
-) -> Finding:
+def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], heavy: _Heavy) -> Finding:
     apart = heavy.apart
+    account = evidence.accounts[domains[0].instance]
+    expected = expected_of(apart.lanes, limits.expected.of_domains(domains))
     edges = account.edges[:: (len(account.edges) - 1) // BLOCKS]
     inner = np.repeat(inside(apart.windows, BLOCKS), (len(account.edges) - 1) // BLOCKS)
     cut = account.load_cut(account.in_bins(apart.lanes, inner) & account.prefill, heavy.tokens)
@@ -102,14 +106,24 @@ def _finding(
         severity=severity_of(cost.share, limits, least="info"),
         subject=subject_of_lanes(evidence, domains, apart),
         window=window_in(apart.windows, edges),
-        metric=_("prompt tokens / mean of peers"),
+        metric=_("prompt tokens / mean of peers")
+        if expected is None
+        else _("prompt tokens") + f" / {EXPECTED_SHARE}",
         value=heavy.tokens,
         threshold=limits.dp_tokens_ratio,
         cost=cost,
-        message=_(
-            "{who} prefills {tokens:.1f}× the prompt tokens of its peers of {requests:.1f}× their requests, "
-            "{when}."
+        message=(
+            _(
+                "{who} prefills {tokens:.1f}× the prompt tokens of its peers of {requests:.1f}× their "
+                "requests, {when}."
+            )
+            if expected is None
+            else _(
+                "{who} prefills {tokens:.1f}× the prompt tokens that it is expected to, of {requests:.1f}× "
+                "the requests: {expected:.2f}× its peers' (config), {when}."
+            )
         ).format(
+            expected=expected,
             who=who_of_lanes(domains, apart),
             tokens=heavy.tokens,
             requests=heavy.requests,
@@ -122,4 +136,5 @@ def _finding(
         evidence=_("{file}: tokens of prefill rounds").format(file=evidence.file("batches")),
         excess=heavy.tokens / limits.dp_tokens_ratio,
         p_value=min(1.0, 2 * apart.p_value),  # two figures were looked at
+        expected=expected,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from lbtui.findings.model import Dimension, Finding, Severity
+from lbtui.findings.model import EXPECTED_SHARE, Dimension, Finding, Severity
+from lbtui.findings.subject import ranges
 from lbtui.profile import ZONE_NAME, format_window, micros, short_names
 from lbtui.render.text import fixed, number
 from lbtui.text import _, visible
@@ -21,9 +22,11 @@ _FIGURES: Mapping[str, str] = {
     "dp.tokens.skew": _("{value}× its peers' prompt tokens"),
     "dp.stalled": _("no step for {value} s"),
     "dp.idle": _("idle {percent} of the run"),
+    "dp.expected": _("{value}× its peers' batch, {expected} expected"),
     "kv.exhausted": _("{percent} of time at last blocks"),
     "kv.skew": _("{value}× its peers' blocks used"),
     "pd.node.skew": _("{value}× an equal share"),
+    "pd.expected": _("{value}× its expected share"),
     "pd.node.stalled": _("stands still for {value} s"),
     "pd.ratio": _("{value} waiting at each domain"),
     "pd.transfer.slow": _("{value}× the others' KV pull"),
@@ -37,6 +40,15 @@ _FIGURES: Mapping[str, str] = {
     "ep.eplb.ineffective": _("PAR still {value}"),
 }
 _ENDS_LAST = _("ends {percent} of a step late")
+# The same where it is over what the config expects (`EXPECTED_SHARE`).
+_OF_EXPECTED: Mapping[str, str] = {
+    "dp.batch_size.skew": _("{value}× its expected batch"),
+    "dp.queue.skew": _("{value} more waiting than expected"),
+    "dp.tokens.skew": _("{value}× its expected prompt tokens"),
+    "kv.skew": _("{value}× its expected use of blocks"),
+    "pd.node.skew": _("{value}× its expected share"),
+}
+_EXPECTED_POOL = _("{percent} of the pool expected")
 _POOL = _("{percent} of its peers' pool")
 
 
@@ -84,6 +96,10 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
     ):
         if key in subject:
             parts.append(words.format(subject[key]))
+    for key, name in (("dp_ranks", "dp{}"), ("pids", _("pid {}"))):
+        several = subject.get(key)
+        if isinstance(several, tuple):
+            parts.append(ranges([name.format(each) for each in several]))
     if "host" in subject:
         host = str(subject["host"])
         parts.append(hosts.get(host, host))
@@ -96,15 +112,21 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
 
 def figure_words(finding: Finding) -> str:
     """Return the finding's value in a few words."""
-    words = _FIGURES.get(finding.id)
+    against = _OF_EXPECTED if finding.metric.endswith(EXPECTED_SHARE) else {}
+    words = against.get(finding.id) or _FIGURES.get(finding.id)
     if finding.id == "kv.skew" and finding.window is None and finding.value < 1:
-        words = _POOL
+        words = _EXPECTED_POOL if against else _POOL
     if finding.id == "dp.straggler" and finding.value < 1:
         words = _ENDS_LAST
     if words is None:
         return f"{number(finding.value)} {finding.metric}"
     value = finding.value
-    return words.format(value=_value(value), percent=percent(value), count=number(value))
+    return words.format(
+        value=_value(value),
+        percent=percent(value),
+        count=number(value),
+        expected=_value(finding.expected or 1.0),
+    )
 
 
 def _value(value: float) -> str:

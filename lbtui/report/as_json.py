@@ -166,6 +166,8 @@ def _figure(figure: Figure) -> Json:
         found["chance"] = _finite(figure.chance)
     if figure.time_counted is not None:
         found["time_counted"] = _finite(figure.time_counted)
+    if figure.doubt:
+        found["doubt"] = visible(figure.doubt)
     return found
 
 
@@ -206,6 +208,7 @@ def _finding(found: Finding) -> Json:
         "value": _finite(found.value),
         "threshold": _finite(found.threshold),
         "p_value": None if found.p_value is None else _finite(found.p_value),
+        **({} if found.expected is None else {"expected": _finite(found.expected)}),
         "cost": _cost(found.cost),
         "message": visible(found.message),
         "advice": visible(found.advice),

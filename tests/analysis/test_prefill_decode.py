@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from lbtui.analysis.prefill_decode import (
     NODE_DEVIATIONS,
     bin_at,
-    even_dispatch,
     median_ratios,
     node_shares,
     node_table,
     outstanding,
+    random_dispatch,
     role_chance_par,
     role_par,
     stage_spreads,
@@ -94,7 +94,7 @@ def test_a_window_counts_only_its_bins(table):
 
 def test_even_dispatch_is_how_random_dispatch_varies():
     draws = np.random.default_rng(1).multinomial(168, [0.25] * 4, size=20_000)[:, 0]
-    mean_of, deviation = even_dispatch(168, 4)
+    mean_of, deviation = random_dispatch(168, 1 / 4)
     assert mean_of == pytest.approx(draws.mean(), rel=0.01)
     assert deviation == pytest.approx(draws.std(), rel=0.02)
 

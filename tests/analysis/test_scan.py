@@ -104,7 +104,7 @@ def test_even_numbers_in_flight_are_found_as_seldom(lanes: int, stay: float, lon
 
 def test_random_stays_keep_the_level_and_the_dispersion() -> None:
     loads = np.tile(np.linspace(3.0, 9.0, 50), (4, 1))
-    drawn = RandomStays(4.0, 2.0).replicas(loads, 3000, np.random.default_rng(1))
+    drawn = RandomStays(stay_bins=4.0, dispersion=2.0).replicas(loads, 3000, np.random.default_rng(1))
     assert drawn.mean(axis=(0, 1)) == pytest.approx(loads[0], rel=0.05)
     assert drawn.var(axis=(0, 1)) == pytest.approx(2 * loads[0], rel=0.15)
     first, second = (drawn[:, 0, i] - drawn[:, 0, i].mean() for i in (30, 34))

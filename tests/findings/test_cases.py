@@ -12,13 +12,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lbtui.findings import Finding, find_all
+from lbtui.analysis.expected import Expected
+from lbtui.findings import Finding, Thresholds, find_all
 from lbtui.findings.causes import explained
 from lbtui.findings.ep_heat import expert_heats
 from lbtui.findings.ep_moves import find_moves
 from lbtui.findings.kv import find_kv
+from lbtui.findings.pictures import drawn
 from lbtui.findings.run import evidence_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.findings.words import figure_words
 from lbtui.profile import Cut, LoadedSeries, Note, Profile, Progress
 from lbtui.sources import open_profile
@@ -67,11 +68,46 @@ def test_more_requests_for_a_while_are_a_batch_skew(tmp_path: Path, domains: int
     assert end - begin < 16
 
 
+@pytest.mark.parametrize(("group", "rest"), [(2, 2), (4, 4), (3, 5)])
+def test_domains_that_carry_more_together_are_one_finding(tmp_path: Path, group: int, rest: int) -> None:
+    profile = service(tmp_path, Group(domains=group + rest, rate=lambda dp, _s: 8 if dp < group else 4))
+    (finding,) = imbalances(profile)
+    assert (finding.id, finding.subject["dp_ranks"]) == ("dp.batch_size.skew", tuple(range(group)))
+    assert "dp_rank" not in finding.subject
+    assert finding.value == pytest.approx(2.1, rel=0.2)
+    assert f"of the other {rest} domains" in finding.message
+    assert {f.subject["dp_rank"] for f in finding.consequences} <= set(range(group))
+    picture = next(each.picture for each in drawn(evidence_of(profile), None, (finding,)))
+    assert picture is None or sum(strip.own for strip in picture.strips) == group
+
+
 def test_longer_requests_all_along_are_a_batch_skew_too(tmp_path: Path) -> None:
     group = Group(domains=4, rate=lambda _d, _s: 6, longer={2: 3.0})
     (finding,) = imbalances(service(tmp_path, group))
     assert (finding.id, finding.subject["dp_rank"]) == ("dp.batch_size.skew", 2)
     assert finding.value > 2
+
+
+HALF = Thresholds(expected=Expected(domains=(("dp3", 0.5),), nodes=(("10.0.0.11:1025", 0.5),)))
+
+
+def test_a_domain_that_carries_the_share_expected_is_a_remark(tmp_path: Path) -> None:
+    group = Group(domains=4, rate=lambda dp, _s: 4 if dp == 3 else 8)
+    found = find_all(service(tmp_path, group), HALF)
+    assert [(f.id, f.severity) for f in found if f.dimension != "data"] == [("dp.expected", "info")]
+    # The node's entry names nothing here.
+    assert "data.expected.unknown" in [f.id for f in found]
+
+
+def test_a_node_that_gets_the_share_expected_is_a_remark(tmp_path: Path) -> None:
+    found = find_all(coordinator(tmp_path, (40, 80, 80)), HALF)
+    assert ("pd.expected", "info") in [(f.id, f.severity) for f in found]
+    assert {f.severity for f in found} == {"info"}
+
+
+def test_without_a_config_nothing_is_expected(tmp_path: Path) -> None:
+    ids = {f.id for f in find_all(coordinator(tmp_path, (40, 80, 80)))}
+    assert not ids & {"dp.expected", "pd.expected", "data.expected.unknown"}
 
 
 def _queue_at_3(dp: int, _second: float) -> int:
@@ -275,7 +311,7 @@ def test_the_ratio_is_not_blamed_without_a_lasting_queue_on_one_side(
     assert not named(service(tmp_path, *groups), "pd.ratio")
 
 
-def _coordinator(folder: Path, prefills: tuple[int, ...]) -> Profile:
+def coordinator(folder: Path, prefills: tuple[int, ...]) -> Profile:
     rng = random.Random(3)
     events = []
     for node, count in enumerate(prefills):
@@ -291,13 +327,13 @@ def _coordinator(folder: Path, prefills: tuple[int, ...]) -> Profile:
 
 
 def test_a_node_with_twice_the_requests_is_a_node_skew(tmp_path: Path) -> None:
-    (finding,) = imbalances(_coordinator(tmp_path, (120, 60, 60)))
+    (finding,) = imbalances(coordinator(tmp_path, (120, 60, 60)))
     assert (finding.id, finding.subject["address"]) == ("pd.node.skew", "10.0.0.11:1025")
 
 
 @pytest.mark.parametrize("prefills", [(80, 80, 80), (12, 6), (60, 50)])
 def test_nodes_within_chance_are_even(tmp_path: Path, prefills: tuple[int, ...]) -> None:
-    assert imbalances(_coordinator(tmp_path, prefills)) == []
+    assert imbalances(coordinator(tmp_path, prefills)) == []
 
 
 def _stalling(folder: Path, dead_at: float, *, stays_in: bool) -> Profile:

@@ -16,7 +16,8 @@ from statistics import fmean, median
 import numpy as np
 import pytest
 
-from lbtui.findings import Finding
+from lbtui.analysis.expected import Expected
+from lbtui.findings import Finding, Thresholds, find_all
 from lbtui.sources import open_profile
 from tests.findings import expert_cases
 from tests.findings.service import Group, write_service
@@ -136,6 +137,17 @@ def test_batch_size_skew() -> None:
     window = window_of(finding)
     own, peers = beside_peers(2, {rank: batch_mean(DATA / "csv_only", rank, *window) for rank in range(4)})
     assert finding.value == pytest.approx(own / peers, rel=1e-3)
+
+
+def test_expected_of_a_domain() -> None:
+    folder = DATA / "csv_only"
+    limits = Thresholds(expected=Expected(domains=(("dp1", 0.8),)))
+    (finding,) = [f for f in find_all(open_profile(folder), limits) if f.id == "dp.expected"]
+    arrivals = [seconds(r["start_datetime"]) for r in rows(folder / "request.csv")]
+    run = (min(arrivals), max(arrivals))
+    own, peers = beside_peers(1, {rank: batch_mean(folder, rank, *run) for rank in range(4)})
+    assert finding.value == pytest.approx(own / peers, rel=5e-3)
+    assert finding.threshold == pytest.approx(0.8 / 1.4)
 
 
 def test_queue_skew() -> None:
@@ -332,6 +344,20 @@ def test_node_skew(tmp_path: Path) -> None:
     mean = fmean(added.values())
     assert finding.value == pytest.approx(added["10.20.0.12:1025"] / mean)
     assert finding.cost.value == pytest.approx(added["10.20.0.12:1025"] - mean)
+
+
+def test_expected_of_a_node(tmp_path: Path) -> None:
+    (tmp_path / "coordinator.csv").write_bytes((DATA / "pd_ep" / "coordinator.csv").read_bytes())
+    added: dict[str, int] = defaultdict(int)
+    for row in rows(tmp_path / "coordinator.csv"):
+        if row["node_type"] == "prefill":
+            added[row["address"]] += int(row["add_count"])
+    address = min(added, key=lambda a: added[a])
+    limits = Thresholds(expected=Expected(nodes=((address, 0.5),)))
+    (finding,) = [f for f in find_all(open_profile(tmp_path), limits) if f.id == "pd.expected"]
+    share = 0.5 / (len(added) - 0.5)
+    assert finding.value == pytest.approx(added[address] / (share * sum(added.values())))
+    assert finding.expected == 0.5
 
 
 def test_ratio(tmp_path: Path) -> None:

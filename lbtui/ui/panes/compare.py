@@ -11,6 +11,8 @@ from textual.binding import Binding, BindingType
 
 from lbtui.analysis.comparison import Comparison, compare
 from lbtui.analysis.comparison import Row as Compared
+from lbtui.findings import Thresholds
+from lbtui.findings.doubts import comparable, doubt_of
 from lbtui.profile import Profile, Unreadable
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
@@ -57,10 +59,12 @@ class ComparePane(Pane):
     def prepare(self, progress: PaneProgress) -> Comparison:
         """Return the comparison of both profiles."""
         assert self.baseline is not None
+        limits = self.lbtui.thresholds or Thresholds()
         comparison = compare(self.baseline, self.profile, progress)
         if notes := [*self.baseline.cuts, *self.profile.cuts]:
             raise Unreadable(_("{file} was read in part only").format(file=notes[0].file))
-        return comparison
+        before, after = (doubt_of(side, limits, progress) for side in (self.baseline, self.profile))
+        return comparable(comparison, before, after)
 
     def ready(self, result: Comparison) -> None:
         """Put the cursor on what matters most."""

@@ -15,10 +15,11 @@ from lbtui.analysis.overview_hand_offs import HAND_OFF_LINES
 from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
 from lbtui.findings import Thresholds, described
 from lbtui.findings.diagnosis import diagnose
+from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
-from lbtui.text import _
+from lbtui.text import _, visible
 from lbtui.ui.opening import OpenFailed
 from lbtui.ui.pages import TextPage
 from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
@@ -77,7 +78,8 @@ class OverviewPane(Pane):
     def prepare(self, progress: PaneProgress) -> Contents:
         """Return overview and findings, telling the screen of every part on the way."""
         generation = self._generation
-        for known in overviews(self.profile, progress):
+        limits = self.lbtui.thresholds or Thresholds()
+        for known in overviews(self.profile, progress, limits.expected):
             # Small frames report no progress: this is where a cancel takes hold.
             if generation != self._generation:
                 raise Cancelled
@@ -86,7 +88,8 @@ class OverviewPane(Pane):
             self.profile.require_rows(progress)
         except Unreadable as error:
             self.post_message(OpenFailed(str(error)))
-        return Contents(known, diagnose(self.profile, known.window, self.lbtui.thresholds, progress))
+        diagnosis = diagnose(self.profile, known.window, limits, progress)
+        return Contents(with_doubt(known, diagnosis.findings), diagnosis)
 
     def on_overview_pane_grown(self, event: Grown) -> None:
         """Show what is known so far."""
@@ -268,6 +271,7 @@ class OverviewPane(Pane):
                 ),
             ),
             *_threshold_entries(self.lbtui.thresholds or Thresholds()),
+            _expected_entry(self.lbtui.thresholds or Thresholds()),
             HelpEntry(
                 _("window, captures"),
                 _(
@@ -327,6 +331,20 @@ class OverviewPane(Pane):
                 ),
             ),
         ]
+
+
+def _expected_entry(current: Thresholds) -> HelpEntry:
+    """Return what the config expects to be unequal, and how it would say so."""
+    entries = [f"{visible(name)}: {share:g}" for name, share in current.expected.entries]
+    return HelpEntry(
+        _("[expected] in the config"),
+        _(
+            'What a DP domain (domain."dp3".share = 0.5; host/dp3 where several have the name) or a P/D node '
+            '(node."IP:PORT".weight = 2) is meant to carry; 1 is a peer without an entry. Batch size, '
+            "tokens, queues, KV use, requests of nodes and the PAR of chance are judged against it; a "
+            "finding that it silences stays as a remark. Now: {entries}."
+        ).format(entries=", ".join(entries) or _("equal shares")),
+    )
 
 
 def _threshold_entries(current: Thresholds) -> list[HelpEntry]:

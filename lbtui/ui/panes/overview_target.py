@@ -11,6 +11,7 @@ from lbtui.analysis.overview_model import Overview
 from lbtui.findings import Finding
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
 from lbtui.findings.pictures import Drawn, Picture, metric_of
+from lbtui.findings.subject import is_of
 from lbtui.findings.words import middle
 from lbtui.profile import micros
 from lbtui.ui.pane import Aim
@@ -47,11 +48,11 @@ def target_of(found: Drawn, known: Overview) -> Target:
         node = subject.get("address") or _first_node(known, subject.get("role"))
         time = _peak_time(found) if "address" in subject else None
         return Target("3", _known({"node": node, "time": time, "window": None}), Aim())
-    chosen = {key: subject.get(key) for key in ("instance", "rank", "layer", "period")}
+    place: dict[str, Any] = {key: subject.get(key) for key in ("instance", "rank", "layer", "period")}
     expert = _number(finding, "expert")
-    if finding.id == "ep.expert.hot" and chosen["layer"] is None:
-        chosen["layer"] = _peak(found.picture)
-    return Target("4", _known(chosen), Aim(metric=_VIEWS.get(finding.id, "rank"), expert=expert))
+    if finding.id == "ep.expert.hot" and place["layer"] is None:
+        place["layer"] = _peak(found.picture)
+    return Target("4", _known(place), Aim(metric=_VIEWS.get(finding.id, "rank"), expert=expert))
 
 
 def _known(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,16 +65,7 @@ def _number(finding: Finding, key: str) -> int | None:
 
 
 def _domain_key(finding: Finding, known: Overview) -> str | None:
-    wanted = finding.subject
-    of_host = not {"dp_rank", "pid"} & wanted.keys()
-    for domain in known.domains:
-        own = {"instance": domain.instance, "host": domain.host}
-        which = {"dp_rank": domain.dp_rank, "pid": domain.pid}
-        if all(own[key] == wanted[key] for key in own if key in wanted) and (
-            of_host or all(which[key] == wanted.get(key) for key in which)
-        ):
-            return domain.key
-    return None
+    return next((domain.key for domain in known.domains if is_of(domain, finding.subject)), None)
 
 
 def _first_node(known: Overview, role: object) -> str | None:

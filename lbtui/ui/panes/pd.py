@@ -17,6 +17,8 @@ from lbtui.analysis.prefill_decode import (
     stage_spreads,
     transfer_spreads,
 )
+from lbtui.findings import Thresholds
+from lbtui.findings.doubts import doubt_of
 from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Capabilities, Row
@@ -117,17 +119,18 @@ class PdPane(Pane):
         before = None if self.baseline is None else self._of_profile(self.baseline, progress)
         return sides(self._of_profile(self.profile, progress), before)
 
-    @staticmethod
-    def _of_profile(profile: Profile, progress: PaneProgress) -> PdData:
+    def _of_profile(self, profile: Profile, progress: PaneProgress) -> PdData:
+        limits = self.lbtui.thresholds or Thresholds()
         nodes, handoffs, transfers = (
             profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
         )
         return PdData(
-            None if nodes.is_empty() else node_table(nodes),
+            None if nodes.is_empty() else node_table(nodes, limits.expected),
             tuple(transfer_spreads(transfers)),
             () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
             handoffs.sort("arrival", nulls_last=True),
             tuple(m for m in profile.missing() if m.what in _OWN),
+            doubt=doubt_of(profile, limits, progress),
         )
 
     def ready(self, result: dict[Side, PdData]) -> None:

@@ -71,8 +71,9 @@ HELP = [
             "requests that have both, whole profile: arrival (httpReq) → prefill done (prefillRes) → sent "
             "to D (sendReqToD) → received (sendReqToDSucc) → end (decodeRes). received → end holds the KV "
             "pull and the decode. Prefill done is put before sent, as the events come. ! marks a stage "
-            "with negative times: there the events came in another order. of whole = mean / mean of "
-            "arrival → end."
+            "with negative times: there the events came in another order; and the stages to the end, which "
+            "a decode host tells, where its clock differs from the prefill hosts'. of whole = mean / mean "
+            "of arrival → end."
         ),
     ),
     HelpEntry(

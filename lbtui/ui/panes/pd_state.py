@@ -37,6 +37,7 @@ class PdData:
     handoffs: pl.DataFrame  # by arrival
     missing: tuple[Missing, ...]  # of nodes, hand-offs and KV pulls
     side: Side | None = None  # which of two profiles; None: there is one
+    doubt: str = ""  # why what goes from host to host may be off, a sentence
     before: PdData | None = None  # of a difference: the profile before, its lines in the order of these
     left_out: str = ""  # of a difference: what one profile alone has, or why there is none
 

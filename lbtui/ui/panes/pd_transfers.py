@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lbtui.analysis.prefill_decode import SLOW_RANK, Spread, median_ratios
+from lbtui.analysis.prefill_decode import ACROSS_HOSTS, SLOW_RANK, Spread, median_ratios
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
@@ -34,7 +34,10 @@ def transfer_rows(data: PdData, state: PdState, lines: int, width: int, caps: Ca
         if place < stages:
             spread = data.stages[place]
             part = _part(spread.mean, whole)
-            last, severity = percent(part), _severity(spread.negative > 0, "warning")
+            last, severity = (
+                percent(part),
+                _severity(spread.negative > 0 or _is_doubtful(data, spread), "warning"),
+            )
         else:
             spread = data.pulls[place - stages]
             ratio = ratios[place - stages]
@@ -42,6 +45,10 @@ def transfer_rows(data: PdData, state: PdState, lines: int, width: int, caps: Ca
             last, severity = ratio_text(ratio), _severity(ratio >= SLOW_RANK, "critical")
         rows.append(_line(spread, part, last, severity, here, width, caps))
     return rows
+
+
+def _is_doubtful(data: PdData, stage: Spread) -> bool:
+    return bool(data.doubt) and stage.label in ACROSS_HOSTS
 
 
 def _severity(marked: bool, level: palette.Severity) -> palette.Severity | None:
@@ -107,6 +114,8 @@ def transfer_reading(data: PdData, state: PdState) -> list[str]:
                 max=number(spread.max),
             )
         ]
+        if _is_doubtful(data, spread):
+            parts.insert(0, data.doubt)
         if spread.negative:
             parts.append(_("in {n} the two events came in the other order").format(n=number(spread.negative)))
         return parts

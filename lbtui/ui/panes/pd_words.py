@@ -16,8 +16,8 @@ from rich.text import Text
 from lbtui.analysis.prefill_decode import (
     NodeShare,
     NodeTable,
-    even_dispatch,
     node_shares,
+    random_dispatch,
     role_chance_par,
     role_par,
 )
@@ -217,11 +217,15 @@ def _totals(table: NodeTable, share: NodeShare, lit: tuple[int, int] | None) -> 
     first, last = lit or (0, len(table.times))
     peers = [s for s in node_shares(table, first, last) if s.node.role == role]
     total = sum(s.added for s in peers)
-    mean, deviation = even_dispatch(total, len(peers))
+    mean, deviation = random_dispatch(total, share.expected)
     parts = [_("{added} of {total} requests").format(added=number(share.added), total=number(total))]
     if len(peers) > 1 and total:
         parts.append(
-            _("even dispatch: {mean} ± {range} (2 σ)").format(mean=number(mean), range=number(2 * deviation))
+            (
+                _("expected (config): {mean} ± {range} (2 σ)")
+                if table.shares_of(role)
+                else _("even dispatch: {mean} ± {range} (2 σ)")
+            ).format(mean=number(mean), range=number(2 * deviation))
         )
         parts.append(
             _("{role} PAR {par}, chance alone {chance}").format(

@@ -1,0 +1,98 @@
+"""Latencies from one host's clock to another's, where these clocks differ: told as doubtful where shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lbtui.analysis.comparison import Comparison, Row
+from lbtui.analysis.overview_hand_offs import HAND_OFF_LINES
+from lbtui.analysis.overview_model import Figure, Line, Overview
+from lbtui.findings.clock_skew import find_clock_skew
+from lbtui.findings.lockstep_clocks import find_lockstep_clocks
+from lbtui.findings.model import Finding
+from lbtui.findings.run import clock_evidence
+from lbtui.findings.thresholds import Thresholds
+from lbtui.profile import Profile, Progress
+from lbtui.text import _, visible
+
+# What begins on a prefill host and ends on a decode host. A first token is answered, and a KV pull begins and
+# ends, on one host.
+_FIGURES = {
+    ("pd", "hand_off_wait"): _("wait for the KV pull"),
+    ("requests", "queue_wait"): _("queue wait"),
+    ("requests", "duration"): _("duration"),
+}
+_ROWS = (
+    "handoff.received_to_end",
+    "handoff.arrival_to_end",
+    "queue_wait",
+    "time_per_output_token",
+    "duration",
+)
+
+
+def clock_doubt(findings: Sequence[Finding]) -> str:
+    """Return how far clocks of hosts are apart, as a sentence on latencies across them; "" if none are."""
+    apart = [_apart(finding) for finding in findings if finding.id == "data.clock.skew"]
+    if not apart:
+        return ""
+    return _(
+        "Doubtful: {apart}; what goes from a prefill to a decode host is off by as much for requests there."
+    ).format(apart="; ".join(dict.fromkeys(apart)))
+
+
+def _apart(finding: Finding) -> str:
+    amount = f"{finding.value / 1000:.1f} s" if finding.value >= 1000 else f"{finding.value:.0f} ms"
+    who = finding.subject.get("host")
+    if who is None:
+        return _("clocks of prefill and decode hosts differ by {amount}").format(amount=amount)
+    return _("the clock of {host} and those of the others differ by {amount}").format(
+        host=visible(str(who)), amount=amount
+    )
+
+
+def doubt_of(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> str:
+    """Return `clock_doubt` of a profile with hand-offs; "" of one without: nothing crosses hosts there."""
+    if not any(profile.load(name, progress).frame.height for name in ("handoffs", "transfers")):
+        return ""
+    evidence = clock_evidence(profile, progress)
+    return clock_doubt([*find_lockstep_clocks(evidence, limits), *find_clock_skew(evidence, limits)])
+
+
+def with_doubt(known: Overview, findings: Sequence[Finding]) -> Overview:
+    """Return the overview with the reason at each figure that the clocks found apart make doubtful."""
+    disaggregated = bool(known.nodes) or any(line.key in HAND_OFF_LINES for line in known.lines)
+    doubt = clock_doubt(findings) if disaggregated else ""
+    return replace(known, lines=tuple(_line(line, doubt) for line in known.lines)) if doubt else known
+
+
+def _line(line: Line, doubt: str) -> Line:
+    figures = tuple(_figure(figure, doubt) for figure in line.figures)
+    doubtful = list(dict.fromkeys(_FIGURES[f.dimension, f.metric] for f in figures if f.doubt))
+    if not doubtful:
+        return line
+    said = _("{metrics}: {doubt}").format(metrics=", ".join(doubtful), doubt=doubt)
+    # The headline is that of the first figure.
+    marked = _("{value} ?").format(value=line.headline) if figures[0].doubt else line.headline
+    return replace(line, figures=figures, details=(*line.details, said), headline=marked)
+
+
+def _figure(figure: Figure, doubt: str) -> Figure:
+    crosses = (figure.dimension, figure.metric) in _FIGURES
+    return replace(figure, doubt=doubt) if crosses else figure
+
+
+def comparable(comparison: Comparison, before: str, after: str) -> Comparison:
+    """Return the comparison without verdicts on rows that clocks apart make doubtful, on either side."""
+    if not before and not after:
+        return comparison
+    sides = ((_("before"), before), (_("after"), after))
+    reason = " ".join(_("{side}: {doubt}").format(side=side, doubt=doubt) for side, doubt in sides if doubt)
+    return replace(comparison, rows=tuple(_row(row, reason) for row in comparison.rows))
+
+
+def _row(row: Row, reason: str) -> Row:
+    if row.metric.key.rpartition(".")[0] not in _ROWS or row.verdict == "not_comparable":
+        return row
+    return replace(row, verdict="not_comparable", reason=reason)
