@@ -70,6 +70,7 @@ def _compared(row: Row) -> Json:
     return {
         "dimension": row.metric.dimension,
         "metric": row.metric.key,
+        "headline": row.is_headline,
         "subject": _place(row.subject),
         "before": _finite(row.before),
         "after": _finite(row.after),
@@ -79,6 +80,7 @@ def _compared(row: Row) -> Json:
         "unit": row.metric.unit,
         "better": row.metric.better,
         "p_value": _finite(row.p_value),
+        "lasting_p_value": _finite(row.lasting),
         "adjusted_p_value": _finite(row.adjusted),
         "verdict": row.verdict,
         "reason": row.reason or None,

@@ -57,9 +57,9 @@ class Domains:
 
     def measured(self, instance: str) -> Iterator[Measured]:
         """Yield every metric of one instance."""
+        yield self._wasted(instance)
         yield self._par(metrics.BATCH_SIZE_PAR, "batch_size", instance)
         yield self._par(metrics.TOKENS_PAR, "tokens", instance)
-        yield self._wasted(instance)
         yield from self._waiting(instance)
         yield from self._kv(instance)
 

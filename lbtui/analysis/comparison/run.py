@@ -15,14 +15,14 @@ from lbtui.analysis.comparison.experts import LayerPars, layer_pars
 from lbtui.analysis.comparison.interval import Estimate
 from lbtui.analysis.comparison.measured import Measured, Source
 from lbtui.analysis.comparison.model import Comparison, Metric, Row
-from lbtui.analysis.comparison.nodes import handoff_times, pull_times, roles_of
+from lbtui.analysis.comparison.nodes import Pulls, handoff_times, roles_of
 from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.comparison.requests import load_of, times_of
 from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
 from lbtui.analysis.expert_parallel import phases_apart, why_no_loads
-from lbtui.analysis.overview_model import Place
-from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, Silent, attempted, empty
+from lbtui.analysis.overview_model import Dimension, Place
+from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, Silent, attempted, empty
 from lbtui.profile.place import window_of
 from lbtui.text import _, visible
 
@@ -55,7 +55,15 @@ def compare(before: Profile, after: Profile, progress: Progress | None = None) -
     for number, question in enumerate(_questions(*sources, notes)):
         told.advance(_("comparison"), number, number + 1)
         rows.append(_row(question))
-    return Comparison(str(before.path), str(after.path), tuple(judged(rows)), tuple(notes))
+    return Comparison(str(before.path), str(after.path), tuple(judged(_headlines_first(rows))), tuple(notes))
+
+
+def _headlines_first(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows with the headlines of each dimension and subject before its details."""
+    groups: dict[tuple[bool, Dimension, Place], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.is_load, row.metric.dimension, row.subject), []).append(row)
+    return [row for group in groups.values() for row in sorted(group, key=lambda row: row.is_detail)]
 
 
 def _source(profile: Profile, progress: Progress) -> Source:
@@ -129,11 +137,21 @@ def _of_nodes(before: Source, after: Source, notes: list[str]) -> Iterator[_Ques
                 ).format(role=visible(role), before=nodes[0], after=nodes[1])
             )
         yield from _joined(first, second, Place(role=role), _missing(_("role")))
-    names: tuple[FrameName, FrameName] = ("handoffs", "transfers")
-    for name, times in zip(names, (handoff_times, pull_times), strict=True):
-        if any(side.frames[name].height for side in sides):
-            yield from _joined(times(before), times(after), Place())
-    if not any(side.frames[name].height for side in sides for name in ("nodes", *names)):
+    pulled, handed = (any(side.frames[name].height for side in sides) for name in ("transfers", "handoffs"))
+    if handed:
+        times = [handoff_times(side, pulled=pulled) for side in sides]
+        yield from _joined(times[0], times[1], Place())
+    if pulled:
+        pulls = Pulls(before), Pulls(after)
+        yield from _joined(pulls[0].measured(), pulls[1].measured(), Place())
+        slowest = [side.slowest_words() for side in pulls]
+        if all(slowest):
+            notes.append(
+                _("Slowest KV pulls: before {before}; after {after}.").format(
+                    before=visible(slowest[0]), after=visible(slowest[1])
+                )
+            )
+    if not (pulled or handed or any(side.frames["nodes"].height for side in sides)):
         notes.append(_("Neither profile shows P/D nodes, hand-offs or KV pulls."))
 
 

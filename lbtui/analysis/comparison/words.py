@@ -88,6 +88,33 @@ def load_sentence(comparison: Comparison) -> str:
     return _("No evidence that the loads differ: {named}.").format(named=", ".join(told))
 
 
+def outcome_sentences(comparison: Comparison) -> list[str]:
+    """Return which headlines are worse and which better, then how many details are."""
+    headlines = comparison.headlines
+    if not headlines:
+        return []
+    parts = [
+        _("{verdict}: {rows}").format(verdict=VERDICTS[verdict], rows="; ".join(map(named, rows)))
+        for verdict in ("worse", "better")
+        if (rows := [row for row in headlines if row.verdict == verdict])
+    ]
+    others = sum(row.verdict not in ("worse", "better") for row in headlines)
+    if others:
+        parts.append((_("{count} not called") if parts else _("none of {count} called")).format(count=others))
+    details = [row.verdict for row in comparison.rows if row.is_detail]
+    return [
+        _("Headlines: {parts}.").format(parts=" · ".join(parts)),
+        _("Details: {worse} worse, {better} better of {count}.").format(
+            worse=details.count("worse"), better=details.count("better"), count=len(details)
+        ),
+    ]
+
+
+def named(row: Row) -> str:
+    """Return the metric's name with its subject."""
+    return " ".join(part for part in (row.metric.label, subject_words(row)) if part)
+
+
 def figure(metric: Metric, value: float, *, signed: bool = False) -> str:
     """Return a value without its unit; shares in percent, their differences (`signed`) in points."""
     if math.isnan(value):
