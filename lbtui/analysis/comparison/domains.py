@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,15 @@ class Domains:
             grouped.setdefault(domain.instance, []).append(domain)
         return grouped
 
+    def ranks(self, instance: str) -> set[int]:
+        """Return the DP ranks that an instance's domains have."""
+        return {d.dp_rank for d in self.instances.get(instance, []) if d.dp_rank is not None}
+
+    def add_idle(self, instance: str, ranks: Iterable[int]) -> None:
+        """Count domains of these ranks as idle throughout: no file names them, but there is room for them."""
+        own = self.instances[instance]
+        own += [Domain(f"{instance} idle {rank}", instance, own[0].host, rank) for rank in sorted(ranks)]
+
     @cached_property
     def steps(self) -> pl.DataFrame:
         """One row per step of a domain."""
@@ -58,6 +67,7 @@ class Domains:
     def measured(self, instance: str) -> Iterator[Measured]:
         """Yield every metric of one instance."""
         yield self._wasted(instance)
+        yield self._par(metrics.STEP_TIME_PAR, "duration", instance)
         yield self._par(metrics.BATCH_SIZE_PAR, "batch_size", instance)
         yield self._par(metrics.TOKENS_PAR, "tokens", instance)
         yield from self._waiting(instance)
@@ -77,7 +87,7 @@ class Domains:
         if len(lanes) < 2:
             return Measured(compared, absent=_("one domain, nothing to compare it with"))
         chosen = metric(key)
-        loads, weights, times = sampled(lanes, *self.source.window, idle_is_zero=chosen.idle_is_zero)
+        loads, weights, times = sampled(lanes, *self.source.window, idle_is_zero=True)
         peaks, means = peaks_and_means(loads, counts=chosen.counts)
         series = self._ratio(lanes, times, weights * peaks, weights * means)
         if not series.bottom.sum() > 0:

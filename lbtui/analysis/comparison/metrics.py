@@ -74,7 +74,20 @@ WASTED_SHARE = Metric(
         "Σ wait / Σ length of the steps that DP domains take together: from a domain's own end to the last "
         "end of the step; a domain's step and its length count once each."
     ),
-    _SHARE,
+    0.005,
+    headline=True,
+)
+STEP_TIME_PAR = Metric(
+    "step_time.par",
+    "dp",
+    _("step time, PAR"),
+    _("max/mean"),
+    "lower",
+    _(
+        "Σ max / Σ mean over the DP domains of how long the step lasts in which they are, each instant "
+        "weighted by how long it lasts; 0 for an idle domain."
+    ),
+    _PAR,
     headline=True,
 )
 WAITING = Metric(

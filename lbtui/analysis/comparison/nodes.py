@@ -36,9 +36,16 @@ def _role(table: NodeTable, role: str) -> Measured:
     # The node that received most over the whole run, as the P/D pane counts it.
     fullest = int(np.argmax(added.sum(axis=0)))
     piece, count = by_order(len(added)), pieces(len(added))
+    nodes = added.shape[1]
+    share = float(added[:, fullest].sum() / added.sum())
     return Measured(
         metrics.NODE_PAR,
-        Ratio(summed(piece, added[:, fullest], count), summed(piece, added.mean(axis=1), count)),
+        Ratio(
+            summed(piece, added[:, fullest], count),
+            summed(piece, added.mean(axis=1), count),
+            counted=float(added.sum()),
+            of_one=nodes**2 * share * (1 - share),
+        ),
     )
 
 

@@ -105,6 +105,7 @@ def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
         notes.append(_("Neither profile shows a DP domain."))
     found = []
     for names in matches:
+        notes += _idle(sides, names)
         sizes = [0 if n is None else len(side.instances[n]) for side, n in zip(sides, names, strict=True)]
         if 0 < min(sizes) < max(sizes):
             notes.append(
@@ -121,6 +122,27 @@ def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
     # All of DP before all of KV.
     yield from (question for question in found if question.metric.dimension == "dp")
     yield from (question for question in found if question.metric.dimension == "kv")
+
+
+def _idle(sides: tuple[Domains, Domains], names: tuple[str | None, str | None]) -> Iterator[str]:
+    """Count a rank that one side lacks amid its ranks as an idle domain there; yield a note where one does."""
+    first, second = names
+    if first is None or second is None:
+        return
+    ranks = sides[0].ranks(first), sides[1].ranks(second)
+    for side, name, own, others in (
+        (sides[0], first, ranks[0], ranks[1]),
+        (sides[1], second, ranks[1], ranks[0]),
+    ):
+        # Beyond its last rank an instance may have been smaller.
+        lacking = {rank for rank in others - own if rank < max(own, default=0)}
+        if lacking:
+            side.add_idle(name, lacking)
+            yield _("{instance}: {ranks} without a trace {when}, counted as idle there.").format(
+                instance=visible(_shown(names)),
+                ranks=", ".join(f"dp{rank}" for rank in sorted(lacking)),
+                when=_("before") if side is sides[0] else _("after"),
+            )
 
 
 def _of_nodes(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
