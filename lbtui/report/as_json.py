@@ -80,7 +80,6 @@ def _compared(row: Row) -> Json:
         "unit": row.metric.unit,
         "better": row.metric.better,
         "p_value": _finite(row.p_value),
-        "lasting_p_value": _finite(row.lasting),
         "adjusted_p_value": _finite(row.adjusted),
         "verdict": row.verdict,
         "reason": row.reason or None,

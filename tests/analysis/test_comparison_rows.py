@@ -71,7 +71,7 @@ def test_a_starved_pool_is_called_worse_with_an_interval_that_excludes_zero(foun
         assert 0 < kv.low < kv.difference < kv.high
     # Twice its share for a quarter of eight seconds: beyond noise, but one swing may be chance.
     par = row(found, "batch_size.par")
-    assert (par.adjusted < 0.05, par.verdict) == (True, "no_evidence")
+    assert (par.p_value < 0.05, par.verdict) == (True, "no_evidence")
     assert "swing" in par.reason
     assert not found.of("better")
 

@@ -98,16 +98,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Interval:
-    """The difference's 95 % interval, and both questions' two-sided p-values, see this module's text.
-
-    `p_value` is that of noise about the runs' courses; `lasting` counts all that varies within a run as
-    chance, as the interval does: it is above 5 % where that holds 0.
-    """
+    """The difference's 95 % interval and its two-sided p-value, see this module's text."""
 
     low: float
     high: float
     p_value: float
-    lasting: float
 
 
 def difference(before: Estimate, after: Estimate) -> Interval:
@@ -118,8 +113,7 @@ def difference(before: Estimate, after: Estimate) -> Interval:
     d ± c·√(s² + s²).
     """
     low, high = _joined(before, after, float(np.quantile(_drawn(before, after), CONFIDENCE)))
-    p_value = _p_value(before.about_course, after.about_course)
-    return Interval(low, high, p_value, _p_value(before, after))
+    return Interval(low, high, _p_value(before.about_course, after.about_course))
 
 
 def _drawn(before: Estimate, after: Estimate) -> Floats:

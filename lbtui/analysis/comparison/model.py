@@ -36,9 +36,8 @@ class Row:
 
     `difference` is after − before, `low` and `high` bound its 95 % interval (of this row alone); a bound that
     the data do not show is infinite. `p_value` is two-sided, the chance that noise about the runs as they
-    went makes such a difference; `lasting` counts swings that last as chance too, as the interval does.
-    `adjusted` is the larger of both after the correction over the rows of its family (`verdict.judged`).
-    `reason` says why the verdict is `too_little_data` or `not_comparable`, or why it is
+    went makes such a difference; `adjusted` the same after the correction over the rows of its family
+    (`verdict.judged`). `reason` says why the verdict is `too_little_data` or `not_comparable`, or why it is
     `no_evidence` although p-value or interval by themselves say otherwise; empty where they agree.
     """
 
@@ -52,7 +51,6 @@ class Row:
     p_value: float = math.nan
     adjusted: float = math.nan
     reason: str = ""
-    lasting: float = math.nan
 
     @property
     def difference(self) -> float:

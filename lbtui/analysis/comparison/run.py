@@ -125,7 +125,7 @@ def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
 
 
 def _idle(sides: tuple[Domains, Domains], names: tuple[str | None, str | None]) -> Iterator[str]:
-    """Count a rank that one side lacks amid its ranks as an idle domain there; yield a note where one does."""
+    """Count a rank that one side lacks amid its ranks as an idle domain there; yield a note of each side."""
     first, second = names
     if first is None or second is None:
         return

@@ -31,7 +31,6 @@ def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estima
         found.low,
         found.high,
         found.p_value,
-        lasting=found.lasting,
     )
     if (count := _independent(before, after)) < FEWEST:
         why = _("it says as much as {count:.1f} independent observations would; {least} are needed")
@@ -44,7 +43,7 @@ def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estima
     if not (before.varies or after.varies) and row.difference != 0:
         why = _("it varies in neither profile, so nothing tells what chance would do")
         unknown = math.nan
-        row = replace(row, low=unknown, high=unknown, p_value=unknown, lasting=unknown)
+        row = replace(row, low=unknown, high=unknown, p_value=unknown)
         return replace(row, verdict="too_little_data", reason=why)
     return row
 
@@ -66,10 +65,12 @@ def _independent(before: Estimate, after: Estimate) -> float:
 def judged(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with their adjusted p-values and final verdicts.
 
-    Of its two p-values the larger counts for a row. Rows are judged in a hierarchy. The load is a family of
-    its own, corrected by Holm's step-down method (1979). Each headline stands by itself at `HEADLINE_LEVEL`.
-    Details ask where a change arose: where a headline of their dimension is called each stands by itself,
-    else those of a dimension are corrected for each other.
+    Rows are judged in a hierarchy. The load is a family of its own, corrected by Holm's step-down method
+    (1979), which holds the chance of even one wrong call at 5 % as far as noise about the runs' courses goes.
+    Each headline stands by itself at `HEADLINE_LEVEL`. Details ask where a change arose: where a headline of
+    their dimension is called each stands by itself, else those of a dimension are corrected for each other.
+    What lasts longer than noise may be chance too: each called row's own interval, which counts it, must
+    exclude 0.
     """
     found = list(rows)
     places = [i for i, row in enumerate(rows) if row.verdict == "no_evidence"]
@@ -88,8 +89,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 def _judge(rows: list[Row], family: Sequence[int]) -> None:
     """Put adjusted p-values and verdicts into the rows at these places, corrected for each other."""
-    chances = [max(rows[i].p_value, rows[i].lasting) for i in family]
-    for i, adjusted in zip(family, holm(chances), strict=True):
+    for i, adjusted in zip(family, holm([rows[i].p_value for i in family]), strict=True):
         rows[i] = _decided(replace(rows[i], adjusted=adjusted), len(family))
 
 
@@ -113,11 +113,8 @@ def _decided(row: Row, family: int) -> Row:
     if row.low <= 0 <= row.high:
         why = _("beyond noise, but the runs swing for so long that the interval holds 0")
         return replace(row, reason=why) if row.p_value <= LEVEL else row
-    if row.p_value > LEVEL:
-        why = _("the interval excludes 0, but noise about the runs as they went may make such a difference")
-        return replace(row, reason=why)
     if row.adjusted > level_of(row):
-        return replace(row, reason=_beyond_by_itself(row, family))
+        return replace(row, reason=_why_not(row, family))
     if abs(row.difference) < smallest(row):
         return replace(row, reason=_("beyond chance, but too small a difference to matter"))
     if row.is_load:
@@ -127,7 +124,9 @@ def _decided(row: Row, family: int) -> Row:
     return replace(row, verdict=verdict)
 
 
-def _beyond_by_itself(row: Row, family: int) -> str:
+def _why_not(row: Row, family: int) -> str:
+    if row.p_value > LEVEL:
+        return _("the interval excludes 0, but noise about the runs as they went may make such a difference")
     if row.is_headline:
         why = _("the interval excludes 0, but a headline is called at p ≤ {level:.0%} only")
         return why.format(level=HEADLINE_LEVEL)
