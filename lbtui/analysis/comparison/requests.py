@@ -29,6 +29,8 @@ _HEADLINES = ("ttft", "time_per_output_token")
 # Each with the most pieces that a series is cut into. Requests differ so much in length that a slow swing of
 # their times shows in no shorter ones; of the few beyond p95 a piece must hold some.
 PERCENTILES = {0.5: 64, 0.95: 32}
+# The same for means: a swing over a twentieth of the requests is still called chance.
+MEAN_PIECES = 32
 
 
 def load_of(source: Source) -> Iterator[Measured]:
@@ -78,7 +80,7 @@ def percentiles_of(
         yield Measured(compared, Quantile(known, np.ones(len(known)), piece, share))
 
 
-def mean_of(compared: Metric, values: pl.Series, absent: str, most: int = PERCENTILES[0.5]) -> Measured:
+def mean_of(compared: Metric, values: pl.Series, absent: str, most: int = MEAN_PIECES) -> Measured:
     """Return the mean of values that stand in the order of arrival, in `most` pieces; nulls are left out."""
     known = values.drop_nulls().cast(pl.Float64).to_numpy()
     if not len(known):

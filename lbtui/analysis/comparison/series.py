@@ -140,10 +140,12 @@ class Paired:
         """Return both means; all that varies is put on the second: the difference of each thing."""
         gaps = self.after - self.before
         varied, still = resampled_mean(gaps - gaps.mean(), 1), unvaried(math.inf)
-        # Things do not follow in time: they have no course.
+        # Things do not follow in time: they have no course, and each is an observation. How alike neighbours
+        # are the interval counts.
+        after = _around(float(self.after.mean()), varied, varied)
         return (
             _around(float(self.before.mean()), still, still),
-            _around(float(self.after.mean()), varied, varied),
+            replace(after, independent=float(len(gaps))),
         )
 
 
