@@ -16,6 +16,7 @@ from lbtui.analysis.overview_lines import reading_lines, step_lines
 from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source
 from lbtui.analysis.overview_nodes import node_lines
 from lbtui.analysis.overview_requests import request_lines
+from lbtui.analysis.overview_waits import waiting_lines
 from lbtui.analysis.placement import placed
 from lbtui.analysis.summaries import beside_own, differing
 from lbtui.profile import (
@@ -53,7 +54,10 @@ def _window_of(known: Overview) -> Window:
 _PARTS: tuple[_Part, ...] = (
     _Part(
         ("steps", "batches"),
-        lambda frames, known: step_lines(frames, known.domains, _window_of(known)),
+        lambda frames, known: [
+            *step_lines(frames, known.domains, _window_of(known)),
+            *waiting_lines(frames, _window_of(known)),
+        ],
         (Line("dp.batch_size", "dp", _("DP batch")), Line("dp.tokens", "dp", _("DP tokens"))),
     ),
     _Part(

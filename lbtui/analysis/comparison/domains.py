@@ -21,10 +21,9 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
-from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.imbalance import Floats, peaks_and_means
 from lbtui.analysis.lanes import Lane, Micros, sampled
-from lbtui.analysis.lockstep import steps_together
+from lbtui.analysis.lockstep import common_waits
 from lbtui.analysis.queue_states import state_lanes
 from lbtui.profile import Domain
 from lbtui.text import _
@@ -106,20 +105,9 @@ class Domains:
         own = self.steps.filter(pl.col("instance") == instance).select("domain", "start", "end")
         if own.is_empty():
             return Measured(compared, absent=_("not recorded for any DP domain"))
-        together = steps_together(own)
-        if together is None or together.is_empty():
+        groups = common_waits(own)
+        if groups is None:
             return Measured(compared, absent=_("the domains do not step together, so none waits for another"))
-        groups = (
-            together.group_by("group")
-            .agg(
-                begin=pl.col("start").min(),
-                wait=exact_sum(pl.col("wait")),
-                length=(pl.col("end").max() - pl.col("start").min()).dt.total_microseconds()
-                / 1000
-                * pl.len(),
-            )
-            .sort("begin", "wait", "length")
-        )
         times = groups["begin"].cast(pl.Int64).to_numpy()
         count = pieces(groups.height)
         piece = by_time(times, *self.source.window, count)

@@ -27,15 +27,14 @@ METHOD: tuple[str, ...] = (
     ),
     _(
         "95 % interval: would another pair of runs differ so? A series is cut into at most {bins} pieces of "
-        "time (or of arrivals; {few} for p50, {fewer} for p95 and {mean} for the mean of a time per request). What it varies by "
-        "is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, Kendall 1954), the "
-        "rest resampled {resamples} times in circular moving blocks (Politis and Romano 1992) as long as its "
-        "own autocorrelation asks for (Politis and White 2004, corrected 2009) and no shorter than "
-        "1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference divided by its standard error "
-        "in each resample (Götze and Künsch 1996). Percentiles are carried over from shares (Woodruff 1952), "
-        "to half a step beyond as values are written in steps, both sides joined as in MOVER (Zou and Donner "
-        "2008). "
-        "Seed {seed}: the same files give the same numbers."
+        "time (or of arrivals; {few} for p50, {fewer} for p95 and {mean} for the mean of a time per request)."
+        " What it varies by is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, "
+        "Kendall 1954), the rest resampled {resamples} times in circular moving blocks (Politis and Romano "
+        "1992) as long as its own autocorrelation asks for (Politis and White 2004, corrected 2009) and no "
+        "shorter than 1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference divided by its "
+        "standard error in each resample (Götze and Künsch 1996). Percentiles are carried over from shares "
+        "(Woodruff 1952), to half a step beyond as values are written in steps, both sides joined as in MOVER"
+        " (Zou and Donner 2008). Seed {seed}: the same files give the same numbers."
     ).format(
         bins=MOST_BINS,
         few=PERCENTILES[0.5],
@@ -54,11 +53,11 @@ METHOD: tuple[str, ...] = (
     _(
         "verdict: better or worse where the p-value is small enough, the row's own interval excludes 0 and "
         "the difference is not below the metric's smallest worth calling. A few headlines stand for each "
-        "dimension, each called by itself at p ≤ {headline}; the others are details under them, at p ≤ {level}: "
-        "each by itself where a headline of the dimension is called, else corrected over the details of the "
-        "dimension, as the load is over its rows (Holm 1979). No evidence of a change is no proof that there "
-        "is none; too little data below {least} independent observations, or where a percentile's interval "
-        "has no end."
+        "dimension, each called by itself at p ≤ {headline}; the others are details under them, at p ≤ "
+        "{level}: each by itself where a headline of the dimension is called, else corrected over the details"
+        " of the dimension, as the load is over its rows (Holm 1979). No evidence of a change is no proof "
+        "that there is none; too little data below {least} independent observations, or where a percentile's "
+        "interval has no end."
     ).format(level=LEVEL, headline=HEADLINE_LEVEL, least=FEWEST),
 )
 

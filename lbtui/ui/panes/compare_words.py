@@ -133,7 +133,10 @@ def row_sentences(row: Row) -> list[str]:
 
 def _verdict_sentence(row: Row) -> str:
     verdict = called(row)
-    chance = "" if math.isnan(row.adjusted) else _("adjusted p {p}").format(p=p_words(row.adjusted))
+    chance = ""
+    if not math.isnan(row.adjusted):
+        words = _("p {p}") if row.adjusted == row.p_value else _("adjusted p {p}")
+        chance = words.format(p=p_words(row.adjusted))
     sentences: dict[Called, str] = {
         "worse": _("Worse: {direction} of it, beyond chance ({chance}); {good} is better."),
         "better": _("Better: {direction} of it, beyond chance ({chance}); {good} is better."),
