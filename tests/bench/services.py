@@ -181,10 +181,12 @@ class Service:
         rng, fault = self.rng, self.fault
         requests = self.frames["requests"]
         count = requests.height
-        rank, source = rng.integers(4, size=count), rng.integers(2, size=count)
+        rank = rng.integers(4, size=count)
+        arrival = requests["arrival"].to_numpy()
+        share = np.where(self._within((arrival - BEGIN) / 1e6), fault.node, 1.0)
+        source = (rng.random(count) >= share / (1 + share)).astype(np.int64)
         took = 8 * rng.lognormal(0, 0.4, count)
         took *= np.where(rank == 1, fault.pull, 1.0) * np.where((rank == 2) & (source == 1), fault.pair, 1.0)
-        arrival = requests["arrival"].to_numpy()
         done = arrival + (1000 * requests["ttft"].to_numpy()).astype(np.int64)
         self.frames["handoffs"] = pl.DataFrame(
             {"request_id": requests["request_id"], "arrival": arrival, "prefill_done": done}

@@ -169,6 +169,16 @@ PULL_PAIR_PAR = Metric(
     ).format(fewest=FEWEST_PULLS),
     _PAR,
 )
+SOURCE_PAR = Metric(
+    "transfer.source.par",
+    "pd",
+    _("KV pulls per P node, PAR"),
+    _("max/mean"),
+    "lower",
+    _("KV pulls from the source that most came from / mean of the sources, over the whole run."),
+    _PAR,
+    headline=True,
+)
 KV_READY = Metric(
     "handoff.arrival_to_kv.mean",
     "pd",
@@ -204,6 +214,17 @@ WORST_LAYER_PAR = Metric(
     _PAR,
 )
 
+TIME_PER_TOKEN = Metric(
+    "time_per_output_token.mean",
+    "requests",
+    _("time per output token, mean"),
+    _("ms"),
+    "lower",
+    _("Σ time after the first token / Σ output tokens after the first, over the requests that tell both."),
+    _TIME,
+    relative=True,
+    headline=True,
+)
 REQUEST_THROUGHPUT = Metric(
     "throughput.requests",
     "requests",

@@ -113,6 +113,30 @@ class Pulls:
         yield mean_of(metrics.mean("transfer", _("KV pull"), "pd", headline=True), took, why)
         yield from percentiles_of("transfer", _("KV pull"), took, why, "pd")
         yield self._slowest_pair()
+        yield self._sources()
+
+    def _sources(self) -> Measured:
+        """Return how evenly the pulls come from the sources: in finer pieces than the counts per node."""
+        sources = self._known["source"].drop_nulls()
+        if sources.n_unique() < 2:
+            return Measured(metrics.SOURCE_PAR, absent=_("fewer than two sources of KV pulls are told"))
+        busiest, nodes = (
+            sources.value_counts(sort=True).sort("count", "source", descending=True).row(0)[0],
+            sources.n_unique(),
+        )
+        own = (sources == busiest).to_numpy().astype(np.float64)
+        piece, count = by_order(len(own)), pieces(len(own))
+        share = float(own.mean())
+        mean = summed(piece, np.full(len(own), 1 / nodes), count)
+        return Measured(
+            metrics.SOURCE_PAR,
+            Ratio(
+                summed(piece, own, count),
+                mean,
+                counted=float(len(own)),
+                of_one=nodes**2 * share * (1 - share),
+            ),
+        )
 
     def _slowest_pair(self) -> Measured:
         """Return the PAR over pairs: the pair is chosen once, as the slowest over the whole run."""

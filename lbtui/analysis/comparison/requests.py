@@ -24,8 +24,6 @@ _TIMES: tuple[tuple[str, str], ...] = (
     (_("time per output token"), "time_per_output_token"),
     (_("end to end"), "duration"),
 )
-# What users of a service wait for: the first token, then each of the others.
-_HEADLINES = ("ttft", "time_per_output_token")
 # Each with the most pieces that a series is cut into. Requests differ so much in length that a slow swing of
 # their times shows in no shorter ones; of the few beyond p95 a piece must hold some.
 PERCENTILES = {0.5: 64, 0.95: 32}
@@ -55,8 +53,11 @@ def times_of(source: Source) -> Iterator[Measured]:
     )
     for label, column in _TIMES:
         why = _("no request tells it")
-        average = metrics.mean(column, label, "requests", headline=column in _HEADLINES)
-        yield mean_of(average, table[column], why)
+        if column == "time_per_output_token":
+            yield _time_per_token(table, why)
+        else:
+            average = metrics.mean(column, label, "requests", headline=column == "ttft")
+            yield mean_of(average, table[column], why)
         yield from percentiles_of(column, label, table[column], why, "requests")
     finished = table.drop_nulls(["arrival", "duration"])
     ends = finished.select(
@@ -78,6 +79,17 @@ def percentiles_of(
             continue
         piece = by_order(len(known), most)
         yield Measured(compared, Quantile(known, np.ones(len(known)), piece, share))
+
+
+def _time_per_token(table: pl.DataFrame, absent: str) -> Measured:
+    """Return the mean over tokens: over requests, those of two tokens would outweigh all others."""
+    known = table.drop_nulls(["time_per_output_token", "output_tokens"])
+    if known.is_empty():
+        return Measured(metrics.TIME_PER_TOKEN, absent=absent)
+    tokens = known["output_tokens"].cast(pl.Float64).to_numpy() - 1
+    times = known["time_per_output_token"].to_numpy() * tokens
+    piece, count = by_order(len(tokens), MEAN_PIECES), pieces(len(tokens), MEAN_PIECES)
+    return Measured(metrics.TIME_PER_TOKEN, Ratio(summed(piece, times, count), summed(piece, tokens, count)))
 
 
 def mean_of(compared: Metric, values: pl.Series, absent: str, most: int = MEAN_PIECES) -> Measured:
