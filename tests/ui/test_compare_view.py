@@ -88,7 +88,7 @@ def test_c_leaves_what_changed_and_keeps_the_row_under_the_cursor():
     only = view.filtered(known, state)
     shown = view.shown_rows(known, only)
     assert [r.metric.key for r in shown] == [
-        "request_rate", "batch_size.par", "usage.spread", "ttft.p95", "throughput.output_tokens",
+        "request_rate", "batch_size.par", "usage.fullest.mean", "ttft.p95", "throughput.output_tokens",
     ]  # fmt: skip
     assert shown[only.cursor] is known.rows[4]
     assert view.filtered(known, only) == state
@@ -132,7 +132,7 @@ def test_a_click_finds_the_row_that_is_drawn_there():
     ("key", "said"),
     [
         ("ttft.p95", "402 ms before, 931 ms after, 2.32 × before (+529 ms); 95 % interval +300 to +760 ms."),
-        ("usage.spread", "72 % before, 2 % after, −70 pp; 95 % interval −93 to −47 pp."),
+        ("usage.fullest.mean", "72 % before, 2 % after, −70 pp; 95 % interval −93 to −47 pp."),
         ("waiting.mean", "Too little data: before: thin; 10 are needed."),
         ("transfer.p95", "Not comparable: before: no KV pull is recorded."),
         (
@@ -162,7 +162,7 @@ def test_enter_leads_to_the_pane_and_the_subject():
     targets = {row.metric.key: target_of(row) for row in made.rows()}
     par = targets["batch_size.par"]
     assert (par.pane, par.aim.metric, par.aim.instance) == ("2", "batch_size", "server-d0")
-    assert targets["usage.spread"].aim.metric == "kv_usage"
+    assert targets["usage.fullest.mean"].aim.metric == "kv_usage"
     assert (targets["added.par"].pane, targets["added.par"].aim.role) == ("3", "prefill")
     assert targets["transfer.p95"].aim.handoffs
     experts = targets["rank_load.mean_layer_par"]
