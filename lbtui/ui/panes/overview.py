@@ -283,9 +283,7 @@ class OverviewPane(Pane):
                 _("DP wait"),
                 FORMULAS["wasted_share"]
                 + " "
-                + _(
-                    "Only where domains step together; the lane is that share of the steps that begin in a bin."
-                ),
+                + _("Only where domains step together; the lane is that of the steps that begin in a bin."),
             ),
             HelpEntry(
                 _("where a DP line is worst (underlined)"),
