@@ -30,19 +30,22 @@ def waiting_lines(frames: Frames, window: Window) -> list[Line]:
     found = []
     for instance in of_domains["instance"].unique().sort().drop_nulls().cast(pl.String):
         waits = common_waits(of_domains.filter(pl.col("instance") == instance))
-        if waits is not None and waits["length"].sum() > 0:
-            found.append((float(waits["wait"].sum() / waits["length"].sum()), instance, waits))
+        if waits is None:
+            continue
+        wait, length = (float(waits[name].cast(pl.Float64).to_numpy().sum()) for name in ("wait", "length"))
+        if length > 0:
+            found.append((wait / length, instance, waits))
     if not found:
         return []
     found.sort(key=lambda part: (-part[0], part[1]))
     share, instance, waits = found[0]
     edges = bin_edges(*window, BINS)
     at = np.searchsorted(edges, waits["begin"].cast(pl.Int64).to_numpy(), side="right") - 1
-    wait, length = (
+    waited, lasted = (
         np.bincount(np.clip(at, 0, BINS - 1), weights=waits[name].cast(pl.Float64).to_numpy(), minlength=BINS)
         for name in ("wait", "length")
     )
-    course = np.divide(wait, length, out=np.full(BINS, np.nan), where=length > 0)
+    course = np.divide(waited, lasted, out=np.full(BINS, np.nan), where=lasted > 0)
     most = int(np.nanargmax(course))
     place = Place(instance=instance, start=int(edges[most]), end=int(edges[most + 1]))
     return [

@@ -87,7 +87,7 @@ def totals_words(comparison: Comparison, *, short: bool = False) -> list[tuple[C
     if short:
         return parts
     counts = Counter(row.verdict for row in comparison.rows if not row.load_differs)
-    texts = (
+    texts: tuple[tuple[Verdict, str], ...] = (
         ("too_little_data", _(" · {count} too little data")),
         ("not_comparable", _(" · {count} not comparable")),
     )
