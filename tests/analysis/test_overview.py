@@ -196,7 +196,7 @@ def test_step_time_wasted_is_what_domains_wait_for_the_last_of_each_step(csv_onl
     assert figure.value == pytest.approx(wait / length, rel=1e-6)
     course = [value for value in line.values if not math.isnan(value)]
     assert min(course) <= figure.value <= max(course)
-    assert 0 <= min(course)
+    assert min(course) >= 0
     assert line.headline == f"{100 * figure.value:.2g} % wasted"
     begin, end = found.window
     assert begin <= line.time <= end
