@@ -323,7 +323,7 @@ def test_a_certain_trifle_is_not_called():
 
 def test_thin_runs_get_too_little_data_and_the_number():
     rng = np.random.default_rng(4)
-    both = compare(made(requests=requests(9, rng)), made(requests=requests(9, rng, ttft=500.0)))
+    both = compare(made(requests=requests(4, rng)), made(requests=requests(4, rng, ttft=500.0)))
     for key in ("ttft.p50", "ttft.p95", "duration.p50"):
         assert row(both, key).verdict == "too_little_data"
         assert row(both, key).reason

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from lbtui.analysis.comparison.interval import FIXED_BLOCKS, MOST_BINS, RESAMPLES, SEED, STRETCHES
 from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
 from lbtui.analysis.comparison.requests import MEAN_PIECES, PERCENTILES
-from lbtui.analysis.comparison.verdict import FEWEST, HEADLINE_LEVEL, LEVEL
+from lbtui.analysis.comparison.verdict import FEWEST, FEWEST_OF_A_SIDE, HEADLINE_LEVEL, LEVEL
 from lbtui.analysis.overview_text import short
 from lbtui.text import _
 
@@ -56,9 +56,9 @@ METHOD: tuple[str, ...] = (
         "dimension, each called by itself at p ≤ {headline}; the others are details under them, at p ≤ "
         "{level}: each by itself where a headline of the dimension is called, else corrected over the details"
         " of the dimension, as the load is over its rows (Holm 1979). No evidence of a change is no proof "
-        "that there is none; too little data below {least} independent observations, or where a percentile's "
-        "interval has no end."
-    ).format(level=LEVEL, headline=HEADLINE_LEVEL, least=FEWEST),
+        "that there is none; too little data below {least} independent observations ({fewer} where the "
+        "interval excludes 0), or where a percentile's interval has no end."
+    ).format(level=LEVEL, headline=HEADLINE_LEVEL, least=FEWEST, fewer=FEWEST_OF_A_SIDE),
 )
 
 
