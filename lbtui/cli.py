@@ -92,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         "--fail-on",
         choices=("warning", "critical", "worse"),
         help=_(
-            "report, and exit with 1 if the load has a finding of this severity or above, or (worse) if the "
-            "comparison with --baseline calls anything worse"
+            "report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a "
+            "headline of the comparison with --baseline is worse; its details do not count"
         ),
     )
     parser.add_argument(
@@ -310,7 +310,7 @@ def _report(
         write = as_markdown if options.report == "markdown" else as_text
         sys.stdout.write(write(known, diagnosis, comparison, ascii_only=ascii_only))
     if options.fail_on == "worse":
-        return comparison is not None and bool(comparison.of("worse"))
+        return comparison is not None and comparison.is_worse
     return _fails(diagnosis.findings, options.fail_on)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lbtui.analysis.exact import exact_sum
+
 # MoE domains meet in every layer; independent ones drift apart until nearly all steps overlap in one chain.
 _MOST_REPEATS = 0.02
 
@@ -28,6 +30,24 @@ def steps_together(domain_steps: pl.DataFrame) -> pl.DataFrame | None:
         wait=(end - pl.col("end")).dt.total_microseconds() / 1000,
         last=pl.col("end") == end,
     ).filter(pl.col("members") > 1)
+
+
+def common_waits(domain_steps: pl.DataFrame) -> pl.DataFrame | None:
+    """Return what the common steps of one instance's domains waste, by begin; None if they drift apart.
+
+    Columns: `begin`, `wait` (ms, Σ over its domains from own end to the last end) and `length` (ms, from the
+    first start to the last end, × domains).
+    """
+    together = steps_together(domain_steps)
+    if together is None or together.is_empty():
+        return None
+    length = (pl.col("end").max() - pl.col("start").min()).dt.total_microseconds() / 1000 * pl.len()
+    return (
+        together.group_by("group")
+        .agg(begin=pl.col("start").min(), wait=exact_sum(pl.col("wait")), length=length)
+        .select("begin", "wait", "length")
+        .sort("begin", "wait", "length")
+    )
 
 
 def common_steps(ordered: pl.DataFrame) -> npt.NDArray[np.int64] | None:

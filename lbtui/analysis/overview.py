@@ -17,6 +17,7 @@ from lbtui.analysis.overview_lines import Scope, reading_lines, step_lines
 from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source
 from lbtui.analysis.overview_nodes import node_lines
 from lbtui.analysis.overview_requests import request_lines
+from lbtui.analysis.overview_waits import waiting_lines
 from lbtui.analysis.placement import placed
 from lbtui.analysis.summaries import beside_own, differing
 from lbtui.profile import (
@@ -58,7 +59,10 @@ def _scope_of(known: Overview) -> Scope:
 _PARTS: tuple[_Part, ...] = (
     _Part(
         ("steps", "batches"),
-        lambda frames, known: step_lines(frames, _scope_of(known)),
+        lambda frames, known: [
+            *step_lines(frames, _scope_of(known)),
+            *waiting_lines(frames, _window_of(known)),
+        ],
         (Line("dp.batch_size", "dp", _("DP batch")), Line("dp.tokens", "dp", _("DP tokens"))),
     ),
     _Part(

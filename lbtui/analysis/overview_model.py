@@ -20,7 +20,15 @@ BINS = 200
 Frames: TypeAlias = Mapping[FrameName, pl.DataFrame]
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "requests"]
 Formula: TypeAlias = Literal[
-    "time_weighted_par", "par", "mean_layer_par", "max_layer_par", "share", "max", "p50", "p95"
+    "time_weighted_par",
+    "par",
+    "mean_layer_par",
+    "max_layer_par",
+    "share",
+    "wasted_share",
+    "max",
+    "p50",
+    "p95",
 ]
 Status: TypeAlias = Literal["waiting", "read", "partly", "not needed", "unreadable", "other run"]
 
@@ -38,6 +46,10 @@ FORMULAS: Mapping[Formula, str] = {
     ),
     "max_layer_par": _("PAR = max / mean over the ranks of the layer in which it is highest."),
     "share": _("A node's part of all requests that its role received."),
+    "wasted_share": _(
+        "Σ wait / Σ length of the steps that DP domains take together: from a domain's own end to the last "
+        "end of the step; a domain's step and its length count once each."
+    ),
     "max": _("The highest value in the window."),
     "p50": _("Half of the requests lie at or below it (linear interpolation)."),
     "p95": _("95 % of the requests lie at or below it (linear interpolation)."),

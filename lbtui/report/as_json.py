@@ -70,6 +70,7 @@ def _compared(row: Row) -> Json:
     return {
         "dimension": row.metric.dimension,
         "metric": row.metric.key,
+        "headline": row.is_headline,
         "subject": _place(row.subject),
         "before": _finite(row.before),
         "after": _finite(row.after),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 
 from lbtui.analysis.comparison import Comparison
-from lbtui.analysis.comparison.words import METHOD, load_sentence
+from lbtui.analysis.comparison.words import METHOD, load_sentence, outcome_sentences
 from lbtui.analysis.overview import shapes, unjudged, when
 from lbtui.analysis.overview_model import FORMULAS, Overview
 from lbtui.analysis.overview_text import clock
@@ -94,11 +94,12 @@ def _page(
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield "## " + _("Compared with {path}").format(path=escaped(comparison.before))
     yield ""
-    yield escaped(load_sentence(comparison))
+    yield escaped(" ".join((load_sentence(comparison), *outcome_sentences(comparison))))
     yield ""
     yield f"| {' | '.join(compared.HEADS)} |"
     yield "|---" * len(compared.HEADS) + "|"
-    for row in compared.cells(comparison):
+    # A cell does not keep blanks at its beginning.
+    for row in compared.cells(comparison, "\N{EM SPACE}"):
         yield f"| {' | '.join(map(escaped, row))} |"
     yield ""
     yield from (f"- {escaped(text)}" for text in (*compared.reasons(comparison), *comparison.notes))

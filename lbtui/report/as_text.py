@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 
 from lbtui.analysis.comparison import Comparison
-from lbtui.analysis.comparison.words import METHOD, load_sentence
+from lbtui.analysis.comparison.words import METHOD, load_sentence, outcome_sentences
 from lbtui.analysis.overview import expert_shape, identity, unjudged, when
 from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
 from lbtui.analysis.overview_text import size_text, summary_texts
@@ -92,7 +92,8 @@ def _report(
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield _("Compared with {path}").format(path=visible(comparison.before))
     yield f"  {load_sentence(comparison)}"
-    table = [tuple(map(visible, row)) for row in (compared.HEADS, *compared.cells(comparison))]
+    yield from (f"  {visible(sentence)}" for sentence in outcome_sentences(comparison))
+    table = [tuple(map(visible, row)) for row in (compared.HEADS, *compared.cells(comparison, "  "))]
     widths = [max(cell_len(row[column]) for row in table) for column in range(len(compared.HEADS))]
     for row in table:
         filled = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))

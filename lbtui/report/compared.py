@@ -11,6 +11,7 @@ from lbtui.analysis.comparison.words import (
     figure,
     interval_words,
     metrics_of,
+    named,
     subject_words,
     verdict_words,
     with_unit,
@@ -29,11 +30,11 @@ HEADS = (
 )
 
 
-def cells(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the rows below `HEADS`, in order; `of` as the files have it."""
+def cells(comparison: Comparison, indent: str) -> list[tuple[str, ...]]:
+    """Return the rows below `HEADS`, in order; `of` as the files have it, details behind `indent`."""
     return [
         (
-            row.metric.label,
+            (indent if row.is_detail else "") + row.metric.label,
             subject_words(row),
             with_unit(row.metric, row.before),
             with_unit(row.metric, row.after),
@@ -48,12 +49,11 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def reasons(comparison: Comparison) -> Iterator[str]:
     """Yield a sentence for every reason, naming the rows that it holds for."""
-    named: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
     for row in comparison.rows:
         if row.reason:
-            label = " ".join(part for part in (row.metric.label, subject_words(row)) if part)
-            named.setdefault(f"{verdict_words(row)}, {row.reason}", []).append(label)
-    for reason, labels in named.items():
+            told.setdefault(f"{verdict_words(row)}, {row.reason}", []).append(named(row))
+    for reason, labels in told.items():
         yield _("{rows}: {reason}.").format(rows="; ".join(labels), reason=reason)
 
 

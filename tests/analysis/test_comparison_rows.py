@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbtui.analysis.comparison import Row, compare, metrics
 from lbtui.analysis.comparison.pairing import matched
@@ -71,7 +73,7 @@ def test_a_starved_pool_is_called_worse_with_an_interval_that_excludes_zero(foun
         assert 0 < kv.low < kv.difference < kv.high
     # Twice its share for a quarter of eight seconds: beyond noise, but one swing may be chance.
     par = row(found, "batch_size.par")
-    assert (par.adjusted < 0.05, par.verdict) == (True, "no_evidence")
+    assert (par.p_value < 0.05, par.verdict) == (True, "no_evidence")
     assert "swing" in par.reason
     assert not found.of("better")
 
@@ -214,6 +216,91 @@ def test_what_swings_for_long_is_not_called_however_far_beyond_noise():
     assert ttft.low < 0 < ttft.high
 
 
+def judged_rows(*numbers):
+    """Return rows judged together: (metric, p-value, low), each of the difference 0.5 ± 0.4 or so."""
+    return judged(
+        [Row(m, Place(), "no_evidence", 1.0, 1.5, low, 1 - low, p) for m, p, low in numbers],
+    )
+
+
+HEADLINE, OTHER = metrics.BATCH_SIZE_PAR, metrics.STEP_TIME_PAR
+DETAIL, SECOND = metrics.TOKENS_PAR, replace(metrics.TOKENS_PAR, key="tokens.par.second")
+
+
+def test_a_headline_stands_by_itself_at_two_percent():
+    called, beyond = judged_rows((HEADLINE, 0.019, 0.1), (OTHER, 0.021, 0.1))
+    assert (called.verdict, called.adjusted, called.reason) == ("worse", 0.019, "")
+    assert (beyond.verdict, beyond.adjusted) == ("no_evidence", 0.021)
+    assert "a headline is called at p ≤ 2%" in beyond.reason
+    # However many others there are.
+    many = judged_rows((HEADLINE, 0.019, 0.1), *[(OTHER, 0.5, -0.1)] * 20)
+    assert many[0].verdict == "worse"
+
+
+def test_details_are_corrected_for_each_other_unless_their_headline_is_called():
+    alone = judged_rows((HEADLINE, 0.5, -0.1), (DETAIL, 0.03, 0.1), (SECOND, 0.9, -0.1))
+    assert [r.verdict for r in alone] == ["no_evidence"] * 3
+    assert alone[1].adjusted == pytest.approx(0.06)
+    assert "among 2 such rows" in alone[1].reason
+    under = judged_rows((HEADLINE, 0.001, 0.1), (DETAIL, 0.03, 0.1), (SECOND, 0.9, -0.1))
+    assert [r.verdict for r in under] == ["worse", "worse", "no_evidence"]
+    assert under[1].adjusted == 0.03
+    # A headline of another dimension does not help.
+    far = judged_rows((metrics.KV_FULLEST, 0.001, 0.1), (DETAIL, 0.03, 0.1), (SECOND, 0.9, -0.1))
+    assert far[1].verdict == "no_evidence"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [HEADLINE, OTHER, DETAIL, SECOND, metrics.KV_FULLEST, metrics.KV_SPREAD, metrics.INPUT_TOKENS]
+            ),
+            st.floats(0.0002, 1),
+            st.floats(-0.5, 0.45),
+        ),
+        max_size=30,
+    )
+)
+def test_no_verdict_contradicts_its_interval_without_a_reason(numbers):
+    found = judged_rows(*numbers)
+    for (metric, p, low), made_row in zip(numbers, found, strict=True):
+        assert made_row.adjusted >= p
+        excludes, called = low > 0, made_row.verdict in ("better", "worse") or made_row.load_differs
+        if called:
+            assert excludes
+            assert made_row.adjusted <= (0.02 if metric.headline else 0.05)
+        else:
+            assert made_row.verdict == "no_evidence"
+            assert bool(made_row.reason) == (excludes or p <= 0.05)
+    for metric, own in ((m, [r for r in found if r.metric == m]) for m in {m for m, _p, _low in numbers}):
+        if metric.headline:
+            assert [r.adjusted for r in own] == [r.p_value for r in own]
+
+
+def test_headlines_come_before_the_details_of_their_dimension_and_subject(found):
+    seen = {}
+    for r in found.rows:
+        group = seen.setdefault((r.is_load, r.metric.dimension, r.subject), [])
+        group.append(r.is_detail)
+    assert all(kinds == sorted(kinds) for kinds in seen.values())
+    assert [r.metric.key for r in found.headlines] == [
+        "step_time.wasted",
+        "step_time.par",
+        "batch_size.par",
+        "usage.fullest.mean",
+        "ttft.mean",
+        "time_per_output_token.mean",
+    ]
+
+
+def test_only_a_headline_makes_the_whole_worse(found):
+    assert found.is_worse
+    details = replace(found, rows=tuple(r for r in found.rows if not r.is_headline))
+    assert details.of("worse")
+    assert not details.is_worse
+
+
 def test_beyond_noise_within_the_interval_says_why():
     one = Row(metrics.BATCH_SIZE_PAR, Place(), "no_evidence", 1.5, 1.9, -0.1, 0.9, 0.0002)
     (held,) = judged([one])
@@ -236,7 +323,7 @@ def test_a_certain_trifle_is_not_called():
 
 def test_thin_runs_get_too_little_data_and_the_number():
     rng = np.random.default_rng(4)
-    both = compare(made(requests=requests(9, rng)), made(requests=requests(9, rng, ttft=500.0)))
+    both = compare(made(requests=requests(4, rng)), made(requests=requests(4, rng, ttft=500.0)))
     for key in ("ttft.p50", "ttft.p95", "duration.p50"):
         assert row(both, key).verdict == "too_little_data"
         assert row(both, key).reason
@@ -278,6 +365,106 @@ def test_a_node_that_gets_more_than_its_peers_is_worse():
     assert par.subject.role == "prefill"
     totals = uneven.sum(axis=0)
     assert par.after == pytest.approx(totals.max() / totals.mean())
+
+
+def test_a_node_that_gets_more_is_called_from_a_minute_of_bins():
+    rng = np.random.default_rng(16)
+    even, uneven = rng.poisson(20, (12, 2)), rng.poisson([27, 13], (12, 2))
+    assert row(compare(made(nodes=nodes(uneven)), made(nodes=nodes(even))), "added.par").verdict == "better"
+
+
+def pulls(count, rng, *, slow=1.0, dead_from=None):
+    """Return KV pulls of four ranks from two sources; those of rank 2 from the second take `slow` times."""
+    rank, source = rng.integers(4, size=count), rng.integers(2, size=count)
+    if dead_from is not None:
+        source[dead_from:] = 0
+    took = 8 * rng.lognormal(0, 0.4, count) * np.where((rank == 2) & (source == 1), slow, 1.0)
+    start = [BEGIN + timedelta(seconds=0.1 * i) for i in range(count)]
+    return {
+        "request_id": [str(i) for i in range(count)],
+        "rank": rank,
+        "source": [f"10.0.0.{1 + s}" for s in source],
+        "start": start,
+        "end": [s + timedelta(milliseconds=t) for s, t in zip(start, took, strict=True)],
+        "duration": took,
+    }
+
+
+def handed(count):
+    return {
+        "request_id": [str(i) for i in range(count)],
+        "arrival": [BEGIN + timedelta(seconds=0.1 * i - 0.05) for i in range(count)],
+        "prefill_done": [BEGIN + timedelta(seconds=0.1 * i - 0.01) for i in range(count)],
+    }
+
+
+def test_a_slow_pair_mended_is_better_and_named():
+    rng = np.random.default_rng(17)
+    slow, even = pulls(600, rng, slow=5.0), pulls(600, rng)
+    both = compare(made(transfers=slow, handoffs=handed(600)), made(transfers=even, handoffs=handed(600)))
+    for key in ("transfer.mean", "transfer.pair.par"):
+        assert row(both, key).verdict == "better"
+    assert row(both, "transfer.mean").is_headline
+    table = pl.DataFrame(slow)
+    assert row(both, "transfer.mean").before == pytest.approx(table["duration"].mean())
+    means = table.group_by("source", "rank").agg(pl.col("duration").mean())["duration"]
+    assert row(both, "transfer.pair.par").before == pytest.approx(means.max() / means.mean())
+    ready = row(both, "handoff.arrival_to_kv.mean")
+    assert ready.is_headline
+    assert ready.before == pytest.approx(50 + table["duration"].mean(), abs=1e-3)
+    assert any("rank 2 from 10.0.0.2" in note for note in both.notes)
+    # Without pulls it is the time until prefill is done that stands for what P/D adds.
+    alone = compare(made(handoffs=handed(600)), made(handoffs=handed(600)))
+    (only,) = [r for r in alone.headlines if r.metric.dimension == "pd"]
+    assert (only.metric.key, only.before) == ("handoff.arrival_to_prefill_done.mean", pytest.approx(40))
+
+
+def test_a_p_node_that_dies_shows_in_where_pulls_come_from():
+    rng = np.random.default_rng(18)
+    died, even = pulls(600, rng, dead_from=250), pulls(600, rng)
+    found = row(compare(made(transfers=died), made(transfers=even)), "transfer.source.par")
+    assert found.verdict == "better"
+    shares = pl.DataFrame(died)["source"].value_counts()["count"]
+    assert found.before == pytest.approx(shares.max() / shares.mean())
+
+
+def test_a_rank_that_only_one_side_shows_amid_others_counts_as_idle():
+    rng = np.random.default_rng(19)
+    whole, gone = pl.DataFrame(steps(rng)), pl.DataFrame(steps(rng))
+    gone = gone.filter(pl.col("dp_rank") != 1)
+    both = compare(*(made(steps=frame.to_dict(as_series=False)) for frame in (gone, whole)))
+    par = row(both, "step_time.par")
+    assert par.before == pytest.approx(4 / 3, rel=0.01)
+    assert row(both, "batch_size.par").verdict == "better"
+    assert any("dp1 without a trace before" in note for note in both.notes)
+    # Beyond its last rank an instance may have been smaller.
+    last = pl.DataFrame(steps(rng)).filter(pl.col("dp_rank") != 3)
+    smaller = compare(*(made(steps=frame.to_dict(as_series=False)) for frame in (last, whole)))
+    assert row(smaller, "step_time.par").before == pytest.approx(1, rel=0.01)
+
+
+def test_a_domain_that_is_slow_shows_where_domains_do_not_step_together():
+    rng = np.random.default_rng(20)
+    even, slow = (pl.DataFrame(steps(rng)) for _ in range(2))
+    took = pl.when(pl.col("dp_rank") == 2).then(24.0).otherwise(15.0) + rng.normal(0, 0.5, slow.height)
+    slow = slow.with_columns(duration=took).with_columns(
+        end=pl.col("start") + pl.duration(microseconds=(1000 * pl.col("duration")).cast(pl.Int64))
+    )
+    par = row(compare(*(made(steps=f.to_dict(as_series=False)) for f in (slow, even))), "step_time.par")
+    assert (par.verdict, par.is_headline) == ("better", True)
+    means = slow.group_by("dp_rank").agg(pl.col("duration").mean())["duration"]
+    assert par.before == pytest.approx(means.max() / means.mean(), rel=0.02)
+
+
+def test_time_per_token_is_the_mean_over_tokens():
+    rng = np.random.default_rng(21)
+    frame = requests(200, rng)
+    both = compare(made(requests=frame), made(requests=frame))
+    table = pl.DataFrame(frame)
+    after = (table["duration"] - table["ttft"]).sum()
+    mean = row(both, "time_per_output_token.mean")
+    assert mean.before == pytest.approx(after / (table["output_tokens"] - 1).sum())
+    assert row(both, "ttft.mean").before == pytest.approx(table["ttft"].mean())
 
 
 def heat(loads):

@@ -1,6 +1,7 @@
 import csv
 import math
 import shutil
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lbtui.analysis.lockstep import common_waits
 from lbtui.analysis.overview import identity, overview, overviews
 from lbtui.analysis.overview_text import size_text
 from lbtui.profile import Cancelled, Loaded, Note, Profile, Provenance, SourceFile, empty
@@ -169,6 +171,49 @@ def test_hand_offs_and_pulls_are_told_by_percentiles_and_their_course(demo):
         (line,) = (each for each in demo.lines if each.key == f"pd.{metric}")
         assert np.nanmax(line.values) == max(values)
         assert line.place.rank is None
+
+
+def test_step_time_wasted_is_what_domains_wait_for_the_last_of_each_step(csv_only):
+    found = csv_only
+    (line,) = [line for line in found.lines if line.key == "dp.step_time.wasted"]
+    # One by one: a step is what overlaps in time.
+    passes = sorted(
+        open_profile(DATA / "csv_only").load("steps").frame.select("start", "end", "domain").iter_rows()
+    )
+    groups, until = [], None
+    for start, end, domain in passes:
+        if until is None or start >= until:
+            groups.append([])
+        groups[-1].append((start, end, domain))
+        until = end if until is None else max(until, end)
+    wait = length = 0.0
+    for group in (g for g in groups if len(g) > 1):
+        last, first = max(end for _start, end, _domain in group), min(start for start, _end, _domain in group)
+        wait += sum((last - end).total_seconds() for _start, end, _domain in group)
+        length += len(group) * (last - first).total_seconds()
+    (figure,) = line.figures
+    assert (figure.metric, figure.formula, figure.unit) == ("step_time.wasted", "wasted_share", "share")
+    assert figure.value == pytest.approx(wait / length, rel=1e-6)
+    course = [value for value in line.values if not math.isnan(value)]
+    assert min(course) <= figure.value <= max(course)
+    assert min(course) >= 0
+    assert line.headline == f"{100 * figure.value:.2g} % wasted"
+    begin, end = found.window
+    assert begin <= line.time <= end
+
+
+def test_domains_that_do_not_step_together_have_no_line_of_waiting():
+    start = [datetime(2026, 1, 1) + timedelta(milliseconds=20 * i) for i in range(400)]
+    apart = pl.DataFrame(
+        {
+            "instance": ["svc"] * 800,
+            "domain": ["a"] * 400 + ["b"] * 400,
+            "start": start + [s + timedelta(milliseconds=9) for s in start],
+        }
+    ).with_columns(end=pl.col("start") + timedelta(milliseconds=19))
+    assert common_waits(apart) is None
+    together = apart.filter(pl.col("domain") == "a")
+    assert common_waits(together) is None
 
 
 def test_percentiles_are_those_of_request_csv(demo):

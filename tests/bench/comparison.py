@@ -1,14 +1,18 @@
-"""How often equal processes are called different, and a real difference is found: the table of issue 6.
+"""How often equal processes are called different, and a mended fault is found: the table of issue 13.
 
-    python -m tests.bench.comparison [--pairs N] [--seed N] [--lab FOLDER] [--large]
+    python -m tests.bench.comparison [--pairs N] [--faults N] [--seed N] [--lab FOLDER] [--large]
 
-Synthetic pairs are whole profiles held in memory: 8 DP domains with Poisson batch sizes of mean 16, KV usage,
-queue lengths and requests, all either independent from step to step or AR(1) with φ = 0.9 (integer-valued,
-by binomial thinning, for counts). FOLDER holds profiles as `<anything>_<kind>/out`; every two of one kind are
-a pair (equal settings, other seeds). `p ≤ 5 %` is the share of rows whose own p-value is so small and whose
-interval excludes 0, `called` of those whose difference is also large enough to matter: what would be called
-without a correction. `after` is the share whose verdict is better or worse (for the load: differs),
-`families` the share of pairs with any such row. Rows without a verdict for lack of data are counted apart.
+Synthetic equal pairs are whole profiles held in memory: 8 DP domains with Poisson batch sizes of mean 16, KV
+usage, queue lengths and requests, all either independent from step to step or AR(1) with φ = 0.9
+(integer-valued, by binomial thinning, for counts); and services of a minute of every dimension (`services`).
+`--faults` compares such services with a fault to others without. FOLDER holds profiles of the simulator:
+`<shape>_m<n>/out` without a fault, `<shape>_<kind>_<half>/out` with one; settings were chosen on half 0.
+
+Of equal pairs: `p ≤ 5 %` is the share of rows whose own p-value is so small and whose interval excludes 0,
+`called` of those whose difference is also large enough to matter: what would be called without a correction.
+`headlines` and `details` are the shares of those whose verdict is better or worse, `load` of load rows that
+differ, `worse` the share of pairs that `--fail-on worse` fails. Rows without a verdict for lack of data are
+counted apart. Of faulty pairs: in how many a headline of the fault's dimension is better.
 `--large` times the comparison of two profiles of a million forward passes.
 """
 
@@ -19,6 +23,7 @@ import itertools
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +36,7 @@ from lbtui.analysis.comparison import Comparison, Row, compare
 from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile
 from lbtui.sources import open_profile
 from tests.bench.inputs import write_forward
+from tests.bench.services import FAULTS, NONE, Service
 
 STEP = 25_000  # µs
 BEGIN = 1_767_225_600_000_000
@@ -118,47 +124,60 @@ def in_memory(frames: dict[FrameName, pl.DataFrame]) -> Profile:
 
 @dataclass
 class Tally:
-    """Counts over pairs."""
+    """Counts over equal pairs; `kinds`: rows by dimension, kind, and whether they are called."""
 
     name: str
     pairs: int = 0
     rows: int = 0
     small_p: int = 0
     before: int = 0
-    after: int = 0
-    families: int = 0  # pairs with any row called after correction
+    worse: int = 0  # pairs that fail a run
     thin: int = 0
-    worst: dict[str, int] = field(default_factory=dict)
+    kinds: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
+    worst: Counter[str] = field(default_factory=Counter)
 
     def add(self, comparison: Comparison) -> None:
         """Count one pair."""
         self.pairs += 1
-        called = 0
+        self.worse += comparison.is_worse
         for row in comparison.rows:
             if row.verdict == "too_little_data":
                 self.thin += 1
             if np.isnan(row.adjusted):
                 continue
             self.rows += 1
+            kind = "load" if row.is_load else "headlines" if row.is_headline else "details"
+            self.kinds[row.metric.dimension, kind, is_called(row)] += 1
+            if is_called(row):
+                self.worst[f"{row.metric.key} ({kind})"] += 1
             beyond = row.p_value <= 0.05 and not row.low <= 0 <= row.high
             self.small_p += beyond
-            if beyond and matters(row):
-                self.before += 1
-                self.worst[row.metric.key] = self.worst.get(row.metric.key, 0) + 1
-            called += is_called(row)
-        self.after += called
-        self.families += called > 0
+            self.before += beyond and matters(row)
+
+    def share(self, kind: str, dimension: str = "") -> str:
+        """Return the share of the rows of a kind that are called, of all dimensions or one."""
+        counts = [0, 0]
+        for (of, which, called), count in self.kinds.items():
+            if which == kind and dimension in ("", of):
+                counts[called] += count
+        return f"{counts[1] / sum(counts):.2%}" if sum(counts) else "–"
 
     def line(self) -> str:
         """Return the table's line."""
         if not self.rows:
             return f"{self.name:<34} {self.pairs:>6}  no rows"
+        kinds = " ".join(f"{self.share(kind):>9}" for kind in ("headlines", "details", "load"))
         return (
             f"{self.name:<34} {self.pairs:>6} {self.rows:>7} {self.small_p / self.rows:>9.2%} "
-            f"{self.before / self.rows:>9.2%} "
-            f"{self.after / self.rows:>9.2%} {self.families / self.pairs:>9.1%} "
+            f"{self.before / self.rows:>9.2%} {kinds} {self.worse / self.pairs:>9.1%} "
             f"{self.thin / (self.rows + self.thin):>9.1%}"
         )
+
+    def by_dimension(self) -> Iterator[str]:
+        """Yield a line per dimension: the share of headlines and of details called."""
+        for dimension in ("dp", "kv", "pd", "ep", "requests"):
+            called = [self.share(kind, dimension) for kind in ("headlines", "details")]
+            yield f"  {dimension:<10} headlines {called[0]:>7}  details {called[1]:>7}"
 
 
 def matters(row: Row) -> bool:
@@ -174,8 +193,8 @@ def is_called(row: Row) -> bool:
 
 
 HEAD = (
-    f"{'equal pairs':<34} {'pairs':>6} {'rows':>7} {'p ≤ 5 %':>9} {'called':>9} {'after':>9} "
-    f"{'families':>9} {'too thin':>9}"
+    f"{'equal pairs':<34} {'pairs':>6} {'rows':>7} {'p ≤ 5 %':>9} {'called':>9} "
+    f"{'headlines':>9} {'details':>9} {'load':>9} {'worse':>9} {'too thin':>9}"
 )
 
 
@@ -188,6 +207,34 @@ def synthetic(pairs: int, seed: int) -> Iterator[Tally]:
             for _ in range(pairs):
                 tally.add(compare(made(steps, phi, rng), made(steps, phi, rng)))
             yield tally
+    tally = Tally("services of a minute")
+    rng = np.random.default_rng((seed, 60))
+    for _ in range(pairs):
+        tally.add(compare(*(in_memory(Service(rng).made()) for _side in range(2))))
+    yield tally
+
+
+def faults(pairs: int, seed: int) -> Iterator[str]:
+    """Yield a line per kind of fault: in how many pairs its mending is better in a headline."""
+    found = Counter[str]()
+    for number, (kind, fault) in enumerate(FAULTS.items()):
+        rng = np.random.default_rng((seed, 61, number))
+        for together in (True, False) if fault.apart else (True,):
+            name = f"{fault.dimension:<3} {kind}{'' if together else ', each on its own'}"
+            better = 0
+            for _ in range(pairs):
+                made_of = [Service(rng, one, together=together) for one in (fault, NONE)]
+                frames = [service.made(fault.dimension) for service in made_of]
+                better += is_better(compare(*map(in_memory, frames)), fault.dimension)
+            yield f"  {name:<44} {better:>4} of {pairs:>4}"
+            found.update({"better": better, "pairs": pairs})
+    share = found["better"] / found["pairs"]
+    yield f"  {'all':<44} {found['better']:>4} of {found['pairs']:>4} = {share:.1%}"
+
+
+def is_better(comparison: Comparison, dimension: str) -> bool:
+    """Tell whether a headline of the dimension is better."""
+    return any(r.verdict == "better" and r.metric.dimension == dimension for r in comparison.headlines)
 
 
 def power(pairs: int, seed: int) -> str:
@@ -210,17 +257,48 @@ def power(pairs: int, seed: int) -> str:
     )
 
 
+# The dimension of each kind of fault that the lab's simulator makes.
+LAB = {
+    "dp": "slow batch hog gap throttle onset drift dead late longout idle coupled card host",
+    "kv": "kv",
+    "pd": "pull pair pnode deadp ratio",
+    "ep": "hotrank hotexpert moves worse",
+}
+
+
 def lab(folder: Path) -> Iterator[Tally]:
-    """Yield the tallies of every two profiles of one kind."""
-    kinds: dict[str, list[Path]] = {}
-    for output in sorted(folder.glob("pair*/out")):
-        kinds.setdefault(output.parent.name.split("_", 1)[1], []).append(output)
-    for kind, outputs in kinds.items():
-        tally = Tally(f"lab, {kind}")
-        profiles = [open_profile(output) for output in outputs]
-        for first, second in itertools.combinations(profiles, 2):
+    """Yield the tallies of every two profiles without a fault, by shape."""
+    for shape, outputs in _even(folder).items():
+        tally = Tally(f"lab, {shape}")
+        for first, second in itertools.combinations(map(open_profile, outputs), 2):
             tally.add(compare(first, second))
         yield tally
+
+
+def _even(folder: Path) -> dict[str, list[Path]]:
+    shapes: dict[str, list[Path]] = {}
+    for output in sorted(folder.glob("*_m[0-9]/out")):
+        shapes.setdefault(output.parent.name.split("_")[0], []).append(output)
+    return shapes
+
+
+def lab_faults(folder: Path) -> Iterator[str]:
+    """Yield a line per faulty profile: against how many of its shape without the fault it is worse."""
+    even = _even(folder)
+    counts = Counter[tuple[int, str]]()
+    for dimension, kinds in LAB.items():
+        for output in sorted(o for kind in kinds.split() for o in folder.glob(f"*_{kind}_[01]/out")):
+            shape, kind, half = output.parent.name.split("_")
+            others = even.get(shape, [])
+            # Each half has profiles of its own without the fault, where there are several.
+            middle = (len(others) + 1) // 2
+            own = (others[:middle], others[middle:] or others)[int(half)]
+            better = [is_better(compare(open_profile(output), open_profile(o)), dimension) for o in own]
+            yield f"  half {half} {dimension:<3} {kind:<10} {shape} {sum(better)} of {len(better)}"
+            counts.update({(int(half), "better"): sum(better), (int(half), "pairs"): len(better)})
+    for half in (0, 1):
+        if pairs := counts[half, "pairs"]:
+            yield f"  half {half}: {counts[half, 'better']} of {pairs} = {counts[half, 'better'] / pairs:.1%}"
 
 
 def large() -> Iterator[str]:
@@ -247,17 +325,18 @@ def total(name: str, tallies: Iterable[Tally]) -> Tally:
     """Return the sum."""
     whole = Tally(name)
     for tally in tallies:
-        for key in ("pairs", "rows", "small_p", "before", "after", "families", "thin"):
+        for key in ("pairs", "rows", "small_p", "before", "worse", "thin"):
             setattr(whole, key, getattr(whole, key) + getattr(tally, key))
-        for key, count in tally.worst.items():
-            whole.worst[key] = whole.worst.get(key, 0) + count
+        whole.kinds += tally.kinds
+        whole.worst += tally.worst
     return whole
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pairs", type=int, default=125, help="of each kind and length (8 of them)")
+    parser.add_argument("--pairs", type=int, default=125, help="of each kind and length (9 of them)")
+    parser.add_argument("--faults", type=int, default=10, help="pairs of each kind of fault")
     parser.add_argument(
         "--seed", type=int, default=1, help="of the synthetic pairs; settings were chosen with 1"
     )
@@ -281,8 +360,18 @@ def main() -> None:
             print(tally.line(), flush=True)
         whole = total(name, seen)
         print(whole.line())
-        most = sorted(whole.worst.items(), key=lambda item: -item[1])[:8]
-        print("  most often called before correction: " + ", ".join(f"{k} {v}" for k, v in most), flush=True)
+        for line in whole.by_dimension():
+            print(line)
+        most = ", ".join(f"{key} {count}" for key, count in whole.worst.most_common(8))
+        print(f"  most often called: {most or 'none'}", flush=True)
+    if options.faults:
+        print("faults mended, a headline of their dimension is better:")
+        for line in faults(options.faults, options.seed):
+            print(line, flush=True)
+    if options.lab:
+        print("faults of the lab mended, a headline of their dimension is better:")
+        for line in lab_faults(options.lab):
+            print(line, flush=True)
     if options.pairs:
         print(power(min(options.pairs, 100), options.seed))
     print(f"{time.monotonic() - began:.0f} s")

@@ -20,7 +20,9 @@ HOSTILE = "a|b\x1b[31m*x*"
 RATE = Metric(
     "request_rate", "requests", "request rate", "requests/s", "neither", "N / T.", 0.05, relative=True
 )
-PAR = Metric("batch_size.par", "dp", "batch size, PAR", "max/mean", "lower", "Σ max / Σ mean.", 0.03)
+PAR = Metric(
+    "batch_size.par", "dp", "batch size, PAR", "max/mean", "lower", "Σ max / Σ mean.", 0.03, headline=True
+)
 USE = Metric("usage.spread", "kv", "KV use, spread", "share", "lower", "max − min.", 0.02)
 TTFT = Metric("ttft.p95", "requests", "TTFT, p95", "ms", "lower", "95 %.", 0.05, relative=True)
 MADE = Comparison(
@@ -45,7 +47,11 @@ def test_text_has_a_line_per_row_and_no_control_character(ascii_only):
     assert text.isascii() == ascii_only or "–" in text
     heading = next(i for i, line in enumerate(lines) if line.startswith("Compared with /runs/before"))
     assert "request rate 10 requests/s" in lines[heading + 1]
-    rows = lines[heading + 3 : heading + 8]
+    assert "Headlines: worse: batch size, PAR a|b" in lines[heading + 2]
+    assert lines[heading + 3] == "  Details: 0 worse, 1 better of 3."
+    rows = lines[heading + 5 : heading + 10]
+    # Details stand further in.
+    assert [row[2] == " " for row in rows] == [False, False, True, True, True]
     verdicts = ("load differs", "worse", "better", "too little data", "not comparable")
     assert [row.endswith(verdict) for row, verdict in zip(rows, verdicts, strict=True)] == [True] * 5
     assert any("after: no data." in line for line in lines)
@@ -63,6 +69,7 @@ def test_the_markdown_table_has_the_same_cells_in_every_row():
     assert len(table) == 2 + len(MADE.rows)
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {9}
     assert "\x1b" not in page
+    assert [line[2] == "\N{EM SPACE}" for line in table[2:]] == [False, False, True, True, True]
 
 
 def test_json_adds_the_comparison_only_with_a_baseline():
@@ -71,6 +78,7 @@ def test_json_adds_the_comparison_only_with_a_baseline():
     made = json.loads(as_json(KNOWN, (), MADE, ascii_only=False))
     assert made["baseline"] == {"path": "/runs/before\\x1b[1m", "notes": ["note | one"]}
     load, par, use, thin, lacking = made["comparison"]
+    assert [row["headline"] for row in made["comparison"]] == [False, True, False, False, False]
     contract = ["dimension", "metric", "before", "after", "difference", "low", "high", "unit", "verdict"]
     assert set(contract) <= set(par)
     assert (load["better"], load["verdict"]) == ("neither", "not_comparable")

@@ -11,12 +11,23 @@ RATE = Metric(
 INPUT = Metric(
     "input_tokens", "requests", "input length", "tokens", "neither", "Length.", 0.05, relative=True
 )
-PAR = Metric("batch_size.par", "dp", "batch size, PAR", "max/mean", "lower", "Max / mean.", 0.03)
+PAR = Metric(
+    "batch_size.par", "dp", "batch size, PAR", "max/mean", "lower", "Max / mean.", 0.03, headline=True
+)
 WAITING = Metric("waiting.mean", "dp", "waiting requests, mean", "requests", "lower", "In queues.", 0.5)
 KV = Metric(
-    "usage.spread", "kv", "KV use, spread over domains", "share", "lower", "Fullest − emptiest.", 0.02
+    "usage.fullest.mean",
+    "kv",
+    "KV use of the fullest domain, mean",
+    "share",
+    "lower",
+    "Used / total.",
+    0.02,
+    headline=True,
 )
-NODES = Metric("added.par", "pd", "requests per node, PAR", "max/mean", "lower", "Busiest / mean.", 0.03)
+NODES = Metric(
+    "added.par", "pd", "requests per node, PAR", "max/mean", "lower", "Busiest / mean.", 0.03, headline=True
+)
 PULL = Metric("transfer.p95", "pd", "KV pull, p95", "ms", "lower", "95 % lie below.", 0.05, relative=True)
 EXPERTS = Metric(
     "rank_load.mean_layer_par",
@@ -26,6 +37,7 @@ EXPERTS = Metric(
     "lower",
     "Max / mean.",
     0.03,
+    headline=True,
 )
 TTFT = Metric("ttft.p95", "requests", "TTFT, p95", "ms", "lower", "95 % lie below.", 0.05, relative=True)
 TOKENS = Metric(

@@ -29,7 +29,7 @@ def text(known, state, width, height, caps=UNICODE):
 
 
 WIDE = """\
- 2 worse, 2 better, 4 no evidence, 1 too little data, 1 not comparable    c shows only what changed
+ 1 worse, 1 better of 4 headlines · 1 worse, 1 better of 4 details        c shows only what changed
    before /runs/before/output   after /runs/after/output
    No evidence that the loads differ: request rate, input length.
                                                 before   after   change    ±100 %      verdict
@@ -38,18 +38,18 @@ WIDE = """\
   input length, tokens                             560     563       +3       ●       =  no evidence
  DP · server-d0 ────────────────────────────────────────────────────────────────────────────────────
 → batch size, PAR                                 1.42    1.82    +0.40       │●━     !! worse
-  waiting requests, mean                             0       2       +2     ━━━━━━━>  ?  too little
+    waiting requests, mean                           0       2       +2     ━━━━━━━>  ?  too little
  KV cache · server-d0 ──────────────────────────────────────────────────────────────────────────────
-  KV use, spread over domains                     72 %     2 %   −70 pp  <━━  │       ++ better
+  KV use of the fullest domain, mean              72 %     2 %   −70 pp  <━━  │       ++ better
  P/D · prefill ─────────────────────────────────────────────────────────────────────────────────────
   requests per node, PAR                          1.40    1.30    −0.10      ━●       =  no evidence
  P/D ───────────────────────────────────────────────────────────────────────────────────────────────
-  KV pull, p95, ms                                   –      41        –       │       /  no pair
+    KV pull, p95, ms                                 –      41        –       │       /  no pair
  EP · server-d0 ────────────────────────────────────────────────────────────────────────────────────
   expert load of ranks, PAR of the mean layer     1.41    1.43    +0.02       │●      =  no evidence
  Requests ──────────────────────────────────────────────────────────────────────────────────────────
-  TTFT, p95, ms                                    402     931     +529       │   ━>  !! worse
-  throughput, output tokens, tokens/s             20.6    22.6       +2       │●      ++ better
+    TTFT, p95, ms                                  402     931     +529       │   ━>  !! worse
+    throughput, output tokens, tokens/s           20.6    22.6       +2       │●      ++ better
 
 
 
@@ -88,7 +88,7 @@ def test_c_leaves_what_changed_and_keeps_the_row_under_the_cursor():
     only = view.filtered(known, state)
     shown = view.shown_rows(known, only)
     assert [r.metric.key for r in shown] == [
-        "request_rate", "batch_size.par", "usage.spread", "ttft.p95", "throughput.output_tokens",
+        "request_rate", "batch_size.par", "usage.fullest.mean", "ttft.p95", "throughput.output_tokens",
     ]  # fmt: skip
     assert shown[only.cursor] is known.rows[4]
     assert view.filtered(known, only) == state
@@ -118,6 +118,15 @@ def test_n_goes_from_change_to_change():
     assert view.next_change(known, state, -1).cursor == 8
 
 
+def test_the_cursor_starts_on_a_worse_headline_then_a_better_one_then_a_detail():
+    rows = list(made.rows())
+    assert view.starting(made.comparison()).cursor == 2
+    rows[2] = replace(rows[2], verdict="no_evidence")
+    assert view.starting(Comparison("a", "b", tuple(rows))).cursor == 4
+    rows[4] = replace(rows[4], verdict="no_evidence")
+    assert view.starting(Comparison("a", "b", tuple(rows))).cursor == 8
+
+
 def test_a_click_finds_the_row_that_is_drawn_there():
     known = made.comparison()
     for width, height in ((80, 21), (120, 29), (200, 47)):
@@ -132,7 +141,7 @@ def test_a_click_finds_the_row_that_is_drawn_there():
     ("key", "said"),
     [
         ("ttft.p95", "402 ms before, 931 ms after, 2.32 × before (+529 ms); 95 % interval +300 to +760 ms."),
-        ("usage.spread", "72 % before, 2 % after, −70 pp; 95 % interval −93 to −47 pp."),
+        ("usage.fullest.mean", "72 % before, 2 % after, −70 pp; 95 % interval −93 to −47 pp."),
         ("waiting.mean", "Too little data: before: thin; 10 are needed."),
         ("transfer.p95", "Not comparable: before: no KV pull is recorded."),
         (
@@ -162,7 +171,7 @@ def test_enter_leads_to_the_pane_and_the_subject():
     targets = {row.metric.key: target_of(row) for row in made.rows()}
     par = targets["batch_size.par"]
     assert (par.pane, par.aim.metric, par.aim.instance) == ("2", "batch_size", "server-d0")
-    assert targets["usage.spread"].aim.metric == "kv_usage"
+    assert targets["usage.fullest.mean"].aim.metric == "kv_usage"
     assert (targets["added.par"].pane, targets["added.par"].aim.role) == ("3", "prefill")
     assert targets["transfer.p95"].aim.handoffs
     experts = targets["rank_load.mean_layer_par"]

@@ -181,7 +181,7 @@ def test_findings_come_after_the_lines_and_leave_the_cursor_where_the_user_put_i
             while not app.panes or "looking for imbalances … Escape" not in " ".join(shown(app).split()):
                 await pilot.pause()
             assert "> DP batch" in shown(app)
-            await pilot.press("down", "down")
+            await pilot.press("down", "down", "down")
             assert "> KV used" in shown(app)
             gate.set()
             await settled(app, pilot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,10 +21,9 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
-from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.imbalance import Floats, peaks_and_means
 from lbtui.analysis.lanes import Lane, Micros, sampled
-from lbtui.analysis.lockstep import steps_together
+from lbtui.analysis.lockstep import common_waits
 from lbtui.analysis.queue_states import state_lanes
 from lbtui.profile import Domain
 from lbtui.text import _
@@ -45,6 +44,15 @@ class Domains:
             grouped.setdefault(domain.instance, []).append(domain)
         return grouped
 
+    def ranks(self, instance: str) -> set[int]:
+        """Return the DP ranks that an instance's domains have."""
+        return {d.dp_rank for d in self.instances.get(instance, []) if d.dp_rank is not None}
+
+    def add_idle(self, instance: str, ranks: Iterable[int]) -> None:
+        """Count domains of these ranks as idle throughout: no file names them, but there is room for them."""
+        own = self.instances[instance]
+        own += [Domain(f"{instance} idle {rank}", instance, own[0].host, rank) for rank in sorted(ranks)]
+
     @cached_property
     def steps(self) -> pl.DataFrame:
         """One row per step of a domain."""
@@ -57,9 +65,10 @@ class Domains:
 
     def measured(self, instance: str) -> Iterator[Measured]:
         """Yield every metric of one instance."""
+        yield self._wasted(instance)
+        yield self._par(metrics.STEP_TIME_PAR, "duration", instance)
         yield self._par(metrics.BATCH_SIZE_PAR, "batch_size", instance)
         yield self._par(metrics.TOKENS_PAR, "tokens", instance)
-        yield self._wasted(instance)
         yield from self._waiting(instance)
         yield from self._kv(instance)
 
@@ -77,7 +86,7 @@ class Domains:
         if len(lanes) < 2:
             return Measured(compared, absent=_("one domain, nothing to compare it with"))
         chosen = metric(key)
-        loads, weights, times = sampled(lanes, *self.source.window, idle_is_zero=chosen.idle_is_zero)
+        loads, weights, times = sampled(lanes, *self.source.window, idle_is_zero=True)
         peaks, means = peaks_and_means(loads, counts=chosen.counts)
         series = self._ratio(lanes, times, weights * peaks, weights * means)
         if not series.bottom.sum() > 0:
@@ -96,20 +105,9 @@ class Domains:
         own = self.steps.filter(pl.col("instance") == instance).select("domain", "start", "end")
         if own.is_empty():
             return Measured(compared, absent=_("not recorded for any DP domain"))
-        together = steps_together(own)
-        if together is None or together.is_empty():
+        groups = common_waits(own)
+        if groups is None:
             return Measured(compared, absent=_("the domains do not step together, so none waits for another"))
-        groups = (
-            together.group_by("group")
-            .agg(
-                begin=pl.col("start").min(),
-                wait=exact_sum(pl.col("wait")),
-                length=(pl.col("end").max() - pl.col("start").min()).dt.total_microseconds()
-                / 1000
-                * pl.len(),
-            )
-            .sort("begin", "wait", "length")
-        )
         times = groups["begin"].cast(pl.Int64).to_numpy()
         count = pieces(groups.height)
         piece = by_time(times, *self.source.window, count)

@@ -6,6 +6,7 @@ from lbtui.analysis.comparison.model import Metric
 from lbtui.analysis.overview_model import Dimension
 from lbtui.text import _
 
+FEWEST_PULLS = 5  # of a pair, to tell its mean
 # Differences below these are called by nobody in practice, however certain: FIELD's tables skip layers below
 # PAR 1.01 and act from 1.18 on; times and rates vary by some percent between equal runs of real services.
 _PAR, _SHARE, _TIME, _RATE, _QUEUE = 0.03, 0.02, 0.05, 0.02, 0.5
@@ -52,6 +53,7 @@ BATCH_SIZE_PAR = Metric(
         "carries 0; instants with fewer requests than domains are left out."
     ),
     _PAR,
+    headline=True,
 )
 TOKENS_PAR = Metric(
     "tokens.par",
@@ -72,7 +74,21 @@ WASTED_SHARE = Metric(
         "Σ wait / Σ length of the steps that DP domains take together: from a domain's own end to the last "
         "end of the step; a domain's step and its length count once each."
     ),
-    _SHARE,
+    0.005,
+    headline=True,
+)
+STEP_TIME_PAR = Metric(
+    "step_time.par",
+    "dp",
+    _("step time, PAR"),
+    _("max/mean"),
+    "lower",
+    _(
+        "Σ max / Σ mean over the DP domains of how long the step lasts in which they are, each instant "
+        "weighted by how long it lasts; 0 for an idle domain."
+    ),
+    _PAR,
+    headline=True,
 )
 WAITING = Metric(
     "waiting.mean",
@@ -104,6 +120,7 @@ KV_FULLEST = Metric(
         "no total: 1 − free / most ever free there."
     ),
     _SHARE,
+    headline=True,
 )
 KV_PEAK = Metric(
     "usage.fullest.p95",
@@ -138,6 +155,40 @@ NODE_PAR = Metric(
         "whole run."
     ),
     _PAR,
+    headline=True,
+)
+PULL_PAIR_PAR = Metric(
+    "transfer.pair.par",
+    "pd",
+    _("KV pull by pair, PAR"),
+    _("max/mean"),
+    "lower",
+    _(
+        "Mean KV pull of the slowest pair of source and decode rank / mean over the pairs, of which each "
+        "counts once; pairs with fewer than {fewest} pulls are left out."
+    ).format(fewest=FEWEST_PULLS),
+    _PAR,
+)
+SOURCE_PAR = Metric(
+    "transfer.source.par",
+    "pd",
+    _("KV pulls per P node, PAR"),
+    _("max/mean"),
+    "lower",
+    _("KV pulls from the source that most came from / mean of the sources, over the whole run."),
+    _PAR,
+    headline=True,
+)
+KV_READY = Metric(
+    "handoff.arrival_to_kv.mean",
+    "pd",
+    _("arrival → KV on D, mean"),
+    _("ms"),
+    "lower",
+    _("End of a request's last KV pull − its arrival, mean over the requests of which both are known."),
+    _TIME,
+    relative=True,
+    headline=True,
 )
 MEAN_LAYER_PAR = Metric(
     "rank_load.mean_layer_par",
@@ -151,6 +202,7 @@ MEAN_LAYER_PAR = Metric(
         "changed, not how another hour would look."
     ),
     _PAR,
+    headline=True,
 )
 WORST_LAYER_PAR = Metric(
     "rank_load.worst_layer_par",
@@ -162,6 +214,17 @@ WORST_LAYER_PAR = Metric(
     _PAR,
 )
 
+TIME_PER_TOKEN = Metric(
+    "time_per_output_token.mean",
+    "requests",
+    _("time per output token, mean"),
+    _("ms"),
+    "lower",
+    _("Σ time after the first token / Σ output tokens after the first, over the requests that tell both."),
+    _TIME,
+    relative=True,
+    headline=True,
+)
 REQUEST_THROUGHPUT = Metric(
     "throughput.requests",
     "requests",
@@ -182,6 +245,21 @@ TOKEN_THROUGHPUT = Metric(
     _RATE,
     relative=True,
 )
+
+
+def mean(key: str, label: str, dimension: Dimension, *, headline: bool = False) -> Metric:
+    """Return the metric of the mean of a time per request, in ms."""
+    return Metric(
+        f"{key}.mean",
+        dimension,
+        _("{label}, mean").format(label=label),
+        _("ms"),
+        "lower",
+        _("Mean over the requests for which it is known."),
+        _TIME,
+        relative=True,
+        headline=headline,
+    )
 
 
 def percentile(key: str, label: str, share: float, dimension: Dimension) -> Metric:

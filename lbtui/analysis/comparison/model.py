@@ -27,6 +27,7 @@ class Metric:
     formula: str  # one sentence for the help
     smallest: float  # the smallest difference worth calling: in `unit`, or a share of the greater value
     relative: bool = False  # `smallest` is a share of before or after, whichever is greater
+    headline: bool = False  # one of the few that stand for their dimension; the others are details under it
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Row:
 
     `difference` is after − before, `low` and `high` bound its 95 % interval (of this row alone); a bound that
     the data do not show is infinite. `p_value` is two-sided, the chance that noise about the runs as they
-    went makes such a difference; `adjusted` the same after the correction over all rows of its kind (load or
-    outcome). `reason` says why the verdict is `too_little_data` or `not_comparable`, or `no_evidence` for a
-    difference beyond noise that is too small to matter or within the interval; empty otherwise.
+    went makes such a difference; `adjusted` the same after the correction over the rows of its family
+    (`verdict.judged`). `reason` says why the verdict is `too_little_data` or `not_comparable`, or why it is
+    `no_evidence` although p-value or interval by themselves say otherwise; empty where they agree.
     """
 
     metric: Metric
@@ -67,6 +68,16 @@ class Row:
         return self.metric.better == "neither"
 
     @property
+    def is_headline(self) -> bool:
+        """Tell whether the row is one of those that stand for their dimension."""
+        return self.metric.headline
+
+    @property
+    def is_detail(self) -> bool:
+        """Tell whether the row is one under the headlines of its dimension; a row of the load is neither."""
+        return not (self.is_headline or self.is_load)
+
+    @property
     def load_differs(self) -> bool:
         """Tell whether a row of the load differs beyond chance: no better or worse, but it may explain all.
 
@@ -77,7 +88,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows: those of the load first, then by dimension (dp, kv, pd, ep, requests) and subject."""
+    """All rows: those of the load first, then by dimension (dp, kv, pd, ep, requests) and subject.
+
+    Of one dimension and subject the headlines come first, then their details.
+    """
 
     before: str  # path of the baseline
     after: str  # path of the profile
@@ -88,6 +102,16 @@ class Comparison:
     def loads_differ(self) -> tuple[Row, ...]:
         """The rows of the load that differ beyond chance, to be told first."""
         return tuple(row for row in self.rows if row.load_differs)
+
+    @property
+    def headlines(self) -> tuple[Row, ...]:
+        """The rows that stand for their dimensions, in order."""
+        return tuple(row for row in self.rows if row.is_headline)
+
+    @property
+    def is_worse(self) -> bool:
+        """Tell whether a headline is worse; a detail alone is not enough."""
+        return any(row.verdict == "worse" for row in self.headlines)
 
     def of(self, verdict: Verdict) -> tuple[Row, ...]:
         """Return the rows of a verdict, in order."""

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.comparison import metrics
+from lbtui.analysis.comparison.interval import MOST_BINS
 from lbtui.analysis.comparison.measured import Measured, Source
 from lbtui.analysis.comparison.model import Metric
 from lbtui.analysis.comparison.series import Places, Quantile, Ratio, by_order, by_time, pieces, summed
@@ -26,6 +27,8 @@ _TIMES: tuple[tuple[str, str], ...] = (
 # Each with the most pieces that a series is cut into. Requests differ so much in length that a slow swing of
 # their times shows in no shorter ones; of the few beyond p95 a piece must hold some.
 PERCENTILES = {0.5: 64, 0.95: 32}
+# The same for means: a swing over a twentieth of the requests is still called chance.
+MEAN_PIECES = 32
 
 
 def load_of(source: Source) -> Iterator[Measured]:
@@ -40,14 +43,7 @@ def load_of(source: Source) -> Iterator[Measured]:
         (metrics.INPUT_TOKENS, "input_tokens"),
         (metrics.OUTPUT_TOKENS, "output_tokens"),
     ):
-        lengths = arrived[column].drop_nulls().cast(pl.Float64).to_numpy()
-        if not len(lengths):
-            yield Measured(compared, absent=_("no request tells its length"))
-            continue
-        piece, count = by_order(len(lengths)), pieces(len(lengths))
-        yield Measured(
-            compared, Ratio(summed(piece, lengths, count), summed(piece, np.ones(len(lengths)), count))
-        )
+        yield mean_of(compared, arrived[column], _("no request tells its length"), MOST_BINS)
 
 
 def times_of(source: Source) -> Iterator[Measured]:
@@ -57,6 +53,11 @@ def times_of(source: Source) -> Iterator[Measured]:
     )
     for label, column in _TIMES:
         why = _("no request tells it")
+        if column == "time_per_output_token":
+            yield _time_per_token(table, why)
+        else:
+            average = metrics.mean(column, label, "requests", headline=column == "ttft")
+            yield mean_of(average, table[column], why)
         yield from percentiles_of(column, label, table[column], why, "requests")
     finished = table.drop_nulls(["arrival", "duration"])
     ends = finished.select(
@@ -78,6 +79,26 @@ def percentiles_of(
             continue
         piece = by_order(len(known), most)
         yield Measured(compared, Quantile(known, np.ones(len(known)), piece, share))
+
+
+def _time_per_token(table: pl.DataFrame, absent: str) -> Measured:
+    """Return the mean over tokens: over requests, those of two tokens would outweigh all others."""
+    known = table.drop_nulls(["time_per_output_token", "output_tokens"])
+    if known.is_empty():
+        return Measured(metrics.TIME_PER_TOKEN, absent=absent)
+    tokens = known["output_tokens"].cast(pl.Float64).to_numpy() - 1
+    times = known["time_per_output_token"].to_numpy() * tokens
+    piece, count = by_order(len(tokens), MEAN_PIECES), pieces(len(tokens), MEAN_PIECES)
+    return Measured(metrics.TIME_PER_TOKEN, Ratio(summed(piece, times, count), summed(piece, tokens, count)))
+
+
+def mean_of(compared: Metric, values: pl.Series, absent: str, most: int = MEAN_PIECES) -> Measured:
+    """Return the mean of values that stand in the order of arrival, in `most` pieces; nulls are left out."""
+    known = values.drop_nulls().cast(pl.Float64).to_numpy()
+    if not len(known):
+        return Measured(compared, absent=absent)
+    piece, count = by_order(len(known), most), pieces(len(known), most)
+    return Measured(compared, Ratio(summed(piece, known, count), summed(piece, np.ones(len(known)), count)))
 
 
 def _throughput(compared: Metric, finished: pl.DataFrame, ends: Places, column: str | None) -> Measured:

@@ -15,14 +15,14 @@ from lbtui.analysis.comparison.experts import LayerPars, layer_pars
 from lbtui.analysis.comparison.interval import Estimate
 from lbtui.analysis.comparison.measured import Measured, Source
 from lbtui.analysis.comparison.model import Comparison, Metric, Row
-from lbtui.analysis.comparison.nodes import handoff_times, pull_times, roles_of
+from lbtui.analysis.comparison.nodes import Pulls, handoff_times, roles_of
 from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.comparison.requests import load_of, times_of
 from lbtui.analysis.comparison.series import Paired, Ratio
 from lbtui.analysis.comparison.verdict import judged, measured_row
 from lbtui.analysis.expert_parallel import phases_apart, why_no_loads
-from lbtui.analysis.overview_model import Place
-from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, Silent, attempted, empty
+from lbtui.analysis.overview_model import Dimension, Place
+from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, Silent, attempted, empty
 from lbtui.profile.place import window_of
 from lbtui.text import _, visible
 
@@ -55,7 +55,15 @@ def compare(before: Profile, after: Profile, progress: Progress | None = None) -
     for number, question in enumerate(_questions(*sources, notes)):
         told.advance(_("comparison"), number, number + 1)
         rows.append(_row(question))
-    return Comparison(str(before.path), str(after.path), tuple(judged(rows)), tuple(notes))
+    return Comparison(str(before.path), str(after.path), tuple(judged(_headlines_first(rows))), tuple(notes))
+
+
+def _headlines_first(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows with the headlines of each dimension and subject before its details."""
+    groups: dict[tuple[bool, Dimension, Place], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.is_load, row.metric.dimension, row.subject), []).append(row)
+    return [row for group in groups.values() for row in sorted(group, key=lambda row: row.is_detail)]
 
 
 def _source(profile: Profile, progress: Progress) -> Source:
@@ -97,6 +105,7 @@ def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
         notes.append(_("Neither profile shows a DP domain."))
     found = []
     for names in matches:
+        notes += _idle(sides, names)
         sizes = [0 if n is None else len(side.instances[n]) for side, n in zip(sides, names, strict=True)]
         if 0 < min(sizes) < max(sizes):
             notes.append(
@@ -115,6 +124,27 @@ def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
     yield from (question for question in found if question.metric.dimension == "kv")
 
 
+def _idle(sides: tuple[Domains, Domains], names: tuple[str | None, str | None]) -> Iterator[str]:
+    """Count a rank that one side lacks amid its ranks as an idle domain there; yield a note of each side."""
+    first, second = names
+    if first is None or second is None:
+        return
+    ranks = sides[0].ranks(first), sides[1].ranks(second)
+    for side, name, own, others in (
+        (sides[0], first, ranks[0], ranks[1]),
+        (sides[1], second, ranks[1], ranks[0]),
+    ):
+        # Beyond its last rank an instance may have been smaller.
+        lacking = {rank for rank in others - own if rank < max(own, default=0)}
+        if lacking:
+            side.add_idle(name, lacking)
+            yield _("{instance}: {ranks} without a trace {when}, counted as idle there.").format(
+                instance=visible(_shown(names)),
+                ranks=", ".join(f"dp{rank}" for rank in sorted(lacking)),
+                when=_("before") if side is sides[0] else _("after"),
+            )
+
+
 def _of_nodes(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
     sides = before, after
     roles = [roles_of(side) for side in sides]
@@ -129,11 +159,21 @@ def _of_nodes(before: Source, after: Source, notes: list[str]) -> Iterator[_Ques
                 ).format(role=visible(role), before=nodes[0], after=nodes[1])
             )
         yield from _joined(first, second, Place(role=role), _missing(_("role")))
-    names: tuple[FrameName, FrameName] = ("handoffs", "transfers")
-    for name, times in zip(names, (handoff_times, pull_times), strict=True):
-        if any(side.frames[name].height for side in sides):
-            yield from _joined(times(before), times(after), Place())
-    if not any(side.frames[name].height for side in sides for name in ("nodes", *names)):
+    pulled, handed = (any(side.frames[name].height for side in sides) for name in ("transfers", "handoffs"))
+    if handed:
+        times = [handoff_times(side, pulled=pulled) for side in sides]
+        yield from _joined(times[0], times[1], Place())
+    if pulled:
+        pulls = Pulls(before), Pulls(after)
+        yield from _joined(pulls[0].measured(), pulls[1].measured(), Place())
+        slowest = [side.slowest_words() for side in pulls]
+        if all(slowest):
+            notes.append(
+                _("Slowest KV pulls: before {before}; after {after}.").format(
+                    before=visible(slowest[0]), after=visible(slowest[1])
+                )
+            )
+    if not (pulled or handed or any(side.frames["nodes"].height for side in sides)):
         notes.append(_("Neither profile shows P/D nodes, hand-offs or KV pulls."))
 
 

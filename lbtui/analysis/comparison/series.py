@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -24,10 +24,16 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Ratio:
-    """Σ top / Σ bottom over equal pieces of time, or equal numbers of requests: arrays [piece], in order."""
+    """Σ top / Σ bottom over equal pieces of time, or equal numbers of requests: arrays [piece], in order.
+
+    Where the pieces count things of which each by itself is an observation, `counted` is how many there are
+    and `of_one` the variance that one of them has in the ratio: a few pieces of many things tell much.
+    """
 
     top: Floats
     bottom: Floats
+    counted: float = 0.0
+    of_one: float = 0.0
 
     @property
     def value(self) -> float:
@@ -39,7 +45,13 @@ class Ratio:
         """Return the ratio with how it varies: linearised, ψ = (top − ratio · bottom) / mean bottom."""
         value = self.value
         series = (self.top - value * self.bottom) / self.bottom.mean()
-        return _around(value, resampled_mean(series, side), resampled_noise(series, side))
+        found = _around(value, resampled_mean(series, side), resampled_noise(series, side))
+        if not self.counted:
+            return found
+        # So many would give the ratio its error (Kish 1965).
+        error = found.varied.error
+        telling = min(self.of_one / error**2, self.counted) if error > 0 else self.counted
+        return replace(found, independent=telling)
 
 
 @dataclass(frozen=True)
@@ -128,10 +140,12 @@ class Paired:
         """Return both means; all that varies is put on the second: the difference of each thing."""
         gaps = self.after - self.before
         varied, still = resampled_mean(gaps - gaps.mean(), 1), unvaried(math.inf)
-        # Things do not follow in time: they have no course.
+        # Things do not follow in time: they have no course, and each is an observation. How alike neighbours
+        # are the interval counts.
+        after = _around(float(self.after.mean()), varied, varied)
         return (
             _around(float(self.before.mean()), still, still),
-            _around(float(self.after.mean()), varied, varied),
+            replace(after, independent=float(len(gaps))),
         )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from lbtui.analysis.comparison.interval import FIXED_BLOCKS, MOST_BINS, RESAMPLES, SEED, STRETCHES
 from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
-from lbtui.analysis.comparison.requests import PERCENTILES
-from lbtui.analysis.comparison.verdict import FEWEST, LEVEL
+from lbtui.analysis.comparison.requests import MEAN_PIECES, PERCENTILES
+from lbtui.analysis.comparison.verdict import FEWEST, FEWEST_OF_A_SIDE, HEADLINE_LEVEL, LEVEL
 from lbtui.analysis.overview_text import short
 from lbtui.text import _
 
@@ -27,19 +27,19 @@ METHOD: tuple[str, ...] = (
     ),
     _(
         "95 % interval: would another pair of runs differ so? A series is cut into at most {bins} pieces of "
-        "time (or of arrivals; {few} for p50 and {fewer} for p95 of a time per request). What it varies by "
-        "is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, Kendall 1954), the "
-        "rest resampled {resamples} times in circular moving blocks (Politis and Romano 1992) as long as its "
-        "own autocorrelation asks for (Politis and White 2004, corrected 2009) and no shorter than "
-        "1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference divided by its standard error "
-        "in each resample (Götze and Künsch 1996). Percentiles are carried over from shares (Woodruff 1952), "
-        "to half a step beyond as values are written in steps, both sides joined as in MOVER (Zou and Donner "
-        "2008). "
-        "Seed {seed}: the same files give the same numbers."
+        "time (or of arrivals; {few} for p50, {fewer} for p95 and {mean} for the mean of a time per request)."
+        " What it varies by is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, "
+        "Kendall 1954), the rest resampled {resamples} times in circular moving blocks (Politis and Romano "
+        "1992) as long as its own autocorrelation asks for (Politis and White 2004, corrected 2009) and no "
+        "shorter than 1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference divided by its "
+        "standard error in each resample (Götze and Künsch 1996). Percentiles are carried over from shares "
+        "(Woodruff 1952), to half a step beyond as values are written in steps, both sides joined as in MOVER"
+        " (Zou and Donner 2008). Seed {seed}: the same files give the same numbers."
     ).format(
         bins=MOST_BINS,
         few=PERCENTILES[0.5],
         fewer=PERCENTILES[0.95],
+        mean=MEAN_PIECES,
         resamples=f"{RESAMPLES:,}",
         blocks=FIXED_BLOCKS,
         seed=SEED,
@@ -51,12 +51,14 @@ METHOD: tuple[str, ...] = (
         "and hide itself (Crainiceanu and Vogelsang 2007)."
     ).format(stretches=STRETCHES),
     _(
-        "verdict: better or worse where the p-value, corrected over all rows by Holm (1979; the load apart), "
-        "is at most {level}, the row's own interval excludes 0 and the difference is not below the metric's "
-        "smallest worth calling; no evidence of a change is no proof that there is none; too little data "
-        "below {least} independent observations, or where a percentile's interval has no end. Where swings "
-        "that last are chance, each row by itself is called wrongly in 5 % of equal pairs."
-    ).format(level=LEVEL, least=FEWEST),
+        "verdict: better or worse where the p-value is small enough, the row's own interval excludes 0 and "
+        "the difference is not below the metric's smallest worth calling. A few headlines stand for each "
+        "dimension, each called by itself at p ≤ {headline}; the others are details under them, at p ≤ "
+        "{level}: each by itself where a headline of the dimension is called, else corrected over the details"
+        " of the dimension, as the load is over its rows (Holm 1979). No evidence of a change is no proof "
+        "that there is none; too little data below {least} independent observations ({fewer} where the "
+        "interval excludes 0), or where a percentile's interval has no end."
+    ).format(level=LEVEL, headline=HEADLINE_LEVEL, least=FEWEST, fewer=FEWEST_OF_A_SIDE),
 )
 
 
@@ -86,6 +88,33 @@ def load_sentence(comparison: Comparison) -> str:
     if not told:
         return _("Whether both runs had the same load cannot be told.")
     return _("No evidence that the loads differ: {named}.").format(named=", ".join(told))
+
+
+def outcome_sentences(comparison: Comparison) -> list[str]:
+    """Return which headlines are worse and which better, then how many details are."""
+    headlines = comparison.headlines
+    if not headlines:
+        return []
+    parts = [
+        _("{verdict}: {rows}").format(verdict=VERDICTS[verdict], rows="; ".join(map(named, rows)))
+        for verdict in ("worse", "better")
+        if (rows := [row for row in headlines if row.verdict == verdict])
+    ]
+    others = sum(row.verdict not in ("worse", "better") for row in headlines)
+    if others:
+        parts.append((_("{count} not called") if parts else _("none of {count} called")).format(count=others))
+    details = [row.verdict for row in comparison.rows if row.is_detail]
+    return [
+        _("Headlines: {parts}.").format(parts=" · ".join(parts)),
+        _("Details: {worse} worse, {better} better of {count}.").format(
+            worse=details.count("worse"), better=details.count("better"), count=len(details)
+        ),
+    ]
+
+
+def named(row: Row) -> str:
+    """Return the metric's name with its subject."""
+    return " ".join(part for part in (row.metric.label, subject_words(row)) if part)
 
 
 def figure(metric: Metric, value: float, *, signed: bool = False) -> str:

@@ -58,10 +58,16 @@ def shown_rows(comparison: Comparison, state: CompareState) -> list[Compared]:
 
 
 def starting(comparison: Comparison) -> CompareState:
-    """Return the first state: the cursor on the first row that is worse, or else changed, or the first."""
-    found = [called(r) for r in comparison.rows]
-    wanted: tuple[Called, ...] = ("worse", "better", "load_differs")
-    return CompareState(next((found.index(verdict) for verdict in wanted if verdict in found), 0))
+    """Return the first state: the cursor on what matters most, a headline that is worse, or the first row."""
+    found = [(called(r), r.is_detail) for r in comparison.rows]
+    wanted: tuple[tuple[Called, bool], ...] = (
+        ("worse", False),
+        ("better", False),
+        ("worse", True),
+        ("better", True),
+        ("load_differs", False),
+    )
+    return CompareState(next((found.index(kind) for kind in wanted if kind in found), 0))
 
 
 def moved(comparison: Comparison, state: CompareState, step: int) -> CompareState:
@@ -214,12 +220,11 @@ def _scrolled(body: list[Placed], cursor: int, room: int) -> list[Placed]:
 
 def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: Capabilities) -> Row:
     aside = _("only what changed, c shows all") if state.changed_only else _("c shows only what changed")
-    parts: Row = []
+    parts: Row = [Segment(" ", Style())]
     for verdict, words in totals_words(comparison, short=width < 112):
-        lit = verdict in ("worse", "better") and not words.startswith("0 ")
-        style = verdict_style(caps, verdict) if lit else Style()
-        parts += [Segment("  " if not parts else ", ", Style()), Segment(printable(words, caps), style)]
-    parts[0] = Segment(" ", Style())
+        some = verdict is not None and not words.startswith("0 ")
+        style = verdict_style(caps, verdict) if some and verdict else Style()
+        parts.append(Segment(printable(words, caps), style))
     room = width - sum(cell_len(segment.text) for segment in parts) - 3
     grey = palette.dim(caps)
     right = fit(aside, room, caps=caps, align="right", style=grey) if room >= cell_len(aside) else []
@@ -312,7 +317,7 @@ def _line(
     )
     return row(
         Segment(glyphs(caps).right[-1] if here else " ", palette.selected(caps)),
-        _label(metric, columns.label, label, caps),
+        _label(compared, columns.label, label, caps),
         fit(figure(metric, compared.before), columns.figure, caps=caps, align="right", style=ink),
         fit(figure(metric, compared.after), columns.figure, caps=caps, align="right", style=ink),
         fit(
@@ -336,8 +341,18 @@ def _line(
     )
 
 
-def _label(metric: Metric, width: int, style: Style | None, caps: Capabilities) -> Row:
-    """Return a metric's name with its unit where that has room; cut before its last part, if it must be."""
+def _label(compared: Compared, width: int, style: Style | None, caps: Capabilities) -> Row:
+    """Return a metric's name, a detail's further in; with its unit where that has room.
+
+    If it must be cut, then before its last part.
+    """
+    if compared.is_detail:
+        further = min(2, width)
+        return row(" " * further, _name(compared.metric, width - further, style, caps), width=width)
+    return _name(compared.metric, width, style, caps)
+
+
+def _name(metric: Metric, width: int, style: Style | None, caps: Capabilities) -> Row:
     unit = unit_words(metric)
     if unit and unit not in metric.label and len(metric.label) + len(unit) + 4 <= width:
         return fit(f" {metric.label}, {unit}", width, caps=caps, style=style)

@@ -67,22 +67,31 @@ def group_words(group: tuple[str, str]) -> str:
     return " · ".join(part for part in (DIMENSIONS[group[0]], group[1]) if part)
 
 
-def totals_words(comparison: Comparison, *, short: bool = False) -> list[tuple[Called, str]]:
-    """Return how many rows have which verdict, worse first."""
-    counts = Counter(called(row) for row in comparison.rows)
-    texts: dict[Called, str] = {
-        "worse": _("{count} worse"),
-        "better": _("{count} better"),
-        "no_evidence": _("{count} no evidence") if short else _("{count} no evidence of a change"),
-        "too_little_data": _("{count} too little data"),
-        "not_comparable": _("{count} not comparable"),
-    }
-    always = ("worse", "better", "no_evidence")
-    return [
-        (verdict, text.format(count=counts[verdict]))
-        for verdict, text in texts.items()
-        if counts[verdict] or verdict in always
-    ]
+def totals_words(comparison: Comparison, *, short: bool = False) -> list[tuple[Called | None, str]]:
+    """Return how many headlines are worse and better, then how many details, as parts of one line.
+
+    Unless `short`, also how many rows have no verdict. A part has the verdict that it counts, or None.
+    """
+    details = [row for row in comparison.rows if row.is_detail]
+    parts: list[tuple[Called | None, str]] = []
+    for rows, words in (
+        (comparison.headlines, _(" of {count} headlines")),
+        (details, _(" of {count} details")),
+    ):
+        counts = Counter(row.verdict for row in rows)
+        parts += [(None, " · ")] if parts else []
+        parts.append(("worse", _("{count} worse").format(count=counts["worse"])))
+        parts.append((None, ", "))
+        parts.append(("better", _("{count} better").format(count=counts["better"])))
+        parts.append((None, words.format(count=len(rows))))
+    if short:
+        return parts
+    counts = Counter(row.verdict for row in comparison.rows if not row.load_differs)
+    texts: tuple[tuple[Verdict, str], ...] = (
+        ("too_little_data", _(" · {count} too little data")),
+        ("not_comparable", _(" · {count} not comparable")),
+    )
+    return parts + [(None, text.format(count=counts[key])) for key, text in texts if counts[key]]
 
 
 def unit_words(metric: Metric) -> str:
@@ -124,7 +133,10 @@ def row_sentences(row: Row) -> list[str]:
 
 def _verdict_sentence(row: Row) -> str:
     verdict = called(row)
-    chance = "" if math.isnan(row.adjusted) else _("adjusted p {p}").format(p=p_words(row.adjusted))
+    chance = ""
+    if not math.isnan(row.adjusted):
+        words = _("p {p}") if row.adjusted == row.p_value else _("adjusted p {p}")
+        chance = words.format(p=p_words(row.adjusted))
     sentences: dict[Called, str] = {
         "worse": _("Worse: {direction} of it, beyond chance ({chance}); {good} is better."),
         "better": _("Better: {direction} of it, beyond chance ({chance}); {good} is better."),
@@ -144,11 +156,7 @@ def _verdict_sentence(row: Row) -> str:
 
 
 def _why_no_evidence(row: Row) -> str:
-    if row.reason:
-        return row.reason
-    if row.low <= 0 <= row.high:
-        return _("the interval holds 0, equal runs may differ by that much")
-    return _("among so many rows chance alone gives one like it")
+    return row.reason or _("the interval holds 0, equal runs may differ by that much")
 
 
 def p_words(value: float) -> str:

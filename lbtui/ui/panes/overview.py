@@ -284,6 +284,12 @@ class OverviewPane(Pane):
             ),
             HelpEntry(_("DP batch, DP tokens, KV used, Waiting"), FORMULAS["time_weighted_par"]),
             HelpEntry(
+                _("DP wait"),
+                FORMULAS["wasted_share"]
+                + " "
+                + _("Only where domains step together; the lane is that of the steps that begin in a bin."),
+            ),
+            HelpEntry(
                 _("where a DP line is worst (underlined)"),
                 _(
                     "The stretch of one domain that maximises Σ (its value − mean of its instance's domains) "
