@@ -10,7 +10,7 @@ import pytest
 from lbtui.findings.diagnosis import diagnose
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
-from lbtui.sources import csv_file
+from lbtui.sources import csv_file, csv_lines
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
 from lbtui.ui.pane import Stage
@@ -26,7 +26,7 @@ class Gate:
     def __init__(self, monkeypatch):
         self.reached, self.opened = ({n: threading.Event() for n in (5, 10)} for _ in range(2))
         read = csv_file.Rows.read
-        monkeypatch.setattr(csv_file, "_BATCH", 100)
+        monkeypatch.setattr(csv_lines, "_READ", 8_000)
         monkeypatch.setattr("lbtui.ui.pane._PROGRESS_SECONDS", 0)
 
         def slowly(rows, progress, way):
