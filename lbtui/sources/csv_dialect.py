@@ -48,15 +48,6 @@ class CsvFile:
     decimal_comma: bool = False
     lines_before: int = 1  # the first row: the header, and what is above it
 
-    @property
-    def direct(self) -> bool:
-        """Whether polars can read it as it lies there, from its path."""
-        try:
-            str(self.path).encode()
-        except UnicodeEncodeError:  # a folder's name need not be UTF-8, but polars takes no other
-            return False
-        return self.encoding == "utf-8" and not self.compressed and self.lines_before == 1
-
 
 def open_csv(path: Path) -> CsvFile:
     """Return what the file's first bytes tell. Raises `Unreadable` if there is no first line to read."""

@@ -24,10 +24,7 @@ from lbtui.text import _, visible
 
 _T = TypeVar("_T")
 
-# Between two batches the user may cancel: so many rows, or bytes of the file if these are more.
-_BATCH = 100_000
-_BATCH_BYTES = 128 << 20
-_SAMPLE = 1 << 18  # bytes that tell the length of a line
+_BATCH = 100_000  # rows, where lines are read one by one
 
 
 def read_header(path: Path) -> list[str]:
@@ -197,22 +194,21 @@ def _from_texts(
     """Return what `take` makes of all rows as text, in one frame or more; it may be called anew."""
     plain = plain_numbers(numbers, decimal_comma=file.decimal_comma)
     with unreadable_on_failure(file.path):
-        if file.direct:
-            # What is no UTF-8 further down is told by reading it.
-            with suppress(pl.exceptions.ComputeError):
-                return take(iter([_scan(file, columns).with_columns(plain)]))
         blocks = CsvLines(file).blocks()
-        return take(_scan(file, columns, block=block).with_columns(plain) for block, _done in blocks)
+        return take(_scan(file, columns, block).with_columns(plain) for block, _done in blocks)
 
 
 def _scan(
     file: CsvFile,
     columns: Sequence[str],
+    block: bytes,
     types: Mapping[str, pl.DataType] | None = None,
     null_words: Sequence[str] | None = None,
-    block: bytes | None = None,
 ) -> pl.LazyFrame:
-    """Return rows of the file, or of a `block` of it that polars cannot read from its path.
+    """Return the rows of a block of lines of the file.
+
+    Polars is not given the path: it would map the file into memory, and a file that is cut short while it is
+    read then ends the process (SIGBUS).
 
     Columns are named by their place, since a header may be doubled, padded or carry a byte-order mark. With
     `types`, by header, a cell of another type raises when collected. Empty cells come as null, and
@@ -225,7 +221,7 @@ def _scan(
         schema |= {n: types[h] for n, h in zip(names, header, strict=True) if h in types}
     frame = pl.scan_csv(
         # Of how many columns there are the header tells, not the first row.
-        file.path if block is None else io.BytesIO(f"{file.separator.join(names)}\n".encode() + block),
+        io.BytesIO(f"{file.separator.join(names)}\n".encode() + block),
         new_columns=names,
         infer_schema=False,
         schema_overrides=schema,
@@ -235,17 +231,13 @@ def _scan(
         raise_if_empty=False,
         separator=file.separator,
         decimal_comma=file.decimal_comma and file.separator != ",",
-        # Brackets in a folder's name are no pattern.
-        glob=False,
     )
     return frame.select(pl.col(f"c{header.index(column)}").alias(column) for column in columns)
 
 
 _Batches: TypeAlias = Generator[pl.DataFrame, None, int]
 Way: TypeAlias = Literal["plain", "typed", "text", "lines"]
-# The faster first: to compare every cell with the null words costs a third of the reading. What one has
-# yielded before it failed is worth nothing: polars reads parts of a file at once, and yields those after a
-# broken one, too.
+# The faster first: to compare every cell with the null words costs a third of the reading.
 WAYS: tuple[Way, ...] = ("plain", "typed", "text", "lines")
 
 
@@ -258,8 +250,8 @@ class Rows:
 
     Read the way `typed`, columns come in their `types` (by header), several times faster than as text; so
     they do the way `plain`, but for null words: among numbers none may be but NaN, as texts they are left.
-    In these ways `more` columns are computed of them while they are read, `batch` rows at once. In the others
-    what would be Float64 comes as text in plain notation.
+    In these ways `more` columns are computed of them while they are read. In the others what would be Float64
+    comes as text in plain notation.
     """
 
     def __init__(
@@ -267,7 +259,6 @@ class Rows:
         file: CsvFile,
         columns: list[str],
         types: Mapping[str, pl.DataType] | None = None,
-        batch: int | None = None,
         more: Sequence[pl.Expr] = (),
     ) -> None:
         self._file = file
@@ -276,7 +267,6 @@ class Rows:
         self._types = types
         numbers = [header for header, kind in (types or {}).items() if kind == pl.Float64()]
         self._plain = plain_numbers(numbers, decimal_comma=file.decimal_comma)
-        self._batch = batch or _BATCH
         self._more = list(more)
         self.notes: list[Note] = []
 
@@ -286,60 +276,36 @@ class Rows:
         with unreadable_on_failure(self._path):
             size = self._path.stat().st_size
             progress.advance(self._path.name, 0, size)
-            if way == "lines":
-                end = yield from self._line_by_line(progress, size)
-            elif way == "text" or not self._file.direct:
-                end = yield from self._by_blocks(progress, way, size)
-            else:
-                end = yield from self._by_polars(progress, way, size)
+            read = self._line_by_line if way == "lines" else self._by_blocks
+            end = yield from read(progress, way, size)
             progress.advance(self._path.name, end, end)
 
-    def _by_polars(self, progress: Progress, way: Way, size: int) -> _Batches:
-        """Yield the batches that polars reads by itself, parts of the file at once; return how far it got."""
-        line, cut = _look(self._path, size)
-        rows = self._scan(way)
-        if cut:
-            rows = self._without_last(rows)
-        done = 0
-        try:
-            most = max(_BATCH_BYTES // max(line, 1), 1)
-            batches = rows.collect_batches(chunk_size=min(self._batch, most))
-            for batch in batches:
-                done += batch.height
-                more = progress.wants_more(self._path.name, min(done * line, size), size)
-                yield batch
-                # Of a last batch, or one after a broken cell, the next one tells.
-                if not more and next(batches, None) is not None:
-                    return self._cut(min(done * line, size), size)
-        except pl.exceptions.ComputeError as error:
-            raise BrokenCells from error
-        return size
-
     def _by_blocks(self, progress: Progress, way: Way, size: int) -> _Batches:
-        """Yield a batch for each block of what is not written as polars reads it, or has cells to repair."""
+        """Yield a batch for each block of lines; return how far it got."""
         lines = CsvLines(self._file)
-        more = True
+        more, read = True, 0
         for block, done in lines.blocks():
             if not more:
-                return self._cut(done, size)
+                return self._cut(read, size)
             if block.count(b'"') % 2:
                 raise BrokenCells  # an odd quote would swallow what follows
             try:
                 batch = self._scan(way, block).collect()
             except pl.exceptions.ComputeError as error:
                 raise BrokenCells from error
+            read = done
             more = progress.wants_more(self._path.name, done, size)
             yield batch
         self.notes += lines.notes
         return size
 
-    def _scan(self, way: Way, block: bytes | None = None) -> pl.LazyFrame:
+    def _scan(self, way: Way, block: bytes) -> pl.LazyFrame:
         if way == "text" or not self._types:
-            return _scan(self._file, self._columns, block=block).with_columns(self._plain)
+            return _scan(self._file, self._columns, block).with_columns(self._plain)
         words = NULL_WORDS if way == "typed" else None
-        return _scan(self._file, self._columns, self._types, words, block).with_columns(self._more)
+        return _scan(self._file, self._columns, block, self._types, words).with_columns(self._more)
 
-    def _line_by_line(self, progress: Progress, size: int) -> _Batches:
+    def _line_by_line(self, progress: Progress, _way: Way, size: int) -> _Batches:
         """Yield the rows, each line for itself: one with an odd quote, which stops polars, is left out.
 
         Upstream writes no line breaks inside cells, so a quote that is not closed spoils its own line only.
@@ -347,11 +313,11 @@ class Rows:
         places = [self._file.header.index(column) for column in self._columns]
         kept: list[tuple[str | None, ...]] = []
         broken = 0
-        more = True
+        more, read = True, 0
         lines = CsvLines(self._file)
         for block, done in lines.blocks():
             if not more:
-                size = self._cut(done, size)
+                size = self._cut(read, size)
                 break
             for line in lines_of(block):
                 try:
@@ -364,6 +330,7 @@ class Rows:
                 if len(kept) >= _BATCH:
                     yield self._frame(kept)
                     kept = []
+            read = done
             more = progress.wants_more(self._path.name, done, size)
         yield self._frame(kept)
         self.notes += lines.notes
@@ -381,27 +348,8 @@ class Rows:
         frame = pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
         return frame.with_columns(self._plain)
 
-    def _without_last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Leave out the last row of a file that breaks off: its last cell may be half a number."""
-        # A column without quotes can be counted although the last row breaks off inside quotes.
-        count = _scan(self._file, self._file.header[:1]).select(pl.len()).collect().item()
-        if not count:
-            return rows
-        text = _("The file breaks off without an end of line; its last row is left out.")
-        self.notes.append(Note(visible(self._path.name), text, lost=True))
-        return rows.head(count - 1)
-
     def _cut(self, done: int, size: int) -> int:
         """Tell that no more is read; return how many bytes are."""
         cut = Cut(visible(self._path.name), done, size)
         self.notes.append(Note(cut.file, cut_words(cut), lost=True, cut=cut))
         return done
-
-
-def _look(path: Path, size: int) -> tuple[int, bool]:
-    """Return the average length of a line in bytes, from a sample, and whether the last line has no end."""
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE)
-        file.seek(max(size - 1, 0))
-        last = file.read(1)
-    return len(sample) // max(sample.count(b"\n"), 1), last not in (b"\n", b"\r", b"\x00", b"")

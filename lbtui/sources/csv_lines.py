@@ -42,9 +42,9 @@ class CsvLines:
         rest = b""
         done = 0
         for part, done in self._utf8():
-            lines, end, begun = (rest + part).rpartition(b"\n")
-            rest = begun
-            lines += end
+            cut = part.rfind(b"\n") + 1
+            lines = rest + part[:cut] if cut else b""
+            rest = part[cut:] if cut else rest + part
             while above and lines:
                 _line, _end, lines = lines.partition(b"\n")
                 above -= 1
@@ -74,6 +74,8 @@ class CsvLines:
                 self._tell(text.format(why=visible(str(error), 200)))
 
     def _repaired(self, block: bytes) -> bytes:
+        if block.isascii():  # several times faster than to decode it
+            return block
         try:
             block.decode()
         except UnicodeDecodeError:

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from lbtui.profile import (
     FrameName,
-    Loaded,
-    Note,
     PlacementFile,
     Profile,
-    Progress,
-    Silent,
     SourceFile,
     Unreadable,
-    empty,
 )
 from lbtui.profile.captures import Choice
-from lbtui.profile.model import Loader, ScheduledRequest
-from lbtui.profile.once import Once
-from lbtui.profile.progress import UpTo
 from lbtui.sources.discover import Output, find_output, with_experts
 from lbtui.sources.discover_experts import COUNTS, DUMP, PLACEMENT, RAW
-from lbtui.sources.rounds import read_round
+from lbtui.sources.loaders import Guarded, Loaders
+from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
-
-if TYPE_CHECKING:
-    import polars as pl
-
-_T = TypeVar("_T")
 
 # Which tables (CSV or profiler.db) can yield a frame; the trace can yield those marked True.
 _YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
@@ -64,6 +51,7 @@ def open_profile(
     output = find_output(path)
     if experts is not None:
         output = with_experts(output, experts)
+    snapshot = Snapshot(file.path for file in (*output.files, *output.beside.files))
     _check_counts(output)
     given = _placement(output, placement)
     store = Store(output)
@@ -83,24 +71,26 @@ def open_profile(
                 path=visible(str(output.folder))
             )
         )
-    loaders = _Loaders(store, given)
+    holders = {name: tuple(_holders(name, output, store)) for name in _YIELDS}
+    near = tuple(file.path for file in output.beside.files)
+    guarded = Guarded(Loaders(store, given), snapshot, holders, near)
     return Profile(
         path=output.folder,
         files=output.files,
         notes=notes,
-        loaders={name: _telling(name, loaders.named[name]) for name in available},
-        round_reader=loaders.read_round,
-        domain_steps_loader=loaders.joined_steps,
-        steps_reader=loaders.steps_between,
+        loaders={name: guarded.loader(name) for name in available},
+        round_reader=guarded.read_round,
+        domain_steps_loader=guarded.joined_steps,
+        steps_reader=guarded.steps_between,
         unparsed=None if output.parsed else _unparsed(output),
         placement=given,
-        passes_reader=loaders.passes,
-        steps_in_parts=loaders.each_part_of_steps,
-        expert_series_loader=loaders.load_series,
+        passes_reader=guarded.passes,
+        steps_in_parts=guarded.each_part_of_steps,
+        expert_series_loader=guarded.load_series,
         cuts=store.cuts,
         capture=capture,
         summaries_reader=lambda: store.summaries()[0],
-        holders={name: tuple(_holders(name, output, store)) for name in _YIELDS},
+        holders=holders,
     )
 
 
@@ -181,101 +171,3 @@ def _unparsed(output: Output) -> tuple[str, str]:
         else _("only expert loads are here, no parsed output"),
         _("record with msServiceProfiler, parse, and give this folder with --experts"),
     )
-
-
-def _telling(name: FrameName, load: Loader) -> Loader:
-    """Let a file that breaks while a frame is made of it be told in a note, as everywhere else."""
-
-    def load_or_tell(progress: Progress) -> Loaded:
-        try:
-            return load(progress)
-        except Unreadable as error:
-            return Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
-
-    return load_or_tell
-
-
-class _Loaders:
-    """The loader of each frame; what several frames need is computed once."""
-
-    def __init__(self, store: Store, placement: PlacementFile | None) -> None:
-        from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests, scheduling
-        from lbtui.sources.canonical.large_forward import large_forward
-        from lbtui.sources.canonical.other_run import DATED
-
-        self._store = store
-        scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
-        batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
-        heat = experts.Experts(store, scheduled, placement)
-        self.load_series = heat.load_series
-        self._scheduled = scheduled
-        self._batches = batches
-        self._large = large_forward(store) is not None
-        self.named: dict[FrameName, Loader] = {
-            "batches": batches,
-            "steps": lambda p: scheduling.load_steps(
-                scheduling.with_all_passes(store, scheduled(p), p), batches(p)
-            ),
-            "kv": lambda p: kv.load_kv(store, scheduled(p), p),
-            "queues": lambda p: queues.load_queues(store, scheduled(p).owners, p),
-            "nodes": lambda p: nodes.load_nodes(store, p),
-            "requests": lambda p: requests.load_requests(store, scheduled, p),
-            "transfers": lambda p: requests.load_transfers(store, p),
-            "handoffs": lambda p: requests.load_handoffs(store, p),
-            "expert_heat": heat.load_heat,
-            "placements": heat.load_placements,
-            "layer_times": lambda p: operators.load_layer_times(store, p),
-            "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
-            "speculation": lambda p: requests.load_speculation(store, p),
-        }
-        self.named |= {name: self.of_this_run(name, self.named[name]) for name in DATED}
-
-    def of_this_run(self, name: FrameName, load: Loader) -> Loader:
-        """Let a frame of another run than the scheduling's be left out, and told."""
-        from lbtui.sources.canonical.other_run import of_this_run
-
-        def checked(progress: Progress) -> Loaded:
-            loaded = load(progress)
-            # A large table of passes is not read just for this.
-            return loaded if self._large else of_this_run(loaded, name, self._scheduled(progress))
-
-        return checked
-
-    def joined_steps(self, progress: Progress) -> Loaded | None:
-        """Return the steps of DP domains where the forward passes are too many to be held, else None."""
-        return self._scheduled(progress).joined
-
-    def passes(self, progress: Progress) -> pl.DataFrame:
-        """Return the forward passes of all cards, read now, where they are too many to be held."""
-        from lbtui.sources.canonical.streamed_passes import read_passes
-
-        scheduled = self._scheduled(progress)
-        forward = scheduled.large
-        assert forward is not None
-        # As far as the steps made of them reach.
-        cuts = (note.cut for note in self._store.cuts if note.cut and note.file == forward.file)
-        end = next((cut.done for cut in cuts), None)
-        return read_passes(forward, scheduled.owners, UpTo(progress, end))
-
-    def each_part_of_steps(
-        self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
-    ) -> _T | None:
-        """Return what `take` makes of `steps` part by part, if these are too many to be held, else None."""
-        from lbtui.sources.canonical.steps_in_parts import each_part
-
-        return each_part(self._scheduled(progress), self._batches(progress), take, progress)
-
-    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
-        """Return the `steps` that start between two instants (µs), read now; None where all are held."""
-        from lbtui.sources.canonical.scheduling import steps_between
-
-        scheduled = self._scheduled(Silent())
-        return steps_between(scheduled, self._batches(Silent()), begin, end)
-
-    def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
-        """Return the requests of the scheduling round at `row` of the file that `batches` came from.
-
-        Raises `Unreadable` when that file is another by now.
-        """
-        batch = self._scheduled(Silent()).batch
-        return [] if batch is None else read_round(self._store, batch, prof_id, row)

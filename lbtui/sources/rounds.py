@@ -39,7 +39,7 @@ def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[Schedul
         if found == known.row(0):
             return parse_res_list(res_list).requests
     raise Unreadable(
-        _("{file} changed while it was open; start lbtui again.").format(file=batch.provenance.file)
+        _("{file} changed while it was open; R reads it again.").format(file=batch.provenance.file)
     )
 
 

@@ -367,16 +367,13 @@ class LbtuiApp(App[int]):
             self.action_pane(self._home)
 
     def action_reload(self) -> None:
-        """Load the current pane again after a cancel or a failure; all, where a file was read in part."""
-        if self._cuts():
-            for shown in self.panes.values():
-                shown.discard()
-            self.profile = self._baseline = None
-            self.panes = {}
-            self.stage_changed()
-            self._open()
-        elif pane := self.current:
-            pane.reload()
+        """Open the profile anew: what was cancelled, failed, left out or changed since is read again."""
+        for shown in self.panes.values():
+            shown.discard()
+        self.profile = self._baseline = None
+        self.panes = {}
+        self.stage_changed()
+        self._open()
 
     def ask(
         self,

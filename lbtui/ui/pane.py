@@ -198,11 +198,6 @@ class Pane(Picture, can_focus=True):
             return _("{pane}: reading cancelled").format(pane=self.TITLE)
         return _("{pane}: reading failed").format(pane=self.TITLE) if self._stage is Stage.FAILED else ""
 
-    def reload(self) -> None:
-        """Load again after a cancel or a failure."""
-        if self.stage in (Stage.CANCELLED, Stage.FAILED):
-            self.load()
-
     def activate(self) -> None:
         """Start loading if nothing is there yet; called whenever the pane is shown."""
         if self.stage is Stage.WAITING:

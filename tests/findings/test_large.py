@@ -10,8 +10,8 @@ from lbtui.analysis.comparison import compare, metrics
 from lbtui.findings import Thresholds
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.run import evidence_of, find_in
-from lbtui.sources import open_profile
-from lbtui.sources.canonical import forward_csv, large_forward
+from lbtui.sources import csv_lines, open_profile
+from lbtui.sources.canonical import large_forward
 from tests.findings.service import Group, service
 from tests.sources.recorded import CSV_ONLY, lay_out
 
@@ -32,7 +32,7 @@ def test_the_same_findings(monkeypatch, tmp_path, name):
         folder = lay_out(tmp_path, *RECORDED[name])
     expected = diagnose(open_profile(folder), WINDOW)
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_csv, "_BATCH", 97)
+    monkeypatch.setattr(csv_lines, "_READ", 16_000)  # some hundred rows
     in_parts = open_profile(folder)
     found = diagnose(in_parts, WINDOW)
     assert "cards" in in_parts.loaded()["steps"].frame.columns
@@ -61,7 +61,7 @@ def test_the_same_comparison(monkeypatch, tmp_path):
         folders.append(service(tmp_path / name, Group(domains=3, cards=2, slow=slow)).path)
     expected = compare(*map(open_profile, folders))
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_csv, "_BATCH", 97)
+    monkeypatch.setattr(csv_lines, "_READ", 16_000)  # some hundred rows
     in_parts = [open_profile(folder) for folder in folders]
     found = compare(*in_parts)
     assert all("cards" in p.loaded()["steps"].frame.columns for p in in_parts)
@@ -85,7 +85,7 @@ def test_the_same_comparison(monkeypatch, tmp_path):
 def split(monkeypatch, folder):
     """Return the evidence of a profile whose passes are not held."""
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_csv, "_BATCH", 97)
+    monkeypatch.setattr(csv_lines, "_READ", 16_000)  # some hundred rows
     return evidence_of(open_profile(folder))
 
 

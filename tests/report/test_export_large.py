@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from lbtui.report import export
-from lbtui.sources import csv_file, open_profile
-from lbtui.sources.canonical import forward_csv, large_forward, steps_in_parts, streamed
+from lbtui.sources import csv_lines, open_profile
+from lbtui.sources.canonical import large_forward, steps_in_parts, streamed
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 FILES = {
@@ -28,8 +28,7 @@ def large(monkeypatch):
     def make():
         monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
         monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
-        monkeypatch.setattr(forward_csv, "_BATCH", 97)
-        monkeypatch.setattr(csv_file, "_BATCH", 53)
+        monkeypatch.setattr(csv_lines, "_READ", 16_000)  # some hundred rows
         monkeypatch.setattr(steps_in_parts, "_PART", 211)
 
     return make

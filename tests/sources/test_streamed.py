@@ -20,8 +20,8 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.analysis.overview import overview
 from lbtui.profile import Cancelled, Silent
-from lbtui.sources import open_profile
-from lbtui.sources.canonical import forward_csv, large_forward, streamed
+from lbtui.sources import csv_lines, open_profile
+from lbtui.sources.canonical import large_forward, streamed
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.ui.panes.dp_data import dp_data, measure
 from tests.sources.made import Service, write
@@ -59,7 +59,7 @@ def both(monkeypatch, folder):
     expected = domain_steps(at_once.load("steps").frame)
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
-    monkeypatch.setattr(forward_csv, "_BATCH", 97)
+    monkeypatch.setattr(csv_lines, "_READ", 16_000)  # some hundred rows
     in_parts = open_profile(folder)
     loaded = in_parts.load_domain_steps()
     joined = loaded if "cards" in loaded.frame.columns else None
@@ -210,7 +210,7 @@ def test_it_can_be_cancelled_and_started_again(monkeypatch, tmp_path):
                 raise Cancelled
 
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
-    monkeypatch.setattr(forward_csv, "_BATCH", 97)
+    monkeypatch.setattr(csv_lines, "_READ", 16_000)  # some hundred rows
     opened = open_profile(lay_out(tmp_path, "mindie_tp4/forward.csv"))
     with pytest.raises(Cancelled):
         opened.load_domain_steps(Impatient())

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import Cancelled, Silent, Unreadable
-from lbtui.sources import csv_file
+from lbtui.sources import csv_file, csv_lines
 from lbtui.sources.csv_dialect import open_csv
 from lbtui.sources.tables import TABLES
 from tests.sources.recorded import content, sentences
@@ -139,7 +139,7 @@ def test_pids_written_as_floats_and_queues_by_row(tmp_path):
 
 
 def test_rows_are_numbered_over_all_batches_and_found_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_file, "_BATCH", 100)
+    monkeypatch.setattr(csv_lines, "_READ", 1_000)
     lines = "".join(f"{i},{i}.5,0,0\n" if i % 7 else ",,,\n" for i in range(1000))
     frame, notes = read(tmp_path, HEADER + lines)
     assert frame["row"].to_list() == frame["process"].to_list() == [i for i in range(1000) if i % 7]
@@ -151,7 +151,7 @@ def test_rows_are_numbered_over_all_batches_and_found_again(tmp_path, monkeypatc
 
 
 def test_reading_stops_when_cancelled_and_tells_how_far_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_file, "_BATCH", 100)
+    monkeypatch.setattr(csv_lines, "_READ", 1_000)
 
     class Impatient(Silent):
         def __init__(self):

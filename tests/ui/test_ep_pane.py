@@ -210,7 +210,7 @@ def test_the_reading_of_iterations_is_told_cancelled_and_taken_up_again(monkeypa
         await pilot.press("R")
         await settled(app, pilot)
         assert "iterations" not in shown(app)[0]
-        assert pane._state.behind == ""
+        assert app.panes["4"]._state.behind == ""
 
     run(DEMO, scenario, (200, 50))
 

@@ -338,7 +338,7 @@ def test_shows_what_it_has_while_reading_and_escape_cancels(tmp_path, monkeypatc
             assert "12.5 ms" not in shown(app)
             await pilot.press("R")
             await settled(app, pilot)
-            assert pane.stage is Stage.READY
+            assert app.panes["1"].stage is Stage.READY
             assert "p95 12.5 ms" in shown(app)
             assert "cancelled" not in header(app)
 

@@ -18,9 +18,6 @@ from lbtui.text import visible
 
 _T = TypeVar("_T")
 
-# Rows at once: what is computed of them stays in the processor's cache.
-_BATCH = 32_768
-
 
 class ForwardCsv:
     """The file at `path`; see `LargeForward`."""
@@ -73,7 +70,7 @@ class _Batches:
         few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
         types |= dict.fromkeys(few, pl.Categorical())
         more = [pl.col(found).to_physical().alias(category_of(found)) for found in few]
-        self._rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, _BATCH, more)
+        self._rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, more)
 
     @property
     def notes(self) -> list[Note]:

@@ -99,13 +99,6 @@ class AlongIterations(Pane):
         self._over_worker = None
         self._tell(_("iterations could not be read: {why}; R tries again").format(why=why))
 
-    def reload(self) -> None:
-        """Read the iterations again that were cancelled or failed, else as every pane."""
-        if self._state is not None and self._state.behind and self._over_worker is None:
-            self._read_iterations()
-        else:
-            super().reload()
-
     def cancel(self) -> bool:
         """Cancel loading, of the maps or of what is read behind them."""
         if super().cancel():
@@ -116,6 +109,12 @@ class AlongIterations(Pane):
         self._over_worker = None
         self._tell(_("iterations not read, R reads them"))
         return True
+
+    def discard(self) -> None:
+        """Let nothing come of what runs, here and behind."""
+        super().discard()
+        if self._over_worker is not None:
+            self._over_worker.cancel()
 
     def action_step(self, by: int) -> None:
         """Show the map of the next iterations."""

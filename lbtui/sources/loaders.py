@@ -1,0 +1,190 @@
+"""The loader of each frame of an output, refused where its files have changed since it was opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lbtui.profile import (
+    FrameName,
+    Loaded,
+    LoadedSeries,
+    Note,
+    PlacementFile,
+    Progress,
+    Silent,
+    SourceFile,
+    Unreadable,
+    empty,
+)
+from lbtui.profile.model import Loader, ScheduledRequest
+from lbtui.profile.once import Once
+from lbtui.profile.progress import UpTo
+from lbtui.sources.rounds import read_round
+from lbtui.sources.snapshot import Snapshot
+from lbtui.sources.store import Store
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_T = TypeVar("_T")
+
+
+class Loaders:
+    """The loader of each frame; what several frames need is computed once."""
+
+    def __init__(self, store: Store, placement: PlacementFile | None) -> None:
+        from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests, scheduling
+        from lbtui.sources.canonical.large_forward import large_forward
+        from lbtui.sources.canonical.other_run import DATED
+
+        self._store = store
+        scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
+        batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
+        heat = experts.Experts(store, scheduled, placement)
+        self.load_series = heat.load_series
+        self._scheduled = scheduled
+        self._batches = batches
+        self._large = large_forward(store) is not None
+        self.named: dict[FrameName, Loader] = {
+            "batches": batches,
+            "steps": lambda p: scheduling.load_steps(
+                scheduling.with_all_passes(store, scheduled(p), p), batches(p)
+            ),
+            "kv": lambda p: kv.load_kv(store, scheduled(p), p),
+            "queues": lambda p: queues.load_queues(store, scheduled(p).owners, p),
+            "nodes": lambda p: nodes.load_nodes(store, p),
+            "requests": lambda p: requests.load_requests(store, scheduled, p),
+            "transfers": lambda p: requests.load_transfers(store, p),
+            "handoffs": lambda p: requests.load_handoffs(store, p),
+            "expert_heat": heat.load_heat,
+            "placements": heat.load_placements,
+            "layer_times": lambda p: operators.load_layer_times(store, p),
+            "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
+            "speculation": lambda p: requests.load_speculation(store, p),
+        }
+        self.named |= {name: self.of_this_run(name, self.named[name]) for name in DATED}
+
+    def of_this_run(self, name: FrameName, load: Loader) -> Loader:
+        """Let a frame of another run than the scheduling's be left out, and told."""
+        from lbtui.sources.canonical.other_run import of_this_run
+
+        def checked(progress: Progress) -> Loaded:
+            loaded = load(progress)
+            # A large table of passes is not read just for this.
+            return loaded if self._large else of_this_run(loaded, name, self._scheduled(progress))
+
+        return checked
+
+    def joined_steps(self, progress: Progress) -> Loaded | None:
+        """Return the steps of DP domains where the forward passes are too many to be held, else None."""
+        return self._scheduled(progress).joined
+
+    def passes(self, progress: Progress) -> pl.DataFrame:
+        """Return the forward passes of all cards, read now, where they are too many to be held."""
+        from lbtui.sources.canonical.streamed_passes import read_passes
+
+        scheduled = self._scheduled(progress)
+        forward = scheduled.large
+        assert forward is not None
+        # As far as the steps made of them reach.
+        cuts = (note.cut for note in self._store.cuts if note.cut and note.file == forward.file)
+        end = next((cut.done for cut in cuts), None)
+        return read_passes(forward, scheduled.owners, UpTo(progress, end))
+
+    def each_part_of_steps(
+        self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
+    ) -> _T | None:
+        """Return what `take` makes of `steps` part by part, if these are too many to be held, else None."""
+        from lbtui.sources.canonical.steps_in_parts import each_part
+
+        return each_part(self._scheduled(progress), self._batches(progress), take, progress)
+
+    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
+        """Return the `steps` that start between two instants (µs), read now; None where all are held."""
+        from lbtui.sources.canonical.scheduling import steps_between
+
+        scheduled = self._scheduled(Silent())
+        return steps_between(scheduled, self._batches(Silent()), begin, end)
+
+    def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
+        """Return the requests of the scheduling round at `row` of the file that `batches` came from.
+
+        Raises `Unreadable` when that file is another by now.
+        """
+        batch = self._scheduled(Silent()).batch
+        return [] if batch is None else read_round(self._store, batch, prof_id, row)
+
+
+class Guarded:
+    """What `Loaders` reads, refused where a file it comes from has changed since the profile was opened.
+
+    Steps and rounds are what nearly all else is placed by, so their files count for every frame.
+    """
+
+    def __init__(
+        self,
+        loaders: Loaders,
+        snapshot: Snapshot,
+        holders: Mapping[FrameName, Sequence[SourceFile]],
+        near: Sequence[Path],
+    ) -> None:
+        self._loaders = loaders
+        self._snapshot = snapshot
+        self._holders = holders
+        self._near = near  # raw profiles beside the output, for expert heat
+
+    def _unchanged(self, *names: FrameName) -> AbstractContextManager[None]:
+        files = {file.path: None for name in ("steps", "batches", *names) for file in self._holders[name]}
+        near = self._near if "expert_heat" in names or "placements" in names else ()
+        return self._snapshot.unchanged((*files, *near))
+
+    def loader(self, name: FrameName) -> Loader:
+        """Return the loader of a frame; a file that breaks meanwhile is told in a note, as elsewhere."""
+        load = self._loaders.named[name]
+
+        def load_or_tell(progress: Progress) -> Loaded:
+            try:
+                with self._unchanged(name):
+                    return load(progress)
+            except Unreadable as error:
+                return Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+
+        return load_or_tell
+
+    def load_series(self, progress: Progress) -> LoadedSeries:
+        """Return what `Loaders.load_series` does."""
+        with self._unchanged("expert_heat", "placements"):
+            return self._loaders.load_series(progress)
+
+    def joined_steps(self, progress: Progress) -> Loaded | None:
+        """Return what `Loaders.joined_steps` does; told in a note where the files have changed."""
+        try:
+            with self._unchanged():
+                return self._loaders.joined_steps(progress)
+        except Unreadable as error:
+            return Loaded(empty("steps"), notes=(Note("steps", str(error), lost=True),))
+
+    def passes(self, progress: Progress) -> pl.DataFrame:
+        """Return what `Loaders.passes` does."""
+        with self._unchanged():
+            return self._loaders.passes(progress)
+
+    def each_part_of_steps(
+        self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
+    ) -> _T | None:
+        """Return what `Loaders.each_part_of_steps` does."""
+        with self._unchanged():
+            return self._loaders.each_part_of_steps(take, progress)
+
+    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
+        """Return what `Loaders.steps_between` does."""
+        with self._unchanged():
+            return self._loaders.steps_between(begin, end)
+
+    def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
+        """Return what `Loaders.read_round` does."""
+        with self._unchanged():
+            return self._loaders.read_round(prof_id, row)

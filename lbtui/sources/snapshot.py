@@ -1,0 +1,48 @@
+"""What the files of an output were when it was opened: later readings of others are refused, not mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from lbtui.profile import Unreadable
+from lbtui.text import _, visible
+
+# Device, inode, bytes, time of the last change of the content in ns; None where there is no file.
+Identity: TypeAlias = "tuple[int, int, int, int] | None"
+
+
+def identity_of(path: Path) -> Identity:
+    """Return which file lies at the path, and as of when."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class Snapshot:
+    """The identity of each of some files, as it was when this was made."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._known = {path: identity_of(path) for path in files}
+
+    @contextmanager
+    def unchanged(self, files: Iterable[Path]) -> Iterator[None]:
+        """Raise `Unreadable` where one of the files is another, or written to, before or after what is done.
+
+        So parts of two files, or of one before and after it was written to, never come into one picture.
+        """
+        looked_at = tuple(files)
+        self._check(looked_at)
+        yield
+        self._check(looked_at)
+
+    def _check(self, files: Iterable[Path]) -> None:
+        for path in files:
+            if path in self._known and identity_of(path) != self._known[path]:
+                raise Unreadable(
+                    _("{file} changed while it was open; R reads it again.").format(file=visible(path.name))
+                )
