@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +17,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the same code under its older name
     import tomli as tomllib
+
+# Bytes of a file: all thresholds with their meanings are 4 KB. Of 64 KB a name of many dots takes a minute.
+_LARGEST = 1 << 14
 
 
 def _threshold(default: float, text: str) -> Any:
@@ -100,28 +105,68 @@ def from_file(path: Path) -> Thresholds:
     Raises `BadThresholds` with a sentence for a file that cannot be read, unknown names and wrong values.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("thresholds", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = tomllib.loads(_content(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BadThresholds(
             _("{file} cannot be read as TOML: {why}.").format(
-                file=visible(str(path)), why=visible(str(error), 200)
+                file=visible(str(path)), why=visible(_why(error), 200)
             )
         ) from error
-    return with_changes(table, str(path))
+    if other := sorted(tables.keys() - {"thresholds"}):
+        raise BadThresholds(
+            _("{file}: there is no setting {name}; all that can be set is in the table [thresholds].").format(
+                file=visible(str(path)), name=visible(other[0], 100)
+            )
+        )
+    return with_changes(tables.get("thresholds", {}), str(path))
 
 
-def with_changes(table: Mapping[str, Any], file: str) -> Thresholds:
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError | tomllib.TOMLDecodeError):
+        return str(error)
+    # What the parser itself does not foresee.
+    return (
+        _("it is nested too deep") if isinstance(error, RecursionError) else _("a number has too many digits")
+    )
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds; raises `OSError` for what is no file or larger than any thresholds are."""
+    # A pipe without a writer would be waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(_("it is no regular file"))
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(_("it is larger than {size} KiB").format(size=_LARGEST >> 10))
+    return content
+
+
+def with_changes(table: object, file: str) -> Thresholds:
     """Return the defaults changed by `table`; raises `BadThresholds` as `from_file` does."""
+    if not isinstance(table, Mapping):
+        raise BadThresholds(
+            _("{file}: thresholds must be a table, [thresholds], with a line for each.").format(
+                file=visible(file)
+            )
+        )
     known = {f.name for f in dataclasses.fields(Thresholds)}
     for name, value in table.items():
         if name not in known:
             raise BadThresholds(
                 _("{file}: there is no threshold {name}; there are {known}.").format(
-                    file=visible(file), name=visible(str(name)), known=", ".join(sorted(known))
+                    file=visible(file), name=visible(str(name), 100), known=", ".join(sorted(known))
                 )
             )
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise BadThresholds(
                 _("{file}: {name} must be a number above 0.").format(file=visible(file), name=name)
             )
-    return Thresholds(**{name: float(value) for name, value in table.items()})
+    try:
+        return Thresholds(**{name: float(value) for name, value in table.items()})
+    except OverflowError as error:
+        raise BadThresholds(
+            _("{file}: a threshold is too large a number.").format(file=visible(file))
+        ) from error
