@@ -36,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.fail_on == "worse" and options.baseline is None:
         known.error(_("--fail-on worse needs --baseline"))
     path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
+    if wanted := options.log or os.environ.get("LBTUI_LOG"):
+        try:
+            _begin_log(Path(wanted), path)
+        except CannotWrite as error:
+            return _failed(str(error), UNWRITTEN)
     config = options.config or _user_config()
     thresholds = None
     if config is not None:
@@ -50,6 +55,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reporting or not _has_screen():
         return _without_screen(path, options, thresholds)
     return _on_screen(path, options, thresholds)
+
+
+def _begin_log(file: Path, profile: Path) -> None:
+    """Log into a file from now on; raises `CannotWrite` where that cannot be, or must not."""
+    from lbtui.log import log_into
+    from lbtui.own_folder import in_profile
+
+    shown = visible(str(file))
+    try:
+        if in_profile(file, profile):
+            raise CannotWrite(
+                _("{file} lies in the profile's folder, which stays as it is: log elsewhere.").format(
+                    file=shown
+                )
+            )
+        log_into(file)
+    except OSError as error:
+        why = visible(error.strerror or str(error), 200)
+        raise CannotWrite(_("{file} cannot be written ({why}).").format(file=shown, why=why)) from error
 
 
 def _user_config() -> Path | None:

@@ -151,6 +151,16 @@ def parser() -> argparse.ArgumentParser:
     screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
     known.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help=_(
+            "add to FILE what helps to find a fault: versions, machine, terminal, files with their sizes, "
+            "how long each was read, notes, tracebacks; of the data names and counts only (also "
+            "LBTUI_LOG=FILE)"
+        ),
+    )
+    known.add_argument(
         "--version",
         action=_Print,
         text=lambda: f"lbtui {__version__}\n",

@@ -70,8 +70,8 @@ def test_report_is_the_text_that_a_pipe_gets_and_may_stand_before_the_path(argum
 def test_report_markdown_is_a_page():
     done = run("--report", "markdown", DATA / "csv_only")
     assert done.returncode == 0
-    assert done.stdout.decode().startswith("# Load imbalance of csv")
-    assert b"### 1. dp3 node-a" in done.stdout
+    assert done.stdout.decode().startswith("# Load imbalance of `csv_only`")
+    assert b"### 1. dp3 `node-a`" in done.stdout
     assert b"```text" in done.stdout
 
 

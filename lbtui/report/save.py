@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbtui.report.own_folder import in_profile
+from lbtui.own_folder import in_profile
 from lbtui.text import _, visible
 
 

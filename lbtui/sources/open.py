@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from lbtui.log import log
 from lbtui.profile import (
     FrameName,
     Loaded,
@@ -83,6 +85,9 @@ def open_profile(
                 path=visible(str(output.folder))
             )
         )
+    for file in output.files:
+        log.info("file %s, %s, %d bytes", file.path, file.kind, file.size)
+    _log_notes(notes)
     loaders = _Loaders(store, given)
     return Profile(
         path=output.folder,
@@ -90,13 +95,13 @@ def open_profile(
         notes=notes,
         loaders={name: _telling(name, loaders.named[name]) for name in available},
         round_reader=loaders.read_round,
-        domain_steps_loader=loaders.joined_steps,
+        domain_steps_loader=_timed("joined steps", loaders.joined_steps),
         steps_reader=loaders.steps_between,
         unparsed=None if output.parsed else _unparsed(output),
         placement=given,
-        passes_reader=loaders.passes,
+        passes_reader=_timed("passes", loaders.passes),
         steps_in_parts=loaders.each_part_of_steps,
-        expert_series_loader=loaders.load_series,
+        expert_series_loader=_timed("expert series", loaders.load_series),
         cuts=store.cuts,
         capture=capture,
         summaries_reader=lambda: store.summaries()[0],
@@ -186,13 +191,39 @@ def _unparsed(output: Output) -> tuple[str, str]:
 def _telling(name: FrameName, load: Loader) -> Loader:
     """Let a file that breaks while a frame is made of it be told in a note, as everywhere else."""
 
+    timed = _timed(name, load)
+
     def load_or_tell(progress: Progress) -> Loaded:
         try:
-            return load(progress)
+            loaded = timed(progress)
         except Unreadable as error:
-            return Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+            loaded = Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+        log.info("frame %s: %d rows", name, loaded.frame.height)
+        _log_notes(loaded.notes)
+        return loaded
 
     return load_or_tell
+
+
+def _timed(name: str, load: Callable[[Progress], _T]) -> Callable[[Progress], _T]:
+    """Let the log tell how long a reading took, and how it ended."""
+
+    def load_timed(progress: Progress) -> _T:
+        begun, ended = time.monotonic(), "done"
+        try:
+            return load(progress)
+        except BaseException as error:
+            ended = type(error).__name__
+            raise
+        finally:
+            log.info("reading %s: %s after %.3f s", name, ended, time.monotonic() - begun)
+
+    return load_timed
+
+
+def _log_notes(notes: Iterable[Note]) -> None:
+    for note in notes:
+        log.info("note on %s: %s", note.file, note.text)
 
 
 class _Loaders:

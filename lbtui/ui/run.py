@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbtui import endings
+from lbtui.log import log
 from lbtui.output import complain
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp, Saver
@@ -47,6 +49,7 @@ def run(
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
+    log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
     app = LbtuiApp(path, caps, thresholds, baseline, experts, placement, save, capture)
     return asyncio.run(_run(app, mouse))
 

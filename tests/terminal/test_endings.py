@@ -163,22 +163,28 @@ MOMENTS = [
     "lbtui.ui.run.run",
 ]
 INTERRUPTED = """
-import os, signal, sys
+import os, signal, sys, time
 moment = sys.argv[1]
 def came(frame, event, argument):
     name = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}"
     if name in (moment, f"{moment.removeprefix('import ')}.<module>"):
         sys.setprofile(None)
         os.kill(os.getpid(), signal.SIGINT)
+        THEN
 sys.setprofile(came)
 import lbtui.start
 raise SystemExit(lbtui.start.main(sys.argv[2:]))
 """
 
 
+def interrupted(signal_name, then="time.sleep(3600)"):
+    # It does not go on meanwhile: it might be at its end before the signal is seen.
+    return INTERRUPTED.replace("SIGINT", signal_name).replace("THEN", then)
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_while_starting_is_quiet(moment):
-    with Terminal([sys.executable, "-c", INTERRUPTED, moment, "--demo"], 80, 24) as terminal:
+    with Terminal([sys.executable, "-c", interrupted("SIGINT"), moment, "--demo"], 80, 24) as terminal:
         assert terminal.wait() == 130
         assert_given_back(terminal)
         assert b"Traceback" not in terminal.output
@@ -191,7 +197,7 @@ def test_ctrl_c_while_starting_is_quiet(moment):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_a_report_is_quiet(moment, number):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.replace("SIGINT", number.name), moment, "--demo", "--report"],
+        [sys.executable, "-c", interrupted(number.name), moment, "--demo", "--report"],
         capture_output=True,
         check=False,
     )
@@ -200,7 +206,7 @@ def test_a_signal_in_a_report_is_quiet(moment, number):
 
 def test_what_nohup_has_ignored_stays_ignored():
     command = f"trap '' HUP; {sys.executable} -c \"$1\" lbtui.report.as_text.as_text --demo --report"
-    script = INTERRUPTED.replace("SIGINT", "SIGHUP")
+    script = interrupted("SIGHUP", "pass")
     done = subprocess.run(["sh", "-c", command, "sh", script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout
