@@ -375,7 +375,7 @@ class LbtuiApp(App[int]):
     def action_out(self) -> None:
         """Cancel what runs, else go one level out, else to the pane opened first."""
         pane = self.current
-        if pane is None or pane.cancel() or pane.go_out():
+        if pane is None or pane.out():
             return
         if self._current != self._home:
             self.action_pane(self._home)

@@ -20,8 +20,8 @@ from random import Random
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
-# Those that are meant to end or to stop it: q, Ctrl-C, Ctrl-Z, Ctrl-P (the palette has `Quit`).
-_LEFT_OUT = b"q\x03\x1a\x10"
+# Those that are meant to end or to stop it: q, Ctrl-C, Ctrl-Q, Ctrl-Z, Ctrl-P (the palette has `Quit`).
+_LEFT_OUT = b"q\x03\x11\x1a\x10"
 # What a terminal sends, whole and torn, so that random bytes lead further than to single keys.
 PARTS = [
     b"\x1b[1114112u",

@@ -107,6 +107,9 @@ def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
                         pane._stage = Stage.WAITING
                         stand_still(pane, stage)
                         pressed += 1
+                    for kind in (events.MouseScrollDown, events.MouseScrollUp, events.Click):
+                        pane.post_message(kind(pane, 1, 0, 0, 0, 1, False, False, False))
+                        await pilot.pause()
             assert pressed > 100
             assert app.is_running
 
