@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 # So long (s) may an orderly end take before the process is ended by force.
-PATIENCE = 0.7
+PATIENCE = 0.6
 # So long (s) may each of the last acts take: the terminal may be stopped, a disk gone.
 _ACT_PATIENCE = 0.1
 _ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)

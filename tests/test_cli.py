@@ -71,7 +71,7 @@ def test_report_markdown_is_a_page():
     done = run("--report", "markdown", DATA / "csv_only")
     assert done.returncode == 0
     assert done.stdout.decode().startswith("# Load imbalance of `csv_only`")
-    assert b"### 1. dp3 `node-a`" in done.stdout
+    assert b"### 1. dp3 node-a" in done.stdout
     assert b"```text" in done.stdout
 
 
