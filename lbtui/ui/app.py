@@ -184,7 +184,9 @@ class LbtuiApp(App[int]):
         self.exit(UNREADABLE)
 
     def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
-        """Leave; what goes wrong from now on does not matter."""
+        """Leave; what goes wrong from now on does not matter, what went wrong before keeps its code."""
+        if self._return_code == BROKEN:
+            return
         self._left_with = return_code or result or OPENED
         super().exit(result, return_code)
 
