@@ -1,5 +1,5 @@
 """`python -m lbtui`."""
 
-from lbtui.cli import main
+from lbtui.start import main
 
 raise SystemExit(main())

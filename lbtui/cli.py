@@ -1,160 +1,46 @@
-"""The command line: options, exit codes, and the choice between screen and report."""
+"""The command: the choice between screen and report, and what comes of either as an exit code."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from lbtui import __version__
+from lbtui.codes import FOUND, OPENED, UNREADABLE, UNWRITTEN, USAGE
+from lbtui.options import parser, told_apart
+from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding, Thresholds
     from lbtui.profile import Profile
-    from lbtui.render.capabilities import Colors
     from lbtui.report import Written
-
-OPENED, FOUND, USAGE, UNREADABLE = 0, 1, 2, 3
-_REPORTS = ("text", "markdown")
-_COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lbtui",
-        description=_(
-            "Show where an LLM serving cluster's load is unbalanced, from the parsed output of Ascend's "
-            "msServiceProfiler."
-        ),
-    )
-    parser.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        help=_(
-            "the parsed output: its folder, or a file in it; or, for experts alone, a raw profile, a "
-            "MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file"
-        ),
-    )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="PATH",
-        help=_("compare with this earlier output: what became better or worse beyond chance"),
-    )
-    parser.add_argument(
-        "--experts",
-        type=Path,
-        metavar="PATH",
-        help=_(
-            "take expert heat from this raw profile (the folder of ms_service_*.db), MindIE expert dump or "
-            "file of token counts; a raw profile near the output is found by itself"
-        ),
-    )
-    parser.add_argument(
-        "--placement",
-        type=Path,
-        metavar="FILE",
-        help=_(
-            "a placement of experts (JSON of msit, MindIE, vllm-ascend or SGLang): names the experts of "
-            "slots where the loads do not, and can be compared with the placement in use"
-        ),
-    )
-    parser.add_argument(
-        "--capture",
-        type=_capture,
-        metavar="N",
-        help=_(
-            "show this one of several captures in the files, counted from 1 in order of time, or with `all` "
-            "everything on one axis (default: the one with most steps and rounds). Captures are parted where "
-            "nothing is recorded for more than 10 minutes and more than 10 times as long as the longer of "
-            "both; fewer than 20 rows by themselves are rows with a broken time. --export writes all"
-        ),
-    )
-    parser.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument(
-        "--report",
-        nargs="?",
-        choices=_REPORTS,
-        const="text",
-        help=_("print findings and overview as text (default) or as a Markdown page, and end"),
-    )
-    output.add_argument(
-        "--json", action="store_true", help=_("print profile, metrics and findings as JSON, and end")
-    )
-    parser.add_argument(
-        "--fail-on",
-        choices=("warning", "critical", "worse"),
-        help=_(
-            "report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a "
-            "headline of the comparison with --baseline is worse; its details do not count"
-        ),
-    )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help=_(
-            "thresholds, and the shares of the load that domains and nodes are meant to carry ([expected]: "
-            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), TOML '
-            "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
-        ),
-    )
-    parser.add_argument(
-        "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
-    )
-    parser.add_argument(
-        "--per-iteration",
-        action="store_true",
-        help=_("let --export write expert heat iteration by iteration, not only by EPLB period"),
-    )
-    parser.add_argument(
-        "--format", choices=("csv", "parquet"), default="csv", help=_("format of --export (default: csv)")
-    )
-    parser.add_argument(
-        "--force", action="store_true", help=_("let --export replace files that are there already")
-    )
-    screen = parser.add_argument_group(_("screen"))
-    screen.add_argument(
-        "--color",
-        choices=("auto", *_COLORS),
-        default="auto",
-        help=_("depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)"),
-    )
-    screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
-    screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
-    parser.add_argument("--version", action="version", version=f"lbtui {__version__}")
-    return parser
-
-
-def _capture(text: str) -> int | Literal["all"]:
-    if text == "all":
-        return "all"
-    if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(_("a number from 1 or `all` is wanted"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run lbtui; return the exit code.
 
-    0 opened or reported, 1 findings at or above `--fail-on`, 2 usage, 3 nothing readable at either path.
+    Raises `SystemExit` with it after `--help`, `--version` and wrong usage.
     """
-    parser = _parser()
-    options = parser.parse_args(_told_apart(sys.argv[1:] if arguments is None else arguments))
+    known = parser()
+    options = known.parse_args(told_apart(sys.argv[1:] if arguments is None else arguments))
     if options.demo == (options.path is not None):
-        parser.error(_("give the path of a parsed output, or --demo"))
+        known.error(_("give the path of a parsed output, or --demo"))
     if options.per_iteration and options.export is None:
-        parser.error(_("--per-iteration needs --export"))
+        known.error(_("--per-iteration needs --export"))
     if options.fail_on == "worse" and options.baseline is None:
-        parser.error(_("--fail-on worse needs --baseline"))
+        known.error(_("--fail-on worse needs --baseline"))
     path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
+    if wanted := options.log or os.environ.get("LBTUI_LOG"):
+        try:
+            _begin_log(Path(wanted), path)
+        except CannotWrite as error:
+            return _failed(str(error), UNWRITTEN)
     config = options.config or _user_config()
     thresholds = None
     if config is not None:
@@ -171,12 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _on_screen(path, options, thresholds)
 
 
-def _told_apart(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the default report's name spelled out: what follows may be the path."""
-    return [
-        "--report=text" if argument == "--report" and following not in _REPORTS else argument
-        for argument, following in zip(arguments, [*arguments[1:], ""], strict=False)
-    ]
+def _begin_log(file: Path, profile: Path) -> None:
+    """Log into a file from now on; raises `CannotWrite` where that cannot be, or must not."""
+    from lbtui.log import log_into
+    from lbtui.own_folder import in_profile
+
+    shown = visible(str(file))
+    try:
+        if in_profile(file, profile):
+            raise CannotWrite(
+                _("{file} lies in the profile's folder, which stays as it is: log elsewhere.").format(
+                    file=shown
+                )
+            )
+        log_into(file)
+    except OSError as error:
+        why = visible(error.strerror or str(error), 200)
+        raise CannotWrite(_("{file} cannot be written ({why}).").format(file=shown, why=why)) from error
 
 
 def _user_config() -> Path | None:
@@ -189,7 +86,8 @@ def _user_config() -> Path | None:
 
 def _has_screen() -> bool:
     # A dumb terminal would show the screen's escape sequences as text.
-    return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
+    return not dumb and all(one is not None and one.isatty() for one in (sys.stdout, sys.stdin))
 
 
 def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
@@ -199,7 +97,7 @@ def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
     return save_new(name, placement_json(placement, ranks), profile)
 
 
-def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
+def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
     # Half a second of imports that a report does not need.
     from lbtui.render.capabilities import detect
     from lbtui.ui.run import run
@@ -224,7 +122,7 @@ def _on_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds |
     )
 
 
-def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresholds | None) -> int:
+def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
     # Polars is not imported for --help and --version.
     from lbtui.profile import Unreadable
     from lbtui.report import CannotExport, export
@@ -240,19 +138,18 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
         if isinstance(options.capture, int) and (only := _captures_fewer(profile, options.capture)):
             return _failed(only, USAGE)
         if options.export:
-            # What a report is piped into must not see these lines.
-            told = sys.stderr if options.json or options.report else sys.stdout
-            for written in export(
+            written = export(
                 profile,
                 options.export,
                 options.format,
                 force=options.force,
                 per_iteration=options.per_iteration,
-            ):
-                told.write(_exported(written) + "\n")
+            )
+            # What a report is piped into must not see these lines.
+            tell = complain if options.json or options.report else write_out
+            tell("".join(f"{_exported(one)}\n" for one in written))
         if options.json or options.report or options.fail_on or not options.export:
             failed = _report(profile, baseline, options, thresholds)
-        sys.stdout.flush()
     except SeveralOutputs as several:
         folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
         return _failed(f"{several}\n{folders}", USAGE)
@@ -260,9 +157,8 @@ def _without_screen(path: Path, options: argparse.Namespace, thresholds: Thresho
         return _failed(str(error), UNREADABLE)
     except CannotExport as error:
         return _failed(str(error), USAGE)
-    except BrokenPipeError:
-        # `lbtui PATH | head` is no error; Python must not complain as it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except CannotWrite as error:
+        return _failed(str(error), UNWRITTEN)
     return FOUND if failed else OPENED
 
 
@@ -285,7 +181,7 @@ def _exported(written: Written) -> str:
 
 
 def _report(
-    profile: Profile, baseline: Profile | None, options: argparse.Namespace, thresholds: Thresholds | None
+    profile: Profile, baseline: Profile | None, options: Namespace, thresholds: Thresholds | None
 ) -> bool:
     """Write the report asked for and tell whether it holds what `--fail-on` names."""
     from lbtui.analysis.comparison import compare
@@ -295,7 +191,7 @@ def _report(
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
     from lbtui.report import as_json, as_markdown, as_text
 
-    ascii_only = options.ascii or "utf" not in (sys.stdout.encoding or "").lower()
+    ascii_only = options.ascii or "utf" not in (getattr(sys.stdout, "encoding", "") or "").lower()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)
     diagnosis = diagnose(profile, known.window, thresholds)
     known = with_doubt(known, diagnosis.findings)
@@ -305,10 +201,10 @@ def _report(
         sides = doubt_of(baseline, limits), doubt_of(profile, limits)
         comparison = comparable(compare(baseline, profile), *sides)
     if options.json:
-        sys.stdout.write(as_json(known, diagnosis.findings, comparison, ascii_only=ascii_only) + "\n")
+        write_out(as_json(known, diagnosis.findings, comparison, ascii_only=ascii_only) + "\n")
     elif not options.export or options.report:
         write = as_markdown if options.report == "markdown" else as_text
-        sys.stdout.write(write(known, diagnosis, comparison, ascii_only=ascii_only))
+        write_out(write(known, diagnosis, comparison, ascii_only=ascii_only))
     if options.fail_on == "worse":
         return comparison is not None and comparison.is_worse
     return _fails(diagnosis.findings, options.fail_on)
@@ -321,5 +217,5 @@ def _fails(found: Sequence[Finding], least: str | None) -> bool:
 
 
 def _failed(sentence: str, code: int) -> int:
-    sys.stderr.write(f"lbtui: {sentence.rstrip()}\n")
+    complain(f"lbtui: {sentence.rstrip()}\n")
     return code

@@ -30,7 +30,7 @@ def written(folder, option, seed, threads):
         [sys.executable, "-m", "lbtui", str(folder), *option],
         capture_output=True,
         env=environment,
-        timeout=120,
+        timeout=1200,
         check=True,
     )
     return done.stdout

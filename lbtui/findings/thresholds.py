@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the same code under its older name
     import tomli as tomllib
+
+# Bytes of a file: all thresholds with their meanings are 4 KB. Of 64 KB a name of many dots takes a minute.
+_LARGEST = 1 << 14
 
 
 # A domain or node that is to carry so many times what its peers carry, or so little, is a slip of the pen.
@@ -116,17 +121,46 @@ def from_file(path: Path) -> Thresholds:
     Raises `BadThresholds` with a sentence for a file that cannot be read, unknown names and wrong values.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    # Numbers of thousands of digits are a ValueError, tables in tables without end a RecursionError.
+        document = tomllib.loads(_content(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadThresholds(
             _("{file} cannot be read as TOML: {why}.").format(
-                file=visible(str(path)), why=visible(str(error), 200)
+                file=visible(str(path)), why=visible(_why(error), 200)
             )
         ) from error
     file = str(path)
+    if other := sorted(document.keys() - {"thresholds", "expected"}):
+        raise BadThresholds(
+            _(
+                "{file}: there is no setting {name}; all that can be set is in the tables [thresholds] and "
+                "[expected]."
+            ).format(file=visible(file), name=visible(other[0], 100))
+        )
     changed = with_changes(_table(document, "thresholds", file), file)
     return dataclasses.replace(changed, expected=_expected(_table(document, "expected", file), file))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError | tomllib.TOMLDecodeError):
+        return str(error)
+    # What the parser itself does not foresee.
+    return (
+        _("it is nested too deep") if isinstance(error, RecursionError) else _("a number has too many digits")
+    )
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds; raises `OSError` for what is no file or larger than any thresholds are."""
+    # A pipe without a writer would be waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(_("it is no regular file"))
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(_("it is larger than {size} KiB").format(size=_LARGEST >> 10))
+    return content
 
 
 def with_changes(table: Mapping[str, Any], file: str) -> Thresholds:
@@ -136,7 +170,7 @@ def with_changes(table: Mapping[str, Any], file: str) -> Thresholds:
         if name not in known:
             raise BadThresholds(
                 _("{file}: there is no threshold {name}; there are {known}.").format(
-                    file=visible(file), name=visible(str(name)), known=", ".join(sorted(known))
+                    file=visible(file), name=visible(str(name), 100), known=", ".join(sorted(known))
                 )
             )
         if not _number(value) > 0:

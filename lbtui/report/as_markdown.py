@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -33,10 +32,10 @@ from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
 from lbtui.report import compared
 from lbtui.report.as_text import explained
+from lbtui.report.inert import fence, inert
 from lbtui.text import _, visible
 
 _LANE, _NAME = 60, 20
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#])")
 
 
 def as_markdown(
@@ -48,20 +47,15 @@ def as_markdown(
     return "".join(f"{printable(line, caps).rstrip()}\n" for line in page)
 
 
-def escaped(text: str) -> str:
-    """Return text that reads as it stands where Markdown is expected, in one line."""
-    return _SPECIAL.sub(r"\\\1", visible(text))
-
-
 def _page(
     known: Overview, diagnosis: Diagnosis, comparison: Comparison | None, caps: Capabilities
 ) -> Iterator[str]:
     imbalances = [d for d in diagnosis.found if is_imbalance(d.finding)]
     hosts = short_hosts(known.hosts)
-    yield "# " + _("Load imbalance of {name}").format(name=escaped(known.name))
+    yield "# " + _("Load imbalance of {name}").format(name=inert(known.name))
     yield ""
     if known.unparsed:
-        yield escaped(_("Not parsed: {why}").format(why=known.unparsed))
+        yield inert(_("Not parsed: {why}").format(why=known.unparsed))
         yield ""
     yield from _profile(known)
     yield ""
@@ -73,8 +67,8 @@ def _page(
     if diagnosis.even:
         yield f"**{even_title(bool(diagnosis.support))}**"
         yield ""
-        yield from (f"- {escaped(figure.text)}" for figure in diagnosis.support)
-        yield from (f"- {escaped(words)}" for words in unjudged(known))
+        yield from (f"- {inert(figure.text)}" for figure in diagnosis.support)
+        yield from (f"- {inert(words)}" for words in unjudged(known))
         yield ""
     if imbalances:
         yield from _table([d.finding for d in imbalances], hosts, known.dated)
@@ -87,33 +81,33 @@ def _page(
     yield from _fenced(_loads(known, caps))
     if used := dict.fromkeys(figure.formula for figure in known.figures()):
         yield ""
-        yield from (f"- {escaped(FORMULAS[name])}" for name in used)
+        yield from (f"- {inert(FORMULAS[name])}" for name in used)
     yield from _data(known, diagnosis.findings)
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
-    yield "## " + _("Compared with {path}").format(path=escaped(comparison.before))
+    yield "## " + _("Compared with {path}").format(path=inert(comparison.before))
     yield ""
-    yield escaped(" ".join((load_sentence(comparison), *outcome_sentences(comparison))))
+    yield inert(" ".join((load_sentence(comparison), *outcome_sentences(comparison))))
     yield ""
     yield f"| {' | '.join(compared.HEADS)} |"
     yield "|---" * len(compared.HEADS) + "|"
     # A cell does not keep blanks at its beginning.
     for row in compared.cells(comparison, "\N{EM SPACE}"):
-        yield f"| {' | '.join(map(escaped, row))} |"
+        yield f"| {' | '.join(inert(cell, in_table=True) for cell in row)} |"
     yield ""
-    yield from (f"- {escaped(text)}" for text in (*compared.reasons(comparison), *comparison.notes))
-    yield from (f"- {escaped(text)}" for text in (*METHOD, *compared.formulas(comparison)))
+    yield from (f"- {inert(text)}" for text in (*compared.reasons(comparison), *comparison.notes))
+    yield from (f"- {inert(text)}" for text in (*METHOD, *compared.formulas(comparison)))
 
 
 def _profile(known: Overview) -> Iterator[str]:
-    yield "- " + _("path: {path}").format(path=escaped(known.path))
+    yield "- " + _("path: {path}").format(path=inert(known.path))
     if known.hosts:
-        yield "- " + _("hosts: {hosts}").format(hosts=escaped(", ".join(known.hosts)))
+        yield "- " + _("hosts: {hosts}").format(hosts=inert(", ".join(known.hosts)))
     if known.window:
         yield "- " + _("window: {window} {zone}").format(window=when(known.window), zone=ZONE_NAME)
     if found := shapes(known):
-        yield "- " + escaped(" · ".join(found))
+        yield "- " + inert(" · ".join(found))
 
 
 def _table(findings: Sequence[Finding], hosts: dict[str, str], date: bool) -> Iterator[str]:
@@ -122,14 +116,14 @@ def _table(findings: Sequence[Finding], hosts: dict[str, str], date: bool) -> It
     yield "|---" * len(heads) + "|"
     for finding in findings:
         cells = (
-            MARKS[finding.severity],
             DIMENSIONS[finding.dimension],
             subject_words(finding, hosts),
             figure_words(finding),
             window_words(finding, date=date),
             cost_words(finding),
         )
-        yield f"| {' | '.join(map(escaped, cells))} |"
+        data = " | ".join(inert(cell, in_table=True) for cell in cells)
+        yield f"| {MARKS[finding.severity]} | {data} |"
 
 
 def _finding(
@@ -137,18 +131,18 @@ def _finding(
 ) -> Iterator[str]:
     finding = found.finding
     title = f"{subject_words(finding, hosts)}: {figure_words(finding)}"
-    yield f"### {place}. {escaped(title)}"
+    yield f"### {place}. {inert(title)}"
     yield ""
-    yield f"**{_severity(finding)}** {escaped(finding.message)}"
+    yield f"**{_severity(finding)}** {inert(finding.message)}"
     yield ""
     if found.picture is not None:
         yield from _fenced(_lanes(found.picture, finding, caps))
         yield ""
-    yield from (f"- {label}: {escaped(text)}" for label, text in explained(finding, date=date))
+    yield from (f"- {label}: {inert(text)}" for label, text in explained(finding, date=date))
     if finding.consequences:
         yield "- " + _("what follows from it:")
     for consequence in finding.consequences:
-        yield f"  - **{_severity(consequence)}** {escaped(consequence.id)}: {escaped(consequence.message)}"
+        yield f"  - **{_severity(consequence)}** {inert(consequence.id)}: {inert(consequence.message)}"
 
 
 def _severity(finding: Finding) -> str:
@@ -205,11 +199,10 @@ def _loads(known: Overview, caps: Capabilities) -> Iterator[str]:
 def _fenced(lines: Iterator[str]) -> Iterator[str]:
     """Yield lines as a code block whose fence is longer than any run of backticks in them."""
     kept = [visible(line) for line in lines]
-    longest = max((len(run) for line in kept for run in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield fence + "text"
+    around = fence("\n".join(kept), 3)
+    yield around + "text"
     yield from kept
-    yield fence
+    yield around
 
 
 def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
@@ -218,12 +211,12 @@ def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
         yield ""
         yield "## " + _("Notes on the data")
         yield ""
-        yield from (f"- {escaped(f'{finding.message} {finding.advice}')}" for finding in remarks)
-        yield from (f"- {escaped(f'{note.file}: {note.text}')}" for note in known.notes)
+        yield from (f"- {inert(f'{finding.message} {finding.advice}')}" for finding in remarks)
+        yield from (f"- {inert(f'{note.file}: {note.text}')}" for note in known.notes)
     if known.missing:
         yield ""
         yield "## " + _("Missing")
         yield ""
         for missing in known.missing:
             text = f"{missing.what}: {missing.reason}. {missing.how_to_collect}"
-            yield f"- {escaped(text)}"
+            yield f"- {inert(text)}"

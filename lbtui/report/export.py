@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, get_args
-from uuid import uuid4
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from lbtui.output import CannotWrite
+from lbtui.own_folder import in_profile
 from lbtui.profile import FrameName, Profile, Progress, empty
 from lbtui.profile.zone import ZONE_OFFSET_US
 from lbtui.report.iterations import SCHEMA, iteration_cells
+from lbtui.report.together import Together, together
 from lbtui.text import _, visible
 
 Format: TypeAlias = Literal["csv", "parquet"]
@@ -35,11 +36,12 @@ COLUMNS: dict[FrameName, tuple[str, ...]] = {
 }
 
 # A spreadsheet takes text that begins so for a formula and runs it; with `'` before it the text is text.
-_EXECUTED = r"^[=+\-@\t\r]"
+# Some take the signs in full width, or `|`, as well, or look past what is not seen before them.
+_EXECUTED = r"^[\s\p{Cf}\p{Z}]*[=+\-@＝＋－＠|\t\r]"
 
 
 class CannotExport(Exception):
-    """The export was refused or failed; the text is one sentence that says why."""
+    """The export was refused; the text is one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -59,66 +61,108 @@ def export(
     force: bool = False,
     per_iteration: bool = False,
     progress: Progress | None = None,
-) -> Iterator[Written]:
-    """Write every frame that has rows into `folder`, yielding each file as it is complete.
+) -> list[Written]:
+    """Write every frame that has rows into `folder`, all of them or none; return the files.
 
     With `per_iteration` expert_heat has a row per iteration too, where these are known.
 
-    Times are written with their offset; in CSV, text that a spreadsheet would execute has `'` before it. Only
-    with `force` an existing file is replaced: else `CannotExport` is raised before the first one is written.
+    Times are written with their offset; in CSV, text that a spreadsheet would execute has `'` before it.
+    Raises `CannotExport` for the profile's own folder and, without `force`, for one that holds a file of the
+    export; `CannotWrite` where the system refuses. Either way the folder is as it was before.
     """
     # The names are ours: nothing in the data has a say in where its rows go.
-    targets = {name: folder / f"{name}.{file_format}" for name in get_args(FrameName)}
-    existing = [] if force else [path.name for path in targets.values() if os.path.lexists(path)]
-    if existing:
-        raise CannotExport(
-            _(
-                "{folder} already holds {files}; nothing was written. Choose another folder, or replace them "
-                "with --force."
-            ).format(folder=visible(str(folder)), files=", ".join(existing))
-        )
+    targets = {name: f"{name}.{file_format}" for name in get_args(FrameName)}
+    shown = visible(str(folder))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, path in targets.items():
-            writing = _Writing(path, file_format, force=force)
-            by_iteration = per_iteration and name == "expert_heat"
-            if by_iteration and (series := profile.load_expert_series(progress).series):
-                yield writing.pieces(iteration_cells(series), SCHEMA)
-                continue
-            if name == "steps" and (written := profile.each_part_of_steps(writing.steps, progress)):
-                yield written
-                continue
-            frame = profile.load_whole(name, progress).frame
-            # A file that stays from an export before would pass for rows of this profile.
-            if not frame.is_empty() or os.path.lexists(path):
-                frame = exported(name, frame, file_format)
-                defused = 0
-                if file_format == "csv":
-                    frame, defused = defuse(frame)
-                _write(frame, path, file_format, force=force)
-                yield Written(path, frame.height, defused)
-    except OSError as error:
-        raise CannotExport(
-            _("{folder} cannot be written ({why}).").format(
-                folder=visible(str(folder)), why=error.strerror or error
+        if in_profile(folder, profile.path):
+            raise CannotExport(
+                _("{folder} lies in the profile's folder, which stays as it is: choose another.").format(
+                    folder=shown
+                )
             )
+        with together(folder, replace=force) as files:
+            existing = [] if force else [name for name in targets.values() if files.exists(name)]
+            if existing:
+                raise _refused(shown, existing)
+            written = []
+            for name, file in targets.items():
+                writing = _Writing(folder / file, file_format, files)
+                frame = writing.frame(profile, name, per_iteration=per_iteration, progress=progress)
+                if frame is not None:
+                    written.append(frame)
+    except FileExistsError as error:
+        # It has come since it was looked for; or the folder is a file.
+        raise (
+            _refused(shown, [Path(error.filename).name]) if folder.is_dir() else _failed(shown, error)
         ) from error
+    except OSError as error:
+        raise _failed(shown, error) from error
+    return written
+
+
+def _refused(folder: str, existing: list[str]) -> CannotExport:
+    return CannotExport(
+        _(
+            "{folder} already holds {files}; nothing was written. Choose another folder, or replace them "
+            "with --force."
+        ).format(folder=folder, files=", ".join(existing))
+    )
+
+
+def _failed(folder: str, error: OSError) -> CannotWrite:
+    return CannotWrite(
+        _("{folder} cannot be written ({why}).").format(
+            folder=folder, why=visible(error.strerror or str(error), 200)
+        )
+    )
 
 
 @dataclass
 class _Writing:
-    """The writing of one file piece by piece."""
+    """The writing of one file."""
 
     path: Path
     file_format: Format
-    force: bool
+    files: Together
 
-    def steps(self, parts: Iterator[pl.DataFrame]) -> Written:
+    def frame(
+        self, profile: Profile, name: FrameName, *, per_iteration: bool, progress: Progress | None
+    ) -> Written | None:
+        """Write a frame, in pieces where it is large; return None where there is nothing to write."""
+        if (
+            per_iteration
+            and name == "expert_heat"
+            and (series := profile.load_expert_series(progress).series)
+        ):
+            return self._pieces(iteration_cells(series), SCHEMA)
+        if name == "steps" and (written := profile.each_part_of_steps(self._steps, progress)):
+            return written
+        frame = profile.load_whole(name, progress).frame
+        # A file that stays from an export before would pass for rows of this profile.
+        if frame.is_empty() and not self.files.exists(self.path.name):
+            return None
+        return self._whole(exported(name, frame, self.file_format))
+
+    def _whole(self, frame: pl.DataFrame) -> Written:
+        defused = 0
+        if self.file_format == "csv":
+            frame, defused = defuse(frame)
+
+        def write(file: BinaryIO) -> None:
+            if self.file_format == "parquet":
+                frame.write_parquet(file)
+            else:
+                frame.write_csv(file)
+
+        self.files.write(self.path.name, write)
+        return Written(self.path, frame.height, defused)
+
+    def _steps(self, parts: Iterator[pl.DataFrame]) -> Written:
         """Write the frame `steps` from its parts."""
         nothing = exported("steps", empty("steps"), self.file_format)
-        return self.pieces((exported("steps", part, self.file_format) for part in parts), nothing.schema)
+        return self._pieces((exported("steps", part, self.file_format) for part in parts), nothing.schema)
 
-    def pieces(self, frames: Iterator[pl.DataFrame], schema: pl.Schema) -> Written:
+    def _pieces(self, frames: Iterator[pl.DataFrame], schema: pl.Schema) -> Written:
         """Write frames as they are, one after the other."""
         rows = defused = 0
         failures: list[Exception] = []
@@ -152,7 +196,7 @@ class _Writing:
                     raise failures[0] from None
                 raise
 
-        _write_file(self.path, write, force=self.force)
+        self.files.write(self.path.name, write)
         return Written(self.path, rows, defused)
 
 
@@ -179,29 +223,3 @@ def defuse(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         ),
         sum(found.values()),
     )
-
-
-def _write(frame: pl.DataFrame, path: Path, file_format: Format, *, force: bool) -> None:
-    _write_file(path, lambda file: _write_to(frame, file, file_format), force=force)
-
-
-def _write_file(path: Path, write: Callable[[BinaryIO], None], *, force: bool) -> None:
-    # What is replaced stays until the new file is whole; and a link there is replaced, not followed.
-    target = path.with_name(f".{path.name}.{uuid4().hex}") if force else path
-    # Mode x: a file that appeared since the check above is not overwritten either.
-    with target.open("xb") as file:
-        try:
-            write(file)
-            if force:
-                target.replace(path)
-        except BaseException:
-            # A part of a file would pass for the whole.
-            target.unlink()
-            raise
-
-
-def _write_to(frame: pl.DataFrame, file: BinaryIO, file_format: Format) -> None:
-    if file_format == "parquet":
-        frame.write_parquet(file)
-    else:
-        frame.write_csv(file)

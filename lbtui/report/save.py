@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lbtui.own_folder import in_profile
 from lbtui.text import _, visible
 
 
@@ -17,8 +18,7 @@ def save_new(name: str, content: str, profile: Path) -> str | None:
         return _("A file name is needed.")
     try:
         path = Path(name.strip()).expanduser()
-        folder = profile if profile.is_dir() else profile.parent
-        if path.resolve().is_relative_to(folder.resolve()):
+        if in_profile(path, profile):
             return _("{file} lies in the profile's folder, which stays as it is: name another.").format(
                 file=shown
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from lbtui.log import log
 from lbtui.profile import (
     FrameName,
     Loaded,
@@ -118,6 +120,12 @@ class Loaders:
         return [] if batch is None else read_round(self._store, batch, prof_id, row)
 
 
+def log_notes(notes: Iterable[Note]) -> None:
+    """Let the log tell notes."""
+    for note in notes:
+        log.info("note on %s: %s", note.file, note.text)
+
+
 class Guarded:
     """What `Loaders` reads, refused where a file it comes from has changed since the profile was opened.
 
@@ -136,10 +144,20 @@ class Guarded:
         self._holders = holders
         self._near = near  # raw profiles beside the output, for expert heat
 
-    def _unchanged(self, *names: FrameName) -> AbstractContextManager[None]:
+    @contextmanager
+    def _reading(self, what: str, *names: FrameName) -> Iterator[None]:
+        """Refuse what has changed; let the log tell how long a reading took, and how it ended."""
         files = {file.path: None for name in ("steps", "batches", *names) for file in self._holders[name]}
         near = self._near if "expert_heat" in names or "placements" in names else ()
-        return self._snapshot.unchanged((*files, *near))
+        begun, ended = time.monotonic(), "done"
+        try:
+            with self._snapshot.unchanged((*files, *near)):
+                yield
+        except BaseException as error:
+            ended = type(error).__name__
+            raise
+        finally:
+            log.info("reading %s: %s after %.3f s", what, ended, time.monotonic() - begun)
 
     def loader(self, name: FrameName) -> Loader:
         """Return the loader of a frame; a file that breaks meanwhile is told in a note, as elsewhere."""
@@ -147,44 +165,46 @@ class Guarded:
 
         def load_or_tell(progress: Progress) -> Loaded:
             try:
-                with self._unchanged(name):
-                    return load(progress)
+                with self._reading(name, name):
+                    loaded = load(progress)
             except Unreadable as error:
-                return Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+                loaded = Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+            log_notes(loaded.notes)
+            return loaded
 
         return load_or_tell
 
     def load_series(self, progress: Progress) -> LoadedSeries:
         """Return what `Loaders.load_series` does."""
-        with self._unchanged("expert_heat", "placements"):
+        with self._reading("expert series", "expert_heat", "placements"):
             return self._loaders.load_series(progress)
 
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return what `Loaders.joined_steps` does; told in a note where the files have changed."""
         try:
-            with self._unchanged():
+            with self._reading("joined steps"):
                 return self._loaders.joined_steps(progress)
         except Unreadable as error:
             return Loaded(empty("steps"), notes=(Note("steps", str(error), lost=True),))
 
     def passes(self, progress: Progress) -> pl.DataFrame:
         """Return what `Loaders.passes` does."""
-        with self._unchanged():
+        with self._reading("passes"):
             return self._loaders.passes(progress)
 
     def each_part_of_steps(
         self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
     ) -> _T | None:
         """Return what `Loaders.each_part_of_steps` does."""
-        with self._unchanged():
+        with self._reading("steps in parts"):
             return self._loaders.each_part_of_steps(take, progress)
 
     def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
         """Return what `Loaders.steps_between` does."""
-        with self._unchanged():
+        with self._reading("steps between"):
             return self._loaders.steps_between(begin, end)
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return what `Loaders.read_round` does."""
-        with self._unchanged():
+        with self._reading("a round"):
             return self._loaders.read_round(prof_id, row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lbtui.log import log
 from lbtui.profile import (
     FrameName,
     PlacementFile,
@@ -15,7 +16,7 @@ from lbtui.profile import (
 from lbtui.profile.captures import Choice
 from lbtui.sources.discover import Output, find_output, with_experts
 from lbtui.sources.discover_experts import COUNTS, DUMP, PLACEMENT, RAW
-from lbtui.sources.loaders import Guarded, Loaders
+from lbtui.sources.loaders import Guarded, Loaders, log_notes
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -71,6 +72,9 @@ def open_profile(
                 path=visible(str(output.folder))
             )
         )
+    for file in output.files:
+        log.info("file %s, %s, %d bytes", file.path, file.kind, file.size)
+    log_notes(notes)
     holders = {name: tuple(_holders(name, output, store)) for name in _YIELDS}
     near = tuple(file.path for file in output.beside.files)
     guarded = Guarded(Loaders(store, given), snapshot, holders, near)

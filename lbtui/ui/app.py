@@ -6,7 +6,6 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -22,17 +21,19 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.driver import Driver
+from textual.errors import NoWidget
 from textual.filter import LineFilter
 from textual.markup import escape
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
-from lbtui import __version__
+from lbtui.codes import BROKEN, INTERRUPTED, OPENED, UNREADABLE
+from lbtui.fault import fault_sentence
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
-from lbtui.text import _, error_words, visible
+from lbtui.text import _, visible
 from lbtui.ui import memory
 from lbtui.ui.ascii import AsciiOnly
 from lbtui.ui.background import in_background
@@ -50,12 +51,10 @@ if TYPE_CHECKING:
     from lbtui.profile.captures import Choice
     from lbtui.ui.pane import Pane
 
-# The exit code after a fault of lbtui's own (EX_SOFTWARE of sysexits.h): 1 means that findings were found.
-BROKEN = 70
 # Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
 Saver: TypeAlias = "Callable[[str, Ints, int, Path], str | None]"
-# So long a key waits for the page that the key before it opened.
-_PAGE_SECONDS = 1.0
+# So long a key waits for the page that the key before it opened, or for what a widget has still to do.
+_PATIENCE = 1.0
 TABS = (
     ("1", _("Overview")),
     ("2", _("DP")),
@@ -81,7 +80,7 @@ class LbtuiApp(App[int]):
         Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
         Binding("R", "reload", _("read again, or what was left out"), show=False),
         Binding("q", "quit", _("quit")),
-        Binding("ctrl+c", "quit", _("quit"), show=False, priority=True),
+        Binding("ctrl+c", "interrupt", _("quit"), show=False, priority=True),
         Binding("ctrl+z", "suspend_process", _("to the shell; `fg` returns"), show=False, priority=True),
         Binding("ctrl+l", "redraw", _("draw everything again"), show=False, priority=True),
     ]
@@ -111,6 +110,7 @@ class LbtuiApp(App[int]):
         self.profile: Profile | None = None
         self._baseline: Profile | None = None
         self._tidied = False
+        self._left_with: int | None = None  # the exit code, once the user leaves
         self.selection = Selection()
         self.failure: str | None = None
         self.panes: dict[str, Pane] = {}
@@ -171,7 +171,7 @@ class LbtuiApp(App[int]):
 
         def chosen(folder: Path | None) -> None:
             if folder is None:
-                self.exit(0)
+                self.exit(OPENED)
                 return
             self.path = folder
             self._open()
@@ -181,17 +181,24 @@ class LbtuiApp(App[int]):
     def on_open_failed(self, event: OpenFailed) -> None:
         """Leave; the command line prints the sentence."""
         self.failure = event.sentence
-        self.exit(3)
+        self.exit(UNREADABLE)
+
+    def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
+        """Leave; what goes wrong from now on does not matter, what went wrong before keeps its code."""
+        if self._return_code == BROKEN:
+            return
+        self._left_with = return_code or result or OPENED
+        super().exit(result, return_code)
 
     def _fatal_error(self) -> None:
         """Leave with one sentence: Textual would print pages of what every variable held, the data too."""
+        if self._left_with is not None:
+            # A page that was just being opened finds nothing of it there any more.
+            self._return_code = self._left_with
+            self._close_messages_no_wait()
+            return
         self._return_code = BROKEN
-        error = self._exception
-        frames = traceback.extract_tb(error.__traceback__ if error else None)
-        ours = [frame for frame in frames if "lbtui" in Path(frame.filename).parts]
-        place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else _("unknown place")
-        sentence = _("a fault of lbtui itself, please report it: {why} (version {version}, {place})")
-        self.failure = sentence.format(why=error_words(error), version=__version__, place=place)
+        self.failure = fault_sentence(self._exception)
         self._close_messages_no_wait()
 
     # The terminal
@@ -222,19 +229,27 @@ class LbtuiApp(App[int]):
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
-        """Run the keys of panes here and now.
+        """Run the keys of panes, and those that correct a line, here and now.
 
-        Sent through the pane's queue and up again, as Textual does, the keys after one that opens a page
-        would find the page closed or the app where it was: what is typed quickly after `/` was lost.
+        Sent through the widget's queue and up again, as Textual does, the keys after one that opens a page
+        would find the page closed or the app where it was: what is typed quickly after `/` was lost, and a
+        letter typed after backspace came before it.
         """
         if isinstance(event, events.Key) and not event.is_forwarded:
             await self._page_stands()
-            if isinstance(self.focused, Picture):
+            line = self.focused if isinstance(self.focused, Input) and not event.is_printable else None
+            if line is not None:
+                await _done_by(line)
+            if line is not None or isinstance(self.focused, Picture):
                 for priority in (True, False):
                     if await self._check_bindings(event.key, priority=priority):
                         break
                 return
         await super().on_event(event)
+        if isinstance(event, events.MouseEvent) and not event.is_forwarded:
+            # The mouse is faster than any screen: the next is taken when this is done (`mouse`).
+            with suppress(NoWidget):
+                await _done_by(self.get_widget_at(int(event.x), int(event.y))[0])
 
     def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
         """Show a page; the next key waits until it can take keys."""
@@ -251,10 +266,7 @@ class LbtuiApp(App[int]):
         """Return once a page just opened has its focus, or soon."""
         page, self._pushed = self._pushed, None
         if page is not None:
-            ready = asyncio.Event()
-            page.call_later(ready.set)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(ready.wait(), _PAGE_SECONDS)
+            await _done_by(page)
 
     # Panes
 
@@ -347,6 +359,10 @@ class LbtuiApp(App[int]):
 
     # Actions
 
+    def action_interrupt(self) -> None:
+        """Leave with the code that Ctrl-C has everywhere."""
+        self.exit(INTERRUPTED, return_code=INTERRUPTED)
+
     def action_help(self) -> None:
         """Show the keys and formulas of this pane."""
         if pane := self.current:
@@ -361,7 +377,7 @@ class LbtuiApp(App[int]):
     def action_out(self) -> None:
         """Cancel what runs, else go one level out, else to the pane opened first."""
         pane = self.current
-        if pane is None or pane.cancel() or pane.go_out():
+        if pane is None or pane.out():
             return
         if self._current != self._home:
             self.action_pane(self._home)
@@ -416,3 +432,11 @@ class LbtuiApp(App[int]):
 
     def _run_on(self, pane: Pane, action: str) -> None:
         self.call_later(self.run_action, action, pane)
+
+
+async def _done_by(widget: Widget) -> None:
+    """Return once a widget has done with what was sent to it, or soon."""
+    done = asyncio.Event()
+    widget.call_later(done.set)
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(done.wait(), _PATIENCE)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from textual.dom import DOMNode
 from textual.worker import Worker, get_current_worker
 
+from lbtui.log import log_fault
 from lbtui.text import error_words
 
 
@@ -37,6 +38,7 @@ def in_background(
             from lbtui.profile.progress import Cancelled
 
             if not isinstance(error, Cancelled):
+                log_fault(error, group)
                 node.call_later(tell, error_words(error))
 
     return node.run_worker(guarded, thread=True, exclusive=exclusive, group=group, exit_on_error=False)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import signal
 import sys
 import termios
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
-# So long may an orderly end take before the terminal is put back by force.
-_PATIENCE = 0.7
-_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+from lbtui import endings
+from lbtui.ui.mouse import MouseGate
+
 # Presses, releases, drags and the wheel, with coordinates beyond 223. Not every motion: over a slow line that
 # is a flood, and nothing here waits for it.
 _MOUSE_MODES = (1000, 1002, 1006)
 _MOUSE_PIXELS = 1016
+# No screen is larger, but a line's settings may say so: every cell is drawn.
+_MOST_COLUMNS, _MOST_ROWS = 1000, 500
 # What `LinuxDriver.stop_application_mode` writes: paste, wrap, keyboard, screen, cursor, focus.
 _LEAVE = "\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 
@@ -34,43 +38,53 @@ class TerminalDriver(LinuxDriver):
         self._file = sys.__stdout__
         self._output = sys.__stdout__.fileno()
         self._suspended = False
+        # What is to be done while the terminal is ours, should the process be ended by force.
+        self._taken = ExitStack()
         threading.Thread(target=self._watch_line, name="line", daemon=True).start()
 
     def start_application_mode(self) -> None:
-        """Take the terminal, and the signals that ask for an end."""
+        """Take the terminal; it is given back even if the process is ended by force."""
+        self._taken.enter_context(endings.before_force(self._give_back))
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        loop = asyncio.get_running_loop()
-        for number in _ENDING:
-            loop.add_signal_handler(number, self._end, number)
+
+    def close(self) -> None:
+        """Write what is still to be written; by then the terminal was given back."""
+        super().close()
+        self._taken.close()
+
+    def run_input_thread(self) -> None:
+        """Read what the terminal sends until told to stop."""
+        try:
+            # Knows Textual's parser, which is no promise.
+            from lbtui.ui.keyboard import Keyboard
+        except ImportError:
+            super().run_input_thread()
+            return
+        mouse = MouseGate(lambda event: self._take_mouse(event, mouse.handled))
+        Keyboard(self.fileno, self.process_message, mouse, self._get_terminal_size).run(self.exit_event)
+
+    def _take_mouse(self, event: Message, handled: Callable[[], object]) -> None:
+        self.process_message(event)
+        self._app.call_later(handled)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         # COLUMNS and LINES, left in the environment by a program before, would hold whatever the size is.
         try:
-            size = os.get_terminal_size(self._output)
+            columns, rows = os.get_terminal_size(self._output)
         except OSError:
-            return super()._get_terminal_size()
-        return (size.columns, size.lines) if size.columns and size.lines else super()._get_terminal_size()
+            columns = rows = 0
+        if not (columns and rows):
+            columns, rows = super()._get_terminal_size()
+        return min(columns, _MOST_COLUMNS), min(rows, _MOST_ROWS)
 
     # Ending
 
-    def _end(self, number: signal.Signals) -> None:
-        """End in an orderly way; by force if that takes too long."""
-        code = 128 + number
-        timer = threading.Timer(_PATIENCE, self._force_end, (code,))
-        timer.daemon = True
-        timer.start()
-        self._app.exit(code, return_code=code)
-
-    def _force_end(self, code: int) -> None:
+    def _give_back(self) -> None:
+        """Put the terminal back as it was, in any thread and whatever the others do."""
         mouse = "".join(f"\x1b[?{mode}l" for mode in (*_MOUSE_MODES, _MOUSE_PIXELS)) if self._mouse else ""
-        try:
-            if self.attrs_before is not None:
-                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-            os.write(self._output, (mouse + _LEAVE).encode())
-        except (OSError, termios.error):
-            pass  # the line is gone
-        finally:
-            os._exit(code)
+        if self.attrs_before is not None:
+            termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+        os.write(self._output, (mouse + _LEAVE).encode())
 
     def _watch_line(self) -> None:
         """End at once when the terminal is gone: nothing is left to draw on, and reads return nothing."""

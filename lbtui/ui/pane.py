@@ -171,6 +171,14 @@ class Pane(Picture, can_focus=True):
             self._aim = None
             self.aimed(aim)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Tell whether a key may do anything: of a pane without its data only the side can be changed."""
+        return self.stage is Stage.READY or action == "side"
+
+    def out(self) -> bool:
+        """Cancel what runs, else leave one level of detail; return whether there was either."""
+        return self.cancel() or (self.stage is Stage.READY and self.go_out())
+
     def go_out(self) -> bool:
         """Leave one level of detail; return whether there was one to leave."""
         return False

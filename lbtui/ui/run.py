@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lbtui import endings
+from lbtui.log import log
+from lbtui.output import complain
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp, Saver
 
@@ -45,6 +49,7 @@ def run(
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
+    log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
     app = LbtuiApp(path, caps, thresholds, baseline, experts, placement, save, capture)
     return asyncio.run(_run(app, mouse))
 
@@ -52,9 +57,15 @@ def run(
 async def _run(app: LbtuiApp, mouse: bool) -> int:
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="work")
     asyncio.get_running_loop().set_default_executor(executor)
-    await app.run_async(mouse=mouse)
+    loop = asyncio.get_running_loop()
+
+    def ask(code: int) -> None:
+        loop.call_soon_threadsafe(partial(app.exit, code, return_code=code))
+
+    with endings.asking(ask):
+        await app.run_async(mouse=mouse)
     if app.failure:
-        sys.stderr.write(f"lbtui: {app.failure}\n")
+        complain(f"lbtui: {app.failure}\n")
     code = app.return_code or app.return_value or 0
     # Not the loop's own way: once it has begun to wait for a thread it does not stop after a time.
     finished = threading.Event()
@@ -66,7 +77,5 @@ async def _run(app: LbtuiApp, mouse: bool) -> int:
     threading.Thread(target=finish, daemon=True).start()
     if not finished.wait(_PATIENCE):
         # A thread in the midst of a large file cannot be stopped, and what it reads is not wanted any more.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        endings.leave(code)
     return code

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lbtui.output import CannotWrite
 from lbtui.report import CannotExport, export
 from lbtui.report.export import defuse
 from lbtui.sources import open_profile
@@ -154,7 +155,7 @@ def test_a_write_that_fails_leaves_what_it_was_to_replace(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pl.DataFrame, "write_csv", full)
-    with pytest.raises(CannotExport, match="No space left"):
+    with pytest.raises(CannotWrite, match="No space left"):
         list(export(open_profile(DATA / "pd_ep"), tmp_path, "csv", force=True))
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("nodes.csv", "mine")]
 
@@ -205,6 +206,14 @@ def test_numbers_stay_numbers_however_they_begin():
     assert changed.rows() == [(-1, -0.5, "'-1", "'\r"), (2, None, None, ""), (3, 1.0, "'\t=1", "a")]
 
 
+@pytest.mark.parametrize("before", ["", " ", "\u200b", "\ufeff", "\u2060\u00a0", "\n", "\u3000\u200d"])
+@pytest.mark.parametrize("sign", [*"=+-@|＝＋－＠", "\t", "\r"])
+def test_signs_in_every_width_and_behind_what_is_not_seen_are_defused(before, sign):
+    changed, count = defuse(pl.DataFrame({"s": [f"{before}{sign}1", f"a{before}{sign}1", None]}))
+    assert count == 1
+    assert changed["s"].to_list() == [f"'{before}{sign}1", f"a{before}{sign}1", None]
+
+
 def test_no_name_in_the_data_leads_out_of_the_folder(tmp_path):
     folder = tmp_path / "a" / "output"
     shutil.copytree(DATA / "pd_ep", folder)
@@ -222,7 +231,7 @@ def test_no_name_in_the_data_leads_out_of_the_folder(tmp_path):
 
 def test_a_folder_that_is_a_file_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotExport, match="cannot be written"):
+    with pytest.raises(CannotWrite, match="cannot be written"):
         list(export(open_profile(DATA / "pd_ep"), tmp_path / "file", "csv"))
 
 
@@ -232,7 +241,7 @@ def test_a_write_that_fails_leaves_no_part_of_a_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pl.DataFrame, "write_csv", full)
-    with pytest.raises(CannotExport, match="No space left"):
+    with pytest.raises(CannotWrite, match="No space left"):
         list(export(open_profile(DATA / "pd_ep"), tmp_path, "csv"))
     assert list(tmp_path.iterdir()) == []
 

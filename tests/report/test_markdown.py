@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from lbtui.analysis.overview import overview
 from lbtui.findings.diagnosis import Diagnosis, diagnose
@@ -13,8 +14,9 @@ from lbtui.findings.pictures import Drawn, Picture, Strip
 from lbtui.findings.words import is_imbalance
 from lbtui.profile import Note
 from lbtui.report import as_markdown
-from lbtui.report.as_markdown import escaped
+from lbtui.report.inert import inert
 from lbtui.sources import open_profile
+from lbtui.text import visible
 from tests.report.made import BATCH, EVEN, KNOWN, UNEVEN
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
@@ -57,9 +59,9 @@ def test_the_demo_has_a_section_and_a_picture_for_each_finding():
     found, outside = blocks(text)
     assert len(found) == sum(d.picture is not None for d in imbalances) + 1
     for d in imbalances:
-        assert any(escaped(d.finding.message) in line for line in outside)
+        assert any(inert(d.finding.message) in line for line in outside)
         for consequence in d.finding.consequences:
-            assert any(escaped(consequence.message) in line for line in outside)
+            assert any(inert(consequence.message) in line for line in outside)
 
 
 def test_the_window_is_underlined_where_the_lane_is_high():
@@ -95,24 +97,73 @@ def test_nothing_from_a_file_acts_as_markdown(ascii_only):
     known = replace(KNOWN, name=HOSTILE, path=HOSTILE, hosts=(HOSTILE,), notes=(Note(HOSTILE, HOSTILE),))
     text = page(Diagnosis((Drawn(finding, lane),)), known, ascii_only=ascii_only)
     _found, outside = blocks(text)
-    free = re.compile(r"(?<!\\)(?:\\\\)*[<|\[`_]")
     for line in outside:
         if line.startswith("|"):  # the table's own bars
             assert len(re.findall(r"(?<!\\)\|", line)) == 7
-            line = line.replace("|", "")
-        assert not free.search(line), line
+    # The marks of severity are ours.
+    words = [words for words in outside_code(text) if words not in ("!", "!!")]
+    assert not [one for one in words if ACTING.search(one)]
     assert all(c.isprintable() for line in text.splitlines() for c in line)
     assert text.isascii() or not ascii_only
 
 
 def test_an_even_profile_says_so():
     text = page(EVEN)
-    assert "**no imbalance found**\n\n- svc-d0: PAR 1.22; chance gives 1.25.\n" in text
+    assert "**no imbalance found**\n\n- `svc-d0`: PAR 1.22; chance gives 1.25.\n" in text
     assert "###" not in text
 
 
+# What GitHub, GitLab or Jira act on outside of code spans, however it is escaped.
+ACTING = re.compile(
+    r"[@#$&~{}\[\]<>|*_`\\^]|!\S|//|www\.|:[a-zA-Z+-][\w+-]*:|^/|\b[0-9a-f]{7,}\b|[A-Z]+-\d|[a-zA-Z]\.\w"
+)
+ACTED_ON = [
+    "@someone", "see @org/team now", "http://x.y/z", "www.x.y", "a@b.example", "$x^2$", "$$x$$", "!12", "#34",
+    "org/repo#1", "gitlab-org/x!1", "&5", "~label", '~"two words"', "%1", "{{x}}", "{code}", "{color:red}x",
+    ":smile:", ":+1:", "/close", "/assign @me", "PROJ-123", "deadbeefcafe", "1a13737", "![a](b)", "[a]: b",
+    "<img src=x onerror=y>", "<!--", "&lt;b&gt;", "- x", "+ x", "1. x", "1) x", "# x", "===", "---", "> x",
+    "| a |", "a | b", "`x` @y", "`` ` @y", "```", "~~~", "**x**", "_x_", "\\@x", "x\n/close", "x\r\n# y",
+    "^[1]", "*x*: y", "    /close", "\t@x", "[[x]]", "!img.png!", "h1. x", "bq. x", "||a||", "-x-",
+    "??x??", "[~user]", "\u202e@x",
+]  # fmt: skip
+
+
+def outside_code(text):
+    """Return the texts outside of code of each line, as a CommonMark reader with tables sees them."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    lines = [token.children or [] for token in tokens if token.type == "inline"]
+    assert not [token for token in tokens if token.type.startswith("html")]
+    assert {t.type for line in lines for t in line} <= {
+        "text", "code_inline", "softbreak", "strong_open", "strong_close"
+    }  # fmt: skip
+    return [child.content for line in lines for child in line if child.type == "text"]
+
+
+@pytest.mark.parametrize("text", ACTED_ON)
+@pytest.mark.parametrize("around", ["{}", "so it is: {} and more", "x {}", "{}, 3 of 16"])
+def test_what_ticket_systems_act_on_is_inert(text, around):
+    shown = inert(around.format(text))
+    assert not [words for words in outside_code(shown) if ACTING.search(words)], shown
+    cells = inert(around.format(text), in_table=True)
+    table = f"| a | b |\n|---|---|\n| {cells} | x |\n"
+    tokens = MarkdownIt("commonmark").enable("table").parse(table)
+    assert sum(token.type == "td_open" for token in tokens) == 2
+    assert not [words for words in outside_code(table) if ACTING.search(words)], cells
+
+
 @given(st.text(max_size=80))
-def test_escaped_text_is_one_line_and_holds_no_special(text):
-    shown = escaped(text)
+def test_inert_text_is_one_line_and_holds_what_it_held(text):
+    shown = inert(text)
     assert not {"Cc", "Cf", "Zl", "Zp"} & {unicodedata.category(c) for c in shown}
-    assert not re.search(r"(?<!\\)(?:\\\\)*[<|*_`\[\]~&#]", shown)
+    assert not [words for words in outside_code(shown) if ACTING.search(words)]
+    tokens = MarkdownIt("commonmark").parse(shown)
+    read = "".join(child.content for token in tokens for child in token.children or [])
+    assert "".join(read.split()) == "".join(visible(text).split())
+
+
+def test_plain_words_and_numbers_stay_as_they_are():
+    for text in (
+        "rank 3 (of 16) carries 1.40× the mean, 27 % of it; 08:00:21–08:00:29",
+        "no imbalance found",
+    ):
+        assert inert(text) == text

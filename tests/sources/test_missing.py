@@ -27,7 +27,7 @@ def missing(opened, name):
 
 def command(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "lbtui", *map(str, arguments)], capture_output=True, timeout=120, check=False
+        [sys.executable, "-m", "lbtui", *map(str, arguments)], capture_output=True, timeout=1200, check=False
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 

@@ -47,8 +47,8 @@ def test_moves_that_scroll_through_many_domains(tmp_path):
         started(person, "FINDINGS")
         person.press("2")
         person.sees("batch size")
-        terminal.settle(2.0)  # on a busy machine the pane's last picture comes late
-        sizes = [frame(terminal, key, 0.1) for key in (*([PAGE_DOWN] * 5), *([DOWN] * 4), *([PAGE_UP] * 8))]
+        terminal.rest()
+        sizes = [frame(terminal, key) for key in (*([PAGE_DOWN] * 5), *([DOWN] * 4), *([PAGE_UP] * 8))]
     assert max(sizes) <= 2 * KB + 100 * (domains - 16)
 
 
@@ -56,7 +56,7 @@ def test_the_views_of_the_experts(wide):
     person = wide[0]
     person.press("4")
     person.sees(WORDS["4"])
-    person.terminal.settle(0.4)
+    person.terminal.rest()
     sizes = [frame(person.terminal, "v") for _view in range(3)]
     assert max(sizes) <= 50 * KB
     assert min(sizes) > 1 * KB

@@ -18,12 +18,12 @@ MOVES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def frame(terminal: Terminal, key: str, silence: float = 0.25) -> int:
+def frame(terminal: Terminal, key: str) -> int:
     """Return how many bytes come after a key that changes the screen."""
     before = len(terminal.output)
     terminal.press(key)
     terminal.read(PATIENCE)
-    terminal.settle(silence)
+    terminal.rest()
     return len(terminal.output) - before
 
 
@@ -31,15 +31,15 @@ def moves(person: Person, pane: str, words: str) -> list[int]:
     """Return the bytes of each move of the cursor in a pane, which shows the words."""
     person.press(pane)
     person.sees(words)
-    person.terminal.settle(0.4)
-    return [frame(person.terminal, key, 0.1) for key in MOVES[pane]]
+    person.terminal.rest()
+    return [frame(person.terminal, key) for key in MOVES[pane]]
 
 
 def started(person: Person, words: str) -> int:
     """Return the bytes of the whole start, once everything is read and the words are there."""
     person.sees(words, 600)
     person.misses("Escape cancels", 600)
-    person.terminal.settle(0.5)
+    person.terminal.rest()
     return len(person.terminal.output)
 
 
@@ -51,6 +51,6 @@ def changes(person: Person, words: Mapping[str, str]) -> dict[str, int]:
             before = len(person.terminal.output)
             person.press(pane)
             person.sees(shown, 600)
-            person.terminal.settle(0.4)
+            person.terminal.rest()
             sizes[pane] = len(person.terminal.output) - before
     return sizes

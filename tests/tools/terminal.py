@@ -12,6 +12,8 @@ import struct
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
@@ -19,6 +21,8 @@ _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
 _USUALLY_ON = ("7", "25")
 # So long (s) a test waits for what must come at once: others use the machine.
 PATIENCE = 120.0
+# A program that uses so little (1/100 s) for so long (s), and would not, is at rest.
+_TICKS, _REST = 2, 0.3
 
 
 class Terminal:
@@ -61,6 +65,36 @@ class Terminal:
         deadline = time.monotonic() + longest
         while time.monotonic() < deadline and self.read(silence):
             pass
+
+    def rest(self, longest: float = PATIENCE) -> None:
+        """Read until the program has nothing left to do, however busy the machine is.
+
+        Silence alone does not tell: a program that waits for a processor is silent, too.
+        """
+        deadline = time.monotonic() + longest
+        since, used = time.monotonic(), self._used()
+        while (now := time.monotonic()) < deadline:
+            if self.read(0.02) or self._busy() or self._used() > used + _TICKS:
+                since, used = now, self._used()
+            elif now - since > _REST:
+                return
+
+    def _busy(self) -> bool:
+        """Tell whether the program's event loop, or more than the thread that looks for keys, would run."""
+        states = {}
+        for path in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with suppress(OSError):  # a thread may end meanwhile
+                states[path.parent.name] = path.read_text().rpartition(")")[2].split()[0]
+        running = [thread for thread, state in states.items() if state != "S"]
+        return str(self.pid) in running or len(running) > 1
+
+    def _used(self) -> int:
+        """Return the processor time used so far in 1/100 s."""
+        try:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            return 0
+        return int(state[11]) + int(state[12])
 
     def press(self, keys: str) -> None:
         """Write keys."""

@@ -286,7 +286,7 @@ class RequestsPane(Pane):
         """Cancel loading, or an arrangement that takes long: what is shown stays, the other is dropped."""
         if super().cancel():
             return True
-        if not self.state.busy:
+        if self.data is None or not self.state.busy:
             return False
         self._wanted = self.state.arranged.arrangement
         self.state = replace(self.state, busy=False)

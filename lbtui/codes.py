@@ -1,0 +1,11 @@
+"""The exit codes, each with one meaning; the README lists them."""
+
+OPENED = 0  # or reported
+FOUND = 1  # findings at or above `--fail-on`, and nothing else
+USAGE = 2  # or a bad config
+UNREADABLE = 3
+# From here on those of sysexits.h, EX_SOFTWARE, EX_OSERR and EX_IOERR.
+BROKEN = 70  # a fault of lbtui's own
+NO_MEMORY = 71
+UNWRITTEN = 74  # standard output, or what is exported
+INTERRUPTED = 130  # Ctrl-C; 128 + its number for any signal

@@ -1,0 +1,189 @@
+"""The options of the command line, and what is said where they are wrong."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from lbtui import __version__
+from lbtui.codes import OPENED, UNWRITTEN, USAGE
+from lbtui.output import CannotWrite, complain, write_out
+from lbtui.text import _, visible
+
+if TYPE_CHECKING:
+    from lbtui.render.capabilities import Colors
+
+REPORTS = ("text", "markdown")
+_COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that shows what was typed without obeying it."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{self.format_usage()}lbtui: error: {visible(message)}\n")
+        raise SystemExit(USAGE)
+
+
+class _Print(argparse.Action):
+    """Print a text and end; argparse's own actions would end with 0 where nothing could be printed."""
+
+    def __init__(self, *, text: Callable[[], str], **options: Any) -> None:
+        super().__init__(**options, nargs=0)
+        self._text = text
+
+    def __call__(self, *_given: object) -> NoReturn:
+        try:
+            write_out(self._text())
+        except CannotWrite as error:
+            complain(f"lbtui: {error}\n")
+            raise SystemExit(UNWRITTEN) from error
+        raise SystemExit(OPENED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all options.
+
+    It raises `SystemExit` with the exit code after `--help`, `--version` and wrong usage.
+    """
+    known = _Parser(
+        prog="lbtui",
+        description=_(
+            "Show where an LLM serving cluster's load is unbalanced, from the parsed output of Ascend's "
+            "msServiceProfiler."
+        ),
+        add_help=False,
+    )
+    known.add_argument("-h", "--help", action=_Print, text=known.format_help, help=_("print this, and end"))
+    known.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        help=_(
+            "the parsed output: its folder, or a file in it; or, for experts alone, a raw profile, a "
+            "MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file"
+        ),
+    )
+    known.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help=_("compare with this earlier output: what became better or worse beyond chance"),
+    )
+    known.add_argument(
+        "--experts",
+        type=Path,
+        metavar="PATH",
+        help=_(
+            "take expert heat from this raw profile (the folder of ms_service_*.db), MindIE expert dump or "
+            "file of token counts; a raw profile near the output is found by itself"
+        ),
+    )
+    known.add_argument(
+        "--placement",
+        type=Path,
+        metavar="FILE",
+        help=_(
+            "a placement of experts (JSON of msit, MindIE, vllm-ascend or SGLang): names the experts of "
+            "slots where the loads do not, and can be compared with the placement in use"
+        ),
+    )
+    known.add_argument(
+        "--capture",
+        type=_capture,
+        metavar="N",
+        help=_(
+            "show this one of several captures in the files, counted from 1 in order of time, or with `all` "
+            "everything on one axis (default: the one with most steps and rounds). Captures are parted where "
+            "nothing is recorded for more than 10 minutes and more than 10 times as long as the longer of "
+            "both; fewer than 20 rows by themselves are rows with a broken time. --export writes all"
+        ),
+    )
+    known.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
+    output = known.add_mutually_exclusive_group()
+    output.add_argument(
+        "--report",
+        nargs="?",
+        choices=REPORTS,
+        const="text",
+        help=_("print findings and overview as text (default) or as a Markdown page, and end"),
+    )
+    output.add_argument(
+        "--json", action="store_true", help=_("print profile, metrics and findings as JSON, and end")
+    )
+    known.add_argument(
+        "--fail-on",
+        choices=("warning", "critical", "worse"),
+        help=_(
+            "report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a "
+            "headline of the comparison with --baseline is worse; its details do not count"
+        ),
+    )
+    known.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=_(
+            "thresholds, and the shares of the load that domains and nodes are meant to carry ([expected]: "
+            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), TOML '
+            "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
+        ),
+    )
+    known.add_argument(
+        "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
+    )
+    known.add_argument(
+        "--per-iteration",
+        action="store_true",
+        help=_("let --export write expert heat iteration by iteration, not only by EPLB period"),
+    )
+    known.add_argument(
+        "--format", choices=("csv", "parquet"), default="csv", help=_("format of --export (default: csv)")
+    )
+    known.add_argument(
+        "--force", action="store_true", help=_("let --export replace files that are there already")
+    )
+    screen = known.add_argument_group(_("screen"))
+    screen.add_argument(
+        "--color",
+        choices=("auto", *_COLORS),
+        default="auto",
+        help=_("depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)"),
+    )
+    screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
+    screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
+    known.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help=_(
+            "add to FILE what helps to find a fault: versions, machine, terminal, files with their sizes, "
+            "how long each was read, notes, tracebacks; of the data names and counts only (also "
+            "LBTUI_LOG=FILE)"
+        ),
+    )
+    known.add_argument(
+        "--version",
+        action=_Print,
+        text=lambda: f"lbtui {__version__}\n",
+        help=_("print the version, and end"),
+    )
+    return known
+
+
+def _capture(text: str) -> int | Literal["all"]:
+    if text == "all":
+        return "all"
+    if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(_("a number from 1 or `all` is wanted"))
+
+
+def told_apart(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the default report's name spelled out: what follows may be the path."""
+    return [
+        "--report=text" if argument == "--report" and following not in REPORTS else argument
+        for argument, following in zip(arguments, [*arguments[1:], ""], strict=False)
+    ]

@@ -1,0 +1,42 @@
+"""The process: signals from its first moment on, the command, and one handler around all of it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; whatever goes wrong is one sentence and no traceback.
+
+    Raises `SystemExit` with the exit code after `--help`, `--version` and wrong usage.
+    """
+    # Ctrl-C waits until something waits for it: else Python would show where in the imports it came.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    from lbtui import endings
+
+    # Before all other imports, since some of them start threads.
+    endings.watch()
+    from lbtui.codes import BROKEN, NO_MEMORY
+    from lbtui.output import complain, prepare
+    from lbtui.text import _
+
+    prepare()
+    try:
+        from lbtui.cli import main as command
+
+        return command(arguments)
+    except SystemExit:
+        raise
+    except MemoryError:
+        complain("lbtui: " + _("the memory that this process may use is not enough.") + "\n")
+        return NO_MEMORY
+    # Also what polars raises when it panics, which is no Exception.
+    except BaseException as error:
+        from lbtui.fault import fault_sentence
+
+        complain(f"lbtui: {fault_sentence(error)}\n")
+        return BROKEN

@@ -1,0 +1,62 @@
+"""Config files of every shape are used or refused with a sentence, at once."""
+
+import os
+
+import pytest
+
+from lbtui.findings import BadThresholds, Thresholds, from_file
+from tests.bench.fuzz import raw_controls
+
+SHAPES = {
+    "scalar": "thresholds = 5",
+    "text": "thresholds = 'x'",
+    "date": "thresholds = 2020-01-01",
+    "array": "thresholds = [1, 2]",
+    "tables": "[[thresholds]]\np_value = 1",
+    "table in table": "[thresholds.p_value]\nx = 1",
+    "tables in table": "[[thresholds.p_value]]\nx = 1",
+    "list": "[thresholds]\np_value = [1]",
+    "nan": "[thresholds]\np_value = nan",
+    "negative": "[thresholds]\np_value = -inf",
+    "true": "[thresholds]\np_value = true",
+    "400 digits": f"[thresholds]\np_value = {'9' * 400}",
+    "5,000 digits": f"[thresholds]\np_value = {'9' * 5000}",
+    "deep arrays": f"x = {'[' * 5000}{']' * 5000}",
+    "deep tables": f"x = {'{a=' * 4000}",
+    "dotted": f"{'a.' * 3000}a = 1",
+    "other table": "[threshold]\np_value = 1",
+    "hostile name": '[thresholds]\n"\\u001b[31m\\u202e" = 1',
+    "hostile table": '["\\u001b[31m\\u202e"]',
+    "long name": f"[thresholds]\n{'x' * 9000} = 1",
+    "large": "# " + "x" * (1 << 14),
+    "no TOML": "[thresholds",
+    "same twice": "[thresholds]\n[thresholds]",
+    "no UTF-8": b"\xff\xfe",
+    "NUL": "\0",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(tmp_path, shape):
+    path = tmp_path / "c.toml"
+    content = SHAPES[shape]
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BadThresholds) as refused:
+        from_file(path)
+    assert str(path) in str(refused.value)
+    assert len(str(refused.value)) < 2000
+    assert not raw_controls(str(refused.value))
+
+
+@pytest.mark.parametrize("content", ["", "[thresholds]", "# nothing\n"])
+def test_nothing_set_is_the_defaults(tmp_path, content):
+    (tmp_path / "c.toml").write_text(content)
+    assert from_file(tmp_path / "c.toml") == Thresholds()
+
+
+def test_what_is_no_file_is_refused_without_reading_it(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, tmp_path, tmp_path / "none", *map(tmp_path.__truediv__, ("/dev/zero", "/dev/null"))):
+        with pytest.raises(BadThresholds, match=str(path)):
+            from_file(path)

@@ -1,0 +1,158 @@
+"""Every key in every stage of every pane, in windows of any size: nothing breaks, and the screen stays."""
+
+import asyncio
+from random import Random
+
+import pytest
+from textual import events
+from textual.binding import Binding
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui import pane as pane_module
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.pane import Pane, Stage
+from tests.terminal.driven import DEMO
+from tests.tools.driving import settled
+
+# These end or stop it.
+ENDING = {"q", "ctrl+c", "ctrl+z", "ctrl+q", "ctrl+p"}
+CHARACTERS = {
+    "question_mark": "?", "slash": "/", "space": " ", "plus": "+", "minus": "-", "full_stop": ".",
+    "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
+    "less_than_sign": "<", "greater_than_sign": ">",
+    "equals_sign": "=", "colon": ":", "enter": "\r", "tab": "\t", "backspace": "\x7f", "escape": "\x1b",
+}  # fmt: skip
+MORE = [
+    "tab",
+    "shift+tab",
+    "backspace",
+    "delete",
+    "home",
+    "end",
+    "pageup",
+    "pagedown",
+    "f1",
+    "insert",
+    "x",
+    "Z",
+]
+UNREAD = (Stage.WAITING, Stage.LOADING, Stage.CANCELLED, Stage.FAILED)
+
+
+def keys_of(pane):
+    bindings = [one for kind in type(pane).__mro__ for one in kind.__dict__.get("BINDINGS", ())]
+    bindings += LbtuiApp.BINDINGS
+    found = [key for one in bindings if isinstance(one, Binding) for key in one.key.split(",")]
+    return sorted({*found, *MORE} - ENDING)
+
+
+def key_event(key):
+    return events.Key(key, key if len(key) == 1 else CHARACTERS.get(key))
+
+
+async def press(app, pilot, keys):
+    for key in keys:
+        app.post_message(key_event(key))
+    await pilot.pause()
+
+
+async def leave_pages(app, pilot):
+    for _page in range(5):
+        if len(app.screen_stack) > 1:
+            await press(app, pilot, ["escape"])
+
+
+def stand_still(pane, stage):
+    """Let a pane that shall never get its data stand in a stage."""
+    if stage is not Stage.WAITING:
+        pane.load()
+    if stage is Stage.CANCELLED:
+        pane.cancel()
+    elif stage is Stage.FAILED:
+        pane.fail("no such thing")
+    assert pane.stage is stage
+
+
+class Never:
+    """A worker that never comes to anything."""
+
+    def cancel(self):
+        pass
+
+
+@pytest.mark.parametrize("size", [(100, 30), (2, 2), (1, 1)], ids=str)
+@pytest.mark.parametrize("stage", UNREAD)
+@pytest.mark.parametrize("baseline", [None, DEMO], ids=["alone", "compared"])
+def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
+    monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
+
+    async def scenario():
+        app = LbtuiApp(DEMO, Capabilities("256"), baseline=baseline)
+        async with app.run_test(size=size) as pilot:
+            await settled(app, pilot)
+            pressed = 0
+            for number, pane in list(app.panes.items()):
+                # Shown, a pane begins to load; only the first is.
+                with monkeypatch.context() as still:
+                    still.setattr(Pane, "activate", lambda self: None)
+                    app.action_pane(number)
+                    await pilot.pause()
+                    if pane.stage is not stage:
+                        pane._stage = Stage.WAITING
+                        stand_still(pane, stage)
+                    for key in keys_of(pane):
+                        app.action_pane(number)
+                        await press(app, pilot, [key])
+                        await leave_pages(app, pilot)
+                        pane._stage = Stage.WAITING
+                        stand_still(pane, stage)
+                        pressed += 1
+                    for kind in (events.MouseScrollDown, events.MouseScrollUp, events.Click):
+                        pane.post_message(kind(pane, 1, 0, 0, 0, 1, False, False, False))
+                        await pilot.pause()
+            assert pressed > 100
+            assert app.is_running
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("size", [(100, 30), (2, 2)], ids=str)
+@pytest.mark.parametrize("seed", range(2))
+def test_once_a_pane_has_its_data_and_while_it_is_read(size, seed):
+    rng = Random(seed)
+
+    async def scenario():
+        app = LbtuiApp(DEMO, Capabilities("256"))
+        async with app.run_test(size=size) as pilot:
+            await settled(app, pilot)
+            for number, pane in list(app.panes.items()):
+                keys = keys_of(pane)
+                rng.shuffle(keys)
+                await press(app, pilot, [number])
+                # Half of them while it may still be read, Escape among them.
+                for key in (*keys, "escape", "R", *keys):
+                    app.action_pane(number)
+                    await press(app, pilot, [key])
+                    await leave_pages(app, pilot)
+                await settled(app, pilot)
+            assert app.is_running
+
+    asyncio.run(scenario())
+
+
+def test_escape_after_a_cancel_goes_out(monkeypatch):
+    monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
+
+    async def scenario():
+        app = LbtuiApp(DEMO, Capabilities("256"))
+        async with app.run_test(size=(100, 30)) as pilot:
+            await settled(app, pilot)
+            for number in "2345":
+                await press(app, pilot, [number])
+                assert app.current.stage is Stage.LOADING
+                await press(app, pilot, ["escape"])
+                assert app.current.stage is Stage.CANCELLED
+                await press(app, pilot, ["escape"])
+                assert app.current.KEY == "1"
+
+    asyncio.run(scenario())
