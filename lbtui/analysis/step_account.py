@@ -269,6 +269,18 @@ class StepAccount:
         load = np.where(self.prefill, token * self.tokens, request * self.batch_size)
         return np.where(chosen, np.nan_to_num(load) * (1 - 1 / ratio), 0.0)
 
+    def evened_cut(self, lanes: Sequence[int], chosen: Flags, ratio: float) -> Floats:
+        """Return by how much (ms) the `chosen` steps would be shorter if all domains had the mean batch.
+
+        `lanes` have `ratio` times the batch of the others, whose steps would be longer (below 0) with what
+        these give away. Prefills stay as they are: as many prompts are to be prefilled, only elsewhere.
+        """
+        count, own = len(self.domains), len(lanes)
+        mean = (own * ratio + count - own) / count
+        less = np.where(np.isin(self.lane, list(lanes)), 1 - mean / ratio, 1 - mean)
+        load = np.nan_to_num(self.slopes[1] * self.batch_size)
+        return np.where(chosen & ~self.prefill, load * less, 0.0)
+
     def request_seconds(self, cut: Floats) -> float:
         """Return Σ `cut` (ms) × batch size, in s."""
         return float((cut * np.nan_to_num(self.batch_size)).sum()) / 1000

@@ -68,8 +68,8 @@ def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Exce
     lanes = found.lanes if isinstance(found, Group) else (found.lane,)
     own = [domains[lane] for lane in lanes]
     window = binned.window(found.first, found.last)
-    cost = _cost(evidence, own, window, found.ratio)
     expected = expected_of(lanes, limits.expected.of_domains(domains))
+    cost = _cost(evidence, own, window, found.ratio, even=expected is None)
     if isinstance(found, Group):
         subject, who, peers = (
             subject_of_group(evidence, domains, found),
@@ -252,13 +252,23 @@ def _tokens_ratio(
     )
 
 
-def _cost(evidence: Evidence, own: list[Domain], window: tuple[datetime, datetime], ratio: float) -> Cost:
-    """Return what their steps in the window would save with the peers' load."""
+def _cost(
+    evidence: Evidence, own: list[Domain], window: tuple[datetime, datetime], ratio: float, *, even: bool
+) -> Cost:
+    """Return what the steps of the window would save if its domains shared its requests alike (`even`).
+
+    Where the config expects other shares, what the domains' own steps would save with theirs.
+    """
     account = evidence.accounts[own[0].instance]
     begin, end = (micros(time) for time in window)
-    theirs = np.isin(account.lane, [account.domains.index(domain.key) for domain in own])
-    chosen = theirs & (account.start >= begin) & (account.start < end)
-    return cost_of(evidence, account, account.load_cut(chosen, ratio))
+    lanes = [account.domains.index(domain.key) for domain in own]
+    chosen = (account.start >= begin) & (account.start < end)
+    cut = (
+        account.evened_cut(lanes, chosen, ratio)
+        if even
+        else account.load_cut(chosen & np.isin(account.lane, lanes), ratio)
+    )
+    return cost_of(evidence, account, cut)
 
 
 def _severity(
@@ -273,8 +283,7 @@ def _severity(
     run = evidence.window
     whole = (run[1] - run[0]).total_seconds() if run else seconds
     sliver = seconds < _SLIVER_SECONDS and seconds < _SLIVER_SHARE * whole
-    # A remark is what costs next to nothing even while it lasts, or what is over at once.
-    lasts = seconds >= _SLIVER_SECONDS
-    felt = lasts and cost.share is not None and cost.share * whole >= limits.cost_share * seconds
+    # A remark is what costs next to nothing even while it lasts.
+    felt = cost.share is not None and cost.share * whole >= limits.cost_share / 2 * seconds
     found = severity_of(cost.share, limits, least="warning" if felt else "info", sliver=sliver)
     return "warning" if found == "critical" and ratio < _CRITICAL_RATIO else found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.step_account import StepAccount
 from lbtui.findings.evidence import Evidence
@@ -33,7 +35,7 @@ def cost_of(
     steps = cut > 0
     if not steps.any():
         return Cost(None, _UNIT, _("unknown: steps of this load do not take longer"))
-    each, seconds = float(cut[steps].mean()), account.request_seconds(cut)
+    each, seconds = float(cut[steps].mean()), account.request_seconds(np.maximum(cut, 0.0))
     return Cost(
         each,
         _UNIT,

@@ -37,6 +37,8 @@ from lbtui.text import _, visible
 
 _LANE, _NAME = 60, 20
 
+_INDENT = "\N{EM SPACE}"  # a cell keeps no blanks at its beginning
+
 
 def as_markdown(
     known: Overview, diagnosis: Diagnosis, comparison: Comparison | None = None, *, ascii_only: bool
@@ -92,9 +94,9 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield f"| {' | '.join(compared.HEADS)} |"
     yield "|---" * len(compared.HEADS) + "|"
-    # A cell does not keep blanks at its beginning.
-    for row in compared.cells(comparison, "\N{EM SPACE}"):
-        yield f"| {' | '.join(inert(cell, in_table=True) for cell in row)} |"
+    for row in compared.cells(comparison, _INDENT):
+        indent = _INDENT if row[0].startswith(_INDENT) else ""
+        yield f"| {indent}{' | '.join(inert(cell, in_table=True) for cell in row)} |"
     yield ""
     yield from (f"- {inert(text)}" for text in (*compared.reasons(comparison), *comparison.notes))
     yield from (f"- {inert(text)}" for text in (*METHOD, *compared.formulas(comparison)))

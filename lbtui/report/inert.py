@@ -14,7 +14,7 @@ from lbtui.text import visible
 # What no ticket system acts on: words, numbers with their unit, times, and signs between spaces.
 _LETTERS = r"(?![a-f]{7,}\b)[^\W\d_]+"  # seven of a to f may name a commit
 _WORD = rf"{_LETTERS}(?:['’/-]{_LETTERS})*['’]?|[^\W\d_]{{1,3}}\d{{1,3}}"
-_NUMBER = r"[-+−<>≤≥]?\d{1,6}(?:,\d{3})*(?:\.\d{1,6})?[×%]?"
+_NUMBER = r"[-+−<>≤≥]?(?:∞|\d{1,6}(?:,\d{3})*(?:\.\d{1,6})?[×%]?)"
 _TIME = r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d(?:\.\d+)?(?:–\d\d:\d\d:\d\d(?:\.\d+)?)?|[+-]\d\d:\d\d"
 _SIGN = r"[·→–—×=/%…−]"
 _PLAIN = re.compile(
@@ -31,7 +31,7 @@ def inert(text: str, *, in_table: bool = False) -> str:
     """
     words = visible(text).split()
     plain = [
-        _PLAIN.fullmatch(word) is not None and (place > 0 or not _BEGINS.fullmatch(word))
+        _PLAIN.fullmatch(word) is not None and (place > 0 or in_table or not _BEGINS.fullmatch(word))
         for place, word in enumerate(words)
     ]
     runs = groupby(zip(words, plain, strict=True), key=lambda pair: pair[1])

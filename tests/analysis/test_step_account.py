@@ -193,3 +193,21 @@ def test_rounds_of_few_steps_tell_nothing() -> None:
     rounds = [(str(r["domain"]), float(str(r["start"])), float(str(r["end"])) + 1) for r in rows]
     assert _account(rows, rounds=rounds[:54]).round_end is not None
     assert _account(rows, rounds=rounds[:53]).round_end is None
+
+
+def test_an_even_batch_saves_what_the_longest_step_gives_away_less_what_the_others_take() -> None:
+    rows = []
+    for i, batch in enumerate([*range(1, 13)] * 8):
+        for domain, own in zip("abc", (4 * batch, batch, batch), strict=True):
+            rows.append({"domain": domain, "start": 100 * i, "end": 100 * i + 10 + own, "batch_size": own})
+    account = _account(rows)
+    assert account.slopes[1] == pytest.approx(1.0)
+    cut = account.evened_cut([0], np.ones(len(rows), dtype=bool), 4.0)
+    # Of 4 + 1 + 1 each gets 2: the first is 2 batches shorter, the others one longer.
+    assert cut[account.lane == 0] == pytest.approx(account.batch_size[account.lane == 0] / 2)
+    assert cut[account.lane > 0] == pytest.approx(-account.batch_size[account.lane > 0])
+    saving = account.saving(cut)
+    assert saving is not None
+    assert saving.per_step == pytest.approx(2 * 6.5)  # 2 × the mean batch
+    prefills = _account([{**row, "phase": "prefill"} for row in rows])
+    assert not prefills.evened_cut([0], np.ones(len(rows), dtype=bool), 4.0).any()
