@@ -277,8 +277,9 @@ class Profile:
     def load_expert_series(self, progress: Progress | None = None) -> LoadedSeries:
         """Return expert heat iteration by iteration, read at the first call; empty where no file tells it.
 
-        Raises `Cancelled` when `progress` does; the next call starts again. It may take hundreds of MB and
-        seconds where `expert_heat` takes neither.
+        Raises `Cancelled` when `progress` does; the next call starts again. Raises `Unreadable` where a file
+        has changed since the profile was opened. It may take hundreds of MB and seconds where `expert_heat`
+        takes neither.
         """
         loader = self.expert_series_loader
         return loader(progress or Silent()) if loader else LoadedSeries()

@@ -175,7 +175,7 @@ class Guarded:
         return load_or_tell
 
     def load_series(self, progress: Progress) -> LoadedSeries:
-        """Return what `Loaders.load_series` does."""
+        """Return what `Loaders.load_series` does; raises `Unreadable` where the files have changed."""
         with self._reading("expert series", "expert_heat", "placements"):
             return self._loaders.load_series(progress)
 

@@ -189,8 +189,14 @@ def _load(profile, outcome: Outcome, step, shown) -> None:
 def _load_series(profile, outcome: Outcome, step, shown) -> None:
     import numpy as np
 
+    from lbtui.profile import Unreadable
+
     with step("load iterations"):
-        loaded = profile.load_expert_series()
+        try:
+            loaded = profile.load_expert_series()
+        except Unreadable as error:  # a file changed since the profile was opened
+            shown("Unreadable", str(error))
+            return
         for one in loaded.series:
             shown("instance", one.instance)
             columns = len(one.ranks) * one.slots_per_rank
