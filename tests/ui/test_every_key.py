@@ -80,9 +80,12 @@ class Never:
         pass
 
 
-@pytest.mark.parametrize("size", [(100, 30), (2, 2), (1, 1)], ids=str)
 @pytest.mark.parametrize("stage", UNREAD)
-@pytest.mark.parametrize("baseline", [None, DEMO], ids=["alone", "compared"])
+@pytest.mark.parametrize(
+    ("baseline", "size"),
+    [(None, (100, 30)), (None, (2, 2)), (DEMO, (100, 30))],
+    ids=["alone", "alone, 2 x 2", "compared"],
+)
 def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
     monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
 
@@ -116,8 +119,7 @@ def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("size", [(100, 30), (2, 2)], ids=str)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("size", "seed"), [((100, 30), 0), ((2, 2), 1)])
 def test_once_a_pane_has_its_data_and_while_it_is_read(size, seed):
     rng = Random(seed)
 
