@@ -43,10 +43,10 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
 def test_enter_leads_from_a_finding_to_its_domain():
     with Terminal([sys.executable, "-m", "lbtui", "--demo"], 120, 32) as terminal:
         person = Person(terminal, 120, 32)
-        person.sees("!! KV")
-        # The third: a hot EP rank and a batch skew cost more.
-        person.press("j")
-        person.press("j")
+        critical = [line for line in person.sees("!! KV").splitlines() if "!! " in line]
+        # What costs more stands above it.
+        for _line in critical[: next(i for i, line in enumerate(critical) if "!! KV" in line)]:
+            person.press("j")
         person.press("\r")
         person.sees("KV cache usage ·")
         # The reading line of the DP pane names the domain under its cursor.
