@@ -42,7 +42,11 @@ class Snapshot:
 
     def _check(self, files: Iterable[Path]) -> None:
         for path in files:
-            if path in self._known and identity_of(path) != self._known[path]:
-                raise Unreadable(
-                    _("{file} changed while it was open; R reads it again.").format(file=visible(path.name))
+            now = identity_of(path)
+            if path in self._known and now != self._known[path]:
+                text = (
+                    _("{file} was removed while it was open; R looks for it again.")
+                    if now is None
+                    else _("{file} changed while it was open; R reads it again.")
                 )
+                raise Unreadable(text.format(file=visible(path.name)))

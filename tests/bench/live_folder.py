@@ -64,7 +64,7 @@ def turn(source: Path, folder: Path, rng: Random) -> str:
     try:
         profile = open_profile(folder)
         for name in SCHEMAS:
-            told |= any("changed while" in note.text for note in profile.load(name).notes)
+            told |= any("while it was open" in note.text for note in profile.load(name).notes)
         find_all(profile)
     except Unreadable:
         told = True

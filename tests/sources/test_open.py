@@ -217,7 +217,7 @@ def test_files_that_vanish_after_opening_are_told(tmp_path):
     for path in folder.iterdir():
         path.unlink()
     assert not any(kept.frame.height for kept in load_all(opened).values())
-    assert "batch.csv cannot be read" in all_notes(opened)
+    assert "batch.csv was removed while it was open" in all_notes(opened)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
