@@ -106,8 +106,9 @@ def test_overview_and_dp_pane_tell_the_same(monkeypatch, tmp_path):
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     in_parts = open_profile(folder)
     known = overview(in_parts)
-    assert (known.lines, known.domains, known.window, known.hosts, known.notes) == (
-        expected.lines,
+    # In words, since NaN is not NaN.
+    assert repr(known.lines) == repr(expected.lines)
+    assert (known.domains, known.window, known.hosts, known.notes) == (
         expected.domains,
         expected.window,
         expected.hosts,
