@@ -121,6 +121,10 @@ class OverviewPane(Pane):
         self.lbtui.stage_changed()
         self.repaint()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Tell whether a key may do anything: its lines stand while imbalances are still looked for."""
+        return self._contents is not None or super().check_action(action, parameters)
+
     def _found_entries(self) -> int:
         return sum(entry.kind in FOUND for entry in entries(self._contents)) if self._contents else 0
 
