@@ -107,7 +107,7 @@ def _chance_par(
     for pair, w in zip(unique.tolist(), weight.tolist(), strict=True):
         requests, count = divmod(pair, several)
         mean = requests / count
-        peak_sum += w * (expected_maximum_of(mean, shares) if shares else expected_maximum(mean, count))
+        peak_sum += w * expected_maximum(mean, count, shares)
         mean_sum += w * mean
     return peak_sum / mean_sum
 
@@ -125,31 +125,23 @@ def _normal_maximum(count: int) -> float:
     return float(np.where(z > 0, 1.0 - power, -power).sum() * step)
 
 
-def expected_maximum(mean: float, count: int) -> float:
-    """Return E[max] of `count` independent Poisson(mean) numbers: Σ_k 1 − F(k)^count."""
+def expected_maximum(mean: float, count: int, shares: tuple[float, ...] = ()) -> float:
+    """Return E[max] of `count` independent Poisson numbers, Σ_k 1 − Π F_i(k).
+
+    Each is of mean `mean`, or with `shares` of `mean` × its share / their mean.
+    """
     if mean <= 0:
         return 0.0
-    if mean > _LARGE_MEAN:
-        return mean + math.sqrt(mean) * _normal_maximum(count)
-    limit = int(mean + 12 * math.sqrt(mean) + 20)
-    k = np.arange(limit)
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, limit)))])
-    cumulative = np.minimum(np.cumsum(np.exp(k * math.log(mean) - mean - log_factorial)), 1.0)
-    return float((1.0 - cumulative**count).sum())
-
-
-def expected_maximum_of(mean: float, shares: tuple[float, ...]) -> float:
-    """Return E[max] of independent Poisson numbers of mean `mean` × share / mean share: Σ_k 1 − Π F_i(k)."""
-    if mean <= 0:
-        return 0.0
-    means = mean * np.array(shares) / np.mean(shares)
+    means = mean * np.array(shares) / np.mean(shares) if shares else np.array([mean])
     most = float(means.max())
     if most > _LARGE_MEAN:
-        # So far apart that the largest is the maximum, or as good as alike.
-        return expected_maximum(most, int((means > most - 3 * math.sqrt(most)).sum()))
+        # With shares so far apart that the largest is the maximum, or as good as alike.
+        alike = int((means > most - 3 * math.sqrt(most)).sum()) if shares else count
+        return most + math.sqrt(most) * _normal_maximum(alike)
     limit = int(most + 12 * math.sqrt(most) + 20)
     k = np.arange(limit)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, limit)))])
     logs = k * np.log(means)[:, None] - means[:, None] - log_factorial
     cumulative = np.minimum(np.cumsum(np.exp(logs), axis=1), 1.0)
-    return float((1.0 - cumulative.prod(axis=0)).sum())
+    none_above = cumulative.prod(axis=0) if shares else cumulative[0] ** count
+    return float((1.0 - none_above).sum())

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.expected import Expected, Shares, chance_of
-from lbtui.analysis.imbalance import Floats, expected_maximum, expected_maximum_of, par
+from lbtui.analysis.imbalance import Floats, expected_maximum, par
 from lbtui.profile import several_days
 from lbtui.text import _
 
@@ -312,9 +312,7 @@ def role_chance_par(table: NodeTable, role: str, first: int = 0, last: int | Non
 @lru_cache(maxsize=256)
 def _chance_par(total: int, nodes: int, shares: Shares) -> float:
     mean = total / nodes
-    if mean <= 0:
-        return math.nan
-    return (expected_maximum_of(mean, shares) if shares else expected_maximum(mean, nodes)) / mean
+    return expected_maximum(mean, nodes, shares) / mean if mean > 0 else math.nan
 
 
 class Spread(NamedTuple):

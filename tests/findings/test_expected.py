@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lbtui.analysis.expected import Expected, expected_load, expected_multiple
-from lbtui.analysis.imbalance import expected_maximum, expected_maximum_of
+from lbtui.analysis.imbalance import expected_maximum
 from lbtui.analysis.overview import overview
 from lbtui.analysis.scan import RandomDispatch, RandomStays, find_excess, find_held
 from lbtui.findings import BadThresholds, Finding, Thresholds, find_all, from_file, supporting_figures
@@ -48,10 +48,10 @@ def test_a_name_with_its_host_goes_before_the_name_alone() -> None:
 
 
 def test_the_largest_of_unequal_poisson_numbers() -> None:
-    assert expected_maximum_of(7.0, (1.0, 1.0, 1.0)) == pytest.approx(expected_maximum(7.0, 3))
+    assert expected_maximum(7.0, 3, (1.0, 1.0, 1.0)) == pytest.approx(expected_maximum(7.0, 3))
     drawn = np.random.default_rng(1).poisson([4.0, 4.0, 16.0], (200_000, 3)).max(axis=1).mean()
-    assert expected_maximum_of(8.0, (0.5, 0.5, 2.0)) == pytest.approx(float(drawn), rel=0.003)
-    assert expected_maximum_of(1e6, (1.0, 4.0)) == pytest.approx(1.6e6)
+    assert expected_maximum(8.0, 3, (0.5, 0.5, 2.0)) == pytest.approx(float(drawn), rel=0.003)
+    assert expected_maximum(1e6, 2, (1.0, 4.0)) == pytest.approx(1.6e6)
 
 
 @pytest.mark.parametrize("shares", [(1.0, 1.0, 0.25, 1.0), (4.0, 1.0), (1.0, 2.0, 3.0, 0.5, 1.0, 1.0)])
