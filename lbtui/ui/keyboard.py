@@ -114,12 +114,14 @@ class Keyboard:
         self._take(events.Paste("\n".join(visible(line, _PASTE_MOST) for line in text.splitlines())))
 
     def _guarded(self, ask: Callable[[XTermParser], Iterable[Message]]) -> None:
+        made: list[Message] = []
         try:
-            for event in ask(self._parser):
-                self._emit(event)
+            made.extend(ask(self._parser))
         except Exception:
             # Characters beyond all there are, numbers of thousands of digits, windows of no pixels.
             self._parser = XTermParser()
+        for event in made:
+            self._emit(event)
 
     def _emit(self, event: Message) -> None:
         if isinstance(event, events.MouseEvent):
