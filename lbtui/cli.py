@@ -198,7 +198,7 @@ def _report(
     limits = thresholds or Thresholds()
     comparison = None
     if baseline is not None:
-        sides = doubt_of(baseline, limits), doubt_of(profile, limits)
+        sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)
         comparison = comparable(compare(baseline, profile), *sides)
     if options.json:
         write_out(as_json(known, diagnosis.findings, comparison, ascii_only=ascii_only) + "\n")

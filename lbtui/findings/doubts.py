@@ -24,6 +24,7 @@ _FIGURES = {
     ("requests", "duration"): _("duration"),
 }
 _ROWS = (
+    "handoff.arrival_to_kv",
     "handoff.received_to_end",
     "handoff.arrival_to_end",
     "queue_wait",
@@ -52,10 +53,20 @@ def _apart(finding: Finding) -> str:
     )
 
 
-def doubt_of(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> str:
-    """Return `clock_doubt` of a profile with hand-offs; "" of one without: nothing crosses hosts there."""
+def doubt_of(
+    profile: Profile,
+    limits: Thresholds,
+    progress: Progress | None = None,
+    findings: Sequence[Finding] | None = None,
+) -> str:
+    """Return `clock_doubt` of a profile with hand-offs; "" of one without: nothing crosses hosts there.
+
+    Clocks are looked at unless the profile's `findings` are there already.
+    """
     if not any(profile.load(name, progress).frame.height for name in ("handoffs", "transfers")):
         return ""
+    if findings is not None:
+        return clock_doubt(findings)
     evidence = clock_evidence(profile, progress)
     return clock_doubt([*find_lockstep_clocks(evidence, limits), *find_clock_skew(evidence, limits)])
 
