@@ -13,6 +13,7 @@ from lbtui.analysis.comparison import metrics
 from lbtui.analysis.comparison.measured import Measured, Source
 from lbtui.analysis.comparison.requests import mean_of, percentiles_of
 from lbtui.analysis.comparison.series import Ratio, by_order, pieces, summed
+from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.overview_text import short
 from lbtui.analysis.prefill_decode import STAGES, NodeTable, node_table, rank_label
 from lbtui.text import _
@@ -35,17 +36,18 @@ def _role(table: NodeTable, role: str) -> Measured:
         return Measured(metrics.NODE_PAR, absent=_("no request reached a node of this role"))
     # The node that received most over the whole run, as the P/D pane counts it.
     fullest = int(np.argmax(added.sum(axis=0)))
-    piece, count = by_order(len(added)), pieces(len(added))
-    nodes = added.shape[1]
-    share = float(added[:, fullest].sum() / added.sum())
-    return Measured(
-        metrics.NODE_PAR,
-        Ratio(
-            summed(piece, added[:, fullest], count),
-            summed(piece, added.mean(axis=1), count),
-            counted=float(added.sum()),
-            of_one=nodes**2 * share * (1 - share),
-        ),
+    return Measured(metrics.NODE_PAR, _par_of_one(added[:, fullest], added.sum(axis=1), int(added.shape[1])))
+
+
+def _par_of_one(own: Floats, total: Floats, members: int) -> Ratio:
+    """Return what one of `members` got / the mean of all, in pieces of the order; each is an observation."""
+    piece, count = by_order(len(own)), pieces(len(own))
+    share = float(own.sum() / total.sum())
+    return Ratio(
+        summed(piece, own, count),
+        summed(piece, total / members, count),
+        counted=float(total.sum()),
+        of_one=members**2 * share * (1 - share),
     )
 
 
@@ -120,23 +122,9 @@ class Pulls:
         sources = self._known["source"].drop_nulls()
         if sources.n_unique() < 2:
             return Measured(metrics.SOURCE_PAR, absent=_("fewer than two sources of KV pulls are told"))
-        busiest, nodes = (
-            sources.value_counts(sort=True).sort("count", "source", descending=True).row(0)[0],
-            sources.n_unique(),
-        )
+        busiest = sources.value_counts().sort("count", "source", descending=True)["source"][0]
         own = (sources == busiest).to_numpy().astype(np.float64)
-        piece, count = by_order(len(own)), pieces(len(own))
-        share = float(own.mean())
-        mean = summed(piece, np.full(len(own), 1 / nodes), count)
-        return Measured(
-            metrics.SOURCE_PAR,
-            Ratio(
-                summed(piece, own, count),
-                mean,
-                counted=float(len(own)),
-                of_one=nodes**2 * share * (1 - share),
-            ),
-        )
+        return Measured(metrics.SOURCE_PAR, _par_of_one(own, np.ones(len(own)), sources.n_unique()))
 
     def _slowest_pair(self) -> Measured:
         """Return the PAR over pairs: the pair is chosen once, as the slowest over the whole run."""

@@ -23,16 +23,7 @@ FEWEST_OF_A_SIDE = 5
 def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estimate) -> Row:
     """Return the row with its interval; the verdict is open (`no_evidence`) unless data are too few."""
     found = difference(before, after)
-    row = Row(
-        metric,
-        subject,
-        "no_evidence",
-        before.value,
-        after.value,
-        found.low,
-        found.high,
-        found.p_value,
-    )
+    row = Row(metric, subject, "no_evidence", before.value, after.value, found.low, found.high, found.p_value)
     least = FEWEST if found.low <= 0 <= found.high else FEWEST_OF_A_SIDE
     if (count := _independent(before, after)) < least:
         why = _("it says as much as {count:.1f} independent observations would; {least} are needed")
@@ -45,8 +36,7 @@ def measured_row(metric: Metric, subject: Place, before: Estimate, after: Estima
     if not (before.varies or after.varies) and row.difference != 0:
         why = _("it varies in neither profile, so nothing tells what chance would do")
         unknown = math.nan
-        row = replace(row, low=unknown, high=unknown, p_value=unknown)
-        return replace(row, verdict="too_little_data", reason=why)
+        return replace(row, verdict="too_little_data", low=unknown, high=unknown, p_value=unknown, reason=why)
     return row
 
 
