@@ -13,10 +13,9 @@ import numpy as np
 
 from lbtui.analysis.expected import Shares, relative
 from lbtui.analysis.imbalance import Floats
-from lbtui.analysis.scan import Chance
+from lbtui.analysis.scan import Chance, share_that_reaches
 
 _REPLICAS = 999
-_AT_ONCE = 50  # replicas held in memory
 _SEED = 20260102  # the same data give the same answer
 _PARTS = (1, 2, 3)  # windows: the run, its halves, its thirds
 _FEWEST_BINS = 4  # of a window
@@ -107,19 +106,16 @@ def _scored(
 def _chance_of(
     score: float, loads: Floats, chance: Chance, windows: list[tuple[int, int]], p_value: float
 ) -> float:
-    """Return the share of even draws, the data counted as one, with a group that scores as much.
-
-    Stops once so many do that it must be above `p_value` (Besag & Clifford 1991).
-    """
+    """Return the share of even draws, the data counted as one, with a group that scores as much."""
     rng = np.random.default_rng(_SEED)
     share = relative(chance.shares, len(loads))
-    reached, drawn = 1, 1
-    while drawn <= _REPLICAS and reached <= p_value * (1 + _REPLICAS):
-        count = min(_AT_ONCE, 1 + _REPLICAS - drawn)
+
+    def best(count: int) -> Floats:
         scores, _order = _scored(chance.replicas(loads, count, rng), share, windows)
-        reached += int((scores[:, :, 1:-1].max(axis=(1, 2)) >= score).sum())
-        drawn += count
-    return reached / drawn
+        highest: Floats = scores[:, :, 1:-1].max(axis=(1, 2))
+        return highest
+
+    return share_that_reaches(score, best, p_value, _REPLICAS)
 
 
 def _refined(loads: Floats, lanes: tuple[int, ...], part: float, window: tuple[int, int]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ Lanes may be meant to carry unequal shares of the load: peers, chance and draws 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -308,15 +309,26 @@ def _chance_of(
     p_value: float,
     rng: np.random.Generator,
 ) -> float:
-    """Return the share of even draws, the data counted as one, whose best score reaches `score`.
+    """Return the share of even draws, the data counted as one, whose best score reaches `score`."""
 
-    Stops once so many do that it must be above `p_value` (Besag & Clifford 1991).
+    def best(count: int) -> Floats:
+        scores = chance.scores(chance.prepared(chance.replicas(loads, count, rng)), *windows)
+        highest: Floats = scores.max(axis=(1, 2))
+        return highest
+
+    return share_that_reaches(score, best, p_value, _REPLICAS)
+
+
+def share_that_reaches(score: float, best: Callable[[int], Floats], p_value: float, replicas: int) -> float:
+    """Return the share of `replicas` draws, the data counted as one, whose best score reaches `score`.
+
+    `best` makes so many draws and returns the best score of each. Stops once so many reach it that the share
+    must be above `p_value` (Besag & Clifford 1991).
     """
     reached, drawn = 1, 1
-    while drawn <= _REPLICAS and reached <= p_value * (1 + _REPLICAS):
-        count = min(_AT_ONCE, 1 + _REPLICAS - drawn)
-        sums = chance.prepared(chance.replicas(loads, count, rng))
-        reached += int((chance.scores(sums, *windows).max(axis=(1, 2)) >= score).sum())
+    while drawn <= replicas and reached <= p_value * (1 + replicas):
+        count = min(_AT_ONCE, 1 + replicas - drawn)
+        reached += int((best(count) >= score).sum())
         drawn += count
     return reached / drawn
 
