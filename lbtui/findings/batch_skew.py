@@ -16,10 +16,10 @@ from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
-from lbtui.findings.group_skew import find_group_skew, is_member, subject_of_group, who_of_group
+from lbtui.findings.group_skew import find_group_skew, is_member
 from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, Severity
 from lbtui.findings.severity import severity_of
-from lbtui.findings.subject import name_of, subject_of
+from lbtui.findings.subject import name_of, subject_of, subject_of_group, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, micros
 from lbtui.text import _
@@ -66,22 +66,18 @@ def find_batch_skew(
 def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Excess | Group) -> Finding:
     domains = list(binned.domains)
     lanes = found.lanes if isinstance(found, Group) else (found.lane,)
-    own = [domains[lane] for lane in lanes]
+    own, who = [domains[lane] for lane in lanes], who_of_lanes(domains, lanes)
     window = binned.window(found.first, found.last)
     expected = expected_of(lanes, limits.expected.of_domains(domains))
     cost = _cost(evidence, own, window, found.ratio, even=expected is None)
     if isinstance(found, Group):
-        subject, who, peers = (
-            subject_of_group(evidence, domains, found),
-            who_of_group(domains, found),
-            found.others,
-        )
+        subject, peers = subject_of_group(evidence, domains, lanes), found.others
         words = _(
             "{who} carry {own:.1f} requests a step each, {ratio:.1f}× the {peers:.1f} of the other {others} "
             "domains{tokens}."
         )
     else:
-        subject, who, peers = subject_of(evidence, own[0]), name_of(own[0]), found.peers
+        subject, peers = subject_of(evidence, own[0]), found.peers
         words = _(
             "{who} carries {own:.1f} requests a step, {ratio:.1f}× the {peers:.1f} of its peers{tokens}."
         )

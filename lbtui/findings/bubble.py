@@ -93,7 +93,7 @@ def _finding(
         threshold=limits.dp_bubble_share,
         cost=cost,
         message=_("{who} {what}, {share:.0%} of a step, {when}.").format(
-            who=who_of_lanes(domains, apart),
+            who=who_of_lanes(domains, apart.lanes),
             what=_WORDS[_kind(account)].format(more=more),
             share=effect,
             when=when(apart.windows, account.edges),

@@ -63,7 +63,7 @@ def find_stragglers(evidence: Evidence, limits: Thresholds, domains: list[Domain
 
 def _who(evidence: Evidence, domains: list[Domain], apart: Apart) -> _Slow:
     subject = subject_of_lanes(evidence, domains, apart)
-    return _Slow(subject, who_of_lanes(domains, apart), apart.lanes, apart)
+    return _Slow(subject, who_of_lanes(domains, apart.lanes), apart.lanes, apart)
 
 
 def _of_one_kind(account: StepAccount) -> Flags:

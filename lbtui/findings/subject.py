@@ -42,13 +42,32 @@ def subject_of_lanes(evidence: Evidence, domains: Sequence[Domain], apart: Apart
     return {"instance": first.instance, "host": first.host}
 
 
-def who_of_lanes(domains: Sequence[Domain], apart: Apart) -> str:
-    """Return the name of the domain or the host, for sentences."""
-    first = domains[apart.lanes[0]]
-    if apart.host is None:
-        return name_of(first)
-    names = ", ".join(domains[lane].name for lane in apart.lanes)
-    return _("Host {host} ({domains})").format(host=visible(first.host), domains=visible(names))
+def subject_of_group(
+    evidence: Evidence, domains: Sequence[Domain], lanes: Sequence[int]
+) -> dict[str, SubjectValue]:
+    """Return the keys that name several of `domains`: their ranks (or pids), and the host or role of all."""
+    own = [subject_of(evidence, domains[lane]) for lane in lanes]
+    shared: dict[str, SubjectValue] = {
+        key: own[0][key]
+        for key in ("instance", "host", "role")
+        if key in own[0] and all(subject.get(key) == own[0][key] for subject in own)
+    }
+    key = "dp_rank" if all("dp_rank" in subject for subject in own) else "pid"
+    shared[f"{key}s"] = tuple(each for subject in own if isinstance(each := subject.get(key), int))
+    return shared
+
+
+def who_of_lanes(domains: Sequence[Domain], lanes: Sequence[int]) -> str:
+    """Return the name of one of `domains`, or of several, with the host if they have one, for sentences."""
+    own = [domains[lane] for lane in lanes]
+    if len(own) == 1:
+        return name_of(own[0])
+    names, host = visible(ranges([domain.name for domain in own])), own[0].host
+    if {domain.host for domain in own} != {host}:
+        return names
+    if sum(d.host == host for d in domains) > len(own):
+        return f"{names} ({visible(host)})"
+    return _("Host {host} ({domains})").format(host=visible(host), domains=names)
 
 
 def name_of(domain: Domain) -> str:

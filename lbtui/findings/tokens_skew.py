@@ -124,7 +124,7 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], heav
             )
         ).format(
             expected=expected,
-            who=who_of_lanes(domains, apart),
+            who=who_of_lanes(domains, apart.lanes),
             tokens=heavy.tokens,
             requests=heavy.requests,
             when=when(apart.windows, edges),
