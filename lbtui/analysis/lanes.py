@@ -298,15 +298,14 @@ def sampled(
 
 def lanes_par(
     lanes: Sequence[Lane],
-    begin: int,
-    end: int,
+    window: tuple[int, int],
     *,
     idle_is_zero: bool,
     counts: bool,
     shares: tuple[float, ...] = (),
 ) -> WeightedPar:
     """Return the PAR over the lanes in a window (`weighted_par` over `sampled`)."""
-    loads, weights, _times = sampled(lanes, begin, end, idle_is_zero=idle_is_zero)
+    loads, weights, _times = sampled(lanes, *window, idle_is_zero=idle_is_zero)
     return weighted_par(loads, weights, counts=counts, shares=shares)
 
 

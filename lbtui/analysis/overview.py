@@ -120,16 +120,20 @@ def overviews(
     frames: dict[FrameName, pl.DataFrame] = {}
     times: dict[FrameName, Times] = {}
     drawn: list[tuple[Overview, list[Line]]] = []
+
+    def now(reading: str = "") -> Overview:
+        return replace(_known(profile, frames, times, failed, reading), expected=shares)
+
     for number, part in enumerate(_PARTS):
-        known = replace(_known(profile, frames, times, failed, ", ".join(part.frames)), expected=shares)
+        known = now(", ".join(part.frames))
         to_come = [line for later in _PARTS[number:] for line in later.expected]
         yield replace(known, lines=(*(line for _known_then, lines in drawn for line in lines), *to_come))
         for name in part.frames:
             frames[name] = _load(profile, name, progress, failed)
             times[name] = times_of(name, frames[name])
-        known = replace(_known(profile, frames, times, failed, ""), expected=shares)
+        known = now()
         drawn.append((known, _lines(part, frames, known, _why(profile, part, frames, failed))))
-    known = replace(_known(profile, frames, times, failed, ""), expected=shares)
+    known = now()
     lines: list[Line] = []
     for part, (then, kept) in zip(_PARTS, drawn, strict=True):
         # Later frames may have widened the window or brought domains.

@@ -136,8 +136,7 @@ class _InstancePart:
         )
         overall = lanes_par(
             lanes,
-            begin,
-            end,
+            scope.window,
             idle_is_zero=chosen.idle_is_zero,
             counts=chosen.counts,
             shares=scope.expected.of_domains(domains),

@@ -344,8 +344,8 @@ def round_ends(steps: pl.DataFrame, rounds: pl.DataFrame | None) -> Micros | Non
     joined = steps.select(pl.col("domain").cast(pl.String), "start", "end").join_asof(
         known.sort("start", "over"), on="start", by="domain", check_sortedness=False
     )
-    covered = (joined["over"] >= joined["end"]).fill_null(False)
-    if float(covered.mean()) < _ROUNDS_KNOWN:  # type: ignore[arg-type]
+    covered = int((joined["over"] >= joined["end"]).fill_null(False).sum())
+    if covered < _ROUNDS_KNOWN * joined.height:
         return None
     ends: Micros = joined.select(pl.max_horizontal("over", "end"))["over"].cast(pl.Int64).to_numpy()
     return ends

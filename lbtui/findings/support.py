@@ -52,8 +52,8 @@ def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
             continue
         lanes = evidence.lanes("batch_size", domains)
         shares = limits.expected.of_domains(domains)
-        begin, end = (micros(time) for time in window)
-        par = lanes_par(lanes, begin, end, idle_is_zero=True, counts=True, shares=shares)
+        whole = micros(window[0]), micros(window[1])
+        par = lanes_par(lanes, whole, idle_is_zero=True, counts=True, shares=shares)
         if np.isnan(par.value) or par.chance is None:
             continue
         yield Figure(

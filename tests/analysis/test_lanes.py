@@ -170,7 +170,7 @@ def test_par_over_time_against_every_microsecond(lanes, edges, counts):
         if len(loads) < 2 or sum(loads) < (len(loads) if counts else 1e-12):
             continue
         peaks, levels = peaks + max(loads), levels + sum(loads) / len(loads)
-    found = lanes_par(lanes, begin, end, idle_is_zero=True, counts=counts)
+    found = lanes_par(lanes, (begin, end), idle_is_zero=True, counts=counts)
     assert same(found.value, peaks / levels if levels else None)
     assert (found.chance is None) == (not counts or not levels)
 
