@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -126,6 +127,17 @@ def test_a_release_is_never_dropped_alone():
     assert isinstance(taken[-1], events.MouseUp)
 
 
+@contextmanager
+def on_requests():
+    """Give a terminal on which the demo's requests stand, and who looks at it."""
+    with Terminal([sys.executable, "-m", "lbtui", "--demo"], *SIZE) as terminal:
+        person = Person(terminal, *SIZE)
+        person.sees("DP batch")
+        person.press("5")
+        person.sees("241 requests")
+        yield terminal, person
+
+
 BURSTS = {
     "clicks": b"\x1b[<0;30;12M\x1b[<0;30;12m" * 2500,
     "wheel": b"\x1b[<65;30;12M\x1b[<64;30;12M" * 2500,
@@ -135,22 +147,14 @@ BURSTS = {
 
 @pytest.mark.parametrize("burst", BURSTS)
 def test_after_a_burst_of_the_mouse_a_key_is_answered(burst):
-    with Terminal([sys.executable, "-m", "lbtui", "--demo"], *SIZE) as terminal:
-        person = Person(terminal, *SIZE)
-        person.sees("DP batch")
-        person.press("5")
-        person.sees("241 requests")
+    with on_requests() as (terminal, person):
         terminal.press(BURSTS[burst].decode())
         person.press("q")
         assert terminal.wait() == 0
 
 
 def test_a_line_is_corrected_in_the_order_of_its_keys():
-    with Terminal([sys.executable, "-m", "lbtui", "--demo"], *SIZE) as terminal:
-        person = Person(terminal, *SIZE)
-        person.sees("DP batch")
-        person.press("5")
-        person.sees("241 requests")
+    with on_requests() as (_terminal, person):
         for written, filtered in (
             ("/common_13\x7f2\r", "filter common_12 "),
             # Home, End and the arrows, too; what the filter is now stands selected.
