@@ -18,7 +18,7 @@ _FIGURES: Mapping[str, str] = {
     "dp.batch_size.skew": _("{value}× its peers' batch"),
     "dp.queue.skew": _("{value} more waiting than peers"),
     "dp.straggler": _("{value}× its peers' step time"),
-    "dp.bubble.long": _("starts {percent} of a step late"),
+    "dp.bubble.long": _("late by {percent} of a step"),
     "dp.tokens.skew": _("{value}× its peers' prompt tokens"),
     "dp.stalled": _("no step for {value} s"),
     "dp.idle": _("idle {percent} of the run"),
