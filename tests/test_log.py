@@ -30,7 +30,7 @@ KEPT = [
 FAULTY = """
 from lbtui import endings; endings.watch()
 import lbtui.start, lbtui.analysis.overview as overview
-def fail(*given):
+def fail(*given, **named):
     SECRET = "what a " + "variable held"
     raise ZeroDivisionError("no such \\x1b[31mthing")
 overview.overview = fail

@@ -169,6 +169,7 @@ class Guarded:
                     loaded = load(progress)
             except Unreadable as error:
                 loaded = Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+            log.info("frame %s: %d rows", name, loaded.frame.height)
             log_notes(loaded.notes)
             return loaded
 

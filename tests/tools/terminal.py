@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 
 _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
+# What tells of the terminal that tests were started in; xdist sets the size for its workers.
+_NOT_A_TERMINALS = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
 # Line wrap and the cursor.
 _USUALLY_ON = ("7", "25")
 # So long (s) a test waits for what must come at once: others use the machine.
@@ -36,7 +38,7 @@ class Terminal:
         size = struct.pack("HHHH", rows, columns, 0, 0)
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, size)
-            env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")}
+            env = {k: v for k, v in os.environ.items() if k not in _NOT_A_TERMINALS}
             env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
             os.execvpe(command[0], list(command), {**env, **(environment or {})})
         self.found: list[object] = termios.tcgetattr(self.fd)
