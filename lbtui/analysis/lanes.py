@@ -309,14 +309,22 @@ def lanes_par(
     return weighted_par(loads, weights, counts=counts, shares=shares)
 
 
-def lanes_evenness(lanes: Sequence[Lane], begin: int, end: int, *, counts: bool, scarce: bool) -> WeightedPar:
+def lanes_evenness(
+    lanes: Sequence[Lane],
+    window: tuple[int, int],
+    *,
+    counts: bool,
+    scarce: bool,
+    shares: tuple[float, ...] = (),
+) -> WeightedPar:
     """Return how even the lanes are in a window: Σ w·max / Σ w·mean, unknown values left out.
 
-    Of what one can run out of (`scarce`) it is Σ w·min / Σ w·mean: 1 is even, lower is worse.
+    Of what one can run out of (`scarce`) it is Σ w·min / Σ w·mean: 1 is even, lower is worse. `shares` are
+    what the lanes are to carry, empty for the same: what chance gives.
     """
-    loads, weights, _times = sampled(lanes, begin, end, idle_is_zero=False)
     if not scarce:
-        return weighted_par(loads, weights, counts=counts)
+        return lanes_par(lanes, window, idle_is_zero=False, counts=counts, shares=shares)
+    loads, weights, _times = sampled(lanes, *window, idle_is_zero=False)
     known = ~np.isnan(loads)
     lanes_known = known.sum(axis=0)
     kept = weights * (lanes_known > 1)

@@ -12,6 +12,7 @@ import polars as pl
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.expected import Shares, chance_of, expected_load, expected_of
 from lbtui.analysis.groups import Group
+from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess, strongest
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
@@ -52,8 +53,9 @@ def find_batch_skew(
     if binned is None:
         return
     free = [i for i, d in enumerate(domains) if d.key not in held_back]
-    found = _without_repeats([*_held(binned, free, limits), *_given(evidence, binned, limits)])
-    group = find_group_skew(evidence, limits, binned) if len(free) == len(domains) else None
+    sent = dispatched(evidence, domains, binned.edges)
+    found = _without_repeats([*_held(binned, free, limits), *_given(sent, binned, limits)])
+    group = find_group_skew(sent, binned, limits) if len(free) == len(domains) else None
     members = [e for e in found if group is not None and is_member(group, e.lane, (e.first, e.last))]
     single = [e for e in found if e not in members]
     if group is not None:
@@ -190,11 +192,11 @@ def _held(binned: Binned, free: list[int], limits: Thresholds) -> list[Excess]:
     return [replace(e, lane=lanes[e.lane]) for e in found]
 
 
-def _given(evidence: Evidence, binned: Binned, limits: Thresholds) -> list[Excess]:
-    """Return where more requests were sent to a domain, with the batch sizes of that window."""
+def _given(sent: Floats, binned: Binned, limits: Thresholds) -> list[Excess]:
+    """Return where more requests were sent [domain, bin] to one, with the batch sizes of that window."""
     shares = limits.expected.of_domains(binned.domains)
     given = find_excess(
-        dispatched(evidence, list(binned.domains), binned.edges),
+        sent,
         RandomDispatch(shares),
         least_ratio=1.0,
         least_excess=0.0,

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from lbtui.analysis.expected import relative
 from lbtui.analysis.groups import Group, are_two, find_group, measured_on
+from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.scan import RandomDispatch
-from lbtui.findings.dispatch import dispatched
-from lbtui.findings.evidence import Binned, Evidence
+from lbtui.findings.evidence import Binned
 from lbtui.findings.thresholds import Thresholds
 
 _LEAST_SHARE = 0.4  # of the run
 
 
-def find_group_skew(evidence: Evidence, limits: Thresholds, binned: Binned) -> Group | None:
-    """Return the domains to which more was sent together than a random dispatch would, None without any.
+def find_group_skew(sent: Floats, binned: Binned, limits: Thresholds) -> Group | None:
+    """Return the domains to which more was `sent` [domain, bin] together than a random dispatch would.
 
     The effect is that on the batch size, in which they are alike too, over much of the run. What they hold
     is no evidence by itself: slow domains hold requests longer, and long requests are remembered for long.
+    None without any.
     """
     shares = limits.expected.of_domains(binned.domains)
-    sent = dispatched(evidence, list(binned.domains), binned.edges)
     given = find_group(sent, RandomDispatch(shares), limits.p_value / 2)
     if given is None or given.last - given.first < _LEAST_SHARE * binned.loads.shape[1]:
         return None

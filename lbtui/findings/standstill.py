@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from lbtui.analysis.expected import chance_of
 from lbtui.analysis.pauses import Held, Pause, held_in, pauses
+from lbtui.analysis.step_account import StepAccount
 from lbtui.findings.dispatch import sent_to
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
@@ -78,19 +80,28 @@ class _Scene:
     def seconds(self) -> float:
         return (self.end - self.begin) / 1e6
 
+    @cached_property
+    def _account(self) -> StepAccount:
+        return self.evidence.accounts[self.domains[0].instance]
+
+    @cached_property
+    def _least(self) -> float:
+        """How long (µs) a domain of the instance takes no step before that is a pause."""
+        longest = float(np.quantile(self._account.duration, 0.99)) * 1000 * _USUAL
+        least = max(longest, self.limits.dp_stalled_seconds * 1e6)
+        offsets = self.evidence.clock_offsets.get(self.domains[0].instance)
+        return max(least, _CLOCKS * (max(offsets.values()) - min(offsets.values()))) if offsets else least
+
     def pauses_of(self, domain: Domain) -> list[Pause]:
-        account = self.evidence.accounts[domain.instance]
+        account = self._account
         if not len(account.lane):
             return []
         own = account.lane == account.domains.index(domain.key)
-        longest = float(np.quantile(account.duration, 0.99)) * 1000 * _USUAL
-        least = max(longest, self.limits.dp_stalled_seconds * 1e6)
         begin, end = self.begin, self.end
-        if offsets := self.evidence.clock_offsets.get(domain.instance):
+        if self.evidence.clock_offsets.get(domain.instance):
             # Queues are on the hosts' own clocks.
-            least = max(least, _CLOCKS * (max(offsets.values()) - min(offsets.values())))
             begin, end = int(account.start.min()), int(account.end.max())
-        return pauses(account.start[own], account.end[own], begin, end, least)
+        return pauses(account.start[own], account.end[own], begin, end, self._least)
 
     def idle(self, domain: Domain, pause: Pause) -> Iterator[Finding]:
         """Yield that nothing came to a domain, if that is no chance while its peers were sent requests.

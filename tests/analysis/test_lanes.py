@@ -193,7 +193,7 @@ def test_what_is_scarce_is_compared_by_its_least(lanes, edges):
         known = [row[t] for row in held if row[t] is not None]
         if len(known) > 1:
             lows, levels, counted = lows + min(known), levels + sum(known) / len(known), counted + 1
-    found = lanes_evenness(lanes, begin, end, counts=False, scarce=True)
+    found = lanes_evenness(lanes, (begin, end), counts=False, scarce=True)
     assert same(found.value, lows / levels if levels else None)
     assert same(found.share_counted, counted / (end - begin))
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from lbtui.analysis.data_parallel import METRICS, metric, round_at
+from lbtui.analysis.expected import Expected
+from lbtui.analysis.overview import overview
 from lbtui.profile import SCHEMAS, Profile
 from lbtui.profile.model import ScheduledRequest
 from lbtui.render import palette
@@ -158,6 +160,26 @@ def demo(chosen="batch_size"):
     profile = open_profile(DEMO)
     data = dp_data(profile.load("steps").frame, profile.load("batches").frame, None, None)
     return data, measure(metric(chosen), data, profile.load(metric(chosen).frame).frame)
+
+
+def test_chance_is_that_of_the_expected_shares_as_in_the_overview():
+    profile = open_profile(DEMO)
+    instance = demo()[0].domains[0].instance
+    for expected in (Expected(), Expected(domains=((f"{instance}/dp0", 3.0),))):
+        data = dp_data(
+            profile.load("steps").frame, profile.load("batches").frame, None, None, expected=expected
+        )
+        measured = measure(metric("batch_size"), data, data.steps)
+        even = scene(measured, (data.begin, data.end), 80).evenness[instance]
+        told = overview(profile, expected=expected)
+        figures = [f for line in told.lines for f in line.figures]
+        (known,) = [
+            f
+            for f in figures
+            if (f.metric, f.formula, f.subject.instance) == ("batch_size", "time_weighted_par", instance)
+        ]
+        assert (even.value, even.chance) == pytest.approx((known.value, known.chance))
+    assert even.chance > 1.3 * scene(demo()[1], (data.begin, data.end), 80).evenness[instance].chance
 
 
 def raw_steps():

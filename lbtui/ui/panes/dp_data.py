@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
+from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, par
 from lbtui.analysis.lanes import (
     Lane,
@@ -65,6 +66,7 @@ class DpData:
     batches: pl.DataFrame
     intervals: pl.DataFrame
     tables: Mapping[str, StepTable]  # by `Domain.key`
+    expected: Expected  # the shares that chance is told of
 
     @property
     def dated(self) -> bool:
@@ -89,10 +91,12 @@ def dp_data(
     queues: pl.DataFrame | None,
     *,
     whole: bool = False,
+    expected: Expected | None = None,
 ) -> DpData:
     """Return what all metrics share; `kv` and `queues` are needed only where there are no steps.
 
-    `whole` asks for all captures on one axis (`window_of`).
+    `whole` asks for all captures on one axis (`window_of`). Chance is that of domains which are to carry the
+    `expected` shares.
     """
     intervals = step_intervals(domain_steps(steps))
     frames = [frame for frame in (steps, batches, kv, queues) if frame is not None]
@@ -119,6 +123,7 @@ def dp_data(
         batches,
         intervals,
         tables,
+        expected or Expected(),
     )
 
 
@@ -144,6 +149,7 @@ class Measured:
     places: tuple[Place, ...]  # the most outstanding first
     scores: tuple[float, ...]  # per lane: of its most outstanding place
     dated: bool = False  # instants need their date
+    expected: Expected = field(default_factory=Expected)
 
     @property
     def has_values(self) -> bool:
@@ -205,7 +211,7 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
         for s in standouts(excess, PLACES)
     )
     scores = tuple(lane_scores(excess))
-    return Measured(chosen, domains, tuple(lanes), tuple(prefill), places, scores, data.dated)
+    return Measured(chosen, domains, tuple(lanes), tuple(prefill), places, scores, data.dated, data.expected)
 
 
 @dataclass(frozen=True)
@@ -264,18 +270,21 @@ def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
         prefill,
         tuple(lane_statistics(measured.lanes, *window, groups, each_alike=metric.each_alike)),
         {
-            instance: _evenness(metric, measured.lanes, rows, bins.mean[rows], window)
+            instance: _evenness(measured, rows, bins.mean[rows], window)
             for instance in measured.instances
             if len(rows := measured.lanes_of(instance)) > 1
         },
     )
 
 
-def _evenness(
-    metric: Metric, lanes: Sequence[Lane], rows: list[int], loads: Floats, window: tuple[int, int]
-) -> Evenness:
+def _evenness(measured: Measured, rows: list[int], loads: Floats, window: tuple[int, int]) -> Evenness:
+    metric = measured.metric
     whole = lanes_evenness(
-        [lanes[i] for i in rows], *window, counts=metric.counts, scarce=not metric.more_is_load
+        [measured.lanes[i] for i in rows],
+        window,
+        counts=metric.counts,
+        scarce=not metric.more_is_load,
+        shares=measured.expected.of_domains([measured.domains[i] for i in rows]),
     )
     known = ~np.isnan(loads)
     total, lanes_known = np.where(known, loads, 0.0).sum(axis=0), known.sum(axis=0)

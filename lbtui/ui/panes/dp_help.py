@@ -62,7 +62,7 @@ def help_of() -> list[HelpEntry]:
                 "numbers of requests instants with fewer requests than lanes are left out (one request "
                 "on eight lanes would read 8.0), and beside it stands what chance alone gives: Σ "
                 "w·E[max] / Σ w·mean where each lane holds a Poisson number of requests with the mean "
-                "of that instant."
+                "of that instant, or its share of it where `[expected]` in the config gives one."
             ),
         ),
         HelpEntry(

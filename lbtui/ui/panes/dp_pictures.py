@@ -10,6 +10,7 @@ import polars as pl
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
+from lbtui.findings import Thresholds
 from lbtui.profile import Profile
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Capabilities, Row
@@ -100,9 +101,8 @@ class DpPictures(Pane):
         before = self._of_profile(self.baseline, known.before, chosen, progress)
         return Prepared(Pair(data, before[0]), Pair(measured, before[1]))
 
-    @staticmethod
     def _of_profile(
-        profile: Profile, data: DpData | None, chosen: Metric, progress: PaneProgress
+        self, profile: Profile, data: DpData | None, chosen: Metric, progress: PaneProgress
     ) -> tuple[DpData, Measured]:
         if data is None:
             steps, batches = profile.load_domain_steps(progress).frame, profile.load("batches").frame
@@ -111,7 +111,9 @@ class DpPictures(Pane):
                 # Without steps the domains and the window can only come from these.
                 kv = profile.load("kv", progress).frame
                 queues = profile.load("queues", progress).frame
-            data = dp_data(steps, batches, kv, queues, whole=profile.capture == "all")
+            limits = self.lbtui.thresholds or Thresholds()
+            whole = profile.capture == "all"
+            data = dp_data(steps, batches, kv, queues, whole=whole, expected=limits.expected)
         of_steps = chosen.frame == "steps"
         frame = data.steps if of_steps else profile.load(chosen.frame, progress).frame
         return data, measure(chosen, data, frame)

@@ -97,6 +97,7 @@ def common(measured: Pair[Measured]) -> Common:
             (),
             (),
             (0.0,) * len(kept),
+            expected=after.expected,
         ),
     )
 
