@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from lbtui.analysis.latency import NUMERIC_COLUMNS, Arrangement, arrange
+from lbtui.findings import Thresholds
 from lbtui.profile import Loaded, Profile, Silent, empty
 from lbtui.profile.schema import SCHEMAS
 from lbtui.render.capabilities import Capabilities
@@ -101,7 +102,7 @@ req-c    08:00:02.000     300       1         –         –          900
 
 
 def pane(profile, selection=None, width=80, height=21, caps=UNICODE, **changes):
-    data = load_requests(profile, Silent())
+    data = load_requests(profile, Thresholds(), Silent())
     arrangement = changes.pop("arrangement", None) or first_arrangement(data.table)
     state = replace(RequestsState(arrange(data.table, arrangement, BINS)), **changes)
     return draw(data, state, selection or Selection(), width, height, caps)
@@ -183,7 +184,7 @@ def test_each_row_of_the_demo_stands_as_in_its_file(demo):
 
 
 def test_the_request_under_the_cursor_lies_over_its_seconds():
-    data = load_requests(profile_of(**SMALL), Silent())
+    data = load_requests(profile_of(**SMALL), Thresholds(), Silent())
     state = RequestsState(arrange(data.table, first_arrangement(data.table), BINS), cursor=1)
     shown = places(data, state, 110, 20)
     life = lines(profile_of(**SMALL), width=110, height=20, cursor=1)[shown.life]
@@ -318,7 +319,7 @@ def test_speculation_is_shown_where_there_is_any():
 
 def test_a_page_holds_every_stage_of_a_request():
     profile = open_profile(DATA / "pd_ep")
-    data = load_requests(profile, Silent())
+    data = load_requests(profile, Thresholds(), Silent())
     assert data.disaggregated
     request = data.table.row(0, named=True)
     own = pl.col("request_id") == request["request_id"]
@@ -339,9 +340,44 @@ def test_a_page_holds_every_stage_of_a_request():
         assert stages[words].startswith(f"{day} {clock[:8]}.{clock[9:]}")
 
 
+@pytest.mark.parametrize("apart", [0, 2])
+def test_what_goes_from_host_to_host_is_marked_where_their_clocks_differ(apart):
+    """40 requests are pulled from two hosts to two others, of which the second has its clock ahead."""
+    count = 40
+    late = [apart * (i % 2) for i in range(count)]
+    profile = profile_of(
+        requests=SMALL["requests"],
+        handoffs={
+            "request_id": [f"r{i}" for i in range(count)],
+            "arrival": at(*range(count)),
+            "received": at(*(i + 0.01 for i in range(count))),
+            "prefill_done": at(*(i + 0.1 for i in range(count))),
+            "end": at(*(i + 0.5 + late[i] for i in range(count))),
+        },
+        transfers={
+            "request_id": [f"r{i}" for i in range(count)],
+            "rank": [i % 2 for i in range(count)],
+            "source": [str(i // 2 % 2) for i in range(count)],
+            "start": at(*(i + 0.103 + late[i] for i in range(count))),
+            "end": at(*(i + 0.106 + late[i] for i in range(count))),
+            "duration": [3.0] * count,
+        },
+    )
+    data = load_requests(profile, Thresholds(), Silent())
+    rows = plain(pane(profile, width=200)).splitlines()
+    (headings,) = [row for row in rows if row.startswith("request") and "arrival" in row]
+    marked = [column.title for column in COLUMNS if f"{column.title} ?" in headings]
+    assert marked == (["wait ms", "duration ms", "TPOT ms"] if apart else [])
+    assert ("2.0 s" in data.doubt) == bool(apart)
+    assert ("? in a heading" in [entry.name for entry in help_entries(data)]) == bool(apart)
+    assert ("?: Doubtful: " in rows[-1]) == bool(apart)
+    order = Arrangement(sort="duration", measure="duration", descending=True)
+    assert ("by duration (doubtful)" in plain(pane(profile, width=200, arrangement=order))) == bool(apart)
+
+
 def test_the_help_says_that_a_pd_queue_wait_cannot_judge_prefill_only_where_it_is_one():
     def words(profile):
-        return " ".join(entry.text for entry in help_entries(load_requests(profile, Silent())))
+        return " ".join(entry.text for entry in help_entries(load_requests(profile, Thresholds(), Silent())))
 
     assert "cannot judge prefill" in words(open_profile(DATA / "pd_ep"))
     assert "cannot judge prefill" not in words(open_profile(DATA / "csv_only"))

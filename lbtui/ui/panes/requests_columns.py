@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -99,11 +100,15 @@ NAMES = [column.name for column in COLUMNS]
 _LONGEST_ID = 48
 
 
-def table_columns(longest_id: int) -> list[Column]:
-    """Return the columns as the table renderer takes them; ids get the room they need, within reason."""
+def table_columns(longest_id: int, doubtful: Collection[str] = ()) -> list[Column]:
+    """Return the columns as the table renderer takes them; ids get the room they need, within reason.
+
+    Those whose values are `doubtful` have a question mark.
+    """
     columns = []
     for column in COLUMNS:
         text = column.kind == "text"
-        width = max(column.width, min(longest_id, _LONGEST_ID)) if text else column.width
-        columns.append(Column(column.title, width, "left" if text else "right", column.priority))
+        title = _("{title} ?").format(title=column.title) if column.name in doubtful else column.title
+        least = min(longest_id, _LONGEST_ID) if text else len(title)
+        columns.append(Column(title, max(column.width, least), "left" if text else "right", column.priority))
     return columns

@@ -9,6 +9,8 @@ import polars as pl
 
 from lbtui.analysis.latency import Arranged, Arrangement, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
+from lbtui.findings import Thresholds
+from lbtui.findings.doubts import DOUBTFUL_COLUMNS, doubt_of
 from lbtui.profile import Profile, Progress, place
 from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
@@ -32,6 +34,12 @@ class RequestsData:
     disaggregated: bool  # prefill and decode run on different nodes
     no_requests: str | None  # why there are none, as a sentence
     no_queues: str | None
+    doubt: str = ""  # why what goes from host to host may be off, a sentence
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """The columns whose values may be off."""
+        return DOUBTFUL_COLUMNS if self.doubt else ()
 
     @property
     def domains(self) -> int:
@@ -50,7 +58,7 @@ class RequestsState:
     busy: bool = False  # another arrangement is being made
 
 
-def load_requests(profile: Profile, progress: Progress) -> RequestsData:
+def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> RequestsData:
     """Return the pane's data; loads what it needs of the profile."""
     requests = profile.load("requests", progress).frame
     queues = profile.load("queues", progress).frame
@@ -64,6 +72,7 @@ def load_requests(profile: Profile, progress: Progress) -> RequestsData:
         disaggregated=_disaggregated(profile, progress),
         no_requests=_why_none(profile, "requests") if requests.is_empty() else None,
         no_queues=_why_none(profile, "queues") if queues.is_empty() else None,
+        doubt=doubt_of(profile, limits, progress),
     )
 
 

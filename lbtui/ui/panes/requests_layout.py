@@ -52,7 +52,7 @@ def places(data: RequestsData, state: RequestsState, width: int, height: int) ->
     lanes = plot > 0 and height >= 14
     lane_height = 1 if height < 34 else 2 if height < 60 else 3
     keep = [NAMES.index(state.arranged.arrangement.sort)]
-    columns = table_columns(data.longest_id)
+    columns = table_columns(data.longest_id, data.doubtful)
     wide = width >= _WIDE
     layout = fitting(columns, width - GAP - _PANEL if wide else width, keep=keep)
     line = 1

@@ -50,7 +50,7 @@ def draw(
         put(at.folded, folded_rows(state, request, width, at.folded_height, caps))
     put(at.header, _table_and_panel(data, state, request, at, width, caps))
     if at.reading is not None:
-        put(at.reading, [_reading(state, request, at, width, caps)])
+        put(at.reading, [_reading(data, state, request, at, width, caps)])
     return lines[:height]
 
 
@@ -77,7 +77,7 @@ def _table_and_panel(
         for values in seen.iter_rows()
     ]
     drawn = table(
-        table_columns(data.longest_id),
+        table_columns(data.longest_id, data.doubtful),
         cells,
         layout=at.layout,
         height=at.rows + 1,
@@ -94,7 +94,12 @@ def _table_and_panel(
 
 
 def _reading(
-    state: RequestsState, request: Request | None, at: Places, width: int, caps: Capabilities
+    data: RequestsData,
+    state: RequestsState,
+    request: Request | None,
+    at: Places,
+    width: int,
+    caps: Capabilities,
 ) -> Row:
     if request is None:
         text = _("No request matches; Escape takes the filter off.")
@@ -104,4 +109,6 @@ def _reading(
         # Folded, the panel's own words stand here.
         if not at.panel and (words := speculation_words(state)):
             text += " · " + words
+        if data.doubtful:
+            text += _(" · ?: {doubt}").format(doubt=data.doubt)
     return fit(" " + text, width, caps=caps, style=strong(caps))

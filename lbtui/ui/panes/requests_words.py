@@ -42,7 +42,9 @@ def state_line(data: RequestsData, state: RequestsState, selection: Selection, c
         if asked.window:
             parts.append(_("only arrivals in the window"))
         order = column.descending if asked.descending else column.ascending
-        parts.append(_("by {column}, {order}").format(column=column.words, order=order))
+        doubtful = _("{column} (doubtful)").format(column=column.words)
+        words = doubtful if asked.sort in data.doubtful else column.words
+        parts.append(_("by {column}, {order}").format(column=words, order=order))
     begin, end = window_of(data, selection)
     decimals = 0 if end - begin >= 20 * _SECOND else 3
     parts.append(format_window(instant(begin), instant(end), decimals, date=dated(data.whole)))
@@ -225,7 +227,9 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             "may exceed TTFT and cannot judge prefill."
         )
     names = ", ".join(names[0] for names in FILTER_NAMES.values())
+    doubt = [HelpEntry(_("? in a heading"), data.doubt)] if data is not None and data.doubt else []
     return [
+        *doubt,
         HelpEntry(
             _("TTFT"),
             _(
