@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SLOW = 10.0  # s
 LARGE = 1 << 30  # bytes
-_HANG = 150.0  # s without a word from a worker: it is killed
+_HANG = 600.0  # s without a word from a worker: it is killed; the machine may be busy with others
 _ADDRESS_SPACE = 12 << 30  # bytes; most of what polars maps it never touches
 _HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
 ROOT = Path(__file__).parents[2]
