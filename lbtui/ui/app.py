@@ -34,15 +34,15 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
 from lbtui.text import _, visible
-from lbtui.ui import memory
-from lbtui.ui.ascii import AsciiOnly
 from lbtui.ui.background import in_background
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
-from lbtui.ui.exact_update import Shown
 from lbtui.ui.opening import Opened, OpenFailed, SeveralFound, opened, told_apart
 from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.picture import Picture
 from lbtui.ui.selection import SIDES, Selection
+from lbtui.ui.terminal import memory
+from lbtui.ui.terminal.ascii import AsciiOnly
+from lbtui.ui.terminal.update import Shown
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -205,7 +205,7 @@ class LbtuiApp(App[int]):
 
     def get_driver_class(self) -> type[Driver]:
         """Return what stands between the app and the terminal."""
-        from lbtui.ui.driver import TerminalDriver
+        from lbtui.ui.terminal.driver import TerminalDriver
 
         return TerminalDriver
 

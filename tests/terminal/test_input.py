@@ -8,9 +8,9 @@ from random import Random
 import pytest
 from textual import events
 
-from lbtui.ui import keyboard
-from lbtui.ui.keyboard import Keyboard
-from lbtui.ui.mouse import MouseGate
+from lbtui.ui.terminal import keyboard
+from lbtui.ui.terminal.keyboard import Keyboard
+from lbtui.ui.terminal.mouse import MouseGate
 from tests.bench.random_input import PARTS, noise, run
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal

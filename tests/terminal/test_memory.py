@@ -12,8 +12,8 @@ from tests.tools.terminal import Terminal
 
 # Tidies all the time, as in a session of hours.
 TIDYING = """
-import lbtui.cli, lbtui.ui.memory
-lbtui.ui.memory.TIDY_SECONDS = 0.02
+import lbtui.cli, lbtui.ui.terminal.memory
+lbtui.ui.terminal.memory.TIDY_SECONDS = 0.02
 raise SystemExit(lbtui.cli.main(["--demo"]))
 """
 

@@ -13,8 +13,8 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from lbtui.ui.changed import NARROW, changed_runs
-from lbtui.ui.exact_update import Shown
+from lbtui.ui.terminal.changed import NARROW, changed_runs
+from lbtui.ui.terminal.update import Shown
 
 WIDTH = 24
 hues = st.none() | st.sampled_from([1, 4, 12, 53, 61, 226]).map(Color.from_ansi)

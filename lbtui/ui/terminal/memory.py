@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual._styles_cache import StylesCache
 from textual.geometry import Region
 
-from lbtui.ui.sgr import change
+from lbtui.ui.terminal.pen import change
 
 # So often, in seconds, closed pages are given back; it takes some 10 ms.
 TIDY_SECONDS = 20.0

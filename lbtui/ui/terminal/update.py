@@ -14,9 +14,9 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from lbtui.render.capabilities import Colors
-from lbtui.ui.changed import changed_runs
-from lbtui.ui.scrolled import move_between
-from lbtui.ui.sgr import Pen
+from lbtui.ui.terminal.changed import changed_runs
+from lbtui.ui.terminal.pen import Pen
+from lbtui.ui.terminal.scrolled import move_between
 
 
 class Shown:

@@ -16,7 +16,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from lbtui import endings
-from lbtui.ui.mouse import MouseGate
+from lbtui.ui.terminal.mouse import MouseGate
 
 # Presses, releases, drags and the wheel, with coordinates beyond 223. Not every motion: over a slow line that
 # is a flood, and nothing here waits for it.
@@ -56,7 +56,7 @@ class TerminalDriver(LinuxDriver):
         """Read what the terminal sends until told to stop."""
         try:
             # Knows Textual's parser, which is no promise.
-            from lbtui.ui.keyboard import Keyboard
+            from lbtui.ui.terminal.keyboard import Keyboard
         except ImportError:
             super().run_input_thread()
             return

@@ -21,7 +21,7 @@ from textual.message import Message
 
 from lbtui import endings
 from lbtui.text import visible
-from lbtui.ui.mouse import MouseGate
+from lbtui.ui.terminal.mouse import MouseGate
 
 _PIECE = 4096
 _TICK = 0.1
