@@ -34,12 +34,12 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
 from lbtui.text import _, visible
-from lbtui.ui.background import in_background
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.pages import Chooser, Question, TextPage
+from lbtui.ui.kit.picture import Picture
+from lbtui.ui.kit.selection import SIDES, Selection
 from lbtui.ui.opening import Opened, OpenFailed, SeveralFound, opened, told_apart
-from lbtui.ui.pages import Chooser, Question, TextPage
-from lbtui.ui.picture import Picture
-from lbtui.ui.selection import SIDES, Selection
 from lbtui.ui.terminal import memory
 from lbtui.ui.terminal.ascii import AsciiOnly
 from lbtui.ui.terminal.update import Shown
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from lbtui.findings import Thresholds
     from lbtui.profile import Profile
     from lbtui.profile.captures import Choice
-    from lbtui.ui.pane import Pane
+    from lbtui.ui.kit.pane import Pane
 
 # Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
 Saver: TypeAlias = "Callable[[str, Ints, int, Path], str | None]"

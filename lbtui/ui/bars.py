@@ -16,8 +16,8 @@ from lbtui.render.glyphs import spell_key
 from lbtui.render.palette import cursor, dim, selected, severity, strong
 from lbtui.render.text import fit, printable, row
 from lbtui.text import _
-from lbtui.ui.picture import Picture
-from lbtui.ui.selection import SIDES, side_word
+from lbtui.ui.kit.picture import Picture
+from lbtui.ui.kit.selection import SIDES, side_word
 
 # Less than that holds no pane.
 LEAST_COLUMNS, LEAST_ROWS = 60, 20

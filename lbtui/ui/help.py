@@ -12,7 +12,7 @@ from lbtui.render.glyphs import spell_key
 from lbtui.text import _
 
 if TYPE_CHECKING:
-    from lbtui.ui.pane import Pane
+    from lbtui.ui.kit.pane import Pane
 
 
 def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:

@@ -13,7 +13,7 @@ from lbtui.text import _, visible
 if TYPE_CHECKING:
     from lbtui.profile import Profile
     from lbtui.profile.captures import Choice
-    from lbtui.ui.pane import Pane
+    from lbtui.ui.kit.pane import Pane
 
 
 @dataclass

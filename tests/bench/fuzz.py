@@ -271,7 +271,7 @@ def drive(
     import asyncio
 
     from lbtui.ui.app import LbtuiApp
-    from lbtui.ui.pane import Stage
+    from lbtui.ui.kit.pane import Stage
     from tests.tools.driving import settled
 
     async def run() -> None:

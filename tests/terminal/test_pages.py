@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui.pages import TextPage
+from lbtui.ui.kit.pages import TextPage
 from tests.terminal.driven import drive, screen_text
 from tests.tools.driving import settled
 

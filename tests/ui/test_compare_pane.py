@@ -10,8 +10,8 @@ from lbtui.profile import Cancelled
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import Stage
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import Stage
 from lbtui.ui.panes import compare as compare_module
 from tests.sources.recorded import CSV_ONLY, lay_out
 from tests.tools.driving import settled

@@ -13,7 +13,7 @@ from lbtui.render.text import plain
 from lbtui.sources import csv_file, csv_lines
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
-from lbtui.ui.pane import Stage
+from lbtui.ui.kit.pane import Stage
 from tests.bench.inputs import write_requests
 from tests.tools.driving import settled
 
@@ -28,7 +28,7 @@ class Gate:
         self.reached, self.opened = ({n: threading.Event() for n in (5, 10)} for _ in range(2))
         read = csv_file.Rows.read
         monkeypatch.setattr(csv_lines, "_READ", READ)
-        monkeypatch.setattr("lbtui.ui.pane._PROGRESS_SECONDS", 0)
+        monkeypatch.setattr("lbtui.ui.kit.pane._PROGRESS_SECONDS", 0)
 
         def slowly(rows, progress, way):
             for number, batch in enumerate(read(rows, progress, way), 1):

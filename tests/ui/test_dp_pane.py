@@ -10,8 +10,8 @@ from textual.worker import WorkerCancelled
 from lbtui.analysis.data_parallel import METRICS
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import Stage
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import Stage
 from lbtui.ui.panes import dp_pictures
 from lbtui.ui.panes.dp import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out

@@ -8,9 +8,9 @@ from textual import events
 from textual.binding import Binding
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui import pane as pane_module
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.pane import Pane, Stage
+from lbtui.ui.kit import pane as pane_module
+from lbtui.ui.kit.pane import Pane, Stage
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 

@@ -15,8 +15,8 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import Stage
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import Stage
 from lbtui.ui.panes.overview_entries import entries
 from tests.tools.driving import settled
 

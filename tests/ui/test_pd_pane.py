@@ -8,7 +8,7 @@ import pytest
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.pages import TextPage
+from lbtui.ui.kit.pages import TextPage
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parent.parent / "data"

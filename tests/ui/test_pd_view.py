@@ -16,6 +16,7 @@ from lbtui.profile import SCHEMAS, Missing
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
+from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows, squeezed
 from lbtui.ui.panes.pd_layout import Lanes, clicked, layout
 from lbtui.ui.panes.pd_state import (
@@ -30,7 +31,6 @@ from lbtui.ui.panes.pd_state import (
 )
 from lbtui.ui.panes.pd_view import draw
 from lbtui.ui.panes.pd_words import cell_page
-from lbtui.ui.selection import Selection
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check, words
 

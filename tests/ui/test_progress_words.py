@@ -1,6 +1,6 @@
 """How far reading is: bytes, share, and a rate once it can be told."""
 
-from lbtui.ui.progress_words import Rate, progress_words
+from lbtui.ui.kit.progress_words import Rate, progress_words
 
 
 def test_bytes_share_and_rate():

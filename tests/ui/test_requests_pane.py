@@ -10,7 +10,7 @@ import pytest
 from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.pages import Question, TextPage
+from lbtui.ui.kit.pages import Question, TextPage
 from lbtui.ui.panes import requests, requests_orders
 from lbtui.ui.panes.requests import RequestsPane
 from tests.tools.driving import settled

@@ -20,10 +20,8 @@ from lbtui.render.lanes import histogram
 from lbtui.render.palette import accent, cursor
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
-from lbtui.ui.panes.requests_columns import COLUMNS, NAMES
-from lbtui.ui.panes.requests_data import BINS, RequestsState, first_arrangement, load_requests
-from lbtui.ui.panes.requests_layout import places
-from lbtui.ui.panes.requests_time import (
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.window import (
     column_of,
     following,
     life_window,
@@ -31,9 +29,11 @@ from lbtui.ui.panes.requests_time import (
     time_at,
     zoomed,
 )
+from lbtui.ui.panes.requests_columns import COLUMNS, NAMES
+from lbtui.ui.panes.requests_data import BINS, RequestsState, first_arrangement, load_requests
+from lbtui.ui.panes.requests_layout import places
 from lbtui.ui.panes.requests_view import draw
 from lbtui.ui.panes.requests_words import help_entries, request_sections
-from lbtui.ui.selection import Selection
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check
 

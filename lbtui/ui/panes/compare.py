@@ -16,8 +16,8 @@ from lbtui.findings.doubts import comparable, doubt_of
 from lbtui.profile import Profile, Unreadable
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes import compare_view
 from lbtui.ui.panes.compare_help import entries
 from lbtui.ui.panes.compare_target import side_of, target_of

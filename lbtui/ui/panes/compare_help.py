@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lbtui.analysis.comparison import Comparison, Row
 from lbtui.analysis.comparison.words import METHOD, definition, metrics_of
 from lbtui.text import _, visible
-from lbtui.ui.pane import HelpEntry
+from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.compare_words import DIMENSIONS
 
 

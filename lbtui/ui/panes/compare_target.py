@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbtui.analysis.comparison import Row
-from lbtui.ui.selection import Aim, Side
+from lbtui.ui.kit.selection import Aim, Side
 
 _PANES = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 # The DP pane's metric of a compared one, by the first part of its key.

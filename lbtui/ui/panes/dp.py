@@ -14,9 +14,11 @@ from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
 from lbtui.profile import FrameName, instant
 from lbtui.profile.model import ScheduledRequest
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import Aim, HelpEntry, Stage
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes import dp_keys
 from lbtui.ui.panes.dp_data import DpData, Measured
 from lbtui.ui.panes.dp_help import help_of
@@ -35,8 +37,6 @@ from lbtui.ui.panes.dp_layout import (
 from lbtui.ui.panes.dp_pictures import DpPictures, Prepared
 from lbtui.ui.panes.dp_round import round_text, round_title
 from lbtui.ui.panes.dp_sides import shared_state
-from lbtui.ui.panes.sides import SIDE_HELP
-from lbtui.ui.selection import Selection
 
 
 class DpPane(DpPictures):

@@ -14,9 +14,9 @@ from lbtui.render.chart import line_chart
 from lbtui.render.palette import dim, strong
 from lbtui.render.text import fit, printable, row
 from lbtui.text import _
+from lbtui.ui.kit.selection import Side
+from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp_data import DpData, Measured
-from lbtui.ui.panes.sides import side_chip
-from lbtui.ui.selection import Side
 
 # As many lines as there are distinct colours.
 MOST_LINES = 8

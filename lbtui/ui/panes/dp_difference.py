@@ -14,6 +14,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import signed_lane
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
+from lbtui.ui.kit.sides import Pair, left_out_words, signed, signed_ratio
 from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
 from lbtui.ui.panes.dp_lanes import (
     ROOMY,
@@ -38,7 +39,6 @@ from lbtui.ui.panes.dp_layout import (
     scrolled,
 )
 from lbtui.ui.panes.dp_sides import Common
-from lbtui.ui.panes.sides import Pair, left_out_words, signed, signed_ratio
 
 _DAY = 86_400_000_000  # µs
 

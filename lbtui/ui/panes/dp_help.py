@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbtui.analysis.data_parallel import METRICS
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry
+from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.dp_data import PLACES, SCAN_BINS
 
 

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 from lbtui.analysis.data_parallel import Metric, MetricKey
 from lbtui.profile import short_names
 from lbtui.text import _
+from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
-from lbtui.ui.selection import Selection, Side
 
 Statistic: TypeAlias = Literal["mean", "worst"]
 

@@ -17,8 +17,10 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.pane import Pane, PaneProgress, Stage
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.pane import Pane, PaneProgress, Stage
+from lbtui.ui.kit.selection import Side
+from lbtui.ui.kit.sides import Pair
 from lbtui.ui.panes import dp_difference
 from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, measure, says_nothing
@@ -27,8 +29,6 @@ from lbtui.ui.panes.dp_layout import DpState, layout, view_window
 from lbtui.ui.panes.dp_scenes import Ahead, SceneKey, made_ahead
 from lbtui.ui.panes.dp_sides import common, difference, local_state, offset_of, scenes
 from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
-from lbtui.ui.panes.sides import Pair
-from lbtui.ui.selection import Side
 
 # Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
 _AT_ONCE = 20_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lbtui.analysis.data_parallel import Metric, MetricKey
+from lbtui.ui.kit.selection import Side
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene, measure, scene
 from lbtui.ui.panes.dp_layout import DpState, layout, view_window
-from lbtui.ui.selection import Side
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.lanes import LaneStatistics
 from lbtui.profile import Domain
+from lbtui.ui.kit.selection import Side
+from lbtui.ui.kit.sides import Pair
 from lbtui.ui.panes.dp_data import DpData, Evenness, Measured, Scene, scene
 from lbtui.ui.panes.dp_layout import DpState, view_window
-from lbtui.ui.panes.sides import Pair
-from lbtui.ui.selection import Side
 
 
 def offset_of(data: Pair[DpData]) -> int:

@@ -16,6 +16,7 @@ from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
+from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp_data import DpData, Measured, Scene
 from lbtui.ui.panes.dp_lanes import (
     ROOMY,
@@ -36,7 +37,6 @@ from lbtui.ui.panes.dp_layout import (
     place_here,
     scrolled,
 )
-from lbtui.ui.selection import Side, side_word
 
 _MORE_READING = 3
 

@@ -13,13 +13,13 @@ from lbtui.profile import FrameName, Profile
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap_view import View
 from lbtui.text import _
-from lbtui.ui.pane import Aim, HelpEntry, PaneProgress
+from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
+from lbtui.ui.kit.selection import Selection, Side
+from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes import ep_help, ep_keys, ep_layout, ep_moment, ep_phases, ep_state, ep_view
 from lbtui.ui.panes.ep_along import AlongIterations
 from lbtui.ui.panes.ep_data import VIEWS, EpData, ViewName
 from lbtui.ui.panes.ep_shown import EpState
-from lbtui.ui.panes.sides import SIDE_HELP
-from lbtui.ui.selection import Selection, Side
 
 _WHEEL = 3
 

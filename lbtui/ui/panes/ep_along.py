@@ -14,12 +14,12 @@ from lbtui.findings import Thresholds
 from lbtui.profile import Profile
 from lbtui.render.capabilities import Capabilities
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.pane import Pane, PaneProgress
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.pane import Pane, PaneProgress
+from lbtui.ui.kit.selection import Side
 from lbtui.ui.panes import ep_layout, ep_moment, ep_phases
 from lbtui.ui.panes.ep_data import EpData
 from lbtui.ui.panes.ep_shown import EpState, over_of
-from lbtui.ui.selection import Side
 
 # A map of many hot cells is some 30 KB: what 1 Mbit/s carries four times a second.
 _FRAME_SECONDS = 0.25

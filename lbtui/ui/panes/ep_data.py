@@ -27,7 +27,7 @@ from lbtui.analysis.expert_parallel import (
     worst_layers,
 )
 from lbtui.analysis.imbalance import Floats, par
-from lbtui.ui.selection import Side
+from lbtui.ui.kit.selection import Side
 
 if TYPE_CHECKING:
     import polars as pl

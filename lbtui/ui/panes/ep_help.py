@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry
+from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.ep_data import EpData, ViewName
 from lbtui.ui.panes.ep_time_help import time_entries
 from lbtui.ui.panes.ep_words import why_absent

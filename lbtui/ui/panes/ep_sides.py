@@ -16,9 +16,9 @@ from lbtui.analysis.expert_parallel import (
 )
 from lbtui.analysis.imbalance import Floats
 from lbtui.text import _
+from lbtui.ui.kit.selection import Side
+from lbtui.ui.kit.sides import left_out_words
 from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad, ViewName
-from lbtui.ui.panes.sides import left_out_words
-from lbtui.ui.selection import Side
 
 
 def sides(after: EpData, before: EpData | None) -> dict[Side, EpData]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry
+from lbtui.ui.kit.pane import HelpEntry
 
 
 def time_entries() -> list[HelpEntry]:

@@ -17,6 +17,7 @@ from lbtui.render.heatmap_view import View, halves, place_of, span
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
+from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.ep_data import EpData, EpMap
 from lbtui.ui.panes.ep_intervals import interval_rows
 from lbtui.ui.panes.ep_layout import GUTTER, Layout, layout
@@ -33,7 +34,6 @@ from lbtui.ui.panes.ep_words import (
     reading_words,
     side_lacks,
 )
-from lbtui.ui.panes.sides import side_chip
 
 _MINIMAP = 12
 

@@ -13,13 +13,13 @@ from textual.message import Message
 from lbtui.profile import ExpertSeries, PlacementFile
 from lbtui.render.capabilities import Row
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.host import Host
-from lbtui.ui.pages import Page
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.host import Host
+from lbtui.ui.kit.pages import Page
+from lbtui.ui.kit.picture import Picture
 from lbtui.ui.panes import ep_what_if_state as states
 from lbtui.ui.panes.ep_what_if_state import Number, Outcome, WhatIfState
 from lbtui.ui.panes.ep_what_if_view import what_if_rows
-from lbtui.ui.picture import Picture
 
 _WORK = "what-if"
 _PAGE = 10

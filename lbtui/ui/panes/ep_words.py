@@ -12,10 +12,10 @@ from lbtui.profile.schema import FrameName
 from lbtui.render.heatmap_view import View
 from lbtui.render.text import number
 from lbtui.text import _
+from lbtui.ui.kit.selection import side_word
 from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
 from lbtui.ui.panes.ep_facts import hot_share_words
 from lbtui.ui.panes.ep_shown import EpState, column_of, current_load, current_map
-from lbtui.ui.selection import side_word
 
 VIEW_TITLES: dict[ViewName, str] = {
     "rank": _("rank × layer"),

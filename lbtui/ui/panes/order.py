@@ -1,6 +1,6 @@
 """The panes, in the order of their keys: five of one profile, and the sixth of two."""
 
-from lbtui.ui.pane import Pane
+from lbtui.ui.kit.pane import Pane
 from lbtui.ui.panes.compare import ComparePane
 from lbtui.ui.panes.dp import DpPane
 from lbtui.ui.panes.ep import EpPane

@@ -20,15 +20,15 @@ from lbtui.findings.pictures import Drawn
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
+from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.opening import OpenFailed
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry, State, entries
 from lbtui.ui.panes.overview_rows import lane_columns
 from lbtui.ui.panes.overview_target import target_of
 from lbtui.ui.panes.overview_view import draw, entry_at
 from lbtui.ui.panes.overview_words import detail_text
-from lbtui.ui.selection import Aim, Selection
 
 _PANE_OF: dict[Dimension, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 

@@ -18,8 +18,8 @@ from lbtui.render.lanes import lane
 from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, printable, row
 from lbtui.text import _
+from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.overview_entries import FOUND, Entry, Kind, State
-from lbtui.ui.selection import Selection
 
 # A row and the entry that it shows.
 Placed: TypeAlias = tuple[Row, "int | None"]

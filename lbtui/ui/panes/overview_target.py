@@ -14,7 +14,7 @@ from lbtui.findings.pictures import Drawn, Picture, metric_of
 from lbtui.findings.subject import is_of
 from lbtui.findings.words import middle
 from lbtui.profile import micros
-from lbtui.ui.pane import Aim
+from lbtui.ui.kit.pane import Aim
 
 # The view of the experts in which a finding is seen; of ranks where none is named.
 _VIEWS: Mapping[str, str] = {

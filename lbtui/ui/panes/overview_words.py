@@ -25,9 +25,9 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _, visible
+from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.overview_entries import Contents, Entry, State
 from lbtui.ui.panes.overview_rows import column_of
-from lbtui.ui.selection import Selection
 
 Role: TypeAlias = Literal["title", "text", "aside", "critical", "warning", "info"]
 

@@ -23,9 +23,11 @@ from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import Aim, HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import Aim, HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.selection import Selection, Side
+from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes import pd_state
 from lbtui.ui.panes.pd_help import HELP
 from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows
@@ -34,8 +36,6 @@ from lbtui.ui.panes.pd_sides import furthest, shift, shifted, sides, switched
 from lbtui.ui.panes.pd_state import PdData, PdState
 from lbtui.ui.panes.pd_view import draw
 from lbtui.ui.panes.pd_words import cell_page
-from lbtui.ui.panes.sides import SIDE_HELP
-from lbtui.ui.selection import Selection, Side
 
 
 @dataclass(frozen=True)

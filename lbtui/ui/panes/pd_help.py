@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbtui.analysis.prefill_decode import NODE_DEVIATIONS, NODE_RATIO, SLOW_RANK
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry
+from lbtui.ui.kit.pane import HelpEntry
 
 HELP = [
     HelpEntry(

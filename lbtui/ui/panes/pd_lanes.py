@@ -27,7 +27,7 @@ from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import lane
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.pd_format import joined, percent, ratio_text
+from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.panes.pd_layout import Lanes
 from lbtui.ui.panes.pd_state import PdState, count_word, role_word, shown_nodes
 

@@ -10,9 +10,9 @@ import numpy as np
 from lbtui.analysis.node_difference import NodeDifference, subtracted
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, Spread
 from lbtui.text import _
+from lbtui.ui.kit.selection import Selection, Side
+from lbtui.ui.kit.sides import left_out_words
 from lbtui.ui.panes.pd_state import PdData, PdState
-from lbtui.ui.panes.sides import left_out_words
-from lbtui.ui.selection import Selection, Side
 
 
 def sides(after: PdData, before: PdData | None) -> dict[Side, PdData]:

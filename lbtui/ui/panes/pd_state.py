@@ -22,7 +22,7 @@ from lbtui.analysis.prefill_decode import (
 )
 from lbtui.profile import Missing
 from lbtui.text import _
-from lbtui.ui.selection import Selection, Side
+from lbtui.ui.kit.selection import Selection, Side
 
 ROLE_CHOICES = (None, "prefill", "decode")
 

@@ -22,7 +22,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.pd_format import percent, ratio_text
+from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd_layout import Grid
 from lbtui.ui.panes.pd_state import PdState, role_word, short_names
 

@@ -11,7 +11,7 @@ from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import bar
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.pd_format import percent, ratio_text
+from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd_state import PdData, PdState
 
 _LABEL = 24

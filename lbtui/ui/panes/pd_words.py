@@ -26,12 +26,12 @@ from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import fit, number, row
 from lbtui.text import _, visible
-from lbtui.ui.panes.pd_format import joined, percent, ratio_text
+from lbtui.ui.kit.rows import joined, percent, ratio_text
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd_lanes import MOST_LINES
 from lbtui.ui.panes.pd_layout import Layout
 from lbtui.ui.panes.pd_state import PdData, PdState, count_word, lit_bins, role_word, shown_nodes
-from lbtui.ui.panes.sides import side_chip
-from lbtui.ui.selection import Selection
 
 _MOST_REQUESTS = 200
 

@@ -20,9 +20,11 @@ from lbtui.render.capabilities import Row
 from lbtui.render.table import first_visible
 from lbtui.render.text import printable
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.pages import TextPage
-from lbtui.ui.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.window import following, life_window, moved, time_at, zoomed
 from lbtui.ui.panes.requests_columns import NAMES
 from lbtui.ui.panes.requests_data import (
     BINS,
@@ -34,7 +36,6 @@ from lbtui.ui.panes.requests_data import (
 )
 from lbtui.ui.panes.requests_layout import Places, places
 from lbtui.ui.panes.requests_orders import Orders, next_column, sorted_by
-from lbtui.ui.panes.requests_time import following, life_window, moved, time_at, zoomed
 from lbtui.ui.panes.requests_view import draw, request_at
 from lbtui.ui.panes.requests_words import (
     Request,
@@ -43,7 +44,6 @@ from lbtui.ui.panes.requests_words import (
     help_entries,
     request_sections,
 )
-from lbtui.ui.selection import Selection
 
 _WHEEL = 3  # rows
 _SHOW_BUSY = 300_000  # rows from which arranging can be noticed

@@ -15,7 +15,7 @@ from lbtui.profile import Profile, Progress, place
 from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
 from lbtui.text import _, visible
-from lbtui.ui.selection import Selection
+from lbtui.ui.kit.selection import Selection
 
 # Narrow enough to stand beside the table at 120 columns, one cell a bin.
 BINS = 30

@@ -13,11 +13,11 @@ from lbtui.render.lanes import lane, runs
 from lbtui.render.palette import accent, dim
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.window import Window, column_of
 from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown
 from lbtui.ui.panes.requests_layout import LABEL, Places
-from lbtui.ui.panes.requests_time import Window, column_of
 from lbtui.ui.panes.requests_words import Request
-from lbtui.ui.selection import Selection
 
 
 def pointer_row(selection: Selection, window: Window, at: Places, width: int, caps: Capabilities) -> Row:

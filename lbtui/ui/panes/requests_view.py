@@ -7,13 +7,13 @@ from lbtui.render.palette import dim, strong
 from lbtui.render.table import first_visible, table
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
+from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.requests_columns import COLUMNS, NAMES, table_columns
 from lbtui.ui.panes.requests_data import RequestsData, RequestsState, window_of
 from lbtui.ui.panes.requests_distribution import folded_rows, panel_rows, summary_row
 from lbtui.ui.panes.requests_lanes import axis_row, lane_rows, life_row, pointer_row
 from lbtui.ui.panes.requests_layout import GAP, Places, places
 from lbtui.ui.panes.requests_words import Request, reading_line, speculation_words, state_line
-from lbtui.ui.selection import Selection
 
 
 def draw(

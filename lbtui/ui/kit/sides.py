@@ -13,8 +13,8 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import cursor
 from lbtui.render.text import number, printable
 from lbtui.text import _
-from lbtui.ui.pane import HelpEntry
-from lbtui.ui.selection import Side, side_word
+from lbtui.ui.kit.pane import HelpEntry
+from lbtui.ui.kit.selection import Side, side_word
 
 T = TypeVar("T")
 

@@ -17,12 +17,12 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit
 from lbtui.text import _
-from lbtui.ui.background import in_background
-from lbtui.ui.host import Host
-from lbtui.ui.picture import Picture
-from lbtui.ui.progress_words import Rate, progress_words
-from lbtui.ui.selection import SIDES, Selection, Side, side_word
-from lbtui.ui.selection import Aim as Aim
+from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.host import Host
+from lbtui.ui.kit.picture import Picture
+from lbtui.ui.kit.progress_words import Rate, progress_words
+from lbtui.ui.kit.selection import SIDES, Selection, Side, side_word
+from lbtui.ui.kit.selection import Aim as Aim
 
 _PROGRESS_SECONDS = 0.1
 

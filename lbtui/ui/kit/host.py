@@ -9,7 +9,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui.selection import Aim, Selection
+from lbtui.ui.kit.selection import Aim, Selection
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints

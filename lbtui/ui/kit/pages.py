@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
 from lbtui.text import _, visible
-from lbtui.ui.host import Host
+from lbtui.ui.kit.host import Host
 
 _Answer = TypeVar("_Answer")
 
