@@ -11,7 +11,7 @@ def lanes(folder: Path) -> None:
     """DP lanes of the batch size, from opening the profile."""
     from lbtui.analysis.data_parallel import metric
     from lbtui.sources import open_profile
-    from lbtui.ui.panes.dp_data import dp_data, measure, scene
+    from lbtui.ui.panes.dp.data import dp_data, measure, scene
 
     profile = open_profile(folder)
     steps = profile.load_domain_steps().frame

@@ -23,7 +23,7 @@ from lbtui.profile import Cancelled, Silent
 from lbtui.sources import csv_lines, open_profile
 from lbtui.sources.canonical import large_forward, streamed
 from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
-from lbtui.ui.panes.dp_data import dp_data, measure
+from lbtui.ui.panes.dp.data import dp_data, measure
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, lay_out
 

@@ -49,7 +49,7 @@ raise SystemExit(lbtui.start.main(["somewhere"]))
 SPINNING = (
     WATCHED
     + """
-import os, sys, time, lbtui.start, lbtui.ui.panes.dp as dp
+import os, sys, time, lbtui.start, lbtui.ui.panes.dp.pane as dp
 def draw(self, width, height):
     open(os.environ["STARTED"], "w").close()
     while True:
@@ -62,7 +62,7 @@ raise SystemExit(lbtui.start.main(["--demo"]))
 BROKEN = (
     WATCHED
     + """
-import lbtui.start, lbtui.ui.panes.dp as dp
+import lbtui.start, lbtui.ui.panes.dp.pane as dp
 def draw(self, width, height):
     secret = "what a variable held"
     raise ZeroDivisionError("no such \\x1b[31mlane")

@@ -12,8 +12,8 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
-from lbtui.ui.panes import dp_pictures
-from lbtui.ui.panes.dp import DpPane
+from lbtui.ui.panes.dp import loading as dp_pictures
+from lbtui.ui.panes.dp.pane import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"

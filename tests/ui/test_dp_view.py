@@ -26,9 +26,9 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.text import visible
-from lbtui.ui.panes.dp_chart import MOST_LINES, chart_key, chart_rows, chart_state_row
-from lbtui.ui.panes.dp_data import dp_data, measure, scene
-from lbtui.ui.panes.dp_layout import (
+from lbtui.ui.panes.dp.chart import MOST_LINES, chart_key, chart_rows, chart_state_row
+from lbtui.ui.panes.dp.data import dp_data, measure, scene
+from lbtui.ui.panes.dp.layout import (
     DpState,
     at_place,
     hit,
@@ -42,8 +42,8 @@ from lbtui.ui.panes.dp_layout import (
     view_window,
     zoomed,
 )
-from lbtui.ui.panes.dp_round import round_text, round_title
-from lbtui.ui.panes.dp_view import draw, missing_rows
+from lbtui.ui.panes.dp.round import round_text, round_title
+from lbtui.ui.panes.dp.view import draw, missing_rows
 
 CAPS = Capabilities("256")
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"

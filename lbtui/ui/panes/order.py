@@ -2,7 +2,7 @@
 
 from lbtui.ui.kit.pane import Pane
 from lbtui.ui.panes.compare import ComparePane
-from lbtui.ui.panes.dp import DpPane
+from lbtui.ui.panes.dp.pane import DpPane
 from lbtui.ui.panes.ep import EpPane
 from lbtui.ui.panes.overview import OverviewPane
 from lbtui.ui.panes.pd import PdPane

@@ -11,8 +11,8 @@ from lbtui.analysis.lanes import LaneStatistics
 from lbtui.profile import Domain
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
-from lbtui.ui.panes.dp_data import DpData, Evenness, Measured, Scene, scene
-from lbtui.ui.panes.dp_layout import DpState, view_window
+from lbtui.ui.panes.dp.data import DpData, Evenness, Measured, Scene, scene
+from lbtui.ui.panes.dp.layout import DpState, view_window
 
 
 def offset_of(data: Pair[DpData]) -> int:

@@ -16,7 +16,7 @@ from lbtui.render.text import fit, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import side_chip
-from lbtui.ui.panes.dp_data import DpData, Measured
+from lbtui.ui.panes.dp.data import DpData, Measured
 
 # As many lines as there are distinct colours.
 MOST_LINES = 8

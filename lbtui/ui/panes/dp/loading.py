@@ -21,14 +21,14 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.pane import Pane, PaneProgress, Stage
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
-from lbtui.ui.panes import dp_difference
-from lbtui.ui.panes.dp_chart import ChartKey, chart_key, chart_rows, chart_state_row
-from lbtui.ui.panes.dp_data import DpData, Measured, Scene, dp_data, measure, says_nothing
-from lbtui.ui.panes.dp_difference import Difference
-from lbtui.ui.panes.dp_layout import DpState, layout, view_window
-from lbtui.ui.panes.dp_scenes import Ahead, SceneKey, made_ahead
-from lbtui.ui.panes.dp_sides import common, difference, local_state, offset_of, scenes
-from lbtui.ui.panes.dp_view import draw, missing_rows, reading_rows
+from lbtui.ui.panes.dp import difference as dp_difference
+from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row
+from lbtui.ui.panes.dp.data import DpData, Measured, Scene, dp_data, measure, says_nothing
+from lbtui.ui.panes.dp.difference import Difference
+from lbtui.ui.panes.dp.layout import DpState, layout, view_window
+from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
+from lbtui.ui.panes.dp.sides import common, difference, local_state, offset_of, scenes
+from lbtui.ui.panes.dp.view import draw, missing_rows, reading_rows
 
 # Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
 _AT_ONCE = 20_000

@@ -17,8 +17,8 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side, side_word
-from lbtui.ui.panes.dp_data import DpData, Measured, Scene
-from lbtui.ui.panes.dp_lanes import (
+from lbtui.ui.panes.dp.data import DpData, Measured, Scene
+from lbtui.ui.panes.dp.lanes import (
     ROOMY,
     evenness_rows,
     framed,
@@ -30,7 +30,7 @@ from lbtui.ui.panes.dp_lanes import (
     state_row,
     two_decimals,
 )
-from lbtui.ui.panes.dp_layout import (
+from lbtui.ui.panes.dp.layout import (
     DpState,
     evenness_name,
     layout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lbtui.analysis.data_parallel import METRICS
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
-from lbtui.ui.panes.dp_data import PLACES, SCAN_BINS
+from lbtui.ui.panes.dp.data import PLACES, SCAN_BINS
 
 
 def help_of() -> list[HelpEntry]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lbtui.analysis.data_parallel import Metric, MetricKey
 from lbtui.ui.kit.selection import Side
-from lbtui.ui.panes.dp_data import DpData, Measured, Scene, measure, scene
-from lbtui.ui.panes.dp_layout import DpState, layout, view_window
+from lbtui.ui.panes.dp.data import DpData, Measured, Scene, measure, scene
+from lbtui.ui.panes.dp.layout import DpState, layout, view_window
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from lbtui.render.lanes import signed_lane
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.sides import Pair, left_out_words, signed, signed_ratio
-from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp_lanes import (
+from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
+from lbtui.ui.panes.dp.lanes import (
     ROOMY,
     beside,
     drawn_values,
@@ -28,7 +28,7 @@ from lbtui.ui.panes.dp_lanes import (
     length_text,
     pointer_decimals,
 )
-from lbtui.ui.panes.dp_layout import (
+from lbtui.ui.panes.dp.layout import (
     FIGURE,
     DpState,
     Layout,
@@ -38,7 +38,7 @@ from lbtui.ui.panes.dp_layout import (
     layout,
     scrolled,
 )
-from lbtui.ui.panes.dp_sides import Common
+from lbtui.ui.panes.dp.sides import Common
 
 _DAY = 86_400_000_000  # µs
 

@@ -19,10 +19,10 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import SIDE_HELP
-from lbtui.ui.panes import dp_keys
-from lbtui.ui.panes.dp_data import DpData, Measured
-from lbtui.ui.panes.dp_help import help_of
-from lbtui.ui.panes.dp_layout import (
+from lbtui.ui.panes.dp import keys as dp_keys
+from lbtui.ui.panes.dp.data import DpData, Measured
+from lbtui.ui.panes.dp.help import help_of
+from lbtui.ui.panes.dp.layout import (
     DpState,
     at_place,
     following,
@@ -34,9 +34,9 @@ from lbtui.ui.panes.dp_layout import (
     scrolled,
     zoomed,
 )
-from lbtui.ui.panes.dp_pictures import DpPictures, Prepared
-from lbtui.ui.panes.dp_round import round_text, round_title
-from lbtui.ui.panes.dp_sides import shared_state
+from lbtui.ui.panes.dp.loading import DpPictures, Prepared
+from lbtui.ui.panes.dp.round import round_text, round_title
+from lbtui.ui.panes.dp.sides import shared_state
 
 
 class DpPane(DpPictures):

@@ -18,8 +18,8 @@ from lbtui.render.lanes import lane
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.sides import side_chip
-from lbtui.ui.panes.dp_data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp_layout import FIGURE, DpState, Layout, evenness_labels, lane_order
+from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
+from lbtui.ui.panes.dp.layout import FIGURE, DpState, Layout, evenness_labels, lane_order
 
 # From this width on sentences are in whole words.
 ROOMY = 130

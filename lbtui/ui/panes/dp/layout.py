@@ -9,7 +9,7 @@ from lbtui.analysis.data_parallel import Metric, MetricKey
 from lbtui.profile import short_names
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection, Side
-from lbtui.ui.panes.dp_data import DpData, Measured, Scene
+from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 
 Statistic: TypeAlias = Literal["mean", "worst"]
 

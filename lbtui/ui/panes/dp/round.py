@@ -12,7 +12,7 @@ from lbtui.profile.model import ScheduledRequest
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import number, printable
 from lbtui.text import _
-from lbtui.ui.panes.dp_lanes import length_text
+from lbtui.ui.panes.dp.lanes import length_text
 
 
 def round_title(domain: Domain, time: int, *, date: bool = False) -> str:
