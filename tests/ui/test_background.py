@@ -56,7 +56,7 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
     ("pane_key", "keys", "target"),
     [
         ("2", ["c"], "lbtui.ui.panes.dp.loading.chart_rows"),
-        ("3", ["c"], "lbtui.ui.panes.pd.chart_rows"),
+        ("3", ["c"], "lbtui.ui.panes.pd.pane.chart_rows"),
         ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.recorded"),
         ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.what_if"),
         ("5", ["r"], "lbtui.ui.panes.requests_orders.arrange"),

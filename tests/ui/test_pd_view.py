@@ -17,9 +17,9 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows, squeezed
-from lbtui.ui.panes.pd_layout import Lanes, clicked, layout
-from lbtui.ui.panes.pd_state import (
+from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows, squeezed
+from lbtui.ui.panes.pd.layout import Lanes, clicked, layout
+from lbtui.ui.panes.pd.state import (
     PdData,
     following,
     moved,
@@ -29,8 +29,8 @@ from lbtui.ui.panes.pd_state import (
     starting,
     with_filter,
 )
-from lbtui.ui.panes.pd_view import draw
-from lbtui.ui.panes.pd_words import cell_page
+from lbtui.ui.panes.pd.view import draw
+from lbtui.ui.panes.pd.words import cell_page
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check, words
 

@@ -13,13 +13,14 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import Pair, signed
-from lbtui.ui.panes import ep_layout, ep_sides, ep_state, ep_view, pd_sides
+from lbtui.ui.panes import ep_layout, ep_sides, ep_state, ep_view
 from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.layout import DpState, layout
 from lbtui.ui.panes.dp.sides import common, difference, local_state, offset_of, scenes, shared_state
 from lbtui.ui.panes.dp.view import draw as draw_lanes
-from lbtui.ui.panes.pd_state import starting
-from lbtui.ui.panes.pd_view import draw as draw_nodes
+from lbtui.ui.panes.pd import sides as pd_sides
+from lbtui.ui.panes.pd.state import starting
+from lbtui.ui.panes.pd.view import draw as draw_nodes
 from tests.ep_frames import cells
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check

@@ -5,7 +5,7 @@ from lbtui.ui.panes.compare import ComparePane
 from lbtui.ui.panes.dp.pane import DpPane
 from lbtui.ui.panes.ep import EpPane
 from lbtui.ui.panes.overview import OverviewPane
-from lbtui.ui.panes.pd import PdPane
+from lbtui.ui.panes.pd.pane import PdPane
 from lbtui.ui.panes.requests import RequestsPane
 
 PANES: tuple[type[Pane], ...] = (OverviewPane, DpPane, PdPane, EpPane, RequestsPane)

@@ -12,7 +12,7 @@ from lbtui.render.lanes import bar
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import percent, ratio_text
-from lbtui.ui.panes.pd_state import PdData, PdState
+from lbtui.ui.panes.pd.state import PdData, PdState
 
 _LABEL = 24
 _NUMBER = 8

@@ -10,7 +10,7 @@ import numpy as np
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
 from lbtui.profile.zone import ZONE_OFFSET_US
 from lbtui.render.text import number
-from lbtui.ui.panes.pd_state import PdData, PdState, scrolled, short_names, shown_nodes
+from lbtui.ui.panes.pd.state import PdData, PdState, scrolled, short_names, shown_nodes
 
 TOTAL_LINES = 2  # sums, shares
 HEADER_LINES = 2  # node, count

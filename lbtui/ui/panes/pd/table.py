@@ -23,8 +23,8 @@ from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import percent, ratio_text
-from lbtui.ui.panes.pd_layout import Grid
-from lbtui.ui.panes.pd_state import PdState, role_word, short_names
+from lbtui.ui.panes.pd.layout import Grid
+from lbtui.ui.panes.pd.state import PdState, role_word, short_names
 
 
 class TableDrawing:

@@ -28,8 +28,8 @@ from lbtui.render.lanes import lane
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
-from lbtui.ui.panes.pd_layout import Lanes
-from lbtui.ui.panes.pd_state import PdState, count_word, role_word, shown_nodes
+from lbtui.ui.panes.pd.layout import Lanes
+from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
 
 # Lines of a chart that can be told apart.
 MOST_LINES = 8

@@ -20,10 +20,10 @@ from lbtui.render.text import blank, fit, number, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip, signed, signed_ratio
-from lbtui.ui.panes.pd_lanes import axis_row, beside, heading_row, squeezed
-from lbtui.ui.panes.pd_layout import Lanes, Layout
-from lbtui.ui.panes.pd_state import PdData, PdState, count_word, role_word
-from lbtui.ui.panes.pd_table import TableDrawing
+from lbtui.ui.panes.pd.lanes import axis_row, beside, heading_row, squeezed
+from lbtui.ui.panes.pd.layout import Lanes, Layout
+from lbtui.ui.panes.pd.state import PdData, PdState, count_word, role_word
+from lbtui.ui.panes.pd.table import TableDrawing
 
 _LABEL, _FIGURE = 28, 9
 

@@ -28,14 +28,14 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
-from lbtui.ui.panes import pd_state
-from lbtui.ui.panes.pd_help import HELP
-from lbtui.ui.panes.pd_lanes import chart_nodes, chart_rows
-from lbtui.ui.panes.pd_layout import Layout, clicked, layout
-from lbtui.ui.panes.pd_sides import furthest, shift, shifted, sides, switched
-from lbtui.ui.panes.pd_state import PdData, PdState
-from lbtui.ui.panes.pd_view import draw
-from lbtui.ui.panes.pd_words import cell_page
+from lbtui.ui.panes.pd import state as pd_state
+from lbtui.ui.panes.pd.help import HELP
+from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows
+from lbtui.ui.panes.pd.layout import Layout, clicked, layout
+from lbtui.ui.panes.pd.sides import furthest, shift, shifted, sides, switched
+from lbtui.ui.panes.pd.state import PdData, PdState
+from lbtui.ui.panes.pd.view import draw
+from lbtui.ui.panes.pd.words import cell_page
 
 
 @dataclass(frozen=True)

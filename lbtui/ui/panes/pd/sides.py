@@ -12,7 +12,7 @@ from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, Spread
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import left_out_words
-from lbtui.ui.panes.pd_state import PdData, PdState
+from lbtui.ui.panes.pd.state import PdData, PdState
 
 
 def sides(after: PdData, before: PdData | None) -> dict[Side, PdData]:

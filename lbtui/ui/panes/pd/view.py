@@ -14,13 +14,13 @@ from lbtui.text import _
 from lbtui.ui.kit.rows import joined
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import side_chip
-from lbtui.ui.panes import pd_difference
-from lbtui.ui.panes.pd_lanes import lane_rows
-from lbtui.ui.panes.pd_layout import Layout, layout
-from lbtui.ui.panes.pd_state import PdData, PdState, lit_bins
-from lbtui.ui.panes.pd_table import TableDrawing
-from lbtui.ui.panes.pd_transfers import transfer_reading, transfer_rows
-from lbtui.ui.panes.pd_words import missing_rows, panel_rows, reading_rows, state_row
+from lbtui.ui.panes.pd import difference as pd_difference
+from lbtui.ui.panes.pd.lanes import lane_rows
+from lbtui.ui.panes.pd.layout import Layout, layout
+from lbtui.ui.panes.pd.state import PdData, PdState, lit_bins
+from lbtui.ui.panes.pd.table import TableDrawing
+from lbtui.ui.panes.pd.transfers import transfer_reading, transfer_rows
+from lbtui.ui.panes.pd.words import missing_rows, panel_rows, reading_rows, state_row
 
 
 def draw(

@@ -29,9 +29,9 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import side_chip
-from lbtui.ui.panes.pd_lanes import MOST_LINES
-from lbtui.ui.panes.pd_layout import Layout
-from lbtui.ui.panes.pd_state import PdData, PdState, count_word, lit_bins, role_word, shown_nodes
+from lbtui.ui.panes.pd.lanes import MOST_LINES
+from lbtui.ui.panes.pd.layout import Layout
+from lbtui.ui.panes.pd.state import PdData, PdState, count_word, lit_bins, role_word, shown_nodes
 
 _MOST_REQUESTS = 200
 

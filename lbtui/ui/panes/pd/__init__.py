@@ -1,0 +1,1 @@
+"""The P/D pane: requests per prefill and decode node over time."""
