@@ -24,9 +24,12 @@ from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import curve, start_settings, what_if
 from lbtui.profile import ExpertSeries, empty
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui.panes import ep_layout, ep_moment, ep_state, ep_view
-from lbtui.ui.panes.ep_data import EpData, ep_data
-from lbtui.ui.panes.ep_over import ep_over
+from lbtui.ui.panes.ep import layout as ep_layout
+from lbtui.ui.panes.ep import moment as ep_moment
+from lbtui.ui.panes.ep import state as ep_state
+from lbtui.ui.panes.ep import view as ep_view
+from lbtui.ui.panes.ep.data import EpData, ep_data
+from lbtui.ui.panes.ep.iterations import ep_over
 from lbtui.ui.terminal.changed import changed_runs
 from tests.ep_frames import cells
 

@@ -57,8 +57,8 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
     [
         ("2", ["c"], "lbtui.ui.panes.dp.loading.chart_rows"),
         ("3", ["c"], "lbtui.ui.panes.pd.pane.chart_rows"),
-        ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.recorded"),
-        ("4", ["w"], "lbtui.ui.panes.ep_what_if_state.what_if"),
+        ("4", ["w"], "lbtui.ui.panes.what_if.state.recorded"),
+        ("4", ["w"], "lbtui.ui.panes.what_if.state.what_if"),
         ("5", ["r"], "lbtui.ui.panes.requests_orders.arrange"),
     ],
 )

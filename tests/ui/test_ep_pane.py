@@ -16,7 +16,7 @@ from lbtui.sources import open_profile
 from lbtui.sources.placement import read_placement
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
-from lbtui.ui.panes import ep_along
+from lbtui.ui.panes.ep import loading as ep_along
 from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
-from lbtui.ui.panes import ep_layout, ep_moment, ep_state
-from lbtui.ui.panes.ep_data import ep_data
-from lbtui.ui.panes.ep_facts import fact_words
-from lbtui.ui.panes.ep_help import entries
-from lbtui.ui.panes.ep_over import columns, ep_over
-from lbtui.ui.panes.ep_shown import current_load, current_map, current_scale
+from lbtui.ui.panes.ep import layout as ep_layout
+from lbtui.ui.panes.ep import moment as ep_moment
+from lbtui.ui.panes.ep import state as ep_state
+from lbtui.ui.panes.ep.data import ep_data
+from lbtui.ui.panes.ep.facts import fact_words
+from lbtui.ui.panes.ep.help import entries
+from lbtui.ui.panes.ep.iterations import columns, ep_over
+from lbtui.ui.panes.ep.shown import current_load, current_map, current_scale
 from tests.analysis.eplb.made import series
 from tests.ep_frames import cells
 from tests.render.strategies import ALL_CAPS, check

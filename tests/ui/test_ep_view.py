@@ -17,9 +17,11 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap_view import View, place_of, span
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
-from lbtui.ui.panes import ep_layout, ep_state, ep_view
-from lbtui.ui.panes.ep_data import VIEWS, ep_data
-from lbtui.ui.panes.ep_help import entries
+from lbtui.ui.panes.ep import layout as ep_layout
+from lbtui.ui.panes.ep import state as ep_state
+from lbtui.ui.panes.ep import view as ep_view
+from lbtui.ui.panes.ep.data import VIEWS, ep_data
+from lbtui.ui.panes.ep.help import entries
 from tests.ep_frames import TRUTH, cells, truth_frame
 from tests.render.strategies import ALL_CAPS, check
 

@@ -13,8 +13,8 @@ from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import Settings, curve, what_if
 from lbtui.profile import PlacementFile
 from lbtui.render.text import plain
-from lbtui.ui.panes import ep_what_if_state as states
-from lbtui.ui.panes.ep_what_if_view import what_if_rows
+from lbtui.ui.panes.what_if import state as states
+from lbtui.ui.panes.what_if.view import what_if_rows
 from tests.analysis.eplb.made import real, series
 from tests.render.strategies import ALL_CAPS, check
 from tests.ui.test_ep_view import CAPS

@@ -13,11 +13,14 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import Pair, signed
-from lbtui.ui.panes import ep_layout, ep_sides, ep_state, ep_view
 from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.layout import DpState, layout
 from lbtui.ui.panes.dp.sides import common, difference, local_state, offset_of, scenes, shared_state
 from lbtui.ui.panes.dp.view import draw as draw_lanes
+from lbtui.ui.panes.ep import layout as ep_layout
+from lbtui.ui.panes.ep import sides as ep_sides
+from lbtui.ui.panes.ep import state as ep_state
+from lbtui.ui.panes.ep import view as ep_view
 from lbtui.ui.panes.pd import sides as pd_sides
 from lbtui.ui.panes.pd.state import starting
 from lbtui.ui.panes.pd.view import draw as draw_nodes

@@ -18,7 +18,7 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import left_out_words
-from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad, ViewName
+from lbtui.ui.panes.ep.data import VIEWS, EpData, EpMap, RankLoad, ViewName
 
 
 def sides(after: EpData, before: EpData | None) -> dict[Side, EpData]:

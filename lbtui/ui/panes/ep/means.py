@@ -17,9 +17,9 @@ from lbtui.render.palette import (
 )
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.ep_data import EpData, EpMap
-from lbtui.ui.panes.ep_layout import GUTTER, Layout
-from lbtui.ui.panes.ep_shown import EpState, column_of, current_scale
+from lbtui.ui.panes.ep.data import EpData, EpMap
+from lbtui.ui.panes.ep.layout import GUTTER, Layout
+from lbtui.ui.panes.ep.shown import EpState, column_of, current_scale
 
 # Bars lower than this tell less than the map above them.
 _LEAST_BARS = 4

@@ -10,9 +10,9 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import strong
 from lbtui.render.text import fit, number, wrapped
 from lbtui.text import _
-from lbtui.ui.panes.ep_data import EpData
-from lbtui.ui.panes.ep_over import EpOver, together
-from lbtui.ui.panes.ep_shown import EpState, column_of, map_of, over_of
+from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.iterations import EpOver, together
+from lbtui.ui.panes.ep.shown import EpState, column_of, map_of, over_of
 
 _MOST_LINES = 9
 _MOST_COPIES = 6

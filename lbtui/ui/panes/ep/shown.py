@@ -11,8 +11,8 @@ import numpy as np
 from lbtui.analysis.eplb.moments import matrix_between
 from lbtui.analysis.expert_parallel import REBALANCE_PAR, HeatMatrix, HeatScale, View, heat_scale
 from lbtui.analysis.imbalance import Floats
-from lbtui.ui.panes.ep_data import EpData, EpMap, RankLoad, ViewName, heat_map, in_tokens, rank_load, without
-from lbtui.ui.panes.ep_over import EpOver
+from lbtui.ui.panes.ep.data import EpData, EpMap, RankLoad, ViewName, heat_map, in_tokens, rank_load, without
+from lbtui.ui.panes.ep.iterations import EpOver
 
 Metric: TypeAlias = Literal["share", "tokens"]
 # The scale of moments is that of so many of them, evenly spread over the run.

@@ -17,9 +17,11 @@ from lbtui.text import _
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.pane import Pane, PaneProgress
 from lbtui.ui.kit.selection import Side
-from lbtui.ui.panes import ep_layout, ep_moment, ep_phases
-from lbtui.ui.panes.ep_data import EpData
-from lbtui.ui.panes.ep_shown import EpState, over_of
+from lbtui.ui.panes.ep import layout as ep_layout
+from lbtui.ui.panes.ep import moment as ep_moment
+from lbtui.ui.panes.ep import phases as ep_phases
+from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.shown import EpState, over_of
 
 # A map of many hot cells is some 30 KB: what 1 Mbit/s carries four times a second.
 _FRAME_SECONDS = 0.25

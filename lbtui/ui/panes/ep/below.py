@@ -13,11 +13,11 @@ from lbtui.render.lanes import lane
 from lbtui.render.palette import accent, dim
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.ep_data import EpData
-from lbtui.ui.panes.ep_layout import GUTTER, Layout
-from lbtui.ui.panes.ep_over import EpOver, cell_width, columns
-from lbtui.ui.panes.ep_shown import EpState, over_of
-from lbtui.ui.panes.ep_words import iteration_words
+from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.iterations import EpOver, cell_width, columns
+from lbtui.ui.panes.ep.layout import GUTTER, Layout
+from lbtui.ui.panes.ep.shown import EpState, over_of
+from lbtui.ui.panes.ep.words import iteration_words
 
 # Room for an iteration's number and a gap.
 _TICK = 12

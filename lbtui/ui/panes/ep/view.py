@@ -18,14 +18,14 @@ from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.sides import side_chip
-from lbtui.ui.panes.ep_data import EpData, EpMap
-from lbtui.ui.panes.ep_intervals import interval_rows
-from lbtui.ui.panes.ep_layout import GUTTER, Layout, layout
-from lbtui.ui.panes.ep_means import mean_bars, mean_rows
-from lbtui.ui.panes.ep_shown import EpState, column_of, current_map, current_scale
-from lbtui.ui.panes.ep_side import fold_rows, place_words, side_rows
-from lbtui.ui.panes.ep_time import time_rows
-from lbtui.ui.panes.ep_words import (
+from lbtui.ui.panes.ep.below import time_rows
+from lbtui.ui.panes.ep.beside import fold_rows, place_words, side_rows
+from lbtui.ui.panes.ep.data import EpData, EpMap
+from lbtui.ui.panes.ep.intervals import interval_rows
+from lbtui.ui.panes.ep.layout import GUTTER, Layout, layout
+from lbtui.ui.panes.ep.means import mean_bars, mean_rows
+from lbtui.ui.panes.ep.shown import EpState, column_of, current_map, current_scale
+from lbtui.ui.panes.ep.words import (
     VIEW_TITLES,
     absent_words,
     cell_words,

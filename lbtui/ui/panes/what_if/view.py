@@ -13,7 +13,7 @@ from lbtui.render.lanes import bar
 from lbtui.render.palette import accent, dim, fraction, severity, strong
 from lbtui.render.text import blank, fit, number, row, wrapped
 from lbtui.text import _, visible
-from lbtui.ui.panes.ep_what_if_state import WhatIfState
+from lbtui.ui.panes.what_if.state import WhatIfState
 
 KEYS = _("Esc closes  p policy  + - R  r ranks  n nodes  g groups  e MiB  s save  arrows")
 _COPIES_LINES = 2

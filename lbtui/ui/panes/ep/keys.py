@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 from lbtui.text import _
-from lbtui.ui.panes.ep_data import EpData
-from lbtui.ui.panes.ep_shown import EpState, over_of
+from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.shown import EpState, over_of
 
 _PAGE = 10
 

@@ -17,9 +17,9 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import Host
 from lbtui.ui.kit.pages import Page
 from lbtui.ui.kit.picture import Picture
-from lbtui.ui.panes import ep_what_if_state as states
-from lbtui.ui.panes.ep_what_if_state import Number, Outcome, WhatIfState
-from lbtui.ui.panes.ep_what_if_view import what_if_rows
+from lbtui.ui.panes.what_if import state as states
+from lbtui.ui.panes.what_if.state import Number, Outcome, WhatIfState
+from lbtui.ui.panes.what_if.view import what_if_rows
 
 _WORK = "what-if"
 _PAGE = 10

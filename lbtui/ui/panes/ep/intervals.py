@@ -10,9 +10,9 @@ from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import accent, cursor, dim, severity, strong
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.ep_data import EpData, Interval
-from lbtui.ui.panes.ep_shown import EpState
-from lbtui.ui.panes.ep_words import process_words
+from lbtui.ui.panes.ep.data import EpData, Interval
+from lbtui.ui.panes.ep.shown import EpState
+from lbtui.ui.panes.ep.words import process_words
 
 _LABEL = 26
 _NUMBERS = 34

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap_view import View, cell_at, fit_view, follow, halves, span
-from lbtui.ui.panes.ep_data import EpData
-from lbtui.ui.panes.ep_intervals import first_interval
-from lbtui.ui.panes.ep_moment import at_place
-from lbtui.ui.panes.ep_shown import EpState, column_of, current_map, over_of
-from lbtui.ui.panes.ep_state import go_to_block
+from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.intervals import first_interval
+from lbtui.ui.panes.ep.moment import at_place
+from lbtui.ui.panes.ep.shown import EpState, column_of, current_map, over_of
+from lbtui.ui.panes.ep.state import go_to_block
 
 # Holds "mean p12".
 GUTTER = 9

@@ -13,9 +13,9 @@ from lbtui.render.heatmap_view import View
 from lbtui.render.text import number
 from lbtui.text import _
 from lbtui.ui.kit.selection import side_word
-from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
-from lbtui.ui.panes.ep_facts import hot_share_words
-from lbtui.ui.panes.ep_shown import EpState, column_of, current_load, current_map
+from lbtui.ui.panes.ep.data import EpData, EpMap, ViewName
+from lbtui.ui.panes.ep.facts import hot_share_words
+from lbtui.ui.panes.ep.shown import EpState, column_of, current_load, current_map
 
 VIEW_TITLES: dict[ViewName, str] = {
     "rank": _("rank × layer"),

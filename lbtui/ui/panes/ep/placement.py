@@ -9,7 +9,7 @@ import numpy as np
 from lbtui.analysis.expert_parallel import column_means, heat_scale
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.placement import Placed
-from lbtui.ui.panes.ep_data import EpData, EpMap, ViewName
+from lbtui.ui.panes.ep.data import EpData, EpMap, ViewName
 
 _LEAST_HIGH = 2.0  # copies: a placement without any must not look hot
 

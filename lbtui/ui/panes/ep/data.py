@@ -32,7 +32,7 @@ from lbtui.ui.kit.selection import Side
 if TYPE_CHECKING:
     import polars as pl
 
-    from lbtui.ui.panes.ep_over import EpOver
+    from lbtui.ui.panes.ep.iterations import EpOver
 
 ViewName: TypeAlias = Literal["rank", "expert", "model_expert", "times", "intervals"]
 HeatKind: TypeAlias = Literal["multiple", "relative", "ms", "tokens", "copies"]

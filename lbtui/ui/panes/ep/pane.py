@@ -16,10 +16,16 @@ from lbtui.text import _
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
-from lbtui.ui.panes import ep_help, ep_keys, ep_layout, ep_moment, ep_phases, ep_state, ep_view
-from lbtui.ui.panes.ep_along import AlongIterations
-from lbtui.ui.panes.ep_data import VIEWS, EpData, ViewName
-from lbtui.ui.panes.ep_shown import EpState
+from lbtui.ui.panes.ep import help as ep_help
+from lbtui.ui.panes.ep import keys as ep_keys
+from lbtui.ui.panes.ep import layout as ep_layout
+from lbtui.ui.panes.ep import moment as ep_moment
+from lbtui.ui.panes.ep import phases as ep_phases
+from lbtui.ui.panes.ep import state as ep_state
+from lbtui.ui.panes.ep import view as ep_view
+from lbtui.ui.panes.ep.data import VIEWS, EpData, ViewName
+from lbtui.ui.panes.ep.loading import AlongIterations
+from lbtui.ui.panes.ep.shown import EpState
 
 _WHEEL = 3
 
@@ -188,7 +194,7 @@ class EpPane(AlongIterations):
         self._stop()
         side: Side = "after" if self.side == "difference" else self.side
         series = ep_phases.series_of(self._phases, self._phase, side, state.instance)
-        from lbtui.ui.panes.ep_what_if import WhatIfPage
+        from lbtui.ui.panes.what_if.page import WhatIfPage
 
         title = ep_phases.what_if_title(data, state, series)
         self.lbtui.push_screen(WhatIfPage(title, series, self.profile.placement))

@@ -16,10 +16,10 @@ from lbtui.render.lanes import bar, lane, signed_lane, sparkline
 from lbtui.render.palette import accent, difference_style, dim, severity, strong
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap, RankLoad
-from lbtui.ui.panes.ep_facts import fact_rows
-from lbtui.ui.panes.ep_shown import EpState, column_of, current_load, current_map, map_of
-from lbtui.ui.panes.ep_words import (
+from lbtui.ui.panes.ep.data import VIEWS, EpData, EpMap, RankLoad
+from lbtui.ui.panes.ep.facts import fact_rows
+from lbtui.ui.panes.ep.shown import EpState, column_of, current_load, current_map, map_of
+from lbtui.ui.panes.ep.words import (
     absent_words,
     column_words,
     homes_words,

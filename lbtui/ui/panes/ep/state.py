@@ -9,8 +9,8 @@ import numpy as np
 from lbtui.analysis.expert_parallel import outstanding_column
 from lbtui.analysis.imbalance import Floats
 from lbtui.render.heatmap_view import View
-from lbtui.ui.panes.ep_data import VIEWS, EpData, EpMap
-from lbtui.ui.panes.ep_shown import EpState, column_of, current_map
+from lbtui.ui.panes.ep.data import VIEWS, EpData, EpMap
+from lbtui.ui.panes.ep.shown import EpState, column_of, current_map
 
 # How far a jump goes where columns belong to no rank.
 _JUMP = 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
-from lbtui.ui.panes.ep_data import EpData, ViewName
-from lbtui.ui.panes.ep_time_help import time_entries
-from lbtui.ui.panes.ep_words import why_absent
+from lbtui.ui.panes.ep.data import EpData, ViewName
+from lbtui.ui.panes.ep.time_help import time_entries
+from lbtui.ui.panes.ep.words import why_absent
 
 
 def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry]:

@@ -12,12 +12,12 @@ from lbtui.profile import ExpertSeries, Profile
 from lbtui.text import _
 from lbtui.ui.kit.pane import PaneProgress
 from lbtui.ui.kit.selection import Side
-from lbtui.ui.panes.ep_data import EpData, ep_data
-from lbtui.ui.panes.ep_over import EpOver, ep_over
-from lbtui.ui.panes.ep_placement import with_placements
-from lbtui.ui.panes.ep_shown import EpState
-from lbtui.ui.panes.ep_sides import names_after, sides
-from lbtui.ui.panes.ep_words import phase_word
+from lbtui.ui.panes.ep.data import EpData, ep_data
+from lbtui.ui.panes.ep.iterations import EpOver, ep_over
+from lbtui.ui.panes.ep.placement import with_placements
+from lbtui.ui.panes.ep.shown import EpState
+from lbtui.ui.panes.ep.sides import names_after, sides
+from lbtui.ui.panes.ep.words import phase_word
 
 ByPhase: TypeAlias = dict[Phase, EpData]
 Iterations: TypeAlias = dict[Phase, dict[str, EpOver]]

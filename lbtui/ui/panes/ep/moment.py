@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from lbtui.ui.panes.ep_data import EpData
-from lbtui.ui.panes.ep_over import cell_width, columns
-from lbtui.ui.panes.ep_shown import EpState, Metric, over_of
-from lbtui.ui.panes.ep_state import in_bounds
+from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.iterations import cell_width, columns
+from lbtui.ui.panes.ep.shown import EpState, Metric, over_of
+from lbtui.ui.panes.ep.state import in_bounds
 
 
 def step(data: EpData, state: EpState, width: int, by: int) -> EpState:

@@ -1,0 +1,1 @@
+"""The EP pane: heat of experts by layer."""

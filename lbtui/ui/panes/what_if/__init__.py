@@ -1,0 +1,1 @@
+"""What-if: the placement that would have been, over the EP pane."""
