@@ -59,7 +59,7 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
         ("3", ["c"], "lbtui.ui.panes.pd.pane.chart_rows"),
         ("4", ["w"], "lbtui.ui.panes.what_if.state.recorded"),
         ("4", ["w"], "lbtui.ui.panes.what_if.state.what_if"),
-        ("5", ["r"], "lbtui.ui.panes.requests_orders.arrange"),
+        ("5", ["r"], "lbtui.ui.panes.requests.orders.arrange"),
     ],
 )
 def test_a_fault_in_a_worker_is_told_and_r_tries_again(pane_key, keys, target, monkeypatch):

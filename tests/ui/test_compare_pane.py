@@ -12,7 +12,7 @@ from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
-from lbtui.ui.panes import compare as compare_module
+from lbtui.ui.panes.compare import pane as compare_module
 from tests.sources.recorded import CSV_ONLY, lay_out
 from tests.tools.driving import settled
 from tests.ui import comparisons as made

@@ -12,11 +12,11 @@ from lbtui.analysis.comparison.words import effect_words, load_sentence
 from lbtui.analysis.overview_model import Place
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
-from lbtui.ui.panes import compare_view as view
-from lbtui.ui.panes.compare_help import entries
-from lbtui.ui.panes.compare_target import side_of, target_of
-from lbtui.ui.panes.compare_view import CompareState
-from lbtui.ui.panes.compare_words import row_sentences
+from lbtui.ui.panes.compare import view
+from lbtui.ui.panes.compare.help import entries
+from lbtui.ui.panes.compare.target import side_of, target_of
+from lbtui.ui.panes.compare.view import CompareState
+from lbtui.ui.panes.compare.words import row_sentences
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check, words
 from tests.ui import comparisons as made

@@ -114,7 +114,7 @@ def test_it_is_told_from_the_first_picture_of_the_part_on(tmp_path, monkeypatch)
         assert go_on.wait(60)
         return diagnose(*arguments)
 
-    monkeypatch.setattr("lbtui.ui.panes.overview.diagnose", slowly)
+    monkeypatch.setattr("lbtui.ui.panes.overview.pane.diagnose", slowly)
 
     async def whole():
         async with while_reading(tmp_path, monkeypatch) as (app, pilot, gate):

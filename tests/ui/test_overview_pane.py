@@ -17,7 +17,7 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
-from lbtui.ui.panes.overview_entries import entries
+from lbtui.ui.panes.overview.data import entries
 from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +173,7 @@ def test_findings_come_after_the_lines_and_leave_the_cursor_where_the_user_put_i
         assert gate.wait(20)
         return diagnose(*arguments)
 
-    monkeypatch.setattr("lbtui.ui.panes.overview.diagnose", slow)
+    monkeypatch.setattr("lbtui.ui.panes.overview.pane.diagnose", slow)
 
     async def whole():
         app = LbtuiApp(DEMO, Capabilities("256", True))
@@ -193,7 +193,9 @@ def test_findings_come_after_the_lines_and_leave_the_cursor_where_the_user_put_i
 
 def test_an_even_profile_opens_on_no_imbalance_found(monkeypatch):
     figure = Figure("dp", "d0", 1.1, 1.0, 1.2, "d0: PAR 1.10; chance gives 1.20.")
-    monkeypatch.setattr("lbtui.ui.panes.overview.diagnose", lambda *_arguments: Diagnosis(support=(figure,)))
+    monkeypatch.setattr(
+        "lbtui.ui.panes.overview.pane.diagnose", lambda *_arguments: Diagnosis(support=(figure,))
+    )
 
     async def scenario(app, pilot):
         assert shown(app).splitlines()[1].startswith(">    no imbalance found")

@@ -21,9 +21,9 @@ from lbtui.render.palette import dim
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview_entries import Contents, State, entries
-from lbtui.ui.panes.overview_rows import column_of, columns_showing, lane_columns, stretched
-from lbtui.ui.panes.overview_view import draw, entry_at
+from lbtui.ui.panes.overview.data import Contents, State, entries
+from lbtui.ui.panes.overview.lines import column_of, columns_showing, lane_columns, stretched
+from lbtui.ui.panes.overview.view import draw, entry_at
 from tests.report.made import BATCH, DRAWN, EVEN, KNOWN, RANK, UNEVEN
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"

@@ -11,8 +11,9 @@ from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import Question, TextPage
-from lbtui.ui.panes import requests, requests_orders
-from lbtui.ui.panes.requests import RequestsPane
+from lbtui.ui.panes.requests import orders as requests_orders
+from lbtui.ui.panes.requests import pane as requests
+from lbtui.ui.panes.requests.pane import RequestsPane
 from tests.tools.driving import settled
 
 PD_EP = Path(__file__).parent.parent / "data" / "pd_ep"

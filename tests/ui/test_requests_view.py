@@ -29,11 +29,11 @@ from lbtui.ui.kit.window import (
     time_at,
     zoomed,
 )
-from lbtui.ui.panes.requests_columns import COLUMNS, NAMES
-from lbtui.ui.panes.requests_data import BINS, RequestsState, first_arrangement, load_requests
-from lbtui.ui.panes.requests_layout import places
-from lbtui.ui.panes.requests_view import draw
-from lbtui.ui.panes.requests_words import help_entries, request_sections
+from lbtui.ui.panes.requests.columns import COLUMNS, NAMES
+from lbtui.ui.panes.requests.data import BINS, RequestsState, first_arrangement, load_requests
+from lbtui.ui.panes.requests.layout import places
+from lbtui.ui.panes.requests.view import draw
+from lbtui.ui.panes.requests.words import help_entries, request_sections
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check
 
@@ -270,7 +270,7 @@ def test_hostile_ids_reach_the_screen_as_escapes():
 
 
 def test_only_the_rows_in_view_are_formatted(monkeypatch):
-    from lbtui.ui.panes.requests_columns import RequestColumn
+    from lbtui.ui.panes.requests.columns import RequestColumn
 
     many = 100_000
     frames = {

@@ -22,7 +22,7 @@ def hear(event, arguments):
 def watched(monkeypatch):
     """Return what is done from now on: files opened, frames asked for, work begun."""
     done = []
-    monkeypatch.setattr("lbtui.ui.panes.requests._AT_REST", 0.01)
+    monkeypatch.setattr("lbtui.ui.panes.requests.pane._AT_REST", 0.01)
     sys.addaudithook(hear)
 
     def watch():

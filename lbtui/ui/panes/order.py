@@ -1,12 +1,12 @@
 """The panes, in the order of their keys: five of one profile, and the sixth of two."""
 
 from lbtui.ui.kit.pane import Pane
-from lbtui.ui.panes.compare import ComparePane
+from lbtui.ui.panes.compare.pane import ComparePane
 from lbtui.ui.panes.dp.pane import DpPane
 from lbtui.ui.panes.ep.pane import EpPane
-from lbtui.ui.panes.overview import OverviewPane
+from lbtui.ui.panes.overview.pane import OverviewPane
 from lbtui.ui.panes.pd.pane import PdPane
-from lbtui.ui.panes.requests import RequestsPane
+from lbtui.ui.panes.requests.pane import RequestsPane
 
 PANES: tuple[type[Pane], ...] = (OverviewPane, DpPane, PdPane, EpPane, RequestsPane)
 COMPARED: tuple[type[Pane], ...] = (*PANES, ComparePane)

@@ -20,7 +20,7 @@ from lbtui.render.glyphs import glyphs
 from lbtui.render.intervals import interval_bar
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
-from lbtui.ui.panes.compare_words import (
+from lbtui.ui.panes.compare.words import (
     MARKS,
     SHORT_VERDICTS,
     VERDICTS,

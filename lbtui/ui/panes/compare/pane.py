@@ -18,11 +18,11 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
-from lbtui.ui.panes import compare_view
-from lbtui.ui.panes.compare_help import entries
-from lbtui.ui.panes.compare_target import side_of, target_of
-from lbtui.ui.panes.compare_view import CompareState, shown_rows
-from lbtui.ui.panes.compare_words import row_sentences
+from lbtui.ui.panes.compare import view as compare_view
+from lbtui.ui.panes.compare.help import entries
+from lbtui.ui.panes.compare.target import side_of, target_of
+from lbtui.ui.panes.compare.view import CompareState, shown_rows
+from lbtui.ui.panes.compare.words import row_sentences
 
 
 class ComparePane(Pane):

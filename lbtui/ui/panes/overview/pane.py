@@ -24,11 +24,11 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.opening import OpenFailed
-from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry, State, entries
-from lbtui.ui.panes.overview_rows import lane_columns
-from lbtui.ui.panes.overview_target import target_of
-from lbtui.ui.panes.overview_view import draw, entry_at
-from lbtui.ui.panes.overview_words import detail_text
+from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, State, entries
+from lbtui.ui.panes.overview.lines import lane_columns
+from lbtui.ui.panes.overview.target import target_of
+from lbtui.ui.panes.overview.view import draw, entry_at
+from lbtui.ui.panes.overview.words import detail_text
 
 _PANE_OF: dict[Dimension, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 

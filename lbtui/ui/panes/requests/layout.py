@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lbtui.analysis.queue_states import STATES
 from lbtui.render.table import Layout, fitting
-from lbtui.ui.panes.requests_columns import NAMES, table_columns
-from lbtui.ui.panes.requests_data import BINS, RequestsData, RequestsState
+from lbtui.ui.panes.requests.columns import NAMES, table_columns
+from lbtui.ui.panes.requests.data import BINS, RequestsData, RequestsState
 
 LABEL = 10  # cells before a lane
 _FIGURES = 21  # cells after it: now, mean, max

@@ -25,8 +25,8 @@ from lbtui.render.lanes import lane
 from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
-from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry
-from lbtui.ui.panes.overview_rows import Placed, columns_showing, cursor_mark, stretched
+from lbtui.ui.panes.overview.data import FOUND, Contents, Entry
+from lbtui.ui.panes.overview.lines import Placed, columns_showing, cursor_mark, stretched
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import polars as pl
 
 from lbtui.analysis.latency import Arranged, Arrangement, arrange
 from lbtui.profile import Cancelled
-from lbtui.ui.panes.requests_columns import BY_NAME, NAMES
-from lbtui.ui.panes.requests_data import BINS
+from lbtui.ui.panes.requests.columns import BY_NAME, NAMES
+from lbtui.ui.panes.requests.data import BINS
 
 
 def sorted_by(name: str, wanted: Arrangement) -> Arrangement:

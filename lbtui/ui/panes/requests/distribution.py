@@ -9,10 +9,10 @@ from lbtui.render.lanes import histogram
 from lbtui.render.palette import accent, dim, selected, strong
 from lbtui.render.text import blank, fit, number, quantity, row, wrapped
 from lbtui.text import _
-from lbtui.ui.panes.requests_columns import BY_NAME, COLUMNS
-from lbtui.ui.panes.requests_data import BINS, RequestsData, RequestsState
-from lbtui.ui.panes.requests_layout import Places
-from lbtui.ui.panes.requests_words import Request, speculation_words, summary
+from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS
+from lbtui.ui.panes.requests.data import BINS, RequestsData, RequestsState
+from lbtui.ui.panes.requests.layout import Places
+from lbtui.ui.panes.requests.words import Request, speculation_words, summary
 
 _FACT = 24  # cells of a fact's name in the panel, half as many where it is narrow
 _WORDS = 19  # cells beside the folded distribution

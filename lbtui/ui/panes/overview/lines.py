@@ -19,7 +19,7 @@ from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview_entries import FOUND, Entry, Kind, State
+from lbtui.ui.panes.overview.data import FOUND, Entry, Kind, State
 
 # A row and the entry that it shows.
 Placed: TypeAlias = tuple[Row, "int | None"]

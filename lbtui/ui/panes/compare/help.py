@@ -8,7 +8,7 @@ from lbtui.analysis.comparison import Comparison, Row
 from lbtui.analysis.comparison.words import METHOD, definition, metrics_of
 from lbtui.text import _, visible
 from lbtui.ui.kit.pane import HelpEntry
-from lbtui.ui.panes.compare_words import DIMENSIONS
+from lbtui.ui.panes.compare.words import DIMENSIONS
 
 
 def entries(comparison: Comparison | None) -> list[HelpEntry]:

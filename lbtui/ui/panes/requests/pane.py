@@ -25,8 +25,8 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.window import following, life_window, moved, time_at, zoomed
-from lbtui.ui.panes.requests_columns import NAMES
-from lbtui.ui.panes.requests_data import (
+from lbtui.ui.panes.requests.columns import NAMES
+from lbtui.ui.panes.requests.data import (
     BINS,
     RequestsData,
     RequestsState,
@@ -34,10 +34,10 @@ from lbtui.ui.panes.requests_data import (
     load_requests,
     window_of,
 )
-from lbtui.ui.panes.requests_layout import Places, places
-from lbtui.ui.panes.requests_orders import Orders, next_column, sorted_by
-from lbtui.ui.panes.requests_view import draw, request_at
-from lbtui.ui.panes.requests_words import (
+from lbtui.ui.panes.requests.layout import Places, places
+from lbtui.ui.panes.requests.orders import Orders, next_column, sorted_by
+from lbtui.ui.panes.requests.view import draw, request_at
+from lbtui.ui.panes.requests.words import (
     Request,
     Section,
     filter_prompt,

@@ -14,8 +14,8 @@ from lbtui.render.text import quantity
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.requests_columns import BY_NAME
-from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown, window_of
+from lbtui.ui.panes.requests.columns import BY_NAME
+from lbtui.ui.panes.requests.data import RequestsData, RequestsState, domain_shown, window_of
 
 Request: TypeAlias = Mapping[str, Any]  # one row of the request table
 Section: TypeAlias = tuple[str, list[tuple[str, str]]]  # a title, then pairs of name and value

@@ -8,12 +8,12 @@ from lbtui.render.table import first_visible, table
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.requests_columns import COLUMNS, NAMES, table_columns
-from lbtui.ui.panes.requests_data import RequestsData, RequestsState, window_of
-from lbtui.ui.panes.requests_distribution import folded_rows, panel_rows, summary_row
-from lbtui.ui.panes.requests_lanes import axis_row, lane_rows, life_row, pointer_row
-from lbtui.ui.panes.requests_layout import GAP, Places, places
-from lbtui.ui.panes.requests_words import Request, reading_line, speculation_words, state_line
+from lbtui.ui.panes.requests.columns import COLUMNS, NAMES, table_columns
+from lbtui.ui.panes.requests.data import RequestsData, RequestsState, window_of
+from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
+from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
+from lbtui.ui.panes.requests.layout import GAP, Places, places
+from lbtui.ui.panes.requests.words import Request, reading_line, speculation_words, state_line
 
 
 def draw(

@@ -15,10 +15,10 @@ from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview_entries import FOUND, Contents, Entry, State, entries
-from lbtui.ui.panes.overview_findings import finding_rows
-from lbtui.ui.panes.overview_rows import Placed, heading, lane_columns, line_rows, list_rows
-from lbtui.ui.panes.overview_words import TWO_COLUMNS, explanation_rows, paragraphs
+from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, State, entries
+from lbtui.ui.panes.overview.findings import finding_rows
+from lbtui.ui.panes.overview.lines import Placed, heading, lane_columns, line_rows, list_rows
+from lbtui.ui.panes.overview.words import TWO_COLUMNS, explanation_rows, paragraphs
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview_entries import Contents, Entry, State
-from lbtui.ui.panes.overview_rows import column_of
+from lbtui.ui.panes.overview.data import Contents, Entry, State
+from lbtui.ui.panes.overview.lines import column_of
 
 Role: TypeAlias = Literal["title", "text", "aside", "critical", "warning", "info"]
 

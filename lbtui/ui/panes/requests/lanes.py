@@ -15,9 +15,9 @@ from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.window import Window, column_of
-from lbtui.ui.panes.requests_data import RequestsData, RequestsState, domain_shown
-from lbtui.ui.panes.requests_layout import LABEL, Places
-from lbtui.ui.panes.requests_words import Request
+from lbtui.ui.panes.requests.data import RequestsData, RequestsState, domain_shown
+from lbtui.ui.panes.requests.layout import LABEL, Places
+from lbtui.ui.panes.requests.words import Request
 
 
 def pointer_row(selection: Selection, window: Window, at: Places, width: int, caps: Capabilities) -> Row:

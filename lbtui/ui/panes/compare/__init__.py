@@ -1,0 +1,1 @@
+"""The Compare pane: what differs between two profiles."""

@@ -1,0 +1,1 @@
+"""The Overview: what is there, and what is wrong."""

@@ -1,0 +1,1 @@
+"""The Requests pane: a table of requests, and their queues over time."""
