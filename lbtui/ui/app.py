@@ -36,10 +36,11 @@ from lbtui.render.text import printable
 from lbtui.text import _, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.pages import Chooser, Question, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Selection
-from lbtui.ui.opening import Opened, OpenFailed, SeveralFound, opened, told_apart
+from lbtui.ui.opening import Opened, SeveralFound, opened, told_apart
 from lbtui.ui.terminal import memory
 from lbtui.ui.terminal.ascii import AsciiOnly
 from lbtui.ui.terminal.update import Shown

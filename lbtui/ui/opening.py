@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from textual.message import Message
 
 from lbtui.text import _, visible
+from lbtui.ui.kit.host import OpenFailed
 
 if TYPE_CHECKING:
     from lbtui.profile import Profile
@@ -30,13 +31,6 @@ class SeveralFound(Message):
     """There is a choice of outputs."""
 
     folders: list[Path]
-
-
-@dataclass
-class OpenFailed(Message):
-    """There is nothing to open; `sentence` says why."""
-
-    sentence: str
 
 
 Opening: TypeAlias = Opened | SeveralFound | OpenFailed

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from lbtui.findings import Thresholds
 
 _Answer = TypeVar("_Answer")
+
+
+@dataclass
+class OpenFailed(Message):
+    """There is nothing to open; `sentence` says why."""
+
+    sentence: str
 
 
 class Aimable(Protocol):

@@ -20,10 +20,10 @@ from lbtui.findings.pictures import Drawn
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
+from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.selection import Aim, Selection
-from lbtui.ui.opening import OpenFailed
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, State, entries
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import target_of
