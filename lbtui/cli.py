@@ -184,11 +184,11 @@ def _report(
     profile: Profile, baseline: Profile | None, options: Namespace, thresholds: Thresholds | None
 ) -> bool:
     """Write the report asked for and tell whether it holds what `--fail-on` names."""
-    from lbtui.analysis.comparison import compare
-    from lbtui.analysis.overview import overview
+    from lbtui.comparison import compare
     from lbtui.findings import Thresholds
     from lbtui.findings.diagnosis import diagnose
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
+    from lbtui.overview.run import overview
     from lbtui.report import as_json, as_markdown, as_text
 
     ascii_only = options.ascii or "utf" not in (getattr(sys.stdout, "encoding", "") or "").lower()

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from lbtui.analysis.overview import identity, overview
 from lbtui.cli import main
 from lbtui.findings.diagnosis import diagnose
+from lbtui.overview.run import identity, overview
 from lbtui.profile.place import Part, parts_of, times_of, window_of
 from lbtui.sources import open_profile
 from tests.sources.recorded import CSV_ONLY, content, lay_out

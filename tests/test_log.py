@@ -29,7 +29,7 @@ KEPT = [
 # A fault of lbtui's own, and one in a pane's thread; SECRET is a value, not a name.
 FAULTY = """
 from lbtui import endings; endings.watch()
-import lbtui.start, lbtui.analysis.overview as overview
+import lbtui.start, lbtui.overview.run as overview
 def fail(*given, **named):
     SECRET = "what a " + "variable held"
     raise ZeroDivisionError("no such \\x1b[31mthing")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.overview_hand_offs import HAND_OFF_LINES
-from lbtui.analysis.overview_model import Figure, Line, Overview
+from lbtui.comparison import Comparison, Row
 from lbtui.findings.clock_skew import find_clock_skew
 from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.findings.model import Finding
 from lbtui.findings.run import clock_evidence
 from lbtui.findings.thresholds import Thresholds
+from lbtui.overview.hand_offs import HAND_OFF_LINES
+from lbtui.overview.model import Figure, Line, Overview
 from lbtui.profile import Profile, Progress
 from lbtui.text import _, visible
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import timezone
 from typing import Any, TypeAlias
 
-from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.overview_model import Figure, Overview, Place, Source, Summarised
+from lbtui.comparison import Comparison, Row
 from lbtui.findings import Cost, Finding
+from lbtui.overview.model import Figure, Overview, Place, Source, Summarised
 from lbtui.profile import ZONE, Domain, instant, micros
 from lbtui.profile.captures import Captures
 from lbtui.text import visible

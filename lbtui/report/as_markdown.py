@@ -6,11 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from lbtui.analysis.comparison import Comparison
-from lbtui.analysis.comparison.words import METHOD, load_sentence, outcome_sentences
-from lbtui.analysis.overview import shapes, unjudged, when
-from lbtui.analysis.overview_model import FORMULAS, Overview
-from lbtui.analysis.overview_text import clock
+from lbtui.comparison import Comparison
+from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture
@@ -26,6 +23,9 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.overview.model import FORMULAS, Overview
+from lbtui.overview.run import shapes, unjudged, when
+from lbtui.overview.text import clock
 from lbtui.profile import ZONE_NAME, micros
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
-from lbtui.analysis.comparison import Comparison
-from lbtui.analysis.comparison.words import METHOD, load_sentence, outcome_sentences
-from lbtui.analysis.overview import expert_shape, identity, unjudged, when
-from lbtui.analysis.overview_model import FORMULAS, Formula, Line, Overview
-from lbtui.analysis.overview_text import size_text, summary_texts
+from lbtui.comparison import Comparison
+from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture
@@ -29,6 +26,9 @@ from lbtui.findings.words import (
     window_sentence,
     window_words,
 )
+from lbtui.overview.model import FORMULAS, Formula, Line, Overview
+from lbtui.overview.run import expert_shape, identity, unjudged, when
+from lbtui.overview.text import size_text, summary_texts
 from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lbtui.analysis.comparison import Comparison
-from lbtui.analysis.comparison.words import (
+from lbtui.comparison import Comparison
+from lbtui.comparison.words import (
     definition,
     effect_words,
     figure,

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.analysis.comparison.interval import (
+from lbtui.analysis.interval import (
     RESAMPLES,
     block_length,
     difference,
     resampled_mean,
     resampled_noise,
 )
-from lbtui.analysis.comparison.series import Paired, Quantile, Ratio
-from lbtui.analysis.comparison.verdict import holm
+from lbtui.comparison.series import Paired, Quantile, Ratio
+from lbtui.comparison.verdict import holm
 
 
 def mean_of(values):

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.analysis.comparison import Row, compare, metrics
-from lbtui.analysis.comparison.pairing import matched
-from lbtui.analysis.comparison.verdict import judged
-from lbtui.analysis.overview import overview
-from lbtui.analysis.overview_model import Place
+from lbtui.comparison import Row, compare, metrics
+from lbtui.comparison.verdict import judged
+from lbtui.overview.model import Place
+from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Cancelled, Loaded, Profile, Silent, empty
+from lbtui.profile.pairing import matched
 from tests.sources.recorded import CSV_ONLY, profile
 
 EVEN = [f"even_small/{Path(name).name}" for name in CSV_ONLY]

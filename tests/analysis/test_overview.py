@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from lbtui.analysis.lockstep import common_waits
-from lbtui.analysis.overview import identity, overview, overviews
-from lbtui.analysis.overview_text import size_text
+from lbtui.overview.run import identity, overview, overviews
+from lbtui.overview.text import size_text
 from lbtui.profile import Cancelled, Loaded, Note, Profile, Provenance, SourceFile, empty
 from lbtui.sources import open_profile
 

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.comparison import Comparison, Row, compare
+from lbtui.comparison import Comparison, Row, compare
 from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile
 from lbtui.sources import open_profile
 from tests.bench.inputs import write_forward
@@ -182,7 +182,7 @@ class Tally:
 
 def matters(row: Row) -> bool:
     """Tell whether the difference is one that may be called."""
-    from lbtui.analysis.comparison.verdict import smallest
+    from lbtui.comparison.verdict import smallest
 
     return abs(row.difference) >= smallest(row)
 

@@ -92,8 +92,8 @@ def sqlite_lanes(folder: Path) -> None:
 
 def findings(folder: Path) -> None:
     """All that the Overview shows: its lines and the findings."""
-    from lbtui.analysis.overview import overview
     from lbtui.findings.diagnosis import diagnose
+    from lbtui.overview.run import overview
     from lbtui.sources import open_profile
 
     profile = open_profile(folder)

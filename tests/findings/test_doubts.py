@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.analysis.comparison import compare
-from lbtui.analysis.overview import overview
+from lbtui.comparison import compare
 from lbtui.findings import Cost, Finding, Thresholds, find_all
 from lbtui.findings.doubts import clock_doubt, comparable, doubt_of, with_doubt
+from lbtui.overview.run import overview
 from lbtui.profile import Profile
 from lbtui.report import as_json
 from lbtui.sources import open_profile

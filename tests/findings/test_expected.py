@@ -10,11 +10,11 @@ import pytest
 
 from lbtui.analysis.expected import Expected, expected_load, expected_multiple
 from lbtui.analysis.imbalance import expected_maximum
-from lbtui.analysis.overview import overview
 from lbtui.analysis.scan import RandomDispatch, RandomStays, find_excess, find_held
 from lbtui.findings import BadThresholds, Finding, Thresholds, find_all, from_file, supporting_figures
 from lbtui.findings.run import evidence_of
 from lbtui.findings.words import figure_words
+from lbtui.overview.run import overview
 from lbtui.profile import Domain, Profile
 from tests.findings.service import Group, service
 from tests.findings.test_cases import coordinator

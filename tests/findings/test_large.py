@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lbtui.analysis.comparison import compare, metrics
+from lbtui.comparison import compare, metrics
 from lbtui.findings import Thresholds
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.run import evidence_of, find_in

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lbtui.analysis.overview import overview
 from lbtui.findings.diagnosis import diagnose
+from lbtui.overview.run import overview
 from lbtui.sources import open_profile
 from tests.sources.recorded import sentences
 from tests.tools.expert_format import RawMark, dump_config, write_dump, write_raw

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from lbtui.analysis.overview_model import Line, NodeName, Overview
 from lbtui.findings import Cost, Figure, Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture, Strip
+from lbtui.overview.model import Line, NodeName, Overview
 from lbtui.profile import Domain, Missing, Note
 
 BEGIN = datetime(2026, 1, 1, 0, 0, 0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.analysis.comparison import Comparison, Metric, Row, compare
-from lbtui.analysis.comparison.words import effect_words, figure, interval_words, with_unit
-from lbtui.analysis.overview_model import Place
+from lbtui.comparison import Comparison, Metric, Row, compare
+from lbtui.comparison.words import effect_words, figure, interval_words, with_unit
 from lbtui.findings.diagnosis import Diagnosis
+from lbtui.overview.model import Place
 from lbtui.report import as_json, as_markdown, as_text
 from tests.report.made import KNOWN
 from tests.sources.recorded import CSV_ONLY, profile

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.analysis.overview import overview
-from lbtui.analysis.overview_model import Figure, Line, Overview, Source
 from lbtui.findings import Cost, find_all
+from lbtui.overview.model import Figure, Line, Overview, Source
+from lbtui.overview.run import overview
 from lbtui.profile import Domain, Missing, Note, SourceFile
 from lbtui.report import as_json
 from lbtui.report.as_json import document

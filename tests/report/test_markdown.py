@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lbtui.analysis.overview import overview
 from lbtui.findings.diagnosis import Diagnosis, diagnose
 from lbtui.findings.pictures import Drawn, Picture, Strip
 from lbtui.findings.words import is_imbalance
+from lbtui.overview.run import overview
 from lbtui.profile import Note
 from lbtui.report import as_markdown
 from lbtui.report.inert import inert

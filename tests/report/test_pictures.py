@@ -7,9 +7,9 @@ from statistics import median
 
 import pytest
 
-from lbtui.analysis.overview import overview
 from lbtui.findings import evidence_of, find_all
 from lbtui.findings.pictures import Pictures
+from lbtui.overview.run import overview
 from lbtui.sources import open_profile
 from tests.report.made import BATCH, RANK
 

@@ -4,10 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from lbtui.analysis.comparison import compare
-from lbtui.analysis.overview import overview
+from lbtui.comparison import compare
 from lbtui.findings import described, find_all
 from lbtui.findings.diagnosis import Diagnosis
+from lbtui.overview.run import overview
 from lbtui.report import as_text
 from lbtui.report.as_json import document
 from lbtui.sources import open_profile

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.analysis.overview import overview
-from lbtui.analysis.overview_model import Overview
 from lbtui.findings.diagnosis import Diagnosis, diagnose
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import figure_words, is_imbalance
+from lbtui.overview.model import Overview
+from lbtui.overview.run import overview
 from lbtui.profile import Note
 from lbtui.report import as_text
 from lbtui.sources import open_profile

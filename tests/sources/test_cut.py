@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from lbtui.analysis.data_parallel import domain_steps
-from lbtui.analysis.overview import overview
 from lbtui.findings.diagnosis import diagnose
+from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Cancelled, Silent
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo

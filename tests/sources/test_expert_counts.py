@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lbtui import cli
-from lbtui.analysis.overview import overview
+from lbtui.overview.run import overview
 from lbtui.profile import Unreadable
 from lbtui.sources import open_profile
 from tests.sources.made import Service, write

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.analysis.overview import overview
+from lbtui.overview.run import overview
 from lbtui.profile import Silent, Unreadable
 from lbtui.sources import csv_dialect, open_profile
 from tests.sources.recorded import CSV_ONLY, content, lay_out, profile, sentences

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.analysis.overview import overview
+from lbtui.overview.run import overview
 from lbtui.profile import UNPLACED, Unreadable
 from lbtui.sources import open_profile
 from lbtui.sources.placement import read_placement

@@ -7,8 +7,8 @@ import json
 import polars as pl
 import pytest
 
-from lbtui.analysis.overview import overview
 from lbtui.findings import find_all
+from lbtui.overview.run import overview
 from lbtui.profile.roles import Work, roles_of, work_by
 from lbtui.sources import open_profile
 from tests.findings.service import Group, service

@@ -18,7 +18,7 @@ from lbtui.analysis.data_parallel import (
     step_intervals,
 )
 from lbtui.analysis.lanes import bin_edges, bin_lanes
-from lbtui.analysis.overview import overview
+from lbtui.overview.run import overview
 from lbtui.profile import Cancelled, Silent
 from lbtui.sources import csv_lines, open_profile
 from lbtui.sources.canonical import large_forward, streamed

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.analysis.data_parallel import domain_steps, round_at
-from lbtui.analysis.overview import overview
+from lbtui.overview.run import overview
 from lbtui.profile import Cancelled, Silent
 from lbtui.sources import database, open_profile
 from lbtui.sources.canonical import large_forward, steps_in_parts, streamed

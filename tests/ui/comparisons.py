@@ -2,8 +2,8 @@
 
 import math
 
-from lbtui.analysis.comparison import Comparison, Metric, Row
-from lbtui.analysis.overview_model import Place
+from lbtui.comparison import Comparison, Metric, Row
+from lbtui.overview.model import Place
 
 RATE = Metric(
     "request_rate", "requests", "request rate", "requests/s", "neither", "Rate.", 0.05, relative=True

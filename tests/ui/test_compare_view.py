@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.comparison.words import effect_words, load_sentence
-from lbtui.analysis.overview_model import Place
+from lbtui.comparison import Comparison, Row
+from lbtui.comparison.words import effect_words, load_sentence
+from lbtui.overview.model import Place
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.panes.compare import view

@@ -18,7 +18,7 @@ from rich.cells import cell_len
 
 from lbtui.analysis.data_parallel import METRICS, metric, round_at
 from lbtui.analysis.expected import Expected
-from lbtui.analysis.overview import overview
+from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Profile
 from lbtui.profile.model import ScheduledRequest
 from lbtui.render import palette

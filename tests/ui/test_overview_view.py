@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
 
-from lbtui.analysis.overview import overview, overviews
-from lbtui.analysis.overview_model import Line, Overview, Place, Source
 from lbtui.findings import Cost
 from lbtui.findings.diagnosis import Diagnosis, diagnose
 from lbtui.findings.pictures import Drawn, Picture, Strip
 from lbtui.findings.words import figure_words
+from lbtui.overview.model import Line, Overview, Place, Source
+from lbtui.overview.run import overview, overviews
 from lbtui.profile import Missing, Note, SourceFile
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.palette import dim

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lbtui.analysis.comparison import Comparison, Row
-from lbtui.analysis.comparison.words import METHOD, definition, metrics_of
+from lbtui.comparison import Comparison, Row
+from lbtui.comparison.words import METHOD, definition, metrics_of
 from lbtui.text import _, visible
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.compare.words import DIMENSIONS

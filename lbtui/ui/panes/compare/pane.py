@@ -9,8 +9,8 @@ from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 
-from lbtui.analysis.comparison import Comparison, compare
-from lbtui.analysis.comparison import Row as Compared
+from lbtui.comparison import Comparison, compare
+from lbtui.comparison import Row as Compared
 from lbtui.findings import Thresholds
 from lbtui.findings.doubts import comparable, doubt_of
 from lbtui.profile import Profile, Unreadable

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lbtui.analysis.comparison import Row
+from lbtui.comparison import Row
 from lbtui.ui.kit.selection import Aim, Side
 
 _PANES = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}

@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from lbtui.analysis.comparison import Comparison, Metric
-from lbtui.analysis.comparison import Row as Compared
-from lbtui.analysis.comparison.words import effect_words, figure, interval_words, load_sentence
+from lbtui.comparison import Comparison, Metric
+from lbtui.comparison import Row as Compared
+from lbtui.comparison.words import effect_words, figure, interval_words, load_sentence
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.comparison import Comparison, Metric, Row, Verdict
-from lbtui.analysis.comparison.words import effect_words, interval_words, subject_words, with_unit
+from lbtui.comparison import Comparison, Metric, Row, Verdict
+from lbtui.comparison.words import effect_words, interval_words, subject_words, with_unit
 from lbtui.text import _
 
 Called: TypeAlias = Verdict | Literal["load_differs"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.lanes import LaneStatistics
 from lbtui.profile import Domain
+from lbtui.profile.pairing import matched
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
 from lbtui.ui.panes.dp.data import DpData, Evenness, Measured, Scene, scene

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from lbtui.analysis.comparison.pairing import matched
 from lbtui.analysis.expert_parallel import (
     HeatScale,
     column_means,
@@ -15,6 +14,7 @@ from lbtui.analysis.expert_parallel import (
     worst_layers,
 )
 from lbtui.analysis.imbalance import Floats
+from lbtui.profile.pairing import matched
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import left_out_words

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.overview import expert_shape, unjudged, when
-from lbtui.analysis.overview_model import Line, Overview, Source
-from lbtui.analysis.overview_text import short, size_text, summary_texts
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere
+from lbtui.overview.model import Line, Overview, Source
+from lbtui.overview.run import expert_shape, unjudged, when
+from lbtui.overview.text import short, size_text, summary_texts
 from lbtui.profile import ZONE_NAME, MissingStatus
 from lbtui.render.text import number
 from lbtui.text import _

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rich.segment import Segment
 from rich.style import Style
 
-from lbtui.analysis.overview_model import Overview
 from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
     DIMENSIONS,
@@ -19,6 +18,7 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.overview.model import Overview
 from lbtui.profile import micros
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import lane

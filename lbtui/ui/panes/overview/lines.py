@@ -9,7 +9,7 @@ from typing import TypeAlias
 from rich.cells import cell_len
 from rich.segment import Segment
 
-from lbtui.analysis.overview_model import Line, Overview
+from lbtui.overview.model import Line, Overview
 from lbtui.profile import instant
 from lbtui.render.axis import time_axis
 from lbtui.render.capabilities import Capabilities, Row

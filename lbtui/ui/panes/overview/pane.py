@@ -10,13 +10,13 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from lbtui.analysis.overview import identity, overviews
-from lbtui.analysis.overview_hand_offs import HAND_OFF_LINES
-from lbtui.analysis.overview_model import FORMULAS, Dimension, Line, Overview
 from lbtui.findings import Thresholds, described
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
+from lbtui.overview.hand_offs import HAND_OFF_LINES
+from lbtui.overview.model import FORMULAS, Dimension, Line, Overview
+from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible

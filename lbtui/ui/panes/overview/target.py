@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lbtui.analysis.overview_model import Overview
 from lbtui.findings import Finding
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
 from lbtui.findings.pictures import Drawn, Picture, metric_of
 from lbtui.findings.subject import is_of
 from lbtui.findings.words import middle
+from lbtui.overview.model import Overview
 from lbtui.profile import micros
 from lbtui.ui.kit.pane import Aim
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 
-from lbtui.analysis.overview_model import Overview
-from lbtui.analysis.overview_text import short
 from lbtui.findings.words import window_sentence
+from lbtui.overview.model import Overview
+from lbtui.overview.text import short
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row

@@ -9,8 +9,6 @@ from typing import Literal, TypeAlias
 from rich.cells import cell_len
 from rich.style import Style
 
-from lbtui.analysis.overview_model import FORMULAS, Line, Overview
-from lbtui.analysis.overview_text import clock, short
 from lbtui.findings import Finding
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import (
@@ -21,6 +19,8 @@ from lbtui.findings.words import (
     subject_words,
     window_sentence,
 )
+from lbtui.overview.model import FORMULAS, Line, Overview
+from lbtui.overview.text import clock, short
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row, wrapped

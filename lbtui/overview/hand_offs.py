@@ -11,9 +11,9 @@ import polars as pl
 from lbtui.analysis.hand_off_waits import hand_off_waits
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import bin_edges
-from lbtui.analysis.overview_model import BINS, Figure, Line, Place
-from lbtui.analysis.overview_text import clock, short
 from lbtui.analysis.prefill_decode import rank_label
+from lbtui.overview.model import BINS, Figure, Line, Place
+from lbtui.overview.text import clock, short
 from lbtui.profile import dated
 from lbtui.profile.place import Window
 from lbtui.text import _

@@ -9,9 +9,9 @@ import polars as pl
 
 from lbtui.analysis import expert_parallel
 from lbtui.analysis.imbalance import Floats, known_mean, par
-from lbtui.analysis.overview_model import Figure, Line, Place, absent_line
-from lbtui.analysis.overview_text import par_text
-from lbtui.analysis.placement import placement_lines
+from lbtui.overview.model import Figure, Line, Place, absent_line
+from lbtui.overview.placements import placement_lines
+from lbtui.overview.text import par_text
 from lbtui.text import _, visible
 
 

@@ -20,9 +20,9 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, idle_as_zero, lanes_par
-from lbtui.analysis.overview_model import BINS, Dimension, Figure, Frames, Line, Place, absent_line
-from lbtui.analysis.overview_text import clock, par_text, percent, short, span
 from lbtui.analysis.standout import excess_over_peers, standouts
+from lbtui.overview.model import BINS, Dimension, Figure, Frames, Line, Place, absent_line
+from lbtui.overview.text import clock, par_text, percent, short, span
 from lbtui.profile import Domain, FrameName, dated, empty
 from lbtui.profile.place import Window
 from lbtui.text import _, visible

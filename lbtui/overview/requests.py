@@ -7,8 +7,8 @@ import polars as pl
 
 from lbtui.analysis.lanes import bin_edges
 from lbtui.analysis.latency import ascending, percentiles
-from lbtui.analysis.overview_model import BINS, Figure, Line, Place, absent_line
-from lbtui.analysis.overview_text import clock, short
+from lbtui.overview.model import BINS, Figure, Line, Place, absent_line
+from lbtui.overview.text import clock, short
 from lbtui.profile import dated
 from lbtui.profile.place import Window
 from lbtui.text import _

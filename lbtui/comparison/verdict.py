@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lbtui.analysis.comparison.interval import Estimate, difference
-from lbtui.analysis.comparison.model import Metric, Row, Verdict
-from lbtui.analysis.overview_model import Place
+from lbtui.analysis.interval import Estimate, difference
+from lbtui.comparison.model import Metric, Row, Verdict
+from lbtui.overview.model import Place
 from lbtui.text import _
 
 LEVEL = 0.05

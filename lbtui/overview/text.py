@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lbtui.analysis.overview_model import Summarised
+from lbtui.overview.model import Summarised
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.text import _
 

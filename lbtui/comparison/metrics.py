@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lbtui.analysis.comparison.model import Metric
-from lbtui.analysis.overview_model import Dimension
+from lbtui.comparison.model import Metric
+from lbtui.overview.model import Dimension
 from lbtui.text import _
 
 FEWEST_PULLS = 5  # of a pair, to tell its mean

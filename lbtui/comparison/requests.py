@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.comparison import metrics
-from lbtui.analysis.comparison.interval import MOST_BINS
-from lbtui.analysis.comparison.measured import Measured, Source
-from lbtui.analysis.comparison.model import Metric
-from lbtui.analysis.comparison.series import Places, Quantile, Ratio, by_order, by_time, pieces, summed
 from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.interval import MOST_BINS
 from lbtui.analysis.latency import request_table
-from lbtui.analysis.overview_model import Dimension
+from lbtui.comparison import metrics
+from lbtui.comparison.measured import Measured, Source
+from lbtui.comparison.model import Metric
+from lbtui.comparison.series import Places, Quantile, Ratio, by_order, by_time, pieces, summed
+from lbtui.overview.model import Dimension
 from lbtui.text import _
 
 # label, column of the request table

@@ -11,15 +11,16 @@ import polars as pl
 from lbtui.analysis.data_parallel import domains_of
 from lbtui.analysis.expected import Expected
 from lbtui.analysis.expert_parallel import phases_apart
-from lbtui.analysis.overview_experts import expert_lines, layer_time_lines
-from lbtui.analysis.overview_hand_offs import hand_off_lines
-from lbtui.analysis.overview_lines import Scope, reading_lines, step_lines
-from lbtui.analysis.overview_model import Experts, Frames, Line, NodeName, Overview, Source
-from lbtui.analysis.overview_nodes import node_lines
-from lbtui.analysis.overview_requests import request_lines
-from lbtui.analysis.overview_waits import waiting_lines
 from lbtui.analysis.placement import placed
-from lbtui.analysis.summaries import beside_own, differing
+from lbtui.overview.domains import Scope, reading_lines, step_lines
+from lbtui.overview.experts import expert_lines, layer_time_lines
+from lbtui.overview.hand_offs import hand_off_lines
+from lbtui.overview.model import Experts, Frames, Line, NodeName, Overview, Source
+from lbtui.overview.nodes import node_lines
+from lbtui.overview.placements import shape_of
+from lbtui.overview.requests import request_lines
+from lbtui.overview.summaries import beside_own, differing
+from lbtui.overview.waits import waiting_lines
 from lbtui.profile import (
     ZONE_NAME,
     FrameName,
@@ -245,7 +246,7 @@ def _experts(frames: Frames) -> tuple[Experts, ...]:
     if "expert_heat" not in frames or "placements" not in frames:
         return ()
     shapes = expert_shapes(frames["expert_heat"])
-    return shapes or tuple(each.shape for each in placed(frames["placements"]))
+    return shapes or tuple(shape_of(each) for each in placed(frames["placements"]))
 
 
 def expert_shapes(heat: pl.DataFrame) -> tuple[Experts, ...]:

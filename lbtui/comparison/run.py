@@ -9,20 +9,20 @@ from functools import partial
 
 import numpy as np
 
-from lbtui.analysis.comparison import metrics
-from lbtui.analysis.comparison.domains import Domains
-from lbtui.analysis.comparison.experts import LayerPars, layer_pars
-from lbtui.analysis.comparison.interval import Estimate
-from lbtui.analysis.comparison.measured import Measured, Source
-from lbtui.analysis.comparison.model import Comparison, Metric, Row
-from lbtui.analysis.comparison.nodes import Pulls, handoff_times, roles_of
-from lbtui.analysis.comparison.pairing import matched
-from lbtui.analysis.comparison.requests import load_of, times_of
-from lbtui.analysis.comparison.series import Paired, Ratio
-from lbtui.analysis.comparison.verdict import judged, measured_row
 from lbtui.analysis.expert_parallel import phases_apart, why_no_loads
-from lbtui.analysis.overview_model import Dimension, Place
+from lbtui.analysis.interval import Estimate
+from lbtui.comparison import metrics
+from lbtui.comparison.domains import Domains
+from lbtui.comparison.experts import LayerPars, layer_pars
+from lbtui.comparison.measured import Measured, Source
+from lbtui.comparison.model import Comparison, Metric, Row
+from lbtui.comparison.nodes import Pulls, handoff_times, roles_of
+from lbtui.comparison.requests import load_of, times_of
+from lbtui.comparison.series import Paired, Ratio
+from lbtui.comparison.verdict import judged, measured_row
+from lbtui.overview.model import Dimension, Place
 from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, Silent, attempted, empty
+from lbtui.profile.pairing import matched
 from lbtui.profile.place import window_of
 from lbtui.text import _, visible
 

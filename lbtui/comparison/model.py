@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lbtui.analysis.overview_model import Dimension, Place
+from lbtui.overview.model import Dimension, Place
 
 Verdict: TypeAlias = Literal["better", "worse", "no_evidence", "too_little_data", "not_comparable"]
 Better: TypeAlias = Literal["lower", "higher", "neither"]

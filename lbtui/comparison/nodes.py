@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.comparison import metrics
-from lbtui.analysis.comparison.measured import Measured, Source
-from lbtui.analysis.comparison.requests import mean_of, percentiles_of
-from lbtui.analysis.comparison.series import Ratio, by_order, pieces, summed
 from lbtui.analysis.imbalance import Floats
-from lbtui.analysis.overview_text import short
 from lbtui.analysis.prefill_decode import STAGES, NodeTable, node_table, rank_label
+from lbtui.comparison import metrics
+from lbtui.comparison.measured import Measured, Source
+from lbtui.comparison.requests import mean_of, percentiles_of
+from lbtui.comparison.series import Ratio, by_order, pieces, summed
+from lbtui.overview.text import short
 from lbtui.text import _
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lbtui.analysis.comparison.interval import FIXED_BLOCKS, MOST_BINS, RESAMPLES, SEED, STRETCHES
-from lbtui.analysis.comparison.model import Comparison, Metric, Row, Verdict
-from lbtui.analysis.comparison.requests import MEAN_PIECES, PERCENTILES
-from lbtui.analysis.comparison.verdict import FEWEST, FEWEST_OF_A_SIDE, HEADLINE_LEVEL, LEVEL
-from lbtui.analysis.overview_text import short
+from lbtui.analysis.interval import FIXED_BLOCKS, MOST_BINS, RESAMPLES, SEED, STRETCHES
+from lbtui.comparison.model import Comparison, Metric, Row, Verdict
+from lbtui.comparison.requests import MEAN_PIECES, PERCENTILES
+from lbtui.comparison.verdict import FEWEST, FEWEST_OF_A_SIDE, HEADLINE_LEVEL, LEVEL
+from lbtui.overview.text import short
 from lbtui.text import _
 
 VERDICTS: Mapping[Verdict, str] = {

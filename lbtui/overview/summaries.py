@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from lbtui.analysis.overview_model import Frames, Summarised
+from lbtui.overview.model import Frames, Summarised
 from lbtui.profile import Note, Summary
 from lbtui.text import _
 

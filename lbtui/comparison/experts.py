@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.comparison.measured import Source
 from lbtui.analysis.expert_parallel import heat_maps, loads_by_period, phases_apart
 from lbtui.analysis.imbalance import Floats, known_mean, par
+from lbtui.comparison.measured import Source
 
 
 @dataclass(frozen=True)

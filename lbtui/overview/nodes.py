@@ -10,9 +10,9 @@ import polars as pl
 from lbtui.analysis import prefill_decode
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import bin_edges
-from lbtui.analysis.overview_lines import Scope
-from lbtui.analysis.overview_model import BINS, Figure, Line, Place, absent_line
-from lbtui.analysis.overview_text import par_text, percent
+from lbtui.overview.domains import Scope
+from lbtui.overview.model import BINS, Figure, Line, Place, absent_line
+from lbtui.overview.text import par_text, percent
 from lbtui.profile.place import Window
 from lbtui.text import _, visible
 

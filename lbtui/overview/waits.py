@@ -8,8 +8,8 @@ import polars as pl
 from lbtui.analysis.data_parallel import domain_steps
 from lbtui.analysis.lanes import bin_edges
 from lbtui.analysis.lockstep import common_waits
-from lbtui.analysis.overview_model import BINS, Figure, Frames, Line, Place
-from lbtui.analysis.overview_text import clock, percent
+from lbtui.overview.model import BINS, Figure, Frames, Line, Place
+from lbtui.overview.text import clock, percent
 from lbtui.profile import dated
 from lbtui.profile.place import Window
 from lbtui.text import _, visible

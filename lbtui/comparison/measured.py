@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lbtui.analysis.comparison.model import Metric
-from lbtui.analysis.comparison.series import Series
+from lbtui.comparison.model import Metric
+from lbtui.comparison.series import Series
 from lbtui.profile import FrameName
 
 

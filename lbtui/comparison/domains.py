@@ -9,10 +9,6 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.comparison import metrics
-from lbtui.analysis.comparison.measured import Measured, Source
-from lbtui.analysis.comparison.model import Metric
-from lbtui.analysis.comparison.series import Quantile, Ratio, by_time, pieces, summed
 from lbtui.analysis.data_parallel import (
     MetricKey,
     domain_steps,
@@ -25,6 +21,10 @@ from lbtui.analysis.imbalance import Floats, peaks_and_means
 from lbtui.analysis.lanes import Lane, Micros, sampled
 from lbtui.analysis.lockstep import common_waits
 from lbtui.analysis.queue_states import state_lanes
+from lbtui.comparison import metrics
+from lbtui.comparison.measured import Measured, Source
+from lbtui.comparison.model import Metric
+from lbtui.comparison.series import Quantile, Ratio, by_time, pieces, summed
 from lbtui.profile import Domain
 from lbtui.text import _
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lbtui.analysis.comparison.interval import (
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.interval import (
     MOST_BINS,
     Estimate,
     Resampled,
@@ -17,7 +18,6 @@ from lbtui.analysis.comparison.interval import (
     resampled_noise,
     unvaried,
 )
-from lbtui.analysis.imbalance import Floats
 
 Places = npt.NDArray[np.int64]
 
