@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lbtui.profile import Note, SourceFile, Unreadable
-from lbtui.sources.discover_experts import (
+from lbtui.sources.experts.discover import (
     NOTHING,
     ExpertFiles,
     find_expert_files,
     named_file,
 )
-from lbtui.sources.expert_json import torch_sentence
+from lbtui.sources.experts.json import torch_sentence
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.other_tools import SPAN_FOLDER, others_below, tool_note, tool_of
 from lbtui.text import _, visible

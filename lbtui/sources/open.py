@@ -15,7 +15,7 @@ from lbtui.profile import (
 )
 from lbtui.profile.captures import Choice
 from lbtui.sources.discover import Output, find_output, with_experts
-from lbtui.sources.discover_experts import COUNTS, DUMP, PLACEMENT, RAW
+from lbtui.sources.experts.discover import COUNTS, DUMP, PLACEMENT, RAW
 from lbtui.sources.loaders import Guarded, Loaders, log_notes
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
@@ -130,7 +130,7 @@ def _check_counts(output: Output) -> None:
     counts = output.experts.counts
     if not counts or output.experts.raw or output.experts.dump:
         return
-    from lbtui.sources.expert_counts import check
+    from lbtui.sources.experts.counts import check
 
     sentences = []
     for file in counts:
@@ -147,7 +147,7 @@ def _placement(output: Output, asked: Path | None) -> PlacementFile | None:
 
     Raises `Unreadable`.
     """
-    from lbtui.sources.placement import read_placement
+    from lbtui.sources.experts.placement import read_placement
 
     if asked is not None:
         return read_placement(asked)

@@ -10,7 +10,7 @@ import polars as pl
 
 from lbtui.profile import Cancelled, Cut, Note, Progress, Unreadable
 from lbtui.profile.note import cut_words
-from lbtui.sources.expert_rows import ProcessExperts
+from lbtui.sources.experts.rows import ProcessExperts
 from lbtui.sources.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace_events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace_names import names_behind

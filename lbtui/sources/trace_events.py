@@ -10,7 +10,7 @@ import polars as pl
 
 from lbtui.profile import SCHEMAS
 from lbtui.profile.schema import TIME
-from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow
+from lbtui.sources.experts.rows import ExpertAccumulator, ExpertRow
 from lbtui.sources.pull_source import source_of
 from lbtui.sources.row_buffer import RowBuffer, columns
 from lbtui.sources.trace_nodes import CoordinatorEvents

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lbtui.report import placement_json
-from lbtui.sources.placement import read_placement
+from lbtui.sources.experts.placement import read_placement
 from tests.tools.expert_format import placement_of
 
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 4))

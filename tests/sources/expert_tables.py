@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lbtui.sources.expert_rows import ExpertAccumulator, ExpertRow
-from lbtui.sources.expert_tables import ExpertTables, combine
+from lbtui.sources.experts.rows import ExpertAccumulator, ExpertRow
+from lbtui.sources.experts.tables import ExpertTables, combine
 
 
 def read_tables(rows: Iterable[ExpertRow], file: str) -> ExpertTables:

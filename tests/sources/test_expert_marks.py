@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.sources import expert_marks
-from lbtui.sources.expert_marks import Mark, MarkReader
+from lbtui.sources.experts import marks as expert_marks
+from lbtui.sources.experts.marks import Mark, MarkReader
 
 cells = st.integers(0, 3000)
 tables = st.lists(st.lists(cells, min_size=2, max_size=2), min_size=2, max_size=2)

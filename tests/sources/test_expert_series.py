@@ -7,8 +7,8 @@ import pytest
 
 from lbtui.profile import UNPLACED, Cancelled, LoadedSeries, Profile
 from lbtui.sources import open_profile
-from lbtui.sources.expert_rows import ExpertRow
-from lbtui.sources.expert_series import expert_series, series_notes
+from lbtui.sources.experts.rows import ExpertRow
+from lbtui.sources.experts.series import expert_series, series_notes
 from tests.sources.expert_tables import read_tables
 from tests.sources.recorded import profile, sentences
 from tests.sources.test_experts import counts, expert_slices, mark, marks, write_db

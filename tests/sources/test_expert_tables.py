@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import SCHEMAS, UNPLACED
-from lbtui.sources.expert_frames import heat_frames
-from lbtui.sources.expert_rows import ExpertRow
+from lbtui.sources.experts.frames import heat_frames
+from lbtui.sources.experts.rows import ExpertRow
 from tests.sources.expert_tables import iterations, read_tables
 from tests.sources.traces import DATA, unpack
 

@@ -7,8 +7,8 @@ import pytest
 
 from lbtui.profile import Cancelled, Silent
 from lbtui.sources import open_profile
-from lbtui.sources.discover_experts import find_expert_files
-from lbtui.sources.mindie_dump import read_dump
+from lbtui.sources.experts.discover import find_expert_files
+from lbtui.sources.experts.mindie_dump import read_dump
 from tests.sources.made import Service, write
 from tests.sources.recorded import sentences, state_of
 from tests.tools.expert_format import RawMark, dump_config, placement_of, write_dump, write_raw

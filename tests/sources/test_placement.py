@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lbtui.overview.run import overview
 from lbtui.profile import UNPLACED, Unreadable
 from lbtui.sources import open_profile
-from lbtui.sources.placement import read_placement
+from lbtui.sources.experts.placement import read_placement
 from tests.sources.made import Service, write
 from tests.sources.recorded import sentences
 from tests.sources.test_raw_profile import marks_of

@@ -9,8 +9,8 @@ import pytest
 
 from lbtui.profile import Cancelled, Silent, Unreadable
 from lbtui.sources import open_profile
-from lbtui.sources.discover_experts import find_expert_files
-from lbtui.sources.raw_profile import read_raw
+from lbtui.sources.experts.discover import find_expert_files
+from lbtui.sources.experts.raw_profile import read_raw
 from tests.sources import heat_images
 from tests.sources.made import Service, write
 from tests.sources.raw_samples import lay_out_raw, recorded_marks

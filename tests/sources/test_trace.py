@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import SCHEMAS, Cancelled, Silent, Unreadable
-from lbtui.sources.expert_tables import combine
+from lbtui.sources.experts.tables import combine
 from lbtui.sources.trace import read_event, read_trace
 from lbtui.sources.trace_events import (
     FLOW_EVENTS,

@@ -13,7 +13,7 @@ from lbtui.profile.once import Once
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
-from lbtui.sources.placement import read_placement
+from lbtui.sources.experts.placement import read_placement
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
 from lbtui.ui.panes.ep import loading as ep_along

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from lbtui.profile import ExpertPhase, Note, PlacementFile, Progress, SourceFile, Unreadable, instance_names
-from lbtui.sources.discover_experts import ExpertFiles
+from lbtui.sources.experts.discover import ExpertFiles
 from lbtui.sources.failure import unreadable_note
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
-    from lbtui.sources.expert_rows import ProcessExperts
-    from lbtui.sources.expert_tables import ExpertTables
-    from lbtui.sources.mindie_dump import DumpPhase
+    from lbtui.sources.experts.mindie_dump import DumpPhase
+    from lbtui.sources.experts.rows import ProcessExperts
+    from lbtui.sources.experts.tables import ExpertTables
 
 
 Part: TypeAlias = "tuple[str, ExpertPhase | None, ExpertTables]"
@@ -37,9 +37,9 @@ def from_raw(
     files: tuple[SourceFile, ...], pictures: tuple[Path, ...], progress: Progress, notes: list[Note]
 ) -> Found:
     """Return what a raw profile tells, and note where the parser's `pictures` of the same differ from it."""
-    from lbtui.sources.expert_tables import combine
-    from lbtui.sources.parser_windows import compare
-    from lbtui.sources.raw_profile import read_raw
+    from lbtui.sources.experts.parser_windows import compare
+    from lbtui.sources.experts.raw_profile import read_raw
+    from lbtui.sources.experts.tables import combine
 
     folder = Path(os.path.commonpath([file.path.parent for file in files]))
     name = visible(f"{folder.name}/ms_service_*.db")
@@ -61,7 +61,7 @@ def from_raw(
 
 def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Found:
     """Return what a MindIE dump tells, its phases apart."""
-    from lbtui.sources.mindie_dump import read_dump
+    from lbtui.sources.experts.mindie_dump import read_dump
 
     phases = read_dump(found, progress, notes)
     folder = Path(os.path.commonpath([file.path.parent for file in found.dump]))
@@ -82,8 +82,8 @@ def from_counts(
     found: ExpertFiles, placement: PlacementFile | None, progress: Progress, notes: list[Note]
 ) -> Found:
     """Return what files of counts tell, each an instance; by rank where a placement tells the ranks."""
-    from lbtui.sources.expert_counts import read_counts_files
-    from lbtui.sources.expert_spread import spread, unplaced
+    from lbtui.sources.experts.counts import read_counts_files
+    from lbtui.sources.experts.spread import spread, unplaced
 
     counted = read_counts_files(found.counts, progress, notes)
     names = [counts.name for counts in counted]
@@ -125,8 +125,8 @@ def _no_ranks(name: str) -> Note:
 
 def _with_map(part: DumpPhase, placements: tuple[SourceFile, ...], notes: list[Note]) -> ExpertTables:
     """Return a phase's tables with the placement its config names, or without EPLB that in order."""
-    from lbtui.sources.expert_placing import fitting, in_order, placed
-    from lbtui.sources.placement import read_placement
+    from lbtui.sources.experts.placement import read_placement
+    from lbtui.sources.experts.placing import fitting, in_order, placed
 
     config, tables = part.config, part.tables
     if config.map_name is None:

@@ -23,14 +23,14 @@ from lbtui.profile.once import Once
 from lbtui.sources.canonical.expert_files import Found, Part, from_counts, from_dump, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
 from lbtui.sources.canonical.scheduling import Scheduling
-from lbtui.sources.discover_experts import belonging
+from lbtui.sources.experts.discover import belonging
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
-    from lbtui.sources.expert_tables import ExpertTables
+    from lbtui.sources.experts.tables import ExpertTables
 
 
 class Experts:
@@ -65,7 +65,7 @@ class Experts:
         found, notes = self._found(progress)
         if found is None:
             return read_pictures(self._store, list(notes), progress), self._given_placement()
-        from lbtui.sources.expert_frames import heat_frames
+        from lbtui.sources.experts.frames import heat_frames
 
         frames = [heat_frames(tables, instance, phase) for instance, phase, tables in found.tables]
         heat, placements = (pl.concat(parts, rechunk=True) for parts in zip(*frames, strict=True))
@@ -81,8 +81,8 @@ class Experts:
         file = self._placement
         if file is None or self._store.output.parsed:
             return Loaded(empty("placements"))
-        from lbtui.sources.expert_frames import placement_frame
-        from lbtui.sources.placement_oddities import file_notes
+        from lbtui.sources.experts.frames import placement_frame
+        from lbtui.sources.experts.placement_oddities import file_notes
 
         frame = placement_frame(file)
         read = (Provenance(file.file, "placement", _("exact"), frame.height),)
@@ -92,7 +92,7 @@ class Experts:
         found, _notes = self._found(progress)
         if found is None:
             return LoadedSeries()
-        from lbtui.sources.expert_series import expert_series
+        from lbtui.sources.experts.series import expert_series
 
         series = (
             expert_series(tables, instance, phase, found.passes) for instance, phase, tables in found.tables
@@ -100,9 +100,9 @@ class Experts:
         return LoadedSeries(tuple(one for one in series if one is not None))
 
     def _find(self, progress: Progress) -> tuple[Found | None, list[Note]]:
-        from lbtui.sources.expert_series import series_notes
-        from lbtui.sources.load_oddities import load_notes
-        from lbtui.sources.placement_oddities import table_notes
+        from lbtui.sources.experts.load_oddities import load_notes
+        from lbtui.sources.experts.placement_oddities import table_notes
+        from lbtui.sources.experts.series import series_notes
 
         notes: list[Note] = []
         for found in self._sources(progress, notes):
@@ -142,7 +142,7 @@ class Experts:
         file = self._placement
         if file is None or not tables.ranks or any(table is not None for table in tables.placements):
             return part
-        from lbtui.sources.expert_placing import fitting, placed
+        from lbtui.sources.experts.placing import fitting, placed
 
         extra = file.experts.shape[1] - len(tables.ranks)
         # Devices before the first rank hold shared experts only.
@@ -181,8 +181,8 @@ class Experts:
 def _table_sources(
     store: Store, progress: Progress, notes: list[Note]
 ) -> Iterator[tuple[str, str, ExpertTables]]:
-    from lbtui.sources.expert_slices import read_processes
-    from lbtui.sources.expert_tables import combine
+    from lbtui.sources.experts.slices import read_processes
+    from lbtui.sources.experts.tables import combine
 
     if store.database and {"slice", "thread"} <= store.database_tables:
         name = visible(f"{store.database.name}:slice")

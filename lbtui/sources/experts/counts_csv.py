@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.sources.expert_array import whole_tokens
-from lbtui.sources.expert_bytes import BadContent, read_bytes
-from lbtui.sources.expert_rows import Table
+from lbtui.sources.experts.array import whole_tokens
+from lbtui.sources.experts.bytes import BadContent, read_bytes
+from lbtui.sources.experts.rows import Table
 from lbtui.text import _, visible
 
 _MOST_BYTES = 1 << 28

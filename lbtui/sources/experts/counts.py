@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from lbtui.profile import Note, PlacementFile, Progress, SourceFile, Unreadable
-from lbtui.sources.expert_array import check_array, read_array, whole_tokens
-from lbtui.sources.expert_bytes import BadContent
-from lbtui.sources.expert_counts_csv import looks_like_counts, read_table
-from lbtui.sources.expert_json import COUNTS, SLOTS, members, read_json
-from lbtui.sources.expert_rows import MOST_TOKENS, Table
+from lbtui.sources.experts.array import check_array, read_array, whole_tokens
+from lbtui.sources.experts.bytes import BadContent
+from lbtui.sources.experts.counts_csv import looks_like_counts, read_table
+from lbtui.sources.experts.json import COUNTS, SLOTS, members, read_json
+from lbtui.sources.experts.placement import placed_layers
+from lbtui.sources.experts.rows import MOST_TOKENS, Table
 from lbtui.sources.failure import unreadable_note
-from lbtui.sources.placement import placed_layers
 from lbtui.text import _, visible
 
 # As many as `expert_tables` has cells.

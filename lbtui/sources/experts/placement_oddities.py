@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lbtui.profile import Note, PlacementFile
-from lbtui.sources.expert_tables import ExpertTables
+from lbtui.sources.experts.tables import ExpertTables
 from lbtui.text import _
 
 _Table: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lbtui.profile import ExpertPhase, Note, SourceFile, Unreadable
-from lbtui.sources.expert_json import TORCH, holds_counts, torch_sentence
+from lbtui.sources.experts.json import TORCH, holds_counts, torch_sentence
 from lbtui.sources.other_tools import tool_of
 from lbtui.text import _, visible
 
@@ -111,7 +111,7 @@ def named_file(path: Path) -> ExpertFiles | None:
         kind = COUNTS if holds_counts(path) else PLACEMENT
     elif path.suffix == ".csv" and kind is None:
         # Imports polars, which the screen does without for its first frame.
-        from lbtui.sources.expert_counts_csv import looks_like_counts
+        from lbtui.sources.experts.counts_csv import looks_like_counts
 
         kind = COUNTS if looks_like_counts(path) else None
     if kind is None:

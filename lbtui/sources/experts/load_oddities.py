@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from lbtui.profile import Note
-from lbtui.sources.expert_frames import tokens_by_model_expert
-from lbtui.sources.expert_rows import Table
-from lbtui.sources.expert_tables import ExpertTables, listing
+from lbtui.sources.experts.frames import tokens_by_model_expert
+from lbtui.sources.experts.rows import Table
+from lbtui.sources.experts.tables import ExpertTables, listing
 from lbtui.text import _
 
 _FEWEST = 8  # of fewer experts one may well get all

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbtui.profile import Note, Unreadable
-from lbtui.sources.expert_rows import ProcessExperts
-from lbtui.sources.expert_tables import ExpertTables
+from lbtui.sources.experts.rows import ProcessExperts
+from lbtui.sources.experts.tables import ExpertTables
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.text import _, visible
 

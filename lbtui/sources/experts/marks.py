@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lbtui.profile import Note
-from lbtui.sources.expert_rows import (
+from lbtui.sources.experts.rows import (
     Counts,
     ExpertAccumulator,
     ExpertRow,

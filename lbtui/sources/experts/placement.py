@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lbtui.profile import UNPLACED, Note, PlacementFile, Unreadable
-from lbtui.sources.expert_array import NPY, read_array
-from lbtui.sources.expert_bytes import BadContent, read_bytes
-from lbtui.sources.expert_json import COUNTS, MOST_BYTES, SLOTS, Member, members, parsed
+from lbtui.sources.experts.array import NPY, read_array
+from lbtui.sources.experts.bytes import BadContent, read_bytes
+from lbtui.sources.experts.json import COUNTS, MOST_BYTES, SLOTS, Member, members, parsed
 from lbtui.text import _, visible
 
 # Upstream's own reader takes up to 1024 layers and experts and 65,536 devices.

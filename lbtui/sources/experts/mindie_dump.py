@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from lbtui.profile import ExpertPhase, Note, Progress, Unreadable
-from lbtui.sources.discover_experts import DumpFile, ExpertFiles
-from lbtui.sources.expert_rows import (
+from lbtui.sources.experts.discover import DumpFile, ExpertFiles
+from lbtui.sources.experts.mindie_config import DumpConfig, read_config
+from lbtui.sources.experts.rows import (
     MOST_TOKENS,
     Counts,
     ProcessExperts,
@@ -22,9 +23,8 @@ from lbtui.sources.expert_rows import (
     period_of,
     read_counts,
 )
-from lbtui.sources.expert_tables import ExpertTables, combine, listing
+from lbtui.sources.experts.tables import ExpertTables, combine, listing
 from lbtui.sources.failure import unreadable_note, unreadable_on_failure
-from lbtui.sources.mindie_config import DumpConfig, read_config
 from lbtui.text import _, visible
 
 _MOST_BYTES = 1 << 30

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.profile import EMPTY, SCHEMAS, UNPLACED, ExpertPhase, PlacementFile, empty
-from lbtui.sources.expert_routing import Placement
-from lbtui.sources.expert_rows import Table
-from lbtui.sources.expert_tables import ExpertTables
+from lbtui.sources.experts.routing import Placement
+from lbtui.sources.experts.rows import Table
+from lbtui.sources.experts.tables import ExpertTables
 
 
 def tokens_by_model_expert(tokens: Table, expert: Placement, experts: int) -> Table:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lbtui.sources.expert_bytes import BadContent, read_bytes
+from lbtui.sources.experts.bytes import BadContent, read_bytes
 from lbtui.text import _, visible
 
 MOST_BYTES = 64 << 20

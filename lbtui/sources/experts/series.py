@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from lbtui.profile import EMPTY, UNPLACED, ExpertPhase, ExpertSeries, Note
-from lbtui.sources.expert_rows import Period
-from lbtui.sources.expert_tables import ExpertTables, listing
+from lbtui.sources.experts.rows import Period
+from lbtui.sources.experts.tables import ExpertTables, listing
 from lbtui.text import _
 
 

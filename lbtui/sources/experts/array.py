@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from lbtui.sources.expert_bytes import BadContent, must_be_regular
-from lbtui.sources.expert_rows import MOST_TOKENS, Table
+from lbtui.sources.experts.bytes import BadContent, must_be_regular
+from lbtui.sources.experts.rows import MOST_TOKENS, Table
 from lbtui.text import _, visible
 
 NPY = b"\x93NUMPY"

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lbtui.profile import EMPTY, Note, PlacementFile
-from lbtui.sources.expert_rows import Period, ProcessExperts, Table, compact
-from lbtui.sources.expert_tables import ExpertTables
-from lbtui.sources.placement_oddities import odd_words
+from lbtui.sources.experts.placement_oddities import odd_words
+from lbtui.sources.experts.rows import Period, ProcessExperts, Table, compact
+from lbtui.sources.experts.tables import ExpertTables
 from lbtui.text import _
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from lbtui.profile import UNPLACED, PlacementFile
-from lbtui.sources.expert_routing import Placement
-from lbtui.sources.expert_tables import ExpertTables
+from lbtui.sources.experts.routing import Placement
+from lbtui.sources.experts.tables import ExpertTables
 
 
 def fitting(file: PlacementFile, tables: ExpertTables, before: int = 0) -> Placement | None:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from lbtui.profile import UNPLACED, Note
-from lbtui.sources.expert_routing import Placed, Placement, join_routing
-from lbtui.sources.expert_rows import ProcessExperts, Table
+from lbtui.sources.experts.routing import Placed, Placement, join_routing
+from lbtui.sources.experts.rows import ProcessExperts, Table
 from lbtui.text import _
 
 # The largest model served in 2026 has 61 layers and 320 ranks of 1 to 9 slots, a tenth of this. A stray rank

@@ -1,0 +1,1 @@
+"""Experts: placements, loads and heat, from every kind of file that holds them."""
