@@ -38,9 +38,10 @@ class Loaders:
     """The loader of each frame; what several frames need is computed once."""
 
     def __init__(self, store: Store, placement: PlacementFile | None) -> None:
-        from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests, scheduling
-        from lbtui.sources.canonical.large_forward import large_forward
+        from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests
         from lbtui.sources.canonical.other_run import DATED
+        from lbtui.sources.steps import scheduling
+        from lbtui.sources.steps.large_forward import large_forward
 
         self._store = store
         scheduled = Once(lambda progress: scheduling.load_scheduling(store, progress))
@@ -86,7 +87,7 @@ class Loaders:
 
     def passes(self, progress: Progress) -> pl.DataFrame:
         """Return the forward passes of all cards, read now, where they are too many to be held."""
-        from lbtui.sources.canonical.streamed_passes import read_passes
+        from lbtui.sources.steps.streamed_passes import read_passes
 
         scheduled = self._scheduled(progress)
         forward = scheduled.large
@@ -100,13 +101,13 @@ class Loaders:
         self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress
     ) -> _T | None:
         """Return what `take` makes of `steps` part by part, if these are too many to be held, else None."""
-        from lbtui.sources.canonical.steps_in_parts import each_part
+        from lbtui.sources.steps.steps_in_parts import each_part
 
         return each_part(self._scheduled(progress), self._batches(progress), take, progress)
 
     def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""
-        from lbtui.sources.canonical.scheduling import steps_between
+        from lbtui.sources.steps.scheduling import steps_between
 
         scheduled = self._scheduled(Silent())
         return steps_between(scheduled, self._batches(Silent()), begin, end)

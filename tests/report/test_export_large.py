@@ -5,7 +5,7 @@ import pytest
 
 from lbtui.report import export
 from lbtui.sources import csv_lines, open_profile
-from lbtui.sources.canonical import large_forward, steps_in_parts, streamed
+from lbtui.sources.steps import large_forward, steps_in_parts, streamed
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 FILES = {

@@ -11,7 +11,7 @@ import pytest
 
 from lbtui.profile import SCHEMAS, Silent
 from lbtui.sources import csv_file, csv_lines, open_profile
-from lbtui.sources.canonical import large_forward
+from lbtui.sources.steps import large_forward
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, content, lay_out, sentences
 

@@ -8,9 +8,9 @@ import pytest
 from lbtui.profile import Silent
 from lbtui.sources import open_profile
 from lbtui.sources.canonical.kv_owners import give_to_domains, read_service
-from lbtui.sources.canonical.scheduling import load_scheduling
 from lbtui.sources.discover import find_output
 from lbtui.sources.res_list import parse_res_list
+from lbtui.sources.steps.scheduling import load_scheduling
 from lbtui.sources.store import Store
 from tests.sources.made import MS, START, Service, write
 from tests.sources.recorded import CSV_ONLY, content, lay_out, profile, sentences

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lbtui.profile import Note
 from lbtui.sources import open_profile
 from lbtui.sources.canonical.kv_states import of_rounds
-from lbtui.sources.canonical.owners import Owners
+from lbtui.sources.steps.owners import Owners
 from tests.sources.recorded import content, lay_out, sentences
 from tests.sources.test_recorded import SGLANG
 

@@ -10,8 +10,8 @@ import pytest
 
 from lbtui.profile import SCHEMAS, Silent, Unreadable
 from lbtui.sources import csv_lines, open_profile
-from lbtui.sources.canonical import large_forward
 from lbtui.sources.snapshot import Snapshot
+from lbtui.sources.steps import large_forward
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 TOLD = "(changed|was removed) while it was open"

@@ -21,8 +21,8 @@ from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.overview.run import overview
 from lbtui.profile import Cancelled, Silent
 from lbtui.sources import csv_lines, open_profile
-from lbtui.sources.canonical import large_forward, streamed
-from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
+from lbtui.sources.steps import large_forward, streamed
+from lbtui.sources.steps.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.ui.panes.dp.data import dp_data, measure
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, lay_out
@@ -285,7 +285,7 @@ def test_wherever_the_parts_are_cut(whole, cut):
 
 
 def test_a_chain_that_never_ends_is_not_held_part_by_part(monkeypatch):
-    monkeypatch.setattr("lbtui.sources.canonical.step_join._MOST_OPEN", 50)
+    monkeypatch.setattr("lbtui.sources.steps.step_join._MOST_OPEN", 50)
     start = np.arange(200)
     nothing = np.zeros(200)
     endless = Passes(

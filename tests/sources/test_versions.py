@@ -292,7 +292,7 @@ def test_the_note_on_microseconds_is_of_columns_that_are_there(tmp_path):
 
 
 def test_a_large_table_with_texts_for_times_is_held_whole_and_said_so(tmp_path, monkeypatch):
-    from lbtui.sources.canonical import large_forward
+    from lbtui.sources.steps import large_forward
 
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 1)
     lay_out(tmp_path, *ALL)

@@ -22,10 +22,10 @@ from lbtui.profile import (
 from lbtui.profile.once import Once
 from lbtui.sources.canonical.expert_files import Found, Part, from_counts, from_dump, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
-from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.experts.discover import belonging
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.heat_png.names import parse_heat_name
+from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 

@@ -14,10 +14,10 @@ import polars as pl
 from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.sources import database
 from lbtui.sources.canonical.engine import engine_of
-from lbtui.sources.canonical.phases import phase_by_type
 from lbtui.sources.canonical.recorded import EXECUTION
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.res_list import prefilled_ids
+from lbtui.sources.steps.phases import phase_by_type
 from lbtui.sources.store import Raw, Store
 from lbtui.text import _, visible
 

@@ -11,9 +11,9 @@ import polars as pl
 
 from lbtui.profile import Progress, Unreadable
 from lbtui.sources import csv_file, database
-from lbtui.sources.canonical.from_trace import name_processes
 from lbtui.sources.canonical.processes import Hints
 from lbtui.sources.res_list import request_ids
+from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.store import Raw, Store
 
 _ROUNDS = 20_000  # rows that tell which requests a scheduler serves

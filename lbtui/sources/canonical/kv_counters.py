@@ -8,8 +8,8 @@ import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance, Unreadable
 from lbtui.sources import database
-from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.failure import unreadable_note
+from lbtui.sources.steps.owners import Owners
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 

@@ -12,10 +12,10 @@ from datetime import datetime
 import polars as pl
 
 from lbtui.profile import Note, Progress
-from lbtui.sources.canonical.from_trace import name_processes
-from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.recorded import GROUPING
 from lbtui.sources.res_list import request_ids
+from lbtui.sources.steps.from_trace import name_processes
+from lbtui.sources.steps.owners import Owners
 from lbtui.sources.store import Store
 
 _ROUNDS = pl.Schema(

@@ -9,7 +9,7 @@ import polars as pl
 
 from lbtui.profile import FrameName, Loaded, Note, empty, format_window
 from lbtui.sources.canonical.engine import Engine
-from lbtui.sources.canonical.scheduling import Scheduling
+from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Raw
 from lbtui.text import _, visible
 

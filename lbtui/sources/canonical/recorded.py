@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
+from lbtui.sources.steps.phases import phase_by_size, phase_by_type
 
 # Grouping (`BatchSchedule`, …) and execution rows hold the same batch: only one kind may be counted.
 EXECUTION = ["Execute", "modelExec"]

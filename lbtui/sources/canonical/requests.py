@@ -12,8 +12,8 @@ from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.frame import canonical, possible_lanes
 from lbtui.sources.canonical.request_units import are_slow, from_seconds, in_milliseconds, what_ran
 from lbtui.sources.canonical.row_checks import checked_durations, checked_first_tokens
-from lbtui.sources.canonical.scheduling import Scheduling
 from lbtui.sources.pull_source import sources
+from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.tables import TABLES
 from lbtui.text import _, visible

@@ -10,9 +10,9 @@ import polars as pl
 
 from lbtui.profile import Progress, Unreadable
 from lbtui.sources import database
-from lbtui.sources.canonical.forward_csv import ForwardCsv
-from lbtui.sources.canonical.forward_database import ForwardDatabase
-from lbtui.sources.canonical.forward_rows import ForwardRows
+from lbtui.sources.steps.forward_csv import ForwardCsv
+from lbtui.sources.steps.forward_database import ForwardDatabase
+from lbtui.sources.steps.forward_rows import ForwardRows
 from lbtui.sources.store import Store
 from lbtui.text import _
 

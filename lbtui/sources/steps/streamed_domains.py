@@ -11,10 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lbtui.sources import usable
-from lbtui.sources.canonical.forward_rows import NUMBERS, PHASES, Rows
-from lbtui.sources.canonical.owners import Owners
 from lbtui.sources.canonical.row_checks import EXACT, SHARE
-from lbtui.sources.canonical.step_join import NO_PHASE, NotJoinable, Numbers, Passes
+from lbtui.sources.steps.forward_rows import NUMBERS, PHASES, Rows
+from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.step_join import NO_PHASE, NotJoinable, Numbers, Passes
 from lbtui.sources.store import Raw
 from lbtui.text import _
 

@@ -9,10 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lbtui.profile import Progress
-from lbtui.sources.canonical.forward_rows import ForwardRows
-from lbtui.sources.canonical.large_forward import LargeForward
-from lbtui.sources.canonical.owners import Owners
-from lbtui.sources.canonical.streamed_domains import chosen, duration_of
+from lbtui.sources.steps.forward_rows import ForwardRows
+from lbtui.sources.steps.large_forward import LargeForward
+from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.streamed_domains import chosen, duration_of
 
 _COLUMNS = ("prof_id", "start", "end", "duration")
 

@@ -11,8 +11,8 @@ import polars as pl
 from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
 from lbtui.sources import cells, csv_file
-from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
 from lbtui.sources.csv_dialect import open_csv
+from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
 from lbtui.sources.tables import match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 

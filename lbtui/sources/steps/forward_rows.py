@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lbtui.profile import Note, Progress
 from lbtui.sources import cells, usable
-from lbtui.sources.canonical.phases import phase_by_type
-from lbtui.sources.canonical.step_join import NO_PHASE
+from lbtui.sources.steps.phases import phase_by_type
+from lbtui.sources.steps.step_join import NO_PHASE
 from lbtui.sources.tables import Conversion, Headers
 
 PHASES = ("prefill", "decode", "mixed")

@@ -8,16 +8,16 @@ import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, empty
 from lbtui.sources.canonical.frame import canonical
-from lbtui.sources.canonical.from_trace import scheduling_tables
 from lbtui.sources.canonical.hints import read_hints
-from lbtui.sources.canonical.large_forward import LargeForward, large_forward, why_held
-from lbtui.sources.canonical.owners import Owners, find_owners
-from lbtui.sources.canonical.phases import phase_by_size, phase_by_type
 from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
-from lbtui.sources.canonical.rounded_forward import are_rounded, rebuild_forward
 from lbtui.sources.canonical.row_checks import checked_durations
-from lbtui.sources.canonical.streamed import Streamed, held_whole, stream_steps
-from lbtui.sources.canonical.unnamed_rounds import are_unnamed, name_rounds
+from lbtui.sources.steps.from_trace import scheduling_tables
+from lbtui.sources.steps.large_forward import LargeForward, large_forward, why_held
+from lbtui.sources.steps.owners import Owners, find_owners
+from lbtui.sources.steps.phases import phase_by_size, phase_by_type
+from lbtui.sources.steps.rounded_forward import are_rounded, rebuild_forward
+from lbtui.sources.steps.streamed import Streamed, held_whole, stream_steps
+from lbtui.sources.steps.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import usual_columns
 from lbtui.text import _

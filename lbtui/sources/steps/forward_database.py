@@ -10,8 +10,8 @@ import polars as pl
 
 from lbtui.profile import Note, Progress
 from lbtui.sources import cells, database
-from lbtui.sources.canonical.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
 from lbtui.sources.sqlite_cells import quoted
+from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
 from lbtui.sources.tables import Conversion, match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 import polars as pl
 
 from lbtui.profile import Loaded, Progress
-from lbtui.sources.canonical.scheduling import Scheduling, load_steps
-from lbtui.sources.canonical.step_join import NotJoinable
+from lbtui.sources.steps.scheduling import Scheduling, load_steps
+from lbtui.sources.steps.step_join import NotJoinable
 from lbtui.text import _
 
 _T = TypeVar("_T")

@@ -21,7 +21,7 @@ from lbtui.profile.roles import Role, Work, roles_of
 from lbtui.sources.canonical.engines import engine_names
 from lbtui.sources.canonical.frame import MOST_DOMAINS
 from lbtui.sources.canonical.processes import Hints, Process, pid_of, processes, work_of
-from lbtui.sources.canonical.same_batches import same_batches, share_enclosed
+from lbtui.sources.steps.same_batches import same_batches, share_enclosed
 from lbtui.sources.store import Raw
 from lbtui.text import _, visible
 

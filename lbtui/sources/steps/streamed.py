@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from lbtui.profile import JoinedSteps, Note, Progress, Provenance, Unreadable
-from lbtui.sources.canonical.forward_rows import ForwardRows, Rows
-from lbtui.sources.canonical.large_forward import LargeForward
-from lbtui.sources.canonical.owners import Owners
-from lbtui.sources.canonical.same_batches import MOST_COMPARED
-from lbtui.sources.canonical.step_join import NotJoinable, Passes, StepJoiner, concatenated
-from lbtui.sources.canonical.streamed_domains import FindOwners, Rounds, StreamedDomains, duration_of
+from lbtui.sources.steps.forward_rows import ForwardRows, Rows
+from lbtui.sources.steps.large_forward import LargeForward
+from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.same_batches import MOST_COMPARED
+from lbtui.sources.steps.step_join import NotJoinable, Passes, StepJoiner, concatenated
+from lbtui.sources.steps.streamed_domains import FindOwners, Rounds, StreamedDomains, duration_of
 from lbtui.sources.store import Raw
 from lbtui.sources.tables import PRECISION
 from lbtui.text import _
