@@ -16,8 +16,8 @@ import polars as pl
 
 from lbtui.profile import Note
 from lbtui.profile.zone import ZONE_OFFSET_US
-from lbtui.sources import cells
-from lbtui.sources.tables import TABLES, TIMES, Clock, matching, stated_unit
+from lbtui.sources.tables import cells
+from lbtui.sources.tables.tables import TABLES, TIMES, Clock, matching, stated_unit
 from lbtui.text import _, visible
 
 HEAD = 1000  # rows that are looked at

@@ -9,10 +9,10 @@ import polars as pl
 
 from lbtui.profile import Silent, Unreadable, host_and_pid
 from lbtui.profile.model import ScheduledRequest
-from lbtui.sources import csv_file, database
 from lbtui.sources.res_list import parse_res_list
-from lbtui.sources.sqlite_cells import quoted
-from lbtui.sources.tables import Conversion, match_headers, numeric_headers
+from lbtui.sources.tables import csv_file, database
+from lbtui.sources.tables.sqlite_cells import quoted
+from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers
 from lbtui.text import _
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import polars as pl
 from lbtui.profile import Note, Progress, Provenance, Silent, Summary, Unreadable
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
-from lbtui.sources import csv_file, database
 from lbtui.sources.clocks import HEAD, Clocks, find_clocks, headers_to_see
 from lbtui.sources.discover import Output
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.repeated import each_once
 from lbtui.sources.summaries import read_summaries
-from lbtui.sources.tables import ONLY_CSV, PRECISION, TABLES, usual_columns
+from lbtui.sources.tables import csv_file, database
+from lbtui.sources.tables.tables import ONLY_CSV, PRECISION, TABLES, usual_columns
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:

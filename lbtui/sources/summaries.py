@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from lbtui.profile import Note, Silent, SourceFile, Summary, Unreadable
-from lbtui.sources import cells, csv_file
 from lbtui.sources.failure import unreadable_note
+from lbtui.sources.tables import cells, csv_file
 from lbtui.text import _, visible
 
 _LARGEST = 1 << 20  # bytes; they have some ten lines

@@ -12,7 +12,7 @@ from lbtui.profile import SCHEMAS
 from lbtui.profile.schema import TIME
 from lbtui.sources.experts.rows import ExpertAccumulator, ExpertRow
 from lbtui.sources.pull_source import source_of
-from lbtui.sources.row_buffer import RowBuffer, columns
+from lbtui.sources.tables.row_buffer import RowBuffer, columns
 from lbtui.sources.trace_nodes import CoordinatorEvents
 from lbtui.sources.trace_requests import STAGE_EVENTS, RequestLives
 from lbtui.sources.trace_values import count, moment, real, request_ids, small, text, whole

@@ -8,7 +8,7 @@ import polars as pl
 
 from lbtui.profile import SCHEMAS, empty
 from lbtui.profile.schema import TIME
-from lbtui.sources.row_buffer import RowBuffer, columns
+from lbtui.sources.tables.row_buffer import RowBuffer, columns
 
 BIN = 5_000_000  # us, as upstream's
 # A stray time must not make a grid of millions of empty bins: ten days of 5 s.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from lbtui.profile import SCHEMAS
-from lbtui.sources.row_buffer import RowBuffer
+from lbtui.sources.tables.row_buffer import RowBuffer
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lbtui.sources.cells import LATEST
 from lbtui.sources.decoded import decoded
+from lbtui.sources.tables.cells import LATEST
 
 _LARGEST = 1e19
 _INT32 = 2**31 - 1

@@ -10,8 +10,9 @@ from lbtui.comparison import compare, metrics
 from lbtui.findings import Thresholds
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.run import evidence_of, find_in
-from lbtui.sources import csv_lines, open_profile
+from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward
+from lbtui.sources.tables import csv_lines
 from tests.findings.service import Group, service
 from tests.sources.recorded import CSV_ONLY, lay_out
 

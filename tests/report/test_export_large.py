@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from lbtui.report import export
-from lbtui.sources import csv_lines, open_profile
+from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, steps_in_parts, streamed
+from lbtui.sources.tables import csv_lines
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 FILES = {

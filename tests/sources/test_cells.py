@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.sources import cells
-from lbtui.sources.tables import TABLES
+from lbtui.sources.tables import cells
+from lbtui.sources.tables.tables import TABLES
 
 EPOCH = datetime(1970, 1, 1)
 KINDS = [

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lbtui.profile import SCHEMAS, Silent
-from lbtui.sources import csv_file, csv_lines, open_profile
+from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward
+from lbtui.sources.tables import csv_file, csv_lines
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, content, lay_out, sentences
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import Silent
-from lbtui.sources import csv_file
-from lbtui.sources.tables import Conversion, match_headers
+from lbtui.sources.tables import csv_file
+from lbtui.sources.tables.tables import Conversion, match_headers
 
 HEADER = ["prof_id", "batch_size", "start_time(ms)", "end_time(ms)", "bubble_time(ms)", "dp_rank"]
 CELLS = st.sampled_from(

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from lbtui.profile import Cancelled, Silent, Unreadable
-from lbtui.sources import database
+from lbtui.sources.tables import database
 from tests.sources.recorded import lay_out, sentences, state_of
 
 MOE = ("process", "mean", "low", "high")

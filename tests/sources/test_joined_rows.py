@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import Cancelled, Silent, Unreadable
-from lbtui.sources import database, joined_rows
+from lbtui.sources.tables import database, joined_rows
 
 FIRST, LAST = -(2**63), 2**63 - 1
 

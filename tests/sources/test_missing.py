@@ -14,7 +14,8 @@ import pytest
 
 from lbtui.overview.run import overview
 from lbtui.profile import Silent, Unreadable
-from lbtui.sources import csv_dialect, open_profile
+from lbtui.sources import open_profile
+from lbtui.sources.tables import csv_dialect
 from tests.sources.recorded import CSV_ONLY, content, lay_out, profile, sentences
 
 HEADERS = {Path(name).name: content(name).split(b"\n", 1)[0] + b"\n" for name in CSV_ONLY}

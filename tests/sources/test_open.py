@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import lbtui
 from lbtui.profile import SCHEMAS, Cancelled, Silent, Unreadable
-from lbtui.sources import csv_file, database, open_profile, store, trace
+from lbtui.sources import open_profile, store, trace
 from lbtui.sources.canonical import nodes
 from lbtui.sources.res_list import parse_res_list
+from lbtui.sources.tables import csv_file, database
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, DATA, content, lay_out, profile, sentences, state_of
 

@@ -4,8 +4,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.sources import pieces
-from lbtui.sources.pieces import Pieces
+from lbtui.sources.tables import pieces
+from lbtui.sources.tables.pieces import Pieces
 
 
 @given(st.lists(st.integers(0, 9), max_size=120), st.integers(1, 12), st.integers(0, 600))

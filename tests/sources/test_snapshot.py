@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from lbtui.profile import SCHEMAS, Silent, Unreadable
-from lbtui.sources import csv_lines, open_profile
+from lbtui.sources import open_profile
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.steps import large_forward
+from lbtui.sources.tables import csv_lines
 from tests.sources.recorded import CSV_ONLY, lay_out
 
 TOLD = "(changed|was removed) while it was open"

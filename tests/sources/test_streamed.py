@@ -20,9 +20,10 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.lanes import bin_edges, bin_lanes
 from lbtui.overview.run import overview
 from lbtui.profile import Cancelled, Silent
-from lbtui.sources import csv_lines, open_profile
+from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, streamed
 from lbtui.sources.steps.step_join import NO_PHASE, NotJoinable, Passes, StepJoiner, concatenated
+from lbtui.sources.tables import csv_lines
 from lbtui.ui.panes.dp.data import dp_data, measure
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, lay_out

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lbtui.analysis.data_parallel import domain_steps, round_at
 from lbtui.overview.run import overview
 from lbtui.profile import Cancelled, Silent
-from lbtui.sources import database, open_profile
+from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, steps_in_parts, streamed
+from lbtui.sources.tables import database
 from tests.sources.databases import as_database
 from tests.sources.made import write
 from tests.sources.recorded import lay_out

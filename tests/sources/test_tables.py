@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import Cancelled, Silent, Unreadable
-from lbtui.sources import csv_file, csv_lines
-from lbtui.sources.csv_dialect import open_csv
-from lbtui.sources.tables import TABLES
+from lbtui.sources.tables import csv_file, csv_lines
+from lbtui.sources.tables.csv_dialect import open_csv
+from lbtui.sources.tables.tables import TABLES
 from tests.sources.recorded import content, sentences
 
 MOE = ("process", "mean", "low", "high")

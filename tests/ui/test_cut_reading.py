@@ -10,7 +10,7 @@ import pytest
 from lbtui.findings.diagnosis import diagnose
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
-from lbtui.sources import csv_file, csv_lines
+from lbtui.sources.tables import csv_file, csv_lines
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pane import Stage

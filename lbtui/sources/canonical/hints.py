@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from lbtui.profile import Progress, Unreadable
-from lbtui.sources import csv_file, database
 from lbtui.sources.canonical.processes import Hints
 from lbtui.sources.res_list import request_ids
 from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.store import Raw, Store
+from lbtui.sources.tables import csv_file, database
 
 _ROUNDS = 20_000  # rows that tell which requests a scheduler serves
 _OF_NODES = ("coordinator", "pd_split_communication", "pd_split_kvcache")

@@ -7,10 +7,10 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance, Unreadable
-from lbtui.sources import database
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.store import Store
+from lbtui.sources.tables import database
 from lbtui.text import _, visible
 
 _TIME = pl.Datetime("us")

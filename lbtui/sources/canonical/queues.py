@@ -5,13 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
-from lbtui.sources import database
 from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.idle_processes import idle_owners
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.store import Store
+from lbtui.sources.tables import database
 from lbtui.text import _, visible
 
 _QUEUES = ["waiting", "running", "swapped"]

@@ -15,7 +15,7 @@ from lbtui.sources.canonical.row_checks import checked_durations, checked_first_
 from lbtui.sources.pull_source import sources
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
-from lbtui.sources.tables import TABLES
+from lbtui.sources.tables.tables import TABLES
 from lbtui.text import _, visible
 
 

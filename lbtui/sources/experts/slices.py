@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from lbtui.profile import Note, Progress
-from lbtui.sources import database
 from lbtui.sources.experts.marks import Mark, MarkReader
 from lbtui.sources.experts.rows import ProcessExperts
+from lbtui.sources.tables import database
 from lbtui.text import visible
 
 # The marks of domain eplb_observe sit on threads of that name; their own names are the service's choice.

@@ -10,10 +10,10 @@ import polars as pl
 
 from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
-from lbtui.sources import cells, csv_file
-from lbtui.sources.csv_dialect import open_csv
 from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
-from lbtui.sources.tables import match_headers, numeric_headers, usual_columns
+from lbtui.sources.tables import cells, csv_file
+from lbtui.sources.tables.csv_dialect import open_csv
+from lbtui.sources.tables.tables import match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 
 _T = TypeVar("_T")

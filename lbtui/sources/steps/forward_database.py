@@ -9,10 +9,10 @@ from typing import TypeVar
 import polars as pl
 
 from lbtui.profile import Note, Progress
-from lbtui.sources import cells, database
-from lbtui.sources.sqlite_cells import quoted
 from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
-from lbtui.sources.tables import Conversion, match_headers, numeric_headers, usual_columns
+from lbtui.sources.tables import cells, database
+from lbtui.sources.tables.sqlite_cells import quoted
+from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 
 _T = TypeVar("_T")

@@ -11,10 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lbtui.profile import Note, Progress
-from lbtui.sources import cells, usable
 from lbtui.sources.steps.phases import phase_by_type
 from lbtui.sources.steps.step_join import NO_PHASE
-from lbtui.sources.tables import Conversion, Headers
+from lbtui.sources.tables import cells, usable
+from lbtui.sources.tables.tables import Conversion, Headers
 
 PHASES = ("prefill", "decode", "mixed")
 COLUMNS = ("prof_id", "start", "end", "batch_type", "forward_iter", "duration", "bubble", "batch_size")

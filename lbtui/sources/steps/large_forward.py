@@ -9,11 +9,11 @@ from typing import Protocol, TypeVar
 import polars as pl
 
 from lbtui.profile import Progress, Unreadable
-from lbtui.sources import database
 from lbtui.sources.steps.forward_csv import ForwardCsv
 from lbtui.sources.steps.forward_database import ForwardDatabase
 from lbtui.sources.steps.forward_rows import ForwardRows
 from lbtui.sources.store import Store
+from lbtui.sources.tables import database
 from lbtui.text import _
 
 # From so many bytes of CSV on the forward passes are joined while they are read: some 400,000 rows.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lbtui.profile import Note, Progress
 from lbtui.sources.canonical.recorded import EXECUTION
 from lbtui.sources.store import Raw, Store
-from lbtui.sources.tables import usual_columns
+from lbtui.sources.tables.tables import usual_columns
 from lbtui.text import _, visible
 
 _COMPARED = 200  # passes, from the first

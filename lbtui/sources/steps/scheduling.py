@@ -19,7 +19,7 @@ from lbtui.sources.steps.rounded_forward import are_rounded, rebuild_forward
 from lbtui.sources.steps.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.steps.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store
-from lbtui.sources.tables import usual_columns
+from lbtui.sources.tables.tables import usual_columns
 from lbtui.text import _
 
 

@@ -16,7 +16,7 @@ from lbtui.sources.steps.same_batches import MOST_COMPARED
 from lbtui.sources.steps.step_join import NotJoinable, Passes, StepJoiner, concatenated
 from lbtui.sources.steps.streamed_domains import FindOwners, Rounds, StreamedDomains, duration_of
 from lbtui.sources.store import Raw
-from lbtui.sources.tables import PRECISION
+from lbtui.sources.tables.tables import PRECISION
 from lbtui.text import _
 
 _SAMPLED = ("prof_id", "host", "dp_rank", "batch_type", "batch_size", "start", "end")

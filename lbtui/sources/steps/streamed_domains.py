@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lbtui.sources import usable
 from lbtui.sources.canonical.row_checks import EXACT, SHARE
 from lbtui.sources.steps.forward_rows import NUMBERS, PHASES, Rows
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.step_join import NO_PHASE, NotJoinable, Numbers, Passes
 from lbtui.sources.store import Raw
+from lbtui.sources.tables import usable
 from lbtui.text import _
 
 if TYPE_CHECKING:

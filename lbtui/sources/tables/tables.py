@@ -15,8 +15,8 @@ import polars as pl
 
 from lbtui.profile import Note, Unreadable
 from lbtui.profile.zone import ZONE_OFFSET_US
-from lbtui.sources import cells
-from lbtui.sources.pieces import Pieces
+from lbtui.sources.tables import cells
+from lbtui.sources.tables.pieces import Pieces
 from lbtui.text import _, visible
 
 Kind: TypeAlias = Literal[

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lbtui.sources.sqlite_cells import quoted, series
+from lbtui.sources.tables.sqlite_cells import quoted, series
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,12 +15,12 @@ from urllib.parse import quote
 import polars as pl
 
 from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
-from lbtui.sources.cells import LATEST
 from lbtui.sources.decoded import decoded
 from lbtui.sources.failure import unreadable_on_failure
-from lbtui.sources.joined_rows import can_be_joined, extent, joined_rows, ranges
-from lbtui.sources.sqlite_cells import quoted, series
-from lbtui.sources.tables import SHANGHAI, Clock, Conversion, Headers, match_headers
+from lbtui.sources.tables.cells import LATEST
+from lbtui.sources.tables.joined_rows import can_be_joined, extent, joined_rows, ranges
+from lbtui.sources.tables.sqlite_cells import quoted, series
+from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, Headers, match_headers
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 

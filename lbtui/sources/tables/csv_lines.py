@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from lbtui.profile import Note
-from lbtui.sources.csv_dialect import MIXED, CsvFile
 from lbtui.sources.decoded import decoded
 from lbtui.sources.inflate import Damaged, inflated
+from lbtui.sources.tables.csv_dialect import MIXED, CsvFile
 from lbtui.text import _, visible
 
 _READ = 8 << 20  # bytes

@@ -14,12 +14,12 @@ import polars as pl
 from lbtui.profile import Cut, Note, Progress, Unreadable
 from lbtui.profile.note import cut_words
 from lbtui.profile.progress import UpTo
-from lbtui.sources.cells import NULL_WORDS
-from lbtui.sources.csv_dialect import CsvFile, open_csv
-from lbtui.sources.csv_lines import CsvLines, lines_of
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.number_marks import plain_numbers
-from lbtui.sources.tables import SHANGHAI, Clock, Conversion, Headers, match_headers, numeric_headers
+from lbtui.sources.tables.cells import NULL_WORDS
+from lbtui.sources.tables.csv_dialect import CsvFile, open_csv
+from lbtui.sources.tables.csv_lines import CsvLines, lines_of
+from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, Headers, match_headers, numeric_headers
 from lbtui.text import _, visible
 
 _T = TypeVar("_T")

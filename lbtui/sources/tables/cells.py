@@ -10,7 +10,7 @@ import polars as pl
 from lbtui.profile.zone import ZONE_OFFSET_US
 
 if TYPE_CHECKING:
-    from lbtui.sources.usable import Floats
+    from lbtui.sources.tables.usable import Floats
 
 # With `db` among the parser's formats nulls become the word None; others come from pandas.
 NULL_WORDS = ["", "None", "<NA>", "nan", "NaN", "N/A", "null", "NULL"]
@@ -47,7 +47,7 @@ def _are_all(column: pl.Series, kind: Literal["number", "duration", "count"]) ->
     if column.dtype != pl.Float64 or column.null_count() or not len(column):
         return False
     # Opening a profile needs no numpy.
-    from lbtui.sources import usable
+    from lbtui.sources.tables import usable
 
     numbers: Floats = column.to_numpy()
     are_usable = {"number": usable.is_number, "duration": usable.is_duration, "count": usable.is_count}
@@ -110,7 +110,7 @@ def epoch(column: pl.Series) -> pl.Series:
     an event was not seen: null.
     """
     if column.dtype == pl.Float64 and not column.null_count():
-        from lbtui.sources import usable
+        from lbtui.sources.tables import usable
 
         times = usable.microseconds(column.to_numpy())
         if times is not None:

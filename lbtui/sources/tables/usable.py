@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lbtui.sources import cells
+from lbtui.sources.tables import cells
 
 Floats: TypeAlias = NDArray[np.float64]
 
