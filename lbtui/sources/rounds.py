@@ -68,8 +68,8 @@ def _from_table(store: Store, batch: Raw, prof_id: str, row: int) -> _Found:
 
 
 def _from_trace(store: Store, prof_id: str, offset: int) -> _Found:
-    from lbtui.sources.trace import read_event
-    from lbtui.sources.trace_values import moment, real, whole
+    from lbtui.sources.safe_values import moment, real, whole
+    from lbtui.sources.trace.read import read_event
 
     assert store.output.trace is not None
     event = read_event(store.output.trace, offset)

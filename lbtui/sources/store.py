@@ -24,7 +24,7 @@ from lbtui.sources.tables.tables import ONLY_CSV, PRECISION, TABLES, usual_colum
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
-    from lbtui.sources.trace import Trace
+    from lbtui.sources.trace.read import Trace
 
 _T = TypeVar("_T")
 
@@ -180,7 +180,7 @@ class Store:
         path = self.output.trace
         if path is None:
             return None, []
-        from lbtui.sources.trace import read_trace
+        from lbtui.sources.trace.read import read_trace
 
         try:
             trace = read_trace(path, progress)

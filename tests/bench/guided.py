@@ -25,8 +25,8 @@ with atheris.instrument_imports(include=["lbtui"]):
     from lbtui.profile import Silent, Unreadable
     from lbtui.sources import open_profile
     from lbtui.sources.heat_png.reader import read as read_picture
-    from lbtui.sources.json_stream import ElementReader
     from lbtui.sources.res_list import parse_res_list
+    from lbtui.sources.trace.json_stream import ElementReader
     from lbtui.text import visible
 
 DATA = Path(__file__).parents[1] / "data"

@@ -13,10 +13,12 @@ from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Cancelled, Silent
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
-from lbtui.sources import json_stream, open_profile, trace
+from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, streamed
 from lbtui.sources.tables import csv_file, csv_lines
-from lbtui.sources.trace import read_trace
+from lbtui.sources.trace import json_stream
+from lbtui.sources.trace import read as trace
+from lbtui.sources.trace.read import read_trace
 from tests.bench.inputs import write_requests
 from tests.sources.recorded import CSV_ONLY, lay_out
 from tests.sources.traces import unpack, write

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import Cancelled, Silent, Unreadable
-from lbtui.sources.json_stream import ElementReader, read_element
+from lbtui.sources.trace.json_stream import ElementReader, read_element
 
 EVENTS = [
     {"name": "flow_a", "ph": "s", "ts": 1.5, "args": {}},

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 import lbtui
 from lbtui.profile import SCHEMAS, Cancelled, Silent, Unreadable
-from lbtui.sources import open_profile, store, trace
+from lbtui.sources import open_profile, store
 from lbtui.sources.canonical import nodes
 from lbtui.sources.res_list import parse_res_list
 from lbtui.sources.tables import csv_file, database
+from lbtui.sources.trace import read as trace
 from tests.sources.made import Service, write
 from tests.sources.recorded import CSV_ONLY, DATA, content, lay_out, profile, sentences, state_of
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from lbtui.profile import SCHEMAS, Cancelled, Silent, Unreadable
 from lbtui.sources.experts.tables import combine
-from lbtui.sources.trace import read_event, read_trace
-from lbtui.sources.trace_events import (
+from lbtui.sources.trace.events import (
     FLOW_EVENTS,
     FORWARDS,
     KV_COUNTERS,
@@ -17,7 +16,8 @@ from lbtui.sources.trace_events import (
     QUEUE_EVENTS,
     SPANS,
 )
-from lbtui.sources.trace_nodes import DISPATCHES
+from lbtui.sources.trace.nodes import DISPATCHES
+from lbtui.sources.trace.read import read_event, read_trace
 from tests.sources.traces import DATA, unpack, write
 
 SHANGHAI = pl.duration(hours=8)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
-from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.failure import unreadable_note
+from lbtui.sources.frame import canonical
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 

@@ -55,7 +55,7 @@ def _labelled_ranks(store: Store, progress: Progress) -> dict[tuple[str, int], i
 
 
 def _of_database(path: Path, progress: Progress) -> list[tuple[int, str | None, int | None]]:
-    from lbtui.sources.trace_events import labelled
+    from lbtui.sources.trace.events import labelled
 
     with database.connect(path, progress) as opened:
         rows = opened.query("SELECT CAST(pid AS INTEGER), label FROM process", _LABELS).drop_nulls()
@@ -63,8 +63,8 @@ def _of_database(path: Path, progress: Progress) -> list[tuple[int, str | None, 
 
 
 def _of_trace(store: Store, path: Path, progress: Progress) -> Iterable[tuple[int, str | None, int | None]]:
-    from lbtui.sources.trace_events import EventCollector
-    from lbtui.sources.trace_names import names_behind
+    from lbtui.sources.trace.events import EventCollector
+    from lbtui.sources.trace.names import names_behind
 
     trace, _notes = store.trace(progress)
     if trace is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import SCHEMAS, Loaded, Note, Progress, Provenance, empty
-from lbtui.sources.canonical.frame import possible_lanes
+from lbtui.sources.frame import possible_lanes
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
-from lbtui.sources.canonical.frame import MOST_LANES, canonical, possible_lanes
 from lbtui.sources.failure import unreadable_note
+from lbtui.sources.frame import MOST_LANES, canonical, possible_lanes
 from lbtui.sources.store import Store, rowless_note
 from lbtui.sources.tables import cells, csv_file, database
 from lbtui.sources.tables.tables import header_rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
-from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.failure import unreadable_note
+from lbtui.sources.frame import canonical
 from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.idle_processes import idle_owners
 from lbtui.sources.steps.owners import Owners

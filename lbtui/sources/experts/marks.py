@@ -19,7 +19,7 @@ from lbtui.sources.experts.rows import (
     period_of,
     read_counts,
 )
-from lbtui.sources.trace_values import count
+from lbtui.sources.safe_values import count
 from lbtui.text import _
 
 _KINDS: tuple[Kind, ...] = ("routing", "hot")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, empty
-from lbtui.sources.canonical.frame import canonical
 from lbtui.sources.canonical.hints import read_hints
 from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
 from lbtui.sources.canonical.row_checks import checked_durations
+from lbtui.sources.frame import canonical
 from lbtui.sources.steps.from_trace import scheduling_tables
 from lbtui.sources.steps.large_forward import LargeForward, large_forward, why_held
 from lbtui.sources.steps.owners import Owners, find_owners

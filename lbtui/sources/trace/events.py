@@ -12,10 +12,10 @@ from lbtui.profile import SCHEMAS
 from lbtui.profile.schema import TIME
 from lbtui.sources.experts.rows import ExpertAccumulator, ExpertRow
 from lbtui.sources.pull_source import source_of
+from lbtui.sources.safe_values import count, moment, real, request_ids, small, text, whole
 from lbtui.sources.tables.row_buffer import RowBuffer, columns
-from lbtui.sources.trace_nodes import CoordinatorEvents
-from lbtui.sources.trace_requests import STAGE_EVENTS, RequestLives
-from lbtui.sources.trace_values import count, moment, real, request_ids, small, text, whole
+from lbtui.sources.trace.nodes import CoordinatorEvents
+from lbtui.sources.trace.requests import STAGE_EVENTS, RequestLives
 
 PROCESSES = columns(
     {"pid": pl.Int64, "host": pl.String, "dp_rank": pl.Int32, "name": pl.String}  # name misleads: trap 19

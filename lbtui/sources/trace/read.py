@@ -11,10 +11,10 @@ import polars as pl
 from lbtui.profile import Cancelled, Cut, Note, Progress, Unreadable
 from lbtui.profile.note import cut_words
 from lbtui.sources.experts.rows import ProcessExperts
-from lbtui.sources.json_stream import Break, ElementReader, read_element
-from lbtui.sources.trace_events import FLOW_EVENTS, EventCollector
-from lbtui.sources.trace_names import names_behind
-from lbtui.sources.trace_nodes import node_frame
+from lbtui.sources.trace.events import FLOW_EVENTS, EventCollector
+from lbtui.sources.trace.json_stream import Break, ElementReader, read_element
+from lbtui.sources.trace.names import names_behind
+from lbtui.sources.trace.nodes import node_frame
 from lbtui.text import _, visible
 
 
