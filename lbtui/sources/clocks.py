@@ -16,6 +16,7 @@ import polars as pl
 
 from lbtui.profile import Note
 from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.sources import limits
 from lbtui.sources.tables import cells
 from lbtui.sources.tables.tables import TABLES, TIMES, Clock, matching, stated_unit
 from lbtui.text import _, visible
@@ -159,7 +160,7 @@ def _texts(column: pl.Series) -> pl.Series | None:
 def _are_renamed(header: str, column: pl.Series) -> bool:
     """Tell whether numbers are µs that state to be ms, as upstream's batch.csv has them."""
     median = cells.number(column).median()
-    in_us = isinstance(median, float) and median > 0 and cells.microseconds_per_unit(median) == 1
+    in_us = isinstance(median, float) and median > 0 and limits.microseconds_per_unit(median) == 1
     return in_us and header.endswith("(ms)")
 
 

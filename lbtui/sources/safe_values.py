@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from lbtui.sources.decoded import decoded
-from lbtui.sources.tables.cells import LATEST
+from lbtui.sources.limits import LATEST
 
 _LARGEST = 1e19
 _INT32 = 2**31 - 1

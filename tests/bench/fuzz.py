@@ -30,8 +30,11 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from random import Random
 from typing import TYPE_CHECKING
+
+import lbtui
 
 if TYPE_CHECKING:
     from lbtui.render.capabilities import Capabilities
@@ -401,25 +404,9 @@ def _check_stderr(at: int, outcome: Outcome) -> None:
 
 def _load_everything() -> None:
     """Import what a run imports late: a user without rights could not."""
-    late = (
-        "sources.expert_tables",
-        "sources.expert_frames",
-        "sources.expert_series",
-        "sources.expert_slices",
-        "sources.expert_placing",
-        "sources.mindie_dump",
-        "sources.parser_windows",
-        "sources.placement",
-        "sources.raw_profile",
-        "sources.heat_png",
-        "sources.trace",
-        "ui.app",
-        "ui.driver",
-        "cli",
-        "report",
-    )
-    for name in late:
-        import_module(f"lbtui.{name}")
+    for module in walk_packages(lbtui.__path__, "lbtui."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     "\x1b".encode("unicode_escape")
     with tempfile.TemporaryDirectory() as folder, suppress(Exception):
         for seed in range(3):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from lbtui.sources import open_profile
-from lbtui.sources.canonical.recorded import executed_rounds, recorded_passes, recorded_rounds
+from lbtui.sources.steps.recorded import executed_rounds, recorded_passes, recorded_rounds
 from tests.sources.recorded import content, lay_out, sentences
 from tests.sources.traces import write as write_trace
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance, Unreadable
-from lbtui.sources.canonical.engine import engine_of
-from lbtui.sources.canonical.recorded import EXECUTION
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.res_list import prefilled_ids
+from lbtui.sources.steps.engine import engine_of
 from lbtui.sources.steps.phases import phase_by_type
+from lbtui.sources.steps.recorded import EXECUTION
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import database
 from lbtui.text import _, visible

@@ -11,13 +11,13 @@ from dataclasses import replace
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, Provenance, empty
-from lbtui.sources.canonical.engine import engine_of
 from lbtui.sources.canonical.kv_counters import exact_times, read_counters, read_values
 from lbtui.sources.canonical.kv_order import by_request, by_value
 from lbtui.sources.canonical.kv_owners import give_to_domains, read_service
 from lbtui.sources.canonical.kv_states import of_rounds
 from lbtui.sources.canonical.other_run import other_engine, other_requests, other_run_note
 from lbtui.sources.frame import canonical
+from lbtui.sources.steps.engine import engine_of
 from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.scheduling import Scheduling

@@ -6,26 +6,16 @@ domain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
 
 from lbtui.profile import Note, Progress
-from lbtui.sources.canonical.recorded import GROUPING
 from lbtui.sources.res_list import request_ids
 from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.served import service_order
 from lbtui.sources.store import Store
-
-_ROUNDS = pl.Schema(
-    [
-        ("name", pl.String()),
-        ("prof_id", pl.String()),
-        ("start", pl.Datetime("us")),
-        ("request_id", pl.List(pl.String())),
-    ]
-)
 
 
 def read_service(store: Store, owners: Owners, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
@@ -49,21 +39,6 @@ def read_service(store: Store, owners: Owners, progress: Progress) -> tuple[pl.D
             "name", "prof_id", "start", request_id="rids"
         )
     return service_order([rounds], owners), notes
-
-
-def service_order(rounds: Sequence[pl.DataFrame], owners: Owners) -> pl.DataFrame:
-    """Return what `read_service` does of rounds with name, prof_id, start and the list `request_id`."""
-    held = pl.concat([pl.DataFrame(schema=_ROUNDS), *rounds])
-    if held["name"].is_in(GROUPING).any():
-        held = held.filter(pl.col("name").is_in(GROUPING))
-    return (
-        held.join(owners.frame.select("prof_id", "domain"), on="prof_id")
-        .explode("request_id", empty_as_null=True)
-        .drop_nulls("request_id")
-        .group_by("request_id", "domain")
-        .agg(first=pl.col("start").min(), last=pl.col("start").max())
-        .sort("request_id", "first")
-    )
 
 
 def give_to_domains(events: pl.DataFrame, service: pl.DataFrame, *, whole_seconds: bool) -> pl.DataFrame:

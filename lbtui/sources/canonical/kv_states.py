@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lbtui.sources.canonical.recorded import EXECUTION, GROUPING
 from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 
 _INSIDE, _AFTER = "allocate", "free"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from lbtui.profile import FrameName, Loaded, Note, empty, format_window
-from lbtui.sources.canonical.engine import Engine
+from lbtui.sources.steps.engine import Engine
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Raw
 from lbtui.text import _, visible

@@ -10,9 +10,9 @@ import polars as pl
 from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
 from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.request_units import are_slow, from_seconds, in_milliseconds, what_ran
-from lbtui.sources.canonical.row_checks import checked_durations, checked_first_tokens
 from lbtui.sources.frame import canonical, possible_lanes
 from lbtui.sources.pull_source import sources
+from lbtui.sources.steps.row_checks import checked_durations, checked_first_tokens
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.tables.tables import TABLES

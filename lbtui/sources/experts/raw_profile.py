@@ -14,8 +14,8 @@ from lbtui.profile import Note, Progress, SourceFile, Unreadable, host_and_pid
 from lbtui.sources.experts.marks import Mark, MarkReader
 from lbtui.sources.experts.rows import ProcessExperts
 from lbtui.sources.failure import unreadable_note
+from lbtui.sources.limits import LATEST
 from lbtui.sources.tables import database
-from lbtui.sources.tables.cells import LATEST
 from lbtui.sources.tables.database import Database
 from lbtui.sources.together import Together
 from lbtui.text import _, visible

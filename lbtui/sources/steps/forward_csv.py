@@ -10,8 +10,9 @@ import polars as pl
 
 from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
+from lbtui.sources import limits
 from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
-from lbtui.sources.tables import cells, csv_file
+from lbtui.sources.tables import csv_file
 from lbtui.sources.tables.csv_dialect import open_csv
 from lbtui.sources.tables.tables import match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
@@ -51,7 +52,7 @@ class ForwardCsv:
         first = csv_file.read_first(self._path, "forward", ["prof_id", "start", "end"], 1)
         written = float(csv_file.read_row(self._path, 0, [wanted["start"]], [wanted["start"]]).item())
         # In the unit that the file writes.
-        factor = cells.microseconds_per_unit(written) if first.height else 1.0
+        factor = limits.microseconds_per_unit(written) if first.height else 1.0
         bounds = (begin / factor, end / factor)
         return csv_file.read_between(self._path, "forward", list(wanted), "start", bounds)
 

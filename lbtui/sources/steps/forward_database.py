@@ -9,8 +9,9 @@ from typing import TypeVar
 import polars as pl
 
 from lbtui.profile import Note, Progress
+from lbtui.sources import limits
 from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
-from lbtui.sources.tables import cells, database
+from lbtui.sources.tables import database
 from lbtui.sources.tables.sqlite_cells import quoted
 from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
@@ -52,7 +53,7 @@ class ForwardDatabase:
             first = f"SELECT {start} FROM {_TABLE} WHERE {start} > 0 ORDER BY rowid LIMIT 1"
             written = opened.connection.execute(first).fetchone()
         # In the unit that the table is written in.
-        factor = cells.microseconds_per_unit(*written) if written else 1.0
+        factor = limits.microseconds_per_unit(*written) if written else 1.0
         where = f"{start} BETWEEN ? AND ? ORDER BY rowid"
         bounds = (begin / factor, end / factor)
         return database.read_where(self._path, _TABLE, usual_columns(_TABLE), where, bounds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lbtui.profile import Note, Progress, Provenance
-from lbtui.sources.canonical.recorded import recorded_passes
+from lbtui.sources.steps.recorded import recorded_passes
 from lbtui.sources.store import Raw, Store
 from lbtui.text import _, visible
 

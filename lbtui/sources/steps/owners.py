@@ -18,9 +18,9 @@ import polars as pl
 
 from lbtui.profile import Note, host_and_pid
 from lbtui.profile.roles import Role, Work, roles_of
-from lbtui.sources.canonical.engines import engine_names
-from lbtui.sources.canonical.processes import Hints, Process, pid_of, processes, work_of
 from lbtui.sources.frame import MOST_DOMAINS
+from lbtui.sources.steps.engines import engine_names
+from lbtui.sources.steps.processes import Hints, Process, pid_of, processes, work_of
 from lbtui.sources.steps.same_batches import same_batches, share_enclosed
 from lbtui.sources.store import Raw
 from lbtui.text import _, visible

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lbtui.profile import Note, Progress
-from lbtui.sources.canonical.recorded import EXECUTION
+from lbtui.sources.steps.recorded import EXECUTION
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables.tables import usual_columns
 from lbtui.text import _, visible

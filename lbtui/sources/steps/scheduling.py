@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, empty
-from lbtui.sources.canonical.hints import read_hints
-from lbtui.sources.canonical.recorded import GROUPING, executed_rounds
-from lbtui.sources.canonical.row_checks import checked_durations
 from lbtui.sources.frame import canonical
 from lbtui.sources.steps.from_trace import scheduling_tables
+from lbtui.sources.steps.hints import read_hints
 from lbtui.sources.steps.large_forward import LargeForward, large_forward, why_held
 from lbtui.sources.steps.owners import Owners, find_owners
 from lbtui.sources.steps.phases import phase_by_size, phase_by_type
+from lbtui.sources.steps.recorded import GROUPING, executed_rounds
 from lbtui.sources.steps.rounded_forward import are_rounded, rebuild_forward
+from lbtui.sources.steps.row_checks import checked_durations
 from lbtui.sources.steps.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.steps.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lbtui.sources.canonical.row_checks import EXACT, SHARE
 from lbtui.sources.steps.forward_rows import NUMBERS, PHASES, Rows
 from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.row_checks import EXACT, SHARE
 from lbtui.sources.steps.step_join import NO_PHASE, NotJoinable, Numbers, Passes
 from lbtui.sources.store import Raw
 from lbtui.sources.tables import usable

@@ -7,12 +7,12 @@ from dataclasses import replace
 import polars as pl
 
 from lbtui.profile import Note, Progress
-from lbtui.sources.canonical.hints import read_hints
-from lbtui.sources.canonical.kv_owners import service_order
-from lbtui.sources.canonical.recorded import EXECUTION, GROUPING
 from lbtui.sources.res_list import request_ids, scheduled
+from lbtui.sources.steps.hints import read_hints
 from lbtui.sources.steps.owners import Owners, find_owners
+from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.steps.round_owners import owners_of_queues, owners_of_rounds
+from lbtui.sources.steps.served import service_order
 from lbtui.sources.store import Raw, Store
 from lbtui.text import _
 

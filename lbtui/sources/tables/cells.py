@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.sources import limits
 
 if TYPE_CHECKING:
     from lbtui.sources.tables.usable import Floats
@@ -17,13 +18,6 @@ NULL_WORDS = ["", "None", "<NA>", "nan", "NaN", "N/A", "null", "NULL"]
 
 
 # 2096-10-02: what lies beyond is no time of a capture, and leaves room for sums within what a date can be.
-LATEST = 4_000_000_000_000_000  # µs since 1970
-LARGEST = 1e19  # beyond today in ns, and any measurement; sums and squares of such numbers stay finite
-LONGEST = LATEST / 1e3  # ms
-MOST = 2**31 - 1  # of requests, tokens or blocks; also what a rank's column holds
-
-# A time of today is about 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: the unit shows in the size.
-_MICROSECONDS_PER_UNIT = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (0.0, 1e6))
 
 
 def text(column: pl.Series) -> pl.Series:
@@ -34,12 +28,12 @@ def text(column: pl.Series) -> pl.Series:
 
 def number(column: pl.Series) -> pl.Series:
     """Return the column as Float64; null words and what is no number of a usable size become null."""
-    return column if _are_all(column, "number") else _within(column, -LARGEST, LARGEST)
+    return column if _are_all(column, "number") else _within(column, -limits.LARGEST, limits.LARGEST)
 
 
 def milliseconds(column: pl.Series) -> pl.Series:
     """Return durations as Float64, null where they are negative or longer than a century."""
-    return column if _are_all(column, "duration") else _within(column, 0, LONGEST)
+    return column if _are_all(column, "duration") else _within(column, 0, limits.LONGEST)
 
 
 def _are_all(column: pl.Series, kind: Literal["number", "duration", "count"]) -> bool:
@@ -75,12 +69,12 @@ def integer(column: pl.Series) -> pl.Series:
 
 def count(column: pl.Series) -> pl.Series:
     """Return the column as Int64; what cannot be a number of things becomes null."""
-    if column.dtype == pl.Int64 and column.is_between(0, MOST).all():
+    if column.dtype == pl.Int64 and column.is_between(0, limits.MOST).all():
         return column
     if _are_all(column, "count"):
         return _cast(column, pl.Int64())
     value = pl.col(column.name)
-    return _computed(integer(column), pl.when(value.is_between(0, MOST)).then(value))
+    return _computed(integer(column), pl.when(value.is_between(0, limits.MOST)).then(value))
 
 
 def time(column: pl.Series, zone_us: int = ZONE_OFFSET_US) -> pl.Series:
@@ -119,18 +113,13 @@ def epoch(column: pl.Series) -> pl.Series:
     median = values.median()
     if not isinstance(median, float) or median <= 0:
         return pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
-    factor = microseconds_per_unit(median)
+    factor = limits.microseconds_per_unit(median)
     # Raw times come in quarters of a microsecond, which is also a double's step at today's epoch: a time
     # that was divided into ms comes back exact when multiplied.
     micros = (pl.col(column.name) * factor).floor()
-    possible = (micros > 0) & (micros <= LATEST)
+    possible = (micros > 0) & (micros <= limits.LATEST)
     whole = pl.when(possible).then(micros).cast(pl.Int64, strict=False)
     return _computed(values, whole.cast(pl.Datetime("us")))
-
-
-def microseconds_per_unit(time: float) -> float:
-    """Return how many µs the unit has in which this time of today (> 0) is written."""
-    return next(factor for size, factor in _MICROSECONDS_PER_UNIT if time >= size)
 
 
 def local_datetime(column: pl.Series, zone_us: int = ZONE_OFFSET_US) -> pl.Series:
@@ -142,7 +131,7 @@ def local_datetime(column: pl.Series, zone_us: int = ZONE_OFFSET_US) -> pl.Serie
     dotted = pl.col(column.name).str.replace(r"^(.*:\d\d:\d\d)[:.](\d+)$", "$1.$2")
     times = dotted.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
     utc = times.cast(pl.Int64) - zone_us
-    possible = pl.when(utc.is_between(0, LATEST)).then(utc)
+    possible = pl.when(utc.is_between(0, limits.LATEST)).then(utc)
     return _computed(text(column), possible.cast(pl.Datetime("us")))
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
 from lbtui.sources.decoded import decoded
 from lbtui.sources.failure import unreadable_on_failure
-from lbtui.sources.tables.cells import LATEST
+from lbtui.sources.limits import LATEST
 from lbtui.sources.tables.joined_rows import can_be_joined, extent, joined_rows, ranges
 from lbtui.sources.tables.sqlite_cells import quoted, series
 from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, Headers, match_headers

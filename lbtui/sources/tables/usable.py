@@ -7,24 +7,24 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lbtui.sources.tables import cells
+from lbtui.sources import limits
 
 Floats: TypeAlias = NDArray[np.float64]
 
 
 def is_count(numbers: Floats) -> bool:
     """Tell whether all numbers but NaN are what `cells.count` lets be."""
-    return _are_within(numbers, 0, cells.MOST, whole=True)
+    return _are_within(numbers, 0, limits.MOST, whole=True)
 
 
 def is_duration(numbers: Floats) -> bool:
     """Tell whether all numbers but NaN are what `cells.milliseconds` lets be."""
-    return _are_within(numbers, 0, cells.LONGEST)
+    return _are_within(numbers, 0, limits.LONGEST)
 
 
 def is_number(numbers: Floats) -> bool:
     """Tell whether all numbers but NaN are what `cells.number` lets be."""
-    return _are_within(numbers, -cells.LARGEST, cells.LARGEST)
+    return _are_within(numbers, -limits.LARGEST, limits.LARGEST)
 
 
 def microseconds(times: Floats) -> NDArray[np.int64] | None:
@@ -38,8 +38,8 @@ def microseconds(times: Floats) -> NDArray[np.int64] | None:
     first, last = times.min(), times.max()
     if not 0 < first <= last:
         return None
-    factor = cells.microseconds_per_unit(first)
-    if factor != cells.microseconds_per_unit(last) or last * factor > cells.LATEST:
+    factor = limits.microseconds_per_unit(first)
+    if factor != limits.microseconds_per_unit(last) or last * factor > limits.LATEST:
         return None
     return (times * factor).astype(np.int64)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from lbtui.profile import Progress, Unreadable
-from lbtui.sources.canonical.processes import Hints
 from lbtui.sources.res_list import request_ids
 from lbtui.sources.steps.from_trace import name_processes
+from lbtui.sources.steps.processes import Hints
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import csv_file, database
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
-from lbtui.sources.canonical.recorded import recorded_rounds
+from lbtui.sources.steps.recorded import recorded_rounds
 
 Engine: TypeAlias = Literal["mindie", "vllm", "vllm v0", "sglang"]
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from lbtui.profile import host_and_pid, instance_names
 from lbtui.profile.roles import Work, work_by
-from lbtui.sources.canonical.recorded import EXECUTION, executed_rounds
 from lbtui.sources.steps.phases import phase_by_type
+from lbtui.sources.steps.recorded import EXECUTION, executed_rounds
 from lbtui.sources.steps.same_batches import Runs, runs_by_process
 
 
