@@ -42,7 +42,7 @@ from lbtui.ui.exact_update import Shown
 from lbtui.ui.opening import Opened, OpenFailed, SeveralFound, opened, told_apart
 from lbtui.ui.pages import Chooser, Question, TextPage
 from lbtui.ui.picture import Picture
-from lbtui.ui.selection import SIDES, Selection
+from lbtui.ui.selection import SIDES, Aim, Selection
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -289,6 +289,12 @@ class LbtuiApp(App[int]):
             self._show_side()
             self.call_after_refresh(current.activate)
             self.keys_changed(current)
+
+    def show_at(self, key: str, aim: Aim) -> None:
+        """Show a pane with what is aimed at; not while the profile is opened anew, when there is none."""
+        self.action_pane(key)
+        if pane := self.current:
+            pane.point_at(aim)
 
     def action_side(self) -> None:
         """Show the next of after, before and difference; say how to compare without a baseline."""
