@@ -39,7 +39,7 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.pages import Chooser, Question, TextPage
 from lbtui.ui.kit.picture import Picture
-from lbtui.ui.kit.selection import SIDES, Selection
+from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Opened, SeveralFound, opened, told_apart
 from lbtui.ui.terminal import memory
 from lbtui.ui.terminal.ascii import AsciiOnly
@@ -290,6 +290,12 @@ class LbtuiApp(App[int]):
             self._show_side()
             self.call_after_refresh(current.activate)
             self.keys_changed(current)
+
+    def show_at(self, key: str, aim: Aim) -> None:
+        """Show a pane with what is aimed at; not while the profile is opened anew, when there is none."""
+        self.action_pane(key)
+        if pane := self.current:
+            pane.point_at(aim)
 
     def action_side(self) -> None:
         """Show the next of after, before and difference; say how to compare without a baseline."""

@@ -3,9 +3,9 @@
     python -m tests.bench.live_folder [--count N] [--rows N] [--seed N]
 
 Each turn opens a profile of ROWS forward passes and rounds, and reads and judges all of it while one of its
-files changes after a random time. Turns run in processes of their own, 20 in each. Printed: how many changes
-were told, how many came after the reading was over, tracebacks, signals, turns over 60 s. Exits with 1 if any
-of the last three is not 0.
+files changes after a random time. Turns run in processes of their own, 20 in each, and after each process a
+line tells the counts so far. Printed: how many changes were told, how many came after the reading was over,
+tracebacks, signals, turns over 60 s. Exits with 1 if any of the last three is not 0.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ def main() -> int:
             if done.returncode:
                 counts["signal"] += 1
                 print(f"seed {options.seed + first}: exit {done.returncode}\n{done.stderr[-1000:]}")
+            print(f"after {first + _TURNS}: {dict(counts)}", flush=True)
     for what in ("told", "after", "traceback", "signal", "hang"):
         print(f"{what:<12}{counts[what]}")
     return int(bool(counts["traceback"] + counts["signal"] + counts["hang"]))

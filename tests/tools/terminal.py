@@ -74,10 +74,10 @@ class Terminal:
         Silence alone does not tell: a program that waits for a processor is silent, too.
         """
         deadline = time.monotonic() + longest
-        since, used = time.monotonic(), self._used()
+        since, used = time.monotonic(), self.used()
         while (now := time.monotonic()) < deadline:
-            if self.read(0.02) or self._busy() or self._used() > used + _TICKS:
-                since, used = now, self._used()
+            if self.read(0.02) or self._busy() or self.used() > used + _TICKS:
+                since, used = now, self.used()
             elif now - since > _REST:
                 return
 
@@ -90,7 +90,7 @@ class Terminal:
         running = [thread for thread, state in states.items() if state != "S"]
         return str(self.pid) in running or len(running) > 1
 
-    def _used(self) -> int:
+    def used(self) -> int:
         """Return the processor time used so far in 1/100 s."""
         try:
             state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()

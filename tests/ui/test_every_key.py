@@ -1,12 +1,14 @@
 """Every key in every stage of every pane, in windows of any size: nothing breaks, and the screen stays."""
 
 import asyncio
+import threading
 from random import Random
 
 import pytest
 from textual import events
 from textual.binding import Binding
 
+from lbtui.profile import Silent
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit import pane as pane_module
@@ -140,6 +142,60 @@ def test_once_a_pane_has_its_data_and_while_it_is_read(size, seed):
             assert app.is_running
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("baseline", [None, DEMO], ids=["alone", "compared"])
+def test_between_r_and_the_profile_opened_anew(monkeypatch, baseline):
+    async def scenario():
+        app = LbtuiApp(DEMO, Capabilities("256"), baseline=baseline)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await settled(app, pilot)
+            for number in dict(app.tabs):
+                app.action_pane(number)
+                await settled(app, pilot)
+            # It takes a while: all panes are there, and none of the profile to come.
+            old = dict(app.panes)
+            monkeypatch.setattr(LbtuiApp, "_open", lambda self: None)
+            await press(app, pilot, ["R"])
+            assert not app.panes
+            for number, pane in old.items():
+                # The first before any other has moved the cursor.
+                for key in ("enter", *keys_of(pane)):
+                    for one in old.values():
+                        one.set_class(one is pane, "-shown")
+                    await pilot.pause()
+                    pane.focus()
+                    await pilot.pause()
+                    assert app.focused is pane
+                    await press(app, pilot, [key])
+                    await leave_pages(app, pilot)
+                    assert app.is_running, (number, key)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_prepared_for_a_pane_that_is_gone_asks_nothing_of_the_app(monkeypatch):
+    asked = []
+    host_of = Pane.lbtui.fget
+
+    def host_asked_for(self):
+        if threading.current_thread() is not threading.main_thread():
+            asked.append(self.KEY)
+        return host_of(self)
+
+    monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
+    monkeypatch.setattr(Pane, "lbtui", property(host_asked_for))
+
+    async def scenario():
+        app = LbtuiApp(DEMO, Capabilities("256"), baseline=DEMO)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await settled(app, pilot)
+            for pane in app.panes.values():
+                pane.load()
+                await asyncio.to_thread(pane.prepare, Silent())
+
+    asyncio.run(scenario())
+    assert not asked
 
 
 def test_escape_after_a_cancel_goes_out(monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -27,13 +27,6 @@ class OpenFailed(Message):
     sentence: str
 
 
-class Aimable(Protocol):
-    """A pane, as another pane sees it."""
-
-    def point_at(self, aim: Aim) -> None:
-        """Show what another pane points at."""
-
-
 class Host(Protocol):
     """The app, as its panes see it."""
 
@@ -41,15 +34,14 @@ class Host(Protocol):
     selection: Selection
     thresholds: Thresholds | None
 
-    @property
-    def panes(self) -> Mapping[str, Aimable]:
-        """The panes by their keys."""
-
     def select(self, **changes: Any) -> None:
         """Change the shared selection and tell all panes."""
 
     def action_pane(self, key: str) -> None:
         """Show a pane."""
+
+    def show_at(self, key: str, aim: Aim) -> None:
+        """Show a pane with what is aimed at."""
 
     def stage_changed(self) -> None:
         """Learn that a pane's loading began, ended or broke off."""

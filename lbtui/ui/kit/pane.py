@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
+from lbtui.findings import Thresholds
 from lbtui.profile import Cancelled, FrameName, Profile, Progress
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
@@ -48,7 +49,8 @@ class HelpEntry:
 class Pane(Picture, can_focus=True):
     """One pane. A subclass tells what it needs, prepares it in a thread and draws it.
 
-    `prepare` runs in a worker thread and must touch nothing of the screen; `ready` takes its result on the
+    `prepare` runs in a worker thread and must touch nothing of the screen, nor the app, from which the pane
+    may be taken meanwhile; `ready` takes its result on the
     event loop; `draw` is called for every repaint and must be pure and fast.
     """
 
@@ -98,6 +100,7 @@ class Pane(Picture, can_focus=True):
         self._reader: PaneProgress | None = None
         self._stale = False
         self._aim: Aim | None = None
+        self.limits = Thresholds()  # of the findings, for `prepare` too: a worker must not ask the app
 
     @property
     def lbtui(self) -> Host:
@@ -218,6 +221,7 @@ class Pane(Picture, can_focus=True):
         """Load and prepare in a worker; a result of an earlier start is dropped."""
         self._generation += 1
         generation = self._generation
+        self.limits = self.lbtui.thresholds or Thresholds()
         self.stage = Stage.LOADING
         self._progress_text = _("reading …") + "   " + _("Escape cancels")
         self.repaint()

@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 
 from lbtui.comparison import Comparison, compare
 from lbtui.comparison import Row as Compared
-from lbtui.findings import Thresholds
 from lbtui.findings.doubts import comparable, doubt_of
 from lbtui.profile import Profile, Unreadable
 from lbtui.render.capabilities import Capabilities, Row
@@ -59,11 +58,10 @@ class ComparePane(Pane):
     def prepare(self, progress: PaneProgress) -> Comparison:
         """Return the comparison of both profiles."""
         assert self.baseline is not None
-        limits = self.lbtui.thresholds or Thresholds()
         comparison = compare(self.baseline, self.profile, progress)
         if notes := [*self.baseline.cuts, *self.profile.cuts]:
             raise Unreadable(_("{file} was read in part only").format(file=notes[0].file))
-        before, after = (doubt_of(side, limits, progress) for side in (self.baseline, self.profile))
+        before, after = (doubt_of(side, self.limits, progress) for side in (self.baseline, self.profile))
         return comparable(comparison, before, after)
 
     def ready(self, result: Comparison) -> None:
@@ -110,8 +108,7 @@ class ComparePane(Pane):
         if (compared := self._row()) is not None:
             target = target_of(compared)
             self.lbtui.select(**target.selection, side=side_of(compared))
-            self.lbtui.action_pane(target.pane)
-            self.lbtui.panes[target.pane].point_at(target.aim)
+            self.lbtui.show_at(target.pane, target.aim)
 
     def action_details(self) -> None:
         """Show everything known of the row on a page."""

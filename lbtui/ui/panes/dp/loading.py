@@ -10,7 +10,6 @@ import polars as pl
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
-from lbtui.findings import Thresholds
 from lbtui.profile import Profile
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Capabilities, Row
@@ -111,9 +110,8 @@ class DpPictures(Pane):
                 # Without steps the domains and the window can only come from these.
                 kv = profile.load("kv", progress).frame
                 queues = profile.load("queues", progress).frame
-            limits = self.lbtui.thresholds or Thresholds()
             whole = profile.capture == "all"
-            data = dp_data(steps, batches, kv, queues, whole=whole, expected=limits.expected)
+            data = dp_data(steps, batches, kv, queues, whole=whole, expected=self.limits.expected)
         of_steps = chosen.frame == "steps"
         frame = data.steps if of_steps else profile.load(chosen.frame, progress).frame
         return data, measure(chosen, data, frame)

@@ -10,7 +10,6 @@ from textual.timer import Timer
 from textual.worker import Worker
 
 from lbtui.analysis.expert_parallel import Phase
-from lbtui.findings import Thresholds
 from lbtui.profile import Profile
 from lbtui.render.capabilities import Capabilities
 from lbtui.text import _
@@ -65,7 +64,7 @@ class AlongIterations(Pane):
 
     def _read_iterations(self) -> None:
         """Read heat by iteration behind what is already shown: it may take seconds where maps do not."""
-        limits = self.lbtui.thresholds or Thresholds()
+        limits = self.limits
         generation = self._generation
 
         def work() -> None:

@@ -78,8 +78,7 @@ class OverviewPane(Pane):
     def prepare(self, progress: PaneProgress) -> Contents:
         """Return overview and findings, telling the screen of every part on the way."""
         generation = self._generation
-        limits = self.lbtui.thresholds or Thresholds()
-        for known in overviews(self.profile, progress, limits.expected):
+        for known in overviews(self.profile, progress, self.limits.expected):
             # Small frames report no progress: this is where a cancel takes hold.
             if generation != self._generation:
                 raise Cancelled
@@ -88,7 +87,7 @@ class OverviewPane(Pane):
             self.profile.require_rows(progress)
         except Unreadable as error:
             self.post_message(OpenFailed(str(error)))
-        diagnosis = diagnose(self.profile, known.window, limits, progress)
+        diagnosis = diagnose(self.profile, known.window, self.limits, progress)
         return Contents(with_doubt(known, diagnosis.findings), diagnosis)
 
     def on_overview_pane_grown(self, event: Grown) -> None:
@@ -222,16 +221,17 @@ class OverviewPane(Pane):
                 chosen["rank"] = self._state.column
             known = {name: value for name, value in chosen.items() if value is not None}
             self.lbtui.select(**known, side="after")
-        self.lbtui.action_pane(_PANE_OF[line.dimension])
+        pane = _PANE_OF[line.dimension]
         if line.key in HAND_OFF_LINES:
-            self.lbtui.panes[_PANE_OF[line.dimension]].point_at(Aim(handoffs=True))
+            self.lbtui.show_at(pane, Aim(handoffs=True))
+        else:
+            self.lbtui.action_pane(pane)
 
     def _go_to(self, found: Drawn, known: Overview) -> None:
         target = target_of(found, known)
         # Findings are of the profile opened, not of a baseline.
         self.lbtui.select(**target.selection, side="after")
-        self.lbtui.action_pane(target.pane)
-        self.lbtui.panes[target.pane].point_at(target.aim)
+        self.lbtui.show_at(target.pane, target.aim)
 
     def action_details(self) -> None:
         """Show everything known of the entry on a page."""
@@ -274,8 +274,8 @@ class OverviewPane(Pane):
                     "rank, layer or expert, in colour. The explanation names the quantity and the column."
                 ),
             ),
-            *_threshold_entries(self.lbtui.thresholds or Thresholds()),
-            _expected_entry(self.lbtui.thresholds or Thresholds()),
+            *_threshold_entries(self.limits),
+            _expected_entry(self.limits),
             HelpEntry(
                 _("window, captures"),
                 _(

@@ -17,7 +17,6 @@ from lbtui.analysis.prefill_decode import (
     stage_spreads,
     transfer_spreads,
 )
-from lbtui.findings import Thresholds
 from lbtui.findings.doubts import doubt_of
 from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
@@ -120,17 +119,16 @@ class PdPane(Pane):
         return sides(self._of_profile(self.profile, progress), before)
 
     def _of_profile(self, profile: Profile, progress: PaneProgress) -> PdData:
-        limits = self.lbtui.thresholds or Thresholds()
         nodes, handoffs, transfers = (
             profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
         )
         return PdData(
-            None if nodes.is_empty() else node_table(nodes, limits.expected),
+            None if nodes.is_empty() else node_table(nodes, self.limits.expected),
             tuple(transfer_spreads(transfers)),
             () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
             handoffs.sort("arrival", nulls_last=True),
             tuple(m for m in profile.missing() if m.what in _OWN),
-            doubt=doubt_of(profile, limits, progress),
+            doubt=doubt_of(profile, self.limits, progress),
         )
 
     def ready(self, result: dict[Side, PdData]) -> None:

@@ -13,7 +13,6 @@ from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
 from lbtui.analysis.latency import Arranged, Arrangement, arrange, filter_error
-from lbtui.findings import Thresholds
 from lbtui.profile import FrameName, micros
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Row
@@ -112,7 +111,7 @@ class RequestsPane(Pane):
 
     def prepare(self, progress: PaneProgress) -> tuple[RequestsData, Arranged]:
         """Return the data and its first arrangement."""
-        data = load_requests(self.profile, self.lbtui.thresholds or Thresholds(), progress)
+        data = load_requests(self.profile, self.limits, progress)
         return data, arrange(data.table, first_arrangement(data.table), BINS)
 
     def ready(self, result: tuple[RequestsData, Arranged]) -> None:
