@@ -15,7 +15,7 @@ from lbtui.profile.note import Cut, Note, Provenance, SourceFile, Verdict
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
 from lbtui.profile.summary import Summary
-from lbtui.profile.zone import (
+from lbtui.profile.time import (
     ZONE,
     ZONE_NAME,
     dated,

@@ -11,7 +11,7 @@ import polars as pl
 from lbtui.profile.note import Note, Outside
 from lbtui.profile.place import ANCHORS, SPANS, Part, Times, begin_of, main_part, parts_of
 from lbtui.profile.schema import FrameName
-from lbtui.profile.zone import format_time, format_window, instant
+from lbtui.profile.time import format_time, format_window, instant
 from lbtui.text import _
 
 Choice: TypeAlias = int | Literal["all"] | None  # a capture's number from 1, None for the main one

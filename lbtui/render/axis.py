@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from rich.segment import Segment
 
-from lbtui.profile.zone import ZONE_OFFSET_US, format_time, several_days
+from lbtui.profile.time import ZONE_OFFSET_US, format_time, micros, several_days
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.text import row
 
-_EPOCH = datetime(1970, 1, 1)
 _MICRO = timedelta(microseconds=1)
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 _STEPS = (
@@ -87,7 +86,7 @@ def _ticks(start: datetime, end: datetime, width: int) -> list[tuple[datetime, i
     if length <= 0 or width <= 0:
         return [(start, 0, _SECOND)]
     step = nice_step(timedelta(microseconds=-(-length * _ROOM // width))) // _MICRO
-    begin = (start - _EPOCH) // _MICRO + ZONE_OFFSET_US
+    begin = micros(start) + ZONE_OFFSET_US
     ticks = []
     for local in range(-(-begin // step) * step, begin + length, step):
         time = start + timedelta(microseconds=local - begin)

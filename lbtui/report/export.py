@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 from lbtui.output import CannotWrite
 from lbtui.own_folder import in_profile
 from lbtui.profile import FrameName, Profile, Progress, empty
-from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.report.iterations import SCHEMA, iteration_cells
 from lbtui.report.together import Together, together
 from lbtui.text import _, visible

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from lbtui.profile import Note
-from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.sources import limits
 from lbtui.sources.tables import cells
 from lbtui.sources.tables.tables import TABLES, TIMES, Clock, matching, stated_unit

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbtui.profile.zone import format_time
+from lbtui.profile.time import format_time
 from lbtui.render.axis import nice_step, nice_ticks, time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.sources import limits
 
 if TYPE_CHECKING:

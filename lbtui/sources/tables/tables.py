@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from lbtui.profile import Note, Unreadable
-from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.sources.tables import cells
 from lbtui.sources.tables.pieces import Pieces
 from lbtui.text import _, visible

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
-from lbtui.profile.zone import ZONE_OFFSET_US
+from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.render.text import number
 from lbtui.ui.panes.pd.state import PdData, PdState, scrolled, short_names, shown_nodes
 
