@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from lbtui.comparison import Row
+from lbtui.ui.kit.places import PANES, Target
 from lbtui.ui.kit.selection import Aim, Side
 
-_PANES = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 # The DP pane's metric of a compared one, by the first part of its key.
 _DP_METRICS = {
     "batch_size": "batch_size",
@@ -21,20 +18,11 @@ _DP_METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """The pane's key, the changes of the shared selection, and the aim that the pane takes once."""
-
-    pane: str
-    selection: Mapping[str, Any]
-    aim: Aim
-
-
 def target_of(row: Row) -> Target:
     """Return where a row is to be seen: the metric's pane with its subject under the cursor."""
     metric, subject = row.metric, row.subject
     quantity = metric.key.partition(".")[0]
-    pane = _PANES[metric.dimension]
+    pane = PANES[metric.dimension]
     if metric.dimension in ("dp", "kv"):
         aim = Aim(metric=_DP_METRICS.get(quantity), instance=subject.instance)
         return Target(pane, {} if subject.domain is None else {"domain": subject.domain}, aim)

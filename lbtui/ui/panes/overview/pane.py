@@ -15,7 +15,7 @@ from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
 from lbtui.overview.hand_offs import HAND_OFF_LINES
-from lbtui.overview.model import FORMULAS, Dimension, Line, Overview
+from lbtui.overview.model import FORMULAS, Line, Overview
 from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
@@ -23,14 +23,13 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
+from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, State, entries
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
 from lbtui.ui.panes.overview.words import detail_text
-
-_PANE_OF: dict[Dimension, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
 
 
 class OverviewPane(Pane):
@@ -221,7 +220,7 @@ class OverviewPane(Pane):
                 chosen["rank"] = self._state.column
             known = {name: value for name, value in chosen.items() if value is not None}
             self.lbtui.select(**known, side="after")
-        pane = _PANE_OF[line.dimension]
+        pane = PANES[line.dimension]
         if line.key in HAND_OFF_LINES:
             self.lbtui.show_at(pane, Aim(handoffs=True))
         else:
@@ -229,6 +228,9 @@ class OverviewPane(Pane):
 
     def _go_to(self, found: Drawn, known: Overview) -> None:
         target = target_of(found, known)
+        if target is None:
+            self.action_details()
+            return
         # Findings are of the profile opened, not of a baseline.
         self.lbtui.select(**target.selection, side="after")
         self.lbtui.show_at(target.pane, target.aim)

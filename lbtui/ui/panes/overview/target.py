@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lbtui.findings import Finding
@@ -14,7 +13,8 @@ from lbtui.findings.subject import is_of
 from lbtui.findings.words import middle
 from lbtui.overview.model import Overview
 from lbtui.profile import micros
-from lbtui.ui.kit.pane import Aim
+from lbtui.ui.kit.places import PANES, Target
+from lbtui.ui.kit.selection import Aim
 
 # The view of the experts in which a finding is seen; of ranks where none is named.
 _VIEWS: Mapping[str, str] = {
@@ -25,34 +25,40 @@ _VIEWS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """The pane's key, the changes of the shared selection, and the aim that the pane takes once."""
+def target_of(found: Drawn, known: Overview) -> Target | None:
+    """Return where a finding is to be seen, with its lane, time, node, layer and rank under the cursor.
 
-    pane: str
-    selection: Mapping[str, Any]
-    aim: Aim
-
-
-def target_of(found: Drawn, known: Overview) -> Target:
-    """Return where a finding is to be seen, with its lane, time, node, layer and rank under the cursor."""
+    None for one on the data, which no pane shows.
+    """
     finding, subject = found.finding, found.finding.subject
+    if finding.dimension == "data":
+        return _target_of_clocks(finding, known) if finding.id == "data.clock.skew" else None
     if finding.dimension in ("dp", "kv"):
         time = None if finding.window is None else _peak_time(found)
         chosen = {"domain": _domain_key(finding, known), "time": time, "window": None}
-        return Target("2", _known(chosen), Aim(metric=metric_of(finding)))
+        return Target(PANES[finding.dimension], _known(chosen), Aim(metric=metric_of(finding)))
     if finding.id == "pd.transfer.slow" or finding.metric in (PULL_WAITS, PREFILL_WAITS):
         rank = _number(finding, "rank")
-        return Target("3", {}, Aim(pull=rank, handoffs=rank is None))
+        return Target(PANES[finding.dimension], {}, Aim(pull=rank, handoffs=rank is None))
     if finding.dimension == "pd":
         node = subject.get("address") or _first_node(known, subject.get("role"))
         time = _peak_time(found) if "address" in subject else None
-        return Target("3", _known({"node": node, "time": time, "window": None}), Aim())
+        return Target(PANES[finding.dimension], _known({"node": node, "time": time, "window": None}), Aim())
     place: dict[str, Any] = {key: subject.get(key) for key in ("instance", "rank", "layer", "period")}
     expert = _number(finding, "expert")
     if finding.id == "ep.expert.hot" and place["layer"] is None:
         place["layer"] = _peak(found.picture)
-    return Target("4", _known(place), Aim(metric=_VIEWS.get(finding.id, "rank"), expert=expert))
+    aim = Aim(metric=_VIEWS.get(finding.id, "rank"), expert=expert)
+    return Target(PANES[finding.dimension], _known(place), aim)
+
+
+def _target_of_clocks(finding: Finding, known: Overview) -> Target:
+    """Return the steps of the host whose clock is apart, or the hand-offs that tell it."""
+    if "instance" not in finding.subject:
+        return Target(PANES["pd"], {}, Aim(handoffs=True))
+    host = finding.subject.get("host")
+    own = next((domain.key for domain in known.domains if domain.host == host), None)
+    return Target(PANES["dp"], _known({"domain": own}), Aim())
 
 
 def _known(chosen: Mapping[str, Any]) -> dict[str, Any]:
