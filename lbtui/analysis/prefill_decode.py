@@ -276,20 +276,20 @@ def random_dispatch(total: float, share: float) -> tuple[float, float]:
     return mean, math.sqrt(mean * (1 - share))
 
 
-def outstanding(table: NodeTable) -> tuple[int, int] | None:
-    """Return (bin, node) of what stands out most: the node with most requests above an even random dispatch.
+def outstanding(table: NodeTable) -> list[tuple[int, int]]:
+    """Return (bin, node) of each node, that with most requests above an even random dispatch first.
 
     Its excess is measured in standard deviations; the bin is the one with the greatest excess over the mean
-    of the role's nodes. None for an empty table.
+    of the role's nodes.
     """
-    if not table.nodes:
-        return None
     place = {share.node: share for share in node_shares(table)}
-    excess = np.array([place[node].excess for node in table.nodes])
-    node = int(np.argmax(np.nan_to_num(excess, nan=-np.inf)))
+    excess = np.nan_to_num([place[node].excess for node in table.nodes], nan=-np.inf)
     added = np.nan_to_num(table.counts["added"])
-    peers = added[:, table.of_role(table.nodes[node].role)].mean(axis=1)
-    return int(np.argmax(added[:, node] - peers)), node
+    found = []
+    for node in np.argsort(-excess, kind="stable").tolist():
+        peers = added[:, table.of_role(table.nodes[node].role)].mean(axis=1)
+        found.append((int(np.argmax(added[:, node] - peers)), node))
+    return found
 
 
 def role_par(

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from lbtui.render.glyphs import spell_key
 from lbtui.text import _
+from lbtui.ui.kit.keys import families_first, printed
 
 if TYPE_CHECKING:
     from lbtui.ui.kit.pane import Pane
@@ -19,9 +20,9 @@ def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
     """Return the page's text, styled, holding no markup of its own; `general` are the keys of every pane."""
     text = Text()
     text.append(_("Keys") + "\n", style="bold")
-    for binding in [*pane.BINDINGS, *general]:
+    for binding in [*families_first(pane.BINDINGS), *general]:
         if isinstance(binding, Binding):
-            keys = binding.key_display or binding.key.replace(",", " ")
+            keys = binding.key_display or printed(binding.key)
             text.append(f"  {keys if pane.caps.unicode else spell_key(keys):<14}")
             text.append(f"{binding.tooltip or binding.description}\n")
     text.append("\n" + _("What is shown") + "\n", style="bold")

@@ -87,7 +87,7 @@ def test_two_profiles_open_on_compare_and_enter_shows_the_difference(tmp_path, m
         assert "6 Compare" in driven.top()[1]
         assert "1-6" in driven.foot()
         assert driven.pane()[0].startswith(" 1 worse, 1 better of 4 headlines · 1 worse, 1 better of 4")
-        await driven.press("c")
+        await driven.press("o")
         assert not any("no evidence" in line for line in driven.pane()[4:])
         await driven.press("escape", "i")
         assert isinstance(driven.app.screen, TextPage)

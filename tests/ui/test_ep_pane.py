@@ -69,7 +69,7 @@ def test_v_period_scale_and_cursor_keys():
         await pilot.press("v", "v")
         assert shown(app)[0].startswith("model expert × layer · period 0 (1 of 3)")
         assert f"layer {layer} · expert 37" in shown(app)[-1]
-        await pilot.press("]", "g")
+        await pilot.press("]", "C")
         assert "period 1 (2 of 3)" in shown(app)[0]
         assert any("× mean, this period" in line for line in shown(app))
         assert app.selection.period == 1
@@ -138,7 +138,7 @@ def test_a_profile_without_experts_says_how_to_collect_them():
     async def scenario(app, pilot):
         assert shown(app)[0] == "No expert load in this output."
         assert any("eplb_observe" in line for line in shown(app))
-        await pilot.press("v", "n", "right", "enter", "plus", "g", "i", "]", "L")
+        await pilot.press("v", "n", "right", "enter", "plus", "C", "I", "]", "L")
         assert shown(app)[0] == "No expert load in this output."
 
     run(ROOT / "tests" / "data" / "csv_only", scenario)
@@ -235,7 +235,7 @@ def test_what_if_asks_answers_and_closes():
         await pilot.press("p")
         await settled(app, pilot)
         assert "hierarchical" in page(app)
-        await pilot.press("n", "backspace", "2", "enter")
+        await pilot.press("D", "backspace", "2", "enter")
         await settled(app, pilot)
         assert "7 ranks cannot be shared evenly by 2 nodes." in page(app)
         await pilot.press("e", "4", "4", "enter")
@@ -343,12 +343,12 @@ def test_what_if_saves_its_placement_outside_the_profile(tmp_path):
         await settled(app, pilot)
         await pilot.press("p", "p")
         await settled(app, pilot)
-        await pilot.press("s")
+        await pilot.press("E")
         assert "policy in use" in plain(app.screen.rows(120, 32))
         assert "Nothing to save" in plain(app.screen.rows(120, 32))
         await pilot.press("p")
         await settled(app, pilot)
-        await pilot.press("s")
+        await pilot.press("E")
         await settled(app, pilot)
         for name in (DEMO / "map.json", tmp_path / "map.json"):
             app.screen.query_one("Input").value = str(name)

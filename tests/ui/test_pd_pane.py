@@ -54,7 +54,7 @@ def test_one_key_leads_to_the_node_that_got_too_much_and_moves_are_shared():
         app.select(window=(int(table.starts[4]), int(table.starts[4]) + 9_000_000))
         await press.settle()
         assert "08:00:20–08:00:30 lit" in shown(pane)
-        await press("w")
+        await press("n")
         assert "08:00:20 · 10.20.0.12:1025" in shown(pane)
 
     session(DATA / "pd_ep", play)
@@ -91,7 +91,7 @@ def test_filters_a_page_and_a_click():
         assert isinstance(app.screen, TextPage)
         await press("escape", "escape")
         assert "filter" not in shown(pane)
-        await press("f")
+        await press("p")
         assert "prefill only" in shown(pane)
         lines = shown(pane).splitlines()
         y = next(i for i, line in enumerate(lines) if line.startswith(" 08:00:10"))
@@ -109,7 +109,7 @@ def test_without_nodes_every_key_is_harmless_and_the_reason_stands_there(size):
     async def play(app, pane, press):
         text = shown(pane)
         assert "No data" in text
-        await press(*"mtcfdw", "slash", "enter", "up", "left", "pagedown", "end")
+        await press(*"mtcpdn", "slash", "enter", "up", "left", "pagedown", "end")
         assert shown(pane) == text
 
     session(DATA / "csv_only", play, size)
@@ -120,7 +120,7 @@ def test_a_key_draws_the_pane_once_and_rows_that_stay_keep_their_strips(monkeypa
         drawn = []
         picture = pane.picture
         monkeypatch.setattr(pane, "picture", lambda *size: drawn.append(size) or picture(*size))
-        for key in ("down", "right", "m", "up", "left", "w"):
+        for key in ("down", "right", "m", "up", "left", "n"):
             drawn.clear()
             before = pane._strips
             await press(key)

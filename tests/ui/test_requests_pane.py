@@ -148,7 +148,7 @@ def test_the_window_is_shared_and_can_restrict_the_table():
         arrivals = {line["http_rid"]: line["start_datetime"] for line in raw(PD_EP)}
         begin, end = 1767225609_000000, 1767225611_000000  # 08:00:09 to 08:00:11
         driven.app.select(window=(begin, end))
-        await driven.press("w")
+        await driven.press("o")
         inside = {rid for rid, at in arrivals.items() if "08:00:09" <= at[11:19] < "08:00:11"}
         assert 3 < len(inside) < 25
         assert set(driven.ids()) == inside

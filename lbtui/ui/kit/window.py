@@ -1,4 +1,4 @@
-"""The window of time the Requests pane shows, and moving about in it. Times are µs since 1970, UTC."""
+"""The window of time that all panes share, and moving about in it. Times are µs since 1970, UTC."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from typing import TypeAlias
 
 Window: TypeAlias = tuple[int, int]
 
-_NARROWEST = 1_000  # µs
+LEAST = 1_000  # µs
+
+
+def within(window: Window | None, whole: Window) -> Window:
+    """Return the part of a window that lies in the whole; the whole without a window or such a part."""
+    if window is None or window[1] <= whole[0] or whole[1] <= window[0]:
+        return whole
+    return max(window[0], whole[0]), min(window[1], whole[1])
 
 
 def life_window(arrival: int, duration: float | None, whole: Window) -> Window:
     """Return `duration` ms from an arrival and a tenth of it on either side, inside the whole."""
-    length = max(_NARROWEST, round((duration or 0.0) * 1000))
+    length = max(LEAST, round((duration or 0.0) * 1000))
     margin = length // 10
     return max(whole[0], arrival - margin), min(whole[1], arrival + length + margin)
 
@@ -46,10 +53,15 @@ def following(time: int, window: Window, whole: Window) -> Window:
     return begin, begin + length
 
 
-def zoomed(factor: float, window: Window, whole: Window, around: int | None) -> Window | None:
-    """Return the window `factor` times as long, `around` staying in its place; None for the whole."""
+def zoomed(
+    factor: float, window: Window, whole: Window, around: int | None, least: int = LEAST
+) -> Window | None:
+    """Return the window `factor` times as long, `around` staying in its place; None for the whole.
+
+    One that is `least` (µs) long, or less, is made no shorter, and none is made longer by a factor below 1.
+    """
     begin, end = window
-    length = max(_NARROWEST, round((end - begin) * factor))
+    length = max(round((end - begin) * factor), min(least, end - begin))
     # A few µs short of the whole, from rounding, is the whole.
     if length >= (whole[1] - whole[0]) * 0.999:
         return None

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from lbtui.comparison import Comparison, compare
 from lbtui.comparison import Row as Compared
@@ -15,6 +15,8 @@ from lbtui.findings.doubts import comparable, doubt_of
 from lbtui.profile import Profile, Unreadable
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
+from lbtui.ui.kit import keys
+from lbtui.ui.kit.keys import End, key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes.compare import view as compare_view
@@ -22,6 +24,8 @@ from lbtui.ui.panes.compare.help import entries
 from lbtui.ui.panes.compare.target import side_of, target_of
 from lbtui.ui.panes.compare.view import CompareState, shown_rows
 from lbtui.ui.panes.compare.words import row_sentences
+
+_PAGE, _ALL = 10, 1_000_000
 
 
 class ComparePane(Pane):
@@ -31,23 +35,13 @@ class ComparePane(Pane):
     TITLE: ClassVar[str] = _("Compare")
     TAKES_PARTS: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", _("move"), key_display="↑↓", tooltip=_("to the row above (k)")),
-        Binding("down,j", "move(1)", _("row"), show=False, tooltip=_("to the row below (j)")),
-        Binding("pageup", "move(-10)", _("up"), show=False, tooltip=_("ten rows up")),
-        Binding("pagedown", "move(10)", _("down"), show=False, tooltip=_("ten rows down")),
-        Binding("home,g", "move(-100000)", _("top"), show=False, tooltip=_("to the first row")),
-        Binding("end,G", "move(100000)", _("end"), show=False, tooltip=_("to the last row")),
-        Binding("n", "next(1)", _("next change"), tooltip=_("to the next row that changed beyond chance")),
-        Binding("N", "next(-1)", _("previous change"), show=False, tooltip=_("to the one before")),
-        Binding("c", "changed", _("changed only"), tooltip=_("only the rows that changed beyond chance")),
-        Binding(
-            "enter",
-            "enter",
-            _("go there"),
-            key_display="⏎",
-            tooltip=_("see the difference in the pane of this metric, its subject under the cursor"),
+        *keys.rows(_("row"), _("rows")),
+        *keys.hot(_("next change"), _("to the next row that changed beyond chance")),
+        keys.entered(
+            _("go there"), _("see the difference in the pane of this metric, its subject under the cursor")
         ),
-        Binding("i", "details", _("details"), tooltip=_("everything known of this row, on a page")),
+        keys.details(_("everything known of this row, on a page")),
+        key("o", "changed", _("changed only"), _("only the rows that changed beyond chance"), shown=True),
     ]
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
@@ -91,11 +85,23 @@ class ComparePane(Pane):
 
     # Keys
 
-    def action_move(self, step: int) -> None:
+    def keys_now(self) -> list[tuple[str, str]]:
+        """Return the keys that matter."""
+        return [keys.MOVE_ROWS, *super().keys_now()]
+
+    def action_page(self, step: int) -> None:
+        """Move the cursor by a page."""
+        self.action_row(step * _PAGE)
+
+    def action_end(self, which: End) -> None:
+        """Move the cursor to the first or the last row."""
+        self.action_row(-_ALL if which == "first" else _ALL)
+
+    def action_row(self, step: int) -> None:
         """Move the cursor over the rows."""
         self._go(lambda known, state: compare_view.moved(known, state, step))
 
-    def action_next(self, step: int) -> None:
+    def action_hot(self, step: int) -> None:
         """Go to the next row that changed."""
         self._go(lambda known, state: compare_view.next_change(known, state, step))
 
@@ -130,12 +136,12 @@ class ComparePane(Pane):
         if self._comparison is not None:
             found = compare_view.row_at(self._comparison, self._state, *self.size, event.y)
             if found is not None:
-                self.action_move(found - self._state.cursor)
+                self.action_row(found - self._state.cursor)
 
     def on_mouse_scroll_down(self) -> None:
         """Move down."""
-        self.action_move(1)
+        self.action_row(1)
 
     def on_mouse_scroll_up(self) -> None:
         """Move up."""
-        self.action_move(-1)
+        self.action_row(-1)

@@ -193,7 +193,7 @@ def _placed(
     room = max(0, height - len(top) - len(reading))
     body = _table(rows, state, columns, reach, width, caps)
     if not rows:
-        nothing = _("Nothing changed beyond chance. c shows every row.")
+        nothing = _("Nothing changed beyond chance. o shows every row.")
         body = [(fit(f"   {nothing}", width, caps=caps, style=palette.dim(caps)), None)]
     body = _scrolled(body, state.cursor, room)
     body += [(blank(width), None)] * (room - len(body))
@@ -219,7 +219,7 @@ def _scrolled(body: list[Placed], cursor: int, room: int) -> list[Placed]:
 
 
 def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: Capabilities) -> Row:
-    aside = _("only what changed, c shows all") if state.changed_only else _("c shows only what changed")
+    aside = _("only what changed, o shows all") if state.changed_only else _("o shows only what changed")
     parts: Row = [Segment(" ", Style())]
     for verdict, words in totals_words(comparison, short=width < 112):
         some = verdict is not None and not words.startswith("0 ")

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from lbtui.text import _
+from lbtui.ui.kit import keys
+from lbtui.ui.kit.keys import key
 
 BINDINGS: list[BindingType] = [
-    Binding("left,h", "move(-1)", _("time"), show=False, key_display="← h", tooltip=_("one column back")),
-    Binding("right,l", "move(1)", _("time"), show=False, key_display="→ l", tooltip=_("one column on")),
-    Binding("H", "move(-10)", _("time"), show=False, tooltip=_("ten columns back")),
-    Binding("L", "move(10)", _("time"), show=False, tooltip=_("ten columns on")),
-    Binding("up,k", "lane(-1)", _("lane"), show=False, key_display="↑ k", tooltip=_("the lane above")),
-    Binding("down,j", "lane(1)", _("lane"), show=False, key_display="↓ j", tooltip=_("the lane below")),
-    Binding("pageup", "lane(-10)", _("lane"), show=False, tooltip=_("ten lanes up")),
-    Binding("pagedown", "lane(10)", _("lane"), show=False, tooltip=_("ten lanes down")),
-    Binding("m", "metric(1)", _("metric"), tooltip=_("the next metric")),
-    Binding("M", "metric(-1)", _("metric"), show=False, tooltip=_("the metric before")),
-    Binding("n", "place(1)", _("next outstanding"), tooltip=_("the next place that stands out, most first")),
-    Binding("N", "place(-1)", _("outstanding"), show=False, tooltip=_("the place before in that order")),
-    Binding(
-        "enter", "round", _("round"), key_display="⏎", tooltip=_("this scheduling round: cards, requests")
-    ),
-    Binding("plus,equals_sign", "zoom(0.5)", _("zoom"), key_display="+ -", tooltip=_("zoom in; - out")),
-    Binding("minus", "zoom(2)", _("zoom out"), show=False, key_display="-", tooltip=_("zoom out")),
-    Binding("0", "whole", _("whole"), tooltip=_("the whole time")),
-    Binding("a", "statistic", _("mean/max"), tooltip=_("mean or worst value of each column")),
-    Binding("s", "sort", _("sort"), tooltip=_("order by host, or by how far lanes stand out")),
-    Binding("c", "chart", _("chart"), tooltip=_("line chart of the metric against forward_iter")),
-    Binding("b", "side", _("before"), show=False, tooltip=_("after, before, difference (with --baseline)")),
+    *keys.columns(_("column")),
+    *keys.rows(_("lane"), _("lanes")),
+    *keys.zoom(_("time")),
+    key("m", "metric(1)", _("metric"), _("the next metric"), shown=True),
+    *keys.hot(_("next outstanding"), _("the next place that stands out, most first")),
+    keys.entered(_("round"), _("this scheduling round: cards, requests")),
+    keys.SIDE,
+    key("M", "metric(-1)", _("metric"), _("the metric before")),
+    key("H", "column(-10)", _("time"), _("ten columns back")),
+    key("L", "column(10)", _("time"), _("ten columns on")),
+    key("a", "statistic", _("mean/max"), _("mean or worst value of each column"), shown=True),
+    key("s", "sort", _("sort"), _("order by host, or by how far lanes stand out"), shown=True),
+    key("c", "chart", _("chart"), _("line chart of the metric against forward_iter"), shown=True),
 ]

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from lbtui.analysis.data_parallel import Metric, MetricKey
 from lbtui.profile import short_names
 from lbtui.text import _
+from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 
@@ -17,7 +18,6 @@ Statistic: TypeAlias = Literal["mean", "worst"]
 FIGURE = 8
 _LEAST_COLUMNS = 12
 # The shortest window: below, a step is wider than the screen.
-_LEAST_WINDOW = 10_000  # µs
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,7 @@ def following(state: DpState, selection: Selection, data: DpData) -> DpState:
 
 def zoomed(state: DpState, data: DpData, factor: float) -> DpState:
     """Return the state with its window `factor` times as long, the cursor at the same place of it."""
-    begin, end = view_window(state, data)
-    length = max(_LEAST_WINDOW, round((end - begin) * factor))
-    if length >= data.end - data.begin:
-        return replace(state, window=None)
-    left = (state.time - begin) * length // (end - begin)
-    begin = max(data.begin, min(state.time - left, data.end - length))
-    return replace(state, window=(begin, begin + length))
+    return replace(state, window=windows.zoomed(factor, view_window(state, data), whole(data), state.time))
 
 
 def lane_moved(state: DpState, measured: Measured, lanes: int) -> DpState:

@@ -14,7 +14,9 @@ from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
 from lbtui.profile import FrameName, instant
 from lbtui.profile.model import ScheduledRequest
 from lbtui.text import _
+from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
 from lbtui.ui.kit.selection import Selection
@@ -120,8 +122,8 @@ class DpPane(DpPictures):
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that do something for the side shown."""
         idle = {_("next outstanding"), _("sort"), _("chart")} if self.side == "difference" else set()
-        keys = [key for key in super().keys_now() if key[1] not in idle]
-        return [*keys[:2], *self.side_key(), *keys[2:]]
+        found = [each for each in super().keys_now() if each[1] not in idle]
+        return [*found[:2], *self.side_key(), *found[2:], keys.ZOOM]
 
     def _change(self, local: DpState) -> None:
         """Take a new state of the side shown, tell the other panes, and draw."""
@@ -134,18 +136,29 @@ class DpPane(DpPictures):
         self._share()
         self.repaint()
 
-    def action_move(self, columns: int) -> None:
+    def action_column(self, columns: int) -> None:
         """Move the cursor over time."""
         if shown := self._shown():
             data, _measured, view = shown
             self._change(moved(self._local(), data, view, columns))
 
-    def action_lane(self, lanes: int) -> None:
+    def action_row(self, lanes: int) -> None:
         """Move the cursor over the lanes."""
         if shown := self._shown():
             self._change(lane_moved(self._local(), shown[1], lanes))
 
-    def action_place(self, by: int) -> None:
+    def action_page(self, by: int) -> None:
+        """Move the cursor by the lanes in view."""
+        if shown := self._shown():
+            self.action_row(by * max(1, layout(shown[1], *self.size).shown))
+
+    def action_end(self, which: End) -> None:
+        """Move the cursor to the first or the last lane."""
+        if shown := self._shown():
+            count = len(shown[1].domains)
+            self.action_row(-count if which == "first" else count)
+
+    def action_hot(self, by: int) -> None:
         """Go to a place that stands out."""
         if shown := self._shown():
             data, measured, _view = shown
@@ -186,7 +199,7 @@ class DpPane(DpPictures):
         self.stage = Stage.READY
         self._change(self._local())
 
-    def action_round(self) -> None:
+    def action_enter(self) -> None:
         """Open the scheduling round under the cursor; its requests are read only now."""
         shown = self._shown()
         if shown is None:
@@ -244,8 +257,8 @@ class DpPane(DpPictures):
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Go down."""
-        self.action_lane(1)
+        self.action_row(1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Go up."""
-        self.action_lane(-1)
+        self.action_row(-1)

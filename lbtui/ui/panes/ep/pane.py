@@ -13,6 +13,7 @@ from lbtui.profile import FrameName, Profile
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap_view import View
 from lbtui.text import _
+from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
@@ -28,6 +29,7 @@ from lbtui.ui.panes.ep.loading import AlongIterations
 from lbtui.ui.panes.ep.shown import EpState
 
 _WHEEL = 3
+_PAGE, _ALL = 10, 1_000_000
 
 
 class EpPane(AlongIterations):
@@ -126,8 +128,23 @@ class EpPane(AlongIterations):
 
     # Actions
 
-    def action_move(self, down: int, right: int) -> None:
-        """Move the cursor by cells as drawn."""
+    def action_row(self, down: int) -> None:
+        """Move the cursor down by cells as drawn."""
+        self._move(down, 0)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by ten cells."""
+        self._move(pages * _PAGE, 0)
+
+    def action_end(self, which: End) -> None:
+        """Move the cursor to the first or the last layer."""
+        self._move(-_ALL if which == "first" else _ALL, 0)
+
+    def action_column(self, right: int) -> None:
+        """Move the cursor to the right by cells as drawn."""
+        self._move(0, right)
+
+    def _move(self, down: int, right: int) -> None:
         view = self._view or View()
         self._go(lambda data, state: ep_state.move(data, state, view, down, right))
 
@@ -143,7 +160,7 @@ class EpPane(AlongIterations):
         """Colour by one scale over all periods, or by this period's own."""
         self._go(lambda _data, state: replace(state, common_scale=not state.common_scale, skipped=()))
 
-    def action_hottest(self, step: int) -> None:
+    def action_hot(self, step: int) -> None:
         """Go to the next hottest cell."""
         self._go(lambda data, state: ep_state.next_hottest(data, state, step))
 
@@ -151,9 +168,13 @@ class EpPane(AlongIterations):
         """Jump rank by rank."""
         self._go(lambda data, state: ep_state.jump_rank(data, state, step))
 
-    def action_zoom(self, step: int) -> None:
-        """Zoom in or out; 0 shows the whole map."""
-        self._go(lambda data, state: self._zoomed(data, state, step))
+    def action_zoom(self, factor: float) -> None:
+        """Zoom in or out."""
+        self._go(lambda data, state: self._zoomed(data, state, 1 if factor < 1 else -1))
+
+    def action_whole(self) -> None:
+        """Show the whole map."""
+        self._go(lambda data, state: self._zoomed(data, state, 0))
 
     def _zoomed(self, data: EpData, state: EpState, step: int) -> EpState:
         return ep_layout.zoomed(data, state, step, *self.size, self.caps)
@@ -210,9 +231,9 @@ class EpPane(AlongIterations):
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Move down."""
         event.stop()
-        self.action_move(_WHEEL, 0)
+        self.action_row(_WHEEL)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Move up."""
         event.stop()
-        self.action_move(-_WHEEL, 0)
+        self.action_row(-_WHEEL)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.findings import Thresholds, described
@@ -20,7 +20,9 @@ from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
+from lbtui.ui.kit import keys
 from lbtui.ui.kit.host import OpenFailed
+from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.places import PANES
@@ -31,6 +33,8 @@ from lbtui.ui.panes.overview.target import target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
 from lbtui.ui.panes.overview.words import detail_text
 
+_PAGE = 10
+
 
 class OverviewPane(Pane):
     """The Overview pane: grows while the profile's frames are read, one after the other."""
@@ -38,25 +42,16 @@ class OverviewPane(Pane):
     KEY: ClassVar[str] = "1"
     TITLE: ClassVar[str] = _("Overview")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", _("move"), key_display="↑↓←→", tooltip=_("to the line above (k)")),
-        Binding("down,j", "move(1)", _("line"), show=False, tooltip=_("to the line below (j)")),
-        Binding("left,h", "column(-1)", _("column"), show=False, tooltip=_("value to the left (h)")),
-        Binding("right,l", "column(1)", _("column"), show=False, tooltip=_("value to the right (l)")),
-        Binding("pageup", "move(-10)", _("up"), show=False, tooltip=_("ten lines up")),
-        Binding("pagedown", "move(10)", _("down"), show=False, tooltip=_("ten lines down")),
-        Binding("home,g", "move(-100000)", _("top"), show=False, tooltip=_("to the first line")),
-        Binding("end,G", "move(100000)", _("end"), show=False, tooltip=_("to the last line")),
-        Binding(
-            "enter",
-            "enter",
+        *keys.rows(_("line"), _("lines")),
+        *keys.columns(_("value")),
+        keys.entered(
             _("go there"),
-            key_display="⏎",
-            tooltip=_(
+            _(
                 "go to the pane of this finding or line, the place under the cursor there; of other entries, "
                 "all there is to say"
             ),
         ),
-        Binding("i", "details", _("details"), tooltip=_("everything known of this line, on a page")),
+        keys.details(_("everything known of this line, on a page")),
     ]
 
     @dataclass
@@ -165,7 +160,20 @@ class OverviewPane(Pane):
         entry = self._entry()
         return None if entry is None else entry.line
 
-    def action_move(self, step: int) -> None:
+    def keys_now(self) -> list[tuple[str, str]]:
+        """Return the keys that matter."""
+        return [keys.MOVE, *super().keys_now()]
+
+    def action_page(self, step: int) -> None:
+        """Move the cursor by a page."""
+        self.action_row(step * _PAGE)
+
+    def action_end(self, which: End) -> None:
+        """Move the cursor to the first or the last entry."""
+        if self._contents is not None:
+            self._move_to(0 if which == "first" else len(entries(self._contents)) - 1)
+
+    def action_row(self, step: int) -> None:
         """Move the cursor over lines and entries."""
         if self._contents is not None:
             self._move_to(self._state.entry + step)
@@ -252,11 +260,11 @@ class OverviewPane(Pane):
 
     def on_mouse_scroll_down(self) -> None:
         """Move down."""
-        self.action_move(1)
+        self.action_row(1)
 
     def on_mouse_scroll_up(self) -> None:
         """Move up."""
-        self.action_move(-1)
+        self.action_row(-1)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the findings' thresholds and the quantities."""

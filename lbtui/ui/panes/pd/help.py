@@ -85,10 +85,11 @@ HELP = [
         ).format(slow=SLOW_RANK),
     ),
     HelpEntry(
-        _("worst"),
+        _("outstanding (n, N)"),
         _(
             "The cursor starts on the node with most standard deviations above an even dispatch, in the "
-            "bin where its added requests exceed the mean of its role's nodes most."
+            "bin where its added requests exceed the mean of its role's nodes most; then the other nodes by "
+            "the same. Of a difference: the greatest difference of the chosen count of each node."
         ),
     ),
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.analysis.prefill_decode import (
@@ -22,7 +22,9 @@ from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
+from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.keys import End, key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
@@ -48,6 +50,9 @@ class ChartKey:
     height: int
 
 
+_ALL = 1_000_000
+
+
 class PdPane(Pane):
     """The P/D pane."""
 
@@ -56,35 +61,24 @@ class PdPane(Pane):
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter", "open", _("details"), key_display="⏎", tooltip=_("The cell under the cursor as a page")
+        *keys.rows(_("bin"), _("bins")),
+        *keys.columns(_("node")),
+        *keys.zoom(_("time")),
+        *keys.hot(_("next outstanding"), _("to the node and bin that stand out next, most first")),
+        keys.entered(_("details"), _("the cell under the cursor as a page")),
+        keys.filtered(_("only nodes whose address or role holds a text")),
+        keys.SIDE,
+        key("m", "metric", _("metric"), _("next count: added, ended, running"), shown=True),
+        key("t", "transfers", _("hand-offs"), _("table, or hand-offs and KV pulls"), shown=True),
+        key("c", "chart", _("chart"), _("lanes, or line chart of the chosen count per node"), shown=True),
+        key("p", "role", _("P/D"), _("next of: both roles, prefill, decode"), shown=True),
+        key(
+            "d",
+            "density",
+            _("one/three"),
+            _("cells: the chosen count, or all three"),
+            shown=True,
         ),
-        Binding("m", "metric", _("metric"), tooltip=_("Next count: added, ended, running")),
-        Binding("t", "transfers", _("hand-offs"), tooltip=_("Table, or hand-offs and KV pulls")),
-        Binding("c", "chart", _("chart"), tooltip=_("Lanes, or line chart of the chosen count per node")),
-        Binding("f", "role", _("P/D"), tooltip=_("Next of: both roles, prefill, decode")),
-        Binding(
-            "slash",
-            "filter",
-            _("filter"),
-            key_display="/",
-            tooltip=_("Only nodes whose address holds a text"),
-        ),
-        Binding(
-            "d", "density", _("one/three"), tooltip=_("Cells of the table: the chosen count, or all three")
-        ),
-        Binding("w", "worst", _("worst"), tooltip=_("Cursor to the node and bin that stand out most")),
-        Binding(
-            "b", "side", _("before"), show=False, tooltip=_("After, before, difference (with --baseline)")
-        ),
-        Binding("up,k", "move(-1, 0)", _("earlier"), show=False, tooltip=_("One bin earlier, one line up")),
-        Binding("down,j", "move(1, 0)", _("later"), show=False, tooltip=_("One bin later, one line down")),
-        Binding("left,h", "move(0, -1)", _("previous node"), show=False),
-        Binding("right,l", "move(0, 1)", _("next node"), show=False),
-        Binding("pageup", "page(-1)", _("page up"), show=False),
-        Binding("pagedown", "page(1)", _("page down"), show=False),
-        Binding("home,g", "move(-1000000, 0)", _("first bin"), show=False),
-        Binding("end,G", "move(1000000, 0)", _("last bin"), show=False),
     ]
 
     @dataclass
@@ -177,12 +171,12 @@ class PdPane(Pane):
         if self._data is None:
             return []
         if self._data.table is None:
-            moving = [("↑↓", _("move"))] if self._data.stages or self._data.pulls else []
+            moving = [keys.MOVE_ROWS] if self._data.stages or self._data.pulls else []
             return [*moving, *self.side_key()]
         idle = {_("details"), _("one/three")} if self._state.transfers else set()
         idle |= {_("details")} if self.side == "difference" else set()
-        keys = [("↑↓←→", _("move")), *(key for key in super().keys_now() if key[1] not in idle)]
-        return [*keys[:2], *self.side_key(), *keys[2:]]
+        found = [keys.MOVE, *(each for each in super().keys_now() if each[1] not in idle)]
+        return [*found[:2], *self.side_key(), *found[2:]]
 
     def selection_changed(self, selection: Selection) -> None:
         """Move the cursor to the selected time and node, and light the selected seconds."""
@@ -262,18 +256,38 @@ class PdPane(Pane):
             # Else it was drawn as the other panes were told.
             self.repaint()
 
-    def action_move(self, bins: int, nodes: int) -> None:
-        """Move the cursor."""
+    def action_row(self, bins: int) -> None:
+        """Move the cursor by bins, or lines of the hand-offs."""
         if (table := self._table) and not self._state.transfers:
-            self._move_to(table, pd_state.moved(table, self._state, bins, nodes))
+            self._move_to(table, pd_state.moved(table, self._state, bins, 0))
         elif self._data:
             self._change(pd_state.moved_line(self._data, self._state, bins))
+
+    def action_column(self, nodes: int) -> None:
+        """Move the cursor by nodes."""
+        if (table := self._table) and not self._state.transfers:
+            self._move_to(table, pd_state.moved(table, self._state, 0, nodes))
 
     def action_page(self, direction: int) -> None:
         """Move the cursor by what is in view."""
         if placed := self._placed():
             lines = placed.grid.rows if placed.grid else placed.transfer_lines
-            self.action_move(direction * max(1, lines), 0)
+            self.action_row(direction * max(1, lines))
+
+    def action_end(self, which: End) -> None:
+        """Move the cursor to the first or the last bin or line."""
+        self.action_row(-_ALL if which == "first" else _ALL)
+
+    def action_zoom(self, factor: float) -> None:
+        """Zoom the shared window around the cursor's bin; it is lit, and summed up."""
+        if (table := self._table) and self.side != "difference":
+            window = pd_state.zoomed(table, self._state, self._here, factor)
+            by = shift(self._sides, self.side)
+            self.lbtui.select(window=window and (window[0] - by, window[1] - by))
+
+    def action_whole(self) -> None:
+        """Show the whole time."""
+        self.lbtui.select(window=None)
 
     def action_metric(self) -> None:
         """Show the next count."""
@@ -298,18 +312,19 @@ class PdPane(Pane):
         if table := self._table:
             self._move_to(table, pd_state.next_role(table, self._state))
 
-    def action_worst(self) -> None:
-        """Put the cursor on what stands out most."""
-        table = self._table
+    def action_hot(self, by: int) -> None:
+        """Put the cursor on what stands out next."""
+        table, state = self._table, self._state
         if table is None:
             return
-        differs = self.side == "difference"
-        place = furthest(table, self._state.count) if differs else outstanding(table)
-        if place is not None:
-            state = self._state
-            if place[1] not in pd_state.shown_nodes(table, state):
-                state = pd_state.with_filter(table, state, role=None, text="")
-            self._move_to(table, replace(state, bin=place[0], node=place[1]))
+        places = furthest(table, state.count) if self.side == "difference" else outstanding(table)
+        if not places:
+            return
+        here = (state.bin, state.node)
+        place = places[(places.index(here) + by) % len(places) if here in places else 0]
+        if place[1] not in pd_state.shown_nodes(table, state):
+            state = pd_state.with_filter(table, state, role=None, text="")
+        self._move_to(table, replace(state, bin=place[0], node=place[1]))
 
     def action_filter(self) -> None:
         """Ask which nodes to show."""
@@ -328,7 +343,7 @@ class PdPane(Pane):
         prompt = _("Show nodes whose address or role holds (empty: all):")
         self.lbtui.ask(prompt, self._state.text, check, answer)
 
-    def action_open(self) -> None:
+    def action_enter(self) -> None:
         """Show the cell under the cursor as a page."""
         shows_cell = not self._state.transfers and self.side != "difference"
         if self._data and (table := self._table) and shows_cell:
@@ -346,11 +361,11 @@ class PdPane(Pane):
 
     def on_mouse_scroll_down(self) -> None:
         """Move down."""
-        self.action_move(1, 0)
+        self.action_row(1)
 
     def on_mouse_scroll_up(self) -> None:
         """Move up."""
-        self.action_move(-1, 0)
+        self.action_row(-1)
 
 
 _OWN = {COLLECT[name][0] for name in ("nodes", "handoffs", "transfers")}

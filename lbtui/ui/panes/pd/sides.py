@@ -103,8 +103,8 @@ def switched(old: NodeTable | None, new: NodeTable, state: PdState) -> PdState:
     return replace(state, node=node, bin=min(state.bin, len(new.times) - 1))
 
 
-def furthest(table: NodeTable, count: Count) -> tuple[int, int]:
-    """Return (bin, node) of the greatest difference of a count."""
+def furthest(table: NodeTable, count: Count) -> list[tuple[int, int]]:
+    """Return (bin, node) of the greatest difference of a count of each node, the greatest first."""
     cells = np.nan_to_num(np.abs(table.counts[count]))
-    place, node = divmod(int(np.argmax(cells)), cells.shape[1])
-    return place, node
+    nodes = np.argsort(-cells.max(axis=0), kind="stable").tolist()
+    return [(int(np.argmax(cells[:, node])), node) for node in nodes]

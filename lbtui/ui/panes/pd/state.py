@@ -22,7 +22,9 @@ from lbtui.analysis.prefill_decode import (
 )
 from lbtui.profile import Missing
 from lbtui.text import _
+from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
+from lbtui.ui.kit.window import Window
 
 ROLE_CHOICES = (None, "prefill", "decode")
 
@@ -86,9 +88,9 @@ def lit_bins(table: NodeTable, selection: Selection) -> tuple[int, int] | None:
 
 def starting(data: PdData, selection: Selection) -> PdState:
     """Return the first state: the cursor where something is selected, else on what stands out most."""
-    if data.table is None or (place := outstanding(data.table)) is None:
+    if data.table is None or not (places := outstanding(data.table)):
         return PdState(transfers=True)
-    return following(data.table, PdState(bin=place[0], node=place[1]), selection)
+    return following(data.table, PdState(bin=places[0][0], node=places[0][1]), selection)
 
 
 def following(table: NodeTable, state: PdState, selection: Selection) -> PdState:
@@ -133,6 +135,17 @@ def next_role(table: NodeTable, state: PdState) -> PdState:
 def next_count(state: PdState) -> PdState:
     """Return the state with the next of added, ended, running."""
     return replace(state, count=COUNTS[(COUNTS.index(state.count) + 1) % len(COUNTS)])
+
+
+def zoomed(table: NodeTable, state: PdState, selection: Selection, factor: float) -> Window | None:
+    """Return the shared window `factor` times as long about the cursor's bin; None for the whole.
+
+    It is one bin long at least.
+    """
+    length = round(table.bin_seconds * 1e6)
+    whole = (int(table.starts[0]), int(table.starts[-1]) + length)
+    around = int(table.starts[state.bin]) + length // 2
+    return windows.zoomed(factor, windows.within(selection.window, whole), whole, around, length)
 
 
 def moved_line(data: PdData, state: PdState, lines: int) -> PdState:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
@@ -19,7 +19,9 @@ from lbtui.render.capabilities import Row
 from lbtui.render.table import first_visible
 from lbtui.render.text import printable
 from lbtui.text import _
+from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.keys import End, key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.selection import Selection
@@ -59,33 +61,17 @@ class RequestsPane(Pane):
     TITLE: ClassVar[str] = _("Requests")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "row(1)", _("request"), key_display="Down, j", tooltip=_("next request")),
-        Binding("up,k", "row(-1)", _("request"), key_display="Up, k", tooltip=_("previous request")),
-        Binding("pagedown", "page(1)", _("page"), key_display="PgDn", tooltip=_("one page down")),
-        Binding("pageup", "page(-1)", _("page"), key_display="PgUp", tooltip=_("one page up")),
-        Binding("home,g", "end('first')", _("first"), key_display="Home, g", tooltip=_("first request")),
-        Binding("end,G", "end('last')", _("last"), key_display="End, G", tooltip=_("last request")),
-        Binding("s", "column(1)", _("sort"), tooltip=_("sort by the next column")),
-        Binding("S", "column(-1)", _("sort back"), tooltip=_("sort by the previous column")),
-        Binding("r", "reverse", _("reverse"), tooltip=_("reverse the order")),
-        Binding(
-            "slash",
-            "filter",
-            _("filter"),
-            key_display="/",
-            tooltip=_("show only requests that match: part of an id, ttft>50, duration<=1000 …"),
-        ),
-        Binding(
-            "enter", "details", _("details"), key_display="Enter", tooltip=_("everything of this request")
-        ),
-        Binding("w", "window", _("in window"), tooltip=_("only requests that arrive in the window, or all")),
-        Binding("d", "domain", _("domain"), tooltip=_("queues of the selected DP domain, or of all")),
-        Binding("right,l", "time(1)", _("time"), key_display="Right, l", tooltip=_("later in the lanes")),
-        Binding("left,h", "time(-1)", _("time"), key_display="Left, h", tooltip=_("earlier in the lanes")),
-        Binding("z", "life", _("its time"), tooltip=_("zoom all panes to the life of this request")),
-        Binding("plus,equals_sign", "zoom(0.5)", _("zoom"), key_display="+", tooltip=_("zoom in")),
-        Binding("minus", "zoom(2.0)", _("zoom out"), key_display="-", tooltip=_("zoom out")),
-        Binding("0", "whole", _("whole"), tooltip=_("show the whole profile")),
+        *keys.rows(_("request"), _("requests")),
+        *keys.columns(_("instant of the lanes")),
+        *keys.zoom(_("time")),
+        key("s", "sort(1)", _("sort by"), _("sort by the next column"), shown=True),
+        key("S", "sort(-1)", _("sort back"), _("sort by the previous column")),
+        key("r", "reverse", _("reverse"), _("reverse the order"), shown=True),
+        keys.filtered(_("show only requests that match: part of an id, ttft>50, duration<=1000 …")),
+        keys.entered(_("details"), _("everything of this request")),
+        key("o", "window", _("only in window"), _("only requests that arrive in the window, or all")),
+        key("d", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
+        key("z", "life", _("its time"), _("zoom all panes to the life of this request")),
     ]
 
     @dataclass
@@ -136,22 +122,16 @@ class RequestsPane(Pane):
         """Return the keys, those for what is on as what they would do next."""
         if self.data is None:
             return []
-        keys = [
-            ("j/k", _("request")),
-            ("s/S", _("sort by")),
-            ("r", _("reverse")),
-            ("/", _("filter")),
-            ("Enter", _("details")),
-        ]
+        found = [keys.MOVE, *super().keys_now()]
         if self._wanted.filter:
-            keys.append(("Esc", _("no filter")))
+            found.append(("Esc", _("no filter")))
         if self._wanted.window:
-            keys.append(("w", _("all arrivals")))
+            found.append(("o", _("all arrivals")))
         elif self.selection.window:
-            keys.append(("w", _("only in window")))
+            found.append(("o", _("only in window")))
         if self.selection.domain and self.data.no_queues is None:
-            keys.append(("d", _("one domain") if self.state.all_domains else _("all domains")))
-        return [*keys, ("h/l", _("time")), ("z", _("its time")), ("+/-/0", _("zoom"))]
+            found.append(("d", _("one domain") if self.state.all_domains else _("all domains")))
+        return [*found, ("z", _("its time")), keys.ZOOM]
 
     # What is where
 
@@ -185,7 +165,7 @@ class RequestsPane(Pane):
         if (at := self._places()) is not None:
             self._move_to(self.state.cursor + step * max(1, at.rows - 1))
 
-    def action_end(self, which: Literal["first", "last"]) -> None:
+    def action_end(self, which: End) -> None:
         """Move to the first or the last request."""
         if self.data is not None:
             self._move_to(0 if which == "first" else len(self.state.arranged.rows) - 1)
@@ -247,7 +227,7 @@ class RequestsPane(Pane):
     def _sort_by(self, name: str) -> None:
         self._arrange(sorted_by(name, self._wanted))
 
-    def action_column(self, step: int) -> None:
+    def action_sort(self, step: int) -> None:
         """Sort by the next or the previous column, numbers from the greatest down."""
         if self.data is not None:
             self._step = step
@@ -313,7 +293,7 @@ class RequestsPane(Pane):
             self.state = replace(self.state, all_domains=not self.state.all_domains)
             self.repaint()
 
-    def action_time(self, step: int) -> None:
+    def action_column(self, step: int) -> None:
         """Move the cursor over the lanes by columns; the window follows."""
         at, data = self._places(), self.data
         if data is None or at is None or not at.plot:
@@ -344,7 +324,7 @@ class RequestsPane(Pane):
 
     # One request
 
-    def action_details(self) -> None:
+    def action_enter(self) -> None:
         """Open a page with everything known of the request under the cursor."""
         request = self._request()
         if request is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.profile import ExpertSeries, PlacementFile
@@ -15,6 +15,7 @@ from lbtui.render.capabilities import Row
 from lbtui.text import _
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import Host
+from lbtui.ui.kit.keys import End, key
 from lbtui.ui.kit.pages import Page
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.panes.what_if import state as states
@@ -22,7 +23,7 @@ from lbtui.ui.panes.what_if.state import Number, Outcome, WhatIfState
 from lbtui.ui.panes.what_if.view import what_if_rows
 
 _WORK = "what-if"
-_PAGE = 10
+_PAGE, _ALL = 10, 1_000_000
 
 
 class _Answer(Picture):
@@ -38,19 +39,21 @@ class WhatIfPage(Page[None]):
 
     DEFAULT_CSS = "WhatIfPage { background: ansi_default; } WhatIfPage _Answer { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss", _("close")),
-        Binding("p", "policy", _("policy")),
-        Binding("plus,equals_sign", "redundant(1)", _("more redundant experts")),
-        Binding("minus", "redundant(-1)", _("fewer")),
-        Binding("r", "number('ranks')", _("ranks")),
-        Binding("n", "number('nodes')", _("nodes")),
-        Binding("g", "number('groups')", _("groups")),
-        Binding("e", "size", _("size of an expert")),
-        Binding("s", "save", _("save the placement")),
-        Binding("down,j", "scroll(1)", _("next layer")),
-        Binding("up,k", "scroll(-1)", _("previous layer")),
-        Binding("pagedown", f"scroll({_PAGE})", _("ten on")),
-        Binding("pageup", f"scroll(-{_PAGE})", _("ten back")),
+        key("down,j", "row(1)", _("layer"), _("next layer")),
+        key("up,k", "row(-1)", _("layer"), _("previous layer")),
+        key("pagedown,ctrl+d", "page(1)", _("layers"), _("ten layers on")),
+        key("pageup,ctrl+u", "page(-1)", _("layers"), _("ten layers back")),
+        key("home,g", "end('first')", _("layers"), _("first layer")),
+        key("end,G", "end('last')", _("layers"), _("last layer")),
+        key("escape,q", "dismiss", _("close")),
+        key("p", "policy", _("policy")),
+        key("plus,equals_sign", "redundant(1)", _("more redundant experts")),
+        key("minus", "redundant(-1)", _("fewer")),
+        key("r", "number('ranks')", _("ranks")),
+        key("D", "number('nodes')", _("nodes")),
+        key("u", "number('groups')", _("groups")),
+        key("e", "size", _("size of an expert")),
+        key("E", "save", _("save the placement")),
     ]
 
     @dataclass
@@ -132,7 +135,15 @@ class WhatIfPage(Page[None]):
         """Ask for more or fewer redundant experts."""
         self._change(lambda state: states.more_redundant(state, step))
 
-    def action_scroll(self, by: int) -> None:
+    def action_page(self, by: int) -> None:
+        """Move along the layers by ten."""
+        self.action_row(by * _PAGE)
+
+    def action_end(self, which: End) -> None:
+        """Move to the first or the last layer."""
+        self.action_row(-_ALL if which == "first" else _ALL)
+
+    def action_row(self, by: int) -> None:
         """Move along the layers."""
         self._change(lambda state: states.scrolled(state, by))
 

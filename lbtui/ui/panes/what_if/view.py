@@ -15,7 +15,7 @@ from lbtui.render.text import blank, fit, number, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.panes.what_if.state import WhatIfState
 
-KEYS = _("Esc closes  p policy  + - R  r ranks  n nodes  g groups  e MiB  s save  arrows")
+KEYS = _("Esc closes  p policy  + - R  r ranks  D nodes  u groups  e MiB  E save  ↑↓")
 _COPIES_LINES = 2
 _WRAPPED_AWAY = 10  # cells at the end of a line that the next word is too long for
 _CHECK_LINES = 2

@@ -1,0 +1,99 @@
+"""A key means the same in every pane that has it, and is printed the same everywhere."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
+from lbtui.ui.panes.order import COMPARED
+from lbtui.ui.panes.what_if.page import WhatIfPage
+from tests.tools.driving import settled
+
+DATA = Path(__file__).parents[1] / "data"
+# What a letter that is reserved may already do, in the panes that have the thing.
+THERE = {"w": "what_if", "t": "transfers", "c": "chart", "b": "side"}
+
+
+def bindings(owner):
+    return [binding for binding in owner.BINDINGS if isinstance(binding, Binding)]
+
+
+def each():
+    return [
+        (owner, binding, key) for owner in COMPARED for binding in bindings(owner) for key in _keys(binding)
+    ]
+
+
+def _keys(binding):
+    return binding.key.split(",")
+
+
+def test_keys_of_a_family_do_the_same_in_every_pane():
+    found = {}
+    for _owner, binding, key in each():
+        if binding.key in FAMILIES:
+            found.setdefault(key, set()).add(binding.action)
+    assert len(found) > 20
+    assert {key: actions for key, actions in found.items() if len(actions) > 1} == {}
+    # And nothing else takes a key of theirs.
+    others = {key for _owner, binding, key in each() if binding.key not in FAMILIES}
+    assert not others & set(found)
+
+
+def test_reserved_letters_have_no_other_meaning():
+    taken = {key: binding.action for _owner, binding, key in each() if key in RESERVED}
+    assert taken == THERE
+    assert not {key for binding in bindings(WhatIfPage) for key in _keys(binding)} & RESERVED.keys()
+
+
+def test_a_key_is_printed_the_same_everywhere():
+    for owner in (*COMPARED, WhatIfPage):
+        for binding in bindings(owner):
+            assert binding.key_display == printed(binding.key), (owner, binding)
+
+
+def test_the_families_come_first_in_the_help_and_in_one_order():
+    for owner in COMPARED:
+        keys = [binding.key for binding in families_first(bindings(owner))]
+        own = [key for key in FAMILIES if key in keys]
+        assert keys[: len(own)] == own
+        assert len(keys) == len(bindings(owner))
+
+
+@pytest.mark.parametrize("pane", ["2", "3", "5"])
+def test_plus_never_widens_minus_never_narrows_and_0_shows_all(pane):
+    async def whole():
+        app = LbtuiApp(DATA / "pd_ep", Capabilities("256", True))
+        async with app.run_test(size=(120, 32)) as pilot:
+            await settled(app, pilot)
+            await pilot.press(pane)
+            await settled(app, pilot)
+
+            async def length(key):
+                await pilot.press(key)
+                await settled(app, pilot)
+                window = app.selection.window
+                return float("inf") if window is None else window[1] - window[0]
+
+            lengths = [float("inf")]
+            for _time in range(30):
+                lengths.append(await length("plus"))
+                assert lengths[-1] <= lengths[-2]
+            assert lengths[1] < lengths[0]
+            assert lengths[-1] == lengths[-2]
+            # One that another pane has made as short is made no longer here by +.
+            app.select(window=(app.selection.window[0], app.selection.window[0] + 1_000))
+            assert await length("plus") <= 1_000
+            lengths = [1_000]
+            while lengths[-1] < float("inf"):
+                lengths.append(await length("minus"))
+                assert lengths[-1] >= lengths[-2]
+                assert len(lengths) < 60
+            await length("plus")
+            assert await length("0") == float("inf")
+
+    asyncio.run(whole())
