@@ -72,13 +72,14 @@ def tab_at(tabs: Sequence[tuple[str, str]], x: int) -> str | None:
 def keys_row(
     keys: Sequence[tuple[str, str]], general: Sequence[tuple[str, str]], width: int, caps: Capabilities
 ) -> Row:
-    """Return the last line: as many keys as fit, the pane's own first.
+    """Return the last line: as many keys as fit, the pane's own first, those that matter most before others.
 
-    There is always room for the first of the `general` ones, the help: it tells of all others.
+    There is always room for the first and the last of the `general` ones: help, which tells of all others,
+    and the way out.
     """
-    helped = _key_parts(*general[0], caps)
-    parts = _fitting(keys, width - _cells(helped), caps) + helped
-    return row(parts, _fitting(general[1:], width - _cells(parts), caps), width=width)
+    helped, left = _key_parts(*general[0], caps), _key_parts(*general[-1], caps)
+    parts = _fitting(keys, width - _cells(helped) - _cells(left), caps) + helped
+    return row(parts, _fitting(general[1:-1], width - _cells(parts) - _cells(left), caps), left, width=width)
 
 
 def _fitting(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) -> list[Segment]:
