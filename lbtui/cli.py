@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     known = parser()
     options = known.parse_args(told_apart(sys.argv[1:] if arguments is None else arguments))
+    if options.manual is not None:
+        return _print_manual(options.manual, ascii_only=options.ascii)
     if options.demo == (options.path is not None):
         known.error(_("give the path of a parsed output, or --demo"))
     if options.per_iteration and options.export is None:
@@ -55,6 +57,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reporting or not _has_screen():
         return _without_screen(path, options, thresholds)
     return _on_screen(path, options, thresholds)
+
+
+def _print_manual(topic: str, *, ascii_only: bool) -> int:
+    """Print a topic of the manual, or their list."""
+    from lbtui.manual import TOPICS, text_of, topics
+
+    if topic and topic not in TOPICS:
+        sentence = _("the manual has no topic {topic}; it has {known}.")
+        return _failed(
+            sentence.format(topic=visible(topic, 100), known=", ".join(TOPICS)),
+            USAGE,
+        )
+    text = text_of(topic) if topic else topics()
+    if ascii_only or not _takes_unicode():
+        from lbtui.render.glyphs import spell
+
+        text = spell(text)
+    try:
+        write_out(text)
+    except CannotWrite as error:
+        return _failed(str(error), UNWRITTEN)
+    return OPENED
+
+
+def _takes_unicode() -> bool:
+    return "utf" in (getattr(sys.stdout, "encoding", "") or "").lower()
 
 
 def _begin_log(file: Path, profile: Path) -> None:
@@ -191,7 +219,7 @@ def _report(
     from lbtui.overview.run import overview
     from lbtui.report import as_json, as_markdown, as_text
 
-    ascii_only = options.ascii or "utf" not in (getattr(sys.stdout, "encoding", "") or "").lower()
+    ascii_only = options.ascii or not _takes_unicode()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)
     diagnosis = diagnose(profile, known.window, thresholds)
     known = with_doubt(known, diagnosis.findings)

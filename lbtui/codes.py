@@ -1,4 +1,4 @@
-"""The exit codes, each with one meaning; the README lists them."""
+"""The exit codes, each with one meaning; the manual lists them (`config`)."""
 
 OPENED = 0  # or reported
 FOUND = 1  # findings at or above `--fail-on`, and nothing else

@@ -165,6 +165,13 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     known.add_argument(
+        "--manual",
+        nargs="?",
+        const="",
+        metavar="TOPIC",
+        help=_("print the topics of the manual, or one of them, and end"),
+    )
+    known.add_argument(
         "--version",
         action=_Print,
         text=lambda: f"lbtui {__version__}\n",

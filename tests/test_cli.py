@@ -29,8 +29,8 @@ def run(*arguments, **environment):
     )
 
 
-@pytest.mark.parametrize("option", ["--version", "--help"])
-def test_version_and_help_import_neither_polars_nor_textual(option):
+@pytest.mark.parametrize("option", ["--version", "--help", "--manual"])
+def test_version_help_and_manual_import_neither_polars_nor_textual(option):
     code = (
         "import sys\nfrom lbtui.cli import main\n"
         "try:\n    main([sys.argv[1]])\nexcept SystemExit as end:\n    assert end.code == 0\n"
@@ -40,7 +40,8 @@ def test_version_and_help_import_neither_polars_nor_textual(option):
         [sys.executable, "-c", code, option], capture_output=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert (__version__ if option == "--version" else "PATH".lower()) in done.stdout.decode().lower()
+    told = {"--version": __version__, "--help": "path", "--manual": "findings"}[option]
+    assert told in done.stdout.decode().lower()
 
 
 def test_without_a_terminal_prints_the_overview_as_plain_text():

@@ -43,7 +43,9 @@ def assert_one_sentence(done, code):
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "$1 --report", "$1 --json --fail-on warning"])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--version", "--manual json", "$1 --report", "$1 --json --fail-on warning"]
+)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_cannot_be_written_has_a_code_of_its_own(arguments, unbuffered):
     done = shell(f"$lbtui {arguments} > {FULL}", PROFILE, unbuffered=unbuffered)
@@ -62,6 +64,9 @@ def test_output_that_cannot_be_written_has_a_code_of_its_own(arguments, unbuffer
         # One who has read enough is content; what was found holds all the same.
         ("$lbtui $1 --report | true", OPENED),
         ("$lbtui --help | true", OPENED),
+        ("$lbtui --manual findings | true", OPENED),
+        ("$lbtui --manual >&-", UNWRITTEN),
+        (f"$lbtui --manual nope 2> {FULL}", USAGE),
         ("$lbtui $1 --report --fail-on warning | true", FOUND),
     ],
 )

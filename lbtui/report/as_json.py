@@ -1,4 +1,4 @@
-"""Overview and findings as JSON: a contract, described in the README; a new meaning raises `SCHEMA`."""
+"""Overview and findings as JSON: a contract, which the manual describes; a new meaning raises `SCHEMA`."""
 
 from __future__ import annotations
 

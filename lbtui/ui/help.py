@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from lbtui.manual import TOPICS
 from lbtui.render.glyphs import spell_key
 from lbtui.text import _
 from lbtui.ui.kit.keys import families_first, printed
@@ -29,4 +30,6 @@ def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
     for entry in pane.help_entries():
         text.append(f"  {entry.name}\n", style="bold")
         text.append(f"    {entry.text}\n")
+    more = _("More: lbtui --manual TOPIC prints {topics}.")
+    text.append("\n" + more.format(topics=", ".join(TOPICS)) + "\n")
     return text

@@ -11,6 +11,7 @@ import pytest
 from lbtui.comparison import Comparison, Metric, Row, compare
 from lbtui.comparison.words import effect_words, figure, interval_words, with_unit
 from lbtui.findings.diagnosis import Diagnosis
+from lbtui.manual import text_of
 from lbtui.overview.model import Place
 from lbtui.report import as_json, as_markdown, as_text
 from tests.report.made import KNOWN
@@ -105,9 +106,10 @@ def test_figures_are_in_units_that_users_know():
     assert (effect_words(lacking), interval_words(lacking)) == ("", "")
 
 
-def test_the_worked_example_of_the_readme_is_what_the_report_says(tmp_path):
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    (example,) = re.findall(r"```text\n(  No evidence that the loads differ.*?)```", readme, re.DOTALL)
+def test_the_worked_example_of_the_manual_is_what_the_report_says(tmp_path):
+    (example,) = re.findall(
+        r"```text\n(  No evidence that the loads differ.*?)```", text_of("statistics"), re.DOTALL
+    )
     even = [f"even_small/{Path(name).name}" for name in CSV_ONLY]
     both = compare(profile(tmp_path / "before", *even), profile(tmp_path / "after", *CSV_ONLY))
     said = {

@@ -1,0 +1,38 @@
+"""The manual, which travels with the command: a server without a network has it, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lbtui.text import _
+
+# What each topic is about, in the order in which it is read; the text of one is NAME.md beside this file.
+TOPICS: Mapping[str, str] = {
+    "panes": _("what each pane shows"),
+    "keys": _("the keys that all panes share"),
+    "findings": _("every id with its thresholds; order and cost; [expected]"),
+    "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),
+    "what-if": _("what another placement of experts would bring"),
+    "formats": _("files that are read, engines, versions, what is missing and why"),
+    "config": _("options, the config file, exit codes, the log"),
+    "exports": _("what --export writes"),
+    "json": _("every field of --json"),
+    "safety": _("what is read, what is written, what is never done"),
+    "performance": _("how long it takes, and how much memory"),
+}
+
+
+def topics() -> str:
+    """Return the topics, a line each, and how to read one."""
+    width = max(map(len, TOPICS))
+    lines = [f"  {name:<{width}}  {about}" for name, about in TOPICS.items()]
+    how = _("lbtui --manual TOPIC prints one of these as Markdown:")
+    return "\n".join([how, *lines, ""])
+
+
+def text_of(topic: str) -> str:
+    """Return the text of a topic; raises `KeyError` for one that there is not, `OSError` without its file."""
+    if topic not in TOPICS:
+        raise KeyError(topic)
+    return (Path(__file__).parent / f"{topic}.md").read_text(encoding="utf-8")
