@@ -37,6 +37,7 @@ from lbtui.text import _, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
+from lbtui.ui.kit.keys import PANES_ROUND
 from lbtui.ui.kit.pages import Chooser, Question, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
@@ -77,6 +78,7 @@ class LbtuiApp(App[int]):
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"pane('{key}')", title, show=False) for key, title in (*TABS, COMPARE)),
+        *PANES_ROUND,
         Binding("question_mark", "help", _("help"), key_display="?"),
         Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
         Binding("R", "reload", _("read again, or what was left out"), show=False),
@@ -290,6 +292,12 @@ class LbtuiApp(App[int]):
             self._show_side()
             self.call_after_refresh(current.activate)
             self.keys_changed(current)
+
+    def action_next_pane(self, by: int) -> None:
+        """Show the next pane, or the one before, unless a page stands over them."""
+        if len(self.screen_stack) == 1:
+            keys = [key for key, _title in self.tabs]
+            self.action_pane(keys[(keys.index(self._current) + by) % len(keys)])
 
     def show_at(self, key: str, aim: Aim) -> None:
         """Show a pane with what is aimed at; not while the profile is opened anew, when there is none."""

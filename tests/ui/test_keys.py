@@ -1,6 +1,7 @@
 """A key means the same in every pane that has it, and is printed the same everywhere."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,40 @@ def test_the_families_come_first_in_the_help_and_in_one_order():
         own = [key for key in FAMILIES if key in keys]
         assert keys[: len(own)] == own
         assert len(keys) == len(bindings(owner))
+
+
+def test_tab_goes_round_the_panes_but_not_under_a_page():
+    async def whole():
+        app = LbtuiApp(DATA / "pd_ep", Capabilities("256", True))
+        async with app.run_test(size=(120, 32)) as pilot:
+            await settled(app, pilot)
+            seen = []
+            for key in ("tab",) * 5 + ("shift+tab",) * 2:
+                await pilot.press(key)
+                seen.append(app.current.KEY)
+            assert seen == ["2", "3", "4", "5", "1", "5", "4"]
+            await pilot.press("question_mark", "tab", "escape")
+            assert app.current.KEY == "4"
+
+    asyncio.run(whole())
+
+
+def test_the_manual_tells_every_key_as_it_is():
+    page = (Path(__file__).parents[2] / "lbtui" / "manual" / "keys.md").read_text(encoding="utf-8")
+    general, own = page.split("## In one pane")
+    sections = {part.split("\n")[0]: part for part in own.split("### ")[1:]}
+    for owner in (*COMPARED, WhatIfPage):
+        title = getattr(owner, "TITLE", None) or "What-if"
+        rows = [
+            f"| `{binding.key_display}` | {binding.tooltip or binding.description} |"
+            for binding in bindings(owner)
+            if binding.key not in FAMILIES and binding.action != "dismiss"
+        ]
+        # The same rows in the same order, and no others.
+        assert [row for row in sections.get(title, "").splitlines() if row.startswith("| `")] == rows, title
+    said = {key for span in re.findall("`([^`]+)`", general) for key in span.split()}
+    families = {key for keys in FAMILIES for key in printed(keys).split()}
+    assert families <= said
 
 
 @pytest.mark.parametrize("pane", ["2", "3", "5"])

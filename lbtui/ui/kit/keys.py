@@ -7,6 +7,7 @@ A pane takes the families it has the thing for and adds what is its own; a lette
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from textual.binding import Binding, BindingType
@@ -21,6 +22,8 @@ _PRINTED = {
     "enter": "⏎",
     "escape": "Esc",
     "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift-Tab",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "ctrl+u": "^U",
@@ -121,6 +124,11 @@ def details(tells: str) -> Binding:
 
 
 SIDE = key("b", "side", _("before"), _("after, before, difference (with --baseline)"))
+# From one pane to the next, and back.
+PANES_ROUND = [
+    replace(key(keys, f"next_pane({by})", name), priority=True)
+    for keys, by, name in (("tab", 1, _("next pane")), ("shift+tab", -1, _("previous pane")))
+]
 # In the order in which the help page tells them; before a pane's own.
 FAMILIES = (
     "up,k",
