@@ -17,7 +17,7 @@ from lbtui.ui.changed import NARROW, changed_runs
 from lbtui.ui.exact_update import Shown
 
 WIDTH = 24
-# Typed or pasted, also what takes no cell: marks, joiners, variation selectors, soft hyphens, halves of flags.
+# What may be typed, also what takes no cell: marks, joiners, variation selectors, soft hyphens, flags.
 ANY = "ab  你\u0301\u200b\u200d\ufe0f❤👍🏽👩\xad\u2028\x85ｱ\u1100\u1161\U0001f1e9\U0001f1ea\U000e0001"
 hues = st.none() | st.sampled_from([1, 4, 12, 53, 61, 226]).map(Color.from_ansi)
 styles = st.none() | st.builds(
@@ -174,10 +174,11 @@ def test_after_forgetting_everything_is_sent_again():
 def test_characters_of_any_width_are_sent(pieces):
     shown = Shown("256")
     size = Size(WIDTH, 2)
-    blank = strip_of([Segment(" " * WIDTH)])
-    shown.changes([(0, 0, blank)], size)
     for x, text in pieces:
-        piece = Strip([Segment(text)]).crop(0, WIDTH - x)
-        sent = shown.changes([(x, 0, piece)], size)
-        assert {character for character in piece.text if character.isascii()} - {" "} <= set(sent)
-        shown.changes([(0, 0, blank)], size)
+        row = Segment.adjust_line_length([Segment(text)], WIDTH)
+        shown.changes([(0, 0, Strip(row))], size)
+        # A part of a row that has such characters, behind them.
+        shown.changes([(x, 0, Strip([Segment(text)]).crop(0, WIDTH - x))], size)
+        shown.changes([(WIDTH - 1, 0, Strip([Segment("x")]))], size)
+    shown.changes([(0, 0, strip_of([Segment(" " * WIDTH)]))], size)
+    assert "y" * WIDTH in shown.changes([(0, 0, strip_of([Segment("y" * WIDTH)]))], size)
