@@ -29,6 +29,8 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
         person.sees("by TTFT")
         person.press("1")
         person.sees("DP batch")
+        person.sees("costs")  # once the findings are there, what is below them lies further down
+        person.press("j" * 15)
         text = person.sees("P added")
         assert text.splitlines()[0].startswith("output · 6 hosts · 2026-03-02 10:00:00")
         person.press("q")

@@ -3,7 +3,8 @@
     python -m tests.bench.random_input [PATH] [--bytes 1000000] [--runs 10] [--seed 1]
 
 Prints a line of counts: runs that ended by themselves, that did not end on `q`, with a traceback or a fault
-of lbtui's own, and that left the terminal changed; exits with 1 if any is not 0. Run it in an empty folder:
+of lbtui's own (also in its log, which is kept then), and that left the terminal changed; exits with 1
+if any is not 0. Run it in an empty folder:
 what is typed at random may come to save a placement there.
 """
 
@@ -15,6 +16,7 @@ import re
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from tests.tools.person import Person
@@ -45,6 +47,8 @@ PARTS = [
     b"\x1b]52;",
     b"\x1b",
     b"\r",
+    b"R",
+    b"R\r",
     b"/",
     b"?",
     "你".encode("gbk"),
@@ -106,7 +110,10 @@ def send(terminal: Terminal, data: bytes) -> bool:
 
 def run(path: list[str], data: bytes) -> Run:
     """Show the profile, send the bytes, go out of whatever is open, and press q."""
-    with Terminal([sys.executable, "-m", "lbtui", *path], 100, 30) as terminal:
+    log = Path("log")
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "lbtui", *path]
+    with Terminal(command, 100, 30, {"LBTUI_LOG": str(log.resolve())}) as terminal:
         Person(terminal, 100, 30).sees("FINDINGS")
         faults: list[bytes] = []
         alive = True
@@ -126,6 +133,9 @@ def run(path: list[str], data: bytes) -> Run:
             terminal.press("q")
             code = terminal.wait(5.0)
         faults += _FAULTS.findall(bytes(terminal.output))
+        faults += _FAULTS.findall(log.read_bytes())
+        if faults:
+            log.replace(f"log-of-{time.time_ns()}")
         restored = terminal.attributes() == terminal.found and terminal.modes() == {}
     return Run(not alive, code, faults, restored)
 

@@ -17,6 +17,8 @@ from lbtui.ui.terminal.changed import NARROW, changed_runs
 from lbtui.ui.terminal.update import Shown
 
 WIDTH = 24
+# What may be typed, also what takes no cell: marks, joiners, variation selectors, soft hyphens, flags.
+ANY = "ab  你\u0301\u200b\u200d\ufe0f❤👍🏽👩\xad\u2028\x85ｱ\u1100\u1161\U0001f1e9\U0001f1ea\U000e0001"
 hues = st.none() | st.sampled_from([1, 4, 12, 53, 61, 226]).map(Color.from_ansi)
 styles = st.none() | st.builds(
     Style, color=hues, bgcolor=hues, bold=st.booleans(), reverse=st.booleans(), underline=st.booleans()
@@ -166,3 +168,17 @@ def test_after_forgetting_everything_is_sent_again():
     shown.forget()
     assert shown.changes([(0, 0, row)], size) == first
     assert "abc" in shown.changes([(0, 0, row)], Size(WIDTH + 1, 2))
+
+
+@given(st.lists(st.tuples(st.integers(0, WIDTH - 1), st.text(ANY, min_size=1, max_size=30)), max_size=6))
+def test_characters_of_any_width_are_sent(pieces):
+    shown = Shown("256")
+    size = Size(WIDTH, 2)
+    for x, text in pieces:
+        row = Segment.adjust_line_length([Segment(text)], WIDTH)
+        shown.changes([(0, 0, Strip(row))], size)
+        # A part of a row that has such characters, behind them.
+        shown.changes([(x, 0, Strip([Segment(text)]).crop(0, WIDTH - x))], size)
+        shown.changes([(WIDTH - 1, 0, Strip([Segment("x")]))], size)
+    shown.changes([(0, 0, strip_of([Segment(" " * WIDTH)]))], size)
+    assert "y" * WIDTH in shown.changes([(0, 0, strip_of([Segment("y" * WIDTH)]))], size)

@@ -20,11 +20,15 @@ _BEYOND = "\1"  # behind a row's end
 def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
     """Yield (x, length) of the cells that differ between two rows, near neighbours joined.
 
-    A run holds whole characters: half of a wide one cannot be sent.
+    A run holds whole characters: half of a wide one cannot be sent. Where characters of no width are typed,
+    which belong to others' cells, the row is one run.
     """
     if before is after:
         return
     old, new = _by_cell(before), _by_cell(after)
+    if len(old) != before.cell_length or len(new) != after.cell_length:
+        yield 0, after.cell_length
+        return
     length = max(len(old), len(new))
     old, new = old.ljust(length, _BEYOND), new.ljust(length, _BEYOND)
     wide = _REST in old or _REST in new
