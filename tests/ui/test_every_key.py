@@ -11,6 +11,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit import pane as pane_module
 from lbtui.ui.kit.pane import Pane, Stage
+from lbtui.ui.opening import Asked
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 
@@ -90,7 +91,7 @@ def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
     monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"), baseline=baseline)
+        app = LbtuiApp(Asked(DEMO, baseline=baseline), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             pressed = 0
@@ -124,7 +125,7 @@ def test_once_a_pane_has_its_data_and_while_it_is_read(size, seed):
     rng = Random(seed)
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"))
+        app = LbtuiApp(Asked(DEMO), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             for number, pane in list(app.panes.items()):
@@ -146,7 +147,7 @@ def test_escape_after_a_cancel_goes_out(monkeypatch):
     monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"))
+        app = LbtuiApp(Asked(DEMO), Capabilities("256"))
         async with app.run_test(size=(100, 30)) as pilot:
             await settled(app, pilot)
             for number in "2345":
