@@ -128,6 +128,7 @@ def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
 def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
     # Half a second of imports that a report does not need.
     from lbtui.render.capabilities import detect
+    from lbtui.ui.opening import Asked
     from lbtui.ui.run import run
 
     caps = detect(
@@ -137,17 +138,8 @@ def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) ->
         ascii_only=options.ascii,
         coerced=bool(sys.flags.utf8_mode),
     )
-    return run(
-        path,
-        caps,
-        thresholds,
-        mouse=not options.no_mouse,
-        baseline=options.baseline,
-        experts=options.experts,
-        placement=options.placement,
-        capture=options.capture,
-        save=_save,
-    )
+    asked = Asked(path, options.baseline, options.experts, options.placement, options.capture, thresholds)
+    return run(asked, caps, mouse=not options.no_mouse, save=_save)
 
 
 def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:

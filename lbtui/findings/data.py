@@ -9,7 +9,7 @@ import polars as pl
 from lbtui.findings.clock_skew import find_clock_skew
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.lockstep_clocks import find_lockstep_clocks
-from lbtui.findings.model import Cost, Finding
+from lbtui.findings.model import Cost, Figure, Finding
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
@@ -32,22 +32,20 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     yield from find_clock_skew(evidence, limits)
 
 
-def _note(
-    id: str, metric: str, value: float, threshold: float, message: str, advice: str, evidence: str
-) -> Finding:
+def _note(id: str, figure: Figure, message: str, advice: str) -> Finding:
     return Finding(
         id=id,
         dimension="data",
         severity="info",
         subject={},
         window=None,
-        metric=metric,
-        value=value,
-        threshold=threshold,
+        metric=figure.metric,
+        value=figure.value,
+        threshold=figure.threshold,
         cost=_NO_COST,
         message=message,
         advice=advice,
-        evidence=evidence,
+        evidence=figure.evidence,
         excess=1.0,
     )
 
@@ -57,12 +55,9 @@ def _cut(evidence: Evidence) -> Iterator[Finding]:
         if note.cut is not None:
             yield _note(
                 "data.file.cut",
-                "share of the file that was read",
-                note.cut.done / note.cut.total,
-                1,
+                Figure("share of the file that was read", note.cut.done / note.cut.total, 1, note.file),
                 _("All findings are of a part of {file}: {why}").format(file=note.file, why=note.text),
                 _("Have all of it read (R)."),
-                note.file,
             )
 
 
@@ -75,14 +70,11 @@ def _outside(evidence: Evidence) -> Iterator[Finding]:
         strays = note.outside.what == "rows"
         yield _note(
             "data.rows.stray" if strays else "data.captures",
-            "rows outside the capture shown",
-            note.outside.count,
-            1,
+            Figure("rows outside the capture shown", note.outside.count, 1, note.file),
             _("{file}: {why}").format(file=note.file, why=note.text),
             _("Look at the times of these rows in the file; the rest is not biased by them.")
             if strays
             else _("Record each capture into a folder of its own."),
-            note.file,
         )
 
 
@@ -95,14 +87,16 @@ def _short(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     if seconds < limits.short_capture_seconds:
         yield _note(
             "data.capture.short",
-            "seconds captured",
-            seconds,
-            limits.short_capture_seconds,
+            Figure(
+                "seconds captured",
+                seconds,
+                limits.short_capture_seconds,
+                _("first and last time in all files"),
+            ),
             _("The capture is {seconds:.0f} s long; what is rarer than that is not in it.").format(
                 seconds=seconds
             ),
             _("Record at least {seconds:.0f} s of steady load.").format(seconds=limits.short_capture_seconds),
-            _("first and last time in all files"),
         )
 
 
@@ -110,12 +104,9 @@ def _missing(evidence: Evidence) -> Iterator[Finding]:
     for missing in evidence.missing:
         yield _note(
             "data.missing",
-            "frames without data",
-            1,
-            1,
+            Figure("frames without data", 1, 1, missing.what),
             _("No {what}: {reason}.").format(what=missing.what, reason=missing.reason),
             missing.how_to_collect,
-            missing.what,
         )
 
 
@@ -125,14 +116,11 @@ def _rebuilt(evidence: Evidence) -> Iterator[Finding]:
     if differing.height:
         yield _note(
             "data.running.rebuilt",
-            "cells rebuilt",
-            differing.height,
-            1,
+            Figure("cells rebuilt", differing.height, 1, evidence.file("nodes")),
             _(
                 "{count} of {all} running counts were rebuilt: the parser writes 0 in bins without events."
             ).format(count=differing.height, all=nodes.height),
             _("Do not read running_count of coordinator.csv as it stands."),
-            evidence.file("nodes"),
         )
 
 
@@ -147,15 +135,17 @@ def _vanished(evidence: Evidence) -> Iterator[Finding]:
         if added < requests.height:
             yield _note(
                 "data.rows.vanished",
-                "requests missing from the coordinator's table",
-                requests.height - added,
-                1,
+                Figure(
+                    "requests missing from the coordinator's table",
+                    requests.height - added,
+                    1,
+                    evidence.file("nodes"),
+                ),
                 _(
                     "{requests} requests finished, but {role} nodes add up to {added}: rows off the 5 s grid "
                     "vanish in the parser."
                 ).format(requests=requests.height, role=role, added=added),
                 _("Trust the shares between nodes more than their totals."),
-                evidence.file("nodes"),
             )
 
 
@@ -170,9 +160,7 @@ def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
     if count:
         yield _note(
             "data.dp_rank.unknown",
-            "steps without dp_rank",
-            count,
-            1,
+            Figure("steps without dp_rank", count, 1, evidence.file("steps")),
             _(
                 "{count} of {all} steps carry no dp_rank; on {hosts} domains are named by pid, or dp? where "
                 "a host has one."
@@ -185,7 +173,6 @@ def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
                 "Without DP, and with SGLang, which records no rank, this is as it should be; else profile "
                 "the scheduler too (domain Schedule)."
             ),
-            evidence.file("steps"),
         )
 
 
@@ -196,14 +183,11 @@ def _units(evidence: Evidence) -> Iterator[Finding]:
     if evidence.frame("batches").height and columns:
         yield _note(
             "data.units.renamed",
-            "columns in another unit than named",
-            len(columns),
-            1,
+            Figure("columns in another unit than named", len(columns), 1, provenance[0].file),
             _("{columns} of batch are microseconds; they are read as such.").format(
                 columns=visible(_(" and ").join(columns), 200)
             ),
             _("Mind this when reading the file with other tools."),
-            provenance[0].file,
         )
 
 
@@ -212,12 +196,9 @@ def _unread(evidence: Evidence) -> Iterator[Finding]:
     if note := evidence.unread_series:
         yield _note(
             "data.iterations.unread",
-            "reads that failed",
-            1,
-            1,
+            Figure("reads that failed", 1, 1, evidence.file("expert_heat")),
             _("{why}; what re-balancing would bring is not told.").format(why=note.text),
             _("Run again; if it stays so, report this message."),
-            evidence.file("expert_heat"),
         )
 
 
@@ -228,9 +209,7 @@ def _unknown_names(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     if unknown:
         yield _note(
             "data.expected.unknown",
-            "entries of the config without effect",
-            len(unknown),
-            1,
+            Figure("entries of the config without effect", len(unknown), 1, _("config, [expected]")),
             _(
                 "[expected] of the config names {names}, which this profile does not have; DP domains here "
                 "are {domains}, nodes {nodes}."
@@ -240,5 +219,4 @@ def _unknown_names(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
                 nodes=visible(", ".join(sorted(addresses)) or "-", 200),
             ),
             _("Name domains as their lanes are named (dp3, host/dp3, instance/dp3), nodes by ip:port."),
-            _("config, [expected]"),
         )

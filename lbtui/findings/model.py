@@ -34,6 +34,16 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """What was measured, how much it is, how much is too much, and which files tell it."""
+
+    metric: str
+    value: float
+    threshold: float
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """One finding. `id` is stable and dotted; `subject` has the keys of DESIGN.md that apply.
 

@@ -15,7 +15,7 @@ from lbtui.analysis.step_account import StepAccount, account_of_cards
 from lbtui.findings.bubble import begins_late
 from lbtui.findings.costs import cost_of
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
+from lbtui.findings.model import Cost, Figure, Finding, Severity, SubjectValue
 from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import name_of, subject_of, subject_of_lanes, who_of_lanes
@@ -99,15 +99,20 @@ def _slower(evidence: Evidence, limits: Thresholds, account: StepAccount, slow: 
     ratio = account.ratio_to_others(slow.lanes, chosen)
     cut = np.where(chosen, account.duration * (1 - 1 / ratio), 0.0)
     more = float(cut[chosen].mean())
+    cost = cost_of(evidence, account, cut)
+    figure = Figure(
+        _("step time / peers at the same load"),
+        ratio,
+        limits.dp_straggler_ratio,
+        _("{file}: during_time at equal batch type, size and tokens").format(file=evidence.file("steps")),
+    )
     return _finding(
-        limits,
         account,
         slow,
-        cost_of(evidence, account, cut),
-        metric=_("step time / peers at the same load"),
-        value=ratio,
-        threshold=limits.dp_straggler_ratio,
-        message=_(
+        cost,
+        severity_of(cost.share, limits, least="info"),
+        figure,
+        _(
             "{who} takes {ratio:.2f}× the time of its peers for steps of the same size, {more:.1f} ms a step "
             "more, {when}.{last}"
         ).format(
@@ -116,9 +121,6 @@ def _slower(evidence: Evidence, limits: Thresholds, account: StepAccount, slow: 
             more=more,
             when=when(slow.apart.windows, account.edges),
             last=_last_words(account, chosen),
-        ),
-        evidence=_("{file}: during_time at equal batch type, size and tokens").format(
-            file=evidence.file("steps")
         ),
     )
 
@@ -142,15 +144,19 @@ def _later(
     if not cost.share or cost.share < _LEAST_SEEN:
         return None
     effect = part.after_others(part.end, slow.lanes, chosen) / float(part.duration.mean())
+    figure = Figure(
+        _("time by which it ends after its peers at equal load / step time"),
+        effect,
+        threshold,
+        _("{file}: ends of forward passes in common steps of equal load").format(file=evidence.file("steps")),
+    )
     return _finding(
-        limits,
         part,
         slow,
         cost,
-        metric=_("time by which it ends after its peers at equal load / step time"),
-        value=effect,
-        threshold=threshold,
-        message=_(
+        severity_of(cost.share, limits, least="warning"),  # what it costs is more than what is seen
+        figure,
+        _(
             "{who} ends its steps after its peers at equal load, by {effect:.1%} of a step on the mean, "
             "{when}: the others wait for it inside their forward passes, which are as long.{last}"
         ).format(
@@ -159,10 +165,6 @@ def _later(
             when=when(slow.apart.windows, part.edges),
             last=_last_words(part, chosen),
         ),
-        evidence=_("{file}: ends of forward passes in common steps of equal load").format(
-            file=evidence.file("steps")
-        ),
-        least="warning",  # what it costs is more than what is seen
     )
 
 
@@ -180,35 +182,25 @@ def _last_words(account: StepAccount, chosen: Flags) -> str:
 
 
 def _finding(
-    limits: Thresholds,
-    account: StepAccount,
-    slow: _Slow,
-    cost: Cost,
-    *,
-    metric: str,
-    value: float,
-    threshold: float,
-    message: str,
-    evidence: str,
-    least: Severity = "info",
+    account: StepAccount, slow: _Slow, cost: Cost, severity: Severity, figure: Figure, message: str
 ) -> Finding:
     return Finding(
         id="dp.straggler",
         dimension="dp",
-        severity=severity_of(cost.share, limits, least=least),
+        severity=severity,
         subject=slow.subject,
         window=window_in(slow.apart.windows, account.edges),
-        metric=metric,
-        value=value,
-        threshold=threshold,
+        metric=figure.metric,
+        value=figure.value,
+        threshold=figure.threshold,
         cost=cost,
         message=message,
         advice=_(
             "Check the card and its host: temperature and clock (npu-smi), other jobs, CPU binding, the "
             "link. The load does not explain it."
         ),
-        evidence=evidence,
-        excess=value / threshold,
+        evidence=figure.evidence,
+        excess=figure.value / figure.threshold,
         p_value=slow.apart.p_value,
     )
 
@@ -251,15 +243,20 @@ def _slow_card(
     # The domain's steps are shorter by what its last card is.
     own = account.lane == slow.lanes[0]
     cut = np.where(own, account.duration * within.share, 0.0)
+    cost = cost_of(evidence, account, cut, least=account.coupling > _COUPLED)
+    figure = Figure(
+        _("step time / other cards of the domain"),
+        ratio,
+        limits.dp_straggler_ratio,
+        _("{file}: during_time of the cards of a step").format(file=evidence.file("steps")),
+    )
     return _finding(
-        limits,
         cards,
         slow,
-        cost_of(evidence, account, cut, least=account.coupling > _COUPLED),
-        metric=_("step time / other cards of the domain"),
-        value=ratio,
-        threshold=limits.dp_straggler_ratio,
-        message=_(
+        cost,
+        severity_of(cost.share, limits, least="info"),
+        figure,
+        _(
             "Card {card} takes {ratio:.2f}× the time of the other cards of {domain}, step by step, {when}."
         ).format(
             card=visible(str(slow.subject["prof_id"])),
@@ -267,5 +264,4 @@ def _slow_card(
             domain=slow.who,
             when=when(apart.windows, cards.edges),
         ),
-        evidence=_("{file}: during_time of the cards of a step").format(file=evidence.file("steps")),
     )

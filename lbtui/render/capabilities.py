@@ -16,7 +16,7 @@ Row: TypeAlias = list[Segment]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Depth of colour and glyphs; size is passed to each drawing function by its caller."""
+    """Depth of colour and glyphs; with a size they are a `Canvas`."""
 
     colors: Colors = "256"
     unicode: bool = True

@@ -13,6 +13,7 @@ from rich.segment import Segment
 
 from lbtui.render import palette
 from lbtui.render.axis import nice_ticks
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.text import blank, fit, number, printable, row
@@ -36,20 +37,19 @@ Line = tuple[list[float], list[float]]
 
 def line_chart(
     series: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    canvas: Canvas,
     *,
-    width: int,
-    height: int,
-    caps: Capabilities,
     title: str = "",
     x_label: str = "",
     y_label: str = "",
     x_ticks: Sequence[tuple[float, str]] | None = None,
 ) -> list[Row]:
-    """Return lines through (name, xs, ys) as `height` rows of `width` cells.
+    """Return lines through (name, xs, ys) as rows that fill the canvas.
 
     Above stand the title with the quantity of y and the names with their colours, below the quantity of x.
     Points that are not finite break the line. Too small an area shows only what is above.
     """
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     above = []
     if title or y_label:
         above.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap_view import View, halves, place_of, span
@@ -47,28 +49,37 @@ def reduce_extreme(values: Matrix, rows: int, columns: int) -> Matrix:
     return np.where(most >= -least, most, least)
 
 
+@dataclass(frozen=True)
+class Groups:
+    """What is special in a matrix's columns.
+
+    `boundaries` are those where a group (a rank) begins: a hairline at the left of cells that stay readable
+    under it. Columns outside the half-open range `lit` turn grey.
+    """
+
+    boundaries: Sequence[int] = ()
+    lit: tuple[int, int] | None = None
+
+
+_NO_GROUPS = Groups()
+
+
 def heatmap(
     values: Matrix,
     view: View,
+    canvas: Canvas,
+    scale: Scale,
     *,
-    width: int,
-    height: int,
-    low: float,
-    high: float,
-    caps: Capabilities,
     cursor: tuple[int, int] | None = None,
-    boundaries: Sequence[int] | None = None,
-    lit_columns: tuple[int, int] | None = None,
-    difference: bool = False,
+    groups: Groups = _NO_GROUPS,
 ) -> list[Row]:
-    """Return the view of a matrix as `height` rows of `width` cells.
+    """Return the view of a matrix as rows that fill the canvas.
 
-    Each cell is the largest of what it covers; no data is a tick, or a gap beside data in a half block.
-    `cursor` is a (layer, column). `boundaries` are the columns where a group (a rank) begins: a hairline at
-    the left of cells that stay readable under it. Columns outside the half-open `lit_columns` turn grey.
-    A `difference` is drawn from `low` = −`high` in the diverging colours, each cell what is furthest from 0.
+    Each cell is the largest of what it covers, of a difference what is furthest from 0; no data is a tick,
+    or a gap beside data in a half block. `cursor` is a (layer, column).
     """
-    rows, columns = span(view, width, height, caps)
+    width, caps, difference = canvas.width, canvas.caps, scale.kind == "difference"
+    rows, columns = span(view, canvas)
     part = (reduce_extreme if difference else reduce_max)(
         values[view.top : view.top + rows, view.left : view.left + columns],
         view.rows_per_cell,
@@ -76,28 +87,29 @@ def heatmap(
     )
     blocks = halves(caps) == 2
     if difference:
-        codes = _difference_codes(part, high, caps)
+        codes = _difference_codes(part, scale.high, caps)
     else:
-        codes = _codes(part, low, high, palette.heat_levels(caps) if blocks else len(glyphs(caps).shades))
-    if lit_columns is not None:
-        _mute(codes, view, lit_columns)
+        codes = _codes(part, scale, palette.heat_levels(caps) if blocks else len(glyphs(caps).shades))
+    if groups.lit is not None:
+        _mute(codes, view, groups.lit)
     if cursor is not None and blocks:
         x, y, half = place_of(view, *cursor, caps)
         line, cell = y * 2 + half, x // view.cell_width
         if 0 <= line < len(codes) and 0 <= cell < len(codes[0]):
             codes[line][cell] = _CURSOR
-    edges = {(first - view.left) // view.columns_per_cell for first in boundaries or () if first > view.left}
+    edges = {(first - view.left) // view.columns_per_cell for first in groups.boundaries if first > view.left}
     draw = _draw_blocks if blocks else _draw_ramp
     drawn = [row(line, width=width) for line in draw(codes, view.cell_width, edges, caps)]
     if cursor is not None and not blocks:
         _reverse(drawn, place_of(view, *cursor, caps), view.cell_width, width, caps)
-    drawn.extend(blank(width) for _line in range(height - len(drawn)))
+    drawn.extend(blank(width) for _line in range(canvas.height - len(drawn)))
     return drawn
 
 
-def _codes(part: Matrix, low: float, high: float, levels: int) -> list[list[int]]:
+def _codes(part: Matrix, scale: Scale, levels: int) -> list[list[int]]:
     import numpy as np
 
+    low, high = scale.low, scale.high
     if high > low:
         clipped = np.clip(part, low, high)
         scaled = (clipped / 2 - low / 2) / (high / 2 - low / 2)

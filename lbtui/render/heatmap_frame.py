@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.render import palette
+from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap_view import View, cell_at, halves, place_of
@@ -66,22 +67,15 @@ def gutter(
 
 
 def legend(
-    low: float,
-    high: float,
+    scale: Scale,
     *,
     width: int,
     caps: Capabilities,
     unit: str = "",
     text: Callable[[float], str] = number,
-    clipped: bool = False,
-    difference: bool = False,
 ) -> Row:
-    """Return the scale: its colours or glyphs between the numbers of its ends.
-
-    `clipped` says that the hottest colour also stands for what lies above `high`. A `difference` runs from
-    `low` = −`high` in the diverging colours.
-    """
-    symbols = glyphs(caps)
+    """Return the scale: its colours or glyphs between the numbers of its ends."""
+    symbols, difference, clipped = glyphs(caps), scale.kind == "difference", scale.clipped
     if difference:
         swatch = _difference_swatch(caps)
     elif halves(caps) == 2:
@@ -96,9 +90,9 @@ def legend(
             for index, glyph in enumerate(ramp)
         ]
     grey = palette.dim(caps)
-    end = f"{'≥ ' if clipped else ''}{'+' if difference else ''}{text(high)}{' ' if unit else ''}{unit}"
+    end = f"{'≥ ' if clipped else ''}{'+' if difference else ''}{text(scale.high)}{' ' if unit else ''}{unit}"
     return row(
-        printable(f"{'≤ ' if difference and clipped else ''}{text(low)} ", caps),
+        printable(f"{'≤ ' if difference and clipped else ''}{text(scale.low)} ", caps),
         Segment(symbols.frame_left, grey),
         swatch,
         Segment(symbols.frame_right, grey),

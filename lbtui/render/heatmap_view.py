@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 
 _WIDEST_CELL = 8
@@ -29,17 +30,17 @@ def halves(caps: Capabilities) -> int:
     return 2 if caps.unicode and caps.colors != "none" else 1
 
 
-def span(view: View, width: int, height: int, caps: Capabilities) -> tuple[int, int]:
+def span(view: View, canvas: Canvas) -> tuple[int, int]:
     """Return how many rows and columns of the matrix a drawing of this size covers."""
-    cells = max(0, width) // view.cell_width
-    return max(0, height) * halves(caps) * view.rows_per_cell, cells * view.columns_per_cell
+    cells = max(0, canvas.width) // view.cell_width
+    return max(0, canvas.height) * halves(canvas.caps) * view.rows_per_cell, cells * view.columns_per_cell
 
 
-def fit_view(shape: tuple[int, int], width: int, height: int, caps: Capabilities) -> View:
+def fit_view(shape: tuple[int, int], canvas: Canvas) -> View:
     """Return the finest view in which the whole matrix can be seen; few columns become wide cells."""
     rows, columns = shape
-    lines = max(1, height) * halves(caps)
-    width = max(1, width)
+    lines = max(1, canvas.height) * halves(canvas.caps)
+    width = max(1, canvas.width)
     return View(
         rows_per_cell=max(1, -(-rows // lines)),
         columns_per_cell=max(1, -(-columns // width)),
@@ -47,11 +48,9 @@ def fit_view(shape: tuple[int, int], width: int, height: int, caps: Capabilities
     )
 
 
-def follow(
-    view: View, shape: tuple[int, int], layer: int, column: int, width: int, height: int, caps: Capabilities
-) -> View:
+def follow(view: View, shape: tuple[int, int], layer: int, column: int, canvas: Canvas) -> View:
     """Return the view moved as little as needed to show (layer, column), never beyond the matrix."""
-    rows, columns = span(view, width, height, caps)
+    rows, columns = span(view, canvas)
     return replace(
         view,
         top=_slide(view.top, layer, rows, shape[0], view.rows_per_cell),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from rich.style import Style
 
@@ -13,16 +14,15 @@ from lbtui.render.lanes import runs
 from lbtui.render.text import row
 
 
-def interval_bar(
-    low: float,
-    value: float,
-    high: float,
-    *,
-    reach: float,
-    width: int,
-    caps: Capabilities,
-    style: Style,
-) -> Row:
+class Interval(NamedTuple):
+    """A value, and between which two its true one lies."""
+
+    low: float
+    value: float
+    high: float
+
+
+def interval_bar(interval: Interval, *, reach: float, width: int, caps: Capabilities, style: Style) -> Row:
     """Return `width` cells from −`reach` to `reach`: zero in the middle, the interval, its value as a point.
 
     An interval that leaves zero out never touches the middle, one that holds it always covers it, however
@@ -35,9 +35,9 @@ def interval_bar(
     text = [" "] * width
     styles = [palette.dim(caps)] * width
     text[middle] = glyphs(caps).column
-    if any(math.isnan(number) for number in (low, value, high)) or reach <= 0:
+    if any(math.isnan(number) for number in interval) or reach <= 0:
         return row(runs(text, styles), width=width)
-    first, point, last = (_cell(number, low, high, reach, middle) for number in (low, value, high))
+    first, point, last = (_cell(number, interval, reach, middle) for number in interval)
     for cell in range(max(first, 0), min(last, ends) + 1):
         text[cell], styles[cell] = glyphs(caps).span, style
     if 0 <= point <= ends:
@@ -49,12 +49,12 @@ def interval_bar(
     return row(runs(text, styles), width=width)
 
 
-def _cell(number: float, low: float, high: float, reach: float, middle: int) -> int:
+def _cell(number: float, interval: Interval, reach: float, middle: int) -> int:
     """Return the cell of a number; beside the middle for all of an interval that leaves zero out."""
     scaled = max(-2.0, min(2.0, number / reach)) * middle
     cell = middle + round(scaled)
-    if low > 0:
+    if interval.low > 0:
         return max(cell, middle + 1)
-    if high < 0:
+    if interval.high < 0:
         return min(cell, middle - 1)
     return cell

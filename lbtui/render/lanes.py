@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
@@ -12,6 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import fraction
@@ -26,29 +28,39 @@ _BOLD = Style(bold=True)
 _PLAIN = Style()
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What is special in a lane.
+
+    `cursor` is a column: a guide in the accent, bold in the lane the cursor is in (`here`); without colour
+    all of that lane is bold, and the guide reversed. Columns `underlined` are that. `lit` is the half-open
+    range of columns selected: the others lose their colour.
+    """
+
+    cursor: int | None = None
+    here: bool = False
+    underlined: Sequence[bool] | None = None
+    lit: tuple[int, int] | None = None
+
+
+_NO_MARKS = Marks()
+
+
 def lane(
     values: Sequence[float | None],
-    *,
-    low: float,
-    high: float,
-    height: int = 1,
+    scale: Scale,
     caps: Capabilities,
-    cursor: int | None = None,
-    marks: Sequence[bool] | None = None,
-    lit: tuple[int, int] | None = None,
-    lit_row: bool = False,
-    scarce: bool = False,
+    *,
+    height: int = 1,
+    marks: Marks = _NO_MARKS,
 ) -> list[Row]:
     """Return a lane of bars, one column per value, `height` lines, top line first.
 
-    The higher the hotter; with `scarce`, for what one can run out of, the lower the hotter. `low` is drawn
-    as the lowest bar, no data (None, NaN) as a dim tick. `cursor` is a column: a guide in the accent,
-    bold in the lane the cursor is in (`lit_row`); without colour all of that lane is bold, and the guide
-    reversed. `marks` underlines columns. `lit` is the half-open range of columns selected: the others lose
-    their colour.
+    The scale's lowest is drawn as the lowest bar, no data (None, NaN) as a dim tick.
     """
-    parts = [fraction(value, low, high) for value in values]
-    hot, grey = _lane_styles(caps, lit is not None, lit_row), palette.dim(caps)
+    parts = [fraction(value, scale.low, scale.high) for value in values]
+    cursor, lit, scarce = marks.cursor, marks.lit, scale.kind == "scarce"
+    hot, grey = _lane_styles(caps, lit is not None, marks.here), palette.dim(caps)
     last = len(hot) - 1
     # `palette.heat_level` written out: a frame does this for every column of every lane.
     styles = [
@@ -64,15 +76,16 @@ def lane(
         bars = _bars(caps, line, height)
         text = [bars[level] for level in heights]
         line_styles = list(styles)
-        if marks is not None and line == 0:
+        if marks.underlined is not None and line == 0:
             line_styles = [
-                style + _UNDERLINE if marked else style for style, marked in zip(styles, marks, strict=True)
+                style + _UNDERLINE if marked else style
+                for style, marked in zip(styles, marks.underlined, strict=True)
             ]
         if cursor is not None and 0 <= cursor < len(text):
             # Reversed, a full bar would be a hole; without colour that is all there is.
-            reverse = lit_row and caps.colors == "none"
+            reverse = marks.here and caps.colors == "none"
             own = palette.cursor if reverse else palette.selected
-            line_styles[cursor] = (own if lit_row else palette.accent)(caps)
+            line_styles[cursor] = (own if marks.here else palette.accent)(caps)
             if text[cursor] == " " and not reverse:
                 text[cursor] = glyphs(caps).column
         rows.append(runs(text, line_styles))
@@ -153,7 +166,7 @@ def sparkline(
     width = len(values) if width is None else width
     if len(values) > width:
         values = _squeeze(values, width, _largest)
-    return row(*lane(values, low=low, high=high, caps=caps), width=width)
+    return row(*lane(values, Scale(low, high), caps), width=width)
 
 
 def bar(fraction: float | None, width: int, caps: Capabilities, style: Style | None = None) -> Row:
@@ -173,18 +186,17 @@ def bar(fraction: float | None, width: int, caps: Capabilities, style: Style | N
 def histogram(
     counts: Sequence[int],
     edges: Sequence[float],
+    canvas: Canvas,
     *,
-    width: int,
-    height: int,
-    caps: Capabilities,
     unit: str = "",
     cursor: int | None = None,
 ) -> list[Row]:
-    """Return a distribution: `height - 1` lines of bars, then a line with its ends and its largest count.
+    """Return a distribution filling the canvas: bars, then a line with its ends and its largest count.
 
     `edges` has one more entry than `counts`. An empty bin is blank above a dim baseline. Bin `cursor` is in
     the accent.
     """
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     if height < 1 or width < 1 or not counts:
         return [blank(width) for _line in range(height)]
     bins = list(counts) if len(counts) <= width else _squeeze(counts, width, sum)

@@ -35,8 +35,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each column stands: `(place, x, width)` from left to right, `place` being its number."""
+    """Where each column stands: `(place, x, width)` from left to right, `place` being its number in `of`."""
 
+    of: tuple[Column, ...]
     columns: tuple[tuple[int, int, int], ...]
     width: int  # of the whole table
 
@@ -64,7 +65,7 @@ def fitting(columns: Sequence[Column], room: int, *, keep: Sequence[int] = ()) -
         width = max(0, min(columns[place].width, room - x))
         placed.append((place, x, width))
         x += width + gap
-    return Layout(tuple(placed), max(0, min(x - gap, room)))
+    return Layout(tuple(columns), tuple(placed), max(0, min(x - gap, room)))
 
 
 def first_visible(cursor: int, first: int, height: int, total: int) -> int:
@@ -74,10 +75,9 @@ def first_visible(cursor: int, first: int, height: int, total: int) -> int:
 
 
 def table(
-    columns: Sequence[Column],
     cells: Sequence[Sequence[Cell]],
-    *,
     layout: Layout,
+    *,
     height: int,
     caps: Capabilities,
     cursor: int | None = None,
@@ -90,19 +90,17 @@ def table(
     """
     if height < 1:
         return []
-    rows = [_header(columns, layout, sort, caps)]
+    rows = [_header(layout, sort, caps)]
     for place, values in enumerate(cells[: height - 1]):
-        rows.append(_line(columns, values, layout, caps, lit=place == cursor))
+        rows.append(_line(values, layout, caps, lit=place == cursor))
     return rows + [blank(layout.width)] * (height - len(rows))
 
 
-def _header(
-    columns: Sequence[Column], layout: Layout, sort: tuple[int, bool] | None, caps: Capabilities
-) -> Row:
+def _header(layout: Layout, sort: tuple[int, bool] | None, caps: Capabilities) -> Row:
     parts: Row = []
     x = 0
     for place, start, width in layout.columns:
-        column = columns[place]
+        column = layout.of[place]
         title, style = column.title, dim(caps)
         if sort is not None and sort[0] == place:
             title += glyphs(caps).down if sort[1] else glyphs(caps).up
@@ -112,9 +110,7 @@ def _header(
     return row(parts, width=layout.width)
 
 
-def _line(
-    columns: Sequence[Column], values: Sequence[Cell], layout: Layout, caps: Capabilities, *, lit: bool
-) -> Row:
+def _line(values: Sequence[Cell], layout: Layout, caps: Capabilities, *, lit: bool) -> Row:
     over = cursor_style(caps) if lit else None
     parts: Row = []
     x = 0
@@ -122,6 +118,6 @@ def _line(
         value = values[place]
         text, style = (value.text, value.style) if isinstance(value, Segment) else (value, None)
         parts.append(Segment(" " * (start - x), over))
-        parts += fit(text, width, align=columns[place].align, caps=caps, style=over or style)
+        parts += fit(text, width, align=layout.of[place].align, caps=caps, style=over or style)
         x = start + width
     return row(parts, width=layout.width)

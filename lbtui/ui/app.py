@@ -41,16 +41,14 @@ from lbtui.ui.kit.keys import PANES_ROUND
 from lbtui.ui.kit.pages import Chooser, Question, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
-from lbtui.ui.opening import Opened, SeveralFound, opened, told_apart
+from lbtui.ui.opening import Asked, Opened, SeveralFound, opened, told_apart
 from lbtui.ui.terminal import memory
 from lbtui.ui.terminal.ascii import AsciiOnly
 from lbtui.ui.terminal.update import Shown
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
-    from lbtui.findings import Thresholds
     from lbtui.profile import Profile
-    from lbtui.profile.captures import Choice
     from lbtui.ui.kit.pane import Pane
 
 # Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
@@ -88,28 +86,14 @@ class LbtuiApp(App[int]):
         Binding("ctrl+l", "redraw", _("draw everything again"), show=False, priority=True),
     ]
 
-    def __init__(
-        self,
-        path: Path,
-        caps: Capabilities,
-        thresholds: Thresholds | None = None,
-        baseline: Path | None = None,
-        experts: Path | None = None,
-        placement: Path | None = None,
-        save: Saver | None = None,
-        capture: Choice = None,
-    ) -> None:
+    def __init__(self, asked: Asked, caps: Capabilities, save: Saver | None = None) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
-        self.path = path
+        self.asked = asked
         self.caps = caps
-        self.thresholds = thresholds  # of the findings; None is the defaults
-        self.baseline = baseline  # what `path` is compared with
-        self.experts = experts  # where expert heat is taken from, if not from `path`
-        self.placement = placement  # a placement file
-        self.capture = capture  # which is shown of several
+        self.thresholds = asked.thresholds
         self._save = save
-        self.tabs = TABS if baseline is None else (*TABS, COMPARE)
+        self.tabs = TABS if asked.baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
         self._baseline: Profile | None = None
         self._tidied = False
@@ -117,7 +101,7 @@ class LbtuiApp(App[int]):
         self.selection = Selection()
         self.failure: str | None = None
         self.panes: dict[str, Pane] = {}
-        self._home = TABS[0][0] if baseline is None else COMPARE[0]
+        self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
         self._before = ""  # the baseline's name
         self._pushed: Screen[Any] | None = None
@@ -127,7 +111,7 @@ class LbtuiApp(App[int]):
         """Lay out the frame; the panes come when they are imported."""
         yield TopBar(self.caps, self.tabs)
         with Container(id="panes"):
-            opening = _("Opening {path} …").format(path=str(self.path))
+            opening = _("Opening {path} …").format(path=str(self.asked.path))
             yield Static(printable(opening, self.caps), classes="opening", markup=False)
         yield BottomBar(self.caps, len(self.tabs))
         yield RoomAsked(self.caps)
@@ -140,12 +124,12 @@ class LbtuiApp(App[int]):
 
     def _open(self) -> None:
         def work() -> None:
-            self.post_message(opened(self.path, self.baseline, self.experts, self.placement, self.capture))
+            self.post_message(opened(self.asked))
 
         in_background(self, work, self._unforeseen, group="open")
 
     def _unforeseen(self, why: str) -> None:
-        sentence = _("{path} could not be opened: {why}").format(path=visible(str(self.path)), why=why)
+        sentence = _("{path} could not be opened: {why}").format(path=visible(str(self.asked.path)), why=why)
         self.post_message(OpenFailed(sentence))
 
     async def on_opened(self, event: Opened) -> None:
@@ -176,10 +160,10 @@ class LbtuiApp(App[int]):
             if folder is None:
                 self.exit(OPENED)
                 return
-            self.path = folder
+            self.asked = replace(self.asked, path=folder)
             self._open()
 
-        self.push_screen(Chooser(self.path, event.folders), chosen)
+        self.push_screen(Chooser(self.asked.path, event.folders), chosen)
 
     def on_open_failed(self, event: OpenFailed) -> None:
         """Leave; the command line prints the sentence."""
@@ -307,7 +291,7 @@ class LbtuiApp(App[int]):
 
     def action_side(self) -> None:
         """Show the next of after, before and difference; say how to compare without a baseline."""
-        if self.baseline is None:
+        if self.asked.baseline is None:
             self._explain_baseline()
             return
         self.select(side=SIDES[(SIDES.index(self.selection.side) + 1) % len(SIDES)])
@@ -337,7 +321,7 @@ class LbtuiApp(App[int]):
     def _show_side(self) -> None:
         """Keep line 2 true about which of the two profiles is shown."""
         current = self.current
-        sided = current is not None and current.SIDED and self.baseline is not None
+        sided = current is not None and current.SIDED and self.asked.baseline is not None
         self.screen_stack[0].query_one(TopBar).show(side=self.selection.side if sided else "")
 
     def show_identity(self, identity: str, notes: str) -> None:

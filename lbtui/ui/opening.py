@@ -12,9 +12,22 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.host import OpenFailed
 
 if TYPE_CHECKING:
+    from lbtui.findings import Thresholds
     from lbtui.profile import Profile
     from lbtui.profile.captures import Choice
     from lbtui.ui.kit.pane import Pane
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for."""
+
+    path: Path
+    baseline: Path | None = None  # what `path` is compared with
+    experts: Path | None = None  # where expert heat is taken from, if not from `path`
+    placement: Path | None = None  # a placement file
+    capture: Choice = None  # which is shown of several
+    thresholds: Thresholds | None = None  # of the findings; None is the defaults
 
 
 @dataclass
@@ -36,33 +49,23 @@ class SeveralFound(Message):
 Opening: TypeAlias = Opened | SeveralFound | OpenFailed
 
 
-def opened(
-    path: Path,
-    baseline: Path | None = None,
-    experts: Path | None = None,
-    placement: Path | None = None,
-    capture: Choice = None,
-) -> Opening:
-    """Return what came of opening the profile at `path`; runs in a worker thread.
-
-    `experts` is where expert heat is taken from, if not from `path`; `placement` is a placement file,
-    `capture` which of several captures is shown.
-    """
+def opened(asked: Asked) -> Opening:
+    """Return what came of opening the profile asked for; runs in a worker thread."""
     from lbtui.profile import Unreadable
     from lbtui.sources import SeveralOutputs, open_profile
     from lbtui.ui.panes.order import COMPARED, PANES
 
     try:
-        before = None if baseline is None else open_profile(baseline)
+        before = None if asked.baseline is None else open_profile(asked.baseline)
     except SeveralOutputs as several:
         # One choice is asked for; of the other profile the command line must say which.
         folders = ", ".join(map(str, several.folders))
         sentence = _("several outputs lie below the baseline {path}, name one of {folders}")
-        return OpenFailed(sentence.format(path=visible(str(baseline)), folders=visible(folders)))
+        return OpenFailed(sentence.format(path=visible(str(asked.baseline)), folders=visible(folders)))
     except Unreadable as error:
         return OpenFailed(_("baseline: {why}").format(why=error))
     try:
-        profile = open_profile(path, experts, placement, capture)
+        profile = open_profile(asked.path, asked.experts, asked.placement, asked.capture)
     except SeveralOutputs as several:
         return SeveralFound(several.folders)
     except Unreadable as error:

@@ -9,18 +9,13 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lbtui import endings
 from lbtui.log import log
 from lbtui.output import complain
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp, Saver
-
-if TYPE_CHECKING:
-    from lbtui.findings import Thresholds
-    from lbtui.profile.captures import Choice
+from lbtui.ui.opening import Asked
 
 # So long a thread that still reads is waited for.
 _PATIENCE = 0.3
@@ -28,29 +23,16 @@ _PATIENCE = 0.3
 _THREADS = 6
 
 
-def run(
-    path: Path,
-    caps: Capabilities,
-    thresholds: Thresholds | None,
-    *,
-    mouse: bool,
-    baseline: Path | None = None,
-    experts: Path | None = None,
-    placement: Path | None = None,
-    capture: Choice = None,
-    save: Saver | None = None,
-) -> int:
-    """Show the profile, compared with `baseline` if given; return the exit code once the user has left.
+def run(asked: Asked, caps: Capabilities, *, mouse: bool, save: Saver | None = None) -> int:
+    """Show what is asked for; return the exit code once the user has left.
 
-    `experts` is where expert heat is taken from, if not from the profile; `placement` a placement file,
-    `capture` which of several captures is shown.
     `save` writes what the user asks to be saved.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
     log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
-    app = LbtuiApp(path, caps, thresholds, baseline, experts, placement, save, capture)
+    app = LbtuiApp(asked, caps, save)
     return asyncio.run(_run(app, mouse))
 
 

@@ -23,6 +23,7 @@ from lbtui.analysis.eplb.moments import tokens_between
 from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import curve, start_settings, what_if
 from lbtui.profile import ExpertSeries, empty
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.panes.ep import layout as ep_layout
 from lbtui.ui.panes.ep import moment as ep_moment
@@ -112,8 +113,8 @@ def play(data: EpData, state: ep_state.EpState, frames: int) -> None:
         nonlocal state, shown, view
         for _frame in range(frames):
             state = ep_moment.step(data, state, width, 1)
-            view = ep_layout.viewport(data, state, view, *SIZE, caps)
-            strips = [Strip(row, SIZE[0]) for row in ep_view.draw(data, state, view, *SIZE, caps)]
+            view = ep_layout.viewport(data, state, view, Canvas(*SIZE, caps))
+            strips = [Strip(row, SIZE[0]) for row in ep_view.draw(data, state, view, Canvas(*SIZE, caps))]
             for before, after in zip(shown, strips, strict=False):
                 list(changed_runs(before, after))
             shown = strips

@@ -275,10 +275,11 @@ def drive(
 
     from lbtui.ui.app import LbtuiApp
     from lbtui.ui.kit.pane import Stage
+    from lbtui.ui.opening import Asked
     from tests.tools.driving import settled
 
     async def run() -> None:
-        app = LbtuiApp(path, caps)
+        app = LbtuiApp(Asked(path), caps)
         async with app.run_test(size=size) as pilot:
             for key in ("", *keys):
                 if key:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.chart import _pieces, line_chart
 from lbtui.render.text import plain
@@ -20,9 +21,7 @@ curves = st.lists(st.tuples(words, points), max_size=4)
 @given(curves, st.integers(0, 80), st.integers(0, 20), caps, words, words)
 def test_chart_is_exact(curves, width, height, caps, title, label):
     series = [(name, [x for x, _y in dots], [y for _x, y in dots]) for name, dots in curves]
-    rows = line_chart(
-        series, width=width, height=height, caps=caps, title=title, y_label=label, x_label=label
-    )
+    rows = line_chart(series, Canvas(width, height, caps), title=title, y_label=label, x_label=label)
     check(rows, width, caps, height)
 
 
@@ -39,7 +38,7 @@ def test_thinning_keeps_the_peaks_and_few_points(ys, width):
 @pytest.mark.parametrize("caps", ALL_CAPS)
 def test_lines_have_the_colours_of_their_names(caps):
     series = [("dp0", [0, 1, 2], [1, 2, 3]), ("dp1", [0, 1, 2], [3, 2, 1])]
-    rows = line_chart(series, width=40, height=12, caps=caps, title="batch size", y_label="requests")
+    rows = line_chart(series, Canvas(40, 12, caps), title="batch size", y_label="requests")
     assert plain(rows[:1]) == "batch size  requests"
     assert [segment.text.split()[-1] for segment in rows[1][:2]] == ["dp0", "dp1"]
     drawn = {segment.style for row in rows[2:] for segment in row}
@@ -47,28 +46,26 @@ def test_lines_have_the_colours_of_their_names(caps):
 
 
 def test_no_colour_codes_without_colour():
-    rows = line_chart([("a", [0, 1], [0, 1])], width=40, height=10, caps=Capabilities("none"))
+    rows = line_chart([("a", [0, 1], [0, 1])], Canvas(40, 10, Capabilities("none")))
     assert "38;" not in ansi(rows, "none")
     assert "48;" not in ansi(rows, "none")
 
 
 def test_ticks_are_the_callers():
-    rows = line_chart(
-        [("", [0, 10], [0, 1])], width=40, height=10, caps=UNICODE, x_ticks=[(0, "08:00"), (10, ":10")]
-    )
+    rows = line_chart([("", [0, 10], [0, 1])], Canvas(40, 10, UNICODE), x_ticks=[(0, "08:00"), (10, ":10")])
     assert "08:00" in plain(rows)
     assert ":10" in plain(rows)
 
 
 def test_nothing_to_draw_is_said():
-    assert "no data" in plain(line_chart([("a", [], [])], width=40, height=10, caps=UNICODE))
+    assert "no data" in plain(line_chart([("a", [], [])], Canvas(40, 10, UNICODE)))
 
 
 def test_charts_of_many_threads_do_not_mix():
     series = [[(f"s{n}", [0, 1, 2], [n, n + 1, n])] for n in range(4)]
 
     def draw(index):
-        return plain(line_chart(series[index], width=40, height=10, caps=UNICODE))
+        return plain(line_chart(series[index], Canvas(40, 10, UNICODE)))
 
     alone = [draw(index) for index in range(4)]
     found = {}

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from lbtui.render import heatmap as maps
 from lbtui.render import heatmap_frame as frame
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap_view import View, cell_at, fit_view, follow, place_of, span
 from lbtui.render.text import plain
@@ -44,14 +45,10 @@ def test_heatmap_is_exact(data, values, view, width, height, low, high, caps):
     rows = maps.heatmap(
         values,
         view,
-        width=width,
-        height=height,
-        low=low,
-        high=high,
-        caps=caps,
+        Canvas(width, height, caps),
+        Scale(low, high),
         cursor=data.draw(st.none() | place),
-        boundaries=data.draw(st.none() | st.just([0, 3, 6, 9])),
-        lit_columns=data.draw(st.none() | place),
+        groups=maps.Groups(data.draw(st.just(()) | st.just([0, 3, 6, 9])), data.draw(st.none() | place)),
     )
     check(rows, width, caps, height)
 
@@ -71,7 +68,7 @@ def test_the_drawing_agrees_with_place_of(rows, columns, view, width, height, ca
     view = View(0, 0, view.rows_per_cell, view.columns_per_cell, min(view.cell_width, width))
     values = np.zeros((rows, columns))
     values[-1, -1] = 1
-    drawn = maps.heatmap(values, view, width=width, height=height, low=0, high=1, caps=caps)
+    drawn = maps.heatmap(values, view, Canvas(width, height, caps), Scale(0, 1))
     x, y, half = place_of(view, rows - 1, columns - 1, caps)
     if not (x + view.cell_width <= width and y < height):
         return
@@ -93,13 +90,14 @@ def test_the_drawing_agrees_with_place_of(rows, columns, view, width, height, ca
     caps,
 )
 def test_a_fitted_view_shows_all_and_following_shows_the_cursor(shape, width, height, data, caps):
-    view = fit_view(shape, width, height, caps)
-    rows, columns = span(view, width, height, caps)
+    canvas = Canvas(width, height, caps)
+    view = fit_view(shape, canvas)
+    rows, columns = span(view, canvas)
     assert rows >= shape[0]
     assert columns >= shape[1]
     layer, column = data.draw(st.integers(0, shape[0] - 1)), data.draw(st.integers(0, shape[1] - 1))
-    assert follow(view, shape, layer, column, width, height, caps) == view
-    near = follow(View(), shape, layer, column, width, height, caps)
+    assert follow(view, shape, layer, column, canvas) == view
+    near = follow(View(), shape, layer, column, canvas)
     x, y, _half = place_of(near, layer, column, caps)
     assert 0 <= x < width
     assert 0 <= y < height
@@ -120,7 +118,7 @@ def test_ruler_is_exact(view, width, labels, caps, cursor):
 
 @given(limits, limits, st.integers(0, 60), caps, st.booleans())
 def test_legend_is_exact(low, high, width, caps, clipped):
-    check([frame.legend(low, high, width=width, caps=caps, unit="%", clipped=clipped)], width, caps, 1)
+    check([frame.legend(Scale(low, high, clipped=clipped), width=width, caps=caps, unit="%")], width, caps, 1)
 
 
 @given(
@@ -140,12 +138,12 @@ VALUES = np.array([[0, 0, 0, 9, 0, 0], [0, np.nan, 5, 0, 0, 0]], dtype=float)
 
 
 def test_a_map_in_ascii():
-    rows = maps.heatmap(VALUES, View(), width=6, height=3, low=0, high=9, caps=ASCII, boundaries=[0, 3, 4])
+    rows = maps.heatmap(VALUES, View(), Canvas(6, 3, ASCII), Scale(0, 9), groups=maps.Groups([0, 3, 4]))
     assert plain(rows) == "   @|\n '+||\n"
 
 
 def test_half_blocks_hold_two_rows():
-    (row,) = maps.heatmap(VALUES, View(), width=6, height=1, low=0, high=9, caps=UNICODE, boundaries=[0, 4])
+    (row,) = maps.heatmap(VALUES, View(), Canvas(6, 1, UNICODE), Scale(0, 9), groups=maps.Groups([0, 4]))
     assert plain([row]) == " ▀▀▀▏"
     cold, hot = palette.heat(UNICODE, 0), palette.heat(UNICODE, 1)
     assert row[0].style.bgcolor == cold
@@ -160,7 +158,7 @@ def test_half_blocks_hold_two_rows():
 @pytest.mark.parametrize("layer", [0, 1])
 def test_the_cursor_changes_its_cell_and_no_other(caps, layer):
     def cells(**options):
-        rows = maps.heatmap(VALUES, View(), width=6, height=2, low=0, high=9, caps=caps, **options)
+        rows = maps.heatmap(VALUES, View(), Canvas(6, 2, caps), Scale(0, 9), **options)
         return [(character, segment.style) for row in rows for segment in row for character in segment.text]
 
     plainly, pointed = cells(), cells(cursor=(layer, 4))
@@ -173,7 +171,7 @@ def test_the_cursor_changes_its_cell_and_no_other(caps, layer):
 
 def test_columns_that_are_not_lit_are_grey():
     (row,) = maps.heatmap(
-        np.ones((2, 3)), View(), width=3, height=1, low=0, high=1, caps=UNICODE, lit_columns=(1, 2)
+        np.ones((2, 3)), View(), Canvas(3, 1, UNICODE), Scale(0, 1), groups=maps.Groups(lit=(1, 2))
     )
     grey = palette.heat(UNICODE, 1, muted=True)
     assert [segment.style.bgcolor for segment in row] == [grey, palette.heat(UNICODE, 1), grey]
@@ -189,7 +187,10 @@ def test_ruler_labels_stand_over_their_columns_and_leave_out_what_has_no_room():
 
 
 def test_legend_and_minimap():
-    assert plain([frame.legend(0, 7.8, width=40, caps=ASCII, unit="%")]) == "0 [  ..::--==++**##%%@@] 7.80 %"
+    assert (
+        plain([frame.legend(Scale(0, 7.8), width=40, caps=ASCII, unit="%")])
+        == "0 [  ..::--==++**##%%@@] 7.80 %"
+    )
     drawn = frame.minimap((58, 272), View(top=29, left=136), (29, 136), width=8, height=2, caps=ASCII)
     assert plain(drawn) == "........\n....@@@@"
 
@@ -198,11 +199,10 @@ def test_a_full_map_is_small_over_ssh():
     rng = np.random.default_rng(0)
     values = rng.random((58, 272)) * 0.1
     values.flat[rng.choice(values.size, 30, replace=False)] = 1
-    view = fit_view(values.shape, 200, 50, UNICODE)
-    rows = maps.heatmap(
-        values, view, width=200, height=50, low=0, high=1, caps=UNICODE,
-        cursor=(10, 30), boundaries=range(0, 272, 17),
-    )  # fmt: skip
+    canvas = Canvas(200, 50, UNICODE)
+    view = fit_view(values.shape, canvas)
+    groups = maps.Groups(range(0, 272, 17))
+    rows = maps.heatmap(values, view, canvas, Scale(0, 1), cursor=(10, 30), groups=groups)
     assert len(ansi(rows, "256").encode()) <= 30_000
 
 
@@ -222,24 +222,19 @@ def test_a_difference_is_exact(data, values, view, width, height, reach, caps):
     rows = maps.heatmap(
         values,
         view,
-        width=width,
-        height=height,
-        low=-reach,
-        high=reach,
-        caps=caps,
+        Canvas(width, height, caps),
+        Scale(-reach, reach, "difference"),
         cursor=data.draw(st.none() | place),
-        boundaries=data.draw(st.none() | st.just([0, 3, 6, 9])),
-        lit_columns=data.draw(st.none() | place),
-        difference=True,
+        groups=maps.Groups(data.draw(st.just(()) | st.just([0, 3, 6, 9])), data.draw(st.none() | place)),
     )
     check(rows, width, caps, height)
 
 
 def test_a_difference_in_signs_and_in_colours():
     values = np.array([[-4.0, -2.0, 0.0, 2.0, 4.0, np.nan]])
-    options = {"width": 6, "height": 1, "low": -4, "high": 4, "difference": True}
-    assert plain(maps.heatmap(values, View(), caps=ASCII, **options)) == "=- +#'"
-    (row,) = maps.heatmap(np.repeat(values, 2, axis=0), View(), caps=UNICODE, **options)
+    scale = Scale(-4, 4, "difference")
+    assert plain(maps.heatmap(values, View(), Canvas(6, 1, ASCII), scale)) == "=- +#'"
+    (row,) = maps.heatmap(np.repeat(values, 2, axis=0), View(), Canvas(6, 1, UNICODE), scale)
     drawn = [segment.style.bgcolor for segment in row if segment.text.strip("·")]
     levels = [
         palette.difference_color(UNICODE, palette.difference_level(UNICODE, p)) for p in (-1, -0.5, 0, 0.5, 1)
@@ -249,5 +244,5 @@ def test_a_difference_in_signs_and_in_colours():
 
 
 def test_the_legend_of_a_difference_names_both_ends():
-    text = plain([frame.legend(-4, 4, width=60, caps=ASCII, unit="ms", clipped=True, difference=True)])
+    text = plain([frame.legend(Scale(-4, 4, "difference", clipped=True), width=60, caps=ASCII, unit="ms")])
     assert text == "<= -4 [==--  ++##] >= +4 ms"

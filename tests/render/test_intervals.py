@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.intervals import interval_bar
+from lbtui.render.intervals import Interval, interval_bar
 from lbtui.render.text import plain
 from tests.render.strategies import caps, check, limits
 
@@ -15,7 +15,9 @@ ends = st.one_of(limits, st.just(math.nan), st.just(math.inf), st.just(-math.inf
 
 
 def bar(low, value, high, width=11, reach=1.0, caps=UNICODE):
-    return interval_bar(low, value, high, reach=reach, width=width, caps=caps, style=Style(bold=True))
+    return interval_bar(
+        Interval(low, value, high), reach=reach, width=width, caps=caps, style=Style(bold=True)
+    )
 
 
 @given(ends, ends, ends, st.floats(0, 1e6), st.integers(1, 40), caps)

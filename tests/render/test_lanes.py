@@ -4,9 +4,10 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import bar, histogram, lane, signed_lane, sparkline
+from lbtui.render.lanes import Marks, bar, histogram, lane, signed_lane, sparkline
 from lbtui.render.palette import accent, cursor, dim, fraction, heat_style, selected
 from lbtui.render.text import plain
 from tests.render.strategies import ansi, caps, check, limits, values
@@ -19,14 +20,17 @@ def test_lane_is_exact(data, numbers, low, high, height, caps, lit_row):
     column = st.integers(-2, len(numbers) + 2)
     rows = lane(
         numbers,
-        low=low,
-        high=high,
+        Scale(low, high),
+        caps,
         height=height,
-        caps=caps,
-        cursor=data.draw(st.none() | column),
-        marks=data.draw(st.none() | st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))),
-        lit=data.draw(st.none() | st.tuples(column, column)),
-        lit_row=lit_row,
+        marks=Marks(
+            cursor=data.draw(st.none() | column),
+            here=lit_row,
+            underlined=data.draw(
+                st.none() | st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))
+            ),
+            lit=data.draw(st.none() | st.tuples(column, column)),
+        ),
     )
     check(rows, len(numbers), caps, height)
 
@@ -34,7 +38,7 @@ def test_lane_is_exact(data, numbers, low, high, height, caps, lit_row):
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=30), st.integers(1, 8), caps)
 def test_more_is_never_drawn_lower(numbers, height, caps):
     ramp = glyphs(caps).vertical
-    texts = plain(lane(sorted(numbers), low=0, high=1, height=height, caps=caps)).split("\n")
+    texts = plain(lane(sorted(numbers), Scale(0, 1), caps, height=height)).split("\n")
     columns = zip(*(text.ljust(len(numbers)) for text in texts), strict=True)
     heights = [sum(map(ramp.index, column)) for column in columns]
     assert heights == sorted(heights)
@@ -42,32 +46,32 @@ def test_more_is_never_drawn_lower(numbers, height, caps):
 
 
 def test_a_tall_lane():
-    rows = lane([0, 1, 2, 4, 8, None, math.nan, 16], low=0, high=16, height=2, caps=UNICODE)
+    rows = lane([0, 1, 2, 4, 8, None, math.nan, 16], Scale(0, 16), UNICODE, height=2)
     assert plain(rows) == "       █\n▁▁▂▄█··█"
 
 
 def test_zero_and_no_data_differ_in_ascii_too():
-    assert plain(lane([0, None, 1], low=0, high=1, caps=ASCII)) == "_'@"
+    assert plain(lane([0, None, 1], Scale(0, 1), ASCII)) == "_'@"
 
 
 def test_the_cursor_is_a_guide_and_stands_out_in_its_own_lane():
-    guide = lane([0, 0, 0], low=0, high=1, height=2, cursor=1, caps=UNICODE)
+    guide = lane([0, 0, 0], Scale(0, 1), UNICODE, height=2, marks=Marks(1))
     assert plain(guide) == " │\n▁▁▁"
     assert guide[1][1].style == accent(UNICODE)
-    own = lane([0, 0, 0], low=0, high=1, cursor=1, lit_row=True, caps=UNICODE)
+    own = lane([0, 0, 0], Scale(0, 1), UNICODE, marks=Marks(1, here=True))
     assert own[0][1].style == selected(UNICODE)
     # Reversed, the full bar would be a hole in the lane.
-    (full,) = lane([0, 1, 0], low=0, high=1, cursor=1, lit_row=True, caps=UNICODE)
+    (full,) = lane([0, 1, 0], Scale(0, 1), UNICODE, marks=Marks(1, here=True))
     assert (full[1].text, bool(full[1].style.reverse)) == ("█", False)
-    (own,) = lane([0, 0, 0], low=0, high=1, cursor=1, lit_row=True, caps=ASCII)
+    (own,) = lane([0, 0, 0], Scale(0, 1), ASCII, marks=Marks(1, here=True))
     assert own[1].style == cursor(ASCII)
     assert own[1].style.reverse
 
 
 def test_marks_underline_and_what_is_not_lit_turns_grey():
-    (row,) = lane([1, 1, 1, 1], low=0, high=1, marks=[True, True, False, False], caps=UNICODE)
+    (row,) = lane([1, 1, 1, 1], Scale(0, 1), UNICODE, marks=Marks(underlined=[True, True, False, False]))
     assert [(segment.text, bool(segment.style.underline)) for segment in row] == [("██", True), ("██", False)]
-    (row,) = lane([1, 1, 1, 1], low=0, high=1, lit=(1, 2), caps=UNICODE)
+    (row,) = lane([1, 1, 1, 1], Scale(0, 1), UNICODE, marks=Marks(lit=(1, 2)))
     assert [segment.text for segment in row] == ["█", "█", "██"]
     assert row[0].style == row[2].style == dim(UNICODE)
 
@@ -94,18 +98,18 @@ def test_bar_in_eighths():
 @given(st.lists(st.integers(0, 10**9), max_size=40), st.integers(0, 60), st.integers(0, 8), caps)
 def test_histogram_is_exact(counts, width, height, caps):
     edges = list(range(len(counts) + 1))
-    check(histogram(counts, edges, width=width, height=height, caps=caps, unit="ms"), width, caps, height)
+    check(histogram(counts, edges, Canvas(width, height, caps), unit="ms"), width, caps, height)
 
 
 def test_a_histogram():
-    rows = histogram([0, 8, 4, 1], [0, 10, 20, 30, 40], width=32, height=3, caps=UNICODE, unit="ms")
+    rows = histogram([0, 8, 4, 1], [0, 10, 20, 30, 40], Canvas(32, 3, UNICODE), unit="ms")
     assert plain(rows) == (
         "        ████████\n▁▁▁▁▁▁▁▁████████████████▂▂▂▂▂▂▂▂\n0 ms         peak 8        40 ms"
     )
 
 
 def test_equal_neighbours_are_sent_once():
-    assert len(ansi(lane([1.0] * 200, low=0, high=1, caps=UNICODE), "256").encode()) < 200 * 3 + 30
+    assert len(ansi(lane([1.0] * 200, Scale(0, 1), UNICODE), "256").encode()) < 200 * 3 + 30
 
 
 @given(st.data(), st.lists(values, max_size=60), limits, st.integers(1, 8), caps, st.booleans())
@@ -149,7 +153,8 @@ def test_the_reverse_difference_is_never_drawn_on_the_same_side(numbers, height,
 def test_every_column_has_the_height_and_the_colour_of_its_value(
     numbers, low, high, height, caps, lit, scarce
 ):
-    rows = lane(numbers, low=low, high=high, height=height, caps=caps, scarce=scarce, lit_row=lit)
+    scale = Scale(low, high, "scarce" if scarce else "load")
+    rows = lane(numbers, scale, caps, height=height, marks=Marks(here=lit))
     cells = [list(chain.from_iterable((s.style for _c in s.text) for s in row)) for row in rows]
     texts = ["".join(segment.text for segment in row) for row in rows]
     ramp = glyphs(caps).vertical

@@ -31,9 +31,8 @@ def test_a_table_is_exact_whatever_is_in_it(data, columns, room, height, caps):
     if caps.colors == "none":
         cells = [[c.text if isinstance(c, Segment) else c for c in line] for line in cells]
     rows = table(
-        columns,
         cells,
-        layout=layout,
+        layout,
         height=height,
         caps=caps,
         cursor=data.draw(st.none() | st.integers(0, 9)),
@@ -44,16 +43,14 @@ def test_a_table_is_exact_whatever_is_in_it(data, columns, room, height, caps):
 
 def test_headers_alignment_and_the_sort_mark():
     layout = fitting(COLUMNS, 24)
-    rows = table(COLUMNS, CELLS, layout=layout, height=4, caps=UNICODE, cursor=1, sort=(1, True))
+    rows = table(CELLS, layout, height=4, caps=UNICODE, cursor=1, sort=(1, True))
     assert plain(rows) == ("name       ttft▼    wait\na            1.5    20.0\na long …    33.0       –\n")
-    assert plain(table(COLUMNS, [], layout=layout, height=1, caps=ASCII, sort=(2, False))) == (
-        "name        ttft   wait^"
-    )
+    assert plain(table([], layout, height=1, caps=ASCII, sort=(2, False))) == ("name        ttft   wait^")
 
 
 def test_the_cursor_row_is_lit_from_end_to_end_and_no_other():
     layout = fitting(COLUMNS, 24)
-    rows = table(COLUMNS, CELLS, layout=layout, height=3, caps=UNICODE, cursor=1)
+    rows = table(CELLS, layout, height=3, caps=UNICODE, cursor=1)
     assert [segment.style for segment in rows[2]] == [cursor(UNICODE)]
     assert all(segment.style != cursor(UNICODE) for segment in rows[1])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import lbtui
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.opening import Asked
 from tests.tools.driving import settled
 
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
@@ -15,7 +16,7 @@ def drive(caps, scenario, size=(100, 30), path=DEMO):
     """Run `scenario(app, pilot)` once everything is read."""
 
     async def whole():
-        app = LbtuiApp(path, caps)
+        app = LbtuiApp(Asked(path), caps)
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await scenario(app, pilot)

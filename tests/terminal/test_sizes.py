@@ -7,6 +7,7 @@ from rich.cells import cell_len
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.opening import Asked
 from tests.terminal.driven import DEMO, drive, pane_rows, pane_text, press, screen_text
 from tests.tools.driving import settled
 
@@ -51,7 +52,7 @@ def test_too_small_asks_for_room_and_comes_back(small):
 
 def test_resizing_while_everything_is_read():
     async def whole():
-        app = LbtuiApp(DEMO, CAPS)
+        app = LbtuiApp(Asked(DEMO), CAPS)
         async with app.run_test(size=(80, 24)) as pilot:
             for turn, size in enumerate([(200, 50), (30, 8), (60, 20), (400, 120), (80, 24), (120, 32)]):
                 await pilot.resize_terminal(*size)

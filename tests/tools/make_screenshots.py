@@ -19,6 +19,7 @@ from pathlib import Path
 import lbtui
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.opening import Asked
 from tests.tools import make_tuned
 from tests.tools.driving import settled
 
@@ -51,7 +52,7 @@ async def screen(
     path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE, baseline: Path | None = None
 ) -> str:
     """Return the screen as SVG after pressing the keys."""
-    app = LbtuiApp(path, Capabilities(colors="truecolor"), baseline=baseline)
+    app = LbtuiApp(Asked(path, baseline=baseline), Capabilities(colors="truecolor"))
     async with app.run_test(size=size) as pilot:
         for key in ("", *keys):
             if key:

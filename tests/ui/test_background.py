@@ -11,6 +11,7 @@ from lbtui.profile import Profile
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.opening import Asked
 from tests.tools.driving import settled
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
@@ -26,7 +27,7 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
     seen = []
 
     async def whole():
-        app = LbtuiApp(DEMO, Capabilities("256"))
+        app = LbtuiApp(Asked(DEMO), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await pilot.press(pane_key)

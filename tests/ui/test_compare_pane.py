@@ -12,6 +12,7 @@ from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
+from lbtui.ui.opening import Asked
 from lbtui.ui.panes.compare import pane as compare_module
 from tests.sources.recorded import CSV_ONLY, lay_out
 from tests.tools.driving import settled
@@ -22,7 +23,7 @@ DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 
 def run(path, baseline, scenario, size=(120, 32)):
     async def whole():
-        app = LbtuiApp(path, Capabilities("256"), baseline=baseline)
+        app = LbtuiApp(Asked(path, baseline=baseline), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await scenario(Driven(app, pilot))
@@ -234,7 +235,7 @@ def test_escape_cancels_the_comparison_and_r_starts_it_again(tmp_path, monkeypat
     folder = lay_out(tmp_path, *CSV_ONLY)
 
     async def whole():
-        app = LbtuiApp(folder, Capabilities("256"), baseline=folder)
+        app = LbtuiApp(Asked(folder, baseline=folder), Capabilities("256"))
         async with app.run_test(size=(80, 24)) as pilot:
             while not begun.is_set():
                 await pilot.pause()

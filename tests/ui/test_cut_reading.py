@@ -14,6 +14,7 @@ from lbtui.sources.tables import csv_file, csv_lines
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pane import Stage
+from lbtui.ui.opening import Asked
 from tests.bench.inputs import write_requests
 from tests.tools.driving import settled
 
@@ -48,7 +49,7 @@ class Gate:
 async def while_reading(tmp_path, monkeypatch, baseline=None, size=(100, 30)):
     write_requests(tmp_path, ROWS)
     gate = Gate(monkeypatch)
-    app = LbtuiApp(tmp_path, Capabilities("256", True), baseline=baseline)
+    app = LbtuiApp(Asked(tmp_path, baseline=baseline), Capabilities("256", True))
     try:
         async with app.run_test(size=size) as pilot:
             await until(pilot, gate.reached[5].is_set)

@@ -12,6 +12,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
+from lbtui.ui.opening import Asked
 from lbtui.ui.panes.dp import loading as dp_pictures
 from lbtui.ui.panes.dp.pane import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out
@@ -51,7 +52,7 @@ class Driven:
 
 def drive(folder, script, size=(140, 40), before=None):
     async def run():
-        app = LbtuiApp(folder, Capabilities("256"))
+        app = LbtuiApp(Asked(folder), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             driven = Driven(app, pilot)
             await driven.settle()

@@ -22,6 +22,7 @@ from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Profile
 from lbtui.profile.model import ScheduledRequest
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
@@ -30,6 +31,7 @@ from lbtui.ui.panes.dp.chart import MOST_LINES, chart_key, chart_rows, chart_sta
 from lbtui.ui.panes.dp.data import dp_data, measure, scene
 from lbtui.ui.panes.dp.layout import (
     DpState,
+    Shown,
     at_place,
     hit,
     lane_moved,
@@ -104,8 +106,9 @@ def started(data, measured, **more):
 
 
 def picture(data, measured, state, width, height, caps=CAPS):
-    view = scene(measured, view_window(state, data), layout(measured, width, height).columns)
-    return draw(data, measured, view, state, width, height, caps)
+    at = layout(measured, width, height)
+    view = scene(measured, view_window(state, data), at.columns)
+    return draw(Shown.of(data, measured, view, state, at), Canvas(width, height, caps))
 
 
 GOLDEN = """\
@@ -341,15 +344,19 @@ def test_few_free_blocks_are_hot_and_named_as_the_bad_side():
 def test_a_metric_without_data_says_why_and_how_to_get_it():
     data, measured = made(two_lanes(), "waiting", pl.DataFrame(schema=SCHEMAS["queues"]))
     assert not measured.has_values
-    text = plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], 100, CAPS))
+    text = plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], Canvas(100, 40, CAPS)))
     assert "request_status.csv" in text
     assert 'collect domain "Schedule"' in text
     rows = [r | {"prefill_batch_size": None} for r in two_lanes()]
     data, measured = made(rows, "prefill_batch_size")
     assert not measured.has_values, "unknown is not zero"
-    assert "batch.csv" in plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], 100, CAPS))
+    assert "batch.csv" in plain(
+        missing_rows(Profile(Path(), ()), data, measured.metric, [], Canvas(100, 40, CAPS))
+    )
     for width in (20, 40, 80):
-        rows = missing_rows(Profile(Path(), ()), data, measured.metric, ["batch.csv: \x1b[31m"], width, CAPS)
+        rows = missing_rows(
+            Profile(Path(), ()), data, measured.metric, ["batch.csv: \x1b[31m"], Canvas(width, 40, CAPS)
+        )
         assert all(sum(s.cell_length for s in r) == width for r in rows)
         assert "\x1b" not in plain(rows)
 
@@ -488,4 +495,6 @@ def test_an_empty_profile_has_no_lanes_and_says_why():
     data, measured = made([])
     assert not measured.has_values
     assert math.isfinite(data.end)
-    assert "forward.csv" in plain(missing_rows(Profile(Path(), ()), data, measured.metric, [], 80, CAPS))
+    assert "forward.csv" in plain(
+        missing_rows(Profile(Path(), ()), data, measured.metric, [], Canvas(80, 40, CAPS))
+    )

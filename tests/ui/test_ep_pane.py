@@ -16,6 +16,7 @@ from lbtui.sources import open_profile
 from lbtui.sources.experts.placement import read_placement
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
+from lbtui.ui.opening import Asked
 from lbtui.ui.panes.ep import loading as ep_along
 from tests.tools.driving import settled
 
@@ -31,7 +32,7 @@ def shown(app):
 
 def run(path, scenario, size=(120, 32), baseline=None):
     async def whole():
-        app = LbtuiApp(path, Capabilities("256"), baseline=baseline)
+        app = LbtuiApp(Asked(path, baseline=baseline), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await pilot.press("4")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
@@ -142,8 +143,10 @@ def test_an_iteration_without_tokens_has_a_tick_and_no_number():
 
 def test_a_click_on_the_figures_goes_there():
     state = ep_state.start(demo())
-    view = ep_layout.viewport(demo(), state, None, *WIDE, CAPS)
-    clicked = ep_layout.clicked(demo(), state, view, ep_layout.GUTTER + 8 * 4 + 3, WIDE[1] - 4, *WIDE, CAPS)
+    view = ep_layout.viewport(demo(), state, None, Canvas(*WIDE, CAPS))
+    clicked = ep_layout.clicked(
+        demo(), state, view, ep_layout.GUTTER + 8 * 4 + 3, WIDE[1] - 4, Canvas(*WIDE, CAPS)
+    )
     assert clicked.span == (4, 5)
     assert clicked.period == recorded().period[4]
 

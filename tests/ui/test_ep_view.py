@@ -13,6 +13,7 @@ from rich.segment import Segment
 
 from lbtui.profile import empty
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap_view import View, place_of, span
 from lbtui.render.text import plain
@@ -57,8 +58,8 @@ def of(heat=None, times=None, intervals=None):
 
 
 def draw(data, state, size=NARROW, caps=CAPS, previous=None):
-    view = ep_layout.viewport(data, state, previous, *size, caps)
-    return ep_view.draw(data, state, view, *size, caps)
+    view = ep_layout.viewport(data, state, previous, Canvas(*size, caps))
+    return ep_view.draw(data, state, view, Canvas(*size, caps))
 
 
 def text(data, state, size=NARROW, caps=CAPS):
@@ -190,8 +191,8 @@ def test_the_cursor_begins_on_rank_3_at_its_worst_layer():
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_rank_3_is_brighter_than_all_others_where_only_it_is_hot(caps, size):
     state = at(truth(), "rank", 0, 0, period=2)
-    view = ep_layout.viewport(truth(), state, None, *size, caps)
-    rows = ep_view.draw(truth(), state, view, *size, caps)
+    view = ep_layout.viewport(truth(), state, None, Canvas(*size, caps))
+    rows = ep_view.draw(truth(), state, view, Canvas(*size, caps))
     x, y, _half = place_of(view, 40, 3, caps)
     line = rows[y + ep_layout.layout(truth(), state, *size).map_top]
     here, there = (
@@ -267,7 +268,7 @@ def test_periods_stop_at_both_ends_and_are_named_as_in_the_files():
 
 
 def fits(view, data, state, size):
-    return span(view, ep_layout.layout(data, state, *size).map_width, 1, CAPS)
+    return span(view, Canvas(ep_layout.layout(data, state, *size).map_width, 1, CAPS))
 
 
 @settings(max_examples=60, deadline=None)
@@ -282,7 +283,7 @@ def test_the_cursor_reads_the_value_that_its_cell_shows(name, size, zoom, moves)
     state = replace(at(data, name, 20, 10), zoom=zoom)
     shown = ep_state.current_map(data, state)
     for down, right in moves:
-        view = ep_layout.viewport(data, state, view, *size, CAPS)
+        view = ep_layout.viewport(data, state, view, Canvas(*size, CAPS))
         before = state
         state = ep_state.move(data, state, view, down, right)
         column = ep_state.column_of(state)
@@ -296,7 +297,7 @@ def test_the_cursor_reads_the_value_that_its_cell_shows(name, size, zoom, moves)
             assert (top // rows, left // columns) == tuple(
                 min(max(0, w), end) for w, end in zip(wanted, last, strict=True)
             )
-        after = ep_layout.viewport(data, state, view, *size, CAPS)
+        after = ep_layout.viewport(data, state, view, Canvas(*size, CAPS))
         x, y, _half = place_of(after, state.layer, column, CAPS)
         place = ep_layout.layout(data, state, *size)
         assert 0 <= x < place.map_width
@@ -307,7 +308,7 @@ def test_the_cursor_reads_the_value_that_its_cell_shows(name, size, zoom, moves)
 def test_there_and_back_is_the_same_place(name):
     data = demo()
     state = replace(at(data, name, 20, 4), zoom=9)
-    view = ep_layout.viewport(data, state, None, *WIDE, CAPS)
+    view = ep_layout.viewport(data, state, None, Canvas(*WIDE, CAPS))
     assert (view.rows_per_cell, view.columns_per_cell) == (1, 1)
     for down, right in ((0, 1), (1, 0), (5, 3)):
         there = ep_state.move(data, state, view, down, right)
@@ -319,22 +320,22 @@ def test_there_and_back_is_the_same_place(name):
 def test_a_click_hits_what_is_drawn_there():
     data = truth()
     state = replace(at(data, "expert", 0, 0), zoom=9)
-    view = ep_layout.viewport(data, state, None, *WIDE, CAPS)
+    view = ep_layout.viewport(data, state, None, Canvas(*WIDE, CAPS))
     x, y, _half = place_of(view, 6, 5, CAPS)
     place = ep_layout.layout(data, state, *WIDE)
     spot = (ep_layout.GUTTER + x, place.map_top + y)
-    clicked = ep_layout.clicked(data, state, view, *spot, *WIDE, CAPS)
+    clicked = ep_layout.clicked(data, state, view, *spot, Canvas(*WIDE, CAPS))
     # The character shows layers 6 and 7 of slot 5; the cursor takes the hotter.
     layer = 6 + int(TRUTH["expert", 0][6:8, 5].argmax())
     assert (clicked.layer, clicked.slot) == (layer, 5)
     for outside in ((0, 5), (199, 5), (20, 0), (20, 46)):
-        assert ep_layout.clicked(data, state, view, *outside, *WIDE, CAPS) == state
+        assert ep_layout.clicked(data, state, view, *outside, Canvas(*WIDE, CAPS)) == state
 
 
 def test_a_click_on_an_interval_chooses_its_process():
     state = at(demo(), "intervals", 0, 0)
     shortest = demo().intervals[0]
-    clicked = ep_layout.clicked(demo(), state, View(), 5, 3, *NARROW, CAPS)
+    clicked = ep_layout.clicked(demo(), state, View(), 5, 3, Canvas(*NARROW, CAPS))
     assert clicked.process == shortest.column
     assert f"pid {shortest.process}" in text(demo(), state).splitlines()[3]
 
@@ -356,10 +357,10 @@ def test_rank_by_rank_in_the_expert_view():
 def test_enter_shows_all_slots_of_the_rank_as_large_as_they_fit_and_leaves_the_same_way(size):
     data = demo()
     state = ep_state.start(data)
-    zoom = ep_layout.zoom_for_rank(data, state, *size, CAPS)
+    zoom = ep_layout.zoom_for_rank(data, state, Canvas(*size, CAPS))
     inside = ep_state.enter_rank(data, state, zoom)
     assert inside.view == "expert"
-    view = ep_layout.viewport(data, inside, None, *size, CAPS)
+    view = ep_layout.viewport(data, inside, None, Canvas(*size, CAPS))
     assert view.left == 3 * 17
     assert view.cell_width >= 4
     assert fits(view, data, inside, size)[1] >= 17

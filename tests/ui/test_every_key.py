@@ -13,6 +13,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit import pane as pane_module
 from lbtui.ui.kit.pane import Pane, Stage
+from lbtui.ui.opening import Asked
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 
@@ -92,7 +93,7 @@ def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
     monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"), baseline=baseline)
+        app = LbtuiApp(Asked(DEMO, baseline=baseline), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             pressed = 0
@@ -126,7 +127,7 @@ def test_once_a_pane_has_its_data_and_while_it_is_read(size, seed):
     rng = Random(seed)
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"))
+        app = LbtuiApp(Asked(DEMO), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             for number, pane in list(app.panes.items()):
@@ -147,7 +148,7 @@ def test_once_a_pane_has_its_data_and_while_it_is_read(size, seed):
 @pytest.mark.parametrize("baseline", [None, DEMO], ids=["alone", "compared"])
 def test_between_r_and_the_profile_opened_anew(monkeypatch, baseline):
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"), baseline=baseline)
+        app = LbtuiApp(Asked(DEMO, baseline=baseline), Capabilities("256"))
         async with app.run_test(size=(100, 30)) as pilot:
             await settled(app, pilot)
             for number in dict(app.tabs):
@@ -202,7 +203,7 @@ def test_escape_after_a_cancel_goes_out(monkeypatch):
     monkeypatch.setattr(pane_module, "in_background", lambda *given, **options: Never())
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"))
+        app = LbtuiApp(Asked(DEMO), Capabilities("256"))
         async with app.run_test(size=(100, 30)) as pilot:
             await settled(app, pilot)
             for number in "2345":

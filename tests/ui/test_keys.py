@@ -10,6 +10,7 @@ from textual.binding import Binding
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
+from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import COMPARED
 from lbtui.ui.panes.what_if.page import WhatIfPage
 from tests.tools.driving import settled
@@ -67,7 +68,7 @@ def test_the_families_come_first_in_the_help_and_in_one_order():
 
 def test_tab_goes_round_the_panes_but_not_under_a_page():
     async def whole():
-        app = LbtuiApp(DATA / "pd_ep", Capabilities("256", True))
+        app = LbtuiApp(Asked(DATA / "pd_ep"), Capabilities("256", True))
         async with app.run_test(size=(120, 32)) as pilot:
             await settled(app, pilot)
             seen = []
@@ -102,7 +103,7 @@ def test_the_manual_tells_every_key_as_it_is():
 @pytest.mark.parametrize("pane", ["2", "3", "5"])
 def test_plus_never_widens_minus_never_narrows_and_0_shows_all(pane):
     async def whole():
-        app = LbtuiApp(DATA / "pd_ep", Capabilities("256", True))
+        app = LbtuiApp(Asked(DATA / "pd_ep"), Capabilities("256", True))
         async with app.run_test(size=(120, 32)) as pilot:
             await settled(app, pilot)
             await pilot.press(pane)

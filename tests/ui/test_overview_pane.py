@@ -17,6 +17,7 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
+from lbtui.ui.opening import Asked
 from lbtui.ui.panes.overview.data import entries
 from tests.tools.driving import settled
 
@@ -41,7 +42,7 @@ def test_the_header_says_that_a_load_failed(tmp_path, monkeypatch):
     monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
 
     async def whole():
-        app = LbtuiApp(tmp_path, Capabilities("256", True))
+        app = LbtuiApp(Asked(tmp_path), Capabilities("256", True))
         async with app.run_test(size=(80, 24)) as pilot:
             await settled(app, pilot)
             await pilot.press("5")
@@ -54,7 +55,7 @@ def test_the_header_says_that_a_load_failed(tmp_path, monkeypatch):
 
 def run(path, size, scenario):
     async def whole():
-        app = LbtuiApp(path, Capabilities("256", True))
+        app = LbtuiApp(Asked(path), Capabilities("256", True))
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await scenario(app, pilot)
@@ -67,7 +68,7 @@ def test_a_profile_without_a_row_ends_with_its_sentence(tmp_path):
     (tmp_path / "forward.csv").write_bytes(b"")
 
     async def whole():
-        app = LbtuiApp(tmp_path, Capabilities("256", True))
+        app = LbtuiApp(Asked(tmp_path), Capabilities("256", True))
         async with app.run_test(size=(80, 24)) as pilot:
             await settled(app, pilot)
         assert app.return_value == 3
@@ -176,7 +177,7 @@ def test_findings_come_after_the_lines_and_leave_the_cursor_where_the_user_put_i
     monkeypatch.setattr("lbtui.ui.panes.overview.pane.diagnose", slow)
 
     async def whole():
-        app = LbtuiApp(DEMO, Capabilities("256", True))
+        app = LbtuiApp(Asked(DEMO), Capabilities("256", True))
         async with app.run_test(size=(80, 24)) as pilot:
             while not app.panes or "looking for imbalances … Escape" not in " ".join(shown(app).split()):
                 await pilot.pause()
@@ -210,7 +211,7 @@ def test_thresholds_reach_the_findings_and_the_help():
     limits = Thresholds(short_capture_seconds=7, ep_rank_ratio=5)
 
     async def whole():
-        app = LbtuiApp(DEMO, Capabilities("256", True), limits)
+        app = LbtuiApp(Asked(DEMO, thresholds=limits), Capabilities("256", True))
         async with app.run_test(size=(80, 24)) as pilot:
             await settled(app, pilot)
             ids = {finding.id for finding in app.panes["1"]._contents.diagnosis.findings}
@@ -313,7 +314,7 @@ async def while_reading(tmp_path, monkeypatch):
     gate, entered = threading.Event(), threading.Event()
     profile = slow_profile(tmp_path, gate, entered)
     monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
-    app = LbtuiApp(tmp_path, Capabilities("256", True))
+    app = LbtuiApp(Asked(tmp_path), Capabilities("256", True))
     async with app.run_test(size=(80, 24)) as pilot:
         while not entered.is_set():
             await pilot.pause()

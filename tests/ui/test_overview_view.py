@@ -16,6 +16,7 @@ from lbtui.findings.words import figure_words
 from lbtui.overview.model import Line, Overview, Place, Source
 from lbtui.overview.run import overview, overviews
 from lbtui.profile import Missing, Note, SourceFile
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.palette import dim
 from lbtui.render.text import plain
@@ -112,7 +113,7 @@ def contents(known, diagnosis=None):
 
 def text(known, width, height, state=State(), selection=Selection(), caps=UNICODE, progress=""):  # noqa: B008
     shown = known if isinstance(known, Contents) else contents(known)
-    return plain(draw(shown, state, selection, width, height, caps, progress))
+    return plain(draw(shown, state, selection, Canvas(width, height, caps), progress))
 
 
 def test_small_profile_at_80_columns():
@@ -191,7 +192,7 @@ def test_the_window_of_a_finding_is_coloured_and_the_rest_is_not():
     begin = BATCH.window[0]
     whole_bins = replace(BATCH, window=(begin, begin + timedelta(seconds=5)))
     shown = Contents(KNOWN, Diagnosis((Drawn(whole_bins, DRAWN[0].picture), *DRAWN[1:])))
-    rows = draw(shown, State(entry=1), Selection(), 120, 29, UNICODE)
+    rows = draw(shown, State(entry=1), Selection(), Canvas(120, 29, UNICODE))
     line = plain([rows[1]])
     bars = [i for i, c in enumerate(line) if c in "▁▂▃▄▅▆▇█"]
     colours = [style.color.name if style and style.color else "" for style in styles_of(rows[1], bars)]
@@ -205,7 +206,7 @@ def test_every_row_fills_the_width_exactly(demo):
     for width, height in [(20, 5), (79, 20), (80, 21), (119, 29), (120, 29), (200, 47), (400, 117)]:
         for caps in (UNICODE, ASCII, Capabilities("16", True), Capabilities("truecolor", True)):
             for entry in (0, 9):
-                rows = draw(demo, State(entry=entry), Selection(), width, height, caps)
+                rows = draw(demo, State(entry=entry), Selection(), Canvas(width, height, caps))
                 assert len(rows) == height
                 assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
 
@@ -240,7 +241,7 @@ def test_any_size_and_any_text_draws(width, height, entry, time, words):
     lane = Picture(words, words, (Strip(words, (1.0, math.nan, 3.0), True),), (0, 10 * SECOND))
     shown = Contents(known, Diagnosis((Drawn(finding, lane), Drawn(finding, None), *DRAWN)))
     for caps in (UNICODE, ASCII):
-        rows = draw(shown, State(entry, 1), selection, width, height, caps)
+        rows = draw(shown, State(entry, 1), selection, Canvas(width, height, caps))
         assert len(rows) == height
         assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
         drawn = "".join(segment.text for row in rows for segment in row)
@@ -302,7 +303,7 @@ def test_lines_not_read_yet_are_no_missing_data():
 
 def test_a_window_chosen_elsewhere_greys_the_rest():
     def styles(selection):
-        rows = draw(contents(SMALL), State(entry=3), selection, 80, 21, UNICODE)
+        rows = draw(contents(SMALL), State(entry=3), selection, Canvas(80, 21, UNICODE))
         return [s.style for row in rows for s in row if "█" in s.text][:1]
 
     assert styles(Selection()) != styles(Selection(window=(0, SECOND)))
@@ -368,6 +369,6 @@ def test_lanes_have_most_of_a_wide_screen():
 
 def test_no_segment_is_markup():
     known = Overview("[bold]x[/]", "/p", lines=(Line("a", "dp", "[red]", absent="[/]"),))
-    rows = draw(contents(known), State(), Selection(), 80, 20, UNICODE)
+    rows = draw(contents(known), State(), Selection(), Canvas(80, 20, UNICODE))
     assert all(isinstance(segment, Segment) for row in rows for segment in row)
     assert "[red]" in plain(rows)

@@ -9,6 +9,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.opening import Asked
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parent.parent / "data"
@@ -18,7 +19,7 @@ def session(path, play, size=(120, 32)):
     """Run the app on `path`, open the pane, and let `play(app, pane, press)` use it."""
 
     async def run():
-        app = LbtuiApp(path, Capabilities("256"))
+        app = LbtuiApp(Asked(path), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
 
             async def press(*keys):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lbtui.analysis.prefill_decode import COUNTS, node_table, stage_spreads, transfer_spreads
 from lbtui.profile import SCHEMAS, Missing
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
@@ -74,7 +75,7 @@ def small():
 
 
 def text(data, state, width, height, selection=None, caps=UNICODE, chart=None):
-    return plain(draw(data, state, selection or Selection(), chart, width, height, caps))
+    return plain(draw(data, state, selection or Selection(), chart, Canvas(width, height, caps)))
 
 
 SMALL = """\
@@ -300,7 +301,7 @@ def test_the_chart_has_a_line_per_node_shown_and_at_most_eight():
     data = pd_ep()
     state = starting(data, Selection())
     nodes = chart_nodes(data.table, state)
-    drawn = plain(chart_rows(data.table, "running", nodes, 120, 20, PLAIN))
+    drawn = plain(chart_rows(data.table, "running", nodes, Canvas(120, 20, PLAIN)))
     assert all(n.address.partition(":")[0] in drawn for n in data.table.nodes)
     assert "08:00:20" in drawn
     many = big()
@@ -382,7 +383,7 @@ def test_any_size_and_state_is_drawn_exactly(which, width, height, count, role, 
         selection = Selection(window=(begin, begin + 7_000_000) if windowed else None)
     placed = layout(data, state, width, height)
     assert layout(data, placed.state, width, height) == placed
-    check(draw(data, state, selection, None, width, height, caps), width, caps, height)
+    check(draw(data, state, selection, None, Canvas(width, height, caps)), width, caps, height)
 
 
 cached_big = cache(big)
@@ -397,6 +398,6 @@ frame_words = words.map(lambda word: word.encode("utf-8", "ignore").decode())
 def test_hostile_names_cannot_reach_the_terminal(addresses, role, width, caps):
     data = made(*((0, address, role, 1, 0, 1, 1) for address in addresses))
     state = with_filter(data.table, starting(data, Selection()), role=None, text="")
-    check(draw(data, state, Selection(), None, width, 24, caps), width, caps, 24)
+    check(draw(data, state, Selection(), None, Canvas(width, 24, caps)), width, caps, 24)
     title, page = cell_page(data, data.table, state, None)
     assert all(c.isprintable() or c == "\n" for c in title + page.plain if ord(c) < 0xA0)

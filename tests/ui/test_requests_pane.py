@@ -11,6 +11,7 @@ from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import Question, TextPage
+from lbtui.ui.opening import Asked
 from lbtui.ui.panes.requests import orders as requests_orders
 from lbtui.ui.panes.requests import pane as requests
 from lbtui.ui.panes.requests.pane import RequestsPane
@@ -55,7 +56,7 @@ class Driven:
 
 def drive(folder, script, size=(140, 40)):
     async def run():
-        app = LbtuiApp(folder, Capabilities("256"))
+        app = LbtuiApp(Asked(folder), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
             driven = Driven(app, pilot)
             await driven.settle()

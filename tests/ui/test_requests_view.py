@@ -15,6 +15,7 @@ from lbtui.analysis.latency import NUMERIC_COLUMNS, Arrangement, arrange
 from lbtui.findings import Thresholds
 from lbtui.profile import Loaded, Profile, Silent, empty
 from lbtui.profile.schema import SCHEMAS
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import histogram
 from lbtui.render.palette import accent, cursor
@@ -105,7 +106,7 @@ def pane(profile, selection=None, width=80, height=21, caps=UNICODE, **changes):
     data = load_requests(profile, Thresholds(), Silent())
     arrangement = changes.pop("arrangement", None) or first_arrangement(data.table)
     state = replace(RequestsState(arrange(data.table, arrangement, BINS)), **changes)
-    return draw(data, state, selection or Selection(), width, height, caps)
+    return draw(data, state, selection or Selection(), Canvas(width, height, caps))
 
 
 def lines(*args, **kwargs):
@@ -291,12 +292,11 @@ def test_only_the_rows_in_view_are_formatted(monkeypatch):
 
 
 def test_the_bin_of_the_cursor_is_in_the_accent():
-    rows = histogram([1, 2, 4], [0, 1, 2, 3], width=6, height=3, caps=UNICODE, cursor=1)
+    rows = histogram([1, 2, 4], [0, 1, 2, 3], Canvas(6, 3, UNICODE), cursor=1)
     lit = [segment.text for segment in rows[1] if segment.style == accent(UNICODE)]
     assert lit == ["██"]
     assert all(
-        segment.style != accent(UNICODE)
-        for segment in histogram([1], [0, 1], width=1, height=2, caps=UNICODE)[0]
+        segment.style != accent(UNICODE) for segment in histogram([1], [0, 1], Canvas(1, 2, UNICODE))[0]
     )
 
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import Pair, signed
 from lbtui.ui.panes.dp import difference as dp_difference
-from lbtui.ui.panes.dp.layout import DpState, layout
+from lbtui.ui.panes.dp.layout import DpState, Shown, layout
 from lbtui.ui.panes.dp.sides import common, difference, local_state, offset_of, scenes, shared_state
 from lbtui.ui.panes.dp.view import draw as draw_lanes
 from lbtui.ui.panes.ep import layout as ep_layout
@@ -70,8 +71,9 @@ def dp_text(side, width, height, caps=UNICODE):
         shown = dp_difference_of(data, measured, state, columns)
         return plain(dp_difference.draw(shown, local, width, height, caps))
     own = measured.of(side)
-    view = scenes(data, measured, state, layout(own, width, height).columns, side).of(side)
-    return plain(draw_lanes(data.of(side), own, view, local, width, height, caps))
+    at = layout(own, width, height)
+    view = scenes(data, measured, state, at.columns, side).of(side)
+    return plain(draw_lanes(Shown.of(data.of(side), own, view, local, at), Canvas(width, height, caps)))
 
 
 def test_before_is_drawn_in_its_own_time_on_the_scale_of_both():
@@ -181,11 +183,8 @@ def test_nodes_are_subtracted_bin_by_bin_from_the_start_of_each_run():
     assert [node.address for node in table.nodes] == ["10.0.0.1:80", "10.0.0.2:80"]
     assert table.counts["added"].tolist() == [[-2, 2], [-3, 3]]
     assert sides["difference"].left_out == ("left out, only after: the last 1 bins; only before: P 10.0.0.3")
-    drawn = plain(
-        draw_nodes(
-            sides["difference"], starting(sides["after"], Selection()), Selection(), None, 110, 24, UNICODE
-        )
-    )
+    canvas, state = Canvas(110, 24, UNICODE), starting(sides["after"], Selection())
+    drawn = plain(draw_nodes(sides["difference"], state, Selection(), None, canvas))
     assert drawn.startswith(" difference  added requests · after − before · left out, only after")
     assert "20 → 20 added · PAR 1.00 → 1.50" in drawn
     # 10.0.0.1 had 10 of these 20 requests, now 5.
@@ -198,11 +197,8 @@ def test_both_sides_of_nodes_are_drawn_on_one_scale():
     assert (
         sides["before"].table.peak("added", "prefill") == sides["after"].table.peak("added", "prefill") == 8
     )
-    text = plain(
-        draw_nodes(
-            sides["before"], starting(sides["before"], Selection()), Selection(), None, 120, 24, UNICODE
-        )
-    )
+    canvas, state = Canvas(120, 24, UNICODE), starting(sides["before"], Selection())
+    text = plain(draw_nodes(sides["before"], state, Selection(), None, canvas))
     assert text.startswith(" before  added requests")
     assert "colour prefill 0–8" in text
 
@@ -220,7 +216,8 @@ def test_bins_of_another_length_are_not_subtracted():
     before = nodes((0, "10.0.0.1:80", "prefill", 4, 4, 0, 0), (2, "10.0.0.1:80", "prefill", 4, 4, 0, 0))
     shown = pd_sides.sides(after, before)["difference"]
     assert shown.table is None
-    text = plain(draw_nodes(shown, starting(shown, Selection()), Selection(), None, 80, 20, UNICODE))
+    canvas = Canvas(80, 20, UNICODE)
+    text = plain(draw_nodes(shown, starting(shown, Selection()), Selection(), None, canvas))
     assert "bins of 10.0 s before and 5.0 s after cannot be subtracted" in " ".join(text.split())
 
 
@@ -230,7 +227,7 @@ def test_bins_of_another_length_are_not_subtracted():
 def test_a_difference_of_nodes_fills_any_size(width, height, caps, transfers, count):
     data = pd_pair()["difference"]
     state = replace(starting(data, Selection()), transfers=transfers, count=count)
-    check(draw_nodes(data, state, Selection(), None, width, height, caps), width, caps, height)
+    check(draw_nodes(data, state, Selection(), None, Canvas(width, height, caps)), width, caps, height)
 
 
 def test_a_selection_moves_with_the_run():
@@ -277,7 +274,8 @@ def test_heat_is_subtracted_cell_by_cell_as_multiples_of_the_layers_mean():
 
 
 def ep_text(data, state, size=(120, 24), caps=UNICODE):
-    return plain(ep_view.draw(data, state, ep_layout.viewport(data, state, None, *size, caps), *size, caps))
+    canvas = Canvas(*size, caps)
+    return plain(ep_view.draw(data, state, ep_layout.viewport(data, state, None, canvas), canvas))
 
 
 def test_the_difference_of_heat_says_both_values():
@@ -297,8 +295,8 @@ def test_the_difference_of_heat_says_both_values():
 def test_every_side_of_heat_fills_any_size(width, height, caps, side):
     data = ep_pair()[side]
     state = ep_state.in_bounds(data, ep_state.start(ep_pair()["after"]))
-    view = ep_layout.viewport(data, state, None, width, height, caps)
-    check(ep_view.draw(data, state, view, width, height, caps), width, caps, height)
+    view = ep_layout.viewport(data, state, None, Canvas(width, height, caps))
+    check(ep_view.draw(data, state, view, Canvas(width, height, caps)), width, caps, height)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from lbtui.comparison.words import effect_words, figure, interval_words, load_se
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.intervals import interval_bar
+from lbtui.render.intervals import Interval, interval_bar
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.compare.words import (
@@ -306,10 +306,9 @@ def _line(
     difference = ink if changed(compared) else palette.dim(caps)
     words = (VERDICTS if columns.verdict > 15 else SHORT_VERDICTS)[verdict]
     label = palette.selected(caps) if here else ink
+    ends = (compared.low, compared.difference, compared.high)
     bar = interval_bar(
-        relative(compared, compared.low),
-        relative(compared, compared.difference),
-        relative(compared, compared.high),
+        Interval(*(relative(compared, end) for end in ends)),
         reach=reach,
         width=columns.bar,
         caps=caps,

@@ -9,6 +9,7 @@ from rich.segment import Segment
 
 from lbtui.analysis.data_parallel import Metric, metric
 from lbtui.profile import format_window, instant
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import line_chart
 from lbtui.render.palette import dim, strong
@@ -62,9 +63,7 @@ def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabiliti
         series.append((measured.domains[i].name, part["forward_iter"].to_list(), ys.to_list()))
     return line_chart(
         series,
-        width=key.width,
-        height=key.height,
-        caps=caps,
+        Canvas(key.width, key.height, caps),
         x_label=_("forward_iter (each domain counts its own)"),
         y_label=key.metric.unit,
     )

@@ -12,14 +12,15 @@ from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import Floats
 from lbtui.profile import format_window, instant, short_names
 from lbtui.render import palette
+from lbtui.render.canvas import Kind, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import lane
+from lbtui.render.lanes import Marks, lane
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp.layout import FIGURE, DpState, Layout, evenness_labels, lane_order
+from lbtui.ui.panes.dp.layout import FIGURE, DpState, Layout, Shown, evenness_labels, lane_order
 
 # From this width on sentences are in whole words.
 ROOMY = 130
@@ -43,9 +44,9 @@ def beside(at: Layout, label: Row, lines: Sequence[Row], figures: Row, width: in
     ]
 
 
-def state_row(measured: Measured, view: Scene, state: DpState, width: int, caps: Capabilities) -> Row:
+def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     """Return the line that says what is drawn."""
-    metric = measured.metric
+    measured, view, state, metric = shown.measured, shown.view, shown.state, shown.measured.metric
     begin, end = view.window
     decimals = 0 if end - begin >= 20_000_000 else 3
     window = format_window(instant(begin), instant(end), decimals, date=measured.dated)
@@ -144,21 +145,15 @@ def headings(metric: Metric, at: Layout, caps: Capabilities) -> Row:
     ]
 
 
-def lane_rows(
-    measured: Measured,
-    view: Scene,
-    state: DpState,
-    at: Layout,
-    cursor: int,
-    width: int,
-    caps: Capabilities,
-) -> list[Row]:
+def lane_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     """Return the lanes shown, each with its label and figures."""
+    measured, view, state, at, cursor = shown.measured, shown.view, shown.state, shown.at, shown.cursor
     values = drawn_values(view, state)
     scales = instance_scales(measured, view, state)
     current = measured.index(state.domain)
     furthest = _furthest(measured, view)
     hosts = short_names(d.host for d in measured.domains)
+    kind: Kind = "load" if measured.metric.more_is_load else "scarce"
     rows: list[Row] = []
     before = ""
     order = lane_order(measured, state.by_score)[state.top : state.top + at.shown]
@@ -166,18 +161,15 @@ def lane_rows(
         domain = measured.domains[i]
         lines = lane(
             values[i].tolist(),
-            low=0.0,
-            high=scales[domain.instance],
+            Scale(0.0, scales[domain.instance], kind),
+            caps,
             height=at.lane_height,
-            caps=caps,
-            cursor=cursor,
-            marks=None if view.prefill is None else view.prefill[i].tolist(),
-            scarce=not measured.metric.more_is_load,
+            marks=Marks(cursor, underlined=None if view.prefill is None else view.prefill[i].tolist()),
         )
         label = lane_label(
             "" if domain.host == before else hosts[domain.host], domain.name, at, i == current, caps
         )
-        figures = _figures(measured, view, state, i, at, i in furthest, i == current, caps)
+        figures = _figures(shown, i, i in furthest, i == current, caps)
         rows += beside(at, label, lines, figures, width)
         before = domain.host
         if i != order[-1]:
@@ -212,19 +204,10 @@ def _furthest(measured: Measured, view: Scene) -> set[int]:
     return found
 
 
-def _figures(
-    measured: Measured,
-    view: Scene,
-    state: DpState,
-    i: int,
-    at: Layout,
-    furthest: bool,
-    current: bool,
-    caps: Capabilities,
-) -> Row:
-    stats = view.statistics[i]
-    low = not measured.metric.more_is_load
-    now = measured.lanes[i].at(state.time)
+def _figures(shown: Shown, i: int, furthest: bool, current: bool, caps: Capabilities) -> Row:
+    stats, at = shown.view.statistics[i], shown.at
+    low = not shown.measured.metric.more_is_load
+    now = shown.measured.lanes[i].at(shown.state.time)
     values = [now, stats.mean, stats.p5 if low else stats.p95, stats.min if low else stats.max]
     if at.figures < 5:
         values = values[:2]
@@ -242,49 +225,34 @@ def _figures(
 # How even the lanes are
 
 
-def evenness_rows(
-    measured: Measured,
-    view: Scene,
-    state: DpState,
-    at: Layout,
-    cursor: int,
-    width: int,
-    caps: Capabilities,
-) -> list[Row]:
+def evenness_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     """Return the lanes of how even an instance's lanes are, with the window's figures."""
+    measured, view, at, cursor = shown.measured, shown.view, shown.at, shown.cursor
     if not at.evenness_rows:
         return []
     labels = evenness_labels(measured)
     instances = list(view.evenness)
-    lane_index = measured.index(state.domain)
+    lane_index = measured.index(shown.state.domain)
     if len(instances) * at.evenness_height > at.evenness_rows:
         own = measured.domains[lane_index or 0].instance
         instances = [own] if own in view.evenness else []
     rows: list[Row] = []
     for instance in instances:
         even = view.evenness[instance]
-        low, high = evenness_scale(measured.metric, even)
-        lines = lane(
-            even.columns.tolist(),
-            low=low,
-            high=high,
-            height=at.evenness_height,
-            caps=caps,
-            cursor=cursor,
-            scarce=not measured.metric.more_is_load,
-        )
+        scale, height = evenness_scale(measured.metric, even), at.evenness_height
+        lines = lane(even.columns.tolist(), scale, caps, height=height, marks=Marks(cursor))
         label = fit(labels[instance], at.label, caps=caps, style=palette.strong(caps))
         rows += beside(at, label, lines, _evenness_figures(even, cursor, at, caps), width)
     missing = at.evenness_rows - len(rows)
     return rows + [blank(width)] * missing
 
 
-def evenness_scale(metric: Metric, even: Evenness) -> tuple[float, float]:
-    """Return lowest and highest of an evenness lane: PAR from 1 to at least 2, min/mean from 0 to 1."""
+def evenness_scale(metric: Metric, even: Evenness) -> Scale:
+    """Return the scale of an evenness lane: PAR from 1 to at least 2, min/mean from 0 to 1."""
     if not metric.more_is_load:
-        return 0.0, 1.0
+        return Scale(0.0, 1.0, "scarce")
     known = even.columns[~np.isnan(even.columns)]
-    return 1.0, max(2.0, float(known.max())) if len(known) else 2.0
+    return Scale(1.0, max(2.0, float(known.max())) if len(known) else 2.0)
 
 
 def _evenness_figures(even: Evenness, cursor: int, at: Layout, caps: Capabilities) -> Row:

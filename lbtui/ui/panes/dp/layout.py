@@ -99,6 +99,27 @@ def layout(measured: Measured, width: int, height: int) -> Layout:
     )
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn: the lanes of a metric in a window, the state scrolled to the size, where all stands."""
+
+    data: DpData
+    measured: Measured
+    view: Scene
+    state: DpState
+    at: Layout
+
+    @classmethod
+    def of(cls, data: DpData, measured: Measured, view: Scene, state: DpState, at: Layout) -> Shown:
+        """Return what is drawn in a layout, with the cursor's lane in it."""
+        return cls(data, measured, view, scrolled(state, measured, at.shown), at)
+
+    @property
+    def cursor(self) -> int:
+        """The column of the cursor."""
+        return self.view.column_of(self.state.time)
+
+
 def evenness_name(metric: Metric) -> str:
     """Return what the evenness lanes are called."""
     return _("PAR") if metric.more_is_load else _("min/mean")

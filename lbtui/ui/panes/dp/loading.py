@@ -12,6 +12,7 @@ from textual.message import Message
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
 from lbtui.profile import Profile
 from lbtui.profile.schema import empty
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
@@ -24,7 +25,7 @@ from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene, dp_data, measure, says_nothing
 from lbtui.ui.panes.dp.difference import Difference
-from lbtui.ui.panes.dp.layout import DpState, layout, view_window
+from lbtui.ui.panes.dp.layout import DpState, Shown, layout, view_window
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
 from lbtui.ui.panes.dp.sides import common, difference, local_state, offset_of, scenes
 from lbtui.ui.panes.dp.view import draw, missing_rows, reading_rows
@@ -165,29 +166,29 @@ class DpPictures(Pane):
         """Return the lanes, the chart, or why there is nothing."""
         assert self._both is not None
         self._drawn = self.side
-        data, state, pair = self._both.of(self.side), self._local(), self._measured.get(self.state.metric)
+        canvas, pair = Canvas(width, height, self.caps), self._measured.get(self.state.metric)
         if pair is None or self._empty_side(pair) is not None:
             side = self.side if pair is None else self._empty_side(pair) or self.side
-            return self._missing(side, width)[:height]
+            return self._missing(side, canvas)[:height]
         if self._differs(pair):
-            shown = self._difference(pair, width, height)
-            if shown is not None:
-                return dp_difference.draw(shown, state, width, height, self.caps)
+            both = self._difference(pair, width, height)
+            if both is not None:
+                return dp_difference.draw(both, self._local(), width, height, self.caps)
             return self._waiting(width, height)
         measured = pair.of(self.side)
-        view = self._scene(measured, layout(measured, width, height).columns)
+        at = layout(measured, width, height)
+        view = self._scene(measured, at.columns)
         if view is None:
             return self._waiting(width, height)
-        if state.chart:
-            return self._chart_picture(data, measured, view, width, height)
-        return draw(data, measured, view, state, width, height, self.caps)
+        now = Shown.of(self._both.of(self.side), measured, view, self._local(), at)
+        return self._chart_picture(now, canvas) if now.state.chart else draw(now, canvas)
 
     def _empty_side(self, pair: Pair[Measured]) -> Side | None:
         """Return which profile has nothing to draw of what is shown, None if all is there."""
         sides: tuple[Side, ...] = ("after", "before") if self.side == "difference" else (self.side,)
         return next((side for side in sides if not pair.of(side).has_values), None)
 
-    def _missing(self, side: Side, width: int) -> list[Row]:
+    def _missing(self, side: Side, canvas: Canvas) -> list[Row]:
         assert self._both is not None
         chosen = metric(self.state.metric)
         profile = self.profile_of(side)
@@ -196,8 +197,7 @@ class DpPictures(Pane):
             self._both.of(side),
             chosen,
             self._notes(chosen, profile),
-            width,
-            self.caps,
+            canvas,
             side=None if self.baseline is None else side,
         )
 
@@ -214,11 +214,10 @@ class DpPictures(Pane):
             return None if views is None else Difference(both, pair, views, views.after, 0)
         return Difference(both, pair, views, difference(views, both), offset_of(self._both))
 
-    def _chart_picture(
-        self, data: DpData, measured: Measured, view: Scene, width: int, height: int
-    ) -> list[Row]:
+    def _chart_picture(self, now: Shown, canvas: Canvas) -> list[Row]:
+        width, height = canvas.width, canvas.height
         reading = 2 if height >= 12 else 1
-        state = self._local()
+        data, measured, state = now.data, now.measured, now.state
         key = chart_key(measured, state.domain, view_window(state, data), width, max(1, height - 1 - reading))
         rows = self._charts.get((self.side, key))
         if rows is None:
@@ -234,7 +233,7 @@ class DpPictures(Pane):
         return [
             chart_state_row(key, measured, self.caps, state.side),
             *rows,
-            *reading_rows(data, measured, view, state, width, reading, self.caps),
+            *reading_rows(now, canvas.sized(height=reading)),
         ][:height]
 
     def on_dp_pictures_chart_made(self, event: ChartMade) -> None:

@@ -13,6 +13,7 @@ from lbtui.analysis.imbalance import known_mean
 from lbtui.profile import FrameName, MissingStatus, Profile, format_time, instant
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
@@ -30,46 +31,31 @@ from lbtui.ui.panes.dp.lanes import (
     state_row,
     two_decimals,
 )
-from lbtui.ui.panes.dp.layout import (
-    DpState,
-    evenness_name,
-    layout,
-    place_here,
-    scrolled,
-)
+from lbtui.ui.panes.dp.layout import DpState, Shown, evenness_name, place_here
 
 _MORE_READING = 3
 
 
-def draw(
-    data: DpData,
-    measured: Measured,
-    view: Scene,
-    state: DpState,
-    width: int,
-    height: int,
-    caps: Capabilities,
-) -> list[Row]:
-    """Return the lanes with everything around them, at most `height` rows of `width` cells."""
-    at = layout(measured, width, height)
-    state = scrolled(state, measured, at.shown)
-    cursor = view.column_of(state.time)
-    rows = [state_row(measured, view, state, width, caps)]
+def draw(shown: Shown, canvas: Canvas) -> list[Row]:
+    """Return the lanes with everything around them, in rows that fill the canvas at most."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
+    view, at, cursor = shown.view, shown.at, shown.cursor
+    rows = [state_row(shown, width, caps)]
     if at.pointer:
         pointer = time_pointer(
-            instant(state.time),
+            instant(shown.state.time),
             cursor,
             at.columns,
             caps,
             decimals=pointer_decimals(view.window, view.columns),
-            date=data.dated,
+            date=shown.data.dated,
         )
-        rows.append(framed(at, [], pointer, headings(measured.metric, at, caps), width))
-    rows += lane_rows(measured, view, state, at, cursor, width, caps)
+        rows.append(framed(at, [], pointer, headings(shown.measured.metric, at, caps), width))
+    rows += lane_rows(shown, width, caps)
     rest = height - len(rows) - at.axis - at.evenness_rows - at.reading
     above = 1 if rest > 0 and at.evenness_rows and at.gap else 0
     rows += [gap_row(at, cursor, width, caps)] * above
-    rows += evenness_rows(measured, view, state, at, cursor, width, caps)
+    rows += evenness_rows(shown, width, caps)
     if at.axis:
         axis = time_axis(instant(view.window[0]), instant(view.window[1]), at.columns, caps)
         rows.append(framed(at, [], axis, [], width))
@@ -77,23 +63,17 @@ def draw(
     # Rows that nothing else needs go to the words under the picture.
     more = min(spare, _MORE_READING)
     rows += [blank(width)] * (spare - more)
-    rows += reading_rows(data, measured, view, state, width, at.reading + more, caps)
+    rows += reading_rows(shown, canvas.sized(height=at.reading + more))
     return rows[:height]
 
 
 # What is under the cursor
 
 
-def reading_rows(
-    data: DpData,
-    measured: Measured,
-    view: Scene,
-    state: DpState,
-    width: int,
-    lines: int,
-    caps: Capabilities,
-) -> list[Row]:
-    """Return what is under the cursor in words and numbers, wrapped to `lines` rows."""
+def reading_rows(shown: Shown, canvas: Canvas) -> list[Row]:
+    """Return what is under the cursor in words and numbers, wrapped to fill the canvas."""
+    data, measured, view, state = shown.data, shown.measured, shown.view, shown.state
+    width, lines = canvas.width, canvas.height
     index = measured.index(state.domain)
     if index is None or not lines:
         return [blank(width)] * lines
@@ -107,11 +87,12 @@ def reading_rows(
         parts.insert(0, f"{measured.metric.label} {now}")
     # Beside the lanes there is room for little of it; in a narrow terminal the figures come first.
     parts.insert(0 if width >= ROOMY else len(parts), domain.host)
-    return _wrapped(head, parts, width, lines, caps)
+    return _wrapped(head, parts, canvas)
 
 
-def _wrapped(head: str, parts: Sequence[str], width: int, lines: int, caps: Capabilities) -> list[Row]:
+def _wrapped(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
     """Return the parts joined by dots, a new line begun where the next part does not fit."""
+    width, lines, caps = canvas.width, canvas.height, canvas.caps
     texts = [f" {head}"]
     for part in parts:
         joined = f"{texts[-1]} · {part}"
@@ -229,11 +210,11 @@ def missing_rows(
     data: DpData,
     metric: Metric,
     notes: Sequence[str],
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
     side: Side | None = None,
 ) -> list[Row]:
     """Return why a metric has no data, and how to collect it; `side` is which of two profiles lacks it."""
+    width, caps = canvas.width, canvas.caps
     frame: FrameName = metric.frame
     if frame == "steps" and not data.steps.is_empty():
         # The steps are there, without what only the scheduling rounds tell.

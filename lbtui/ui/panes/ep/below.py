@@ -7,9 +7,10 @@ import numpy as np
 from lbtui.analysis.eplb.over_time import Columns
 from lbtui.analysis.imbalance import Floats
 from lbtui.profile import format_time
+from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import lane
+from lbtui.render.lanes import Marks, lane
 from lbtui.render.palette import accent, dim
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
@@ -42,7 +43,7 @@ def time_rows(data: EpData, state: EpState, place: Layout, caps: Capabilities) -
     ]
     for title, values, low, top in figures[: place.time - 1]:
         wide = np.repeat(values, cell).tolist()
-        (line,) = lane(wide, low=low, high=top, caps=caps, cursor=place_of_cursor, lit_row=True)
+        (line,) = lane(wide, Scale(low, top), caps, marks=Marks(place_of_cursor, here=True))
         name = fit(title, GUTTER - 1, caps=caps, align="right", style=dim(caps))
         rows.append(row(name, " ", row(line, width=place.map_width), width=place.main))
     if place.time > len(figures) + 1:

@@ -8,6 +8,7 @@ import numpy as np
 from rich.segment import Segment
 
 from lbtui.analysis.expert_parallel import hottest_cells
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap_frame import minimap
@@ -39,11 +40,10 @@ def side_rows(
     state: EpState,
     view: View,
     seen: tuple[int, int],
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
-    """Return the panel as `height` rows of `width` cells; `seen` is the part of the map in sight."""
+    """Return the panel as rows that fill the canvas; `seen` is the part of the map in sight."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     head = [*_cursor_rows(data, state, width, caps), blank(width), *_profile_rows(data, state, width, caps)]
     facts = fact_rows(data, state, width, caps) if height >= _FACTS_FROM else []
     foot = [*_place_rows(data, state, view, seen, width, caps), *_absent_rows(data, state, width, caps)]
@@ -99,7 +99,7 @@ def _profile_rows(data: EpData, state: EpState, width: int, caps: Capabilities) 
         return [head, *_strip(load, state.layer, width, caps)]
     wide = np.repeat(profile, each).tolist()
     if load.pair is None:
-        lines = lane(wide, low=0, high=high, height=_PROFILE_LINES, caps=caps)
+        lines = lane(wide, Scale(0.0, high), caps, height=_PROFILE_LINES)
     else:
         lines = signed_lane(wide, reach=_furthest(profile), height=_PROFILE_LINES, caps=caps)
     return [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap_view import View, cell_at, fit_view, follow, halves, span
-from lbtui.ui.panes.ep.data import EpData
+from lbtui.ui.panes.ep.data import EpData, EpMap
 from lbtui.ui.panes.ep.intervals import first_interval
 from lbtui.ui.panes.ep.moment import at_place
 from lbtui.ui.panes.ep.shown import EpState, column_of, current_map, over_of
@@ -42,6 +43,22 @@ class Layout:
         """The line of the map's first row, the state line being line 0."""
         return 1 + self.ruler + self.slots
 
+    def map_canvas(self, caps: Capabilities) -> Canvas:
+        """What the map has to itself."""
+        return Canvas(self.map_width, self.map_height, caps)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A map as it is drawn: on which scale, what part is in view, where it stands."""
+
+    data: EpData
+    state: EpState
+    map: EpMap
+    scale: Scale
+    view: View
+    place: Layout
+
 
 def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
     """Return how the pane's room is shared; what matters least goes first as it shrinks."""
@@ -65,7 +82,7 @@ def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
 
 def zoom_steps(shape: tuple[int, int], place: Layout, caps: Capabilities) -> list[View]:
     """Return the views from the whole map to single wide cells, each half as coarse as the one before."""
-    view = fit_view(shape, place.map_width, place.map_height, caps)
+    view = fit_view(shape, place.map_canvas(caps))
     steps = [view]
     while view.cell_width < _WIDEST_CELL:
         if view.rows_per_cell > 1 or view.columns_per_cell > 1:
@@ -80,44 +97,44 @@ def zoom_steps(shape: tuple[int, int], place: Layout, caps: Capabilities) -> lis
     return steps
 
 
-def zoom_for_rank(data: EpData, state: EpState, width: int, height: int, caps: Capabilities) -> int:
+def zoom_for_rank(data: EpData, state: EpState, canvas: Canvas) -> int:
     """Return the closest zoom of the expert view that shows all slots of the cursor's rank."""
     slots = replace(state, view="expert", zoom=1)
     shown = current_map(data, slots)
     if shown is None:
         return 0
-    place = layout(data, slots, width, height)
+    place = layout(data, slots, canvas.width, canvas.height)
     columns = len(shown.columns_of_rank(state.rank))
     fitting = [
         zoom
-        for zoom, view in enumerate(zoom_steps(shown.shape, place, caps))
-        if span(view, place.map_width, place.map_height, caps)[1] >= columns
+        for zoom, view in enumerate(zoom_steps(shown.shape, place, canvas.caps))
+        if span(view, place.map_canvas(canvas.caps))[1] >= columns
     ]
     return max(fitting, default=0)
 
 
-def zoomed(data: EpData, state: EpState, step: int, width: int, height: int, caps: Capabilities) -> EpState:
+def zoomed(data: EpData, state: EpState, step: int, canvas: Canvas) -> EpState:
     """Return the state `step` zoom levels nearer, the whole map for 0."""
     shown = current_map(data, state)
     if shown is None:
         return state
-    last = len(zoom_steps(shown.shape, layout(data, state, width, height), caps)) - 1
+    place = layout(data, state, canvas.width, canvas.height)
+    last = len(zoom_steps(shown.shape, place, canvas.caps)) - 1
     zoom = 0 if step == 0 else max(0, min(min(state.zoom, last) + step, last))
     return replace(state, zoom=zoom, skipped=())
 
 
-def viewport(
-    data: EpData, state: EpState, previous: View | None, width: int, height: int, caps: Capabilities
-) -> View:
+def viewport(data: EpData, state: EpState, previous: View | None, canvas: Canvas) -> View:
     """Return the part of the map in view: as before if the cursor is in it, else moved to hold it."""
     shown = current_map(data, state)
     if shown is None:
         return View()
-    place = layout(data, state, width, height)
-    steps = zoom_steps(shown.shape, place, caps)
+    place = layout(data, state, canvas.width, canvas.height)
+    room = place.map_canvas(canvas.caps)
+    steps = zoom_steps(shown.shape, place, canvas.caps)
     wanted = steps[min(state.zoom, len(steps) - 1)]
     grain = (wanted.rows_per_cell, wanted.columns_per_cell, wanted.cell_width)
-    seen = span(wanted, place.map_width, place.map_height, caps)
+    seen = span(wanted, room)
     layer, column = state.layer, column_of(state)
     if previous is not None and grain == (
         previous.rows_per_cell,
@@ -133,7 +150,7 @@ def viewport(
         )
     if state.inside and (own := shown.columns_of_rank(state.rank)) and len(own) <= seen[1]:
         first = replace(first, left=own[0] // wanted.columns_per_cell * wanted.columns_per_cell)
-    return follow(first, shown.shape, layer, column, place.map_width, place.map_height, caps)
+    return follow(first, shown.shape, layer, column, room)
 
 
 def _middle(at: int, seen: int, step: int) -> int:
@@ -141,18 +158,18 @@ def _middle(at: int, seen: int, step: int) -> int:
 
 
 def block_at(
-    data: EpData, state: EpState, view: View, x: int, y: int, width: int, height: int, caps: Capabilities
+    data: EpData, state: EpState, view: View, x: int, y: int, canvas: Canvas
 ) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return the (first, count) of layers and of columns that the character at (x, y) of the pane shows."""
-    place = layout(data, state, width, height)
+    place = layout(data, state, canvas.width, canvas.height)
     x, y = x - GUTTER, y - place.map_top
     shown = current_map(data, state)
     if shown is None or not (0 <= x < place.map_width and 0 <= y < place.map_height):
         return None
-    layer, column = cell_at(view, x, y, caps)
+    layer, column = cell_at(view, x, y, canvas.caps)
     if layer >= shown.shape[0] or column >= shown.shape[1]:
         return None
-    return (layer, view.rows_per_cell * halves(caps)), (column, view.columns_per_cell)
+    return (layer, view.rows_per_cell * halves(canvas.caps)), (column, view.columns_per_cell)
 
 
 def process_at(data: EpData, state: EpState, y: int, height: int) -> int | None:
@@ -164,15 +181,14 @@ def process_at(data: EpData, state: EpState, y: int, height: int) -> int | None:
     return order[index] if 0 <= y - 3 < count and 0 <= index < len(order) else None
 
 
-def clicked(
-    data: EpData, state: EpState, view: View, x: int, y: int, width: int, height: int, caps: Capabilities
-) -> EpState:
+def clicked(data: EpData, state: EpState, view: View, x: int, y: int, canvas: Canvas) -> EpState:
     """Return the state with the cursor where the pane was clicked; as it is where nothing is drawn."""
+    width, height = canvas.width, canvas.height
     if state.view == "intervals":
         process = process_at(data, state, y, height)
         return state if process is None else replace(state, process=process, skipped=())
     place = layout(data, state, width, height)
     if place.time and height - 1 - place.time < y < height - 1 and 0 <= x - GUTTER < place.map_width:
         return at_place(data, state, place.map_width, x - GUTTER)
-    block = block_at(data, state, view, x, y, width, height, caps)
+    block = block_at(data, state, view, x, y, canvas)
     return state if block is None else go_to_block(data, state, *block)

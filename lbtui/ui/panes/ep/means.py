@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lbtui.analysis.expert_parallel import HeatScale
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap import reduce_extreme, reduce_max
-from lbtui.render.heatmap_view import View, span
-from lbtui.render.lanes import lane, signed_lane
+from lbtui.render.heatmap_view import span
+from lbtui.render.lanes import Marks, lane, signed_lane
 from lbtui.render.palette import (
     difference_style,
     dim,
@@ -17,19 +17,17 @@ from lbtui.render.palette import (
 )
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
-from lbtui.ui.panes.ep.data import EpData, EpMap
-from lbtui.ui.panes.ep.layout import GUTTER, Layout
-from lbtui.ui.panes.ep.shown import EpState, column_of, current_scale
+from lbtui.ui.panes.ep.layout import GUTTER, Shown
+from lbtui.ui.panes.ep.shown import column_of
 
 # Bars lower than this tell less than the map above them.
 _LEAST_BARS = 4
 _MOST_BARS = 8
 
 
-def mean_rows(
-    data: EpData, state: EpState, shown: EpMap, view: View, place: Layout, room: int, caps: Capabilities
-) -> list[Row]:
+def mean_rows(drawn: Shown, room: int, caps: Capabilities) -> list[Row]:
     """Return the mean over layers of each column as numbers on their colour: this period, then the others."""
+    data, state, shown, view, place = drawn.data, drawn.state, drawn.map, drawn.view, drawn.place
     if state.view == "times" or state.span is not None or shown.kind == "tokens":
         maps = [(_("mean"), shown)]
     else:
@@ -42,7 +40,7 @@ def mean_rows(
             if (found := data.maps.get((state.instance or "", state.view, period))) is not None
             and found.shape[1] == shown.shape[1]
         ]
-    scale = current_scale(data, state)
+    scale = drawn.scale
     rows = []
     for name, found in maps:
         title_style = strong(caps) if found is shown else dim(caps)
@@ -63,26 +61,25 @@ def mean_rows(
     return rows
 
 
-def mean_bars(
-    state: EpState, shown: EpMap, view: View, place: Layout, room: int, scale: HeatScale, caps: Capabilities
-) -> list[Row]:
+def mean_bars(drawn: Shown, room: int, caps: Capabilities) -> list[Row]:
     """Return the mean over layers of each drawn column as bars below the map, if `room` lines allow it.
 
     The bars run over the map's colour scale, so that a colour says the same on both; as on the map a bar is
     the largest of what it covers.
     """
+    shown, view, place = drawn.map, drawn.view, drawn.place
     height = min(room - 1, _MOST_BARS)
     if height < _LEAST_BARS:
         return []
-    _rows, columns = span(view, place.map_width, 1, caps)
+    _rows, columns = span(view, Canvas(place.map_width, 1, caps))
     part = shown.means[None, view.left : view.left + columns]
     reduce = reduce_max if shown.pair is None else reduce_extreme
     values = reduce(part, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
-    cursor = (column_of(state) - view.left) // view.columns_per_cell * view.cell_width
+    cursor = (column_of(drawn.state) - view.left) // view.columns_per_cell * view.cell_width
     if shown.pair is None:
-        bars = lane(values, low=scale.low, high=scale.high, height=height, caps=caps, cursor=cursor)
+        bars = lane(values, drawn.scale, caps, height=height, marks=Marks(cursor))
     else:
-        bars = signed_lane(values, reach=scale.high, height=height, caps=caps, cursor=cursor)
+        bars = signed_lane(values, reach=drawn.scale.high, height=height, caps=caps, cursor=cursor)
     titles = [_("mean of"), _("all"), _("layers")]
     rows = [blank(place.main)]
     for index, line in enumerate(bars):

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 
 from lbtui.analysis.expert_parallel import Phase
 from lbtui.profile import FrameName, Profile
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap_view import View
 from lbtui.text import _
@@ -66,8 +67,9 @@ class EpPane(AlongIterations):
         self._drawn = self.side
         if data is None or state is None:
             return ep_view.nothing_rows(self.profile, width, height, self.caps)
-        self._view = ep_layout.viewport(data, state, self._view, width, height, self.caps)
-        return ep_view.draw(data, state, self._view, width, height, self.caps)
+        canvas = Canvas(width, height, self.caps)
+        self._view = ep_layout.viewport(data, state, self._view, canvas)
+        return ep_view.draw(data, state, self._view, canvas)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity, and which views this profile lacks."""
@@ -176,14 +178,18 @@ class EpPane(AlongIterations):
         """Show the whole map."""
         self._go(lambda data, state: self._zoomed(data, state, 0))
 
+    @property
+    def _canvas(self) -> Canvas:
+        return Canvas(*self.size, self.caps)
+
     def _zoomed(self, data: EpData, state: EpState, step: int) -> EpState:
-        return ep_layout.zoomed(data, state, step, *self.size, self.caps)
+        return ep_layout.zoomed(data, state, step, self._canvas)
 
     def action_enter(self) -> None:
         """Show the experts of the rank under the cursor."""
         self._go(
             lambda data, state: ep_state.enter_rank(
-                data, state, ep_layout.zoom_for_rank(data, state, *self.size, self.caps)
+                data, state, ep_layout.zoom_for_rank(data, state, self._canvas)
             )
         )
 
@@ -224,9 +230,8 @@ class EpPane(AlongIterations):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the click was."""
-        self._go(lambda data, state: ep_layout.clicked(
-            data, state, self._view or View(), event.x, event.y, *self.size, self.caps
-        ))  # fmt: skip
+        view = self._view or View()
+        self._go(lambda data, state: ep_layout.clicked(data, state, view, event.x, event.y, self._canvas))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Move down."""

@@ -7,11 +7,11 @@ from functools import lru_cache
 
 from rich.segment import Segment
 
-from lbtui.analysis.expert_parallel import HeatScale
 from lbtui.profile import Profile
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.heatmap import heatmap
+from lbtui.render.heatmap import Groups, heatmap
 from lbtui.render.heatmap_frame import gutter, legend, minimap, ruler
 from lbtui.render.heatmap_view import View, halves, place_of, span
 from lbtui.render.palette import dim, severity, strong
@@ -22,7 +22,7 @@ from lbtui.ui.panes.ep.below import time_rows
 from lbtui.ui.panes.ep.beside import fold_rows, place_words, side_rows
 from lbtui.ui.panes.ep.data import EpData, EpMap
 from lbtui.ui.panes.ep.intervals import interval_rows
-from lbtui.ui.panes.ep.layout import GUTTER, Layout, layout
+from lbtui.ui.panes.ep.layout import GUTTER, Shown, layout
 from lbtui.ui.panes.ep.means import mean_bars, mean_rows
 from lbtui.ui.panes.ep.shown import EpState, column_of, current_map, current_scale
 from lbtui.ui.panes.ep.words import (
@@ -53,8 +53,9 @@ def nothing_rows(profile: Profile, width: int, height: int, caps: Capabilities) 
     return rows[:height]
 
 
-def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps: Capabilities) -> list[Row]:
-    """Return the pane as `height` rows of `width` cells; `view` is what `viewport` gave for this size."""
+def draw(data: EpData, state: EpState, view: View, canvas: Canvas) -> list[Row]:
+    """Return the pane as rows that fill the canvas; `view` is what `viewport` gave for this size."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     if height < 1:
         return []
     if data.side is not None and state.view not in data.views(state.instance):
@@ -79,12 +80,13 @@ def draw(data: EpData, state: EpState, view: View, width: int, height: int, caps
         return [*rows[: height - 1], *([blank(width)] * (height - 1 - len(rows))), reading][:height]
     place = layout(data, state, width, height)
     above = body - place.time
-    main = _map_rows(data, state, shown, view, place, caps)[:above]
+    drawn = Shown(data, state, shown, _scale(data, state, shown), view, place)
+    main = _map_rows(drawn, caps)[:above]
     main += [blank(place.main)] * (above - len(main))
     main += time_rows(data, state, place, caps)
     if place.side:
-        seen = span(view, place.map_width, place.map_height, caps)
-        side = side_rows(data, state, view, seen, place.side, body, caps)
+        seen = span(view, place.map_canvas(caps))
+        side = side_rows(data, state, view, seen, Canvas(place.side, body, caps))
         bar = [Segment(glyphs(caps).column + " ", dim(caps))]
         main = [_beside(left, bar, right) for left, right in zip(main, side, strict=True)]
     return [*rows, *main, reading]
@@ -153,96 +155,73 @@ def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
     return words
 
 
-def _map_rows(
-    data: EpData, state: EpState, shown: EpMap, view: View, place: Layout, caps: Capabilities
-) -> list[Row]:
+def _scale(data: EpData, state: EpState, shown: EpMap) -> Scale:
     scale = current_scale(data, state)
-    cursor = (state.layer, column_of(state))
+    return Scale(scale.low, scale.high, "load" if shown.pair is None else "difference", scale.clipped)
+
+
+def _map_rows(drawn: Shown, caps: Capabilities) -> list[Row]:
+    state, shown, view, place = drawn.state, drawn.map, drawn.view, drawn.place
     lines = -(-shown.shape[0] // (view.rows_per_cell * halves(caps)))
     height = min(place.map_height, lines)
     rows: list[Row] = []
     if place.ruler:
         labels = _labels(state, shown, view, caps)
-        line = ruler(view, place.map_width, labels, caps, cursor=cursor[1])
+        line = ruler(view, place.map_width, labels, caps, cursor=column_of(state))
         rows.append(row(_gutter_title(state, shown, caps), line, width=place.main))
     if place.slots:
-        rows.append(_slot_row(state, shown, view, place, caps))
-    drawn = _drawn(shown, view, place.map_width, height, scale, caps, _lit(state, shown), cursor)
+        rows.append(_slot_row(drawn, caps))
+    heat = _drawn(drawn, Canvas(place.map_width, height, caps))
     layers = gutter(view, shown.shape[0], width=GUTTER - 1, height=height, caps=caps, cursor=state.layer)
     space = [Segment(" ")]
-    beside = [_beside(left, space, right) for left, right in zip(layers, drawn, strict=True)]
+    beside = [_beside(left, space, right) for left, right in zip(layers, heat, strict=True)]
     # A terminal narrower than the gutter cuts the map off.
     rows += beside if place.main > GUTTER else [row(line, width=place.main) for line in beside]
     spare = place.map_height - height
     if place.means:
-        means = mean_rows(data, state, shown, view, place, place.means + spare, caps)
+        means = mean_rows(drawn, place.means + spare, caps)
         spare -= len(means) - place.means
         rows += means
     if place.legend:
-        rows.append(_legend_row(state, shown, view, place, caps, data))
+        rows.append(_legend_row(drawn, caps))
     if place.fold:
-        rows += fold_rows(data, state, place.main, place.fold + spare, caps)
+        rows += fold_rows(drawn.data, state, place.main, place.fold + spare, caps)
     else:
-        rows += mean_bars(state, shown, view, place, spare, scale, caps)
+        rows += mean_bars(drawn, spare, caps)
     return rows
 
 
-def _drawn(
-    shown: EpMap,
-    view: View,
-    width: int,
-    height: int,
-    scale: HeatScale,
-    caps: Capabilities,
-    lit: tuple[int, int] | None,
-    cursor: tuple[int, int],
-) -> list[Row]:
+def _drawn(drawn: Shown, canvas: Canvas) -> list[Row]:
     """Return the map with its cursor: only the cursor's line is drawn anew when nothing else changed."""
-    rows = list(_without_cursor(shown, view, width, height, scale, caps, lit))
-    line = place_of(view, *cursor, caps)[1]
-    if 0 <= line < height:
-        top = view.top + line * halves(caps) * view.rows_per_cell
-        rows[line] = _heat_rows(shown, replace(view, top=top), width, 1, scale, caps, lit, cursor)[0]
+    shown, view, cursor = drawn.map, drawn.view, (drawn.state.layer, column_of(drawn.state))
+    lit = _lit(drawn.state, shown)
+    rows = list(_without_cursor(shown, drawn.scale, lit, view, canvas))
+    line = place_of(view, *cursor, canvas.caps)[1]
+    if 0 <= line < canvas.height:
+        top = view.top + line * halves(canvas.caps) * view.rows_per_cell
+        one = canvas.sized(height=1)
+        (rows[line],) = _heat_rows(shown, drawn.scale, lit, replace(view, top=top), one, cursor)
     return rows
 
 
 # Drawing a large map costs some 15 ms; a cursor move must not.
 @lru_cache(maxsize=4)
 def _without_cursor(
-    shown: EpMap,
-    view: View,
-    width: int,
-    height: int,
-    scale: HeatScale,
-    caps: Capabilities,
-    lit: tuple[int, int] | None,
+    shown: EpMap, scale: Scale, lit: tuple[int, int] | None, view: View, canvas: Canvas
 ) -> tuple[Row, ...]:
-    return tuple(_heat_rows(shown, view, width, height, scale, caps, lit, None))
+    return tuple(_heat_rows(shown, scale, lit, view, canvas, None))
 
 
 def _heat_rows(
     shown: EpMap,
-    view: View,
-    width: int,
-    height: int,
-    scale: HeatScale,
-    caps: Capabilities,
+    scale: Scale,
     lit: tuple[int, int] | None,
+    view: View,
+    canvas: Canvas,
     cursor: tuple[int, int] | None,
 ) -> list[Row]:
-    return heatmap(
-        shown.values,
-        view,
-        width=width,
-        height=height,
-        low=scale.low,
-        high=scale.high,
-        caps=caps,
-        cursor=cursor,
-        boundaries=shown.boundaries if view.columns_per_cell < _slots_per_rank(shown) else (),
-        lit_columns=lit,
-        difference=shown.pair is not None,
-    )
+    boundaries = shown.boundaries if view.columns_per_cell < _slots_per_rank(shown) else ()
+    return heatmap(shown.values, view, canvas, scale, cursor=cursor, groups=Groups(boundaries, lit))
 
 
 def _slots_per_rank(shown: EpMap) -> int:
@@ -280,14 +259,15 @@ def _labels(state: EpState, shown: EpMap, view: View, caps: Capabilities) -> dic
     return {column: f"{lead}{column}" for column in range(0, shown.shape[1], step)}
 
 
-def _slot_row(state: EpState, shown: EpMap, view: View, place: Layout, caps: Capabilities) -> Row:
+def _slot_row(drawn: Shown, caps: Capabilities) -> Row:
     """Return the second ruler: the expert in each slot, in the cursor's layer, where there is room."""
+    shown, view, place = drawn.map, drawn.view, drawn.place
     labels: dict[int, str] = {}
     title = ""
     if view.cell_width >= 4:
         if shown.experts:
             title = _("expert ")
-            known = shown.experts[state.layer]
+            known = shown.experts[drawn.state.layer]
             labels = {c: "?" if expert is None else str(expert) for c, expert in enumerate(known)}
         else:
             title = _("slot ")
@@ -311,23 +291,14 @@ def _scale_words(state: EpState, shown: EpMap) -> str:
     return f"{_('tokens') if shown.kind == 'tokens' else _('× mean')}, {held}"
 
 
-def _legend_row(
-    state: EpState, shown: EpMap, view: View, place: Layout, caps: Capabilities, data: EpData
-) -> Row:
-    scale = current_scale(data, state)
-    left = legend(
-        scale.low,
-        scale.high,
-        width=place.main - GUTTER,
-        caps=caps,
-        unit=printable(_scale_words(state, shown), caps),
-        clipped=scale.clipped,
-        difference=shown.pair is not None,
-    )
+def _legend_row(drawn: Shown, caps: Capabilities) -> Row:
+    shown, view, place = drawn.map, drawn.view, drawn.place
+    unit = printable(_scale_words(drawn.state, shown), caps)
+    left = legend(drawn.scale, width=place.main - GUTTER, caps=caps, unit=unit)
     used = len("".join(segment.text for segment in left).rstrip())
     extra: list[Segment] = []
     room = place.main - GUTTER - used - 2
-    seen = span(view, place.map_width, place.map_height, caps)
+    seen = span(view, place.map_canvas(caps))
     if not place.side and (seen[0] < shown.shape[0] or seen[1] < shown.shape[1]):
         wide = min(_MINIMAP, max(0, room))
         inside = minimap(shown.shape, view, seen, width=wide, height=1, caps=caps)[0] if wide else []
@@ -335,6 +306,6 @@ def _legend_row(
         extra = [Segment("  "), *inside, *fit(f" {words}", room - wide, caps=caps, style=dim(caps))]
     elif shown.kind == "multiple" and shown.shares is not None and not shown.shared and room > 20:
         # The shares of a layer sum to 1, so their mean is 1 / columns.
-        share = _("  ({share} % of the layer)").format(share=number(100 * scale.high / shown.shape[1]))
+        share = _("  ({share} % of the layer)").format(share=number(100 * drawn.scale.high / shown.shape[1]))
         extra = fit(share, room, caps=caps, style=dim(caps))
     return row(" " * GUTTER, row(left, width=used), extra, width=place.main)

@@ -20,8 +20,9 @@ from lbtui.findings.words import (
 )
 from lbtui.overview.model import Overview
 from lbtui.profile import micros
+from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.lanes import lane
+from lbtui.render.lanes import Marks, lane
 from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
@@ -126,5 +127,5 @@ def _lane_row(picture: Picture | None, found: Drawn, width: int, here: bool, cap
         lit = columns_showing(*bins, count, len(values))
     elif picture.at is not None:
         lit = columns_showing(picture.at, picture.at + 1, count, len(values))
-    (drawn,) = lane(values, low=0.0, high=picture.high, caps=caps, lit=lit, lit_row=here)
+    (drawn,) = lane(values, Scale(0.0, picture.high), caps, marks=Marks(here=here, lit=lit))
     return row(drawn, width=width)

@@ -12,9 +12,10 @@ from rich.segment import Segment
 from lbtui.overview.model import Line, Overview
 from lbtui.profile import instant
 from lbtui.render.axis import time_axis
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import lane
+from lbtui.render.lanes import Marks, lane
 from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, printable, row
 from lbtui.text import _
@@ -47,11 +48,10 @@ def line_rows(
     at: int,
     state: State,
     selection: Selection,
-    width: int,
-    room: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Placed]:
-    """Return the lines of load, with axes and taller lanes where `room` rows allow, each with its entry."""
+    """Return the lines of load, with axes and taller lanes where the rows allow, each with its entry."""
+    width, room, caps = canvas.width, canvas.height, canvas.caps
     found = [(i, e.line) for i, e in enumerate(everything) if e.line is not None]
     timed = [line.over_time and bool(line.values) for _i, line in found]
     last_timed = max((i for i, t in enumerate(timed) if t), default=-1)
@@ -61,7 +61,7 @@ def line_rows(
     axes = room >= len(found) + 4
     rows: list[Placed] = []
     for i, (entry, line) in enumerate(found):
-        drawn = _one_line(known, line, entry == at, state, selection, width, tall, caps)
+        drawn = _one_line(known, line, entry == at, state, selection, canvas.sized(height=tall))
         rows += [(r, entry) for r in drawn]
         if axes and i == last_timed and known.window:
             rows.append((_axis_row(known.window, width, caps), None))
@@ -105,10 +105,10 @@ def _one_line(
     here: bool,
     state: State,
     selection: Selection,
-    width: int,
-    tall: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
+    """Return a line as high as the canvas."""
+    width, tall, caps = canvas.width, canvas.height, canvas.caps
     beside, columns, worst = _columns(width)
     mark = cursor_mark(here, caps)
     label = fit(line.label, _LABEL, caps=caps, style=selected(caps) if here else None)
@@ -121,14 +121,15 @@ def _one_line(
     values = stretched(line.values, columns, alike=not line.over_time)
     lane_rows = lane(
         values,
-        low=0.0,
-        high=max((v for v in line.values if v == v), default=1.0),
+        Scale(0.0, max((v for v in line.values if v == v), default=1.0)),
+        caps,
         height=tall,
-        caps=caps,
-        cursor=_cursor_column(known, line, state, selection, columns, here),
-        marks=_worst_columns(known, line, len(values)),
-        lit=_lit(known, line, selection, columns),
-        lit_row=here,
+        marks=Marks(
+            cursor=_cursor_column(known, line, state, selection, columns, here),
+            here=here,
+            underlined=_worst_columns(known, line, len(values)),
+            lit=_lit(known, line, selection, columns),
+        ),
     )
     words = [Segment(" "), *fit(line.worst, worst, caps=caps)] if worst else []
     above = [blank(_before_lane(width))] * (tall - 1)

@@ -18,6 +18,7 @@ from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import FORMULAS, Line, Overview
 from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Unreadable
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
@@ -127,9 +128,8 @@ class OverviewPane(Pane):
         """Return what is known so far even while the rest is being read, was cancelled or failed."""
         if self._contents is None:
             return super().picture(width, height)
-        return draw(
-            self._contents, self._state, self.selection, width, height, self.caps, progress=self._progress()
-        )
+        canvas = Canvas(width, height, self.caps)
+        return draw(self._contents, self._state, self.selection, canvas, self._progress())
 
     def _progress(self) -> str:
         if self.stage is Stage.LOADING:
@@ -267,7 +267,7 @@ class OverviewPane(Pane):
         self.action_row(-1)
 
     def help_entries(self) -> list[HelpEntry]:
-        """Return the findings' thresholds and the quantities."""
+        """Return the findings' thresholds and the quantities. Long: one entry a quantity."""
         return [
             HelpEntry(
                 _("order of the findings"),

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from lbtui.findings.words import window_sentence
 from lbtui.overview.model import Overview
 from lbtui.overview.text import short
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row
@@ -42,20 +43,18 @@ def draw(
     contents: Contents,
     state: State,
     selection: Selection,
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
     progress: str = "",
 ) -> list[Row]:
-    """Return the whole pane, `height` rows of `width` cells; `progress` tells of what is being read."""
-    if width < 1 or height < 1:
+    """Return the whole pane, filling the canvas; `progress` tells of what is being read."""
+    if canvas.width < 1 or canvas.height < 1:
         return []
-    return [drawn for drawn, _entry in _placed(contents, state, selection, width, height, caps, progress)]
+    return [drawn for drawn, _entry in _placed(contents, state, selection, canvas, progress)]
 
 
 def entry_at(contents: Contents, state: State, width: int, height: int, y: int) -> int | None:
     """Return the entry drawn in row `y` of the pane, None where there is none."""
-    placed = _placed(contents, state, Selection(), width, height, Capabilities(), "")
+    placed = _placed(contents, state, Selection(), Canvas(width, height, Capabilities()), "")
     return placed[y][1] if 0 <= y < len(placed) else None
 
 
@@ -63,12 +62,11 @@ def _placed(
     contents: Contents,
     state: State,
     selection: Selection,
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
     progress: str,
 ) -> list[Placed]:
     """Return every row with the entry that it shows."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     known, everything = contents.known, entries(contents)
     at = min(state.entry, len(everything) - 1)
     found = sum(e.kind in FOUND for e in everything)
@@ -81,7 +79,7 @@ def _placed(
         placed += [(r, None) for r in explanation_rows(said, width, plan.explanation, caps)]
     if plan.rest:
         placed.append((_load_heading(known, width, caps), None))
-        body = line_rows(known, everything, at, state, selection, width, plan.rest, caps)
+        body = line_rows(known, everything, at, state, selection, canvas.sized(height=plan.rest))
         body += list_rows(everything, at, width, caps)
         placed += _scrolled(body, at, plan.rest)
     return (placed + [(blank(width), None)] * height)[:height]

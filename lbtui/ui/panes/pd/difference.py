@@ -13,6 +13,7 @@ from lbtui.analysis.node_difference import NodeDifference
 from lbtui.analysis.prefill_decode import Count, NodeTable, Spread, role_par, role_ratios, window_loads
 from lbtui.profile import format_time
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import signed_lane
@@ -65,11 +66,10 @@ def rows(
     placed: Layout,
     lit: tuple[int, int] | None,
     chart: list[Row] | None,
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
-    """Return the pane of a difference as at most `height` rows of `width` cells."""
+    """Return the pane of a difference as rows that fill the canvas at most."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     state, table = placed.state, data.table
     drawn = [state_row(data, state, width, caps)]
     if not isinstance(table, NodeDifference):
@@ -81,7 +81,7 @@ def rows(
         drawn += (chart or [])[: placed.chart]
         drawn += [blank(width)] * (placed.chart + 1 - len(drawn))
     elif placed.lanes:
-        drawn += lane_rows(table, state, placed.lanes, lit, width, caps)
+        drawn += lane_rows(table, state, placed.lanes, lit, canvas)
     if placed.grid:
         drawn += DifferenceDrawing(table, state, placed.grid, lit, caps).rows(width)
     elif state.transfers:
@@ -102,17 +102,17 @@ def lane_rows(
     state: PdState,
     lanes: Lanes,
     lit: tuple[int, int] | None,
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
     """Return signed lanes under their roles' headings, with each node's figures before and after."""
+    width, caps = canvas.width, canvas.caps
     window = lit or (0, len(table.times))
     loads = window_loads(table, state.count, *window)
     before, after = (role_ratios(side, window_loads(side, state.count, *window)) for side in table.both)
     found: list[Row] = []
     for item in lanes.items:
         if isinstance(item, str):
-            found.append(_heading(table, state, item, window, lanes, width, caps))
+            found.append(_heading(table, state, item, window, lanes, canvas))
             continue
         here = item == state.node
         drawn = signed_lane(
@@ -146,8 +146,7 @@ def _heading(
     role: str,
     window: tuple[int, int],
     lanes: Lanes,
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> Row:
     sums = [
         float(np.nansum(window_loads(side, state.count, *window)[side.of_role(role)])) for side in table.both
@@ -160,7 +159,7 @@ def _heading(
         ),
         _("PAR {before} → {after}").format(before=pars[0], after=pars[1]),
     ]
-    return heading_row(role, parts, _("change"), lanes, width, caps)
+    return heading_row(role, parts, _("change"), lanes, canvas.width, canvas.caps)
 
 
 # The table

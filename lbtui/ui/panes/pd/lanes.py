@@ -21,10 +21,11 @@ from lbtui.analysis.prefill_decode import (
 from lbtui.profile import format_time
 from lbtui.render import palette
 from lbtui.render.axis import nice_step, time_axis
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import line_chart
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import lane
+from lbtui.render.lanes import Marks, lane
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
@@ -41,29 +42,31 @@ def lane_rows(
     state: PdState,
     lanes: Lanes,
     lit: tuple[int, int] | None,
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
     """Return the lanes under their roles' headings, and the axis.
 
     Beside each lane stand the node's figure over the lit bins (all without a window), its share and its
     ratio to the mean of its role's nodes.
     """
-    first, last = lit or (0, len(table.times))
-    loads = window_loads(table, state.count, first, last)
+    width, caps = canvas.width, canvas.caps
+    window = lit or (0, len(table.times))
+    loads = window_loads(table, state.count, *window)
     ratios = role_ratios(table, loads)
-    outstanding = {s.node for s in node_shares(table, first, last) if s.stands_out}
+    outstanding = {s.node for s in node_shares(table, *window) if s.stands_out}
     rows: list[Row] = []
     for item in lanes.items:
         if isinstance(item, str):
-            rows.append(_heading(table, state, item, first, last, lanes, width, caps))
+            rows.append(_heading(table, state, item, window, lanes, canvas))
             continue
         marked = state.count != "running" and table.nodes[item] in outstanding
         peers = len(table.of_role(table.nodes[item].role))
         statistics = _statistics(
             float(loads[item]), float(ratios[item]), peers, marked, lanes.statistics, caps
         )
-        rows += _lane(table, state, item, lanes, lit, statistics, width, caps)
+        style = palette.selected(caps) if item == state.node else None
+        name = fit(f" {table.hosts[item]}", lanes.label, caps=caps, style=style)
+        rows += beside(name, _lane(table, state, item, lanes, lit, caps), statistics, lanes, width)
     rows.append(axis_row(table, lanes, width, caps))
     return rows
 
@@ -72,24 +75,20 @@ def _heading(
     table: NodeTable,
     state: PdState,
     role: str,
-    first: int,
-    last: int,
+    window: tuple[int, int],
     lanes: Lanes,
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> Row:
-    total = float(np.nansum(window_loads(table, state.count, first, last)[table.of_role(role)]))
+    total = float(np.nansum(window_loads(table, state.count, *window)[table.of_role(role)]))
     running = state.count == "running"
     words = _("mean {total} {count}") if running else _("{total} {count}")
     parts = [
         words.format(total=number(total), count=count_word(state.count)),
-        _("PAR {par}").format(par=ratio_text(role_par(table, role, first, last, state.count))),
+        _("PAR {par}").format(par=ratio_text(role_par(table, role, *window, state.count))),
     ]
     if state.count == "added":
-        parts.append(
-            _("chance alone {par}").format(par=ratio_text(role_chance_par(table, role, first, last)))
-        )
-    return heading_row(role, parts, _("mean") if running else _("total"), lanes, width, caps)
+        parts.append(_("chance alone {par}").format(par=ratio_text(role_chance_par(table, role, *window))))
+    return heading_row(role, parts, _("mean") if running else _("total"), lanes, canvas.width, canvas.caps)
 
 
 def heading_row(
@@ -123,28 +122,23 @@ def _lane(
     node: int,
     lanes: Lanes,
     lit: tuple[int, int] | None,
-    statistics: list[Segment],
-    width: int,
     caps: Capabilities,
 ) -> list[Row]:
     bins = len(table.times)
-    here = node == state.node
     high = table.peak(state.count, table.nodes[node].role) or 1.0
-    marks = squeezed(table.rebuilt[:, node].astype(float), lanes.columns) > 0
-    drawn = lane(
+    rebuilt = squeezed(table.rebuilt[:, node].astype(float), lanes.columns) > 0
+    return lane(
         squeezed(table.counts[state.count][:, node], lanes.columns).tolist(),
-        low=0.0,
-        high=high,
+        Scale(0.0, high),
+        caps,
         height=lanes.lane_height,
-        caps=caps,
-        cursor=lanes.column_of(state.bin, bins),
-        marks=marks.tolist() if state.count == "running" else None,
-        lit=lit and lanes.span(*lit, bins),
-        lit_row=here,
+        marks=Marks(
+            cursor=lanes.column_of(state.bin, bins),
+            here=node == state.node,
+            underlined=rebuilt.tolist() if state.count == "running" else None,
+            lit=lit and lanes.span(*lit, bins),
+        ),
     )
-    name_style = palette.selected(caps) if here else None
-    name = fit(f" {table.hosts[node]}", lanes.label, caps=caps, style=name_style)
-    return beside(name, drawn, statistics, lanes, width)
 
 
 def beside(name: Row, lines: Sequence[Row], statistics: Row, lanes: Lanes, width: int) -> list[Row]:
@@ -187,9 +181,7 @@ def chart_nodes(table: NodeTable, state: PdState) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def chart_rows(
-    table: NodeTable, count: Count, nodes: Sequence[int], width: int, height: int, caps: Capabilities
-) -> list[Row]:
+def chart_rows(table: NodeTable, count: Count, nodes: Sequence[int], canvas: Canvas) -> list[Row]:
     """Return the line chart of a count, x = time of day, one line per node. Takes tens of ms."""
     xs = ((table.starts - table.starts[0]) / 1e6).tolist()
     return line_chart(
@@ -201,15 +193,13 @@ def chart_rows(
             )
             for i in nodes
         ],
-        width=width,
-        height=height,
-        caps=caps,
+        canvas,
         y_label=(
             _("requests running at the end of each {seconds} s")
             if count == "running"
             else _("requests {count} in each {seconds} s")
         ).format(count=count_word(count), seconds=number(table.bin_seconds)),
-        x_ticks=_ticks(table, width),
+        x_ticks=_ticks(table, canvas.width),
     )
 
 

@@ -20,6 +20,7 @@ from lbtui.analysis.prefill_decode import (
 from lbtui.findings.doubts import doubt_of
 from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
 from lbtui.ui.kit import keys
@@ -160,7 +161,7 @@ class PdPane(Pane):
         """Return the rows; the line chart comes from a worker once drawn."""
         assert self._data is not None
         chart = self._chart_for(layout(self._data, self._state, width, height), width)
-        return draw(self._data, self._state, self._here, chart, width, height, self.caps)
+        return draw(self._data, self._state, self._here, chart, Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
@@ -214,7 +215,7 @@ class PdPane(Pane):
             self._charting = key
 
             def work() -> None:
-                rows = chart_rows(table, key.count, key.nodes, key.width, key.height, self.caps)
+                rows = chart_rows(table, key.count, key.nodes, Canvas(key.width, key.height, self.caps))
                 self.post_message(self.Charted(key, rows))
 
             in_background(self, work, self.fail, group="chart-3")

@@ -6,6 +6,7 @@ import math
 
 from lbtui.analysis.prefill_decode import ACROSS_HOSTS, SLOW_RANK, Spread, median_ratios
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import bar
@@ -20,7 +21,7 @@ _LAST = 9  # share or ratio
 _MARK = 3
 
 
-def transfer_rows(data: PdData, state: PdState, lines: int, width: int, caps: Capabilities) -> list[Row]:
+def transfer_rows(data: PdData, state: PdState, lines: int, canvas: Canvas) -> list[Row]:
     """Return the stages and the ranks in view, `lines` of them, each section under its heading."""
     rows: list[Row] = []
     stages = len(data.stages)
@@ -29,7 +30,7 @@ def transfer_rows(data: PdData, state: PdState, lines: int, width: int, caps: Ca
     whole = data.stages[-1].mean if data.stages else math.nan
     for place in range(state.first_line, state.first_line + lines):
         if place == state.first_line or place == stages:
-            rows.append(_heading(place < stages, width, caps))
+            rows.append(_heading(place < stages, canvas.width, canvas.caps))
         here = place == state.line
         if place < stages:
             spread = data.stages[place]
@@ -43,7 +44,7 @@ def transfer_rows(data: PdData, state: PdState, lines: int, width: int, caps: Ca
             ratio = ratios[place - stages]
             part = _part(spread.p50, longest_pull)
             last, severity = ratio_text(ratio), _severity(ratio >= SLOW_RANK, "critical")
-        rows.append(_line(spread, part, last, severity, here, width, caps))
+        rows.append(_line(spread, part, last, severity, here, canvas))
     return rows
 
 
@@ -82,9 +83,9 @@ def _line(
     last: str,
     severity: palette.Severity | None,
     here: bool,
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> Row:
+    width, caps = canvas.width, canvas.caps
     style = palette.severity(caps, severity) if severity else None
     signs = {"critical": glyphs(caps).critical, "warning": glyphs(caps).warning}
     sign = signs.get(severity or "", "")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.segment import Segment
 
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.text import blank, fit, row
@@ -28,29 +29,25 @@ def draw(
     state: PdState,
     selection: Selection,
     chart: Sequence[Row] | None,
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
-    """Return the pane's `height` rows of `width` cells. `chart` is the line chart, None while it is drawn."""
+    """Return the pane's rows, filling the canvas. `chart` is the line chart, None while it is drawn."""
+    width, height = canvas.width, canvas.height
     placed = layout(data, state, width, height)
     if data.side == "difference":
         lit = None if data.table is None else lit_bins(data.table, selection)
-        drawn = pd_difference.rows(
-            data, placed, lit, None if chart is None else list(chart), width, height, caps
-        )
+        drawn = pd_difference.rows(data, placed, lit, None if chart is None else list(chart), canvas)
         return (drawn + [blank(width)] * height)[:height]
-    rows = _without_nodes(data, placed, width, height, caps)
+    rows = _without_nodes(data, placed, canvas)
     if rows is None:
-        rows = _with_nodes(data, placed, selection, chart, width, height, caps)
+        rows = _with_nodes(data, placed, selection, chart, canvas)
     rows = [row(cells, width=width) for cells in rows[:height]]
     return rows + [blank(width)] * (height - len(rows))
 
 
-def _without_nodes(
-    data: PdData, placed: Layout, width: int, height: int, caps: Capabilities
-) -> list[Row] | None:
+def _without_nodes(data: PdData, placed: Layout, canvas: Canvas) -> list[Row] | None:
     """Return hand-offs, and why there is no table; None if there is one."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     if data.table is not None:
         return None
     if not (data.stages or data.pulls):
@@ -58,7 +55,7 @@ def _without_nodes(
         title = row(side_chip(data.side, caps), name, width=width)
         return [title, blank(width), *missing_rows(data.missing, width, caps)]
     rows = [state_row(data, placed, Selection(), width, caps)]
-    rows += transfer_rows(data, placed.state, placed.transfer_lines, width, caps)
+    rows += transfer_rows(data, placed.state, placed.transfer_lines, canvas)
     rows += [blank(width), *missing_rows(data.missing, width, caps)]
     reading = [joined(transfer_reading(data, placed.state), width, caps)][: placed.reading]
     rows = rows[: max(0, height - len(reading))]
@@ -70,10 +67,9 @@ def _with_nodes(
     placed: Layout,
     selection: Selection,
     chart: Sequence[Row] | None,
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     table, state = data.table, placed.state
     assert table is not None
     lit = lit_bins(table, selection)
@@ -83,7 +79,7 @@ def _with_nodes(
         drawn = list(waiting if chart is None else chart)[: placed.chart]
         rows += drawn + [blank(width)] * (placed.chart - len(drawn))
     elif placed.lanes:
-        rows += lane_rows(table, state, placed.lanes, lit, width, caps)
+        rows += lane_rows(table, state, placed.lanes, lit, canvas)
     if placed.grid:
         lower = TableDrawing(table, state, placed.grid, lit, caps).rows(placed.grid.width)
         if placed.panel:
@@ -95,7 +91,7 @@ def _with_nodes(
             ]
         rows += lower
     elif placed.transfer_lines:
-        rows += transfer_rows(data, state, placed.transfer_lines, width, caps)
+        rows += transfer_rows(data, state, placed.transfer_lines, canvas)
     elif state.transfers:
         rows += missing_rows(data.missing, width, caps)
     reading = _reading(data, placed, lit, width, caps)

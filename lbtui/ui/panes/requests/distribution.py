@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.segment import Segment
 
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import histogram
 from lbtui.render.palette import accent, dim, selected, strong
@@ -38,9 +39,7 @@ def _bars(
     return histogram(
         found.counts.tolist(),
         [column.scaled(float(edge)) for edge in found.edges],
-        width=width,
-        height=height,
-        caps=caps,
+        Canvas(width, height, caps),
         unit=column.unit,
         cursor=_bin(state, request),
     )

@@ -7,9 +7,10 @@ from functools import lru_cache
 from lbtui.analysis.queue_states import STATES, StateWindow, state_window
 from lbtui.profile import dated, instant, micros
 from lbtui.render.axis import time_axis, time_pointer
+from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
-from lbtui.render.lanes import lane, runs
+from lbtui.render.lanes import Marks, lane, runs
 from lbtui.render.palette import accent, dim
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
@@ -43,8 +44,7 @@ def lane_rows(
     selection: Selection,
     window: Window,
     at: Places,
-    width: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
     """Return a lane for each queue state, with its value at the instant, its mean and its maximum."""
     domain = domain_shown(state, selection)
@@ -55,11 +55,10 @@ def lane_rows(
         high = float(shown.peaks[index])
         drawn = lane(
             shown.highs[index].tolist(),
-            low=0.0,
-            high=high if high > 0 else 1.0,
+            Scale(0.0, high if high > 0 else 1.0),
+            canvas.caps,
             height=at.lane_height,
-            caps=caps,
-            cursor=cursor,
+            marks=Marks(cursor),
         )
         now = float("nan")
         if selection.time is not None and domain in data.lanes:
@@ -67,12 +66,12 @@ def lane_rows(
         figures = [now, float(shown.means[index]), high][: at.figures // 7]
         for line, bars in enumerate(drawn):
             last = line == at.lane_height - 1
-            label = fit(" " + _label(name) if last else "", LABEL, caps=caps)
+            label = fit(" " + _label(name) if last else "", LABEL, caps=canvas.caps)
             numbers = row(
-                *(_figure(value, place, selection, caps) for place, value in enumerate(figures)),
+                *(_figure(value, place, selection, canvas.caps) for place, value in enumerate(figures)),
                 width=at.figures,
             )
-            rows.append(row(label, bars, numbers if last else "", width=width))
+            rows.append(row(label, bars, numbers if last else "", width=canvas.width))
     return rows
 
 

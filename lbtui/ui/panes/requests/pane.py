@@ -15,6 +15,7 @@ from textual.worker import Worker, get_current_worker
 from lbtui.analysis.latency import Arranged, Arrangement, arrange, filter_error
 from lbtui.profile import FrameName, micros
 from lbtui.profile.schema import empty
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.render.table import first_visible
 from lbtui.render.text import printable
@@ -112,7 +113,7 @@ class RequestsPane(Pane):
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
         assert self.data is not None
-        return draw(self.data, self.state, self.selection, width, height, self.caps)
+        return draw(self.data, self.state, self.selection, Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, strong
 from lbtui.render.table import first_visible, table
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.requests.columns import COLUMNS, NAMES, table_columns
+from lbtui.ui.panes.requests.columns import COLUMNS, NAMES
 from lbtui.ui.panes.requests.data import RequestsData, RequestsState, window_of
 from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
 from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
@@ -20,11 +21,10 @@ def draw(
     data: RequestsData,
     state: RequestsState,
     selection: Selection,
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
 ) -> list[Row]:
-    """Return the pane: exactly `height` rows of `width` cells."""
+    """Return the pane: rows that fill the canvas exactly."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     at = places(data, state, width, height)
     request = request_at(data, state, state.cursor)
     lines = [blank(width) for _line in range(height)]
@@ -37,7 +37,7 @@ def draw(
     window = window_of(data, selection)
     if data.no_queues is None:
         put(at.pointer, [pointer_row(selection, window, at, width, caps)])
-        put(at.lanes, lane_rows(data, state, selection, window, at, width, caps))
+        put(at.lanes, lane_rows(data, state, selection, window, at, canvas))
     else:
         put(at.lanes, [fit(" " + data.no_queues, width, caps=caps)])
     put(at.life, [life_row(request, window, at, width, caps)])
@@ -77,9 +77,8 @@ def _table_and_panel(
         for values in seen.iter_rows()
     ]
     drawn = table(
-        table_columns(data.longest_id, data.doubtful),
         cells,
-        layout=at.layout,
+        at.layout,
         height=at.rows + 1,
         caps=caps,
         cursor=state.cursor - first,
