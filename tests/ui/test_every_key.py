@@ -188,7 +188,7 @@ def test_what_is_prepared_for_a_pane_that_is_gone_asks_nothing_of_the_app(monkey
     monkeypatch.setattr(Pane, "lbtui", property(host_asked_for))
 
     async def scenario():
-        app = LbtuiApp(DEMO, Capabilities("256"), baseline=DEMO)
+        app = LbtuiApp(Asked(DEMO, baseline=DEMO), Capabilities("256"))
         async with app.run_test(size=(100, 30)) as pilot:
             await settled(app, pilot)
             for pane in app.panes.values():
