@@ -123,7 +123,7 @@ class DpPane(DpPictures):
         """Return the keys that do something for the side shown."""
         idle = {_("next outstanding"), _("sort"), _("chart")} if self.side == "difference" else set()
         found = [each for each in super().keys_now() if each[1] not in idle]
-        return [*found[:2], *self.side_key(), *found[2:], keys.ZOOM]
+        return [keys.MOVE, *found[:2], *self.side_key(), *found[2:], keys.ZOOM]
 
     def _change(self, local: DpState) -> None:
         """Take a new state of the side shown, tell the other panes, and draw."""
