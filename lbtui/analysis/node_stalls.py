@@ -55,6 +55,8 @@ def stalls(table: NodeTable, role: str, limits: StallLimits) -> list[Stall]:
     """Return the nodes of a role that stand still, one stall each; those that end nothing first."""
     columns = table.of_role(role)
     least = max(_FEWEST_BINS, math.ceil(limits.least_share * len(table.times)))
+    if least > len(table.times):
+        return []
     found = [_ends_nothing(table, columns, i, least, limits) for i in range(len(columns))]
     found += [_gets_nothing(table, columns, i, least, limits) for i in range(len(columns))]
     first: dict[int, Stall] = {}
