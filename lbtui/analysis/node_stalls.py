@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from lbtui.analysis.imbalance import Floats
-from lbtui.analysis.prefill_decode import NodeTable
+from lbtui.analysis.prefill_decode import Count, NodeTable
 
 _FEWEST_BINS = 3
 # With nothing coming in, requests whose end was not recorded look as if they ran on: so many must have come,
@@ -55,6 +56,8 @@ def stalls(table: NodeTable, role: str, limits: StallLimits) -> list[Stall]:
     """Return the nodes of a role that stand still, one stall each; those that end nothing first."""
     columns = table.of_role(role)
     least = max(_FEWEST_BINS, math.ceil(limits.least_share * len(table.times)))
+    if least > len(table.times):
+        return []
     found = [_ends_nothing(table, columns, i, least, limits) for i in range(len(columns))]
     found += [_gets_nothing(table, columns, i, least, limits) for i in range(len(columns))]
     first: dict[int, Stall] = {}
@@ -62,6 +65,12 @@ def stalls(table: NodeTable, role: str, limits: StallLimits) -> list[Stall]:
         if stall is not None:
             first.setdefault(stall.node, stall)
     return list(first.values())
+
+
+@lru_cache(maxsize=6)
+def _cells(table: NodeTable, count: Count, role: str) -> Floats:
+    """Return the cells [bin, node] of a role's nodes, 0 where unknown; made once for all of these."""
+    return np.nan_to_num(table.counts[count])[:, table.of_role(role)]
 
 
 def _ends_nothing(
@@ -73,9 +82,8 @@ def _ends_nothing(
     other times and of its peers) a share of those present ends in each. Requests that all take as long end
     in bursts: the stretch must be longer than any other without an end, and than requests stay.
     """
-    added, ended, running = (
-        np.nan_to_num(table.counts[c])[:, columns] for c in ("added", "ended", "running")
-    )
+    role = table.nodes[columns[0]].role
+    added, ended, running = (_cells(table, count, role) for count in ("added", "ended", "running"))
     still = (ended[:, place] == 0) & (running[:, place] > 0)
     stretches = sorted(_stretches(still), key=lambda s: s[1] - s[0], reverse=True)
     if not stretches:
@@ -144,7 +152,7 @@ def _gets_nothing(
     """
     if len(columns) < 2:
         return None
-    added = np.nan_to_num(table.counts["added"])[:, columns]
+    added = _cells(table, "added", table.nodes[columns[0]].role)
     got = np.flatnonzero(added[:, place])
     coming = np.flatnonzero(added.sum(axis=1))
     if not len(coming):

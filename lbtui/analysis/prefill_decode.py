@@ -203,8 +203,9 @@ def node_shares(table: NodeTable, first: int = 0, last: int | None = None) -> tu
     for role in table.roles:
         columns = table.of_role(role)
         total = float(np.nansum(added[columns]))
+        to_get = table.shares_of(role)
         for place, i in enumerate(columns):
-            expected = chance_of(place, len(columns), table.shares_of(role))
+            expected = chance_of(place, len(columns), to_get)
             mean, deviation = random_dispatch(total, expected)
             shares.append(
                 NodeShare(

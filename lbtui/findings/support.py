@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -77,10 +78,14 @@ def _nodes(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
         return
     table = node_table(nodes, limits.expected)
     shares = node_shares(table)
+    peers = Counter(share.node.role for share in shares)
+    totals: Counter[str] = Counter()
     for share in shares:
-        peers = len(table.of_role(share.node.role))
-        total = sum(other.added for other in shares if other.node.role == share.node.role)
-        if peers < 2 or not total:
+        totals[share.node.role] += share.added
+    configured = {role for role in table.roles if table.shares_of(role)}
+    for share in shares:
+        total = totals[share.node.role]
+        if peers[share.node.role] < 2 or not total:
             continue
         low, high = share_interval(share.added, total)
         yield Figure(
@@ -94,7 +99,7 @@ def _nodes(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
                     "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, "
                     "expected by the config {equal:.0%})."
                 )
-                if table.shares_of(share.node.role)
+                if share.node.role in configured
                 else _(
                     "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, "
                     "an equal share is {equal:.0%})."

@@ -239,7 +239,7 @@ def test_stopped_by_ctrl_z_the_shell_has_its_terminal_and_fg_brings_the_screen_b
         modes, attributes = terminal.modes(), terminal.attributes()
         person.misses("Escape cancels")
         person.sees("!!")  # the findings come last and change the screen
-        terminal.settle(0.5)
+        terminal.rest()
         before = person.text()
         for _time in range(2):
             person.press("\x1a")

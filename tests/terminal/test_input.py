@@ -176,7 +176,7 @@ def test_a_paste_that_never_ends_holds_nobody():
         while "Escape closes" in person.text():
             time.sleep(1.5)
             person.press("\x1b")
-            terminal.settle(0.3)
+            terminal.rest()
         person.press("q")
         assert terminal.wait() == 0
 

@@ -43,7 +43,7 @@ class Visit:
         self.person.misses("Escape cancels")
         if key == "1":
             self.person.sees("q quit")
-        self.terminal.settle(0.5)
+        self.terminal.rest()
         self.seen[key] = self.person.text()
 
     def ends(self):
@@ -138,7 +138,7 @@ def test_the_depth_of_colour_is_as_chosen_even_in_what_textual_draws(options, en
         for keys, words in steps:
             person.press(keys)
             person.sees(words)
-        terminal.settle(0.2)
+        terminal.rest()
         written = b";".join(COLOR.findall(bytes(terminal.output)))
     codes = set(written.split(b";"))
     colored = {code for code in codes if re.fullmatch(rb"3[0-8]|4[0-8]|9[0-7]|10[0-7]", code)}

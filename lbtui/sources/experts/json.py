@@ -14,6 +14,8 @@ from lbtui.sources.experts.bytes import BadContent, read_bytes
 from lbtui.text import _, visible
 
 MOST_BYTES = 64 << 20
+# Each takes some 100 bytes of memory, however few of the file: many more than a placement or counts have.
+_MOST_LISTS = 2_000_000
 _MOST_DEPTH = 4
 _HEAD = 1 << 20
 TORCH = (".pt", ".pth")
@@ -44,7 +46,9 @@ def read_json(path: Path) -> Any:
 
 
 def parsed(content: bytes) -> Any:
-    """Return the JSON in `content`. Raises `BadContent` where it is none."""
+    """Return the JSON in `content`. Raises `BadContent` where it is none, or of too many parts."""
+    if content.count(b"[") + content.count(b"{") > _MOST_LISTS:
+        raise BadContent(_("it has more than {most} lists and objects").format(most=f"{_MOST_LISTS:,}"))
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, empty
-from lbtui.sources.frame import canonical
+from lbtui.sources.frame import canonical, possible_processes
 from lbtui.sources.steps.from_trace import scheduling_tables
 from lbtui.sources.steps.hints import read_hints
 from lbtui.sources.steps.large_forward import LargeForward, large_forward, why_held
@@ -58,6 +58,7 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
         traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
         notes += trace_notes
         forward, batch = forward or traced_forward, batch or traced_batch
+    forward, batch = possible_processes(forward), possible_processes(batch)
     if batch is not None and are_unnamed(batch):
         batch, owners, unnamed_notes = name_rounds(store, forward, batch, progress)
         notes += unnamed_notes
@@ -72,6 +73,7 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
     if why := why_held(store, progress):
         return [held_whole(forward, why)]
     batch, notes = store.table("batch", progress)
+    batch = possible_processes(batch)
     if batch is None and store.output.trace:
         return [held_whole(forward, _("there is no batch table, and the trace may tell the rounds"))]
     if are_unnamed(batch):
@@ -84,7 +86,8 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
         return batches[0].frame
 
     def owners_of(sample: Raw) -> Owners:
-        return find_owners(sample, batch, read_hints(store, sample, batch, progress))
+        possible = possible_processes(sample)
+        return find_owners(possible, batch, read_hints(store, possible, batch, progress))
 
     found = stream_steps(forward, owners_of, rounds, progress)
     if not isinstance(found, Streamed):

@@ -16,6 +16,8 @@ from lbtui.text import _, visible
 
 _LONGEST_HEADER = 1 << 20
 _SAMPLED_LINES = 200
+# A header of many columns is one field where it is tried with another separator than its own.
+csv.field_size_limit(_LONGEST_HEADER)
 _SEPARATORS = (",", ";", "\t", "|")
 # What a spreadsheet writes, or is told by, before the header.
 _NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?')

@@ -25,6 +25,8 @@ from lbtui.text import _, visible
 _T = TypeVar("_T")
 
 _BATCH = 100_000  # rows, where lines are read one by one
+# What is read whole has a column for each process; each costs polars a query of its own.
+_MOST_COLUMNS = 8192
 
 
 def read_header(path: Path) -> list[str]:
@@ -151,13 +153,22 @@ def read_head(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:
 
 
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
-    """Return all columns of a CSV file, whole, as text; of a doubled header the first counts."""
+    """Return all columns of a CSV file, whole, as text; of a doubled header the first counts.
+
+    Of more than `_MOST_COLUMNS` the first, and a note tells so.
+    """
     file = open_csv(path)
-    columns = list(dict.fromkeys(file.header))
+    found = list(dict.fromkeys(file.header))
+    columns = found[:_MOST_COLUMNS]
     rows = Rows(file, columns, dict.fromkeys(columns, pl.Float64()))
     empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     whole = UpTo(progress, None)
-    return first_way(lambda way: pl.concat([empty, *rows.read(whole, way)]), typed=False), rows.notes
+    frame = first_way(lambda way: pl.concat([empty, *rows.read(whole, way)]), typed=False)
+    if columns == found:
+        return frame, rows.notes
+    text = _("It has {count} columns, more than any model has processes; only the first {most} are read.")
+    told = Note(visible(path.name), text.format(count=len(found), most=_MOST_COLUMNS), lost=True)
+    return frame, [*rows.notes, told]
 
 
 def read_row(path: Path, row: int, columns: Sequence[str], numbers: Collection[str] = ()) -> pl.DataFrame:
@@ -232,7 +243,9 @@ def _scan(
         separator=file.separator,
         decimal_comma=file.decimal_comma and file.separator != ",",
     )
-    return frame.select(pl.col(f"c{header.index(column)}").alias(column) for column in columns)
+    # Of a doubled header the first.
+    place = {column: at for at, column in reversed(list(enumerate(header)))}
+    return frame.select(pl.col(f"c{place[column]}").alias(column) for column in columns)
 
 
 _Batches: TypeAlias = Generator[pl.DataFrame, None, int]

@@ -14,6 +14,12 @@ from lbtui.sources.tables.csv_dialect import MIXED, CsvFile
 from lbtui.text import _, visible
 
 _READ = 8 << 20  # bytes
+# A round of thousands of requests has some 100 KB. What goes on for longer is no line of a table, and polars
+# holds a block several times.
+_LONGEST_LINE = 16 << 20
+# No table has so many rows in a block: most of its lines are empty, and each would be a row of nulls.
+_MOST_LINES = 1_000_000
+_EMPTY_LINES = re.compile(rb"\n[\r\n]+")
 # In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked: a long
 # run of bytes would be looked at once from each of them.
 _CELL = re.compile(rb'[^,;\t"\r\n]+')
@@ -39,17 +45,32 @@ class CsvLines:
         """Yield each block with how many bytes of the file are read by then. Raises `OSError`."""
         self.notes = []
         above = self._file.lines_before
-        rest = b""
-        done = 0
+        begun: list[bytes] = []  # of a line whose end is not read yet
+        size = overlong = done = 0
         for part, done in self._utf8():
             cut = part.rfind(b"\n") + 1
-            lines = rest + part[:cut] if cut else b""
-            rest = part[cut:] if cut else rest + part
+            if not cut:
+                size += len(part)
+                begun = [] if size > _LONGEST_LINE else [*begun, part]
+                continue
+            if size > _LONGEST_LINE:
+                overlong += 1
+                above = max(above - 1, 0)
+                lines = part[part.find(b"\n") + 1 : cut]
+            else:
+                lines = b"".join([*begun, part[:cut]])
+            begun = [part[cut:]]
+            size = len(begun[0])
             while above and lines:
                 _line, _end, lines = lines.partition(b"\n")
                 above -= 1
             if lines:
                 yield self._repaired(lines), done
+        overlong += size > _LONGEST_LINE
+        if overlong:
+            text = _("{count} rows are longer than {size} MB and left out; parse the profile again.")
+            self._tell(text.format(count=overlong, size=_LONGEST_LINE >> 20))
+        rest = b"".join(begun)
         if above or self.notes or not rest.strip(b"\0"):
             return
         if rest.endswith((b"\r", b"\0")):
@@ -74,6 +95,8 @@ class CsvLines:
                 self._tell(text.format(why=visible(str(error), 200)))
 
     def _repaired(self, block: bytes) -> bytes:
+        if block.count(b"\n") > _MOST_LINES:
+            block = _EMPTY_LINES.sub(b"\n", block)
         if block.isascii():  # several times faster than to decode it
             return block
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,9 @@ from lbtui.text import _, visible
 _CHUNK = 50_000  # rows
 _AT_ONCE = 2  # connections
 _STEPS = 1_000_000  # of SQLite's machine, some 10 ms: between two of them the user may cancel
+# SQLite itself allows a gigabyte a cell, and some copies are made of each. The cells of a column that are
+# read joined into one (`joined_rows`) may reach it.
+_LARGEST = 256 << 20
 _BYTES_OF_ROW = 200  # a guess, for progress only
 
 
@@ -164,6 +168,8 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
     except sqlite3.Error as error:
         raise Unreadable(_broken(path, error)) from error
     try:
+        if sys.version_info >= (3, 11):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
         # No temporary file either.
         connection.execute("PRAGMA temp_store = MEMORY")
         # What the file itself defines may run nothing with effects.
@@ -253,6 +259,12 @@ def _time(name: str) -> pl.Expr:
 
 
 def _broken(path: Path, error: Exception) -> str:
+    if isinstance(error, sqlite3.DataError):
+        text = _(
+            "{file} has a cell that is larger than any that a service or the parser writes; parse the "
+            "profile again."
+        )
+        return text.format(file=visible(path.name))
     return _("{file} cannot be read as an SQLite database ({why}); parse the profile again.").format(
         file=visible(path.name), why=visible(str(error), 200)
     )
