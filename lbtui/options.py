@@ -57,6 +57,16 @@ def parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     known.add_argument("-h", "--help", action=_Print, text=known.format_help, help=_("print this, and end"))
+    # In the order in which the help lists them.
+    _add_inputs(known)
+    _add_reports(known)
+    _add_export(known)
+    _add_screen(known)
+    _add_about(known)
+    return known
+
+
+def _add_inputs(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "path",
         nargs="?",
@@ -102,6 +112,9 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     known.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
+
+
+def _add_reports(known: argparse.ArgumentParser) -> None:
     output = known.add_mutually_exclusive_group()
     output.add_argument(
         "--report",
@@ -131,6 +144,9 @@ def parser() -> argparse.ArgumentParser:
             "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
         ),
     )
+
+
+def _add_export(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
     )
@@ -145,6 +161,9 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument(
         "--force", action="store_true", help=_("let --export replace files that are there already")
     )
+
+
+def _add_screen(known: argparse.ArgumentParser) -> None:
     screen = known.add_argument_group(_("screen"))
     screen.add_argument(
         "--color",
@@ -154,6 +173,9 @@ def parser() -> argparse.ArgumentParser:
     )
     screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
+
+
+def _add_about(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--log",
         type=Path,
@@ -170,7 +192,6 @@ def parser() -> argparse.ArgumentParser:
         text=lambda: f"lbtui {__version__}\n",
         help=_("print the version, and end"),
     )
-    return known
 
 
 def _capture(text: str) -> int | Literal["all"]:

@@ -1,8 +1,65 @@
-"""The house has few rooms a floor, few arrows between them, and no circle (`python -m tests.tools.rooms`)."""
+"""The house has few rooms a floor, few arrows between them, and no circle (`python -m tests.tools.rooms`).
+
+Its functions take at most six parameters, keyword-only ones counted, self and cls not: more are a noun that
+is missing. They have at most 60 lines; one that is longer for a reason gives it in its docstring, behind
+"Long:".
+"""
+
+import ast
+from pathlib import Path
 
 import pytest
 
+import lbtui
 from tests.tools.rooms import Plan, packages, plan
+
+CODE = Path(lbtui.__file__).parent
+
+
+def modules():
+    for file in sorted(CODE.rglob("*.py")):
+        yield file.relative_to(CODE.parent), ast.parse(file.read_text("utf-8"))
+
+
+def functions(tree):
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def parameters(function):
+    named = function.args
+    every = [*named.posonlyargs, *named.args, *named.kwonlyargs]
+    return [each.arg for each in every if each.arg not in ("self", "cls")]
+
+
+def is_long(function):
+    lines = function.end_lineno - function.lineno + 1
+    return lines > 60 and "Long:" not in (ast.get_docstring(function) or "")
+
+
+def test_no_function_takes_more_than_six_parameters():
+    every = [(file, function) for file, tree in modules() for function in functions(tree)]
+    assert len(every) > 2000
+    assert [f"{file}: {function.name}" for file, function in every if len(parameters(function)) > 6] == []
+
+
+def test_no_function_is_long_without_a_reason():
+    assert [
+        f"{file}: {function.name}"
+        for file, tree in modules()
+        for function in functions(tree)
+        if is_long(function)
+    ] == []
+
+
+def test_long_and_greedy_functions_are_seen():
+    body = "    pass\n" * 60
+    (greedy, method) = functions(ast.parse("def f(a, b, /, c, *, d, e, f, g): pass\ndef m(self, a): pass"))
+    assert (len(parameters(greedy)), len(parameters(method))) == (7, 1)
+    (short,) = functions(ast.parse("def f():\n" + body.removesuffix("    pass\n")))
+    (long,) = functions(ast.parse("def f():\n" + body))
+    (excused,) = functions(ast.parse('def f():\n    """Long: a list."""\n' + body))
+    assert [is_long(each) for each in (short, long, excused)] == [False, True, False]
 
 
 @pytest.mark.parametrize(

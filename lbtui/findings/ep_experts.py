@@ -190,7 +190,6 @@ def _finding(
     layer: int | None,
     gained: list[Gain],
 ) -> Finding:
-    layers = heat.loaded
     ratio = float(np.mean([c.ratio for c in cells]))
     lift = float(np.mean([c.lift for c in cells]))
     ranks = {c.rank for c in cells}
@@ -205,13 +204,7 @@ def _finding(
         subject["period"] = period
     if len(ranks) == 1 and (rank := next(iter(ranks))) is not None:
         subject["rank"] = rank
-    place = _("in {count} of {layers} layers").format(count=len({c.layer for c in cells}), layers=layers)
-    if layer is not None:
-        place = _("in layer {layer}").format(layer=layer)
-    if period is not None:
-        places = sorted({c.period for c in cells})
-        listed = ", ".join(str(heat.periods[each]) for each in places)
-        place += _(" (EPLB period {listed} of {count})").format(listed=listed, count=len(heat.periods))
+    place = _place_words(heat, cells, layer, period)
     waste = joint_waste(heat, cells)
     critical = lift >= limits.ep_par - 1 and waste >= limits.critical_share
     return Finding(
@@ -245,6 +238,19 @@ def _finding(
         ),
         excess=ratio / threshold,
     )
+
+
+def _place_words(heat: ExpertHeat, cells: list[Hot], layer: int | None, period: int | None) -> str:
+    """Return in which layers an expert is hot, and in which periods where it is not in all."""
+    count = len({c.layer for c in cells})
+    place = _("in {count} of {layers} layers").format(count=count, layers=heat.loaded)
+    if layer is not None:
+        place = _("in layer {layer}").format(layer=layer)
+    if period is not None:
+        places = sorted({c.period for c in cells})
+        listed = ", ".join(str(heat.periods[each]) for each in places)
+        place += _(" (EPLB period {listed} of {count})").format(listed=listed, count=len(heat.periods))
+    return place
 
 
 def _who(cell: Hot) -> str:

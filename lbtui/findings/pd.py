@@ -90,9 +90,7 @@ def _skewed_node(
     evidence: Evidence, limits: Thresholds, table: NodeTable, node: Node, found: _Found
 ) -> Finding:
     p, bins, own, total, expected, multiple = found
-    share = own / total
-    low, high = share_interval(own, total)
-    ratio = share / expected
+    ratio = own / total / expected
     whole = bins == (0, len(table.times))
     step = timedelta(seconds=table.bin_seconds)
     extra = own - total * expected
@@ -118,27 +116,7 @@ def _skewed_node(
             + (_("; its requests stay {s:.3g} s longer in all").format(s=longer) if cost_share else ""),
             cost_share,
         ),
-        message=(
-            _(
-                "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
-                "{low:.0%}–{high:.0%}), {ratio:.2f}× an equal share."
-            )
-            if multiple is None
-            else _(
-                "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
-                "{low:.0%}–{high:.0%}), {ratio:.2f}× its expected share: {multiple:.2f}× its peers' (config)."
-            )
-        ).format(
-            multiple=multiple,
-            address=visible(node.address),
-            own=own,
-            total=total,
-            role=node.role,
-            share=share,
-            low=low,
-            high=high,
-            ratio=ratio,
-        ),
+        message=_skew_words(node, found),
         advice=_(
             "See how the coordinator chooses {role} nodes (its load balance policy and the nodes' weights), "
             "and whether the other nodes were up for the whole run."
@@ -149,4 +127,31 @@ def _skewed_node(
         excess=ratio / limits.pd_node_ratio,
         p_value=p,
         expected=multiple,
+    )
+
+
+def _skew_words(node: Node, found: _Found) -> str:
+    low, high = share_interval(found.own, found.total)
+    share = found.own / found.total
+    text = (
+        _(
+            "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
+            "{low:.0%}–{high:.0%}), {ratio:.2f}× an equal share."
+        )
+        if found.multiple is None
+        else _(
+            "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
+            "{low:.0%}–{high:.0%}), {ratio:.2f}× its expected share: {multiple:.2f}× its peers' (config)."
+        )
+    )
+    return text.format(
+        multiple=found.multiple,
+        address=visible(node.address),
+        own=found.own,
+        total=found.total,
+        role=node.role,
+        share=share,
+        low=low,
+        high=high,
+        ratio=share / found.share,
     )

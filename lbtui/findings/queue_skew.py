@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -62,44 +62,60 @@ def find_queue_skew(
         held = domain.key in out_of_blocks or _held_back(evidence, limits, domains, lane, window)
         if not held and not _sent_more(evidence, limits, binned, lane, first, last):
             continue
-        more = own - peers
-        waited_for = more * (window[1] - window[0]).total_seconds()
-        yield Finding(
-            id="dp.queue.skew",
-            dimension="dp",
-            severity="critical" if own >= _CRITICAL_RATIO * peers else "warning",
-            subject=subject_of(evidence, domain),
-            window=window,
-            metric=f"waiting − {EXPECTED_SHARE if shares else 'mean of peers'}",
-            value=more,
-            threshold=limits.dp_queue_waiting,
-            cost=Cost(
-                waited_for,
-                "request·s",
-                _("{value:.1f} request-seconds of waiting beyond the peers' ((own − peers) × window)").format(
-                    value=waited_for
-                ),
-                evidence.share_of_requests(waited_for),
+        yield _finding(evidence, limits, domains, _Queue(lane, window, own, peers, p))
+
+
+class _Queue(NamedTuple):
+    """How many requests wait at a domain in a window, and how many at its peers, or as expected."""
+
+    lane: int
+    window: Window
+    own: float
+    peers: float
+    p_value: float
+
+
+def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], queue: _Queue) -> Finding:
+    lane, window, own, peers, p = queue
+    shares, domain = limits.expected.of_domains(domains), domains[lane]
+    more = own - peers
+    waited_for = more * (window[1] - window[0]).total_seconds()
+    return Finding(
+        id="dp.queue.skew",
+        dimension="dp",
+        severity="critical" if own >= _CRITICAL_RATIO * peers else "warning",
+        subject=subject_of(evidence, domain),
+        window=window,
+        metric=f"waiting − {EXPECTED_SHARE if shares else 'mean of peers'}",
+        value=more,
+        threshold=limits.dp_queue_waiting,
+        cost=Cost(
+            waited_for,
+            "request·s",
+            _("{value:.1f} request-seconds of waiting beyond the peers' ((own − peers) × window)").format(
+                value=waited_for
             ),
-            message=(
-                _(
-                    "{own:.1f} requests wait at {domain}, {peers:.2f} would be its expected share: "
-                    "{multiple:.2f}× its peers' (config)."
-                )
-                if shares
-                else _("{own:.1f} requests wait at {domain}, {peers:.2f} at its peers on average.")
-            ).format(own=own, domain=name_of(domain), peers=peers, multiple=expected_multiple(lane, shares)),
-            advice=_(
-                "Give waiting requests to domains that idle: route by queue length (4 × waiting + running), "
-                "and see whether KV blocks or a full batch hold this domain back."
-            ),
-            evidence=_("{file}: waiting of the domain's scheduler in the window").format(
-                file=evidence.file("queues")
-            ),
-            excess=more / limits.dp_queue_waiting,
-            p_value=p,
-            expected=expected_multiple(lane, shares) if shares else None,
-        )
+            evidence.share_of_requests(waited_for),
+        ),
+        message=(
+            _(
+                "{own:.1f} requests wait at {domain}, {peers:.2f} would be its expected share: "
+                "{multiple:.2f}× its peers' (config)."
+            )
+            if shares
+            else _("{own:.1f} requests wait at {domain}, {peers:.2f} at its peers on average.")
+        ).format(own=own, domain=name_of(domain), peers=peers, multiple=expected_multiple(lane, shares)),
+        advice=_(
+            "Give waiting requests to domains that idle: route by queue length (4 × waiting + running), "
+            "and see whether KV blocks or a full batch hold this domain back."
+        ),
+        evidence=_("{file}: waiting of the domain's scheduler in the window").format(
+            file=evidence.file("queues")
+        ),
+        excess=more / limits.dp_queue_waiting,
+        p_value=p,
+        expected=expected_multiple(lane, shares) if shares else None,
+    )
 
 
 def _held_back(

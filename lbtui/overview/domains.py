@@ -20,7 +20,7 @@ from lbtui.analysis.data_parallel import (
 from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, idle_as_zero, lanes_par
-from lbtui.analysis.standout import excess_over_peers, standouts
+from lbtui.analysis.standout import Standout, excess_over_peers, standouts
 from lbtui.overview.model import BINS, Dimension, Figure, Frames, Line, Place, absent_line
 from lbtui.overview.text import clock, par_text, percent, short, span
 from lbtui.profile import Domain, FrameName, dated, empty
@@ -111,6 +111,20 @@ def _domain_line(
     )
 
 
+def _highest(loads: Floats) -> Floats:
+    """Return the highest of each column, NaN where nothing is known."""
+    known = ~np.isnan(loads)
+    highest: Floats = np.where(known.any(axis=0), np.where(known, loads, -np.inf).max(axis=0), np.nan)
+    return highest
+
+
+def _own_and_peers(loads: Floats, place: Standout) -> tuple[float, float]:
+    """Return the mean where a lane stands out, and that of the others then."""
+    own = loads[place.lane, place.first : place.last]
+    peers = np.delete(loads, place.lane, axis=0)[:, place.first : place.last]
+    return float(known_mean(own)), float(known_mean(peers)) if (~np.isnan(peers)).any() else math.nan
+
+
 class _InstancePart:
     """One metric over the DP domains of one instance: domains of different instances are never compared."""
 
@@ -130,10 +144,7 @@ class _InstancePart:
         edges = bin_edges(begin, end, BINS)
         filled = idle_as_zero(lanes, busy, begin, end) if chosen.idle_is_zero else lanes
         loads = bin_lanes(filled, edges).mean
-        known = ~np.isnan(loads)
-        self.highest: Floats = np.where(
-            known.any(axis=0), np.where(known, loads, -np.inf).max(axis=0), np.nan
-        )
+        self.highest = _highest(loads)
         overall = lanes_par(
             lanes,
             scope.window,
@@ -149,15 +160,11 @@ class _InstancePart:
         excess = excess_over_peers(loads, [instance] * len(lanes))
         self.standout = next(iter(standouts(excess, 1)), None)
         self.worst, self.instant = peak_place, peak_at
-        if self.standout is not None:
-            place = self.standout
+        if (place := self.standout) is not None:
             self.worst = _domain_place(domains[place.lane], int(edges[place.first]), int(edges[place.last]))
             peak = place.first + int(np.argmax(excess[place.lane, place.first : place.last]))
             self.instant = int(edges[peak] + edges[peak + 1]) // 2
-            own = loads[place.lane, place.first : place.last]
-            peers = np.delete(loads, place.lane, axis=0)[:, place.first : place.last]
-            self.own = float(known_mean(own))
-            self.peers = float(known_mean(peers)) if (~np.isnan(peers)).any() else math.nan
+            self.own, self.peers = _own_and_peers(loads, place)
         self.figure = Figure(
             dimension,
             chosen.key,

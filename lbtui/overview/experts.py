@@ -80,20 +80,15 @@ def _expert_line(heat: pl.DataFrame, instance: str, several: bool) -> Line:
         details=tuple(details),
         figures=(
             Figure("ep", "rank_load", "mean_layer_par", "max/mean", mean, Place(instance=instance), place),
-            *(
-                Figure(
-                    "ep",
-                    "rank_load",
-                    "mean_layer_par",
-                    "max/mean",
-                    float(known_mean(v)),
-                    Place(instance=instance, period=p),
-                )
-                for p, v in sorted(pars.items())
-            ),
+            *(_period_figure(instance, p, v) for p, v in sorted(pars.items())),
             Figure("ep", "rank_load", "max_layer_par", "max/mean", peak, place),
         ),
     )
+
+
+def _period_figure(instance: str, period: int, pars: Floats) -> Figure:
+    place = Place(instance=instance, period=period)
+    return Figure("ep", "rank_load", "mean_layer_par", "max/mean", float(known_mean(pars)), place)
 
 
 def _layers(pars: Floats) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import bin_edges
 from lbtui.analysis.latency import ascending, percentiles
 from lbtui.overview.model import BINS, Figure, Line, Place, absent_line
@@ -20,6 +21,44 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
     """Return the line of time to first token, with the percentiles of wait and duration as figures."""
     if requests.is_empty():
         return [absent_line("requests.ttft", "requests", _("TTFT"), _("no finished request is recorded"))]
+    figures, details = _percentiles(requests)
+    known = requests.select("ttft", "arrival").drop_nulls()
+    if known.is_empty():
+        return [
+            Line(
+                "requests.ttft",
+                "requests",
+                _("TTFT"),
+                figures=tuple(figures),
+                details=tuple(details),
+                absent=_("no request has both its arrival and its first token"),
+            )
+        ]
+    highest, slowest, at = _slowest(known, window)
+    return [
+        Line(
+            "requests.ttft",
+            "requests",
+            _("TTFT"),
+            headline=_("p95 {value} ms").format(value=short(figures[1].value)),
+            beside=_("p50 {value} ms").format(value=short(figures[0].value)),
+            values=tuple(np.where(np.isinf(highest), np.nan, highest).tolist()),
+            column=_("slowest of the requests that arrived"),
+            unit=_("ms"),
+            over_time=True,
+            worst=_("{value} ms, arrived {time}").format(
+                value=short(slowest), time=clock(at, date=dated(window))
+            ),
+            place=Place(start=at),
+            time=at,
+            details=tuple(details),
+            figures=tuple(figures),
+        )
+    ]
+
+
+def _percentiles(requests: pl.DataFrame) -> tuple[list[Figure], list[str]]:
+    """Return the percentiles of first token, wait and duration, as figures and in words."""
     figures: list[Figure] = []
     details: list[str] = []
     for column, label in (
@@ -45,18 +84,11 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
             )
         else:
             details.append(_("{label}: not recorded").format(label=label))
-    known = requests.select("ttft", "arrival").drop_nulls()
-    if known.is_empty():
-        return [
-            Line(
-                "requests.ttft",
-                "requests",
-                _("TTFT"),
-                figures=tuple(figures),
-                details=tuple(details),
-                absent=_("no request has both its arrival and its first token"),
-            )
-        ]
+    return figures, details
+
+
+def _slowest(known: pl.DataFrame, window: Window) -> tuple[Floats, float, int]:
+    """Return the slowest of each bin of arrivals (-inf: none), and the slowest of all with its arrival."""
     edges = bin_edges(*window, BINS)
     highest = np.full(BINS, -np.inf)
     slowest, at = -np.inf, 0
@@ -68,23 +100,4 @@ def request_lines(requests: pl.DataFrame, window: Window) -> list[Line]:
         place = int(np.argmax(ttft))
         if ttft[place] > slowest:
             slowest, at = float(ttft[place]), int(arrivals[place])
-    return [
-        Line(
-            "requests.ttft",
-            "requests",
-            _("TTFT"),
-            headline=_("p95 {value} ms").format(value=short(figures[1].value)),
-            beside=_("p50 {value} ms").format(value=short(figures[0].value)),
-            values=tuple(np.where(np.isinf(highest), np.nan, highest).tolist()),
-            column=_("slowest of the requests that arrived"),
-            unit=_("ms"),
-            over_time=True,
-            worst=_("{value} ms, arrived {time}").format(
-                value=short(slowest), time=clock(at, date=dated(window))
-            ),
-            place=Place(start=at),
-            time=at,
-            details=tuple(details),
-            figures=tuple(figures),
-        )
-    ]
+    return highest, slowest, at

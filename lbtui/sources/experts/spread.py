@@ -61,14 +61,7 @@ def spread(name: str, tokens: Table, file: PlacementFile) -> Spread | Note:
     ranks, slots = file.experts.shape[1:]
     placement = np.where(file.experts < 0, EMPTY, file.experts).reshape(layers, ranks * slots)
     copies = _copies(placement)
-    parts = np.zeros((steps, layers, ranks * slots), dtype=np.int64)
-    for layer in range(layers):
-        held = np.flatnonzero(placement[layer] >= 0)
-        number, count = copies[0][layer, held], copies[1][layer, held]
-        # Of counters, so that the copies are as even over all steps as in each of them.
-        counters = tokens[:, layer].cumsum(axis=0)[:, placement[layer, held]]
-        shared = (counters + (count - 1 - number)) // count
-        parts[:, layer, held] = np.diff(shared, axis=0, prepend=np.zeros_like(shared[:1]))
+    parts = _shared(tokens, placement, copies)
     lost = int(tokens.sum()) - int(parts.sum())
     if lost:
         text = _("{count} tokens ({share:.1%}) are of experts that {file} puts nowhere: they are in no rank.")
@@ -81,23 +74,41 @@ def spread(name: str, tokens: Table, file: PlacementFile) -> Spread | Note:
             "which is not recorded."
         )
         notes.append(Note(name, text.format(file=file.file)))
-    nothing = np.empty(0, dtype=np.int64)
-    marks = np.arange(steps, dtype=np.int64)
-    processes = tuple(
-        ProcessExperts(
-            f"{name} rank {rank}",
-            rank,
-            (Period(None, compact(parts[:, :, rank * slots : (rank + 1) * slots]), nothing, marks),),
-            rows=steps,
-        )
-        # One step is a sum over a time that nobody told.
-        for rank in range(ranks if steps > 1 else 0)
-    )
+    # One step is a sum over a time that nobody told.
+    processes = _processes(name, parts, ranks, slots) if steps > 1 else ()
     total = parts.sum(axis=0, dtype=np.int64)
     tables = ExpertTables(
         (total,), (placement,), slots, tuple(range(ranks)), tuple(notes), processes, experts
     )
     return Spread(tables, exact)
+
+
+def _shared(tokens: Table, placement: Table, copies: tuple[Table, Table]) -> Table:
+    """Return counts [step, layer, slot]: an expert's tokens shared evenly by its copies."""
+    parts = np.zeros((len(tokens), *placement.shape), dtype=np.int64)
+    for layer in range(len(placement)):
+        held = np.flatnonzero(placement[layer] >= 0)
+        number, count = copies[0][layer, held], copies[1][layer, held]
+        # Of counters, so that the copies are as even over all steps as in each of them.
+        counters = tokens[:, layer].cumsum(axis=0)[:, placement[layer, held]]
+        shared = (counters + (count - 1 - number)) // count
+        parts[:, layer, held] = np.diff(shared, axis=0, prepend=np.zeros_like(shared[:1]))
+    return parts
+
+
+def _processes(name: str, parts: Table, ranks: int, slots: int) -> tuple[ProcessExperts, ...]:
+    """Return the counts of each rank, step by step."""
+    nothing = np.empty(0, dtype=np.int64)
+    marks = np.arange(len(parts), dtype=np.int64)
+    return tuple(
+        ProcessExperts(
+            f"{name} rank {rank}",
+            rank,
+            (Period(None, compact(parts[:, :, rank * slots : (rank + 1) * slots]), nothing, marks),),
+            rows=len(parts),
+        )
+        for rank in range(ranks)
+    )
 
 
 def _copies(placement: np.ndarray) -> tuple[Table, Table]:

@@ -9,7 +9,7 @@ from lbtui.ui.panes.dp.data import PLACES, SCAN_BINS
 
 
 def help_of() -> list[HelpEntry]:
-    """Return every quantity on the pane with formula, unit and source."""
+    """Return every quantity on the pane with formula, unit and source. Long: one entry a quantity."""
     return [
         *(HelpEntry(f"{m.label} ({m.unit})", m.formula) for m in METRICS),
         HelpEntry(

@@ -10,7 +10,10 @@ from lbtui.ui.panes.ep.words import why_absent
 
 
 def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry]:
-    """Return the help of every quantity, and why the `absent` views are not there."""
+    """Return the help of every quantity, and why the `absent` views are not there.
+
+    Long: one entry a quantity.
+    """
     listed = [
         HelpEntry(
             _("share"),

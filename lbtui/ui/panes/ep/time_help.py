@@ -7,7 +7,7 @@ from lbtui.ui.kit.pane import HelpEntry
 
 
 def time_entries() -> list[HelpEntry]:
-    """Return the help of the figures over iterations and of the What-if page."""
+    """Return the help of the figures over iterations and of the What-if page. Long: one entry a quantity."""
     return [
         HelpEntry(
             _("tokens (m)"),

@@ -257,7 +257,7 @@ class OverviewPane(Pane):
         self.action_move(-1)
 
     def help_entries(self) -> list[HelpEntry]:
-        """Return the findings' thresholds and the quantities."""
+        """Return the findings' thresholds and the quantities. Long: one entry a quantity."""
         return [
             HelpEntry(
                 _("order of the findings"),

@@ -219,7 +219,7 @@ def filter_prompt() -> str:
 
 
 def help_entries(data: RequestsData | None) -> list[HelpEntry]:
-    """Return every quantity of the pane."""
+    """Return every quantity of the pane. Long: one entry a quantity."""
     wait = _("Time in queues, ms: queue_wait_time of request.csv; 0 there means unknown and is shown as –.")
     if data is not None and data.disaggregated:
         wait += " " + _(
