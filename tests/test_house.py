@@ -1,7 +1,7 @@
 """The house has few rooms a floor, few arrows between them, and no circle (`python -m tests.tools.rooms`).
 
 Its functions take at most six parameters, keyword-only ones counted, self and cls not: more are a noun that
-is missing. They have at most 60 lines; one that is longer for a reason gives it in its docstring, after
+is missing. They have at most 60 lines; one that is longer for a reason gives it in its docstring, behind
 "Long:".
 """
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import polars as pl
 
 if TYPE_CHECKING:
-    from polars._typing import PolarsDataType
+    from polars.datatypes import DataTypeClass
 
+# What a column may hold: a type of polars, or one of its classes.
+ColumnType: TypeAlias = "DataTypeClass | pl.DataType"
 FrameName: TypeAlias = Literal[
     "batches",
     "steps",
@@ -29,7 +31,7 @@ FrameName: TypeAlias = Literal[
 TIME = pl.Datetime("us")
 
 # The DP domain of a row; `domain` is `Domain.key`, null where the owner is unknown.
-_OWNER: dict[str, PolarsDataType] = {
+_OWNER: dict[str, ColumnType] = {
     "instance": pl.String,
     "host": pl.String,
     "dp_rank": pl.Int32,
@@ -37,7 +39,7 @@ _OWNER: dict[str, PolarsDataType] = {
 }
 
 
-def _columns(columns: Mapping[str, PolarsDataType]) -> pl.Schema:
+def _columns(columns: Mapping[str, ColumnType]) -> pl.Schema:
     return pl.Schema(dict(columns))
 
 

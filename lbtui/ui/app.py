@@ -42,7 +42,7 @@ from lbtui.ui.kit.pages import Chooser, Question, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Asked, Opened, SeveralFound, opened, told_apart
-from lbtui.ui.terminal import memory
+from lbtui.ui.terminal import memory, private
 from lbtui.ui.terminal.ascii import AsciiOnly
 from lbtui.ui.terminal.update import Shown
 
@@ -172,7 +172,7 @@ class LbtuiApp(App[int]):
 
     def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
         """Leave; what goes wrong from now on does not matter, what went wrong before keeps its code."""
-        if self._return_code == BROKEN:
+        if self.return_code == BROKEN:
             return
         self._left_with = return_code or result or OPENED
         super().exit(result, return_code)
@@ -181,17 +181,17 @@ class LbtuiApp(App[int]):
         """Leave with one sentence: Textual would print pages of what every variable held, the data too."""
         if self._left_with is not None:
             # A page that was just being opened finds nothing of it there any more.
-            self._return_code = self._left_with
-            self._close_messages_no_wait()
+            private.end_now(self, self._left_with)
             return
-        self._return_code = BROKEN
-        self.failure = fault_sentence(self._exception)
-        self._close_messages_no_wait()
+        self.failure = fault_sentence(private.failure_of(self))
+        private.end_now(self, BROKEN)
 
     # The terminal
 
     def get_driver_class(self) -> type[Driver]:
         """Return what stands between the app and the terminal."""
+        if not private.driver_stands():
+            return super().get_driver_class()
         from lbtui.ui.terminal.driver import TerminalDriver
 
         return TerminalDriver
@@ -227,10 +227,8 @@ class LbtuiApp(App[int]):
             line = self.focused if isinstance(self.focused, Input) and not event.is_printable else None
             if line is not None:
                 await _done_by(line)
-            if line is not None or isinstance(self.focused, Picture):
-                for priority in (True, False):
-                    if await self._check_bindings(event.key, priority=priority):
-                        break
+            at_once = line is not None or isinstance(self.focused, Picture)
+            if at_once and await private.run_bindings(self, event.key):
                 return
         await super().on_event(event)
         if isinstance(event, events.MouseEvent) and not event.is_forwarded:

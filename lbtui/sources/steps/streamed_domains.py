@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lbtui.profile.schema import ColumnType
 from lbtui.sources.steps.forward_rows import NUMBERS, PHASES, Rows
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.row_checks import EXACT, SHARE
@@ -17,9 +18,6 @@ from lbtui.sources.steps.step_join import NO_PHASE, NotJoinable, Numbers, Passes
 from lbtui.sources.store import Raw
 from lbtui.sources.tables import usable
 from lbtui.text import _
-
-if TYPE_CHECKING:
-    from polars._typing import PolarsDataType
 
 FindOwners = Callable[[Raw], Owners]
 Rounds = Callable[[Owners], pl.DataFrame]
@@ -131,7 +129,7 @@ class StreamedDomains:
         def named(column: str) -> pl.Series:
             return chosen(column, [str(owner[column]) for owner in owners], steps.domain)
 
-        def numbers(name: str, kind: PolarsDataType) -> pl.Series:
+        def numbers(name: str, kind: ColumnType) -> pl.Series:
             values: Numbers | None = getattr(steps, name)
             column: pl.Series
             if values is None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-if TYPE_CHECKING:
-    from polars._typing import PolarsDataType
+from lbtui.profile.schema import ColumnType
 
 _FLUSH = 1 << 15  # rows: a few MiB of Python objects
 
 
-def columns(kinds: Mapping[str, PolarsDataType]) -> pl.Schema:
+def columns(kinds: Mapping[str, ColumnType]) -> pl.Schema:
     """Return the schema of a raw frame; a plain dict of instances and classes has no type mypy accepts."""
     return pl.Schema(dict(kinds))
 

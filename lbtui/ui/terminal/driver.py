@@ -16,6 +16,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from lbtui import endings
+from lbtui.ui.terminal import private
+from lbtui.ui.terminal.keyboard import Keyboard
 from lbtui.ui.terminal.mouse import MouseGate
 
 # Presses, releases, drags and the wheel, with coordinates beyond 223. Not every motion: over a slow line that
@@ -54,10 +56,7 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read what the terminal sends until told to stop."""
-        try:
-            # Knows Textual's parser, which is no promise.
-            from lbtui.ui.terminal.keyboard import Keyboard
-        except ImportError:
+        if not private.parser_stands():
             super().run_input_thread()
             return
         mouse = MouseGate(lambda event: self._take_mouse(event, mouse.handled))

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from threading import Event
 
 from textual import events
-from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.geometry import Size
 from textual.message import Message
 
 from lbtui import endings
 from lbtui.text import visible
 from lbtui.ui.terminal.mouse import MouseGate
+from lbtui.ui.terminal.private import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 
 _PIECE = 4096
 _TICK = 0.1

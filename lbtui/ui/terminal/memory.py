@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 
 from rich.cells import cached_cell_len
-from rich.segment import Segment
-from textual._styles_cache import StylesCache
 from textual.geometry import Region
 
+from lbtui.ui.terminal import private
 from lbtui.ui.terminal.pen import change
 
 # So often, in seconds, closed pages are given back; it takes some 10 ms.
@@ -34,11 +33,12 @@ def tidy() -> None:
     would grow for minutes. The caches fill for half an hour with what is rarely drawn again; what is on the
     screen is back in them after one frame.
     """
-    for cache in (cached_cell_len, Segment._split_cells, Region.intersection, change):
+    for cache in (cached_cell_len, Region.intersection, change):
         cache.cache_clear()
+    private.forget_split_cells()
     gc.collect()
 
 
 def forget_drawn_lines() -> None:
     """Let go of the drawn lines of the last 1,024 widgets, which Textual keeps long after they are gone."""
-    StylesCache.get_inner_outer.cache_clear()
+    private.forget_drawn_lines()

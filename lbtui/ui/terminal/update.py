@@ -6,16 +6,16 @@ cursor that moves by one column costs 14 KB instead of 1 on a 200 × 50 screen, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Size
 from textual.strip import Strip
 
 from lbtui.render.capabilities import Colors
 from lbtui.ui.terminal.changed import changed_runs
 from lbtui.ui.terminal.pen import Pen
+from lbtui.ui.terminal.private import CompositorUpdate, Piece, pieces
 from lbtui.ui.terminal.scrolled import move_between
 
 
@@ -33,13 +33,10 @@ class Shown:
 
     def exact(self, update: RenderableType | None, size: Size) -> RenderableType | None:
         """Return an update of a screen of this size made exact; anything else as it is."""
-        if type(update) is ChopsUpdate:
-            return ExactUpdate(self, _cropped(update), size)
-        if type(update) is LayoutUpdate:
-            return ExactUpdate(self, _rows(update), size)
-        return update
+        found = pieces(update)
+        return update if found is None else ExactUpdate(self, found, size)
 
-    def changes(self, pieces: Iterable[tuple[int, int, Strip]], size: Size) -> str:
+    def changes(self, pieces: Iterable[Piece], size: Size) -> str:
         """Return the sequences that make the terminal show the pieces; from now on it is taken to."""
         if size != self._size:
             self._size = size
@@ -78,9 +75,9 @@ class Shown:
 class ExactUpdate(CompositorUpdate):
     """An update of which only what differs from the terminal is sent."""
 
-    def __init__(self, shown: Shown, pieces: Iterable[tuple[int, int, Strip]], size: Size) -> None:
+    def __init__(self, shown: Shown, pieces: list[Piece], size: Size) -> None:
         self._shown = shown
-        self._pieces = list(pieces)
+        self._pieces = pieces
         self._size = size
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -90,16 +87,3 @@ class ExactUpdate(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         """Return the terminal sequences of the update; called once it is certain to be sent."""
         return self._shown.changes(self._pieces, self._size)
-
-
-def _cropped(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
-    for y, x1, x2 in update.spans:
-        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
-            left, right = max(x, x1), min(end, x2)
-            if strip is not None and left < right:
-                yield left, y, strip.crop(left - x, right - x)
-
-
-def _rows(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
-    for y, strips in enumerate(update.strips, update.region.y):
-        yield update.region.x, y, Strip.join(list(strips))
