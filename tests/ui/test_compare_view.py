@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lbtui.comparison import Comparison, Row
 from lbtui.comparison.words import effect_words, load_sentence
 from lbtui.overview.model import Place
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.panes.compare import view
@@ -25,7 +26,7 @@ UNICODE, ASCII = Capabilities("256"), Capabilities("none", unicode=False)
 
 
 def text(known, state, width, height, caps=UNICODE):
-    return plain(view.draw(known, state, width, height, caps))
+    return plain(view.draw(known, state, Canvas(width, height, caps)))
 
 
 WIDE = """\
@@ -210,6 +211,6 @@ anything = st.builds(
 def test_any_rows_fill_any_size_exactly(rows, cursor, only, width, height, caps):
     known = Comparison("/\x1b[31mred", "/after\u202e", tuple(rows), ("note \x9b",) * 3)
     state = view.moved(known, CompareState(cursor, changed_only=only), 0)
-    check(view.draw(known, state, width, height, caps), width, caps, height)
+    check(view.draw(known, state, Canvas(width, height, caps)), width, caps, height)
     for row in rows:
         assert effect_words(row) is not None

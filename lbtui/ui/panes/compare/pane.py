@@ -13,6 +13,7 @@ from lbtui.comparison import Comparison, compare
 from lbtui.comparison import Row as Compared
 from lbtui.findings.doubts import comparable, doubt_of
 from lbtui.profile import Profile, Unreadable
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
@@ -66,7 +67,7 @@ class ComparePane(Pane):
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
         assert self._comparison is not None
-        return compare_view.draw(self._comparison, self._state, width, height, self.caps)
+        return compare_view.draw(self._comparison, self._state, Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the method, and every metric with its formula."""

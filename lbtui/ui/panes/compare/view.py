@@ -15,6 +15,7 @@ from lbtui.comparison import Comparison, Metric
 from lbtui.comparison import Row as Compared
 from lbtui.comparison.words import effect_words, figure, interval_words, load_sentence
 from lbtui.render import palette
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.intervals import Interval, interval_bar
@@ -150,22 +151,19 @@ def verdict_style(caps: Capabilities, verdict: Called) -> Style:
     return palette.severity(caps, "warning") if verdict == "load_differs" else palette.dim(caps)
 
 
-def draw(
-    comparison: Comparison, state: CompareState, width: int, height: int, caps: Capabilities
-) -> list[Row]:
-    """Return the pane as `height` rows of `width` cells."""
-    return [drawn for drawn, _place in _placed(comparison, state, width, height, caps)]
+def draw(comparison: Comparison, state: CompareState, canvas: Canvas) -> list[Row]:
+    """Return the pane as rows that fill the canvas."""
+    return [drawn for drawn, _place in _placed(comparison, state, canvas)]
 
 
 def row_at(comparison: Comparison, state: CompareState, width: int, height: int, y: int) -> int | None:
     """Return the place among the rows shown that is drawn in line `y`, None where there is none."""
-    placed = _placed(comparison, state, width, height, Capabilities())
+    placed = _placed(comparison, state, Canvas(width, height, Capabilities()))
     return placed[y][1] if 0 <= y < len(placed) else None
 
 
-def _placed(
-    comparison: Comparison, state: CompareState, width: int, height: int, caps: Capabilities
-) -> list[Placed]:
+def _placed(comparison: Comparison, state: CompareState, canvas: Canvas) -> list[Placed]:
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     if width < 1 or height < 1:
         return []
     rows = shown_rows(comparison, state)
