@@ -30,7 +30,7 @@ def text(known, state, width, height, caps=UNICODE):
 
 
 WIDE = """\
- 1 worse, 1 better of 4 headlines · 1 worse, 1 better of 4 details        c shows only what changed
+ 1 worse, 1 better of 4 headlines · 1 worse, 1 better of 4 details        o shows only what changed
    before /runs/before/output   after /runs/after/output
    No evidence that the loads differ: request rate, input length.
                                                 before   after   change    ±100 %      verdict
