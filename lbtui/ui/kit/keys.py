@@ -26,8 +26,6 @@ _PRINTED = {
     "shift+tab": "Shift-Tab",
     "pageup": "PgUp",
     "pagedown": "PgDn",
-    "ctrl+u": "^U",
-    "ctrl+d": "^D",
     "home": "Home",
     "end": "End",
     "plus": "+",
@@ -66,7 +64,11 @@ RESERVED = {
 
 def printed(keys: str) -> str:
     """Return how the keys of a binding, separated by commas, are printed."""
-    return " ".join(_PRINTED.get(key, key) for key in keys.split(",") if key not in _UNSAID)
+    return " ".join(_printed(key) for key in keys.split(",") if key not in _UNSAID)
+
+
+def _printed(key: str) -> str:
+    return f"^{key[-1].upper()}" if key.startswith("ctrl+") else _PRINTED.get(key, key)
 
 
 def key(keys: str, action: str, name: str, tells: str = "", *, shown: bool = False) -> Binding:

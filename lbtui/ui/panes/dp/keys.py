@@ -11,7 +11,7 @@ from lbtui.ui.kit.keys import key
 BINDINGS: list[BindingType] = [
     *keys.columns(_("column")),
     *keys.rows(_("lane"), _("lanes")),
-    *keys.zoom(_("time")),
+    *keys.zoom(_("the time")),
     key("m", "metric(1)", _("metric"), _("the next metric"), shown=True),
     *keys.hot(_("next outstanding"), _("the next place that stands out, most first")),
     keys.entered(_("round"), _("this scheduling round: cards, requests")),

@@ -64,7 +64,7 @@ class RequestsPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("request"), _("requests")),
         *keys.columns(_("instant of the lanes")),
-        *keys.zoom(_("time")),
+        *keys.zoom(_("the time")),
         key("s", "sort(1)", _("sort by"), _("sort by the next column"), shown=True),
         key("S", "sort(-1)", _("sort back"), _("sort by the previous column")),
         key("r", "reverse", _("reverse"), _("reverse the order"), shown=True),
