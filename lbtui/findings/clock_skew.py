@@ -10,11 +10,20 @@ import polars as pl
 from lbtui.analysis.pull_clocks import ClockShift, clock_shifts
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.hosts import waits_by_host
+from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
 _FEW, _FEW_SHARE = 2, 0.05  # hand-offs in the wrong order that prove nothing
+
+
+def find_clocks(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
+    """Yield the clocks that differ, told by steps taken together and by KV pulls; each host once."""
+    pulls = list(find_clock_skew(evidence, limits))
+    told = {str(f.subject["host"]) for f in pulls if "host" in f.subject}
+    yield from find_lockstep_clocks(evidence, limits, told)
+    yield from pulls
 
 
 def find_clock_skew(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from lbtui.findings.clock_skew import find_clock_skew
+from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.findings.model import Cost, Figure, Finding
 from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
@@ -28,8 +27,7 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     yield from _units(evidence)
     yield from _unread(evidence)
     yield from _unknown_names(evidence, limits)
-    yield from find_lockstep_clocks(evidence, limits)
-    yield from find_clock_skew(evidence, limits)
+    yield from find_clocks(evidence, limits)
 
 
 def _note(id: str, figure: Figure, message: str, advice: str) -> Finding:

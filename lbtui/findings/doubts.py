@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lbtui.comparison import Comparison, Row
-from lbtui.findings.clock_skew import find_clock_skew
-from lbtui.findings.lockstep_clocks import find_lockstep_clocks
+from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.model import Finding
 from lbtui.findings.run import clock_evidence
 from lbtui.findings.thresholds import Thresholds
@@ -62,7 +61,7 @@ def doubt_of(
     if findings is not None:
         return clock_doubt(findings)
     evidence = clock_evidence(profile, progress)
-    return clock_doubt([*find_lockstep_clocks(evidence, limits), *find_clock_skew(evidence, limits)])
+    return clock_doubt(list(find_clocks(evidence, limits)))
 
 
 def with_doubt(known: Overview, findings: Sequence[Finding]) -> Overview:

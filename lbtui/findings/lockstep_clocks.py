@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -12,13 +12,21 @@ from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
 
 
-def find_lockstep_clocks(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
-    """Yield the hosts whose clock differs from that of most hosts of their instance."""
+def find_lockstep_clocks(
+    evidence: Evidence, limits: Thresholds, told: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Yield the hosts whose clock differs from that of most hosts of their instance.
+
+    Hosts of which it is `told` already, by their KV pulls, are no yardstick: of two hosts that differ, steps
+    taken together cannot tell which is off.
+    """
     for instance, offsets in evidence.clock_offsets.items():
-        middle = float(np.median(list(offsets.values()))) if len(offsets) > 2 else 0.0
+        others = [offset for host, offset in offsets.items() if host not in told]
+        enough = len(offsets) > 2 or 0 < len(others) < len(offsets)
+        middle = float(np.median(others or list(offsets.values()))) if enough else 0.0
         for host, offset in offsets.items():
             ms = (offset - middle) / 1000
-            if abs(ms) < limits.clock_skew_ms:
+            if host in told or abs(ms) < limits.clock_skew_ms:
                 continue
             ahead = _("ahead of") if ms > 0 else _("behind")
             yield Finding(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lbtui.comparison import compare
 from lbtui.findings import Cost, Finding, Thresholds, find_all
 from lbtui.findings.doubts import clock_doubt, comparable, doubt_of, with_doubt
+from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.overview.run import overview
 from lbtui.profile import Profile
 from lbtui.report import as_json
@@ -84,3 +86,22 @@ def _skew(ms: float, subject: dict[str, str | int]) -> Finding:
     return Finding(
         "data.clock.skew", "data", "warning", subject, None, "", ms, 5.0, Cost(None, "", ""), "", "", "", 1.0
     )
+
+
+@pytest.mark.parametrize(
+    ("offsets", "told", "found"),
+    [
+        ({"a": 0, "b": -2_000_000}, set(), {"b": 2000}),
+        # The pulls tell which of the two it is.
+        ({"a": 0, "b": -2_000_000}, {"a"}, {}),
+        ({"a": 0, "b": -2_000_000}, {"b"}, {}),
+        ({"a": 0, "b": -2_000_000}, {"a", "b"}, {}),
+        # Of several the one that is told is no yardstick; another that is off, too, is.
+        ({"a": 0, "b": 0, "c": 50_000}, set(), {"c": 50}),
+        ({"a": 0, "b": 60_000, "c": 0, "d": 90_000}, {"d"}, {"b": 60}),
+    ],
+)
+def test_of_hosts_that_step_together_the_one_that_pulls_tell_is_no_yardstick(offsets, told, found) -> None:
+    evidence = SimpleNamespace(clock_offsets={"i": offsets}, file=lambda name: f"{name}.csv")
+    findings = find_lockstep_clocks(evidence, Thresholds(), told)
+    assert {f.subject["host"]: round(f.value) for f in findings} == found
