@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.expected import chance_of
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.lanes import Micros
 from lbtui.analysis.pauses import Held, Pause, held_in, pauses
 from lbtui.analysis.step_account import StepAccount
 from lbtui.findings.dispatch import sent_to
@@ -103,24 +105,38 @@ class _Scene:
             begin, end = int(account.start.min()), int(account.end.max())
         return pauses(account.start[own], account.end[own], begin, end, self._least)
 
+    @cached_property
+    def _sent(self) -> pl.DataFrame:
+        return sent_to(self.evidence, self.domains).sort("start", "domain", maintain_order=True)
+
+    @cached_property
+    def _others(self) -> dict[str, tuple[Micros, Floats]]:
+        return {}
+
+    def _sent_to_others(self, key: str) -> tuple[Micros, Floats]:
+        """Return when requests were sent to the other domains, in order, and how many before each."""
+        if key not in self._others:
+            theirs = self._sent.filter(pl.col("domain") != key)
+            running = np.append(0.0, np.cumsum(theirs["requests"].to_numpy()))
+            self._others[key] = theirs["start"].cast(pl.Int64).to_numpy(), running
+        return self._others[key]
+
     def idle(self, domain: Domain, pause: Pause) -> Iterator[Finding]:
         """Yield that nothing came to a domain, if that is no chance while its peers were sent requests.
 
         (1 − 1 / domains, or less its expected share)^n for the n requests sent to the others meanwhile, times
         the domains and, but for the whole run, the requests at which a pause may begin.
         """
-        sent = sent_to(self.evidence, self.domains)
-        times = sent["start"].cast(pl.Int64).to_numpy()
-        theirs = (sent["domain"] != domain.key).to_numpy()
-        counts = sent["requests"].to_numpy()
-        inside = theirs & (times >= pause.begin) & (times < pause.end)
-        n, total = float(counts[inside].sum()), float(counts.sum())
+        times, running = self._sent_to_others(domain.key)
+        inside = np.searchsorted(times, (pause.begin, pause.end))
+        n = float(running[inside[1]] - running[inside[0]])
+        total = float(self._sent["requests"].sum())
         if not n:
             return
         # What comes after the last request of all is no idleness.
-        last = int(times[theirs].max())
+        last = int(times[-1])
         end = min(pause.end, last) if pause.last else pause.end
-        begin = max(pause.begin, int(times[theirs].min())) if pause.first else pause.begin
+        begin = max(pause.begin, int(times[0])) if pause.first else pause.begin
         seconds = (end - begin) / 1e6
         looks = len(self.domains) * (1.0 if pause.first and pause.last else max(total, 1.0))
         shares = self.limits.expected.of_domains(self.domains)
