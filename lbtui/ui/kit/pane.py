@@ -20,6 +20,7 @@ from lbtui.render.text import blank, fit
 from lbtui.text import _
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import Host
+from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.progress_words import Rate, progress_words
 from lbtui.ui.kit.selection import SIDES, Selection, Side, side_word
@@ -44,6 +45,10 @@ class HelpEntry:
 
     name: str
     text: str
+
+
+# More rows than any pane has.
+_ALL = 1 << 40
 
 
 class Pane(Picture, can_focus=True):
@@ -156,6 +161,21 @@ class Pane(Picture, can_focus=True):
             for binding in self.BINDINGS
             if isinstance(binding, Binding) and binding.show
         ]
+
+    def action_row(self, step: int) -> None:
+        """Move the cursor by rows, as far as there are any."""
+
+    def page_rows(self) -> int:
+        """Return how many rows a page is: half of the pane, unless it knows better."""
+        return max(1, self.size.height // 2)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.action_row(pages * self.page_rows())
+
+    def action_end(self, which: End) -> None:
+        """Move the cursor to the first or the last row."""
+        self.action_row(-_ALL if which == "first" else _ALL)
 
     def selection_changed(self, selection: Selection) -> None:
         """Follow a selection made in this or another pane; called on every pane, shown or not."""

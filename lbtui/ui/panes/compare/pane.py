@@ -17,7 +17,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
-from lbtui.ui.kit.keys import End, key
+from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes.compare import view as compare_view
@@ -25,8 +25,6 @@ from lbtui.ui.panes.compare.help import entries
 from lbtui.ui.panes.compare.target import side_of, target_of
 from lbtui.ui.panes.compare.view import CompareState, shown_rows
 from lbtui.ui.panes.compare.words import row_sentences
-
-_PAGE, _ALL = 10, 1_000_000
 
 
 class ComparePane(Pane):
@@ -89,14 +87,6 @@ class ComparePane(Pane):
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that matter."""
         return [keys.MOVE_ROWS, *super().keys_now()]
-
-    def action_page(self, step: int) -> None:
-        """Move the cursor by a page."""
-        self.action_row(step * _PAGE)
-
-    def action_end(self, which: End) -> None:
-        """Move the cursor to the first or the last row."""
-        self.action_row(-_ALL if which == "first" else _ALL)
 
     def action_row(self, step: int) -> None:
         """Move the cursor over the rows."""

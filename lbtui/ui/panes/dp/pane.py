@@ -16,7 +16,6 @@ from lbtui.profile.model import ScheduledRequest
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
 from lbtui.ui.kit.selection import Selection
@@ -147,16 +146,10 @@ class DpPane(DpPictures):
         if shown := self._shown():
             self._change(lane_moved(self._local(), shown[1], lanes))
 
-    def action_page(self, by: int) -> None:
-        """Move the cursor by the lanes in view."""
-        if shown := self._shown():
-            self.action_row(by * max(1, layout(shown[1], *self.size).shown))
-
-    def action_end(self, which: End) -> None:
-        """Move the cursor to the first or the last lane."""
-        if shown := self._shown():
-            count = len(shown[1].domains)
-            self.action_row(-count if which == "first" else count)
+    def page_rows(self) -> int:
+        """Return how many lanes are in view."""
+        shown = self._shown()
+        return 1 if shown is None else max(1, layout(shown[1], *self.size).shown)
 
     def action_hot(self, by: int) -> None:
         """Go to a place that stands out."""

@@ -14,7 +14,6 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap_view import View
 from lbtui.text import _
-from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
@@ -30,7 +29,6 @@ from lbtui.ui.panes.ep.loading import AlongIterations
 from lbtui.ui.panes.ep.shown import EpState
 
 _WHEEL = 3
-_PAGE, _ALL = 10, 1_000_000
 
 
 class EpPane(AlongIterations):
@@ -133,14 +131,6 @@ class EpPane(AlongIterations):
     def action_row(self, down: int) -> None:
         """Move the cursor down by cells as drawn."""
         self._move(down, 0)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by ten cells."""
-        self._move(pages * _PAGE, 0)
-
-    def action_end(self, which: End) -> None:
-        """Move the cursor to the first or the last layer."""
-        self._move(-_ALL if which == "first" else _ALL, 0)
 
     def action_column(self, right: int) -> None:
         """Move the cursor to the right by cells as drawn."""

@@ -23,7 +23,6 @@ from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.host import OpenFailed
-from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.places import PANES
@@ -33,8 +32,6 @@ from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
 from lbtui.ui.panes.overview.words import detail_text
-
-_PAGE = 10
 
 
 class OverviewPane(Pane):
@@ -163,15 +160,6 @@ class OverviewPane(Pane):
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that matter."""
         return [keys.MOVE, *super().keys_now()]
-
-    def action_page(self, step: int) -> None:
-        """Move the cursor by a page."""
-        self.action_row(step * _PAGE)
-
-    def action_end(self, which: End) -> None:
-        """Move the cursor to the first or the last entry."""
-        if self._contents is not None:
-            self._move_to(0 if which == "first" else len(entries(self._contents)) - 1)
 
     def action_row(self, step: int) -> None:
         """Move the cursor over lines and entries."""

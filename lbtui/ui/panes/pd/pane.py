@@ -25,7 +25,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.keys import End, key
+from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
@@ -49,9 +49,6 @@ class ChartKey:
     nodes: tuple[int, ...]
     width: int
     height: int
-
-
-_ALL = 1_000_000
 
 
 class PdPane(Pane):
@@ -269,15 +266,10 @@ class PdPane(Pane):
         if (table := self._table) and not self._state.transfers:
             self._move_to(table, pd_state.moved(table, self._state, 0, nodes))
 
-    def action_page(self, direction: int) -> None:
-        """Move the cursor by what is in view."""
-        if placed := self._placed():
-            lines = placed.grid.rows if placed.grid else placed.transfer_lines
-            self.action_row(direction * max(1, lines))
-
-    def action_end(self, which: End) -> None:
-        """Move the cursor to the first or the last bin or line."""
-        self.action_row(-_ALL if which == "first" else _ALL)
+    def page_rows(self) -> int:
+        """Return how many bins or lines are in view."""
+        placed = self._placed()
+        return 1 if placed is None else max(1, placed.grid.rows if placed.grid else placed.transfer_lines)
 
     def action_zoom(self, factor: float) -> None:
         """Zoom the shared window around the cursor's bin; it is lit, and summed up."""

@@ -22,7 +22,7 @@ from lbtui.render.text import printable
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.keys import End, key
+from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.selection import Selection
@@ -161,15 +161,10 @@ class RequestsPane(Pane):
         if self.data is not None:
             self._move_to(self.state.cursor + step)
 
-    def action_page(self, step: int) -> None:
-        """Move by one page."""
-        if (at := self._places()) is not None:
-            self._move_to(self.state.cursor + step * max(1, at.rows - 1))
-
-    def action_end(self, which: End) -> None:
-        """Move to the first or the last request."""
-        if self.data is not None:
-            self._move_to(0 if which == "first" else len(self.state.arranged.rows) - 1)
+    def page_rows(self) -> int:
+        """Return how many requests are in view, but one."""
+        at = self._places()
+        return 1 if at is None else max(1, at.rows - 1)
 
     # Arranging
 
