@@ -19,7 +19,7 @@ from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows, squeezed
-from lbtui.ui.panes.pd.layout import Lanes, clicked, layout
+from lbtui.ui.panes.pd.layout import Lanes, Shown, clicked, layout
 from lbtui.ui.panes.pd.state import (
     PdData,
     following,
@@ -75,7 +75,12 @@ def small():
 
 
 def text(data, state, width, height, selection=None, caps=UNICODE, chart=None):
-    return plain(draw(data, state, selection or Selection(), chart, Canvas(width, height, caps)))
+    return plain(drawn(data, state, selection or Selection(), Canvas(width, height, caps), chart))
+
+
+def drawn(data, state, selection, canvas, chart=None):
+    shown = Shown(data, layout(data, state, canvas.width, canvas.height), selection)
+    return draw(shown, chart, canvas)
 
 
 SMALL = """\
@@ -284,7 +289,7 @@ def test_without_nodes_it_says_why_and_still_shows_hand_offs():
 def test_the_page_of_a_cell_lists_the_requests_that_arrived_in_it():
     data = pd_ep()
     state = starting(data, Selection())
-    title, page = cell_page(data, data.table, state, None)
+    title, page = cell_page(Shown(data, layout(data, state, 80, 24), Selection()))
     assert title == "10.20.0.12:1025 prefill · 08:00:20–:25"
     begin = data.table.times[state.bin]
     arrived = [
@@ -383,7 +388,7 @@ def test_any_size_and_state_is_drawn_exactly(which, width, height, count, role, 
         selection = Selection(window=(begin, begin + 7_000_000) if windowed else None)
     placed = layout(data, state, width, height)
     assert layout(data, placed.state, width, height) == placed
-    check(draw(data, state, selection, None, Canvas(width, height, caps)), width, caps, height)
+    check(drawn(data, state, selection, Canvas(width, height, caps)), width, caps, height)
 
 
 cached_big = cache(big)
@@ -398,6 +403,6 @@ frame_words = words.map(lambda word: word.encode("utf-8", "ignore").decode())
 def test_hostile_names_cannot_reach_the_terminal(addresses, role, width, caps):
     data = made(*((0, address, role, 1, 0, 1, 1) for address in addresses))
     state = with_filter(data.table, starting(data, Selection()), role=None, text="")
-    check(draw(data, state, Selection(), None, Canvas(width, 24, caps)), width, caps, 24)
-    title, page = cell_page(data, data.table, state, None)
+    check(drawn(data, state, Selection(), Canvas(width, 24, caps)), width, caps, 24)
+    title, page = cell_page(Shown(data, layout(data, state, width, 24), Selection()))
     assert all(c.isprintable() or c == "\n" for c in title + page.plain if ord(c) < 0xA0)

@@ -24,12 +24,12 @@ from lbtui.ui.panes.ep import state as ep_state
 from lbtui.ui.panes.ep import view as ep_view
 from lbtui.ui.panes.pd import sides as pd_sides
 from lbtui.ui.panes.pd.state import starting
-from lbtui.ui.panes.pd.view import draw as draw_nodes
 from tests.ep_frames import cells
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check
 from tests.ui.test_dp_view import made, step
 from tests.ui.test_ep_view import of
+from tests.ui.test_pd_view import drawn as draw_nodes
 from tests.ui.test_pd_view import made as nodes
 
 UNICODE, ASCII = Capabilities("256"), Capabilities("none", unicode=False)
@@ -184,7 +184,7 @@ def test_nodes_are_subtracted_bin_by_bin_from_the_start_of_each_run():
     assert table.counts["added"].tolist() == [[-2, 2], [-3, 3]]
     assert sides["difference"].left_out == ("left out, only after: the last 1 bins; only before: P 10.0.0.3")
     canvas, state = Canvas(110, 24, UNICODE), starting(sides["after"], Selection())
-    drawn = plain(draw_nodes(sides["difference"], state, Selection(), None, canvas))
+    drawn = plain(draw_nodes(sides["difference"], state, Selection(), canvas))
     assert drawn.startswith(" difference  added requests · after − before · left out, only after")
     assert "20 → 20 added · PAR 1.00 → 1.50" in drawn
     # 10.0.0.1 had 10 of these 20 requests, now 5.
@@ -198,7 +198,7 @@ def test_both_sides_of_nodes_are_drawn_on_one_scale():
         sides["before"].table.peak("added", "prefill") == sides["after"].table.peak("added", "prefill") == 8
     )
     canvas, state = Canvas(120, 24, UNICODE), starting(sides["before"], Selection())
-    text = plain(draw_nodes(sides["before"], state, Selection(), None, canvas))
+    text = plain(draw_nodes(sides["before"], state, Selection(), canvas))
     assert text.startswith(" before  added requests")
     assert "colour prefill 0–8" in text
 
@@ -217,7 +217,7 @@ def test_bins_of_another_length_are_not_subtracted():
     shown = pd_sides.sides(after, before)["difference"]
     assert shown.table is None
     canvas = Canvas(80, 20, UNICODE)
-    text = plain(draw_nodes(shown, starting(shown, Selection()), Selection(), None, canvas))
+    text = plain(draw_nodes(shown, starting(shown, Selection()), Selection(), canvas))
     assert "bins of 10.0 s before and 5.0 s after cannot be subtracted" in " ".join(text.split())
 
 
@@ -227,7 +227,7 @@ def test_bins_of_another_length_are_not_subtracted():
 def test_a_difference_of_nodes_fills_any_size(width, height, caps, transfers, count):
     data = pd_pair()["difference"]
     state = replace(starting(data, Selection()), transfers=transfers, count=count)
-    check(draw_nodes(data, state, Selection(), None, Canvas(width, height, caps)), width, caps, height)
+    check(draw_nodes(data, state, Selection(), Canvas(width, height, caps)), width, caps, height)
 
 
 def test_a_selection_moves_with_the_run():

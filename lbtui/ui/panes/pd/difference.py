@@ -21,8 +21,8 @@ from lbtui.render.text import blank, fit, number, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip, signed, signed_ratio
-from lbtui.ui.panes.pd.lanes import axis_row, beside, heading_row, squeezed
-from lbtui.ui.panes.pd.layout import Lanes, Layout
+from lbtui.ui.panes.pd.lanes import squeezed, stacked
+from lbtui.ui.panes.pd.layout import Lanes, Shown
 from lbtui.ui.panes.pd.state import PdData, PdState, count_word, role_word
 from lbtui.ui.panes.pd.table import TableDrawing
 
@@ -61,18 +61,12 @@ def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> R
     )
 
 
-def rows(
-    data: PdData,
-    placed: Layout,
-    lit: tuple[int, int] | None,
-    chart: list[Row] | None,
-    canvas: Canvas,
-) -> list[Row]:
+def rows(shown: Shown, chart: list[Row] | None, canvas: Canvas) -> list[Row]:
     """Return the pane of a difference as rows that fill the canvas at most."""
     width, height, caps = canvas.width, canvas.height, canvas.caps
-    state, table = placed.state, data.table
+    data, placed, state = shown.data, shown.at, shown.state
     drawn = [state_row(data, state, width, caps)]
-    if not isinstance(table, NodeDifference):
+    if not isinstance(data.table, NodeDifference):
         why = _("No difference of requests per node: {why}.").format(why=data.left_out)
         lines = wrapped(why, max(1, width - 1), caps, palette.dim(caps))
         drawn += [blank(width), *(row(" ", line, width=width) for line in lines), blank(width)]
@@ -81,15 +75,15 @@ def rows(
         drawn += (chart or [])[: placed.chart]
         drawn += [blank(width)] * (placed.chart + 1 - len(drawn))
     elif placed.lanes:
-        drawn += lane_rows(table, state, placed.lanes, lit, canvas)
+        drawn += lane_rows(shown, data.table, placed.lanes, canvas)
     if placed.grid:
-        drawn += DifferenceDrawing(table, state, placed.grid, lit, caps).rows(width)
+        drawn += DifferenceDrawing(shown, placed.grid, caps).rows(width)
     elif state.transfers:
         drawn += _transfers(data, state, max(0, height - len(drawn) - placed.reading), width, caps)
     if state.transfers:
         reading = [joined(_transfer_words(data, state), width, caps)][: placed.reading]
     else:
-        reading = reading_rows(table, state, lit, placed, width, caps)
+        reading = reading_rows(shown, data.table, width, caps)
     drawn = drawn[: max(0, height - len(reading))]
     return [*drawn, *[blank(width)] * (height - len(reading) - len(drawn)), *reading]
 
@@ -97,41 +91,27 @@ def rows(
 # Lanes
 
 
-def lane_rows(
-    table: NodeDifference,
-    state: PdState,
-    lanes: Lanes,
-    lit: tuple[int, int] | None,
-    canvas: Canvas,
-) -> list[Row]:
+def lane_rows(shown: Shown, table: NodeDifference, lanes: Lanes, canvas: Canvas) -> list[Row]:
     """Return signed lanes under their roles' headings, with each node's figures before and after."""
-    width, caps = canvas.width, canvas.caps
-    window = lit or (0, len(table.times))
-    loads = window_loads(table, state.count, *window)
-    before, after = (role_ratios(side, window_loads(side, state.count, *window)) for side in table.both)
-    found: list[Row] = []
-    for item in lanes.items:
-        if isinstance(item, str):
-            found.append(_heading(table, state, item, window, lanes, canvas))
-            continue
-        here = item == state.node
+    count, window, caps = shown.state.count, shown.window, canvas.caps
+    loads = window_loads(table, count, *window)
+    before, after = (role_ratios(side, window_loads(side, count, *window)) for side in table.both)
+
+    def of_node(node: int) -> tuple[list[Row], Row]:
         drawn = signed_lane(
-            squeezed_furthest(table.counts[state.count][:, item], lanes.columns).tolist(),
-            reach=table.peak(state.count, table.nodes[item].role) or 1.0,
+            squeezed_furthest(table.counts[count][:, node], lanes.columns).tolist(),
+            reach=table.peak(count, table.nodes[node].role) or 1.0,
             height=lanes.lane_height,
             caps=caps,
-            cursor=lanes.column_of(state.bin, len(table.times)),
-            lit_row=here,
+            cursor=lanes.column_of(shown.state.bin, len(table.times)),
+            lit_row=node == shown.state.node,
         )
-        style = palette.selected(caps) if here else None
-        name = fit(f" {table.hosts[item]}", lanes.label, caps=caps, style=style)
-        peers = len(table.of_role(table.nodes[item].role))
-        change = float(after[item] - before[item])
-        text = f"{signed(float(loads[item]), 8)}{points(change / peers):>7}{signed_ratio(change):>8}"
-        figures = fit(text, lanes.statistics, caps=caps) if lanes.statistics else []
-        found += beside(name, drawn, figures, lanes, width)
-    found.append(axis_row(table, lanes, width, caps))
-    return found
+        peers = len(table.of_role(table.nodes[node].role))
+        change = float(after[node] - before[node])
+        text = f"{signed(float(loads[node]), 8)}{points(change / peers):>7}{signed_ratio(change):>8}"
+        return drawn, fit(text, lanes.statistics, caps=caps) if lanes.statistics else []
+
+    return stacked(shown, lanes, canvas, lambda role: (_role_parts(shown, table, role), _("change")), of_node)
 
 
 def squeezed_furthest(values: Floats, columns: int) -> Floats:
@@ -140,26 +120,18 @@ def squeezed_furthest(values: Floats, columns: int) -> Floats:
     return np.where(np.nan_to_num(most) >= -np.nan_to_num(least), most, least)
 
 
-def _heading(
-    table: NodeDifference,
-    state: PdState,
-    role: str,
-    window: tuple[int, int],
-    lanes: Lanes,
-    canvas: Canvas,
-) -> Row:
-    sums = [
-        float(np.nansum(window_loads(side, state.count, *window)[side.of_role(role)])) for side in table.both
-    ]
-    pars = [ratio_text(role_par(side, role, *window, state.count)) for side in table.both]
-    mean = _("mean ") if state.count == "running" else ""
-    parts = [
+def _role_parts(shown: Shown, table: NodeDifference, role: str) -> list[str]:
+    """Return a role's sums and PAR before and after."""
+    count, window = shown.state.count, shown.window
+    sums = [float(np.nansum(window_loads(side, count, *window)[side.of_role(role)])) for side in table.both]
+    pars = [ratio_text(role_par(side, role, *window, count)) for side in table.both]
+    mean = _("mean ") if count == "running" else ""
+    return [
         _("{mean}{before} → {after} {count}").format(
-            mean=mean, before=number(sums[0]), after=number(sums[1]), count=count_word(state.count)
+            mean=mean, before=number(sums[0]), after=number(sums[1]), count=count_word(count)
         ),
         _("PAR {before} → {after}").format(before=pars[0], after=pars[1]),
     ]
-    return heading_row(role, parts, _("change"), lanes, canvas.width, canvas.caps)
 
 
 # The table
@@ -211,16 +183,10 @@ class DifferenceDrawing(TableDrawing):
 # Reading
 
 
-def reading_rows(
-    table: NodeDifference,
-    state: PdState,
-    lit: tuple[int, int] | None,
-    placed: Layout,
-    width: int,
-    caps: Capabilities,
-) -> list[Row]:
+def reading_rows(shown: Shown, table: NodeDifference, width: int, caps: Capabilities) -> list[Row]:
     """Return the cell under the cursor before and after, then its node over the window."""
     before, after = table.both
+    state, window = shown.state, shown.window
     node = table.nodes[state.node]
     time = format_time(table.times[state.bin], 0, date=table.dated)
     first = [_("{time} · {node} {role}").format(time=time, node=node.address, role=role_word(node.role))]
@@ -230,7 +196,6 @@ def reading_rows(
     ]
     if before.nodes[state.node].address != node.address:
         first.append(_("before it was {node}").format(node=before.nodes[state.node].address))
-    window = lit or (0, len(table.times))
     peers = len(table.of_role(node.role))
     ratios = [
         float(role_ratios(side, window_loads(side, "added", *window))[state.node]) for side in table.both
@@ -238,7 +203,7 @@ def reading_rows(
     pars = [ratio_text(role_par(side, node.role, *window)) for side in table.both]
     second = [
         _("{when}: share of {role} {before} → {after}").format(
-            when=_("lit bins") if lit else _("whole run"),
+            when=_("lit bins") if shown.lit else _("whole run"),
             role=role_word(node.role),
             before=percent(ratios[0] / peers),
             after=percent(ratios[1] / peers),
@@ -246,7 +211,7 @@ def reading_rows(
         _("{before} → {after} × mean").format(before=ratio_text(ratios[0]), after=ratio_text(ratios[1])),
         _("PAR {before} → {after}").format(before=pars[0], after=pars[1]),
     ]
-    return [joined(first, width, caps), joined(second, width, caps)][: placed.reading]
+    return [joined(first, width, caps), joined(second, width, caps)][: shown.at.reading]
 
 
 def _cell(table: NodeTable, state: PdState, count: Count) -> float:

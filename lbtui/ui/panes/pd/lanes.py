@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -29,7 +29,7 @@ from lbtui.render.lanes import Marks, lane
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
-from lbtui.ui.panes.pd.layout import Lanes
+from lbtui.ui.panes.pd.layout import Lanes, Shown
 from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
 
 # Lines of a chart that can be told apart.
@@ -37,61 +37,67 @@ MOST_LINES = 8
 _TICK_CELLS = 12
 
 
-def lane_rows(
-    table: NodeTable,
-    state: PdState,
-    lanes: Lanes,
-    lit: tuple[int, int] | None,
-    canvas: Canvas,
-) -> list[Row]:
+def lane_rows(shown: Shown, lanes: Lanes, canvas: Canvas) -> list[Row]:
     """Return the lanes under their roles' headings, and the axis.
 
     Beside each lane stand the node's figure over the lit bins (all without a window), its share and its
     ratio to the mean of its role's nodes.
     """
-    width, caps = canvas.width, canvas.caps
-    window = lit or (0, len(table.times))
+    table, state, window, caps = shown.table, shown.state, shown.window, canvas.caps
     loads = window_loads(table, state.count, *window)
     ratios = role_ratios(table, loads)
     outstanding = {s.node for s in node_shares(table, *window) if s.stands_out}
+
+    def of_node(node: int) -> tuple[list[Row], Row]:
+        marked = state.count != "running" and table.nodes[node] in outstanding
+        peers = len(table.of_role(table.nodes[node].role))
+        figures = float(loads[node]), float(ratios[node]), peers
+        return _lane(shown, node, lanes, caps), _statistics(*figures, marked, lanes.statistics, caps)
+
+    return stacked(shown, lanes, canvas, lambda role: _heading(shown, role), of_node)
+
+
+def stacked(
+    shown: Shown,
+    lanes: Lanes,
+    canvas: Canvas,
+    heading: Callable[[str], tuple[Sequence[str], str]],
+    of_node: Callable[[int], tuple[list[Row], Row]],
+) -> list[Row]:
+    """Return lanes under the headings of their roles, and the axis.
+
+    `heading` gives the parts of a role's heading, and what the first figure beside its lanes is; `of_node`
+    the lines of a node's lane, and its figures.
+    """
+    table, width, caps = shown.table, canvas.width, canvas.caps
     rows: list[Row] = []
     for item in lanes.items:
         if isinstance(item, str):
-            rows.append(_heading(table, state, item, window, lanes, canvas))
+            rows.append(_heading_row(item, *heading(item), lanes, width, caps))
             continue
-        marked = state.count != "running" and table.nodes[item] in outstanding
-        peers = len(table.of_role(table.nodes[item].role))
-        statistics = _statistics(
-            float(loads[item]), float(ratios[item]), peers, marked, lanes.statistics, caps
-        )
-        style = palette.selected(caps) if item == state.node else None
+        style = palette.selected(caps) if item == shown.state.node else None
         name = fit(f" {table.hosts[item]}", lanes.label, caps=caps, style=style)
-        rows += beside(name, _lane(table, state, item, lanes, lit, caps), statistics, lanes, width)
-    rows.append(axis_row(table, lanes, width, caps))
-    return rows
+        lines, figures = of_node(item)
+        rows += [row(" " * lanes.label, line, width=width) for line in lines[:-1]]
+        rows.append(row(name, lines[-1], figures, width=width))
+    return [*rows, row(" " * lanes.label, _axis(table, lanes.columns, caps), width=width)]
 
 
-def _heading(
-    table: NodeTable,
-    state: PdState,
-    role: str,
-    window: tuple[int, int],
-    lanes: Lanes,
-    canvas: Canvas,
-) -> Row:
-    total = float(np.nansum(window_loads(table, state.count, *window)[table.of_role(role)]))
-    running = state.count == "running"
+def _heading(shown: Shown, role: str) -> tuple[list[str], str]:
+    table, count, window = shown.table, shown.state.count, shown.window
+    total = float(np.nansum(window_loads(table, count, *window)[table.of_role(role)]))
+    running = count == "running"
     words = _("mean {total} {count}") if running else _("{total} {count}")
     parts = [
-        words.format(total=number(total), count=count_word(state.count)),
-        _("PAR {par}").format(par=ratio_text(role_par(table, role, *window, state.count))),
+        words.format(total=number(total), count=count_word(count)),
+        _("PAR {par}").format(par=ratio_text(role_par(table, role, *window, count))),
     ]
-    if state.count == "added":
+    if count == "added":
         parts.append(_("chance alone {par}").format(par=ratio_text(role_chance_par(table, role, *window))))
-    return heading_row(role, parts, _("mean") if running else _("total"), lanes, canvas.width, canvas.caps)
+    return parts, _("mean") if running else _("total")
 
 
-def heading_row(
+def _heading_row(
     role: str, parts: Sequence[str], figure: str, lanes: Lanes, width: int, caps: Capabilities
 ) -> Row:
     """Return a role's heading above its lanes: the parts, and what the figures beside the lanes are."""
@@ -116,14 +122,8 @@ def _statistics(
     ]
 
 
-def _lane(
-    table: NodeTable,
-    state: PdState,
-    node: int,
-    lanes: Lanes,
-    lit: tuple[int, int] | None,
-    caps: Capabilities,
-) -> list[Row]:
+def _lane(shown: Shown, node: int, lanes: Lanes, caps: Capabilities) -> list[Row]:
+    table, state, lit = shown.table, shown.state, shown.lit
     bins = len(table.times)
     high = table.peak(state.count, table.nodes[node].role) or 1.0
     rebuilt = squeezed(table.rebuilt[:, node].astype(float), lanes.columns) > 0
@@ -141,24 +141,11 @@ def _lane(
     )
 
 
-def beside(name: Row, lines: Sequence[Row], statistics: Row, lanes: Lanes, width: int) -> list[Row]:
-    """Return a lane's lines with the node's name and figures on the last of them."""
-    return [
-        *(row(" " * lanes.label, line, width=width) for line in lines[:-1]),
-        row(name, lines[-1], statistics, width=width),
-    ]
-
-
 def squeezed(values: Floats, columns: int) -> Floats:
     """Return the values of bins as `columns` columns: each bin repeated, or the largest of several bins."""
     bins = len(values)
     starts = np.arange(columns) * bins // columns
     return values[starts] if bins <= columns else np.fmax.reduceat(values, starts)
-
-
-def axis_row(table: NodeTable, lanes: Lanes, width: int, caps: Capabilities) -> Row:
-    """Return the times under the lanes."""
-    return row(" " * lanes.label, _axis(table, lanes.columns, caps), width=width)
 
 
 def _axis(table: NodeTable, columns: int, caps: Capabilities) -> Row:

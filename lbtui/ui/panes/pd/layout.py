@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
 from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.render.text import number
-from lbtui.ui.panes.pd.state import PdData, PdState, scrolled, short_names, shown_nodes
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.panes.pd.state import PdData, PdState, lit_bins, scrolled, short_names, shown_nodes
 
 TOTAL_LINES = 2  # sums, shares
 HEADER_LINES = 2  # node, count
@@ -92,6 +93,38 @@ class Layout:
         return self.chart or (self.lanes.height if self.lanes else 0)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn: the data of a side, where all stands, what is selected in the times of that side."""
+
+    data: PdData
+    at: Layout
+    selection: Selection
+
+    @property
+    def state(self) -> PdState:
+        """What the user has chosen, with its scrolling settled."""
+        return self.at.state
+
+    @property
+    def table(self) -> NodeTable:
+        """The requests per node, where there are any."""
+        assert self.data.table is not None
+        return self.data.table
+
+    @cached_property
+    def lit(self) -> tuple[int, int] | None:
+        """The half-open range of bins that the shared window touches, None if none or no window."""
+        return lit_bins(self.table, self.selection)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The bins that are summed up: those lit, else all."""
+        return self.lit or (0, len(self.table.times))
+
+
+# As it was before a key, and as it is after.
+@lru_cache(maxsize=2)
 def layout(data: PdData, state: PdState, width: int, height: int) -> Layout:
     """Return where everything stands in an area of this size."""
     reading = 0 if height < 4 else 1 if height < 18 else 2

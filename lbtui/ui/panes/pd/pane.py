@@ -33,7 +33,7 @@ from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.pd import state as pd_state
 from lbtui.ui.panes.pd.help import HELP
 from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows
-from lbtui.ui.panes.pd.layout import Layout, clicked, layout
+from lbtui.ui.panes.pd.layout import Layout, Shown, clicked, layout
 from lbtui.ui.panes.pd.sides import furthest, shift, shifted, sides, switched
 from lbtui.ui.panes.pd.state import PdData, PdState
 from lbtui.ui.panes.pd.view import draw
@@ -87,7 +87,7 @@ class PdPane(Pane):
         rows: list[Row]
 
     _drawn: Side = "after"
-    _state = PdState()
+    _asked = PdState()  # as a key left it, before its scrolling is settled
     _chart: tuple[ChartKey, list[Row]] | None = None
     _charting: ChartKey | None = None
 
@@ -126,7 +126,7 @@ class PdPane(Pane):
     def ready(self, result: dict[Side, PdData]) -> None:
         """Put the cursor where something is selected, or on what stands out most."""
         self._sides = result
-        self._state = pd_state.starting(result["after"], self.selection)
+        self._asked = pd_state.starting(result["after"], self.selection)
         self._drawn = "after"
         self._follow_side()
 
@@ -135,7 +135,7 @@ class PdPane(Pane):
         data, old = self._data, self._sides.get(self._drawn)
         if data is not None and self.side != self._drawn:
             if data.table is not None:
-                self._state = switched(old.table if old is not None else None, data.table, self._state)
+                self._asked = switched(old.table if old is not None else None, data.table, self._asked)
             self._drawn = self.side
 
     @property
@@ -157,8 +157,8 @@ class PdPane(Pane):
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows; the line chart comes from a worker once drawn."""
         assert self._data is not None
-        chart = self._chart_for(layout(self._data, self._state, width, height), width)
-        return draw(self._data, self._state, self._here, chart, Canvas(width, height, self.caps))
+        shown = Shown(self._data, layout(self._data, self._asked, width, height), self._here)
+        return draw(shown, self._chart_for(shown.at, width), Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
@@ -234,19 +234,26 @@ class PdPane(Pane):
     # Keys
 
     def _placed(self) -> Layout | None:
-        return layout(self._data, self._state, *self.size) if self._data else None
+        return layout(self._data, self._asked, *self.size) if self._data else None
+
+    @property
+    def _state(self) -> PdState:
+        """What is chosen, scrolled so that the cursor is in view."""
+        placed = self._placed()
+        return self._asked if placed is None else placed.state
 
     def _change(self, state: PdState) -> None:
-        """Take a state, scrolled so that its cursor is in view."""
+        """Take a state."""
         if self._data is not None:
-            self._state = layout(self._data, state, *self.size).state
+            if state != self._state:
+                self._asked = state
             self.repaint()
 
     def _move_to(self, table: NodeTable, state: PdState) -> None:
         """Change the cursor's cell and tell all panes."""
         if self._data is None:
             return
-        self._state = layout(self._data, state, *self.size).state
+        self._asked = state
         before = self.selection
         time = int(table.starts[state.bin]) - shift(self._sides, self.side)
         self.lbtui.select(time=time, node=table.nodes[state.node].address)
@@ -339,9 +346,8 @@ class PdPane(Pane):
     def action_enter(self) -> None:
         """Show the cell under the cursor as a page."""
         shows_cell = not self._state.transfers and self.side != "difference"
-        if self._data and (table := self._table) and shows_cell:
-            lit = pd_state.lit_bins(table, self._here)
-            self.lbtui.push_screen(TextPage(*cell_page(self._data, table, self._state, lit)))
+        if self._data and self._table and (placed := self._placed()) and shows_cell:
+            self.lbtui.push_screen(TextPage(*cell_page(Shown(self._data, placed, self._here))))
 
     # Mouse
 

@@ -29,9 +29,12 @@ from lbtui.ui.kit.window import Window
 ROLE_CHOICES = (None, "prefill", "decode")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PdData:
-    """What the pane shows. `table` is None where no file has requests per node."""
+    """What the pane shows. `table` is None where no file has requests per node.
+
+    Compared by identity, so that what is worked out of it can be kept by it.
+    """
 
     table: NodeTable | None
     pulls: tuple[Spread, ...]  # per decode rank

@@ -23,27 +23,20 @@ from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import percent, ratio_text
-from lbtui.ui.panes.pd.layout import Grid
-from lbtui.ui.panes.pd.state import PdState, role_word, short_names
+from lbtui.ui.panes.pd.layout import Grid, Shown
+from lbtui.ui.panes.pd.state import role_word, short_names
 
 
 class TableDrawing:
     """Draws the rows of one table; holds what all its cells share."""
 
-    def __init__(
-        self,
-        table: NodeTable,
-        state: PdState,
-        grid: Grid,
-        lit: tuple[int, int] | None,
-        caps: Capabilities,
-    ) -> None:
-        self._table = table
-        self._state = state
+    def __init__(self, shown: Shown, grid: Grid, caps: Capabilities) -> None:
+        self._table = table = shown.table
+        self._state = shown.state
         self._grid = grid
-        self._lit = lit
+        self._lit = shown.lit
         self._caps = caps
-        self._window = lit or (0, len(table.times))
+        self._window = shown.window
         self._peaks = {
             (count, role): table.peak(count, role) or 1.0 for count in grid.counts for role in table.roles
         }

@@ -27,26 +27,25 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import fit, number, row
 from lbtui.text import _, visible
 from lbtui.ui.kit.rows import joined, percent, ratio_text
-from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd.lanes import MOST_LINES
-from lbtui.ui.panes.pd.layout import Layout
-from lbtui.ui.panes.pd.state import PdData, PdState, count_word, lit_bins, role_word, shown_nodes
+from lbtui.ui.panes.pd.layout import Shown
+from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
 
 _MOST_REQUESTS = 200
 
 
-def state_row(data: PdData, placed: Layout, selection: Selection, width: int, caps: Capabilities) -> Row:
+def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     """Return the state line: what is counted, which nodes, what a row is, what is lit, the scale."""
-    table, state = data.table, placed.state
+    data, placed, state = shown.data, shown.at, shown.state
     chip = side_chip(data.side, caps)
-    if table is None:
+    if data.table is None:
         words = joined([_("hand-offs and KV pulls"), _("whole profile")], width, caps, palette.strong(caps))
         return row(chip, words, width=width)
     only_lower = state.transfers and not placed.upper
     title = _(" hand-offs and KV pulls") if only_lower else f" {count_word(state.count)} {_('requests')}"
     rest = width - len(title) - sum(len(segment.text) for segment in chip)
-    parts = [_("whole profile")] if only_lower else _state_parts(table, placed, selection)
+    parts = [_("whole profile")] if only_lower else _state_parts(shown)
     return row(
         chip,
         fit(title, min(len(title), width), caps=caps, style=palette.strong(caps)),
@@ -56,9 +55,9 @@ def state_row(data: PdData, placed: Layout, selection: Selection, width: int, ca
     )
 
 
-def _state_parts(table: NodeTable, placed: Layout, selection: Selection) -> list[str]:
-    state, grid = placed.state, placed.grid
-    shown = len(shown_nodes(table, state))
+def _state_parts(drawn: Shown) -> list[str]:
+    table, state, placed = drawn.table, drawn.state, drawn.at
+    grid, shown = placed.grid, len(shown_nodes(table, state))
     parts = [
         _("prefill and decode") if state.role is None else _("{role} only").format(role=role_word(state.role))
     ]
@@ -70,14 +69,14 @@ def _state_parts(table: NodeTable, placed: Layout, selection: Selection) -> list
         )
     if state.transfers:
         parts.append(_("hand-offs and KV pulls of the whole profile"))
-    if lit := lit_bins(table, selection):
+    if lit := drawn.lit:
         parts.append(
             _("{window} lit, sums and shares of these {bins} bins").format(
                 window=format_window(table.times[lit[0]], bin_end(table, lit[1] - 1), date=table.dated),
                 bins=lit[1] - lit[0],
             )
         )
-    elif selection.window:
+    elif drawn.selection.window:
         parts.append(_("the seconds selected elsewhere lie outside these bins"))
     if state.chart and shown > MOST_LINES:
         parts.append(_("chart: the {shown} busiest").format(shown=MOST_LINES))
@@ -169,22 +168,19 @@ def cell_words(table: NodeTable, bin: int, node: int) -> Cell:
     )
 
 
-def share_of(table: NodeTable, node: int, lit: tuple[int, int] | None) -> NodeShare:
-    """Return a node's totals and share over the lit bins, the whole run without a window."""
-    first, last = lit or (0, len(table.times))
-    return next(s for s in node_shares(table, first, last) if s.node == table.nodes[node])
+def _share_here(shown: Shown) -> NodeShare:
+    """Return totals and share of the cursor's node over the lit bins, the whole run without a window."""
+    node = shown.table.nodes[shown.state.node]
+    return next(s for s in node_shares(shown.table, *shown.window) if s.node == node)
 
 
 def _plural(role: str) -> str:
     return {"prefill": _("prefills"), "decode": _("decodes")}.get(role, role)
 
 
-def reading_rows(
-    table: NodeTable, state: PdState, lit: tuple[int, int] | None, lines: int, width: int, caps: Capabilities
-) -> list[Row]:
+def reading_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     """Return what is under the cursor: its cell, then its node."""
-    cell = cell_words(table, state.bin, state.node)
-    share = share_of(table, state.node, lit)
+    cell, share = cell_words(shown.table, shown.state.bin, shown.state.node), _share_here(shown)
     first = [
         _("{time} · {node} {role}: {added} added, {ended} ended, {running} running").format(
             time=cell.times.partition("–")[0],
@@ -198,23 +194,23 @@ def reading_rows(
     ]
     second = [
         _("{when}: {share} of {role}, {ratio} × mean").format(
-            when=_("lit bins") if lit else _("whole run"),
+            when=_("lit bins") if shown.lit else _("whole run"),
             share=percent(share.share),
             role=_plural(share.node.role),
             ratio=ratio_text(share.ratio),
         ),
-        *_totals(table, share, lit),
+        *_totals(shown, share),
     ]
     rows = [
         joined([part for part in first if part], width, caps),
         joined(second, width, caps, palette.severity(caps, "critical") if share.stands_out else None),
     ]
-    return rows[:lines]
+    return rows[: shown.at.reading]
 
 
-def _totals(table: NodeTable, share: NodeShare, lit: tuple[int, int] | None) -> list[str]:
-    role = share.node.role
-    first, last = lit or (0, len(table.times))
+def _totals(shown: Shown, share: NodeShare) -> list[str]:
+    table, role = shown.table, share.node.role
+    first, last = shown.window
     peers = [s for s in node_shares(table, first, last) if s.node.role == role]
     total = sum(s.added for s in peers)
     mean, deviation = random_dispatch(total, share.expected)
@@ -237,12 +233,9 @@ def _totals(table: NodeTable, share: NodeShare, lit: tuple[int, int] | None) -> 
     return parts
 
 
-def panel_rows(
-    table: NodeTable, state: PdState, lit: tuple[int, int] | None, width: int, height: int, caps: Capabilities
-) -> list[Row]:
+def panel_rows(shown: Shown, height: int, caps: Capabilities) -> list[Row]:
     """Return the details at the right: the cell under the cursor, its node, its role."""
-    cell = cell_words(table, state.bin, state.node)
-    share = share_of(table, state.node, lit)
+    cell, share = cell_words(shown.table, shown.state.bin, shown.state.node), _share_here(shown)
     strong, dim = palette.strong(caps), palette.dim(caps)
     alarm = palette.severity(caps, "critical") if share.stands_out else None
     lines: list[tuple[str, str, Style | None]] = [
@@ -253,7 +246,7 @@ def panel_rows(
         (_("ended"), cell.ended, None),
         (_("running"), cell.running, None),
         ("", "", None),
-        ("", _("lit bins") if lit else _("whole run"), strong),
+        ("", _("lit bins") if shown.lit else _("whole run"), strong),
         (
             _("share"),
             _("{share} of {role}, {ratio} × mean").format(
@@ -261,10 +254,10 @@ def panel_rows(
             ),
             alarm,
         ),
-        *(("", part, None) for part in _totals(table, share, lit)),
+        *(("", part, None) for part in _totals(shown, share)),
         (_("running"), _("at most {peak}").format(peak=number(share.peak_running)), None),
     ]
-    label = 9
+    label, width = 9, shown.at.panel
     return [
         row(
             fit(name, label, caps=caps, style=dim) if name else [],
@@ -304,12 +297,9 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-def cell_page(
-    data: PdData, table: NodeTable, state: PdState, lit: tuple[int, int] | None
-) -> tuple[str, Text]:
+def cell_page(shown: Shown) -> tuple[str, Text]:
     """Return title and text of the page of the cell under the cursor, with the requests of its bin."""
-    cell = cell_words(table, state.bin, state.node)
-    share = share_of(table, state.node, lit)
+    cell, share = cell_words(shown.table, shown.state.bin, shown.state.node), _share_here(shown)
     text = Text()
     text.append(_("In this bin") + "\n", style="bold")
     for name, value in ((_("added"), cell.added), (_("ended"), cell.ended), (_("running"), cell.running)):
@@ -317,7 +307,7 @@ def cell_page(
     if cell.share:
         text.append(f"  {cell.share}\n")
     text.append(
-        "\n" + (_("The node over the lit bins") if lit else _("The node over the whole run")) + "\n",
+        "\n" + (_("The node over the lit bins") if shown.lit else _("The node over the whole run")) + "\n",
         style="bold",
     )
     text.append(
@@ -327,10 +317,11 @@ def cell_page(
         )
         + "\n"
     )
-    for part in _totals(table, share, lit):
+    for part in _totals(shown, share):
         text.append(f"  {part}\n")
     text.append("  " + _("at most {peak} running").format(peak=number(share.peak_running)) + "\n")
-    _append_requests(text, data.handoffs, table.times[state.bin], bin_end(table, state.bin), date=table.dated)
+    table, bin = shown.table, shown.state.bin
+    _append_requests(text, shown.data.handoffs, table.times[bin], bin_end(table, bin), date=table.dated)
     title = f"{visible(cell.node)} {visible(cell.role)} · {cell.times}"
     return title, Text(visible_lines(text.plain), spans=text.spans)
 
