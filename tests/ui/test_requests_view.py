@@ -32,7 +32,7 @@ from lbtui.ui.kit.window import (
 )
 from lbtui.ui.panes.requests.columns import COLUMNS, NAMES
 from lbtui.ui.panes.requests.data import BINS, RequestsState, first_arrangement, load_requests
-from lbtui.ui.panes.requests.layout import places
+from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import help_entries, request_sections
 from tests.render.strategies import caps as any_caps
@@ -106,7 +106,8 @@ def pane(profile, selection=None, width=80, height=21, caps=UNICODE, **changes):
     data = load_requests(profile, Thresholds(), Silent())
     arrangement = changes.pop("arrangement", None) or first_arrangement(data.table)
     state = replace(RequestsState(arrange(data.table, arrangement, BINS)), **changes)
-    return draw(data, state, selection or Selection(), Canvas(width, height, caps))
+    at = places(data, state.arranged.arrangement.sort, width, height)
+    return draw(Shown(data, state, selection or Selection(), at), Canvas(width, height, caps))
 
 
 def lines(*args, **kwargs):
@@ -187,7 +188,7 @@ def test_each_row_of_the_demo_stands_as_in_its_file(demo):
 def test_the_request_under_the_cursor_lies_over_its_seconds():
     data = load_requests(profile_of(**SMALL), Thresholds(), Silent())
     state = RequestsState(arrange(data.table, first_arrangement(data.table), BINS), cursor=1)
-    shown = places(data, state, 110, 20)
+    shown = places(data, state.arranged.arrangement.sort, 110, 20)
     life = lines(profile_of(**SMALL), width=110, height=20, cursor=1)[shown.life]
     columns = [x - 10 for x, glyph in enumerate(life[: 10 + shown.plot]) if glyph in "░█"]
     # req-d arrives at second 3 and takes 6.9 of the whole 10 s.

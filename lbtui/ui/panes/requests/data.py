@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -16,6 +17,8 @@ from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
 from lbtui.text import _, visible
 from lbtui.ui.kit.selection import Selection
+
+Request: TypeAlias = Mapping[str, Any]  # one row of the request table
 
 # Narrow enough to stand beside the table at 120 columns, one cell a bin.
 BINS = 30
@@ -86,6 +89,12 @@ def first_arrangement(table: pl.DataFrame) -> Arrangement:
 def window_of(data: RequestsData, selection: Selection) -> Window:
     """Return the window shown: the selected one, else the whole."""
     return selection.window or data.whole
+
+
+def request_at(data: RequestsData, state: RequestsState, place: int) -> Request | None:
+    """Return the request at a place of the arrangement, None beyond its end."""
+    rows = state.arranged.rows
+    return data.table.row(int(rows[place]), named=True) if 0 <= place < len(rows) else None
 
 
 def domain_shown(state: RequestsState, selection: Selection) -> str | None:

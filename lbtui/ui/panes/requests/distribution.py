@@ -11,9 +11,9 @@ from lbtui.render.palette import accent, dim, selected, strong
 from lbtui.render.text import blank, fit, number, quantity, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS
-from lbtui.ui.panes.requests.data import BINS, RequestsData, RequestsState
-from lbtui.ui.panes.requests.layout import Places
-from lbtui.ui.panes.requests.words import Request, speculation_words, summary
+from lbtui.ui.panes.requests.data import BINS, Request, RequestsData, RequestsState
+from lbtui.ui.panes.requests.layout import Shown
+from lbtui.ui.panes.requests.words import speculation_words, summary
 
 _FACT = 24  # cells of a fact's name in the panel, half as many where it is narrow
 _WORDS = 19  # cells beside the folded distribution
@@ -45,10 +45,9 @@ def _bars(
     )
 
 
-def folded_rows(
-    state: RequestsState, request: Request | None, width: int, height: int, caps: Capabilities
-) -> list[Row]:
+def folded_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     """Return the distribution above the table, its words at the right where there is room."""
+    state, request, height = shown.state, shown.request, shown.at.folded_height
     each = (width - 1 - _WORDS) // BINS
     if each < 1:
         return [row(" ", bars, width=width) for bars in _bars(state, request, width - 1, height, caps)]
@@ -61,10 +60,11 @@ def folded_rows(
     return [row(" ", left, right, width=width) for left, right in zip(bars, beside, strict=True)]
 
 
-def panel_rows(state: RequestsState, request: Request | None, at: Places, caps: Capabilities) -> list[Row]:
+def panel_rows(shown: Shown, caps: Capabilities) -> list[Row]:
     """Return the distribution and the request under the cursor, beside the table."""
+    state, request = shown.state, shown.request
     column = BY_NAME[state.arranged.arrangement.measure]
-    width, height = at.panel, at.rows + 1
+    width, height = shown.at.panel, shown.at.rows + 1
     scale, where, count = _bin_words(state, request)
     bars = min(_BARS, max(1, height - 4))
     rows = [

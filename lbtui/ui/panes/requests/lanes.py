@@ -14,61 +14,53 @@ from lbtui.render.lanes import Marks, lane, runs
 from lbtui.render.palette import accent, dim
 from lbtui.render.text import blank, fit, number, row
 from lbtui.text import _
-from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.window import Window, column_of
-from lbtui.ui.panes.requests.data import RequestsData, RequestsState, domain_shown
-from lbtui.ui.panes.requests.layout import LABEL, Places
-from lbtui.ui.panes.requests.words import Request
+from lbtui.ui.panes.requests.data import RequestsData
+from lbtui.ui.panes.requests.layout import LABEL, Shown
 
 
-def pointer_row(selection: Selection, window: Window, at: Places, width: int, caps: Capabilities) -> Row:
+def pointer_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     """Return the row above the lanes: the instant chosen, and what the figures beside them are."""
+    window, at, chosen = shown.window, shown.at, shown.selection.time
     heads = [
         segment
         for name in (_("now"), _("mean"), _("max"))[: at.figures // 7]
         for segment in fit(name, 7, align="right", caps=caps, style=dim(caps))
     ]
-    if selection.time is None:
+    if chosen is None:
         pointer = row(width=at.plot)
     else:
-        column = column_of(selection.time, window, at.plot)
+        column = column_of(chosen, window, at.plot)
         decimals = 3 if window[1] - window[0] < 60_000_000 else 1
-        time, date = instant(selection.time), dated(window)
+        time, date = instant(chosen), dated(window)
         pointer = time_pointer(time, column, at.plot, caps, decimals=decimals, date=date)
     return row(" " * LABEL, pointer, heads, width=width)
 
 
-def lane_rows(
-    data: RequestsData,
-    state: RequestsState,
-    selection: Selection,
-    window: Window,
-    at: Places,
-    canvas: Canvas,
-) -> list[Row]:
+def lane_rows(shown: Shown, canvas: Canvas) -> list[Row]:
     """Return a lane for each queue state, with its value at the instant, its mean and its maximum."""
-    domain = domain_shown(state, selection)
-    shown = _window_of_states(data, domain, window, at.plot)
-    cursor = None if selection.time is None else column_of(selection.time, window, at.plot)
+    data, domain, window, at, time = shown.data, shown.domain, shown.window, shown.at, shown.selection.time
+    states = _window_of_states(data, domain, window, at.plot)
+    cursor = None if time is None else column_of(time, window, at.plot)
     rows = []
     for index, name in enumerate(STATES):
-        high = float(shown.peaks[index])
+        high = float(states.peaks[index])
         drawn = lane(
-            shown.highs[index].tolist(),
+            states.highs[index].tolist(),
             Scale(0.0, high if high > 0 else 1.0),
             canvas.caps,
             height=at.lane_height,
             marks=Marks(cursor),
         )
         now = float("nan")
-        if selection.time is not None and domain in data.lanes:
-            now = data.lanes[domain][index].at(selection.time)
-        figures = [now, float(shown.means[index]), high][: at.figures // 7]
+        if time is not None and domain in data.lanes:
+            now = data.lanes[domain][index].at(time)
+        figures = [now, float(states.means[index]), high][: at.figures // 7]
         for line, bars in enumerate(drawn):
             last = line == at.lane_height - 1
             label = fit(" " + _label(name) if last else "", LABEL, caps=canvas.caps)
             numbers = row(
-                *(_figure(value, place, selection, canvas.caps) for place, value in enumerate(figures)),
+                *(_figure(value, place == 0, time, canvas.caps) for place, value in enumerate(figures)),
                 width=at.figures,
             )
             rows.append(row(label, bars, numbers if last else "", width=canvas.width))
@@ -79,10 +71,10 @@ def _label(state: str) -> str:
     return {"waiting": _("waiting"), "running": _("running"), "swapped": _("swapped")}[state]
 
 
-def _figure(value: float, place: int, selection: Selection, caps: Capabilities) -> Row:
-    if place == 0 and selection.time is None:
+def _figure(value: float, now: bool, time: int | None, caps: Capabilities) -> Row:
+    if now and time is None:
         return blank(7)
-    style = accent(caps) if place == 0 else None
+    style = accent(caps) if now else None
     return fit(number(value, 6), 7, align="right", caps=caps, style=style)
 
 
@@ -92,8 +84,9 @@ def _window_of_states(data: RequestsData, domain: str | None, window: Window, co
     return state_window(data.lanes.get(domain, ()), *window, columns)
 
 
-def life_row(request: Request | None, window: Window, at: Places, width: int, caps: Capabilities) -> Row:
+def life_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     """Return how the request under the cursor waited and decoded, in the time of the lanes."""
+    request, window, at = shown.request, shown.window, shown.at
     label = fit(" " + _("request"), LABEL, caps=caps, style=accent(caps))
     waited, decoded = shades(caps)[1], shades(caps)[-1]
     legend = _("{waited} TTFT {decoded} decode").format(waited=waited, decoded=decoded) if at.figures else ""
@@ -130,7 +123,8 @@ def _later(time: int, milliseconds: float | None) -> int:
     return time if milliseconds is None else time + round(milliseconds * 1000)
 
 
-def axis_row(window: Window, at: Places, width: int, caps: Capabilities) -> Row:
+def axis_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     """Return the time axis below the lanes."""
-    axis = time_axis(instant(window[0]), instant(window[1]), at.plot, caps)
+    begin, end = map(instant, shown.window)
+    axis = time_axis(begin, end, shown.at.plot, caps)
     return row(" " * LABEL, axis, width=width)

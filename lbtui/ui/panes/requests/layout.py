@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from lbtui.analysis.queue_states import STATES
-from lbtui.render.table import Layout, fitting
+from lbtui.render.table import Layout, first_visible, fitting
+from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.window import Window
 from lbtui.ui.panes.requests.columns import NAMES, table_columns
-from lbtui.ui.panes.requests.data import BINS, RequestsData, RequestsState
+from lbtui.ui.panes.requests.data import (
+    BINS,
+    Request,
+    RequestsData,
+    RequestsState,
+    domain_shown,
+    request_at,
+    window_of,
+)
 
 LABEL = 10  # cells before a lane
 _FIGURES = 21  # cells after it: now, mean, max
@@ -45,13 +56,45 @@ class Places:
         return x - LABEL if over and 0 <= x - LABEL < self.plot else None
 
 
-def places(data: RequestsData, state: RequestsState, width: int, height: int) -> Places:
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn: the data, what the user has made of it, what is selected, where all stands."""
+
+    data: RequestsData
+    state: RequestsState
+    selection: Selection
+    at: Places
+
+    @property
+    def window(self) -> Window:
+        """The window shown: the selected one, else the whole."""
+        return window_of(self.data, self.selection)
+
+    @property
+    def domain(self) -> str | None:
+        """The domain whose queues are shown; None for all together."""
+        return domain_shown(self.state, self.selection)
+
+    @cached_property
+    def request(self) -> Request | None:
+        """The request under the cursor."""
+        return request_at(self.data, self.state, self.state.cursor)
+
+    @property
+    def first(self) -> int:
+        """The place of the first request in view."""
+        return first_visible(self.state.cursor, self.state.first, self.at.rows, len(self.state.arranged.rows))
+
+
+# As it was before a key, and as it is after.
+@lru_cache(maxsize=2)
+def places(data: RequestsData, sort: str, width: int, height: int) -> Places:
     """Return where everything stands in this size: the table always, the rest as there is room."""
     figures = _FIGURES if width >= LABEL + _NARROWEST_PLOT + _FIGURES else 0
     plot = max(0, width - LABEL - figures)
     lanes = plot > 0 and height >= 14
     lane_height = 1 if height < 34 else 2 if height < 60 else 3
-    keep = [NAMES.index(state.arranged.arrangement.sort)]
+    keep = [NAMES.index(sort)]
     columns = table_columns(data.longest_id, data.doubtful)
     wide = width >= _WIDE
     layout = fitting(columns, width - GAP - _PANEL if wide else width, keep=keep)

@@ -17,7 +17,6 @@ from lbtui.profile import FrameName, micros
 from lbtui.profile.schema import empty
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
-from lbtui.render.table import first_visible
 from lbtui.render.text import printable
 from lbtui.text import _
 from lbtui.ui.kit import keys
@@ -36,11 +35,10 @@ from lbtui.ui.panes.requests.data import (
     load_requests,
     window_of,
 )
-from lbtui.ui.panes.requests.layout import Places, places
+from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.orders import Orders, next_column, sorted_by
-from lbtui.ui.panes.requests.view import draw, request_at
+from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import (
-    Request,
     Section,
     filter_prompt,
     help_entries,
@@ -113,7 +111,7 @@ class RequestsPane(Pane):
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
         assert self.data is not None
-        return draw(self.data, self.state, self.selection, Canvas(width, height, self.caps))
+        return draw(self._shown_in(self.data, width, height), Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""
@@ -136,24 +134,22 @@ class RequestsPane(Pane):
 
     # What is where
 
-    def _places(self) -> Places | None:
-        if self.data is None:
-            return None
-        return places(self.data, self.state, self.size.width, self.size.height)
+    def _shown_in(self, data: RequestsData, width: int, height: int) -> Shown:
+        at = places(data, self.state.arranged.arrangement.sort, width, height)
+        return Shown(data, self.state, self.selection, at)
 
-    def _request(self) -> Request | None:
-        return None if self.data is None else request_at(self.data, self.state, self.state.cursor)
+    @property
+    def _shown(self) -> Shown | None:
+        return None if self.data is None else self._shown_in(self.data, *self.size)
 
     # Moving over requests
 
     def _move_to(self, place: int) -> None:
-        at = self._places()
-        if at is None:
+        if self.data is None:
             return
-        total = len(self.state.arranged.rows)
-        place = max(0, min(place, total - 1))
-        first = first_visible(place, self.state.first, at.rows, total)
-        self.state = replace(self.state, cursor=place, first=first)
+        place = max(0, min(place, len(self.state.arranged.rows) - 1))
+        self.state = replace(self.state, cursor=place)
+        self.state = replace(self.state, first=self._shown_in(self.data, *self.size).first)
         self.repaint()
 
     def action_row(self, step: int) -> None:
@@ -163,8 +159,8 @@ class RequestsPane(Pane):
 
     def page_rows(self) -> int:
         """Return how many requests are in view, but one."""
-        at = self._places()
-        return 1 if at is None else max(1, at.rows - 1)
+        shown = self._shown
+        return 1 if shown is None else max(1, shown.at.rows - 1)
 
     # Arranging
 
@@ -291,19 +287,19 @@ class RequestsPane(Pane):
 
     def action_column(self, step: int) -> None:
         """Move the cursor over the lanes by columns; the window follows."""
-        at, data = self._places(), self.data
-        if data is None or at is None or not at.plot:
+        shown = self._shown
+        if shown is None or not shown.at.plot:
             return
-        window = window_of(data, self.selection)
-        time = moved(self.selection.time, step, window, at.plot, data.whole)
-        then = following(time, window, data.whole)
+        window, whole = shown.window, shown.data.whole
+        time = moved(self.selection.time, step, window, shown.at.plot, whole)
+        then = following(time, window, whole)
         self.lbtui.select(time=time, window=self.selection.window if then == window else then)
 
     def action_zoom(self, factor: float) -> None:
         """Zoom the shared window around the cursor."""
-        if (data := self.data) is not None:
-            window = window_of(data, self.selection)
-            self.lbtui.select(window=zoomed(factor, window, data.whole, self.selection.time))
+        if (shown := self._shown) is not None:
+            window = zoomed(factor, shown.window, shown.data.whole, self.selection.time)
+            self.lbtui.select(window=window)
 
     def action_whole(self) -> None:
         """Show the whole profile."""
@@ -311,18 +307,18 @@ class RequestsPane(Pane):
 
     def action_life(self) -> None:
         """Zoom all panes to the life of the request under the cursor."""
-        request, data = self._request(), self.data
-        if data is None or request is None or request["arrival"] is None:
+        shown = self._shown
+        if shown is None or shown.request is None or shown.request["arrival"] is None:
             return
-        arrival = micros(request["arrival"])
-        window = life_window(arrival, request["duration"], data.whole)
+        arrival = micros(shown.request["arrival"])
+        window = life_window(arrival, shown.request["duration"], shown.data.whole)
         self.lbtui.select(window=window, time=arrival)
 
     # One request
 
     def action_enter(self) -> None:
         """Open a page with everything known of the request under the cursor."""
-        request = self._request()
+        request = None if self._shown is None else self._shown.request
         if request is None:
             return
         known = request_sections(request, empty("handoffs"), empty("transfers"))
@@ -376,19 +372,19 @@ class RequestsPane(Pane):
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to a row or an instant, or sort by the column whose header was clicked."""
-        at, data = self._places(), self.data
-        if at is None or data is None:
+        shown = self._shown
+        if shown is None:
             return
+        at = shown.at
         if at.header < event.y <= at.header + at.rows and event.x < at.layout.width:
-            first = first_visible(self.state.cursor, self.state.first, at.rows, len(self.state.arranged.rows))
-            self._move_to(first + event.y - at.header - 1)
+            self._move_to(shown.first + event.y - at.header - 1)
         elif event.y == at.header and (place := at.layout.column_at(event.x)) is not None:
             if NAMES[place] == self._wanted.sort:
                 self.action_reverse()
             else:
                 self._sort_by(NAMES[place])
         elif (column := at.lane_column(event.x, event.y)) is not None:
-            self.lbtui.select(time=time_at(column, window_of(data, self.selection), at.plot))
+            self.lbtui.select(time=time_at(column, shown.window, at.plot))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Move down."""

@@ -13,26 +13,26 @@ from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
-from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.requests.columns import BY_NAME
-from lbtui.ui.panes.requests.data import RequestsData, RequestsState, domain_shown, window_of
+from lbtui.ui.panes.requests.data import Request, RequestsData, RequestsState
+from lbtui.ui.panes.requests.layout import Shown
 
-Request: TypeAlias = Mapping[str, Any]  # one row of the request table
 Section: TypeAlias = tuple[str, list[tuple[str, str]]]  # a title, then pairs of name and value
 
 _SECOND = 1_000_000
 
 
-def state_line(data: RequestsData, state: RequestsState, selection: Selection, columns: int) -> str:
+def state_line(shown: Shown) -> str:
     """Return which requests are shown, in which order, in which window, and whose queues."""
+    data, state, columns = shown.data, shown.state, shown.at.plot
     arranged = state.arranged
     asked = arranged.arrangement
     column = BY_NAME[asked.sort]
     parts = []
     if data.no_requests is None:
-        total, shown = f"{data.table.height:,}", f"{len(arranged.rows):,}"
+        total, kept = f"{data.table.height:,}", f"{len(arranged.rows):,}"
         if asked.filter or asked.window:
-            parts.append(_("{shown} of {total} requests").format(shown=shown, total=total))
+            parts.append(_("{shown} of {total} requests").format(shown=kept, total=total))
         else:
             parts.append(_("{total} requests").format(total=total))
         if state.busy:
@@ -45,11 +45,11 @@ def state_line(data: RequestsData, state: RequestsState, selection: Selection, c
         doubtful = _("{column} (doubtful)").format(column=column.words)
         words = doubtful if asked.sort in data.doubtful else column.words
         parts.append(_("by {column}, {order}").format(column=words, order=order))
-    begin, end = window_of(data, selection)
+    begin, end = shown.window
     decimals = 0 if end - begin >= 20 * _SECOND else 3
     parts.append(format_window(instant(begin), instant(end), decimals, date=dated(data.whole)))
     if data.no_queues is None:
-        domain = domain_shown(state, selection)
+        domain = shown.domain
         parts.append(
             _("queues of all {count} DP domains").format(count=data.domains)
             if domain is None
