@@ -18,7 +18,6 @@ from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
-from lbtui.ui.panes.overview.data import entries
 from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +83,7 @@ def known_of(app):
 
 def to_line(app, label):
     """Return the presses from the first entry down to a line of load."""
-    found = [e.line.label if e.line else None for e in entries(app.panes["1"]._contents)]
+    found = [e.line.label if e.line else None for e in app.panes["1"]._contents.entries]
     return ["down"] * found.index(label)
 
 
@@ -116,7 +115,7 @@ def test_enter_on_each_finding_puts_its_place_under_the_cursor():
     seen = set()
 
     async def scenario(app, pilot):
-        listed = [e.found.finding for e in entries(app.panes["1"]._contents) if e.found]
+        listed = [e.found.finding for e in app.panes["1"]._contents.entries if e.found]
         # Backwards too, so that no pane is right by what the finding before left there.
         for place in [*range(len(listed)), *reversed(range(len(listed)))]:
             finding = listed[place]
@@ -400,7 +399,7 @@ def test_enter_on_what_hand_offs_tell_shows_them(case, tmp_path):
 @pytest.mark.parametrize("key", ["pd.hand_off_wait", "pd.pull"])
 def test_enter_on_a_line_of_hand_offs_shows_them(key):
     async def scenario(app, pilot):
-        listed = entries(app.panes["1"]._contents)
+        listed = app.panes["1"]._contents.entries
         place = next(i for i, e in enumerate(listed) if e.line is not None and e.line.key == key)
         await pilot.press("1", "home", *["down"] * place)
         await pilot.press("enter")

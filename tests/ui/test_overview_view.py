@@ -22,7 +22,7 @@ from lbtui.render.palette import dim
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview.data import Contents, State, entries
+from lbtui.ui.panes.overview.data import Contents, Shown, State
 from lbtui.ui.panes.overview.lines import column_of, columns_showing, lane_columns, stretched
 from lbtui.ui.panes.overview.view import draw, entry_at
 from tests.report.made import BATCH, DRAWN, EVEN, KNOWN, RANK, UNEVEN
@@ -113,7 +113,7 @@ def contents(known, diagnosis=None):
 
 def text(known, width, height, state=State(), selection=Selection(), caps=UNICODE, progress=""):  # noqa: B008
     shown = known if isinstance(known, Contents) else contents(known)
-    return plain(draw(shown, state, selection, Canvas(width, height, caps), progress))
+    return plain(draw(Shown(shown, state, selection), Canvas(width, height, caps), progress))
 
 
 def test_small_profile_at_80_columns():
@@ -124,7 +124,7 @@ def test_small_profile_at_80_columns():
 @pytest.mark.parametrize(("width", "height"), [(80, 21), (120, 29), (200, 47)])
 def test_every_finding_of_the_demo_stands_above_all_else(demo, width, height):
     drawn = text(demo, width, height).splitlines()
-    listed = [e for e in entries(demo) if e.found]
+    listed = [e for e in demo.entries if e.found]
     assert len(listed) > 3
     for i, entry in enumerate(listed):
         mark = "!!" if entry.found.finding.severity == "critical" else " !"
@@ -137,7 +137,7 @@ def test_every_finding_of_the_demo_stands_above_all_else(demo, width, height):
 
 @pytest.mark.parametrize(("width", "height"), [(120, 29), (200, 47)])
 def test_where_when_what_it_costs_and_what_to_try(demo, width, height):
-    for place, entry in enumerate(e for e in entries(demo) if e.found):
+    for place, entry in enumerate(e for e in demo.entries if e.found):
         drawn = text(demo, width, height, State(entry=place))
         words = " ".join(drawn.split())
         finding = entry.found.finding
@@ -192,7 +192,7 @@ def test_the_window_of_a_finding_is_coloured_and_the_rest_is_not():
     begin = BATCH.window[0]
     whole_bins = replace(BATCH, window=(begin, begin + timedelta(seconds=5)))
     shown = Contents(KNOWN, Diagnosis((Drawn(whole_bins, DRAWN[0].picture), *DRAWN[1:])))
-    rows = draw(shown, State(entry=1), Selection(), Canvas(120, 29, UNICODE))
+    rows = draw(Shown(shown, State(entry=1), Selection()), Canvas(120, 29, UNICODE))
     line = plain([rows[1]])
     bars = [i for i, c in enumerate(line) if c in "▁▂▃▄▅▆▇█"]
     colours = [style.color.name if style and style.color else "" for style in styles_of(rows[1], bars)]
@@ -206,7 +206,7 @@ def test_every_row_fills_the_width_exactly(demo):
     for width, height in [(20, 5), (79, 20), (80, 21), (119, 29), (120, 29), (200, 47), (400, 117)]:
         for caps in (UNICODE, ASCII, Capabilities("16", True), Capabilities("truecolor", True)):
             for entry in (0, 9):
-                rows = draw(demo, State(entry=entry), Selection(), Canvas(width, height, caps))
+                rows = draw(Shown(demo, State(entry=entry), Selection()), Canvas(width, height, caps))
                 assert len(rows) == height
                 assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
 
@@ -241,7 +241,7 @@ def test_any_size_and_any_text_draws(width, height, entry, time, words):
     lane = Picture(words, words, (Strip(words, (1.0, math.nan, 3.0), True),), (0, 10 * SECOND))
     shown = Contents(known, Diagnosis((Drawn(finding, lane), Drawn(finding, None), *DRAWN)))
     for caps in (UNICODE, ASCII):
-        rows = draw(shown, State(entry, 1), selection, Canvas(width, height, caps))
+        rows = draw(Shown(shown, State(entry, 1), selection), Canvas(width, height, caps))
         assert len(rows) == height
         assert {sum(segment.cell_length for segment in row) for row in rows} == {width}
         drawn = "".join(segment.text for row in rows for segment in row)
@@ -266,7 +266,7 @@ def test_names_every_dimension_with_its_par(demo):
 
 
 def test_what_is_missing_says_why_and_how():
-    place = next(i for i, e in enumerate(entries(contents(SMALL))) if e.kind == "missing")
+    place = next(i for i, e in enumerate(contents(SMALL).entries) if e.kind == "missing")
     for width, height in [(80, 21), (160, 40)]:
         drawn = " ".join(text(SMALL, width, height, State(entry=place)).split())
         assert "KV blocks (kvcache" in drawn
@@ -303,7 +303,7 @@ def test_lines_not_read_yet_are_no_missing_data():
 
 def test_a_window_chosen_elsewhere_greys_the_rest():
     def styles(selection):
-        rows = draw(contents(SMALL), State(entry=3), selection, Canvas(80, 21, UNICODE))
+        rows = draw(Shown(contents(SMALL), State(entry=3), selection), Canvas(80, 21, UNICODE))
         return [s.style for row in rows for s in row if "█" in s.text][:1]
 
     assert styles(Selection()) != styles(Selection(window=(0, SECOND)))
@@ -349,8 +349,8 @@ def test_a_click_finds_the_entry_in_its_row(demo):
     for width, height in [(80, 21), (200, 47)]:
         rows = text(demo, width, height).splitlines()
         for y, row in enumerate(rows):
-            found = entry_at(demo, State(), width, height, y)
-            entry = entries(demo)[found] if found is not None else None
+            found = entry_at(Shown(demo, State(), Selection()), width, height, y)
+            entry = demo.entries[found] if found is not None else None
             if entry is not None and entry.found is not None:
                 assert row[2:4].strip() in ("!", "!!")
                 assert figure_words(entry.found.finding)[:20] in row
@@ -358,7 +358,7 @@ def test_a_click_finds_the_entry_in_its_row(demo):
             title = entry.title if entry is not None else ""
             if found is not None and row.strip(" ▁▂▃▄▅▆▇█│·"):
                 assert title[:8] in row or not row[:10].strip()
-        assert entry_at(demo, State(), width, height, height + 5) is None
+        assert entry_at(Shown(demo, State(), Selection()), width, height, height + 5) is None
 
 
 def test_lanes_have_most_of_a_wide_screen():
@@ -369,6 +369,6 @@ def test_lanes_have_most_of_a_wide_screen():
 
 def test_no_segment_is_markup():
     known = Overview("[bold]x[/]", "/p", lines=(Line("a", "dp", "[red]", absent="[/]"),))
-    rows = draw(contents(known), State(), Selection(), Canvas(80, 20, UNICODE))
+    rows = draw(Shown(contents(known), State(), Selection()), Canvas(80, 20, UNICODE))
     assert all(isinstance(segment, Segment) for row in rows for segment in row)
     assert "[red]" in plain(rows)

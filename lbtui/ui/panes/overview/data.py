@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
-from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere
+from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere, short_hosts
 from lbtui.overview.model import Line, Overview, Source
 from lbtui.overview.run import expert_shape, unjudged, when
 from lbtui.overview.text import short, size_text, summary_texts
 from lbtui.profile import ZONE_NAME, MissingStatus
 from lbtui.render.text import number
 from lbtui.text import _
+from lbtui.ui.kit.selection import Selection
 
 Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "missing", "note"]
 # What stands in the list of findings.
@@ -34,6 +36,16 @@ class Contents:
 
     known: Overview
     diagnosis: Diagnosis | None = None
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything the cursor walks over: findings first, then the lines, the sections below them."""
+        return tuple(_entries(self))
+
+    @cached_property
+    def hosts(self) -> Mapping[str, str]:
+        """A short name of each host."""
+        return short_hosts(self.known.hosts)
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,31 @@ class Entry:
     found: Drawn | None = None
 
 
-def entries(contents: Contents) -> list[Entry]:
-    """Return everything the cursor walks over: findings first, then the lines, the sections below them."""
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn: all that is known, where its cursor is, what is selected in all panes."""
+
+    contents: Contents
+    state: State
+    selection: Selection
+
+    @property
+    def known(self) -> Overview:
+        """The overview."""
+        return self.contents.known
+
+    @property
+    def at(self) -> int:
+        """The place of the entry under the cursor."""
+        return min(self.state.entry, len(self.contents.entries) - 1)
+
+    @property
+    def entry(self) -> Entry:
+        """The entry under the cursor."""
+        return self.contents.entries[self.at]
+
+
+def _entries(contents: Contents) -> list[Entry]:
     known = contents.known
     return [
         *_findings(contents),

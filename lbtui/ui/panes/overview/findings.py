@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -14,11 +13,9 @@ from lbtui.findings.words import (
     MARKS,
     cost_words,
     figure_words,
-    short_hosts,
     subject_words,
     window_words,
 )
-from lbtui.overview.model import Overview
 from lbtui.profile import micros
 from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
@@ -58,9 +55,7 @@ def _columns(width: int) -> _Columns:
 _BEFORE = 2 + 3 + 4
 
 
-def finding_rows(
-    contents: Contents, everything: Sequence[Entry], at: int, width: int, room: int, caps: Capabilities
-) -> list[Placed]:
+def finding_rows(contents: Contents, at: int, width: int, room: int, caps: Capabilities) -> list[Placed]:
     """Return the rows of the list, at most `room`, so that the entry under the cursor is among them."""
     if contents.diagnosis is None:
         looking = fit(
@@ -68,12 +63,12 @@ def finding_rows(
         )
         waiting: list[Placed] = [(looking, None)]
         return waiting[:room]
-    listed = [(i, e) for i, e in enumerate(everything) if e.kind in FOUND]
+    listed = [(i, e) for i, e in enumerate(contents.entries) if e.kind in FOUND]
     place = next((n for n, (i, _e) in enumerate(listed) if i == at), 0)
     top = max(0, min(place + 1 - room, len(listed) - room))
     return [
         (
-            _finding_row(entry.found, i == at, contents.known, width, caps)
+            _finding_row(entry.found, i == at, contents, width, caps)
             if entry.found
             else _plain_row(entry, i == at, width, caps),
             i,
@@ -90,10 +85,9 @@ def _plain_row(entry: Entry, here: bool, width: int, caps: Capabilities) -> Row:
     return row(cursor_mark(here, caps), title, short, width=width)
 
 
-def _finding_row(found: Drawn, here: bool, known: Overview, width: int, caps: Capabilities) -> Row:
+def _finding_row(found: Drawn, here: bool, contents: Contents, width: int, caps: Capabilities) -> Row:
     finding, columns = found.finding, _columns(width)
-    hosts = short_hosts(known.hosts)
-    level = severity(caps, finding.severity)
+    level, name = severity(caps, finding.severity), selected(caps) if here else strong(caps)
 
     def cell(text: str, size: int, style: Style | None = None) -> Row:
         # A blank at the end keeps columns apart.
@@ -103,9 +97,9 @@ def _finding_row(found: Drawn, here: bool, known: Overview, width: int, caps: Ca
         cursor_mark(here, caps),
         fit(f"{MARKS[finding.severity]:>2} ", 3, caps=caps, style=level),
         fit(DIMENSIONS[finding.dimension], 4, caps=caps, style=dim(caps)),
-        cell(subject_words(finding, hosts), columns.subject, selected(caps) if here else strong(caps)),
+        cell(subject_words(finding, contents.hosts), columns.subject, name),
         cell(figure_words(finding), columns.figure, level),
-        cell(window_words(finding, date=known.dated), columns.window, dim(caps)),
+        cell(window_words(finding, date=contents.known.dated), columns.window, dim(caps)),
         _lane_row(found.picture, found, columns.lane - 1, here, caps) if columns.lane > 1 else [],
         blank(1) if columns.lane > 1 else [],
         cell(cost_words(finding), columns.cost),

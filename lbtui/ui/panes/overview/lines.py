@@ -20,7 +20,7 @@ from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview.data import FOUND, Entry, Kind, State
+from lbtui.ui.panes.overview.data import FOUND, Entry, Kind, Shown
 
 # A row and the entry that it shows.
 Placed: TypeAlias = tuple[Row, "int | None"]
@@ -42,17 +42,10 @@ def lane_columns(width: int) -> int:
     return _columns(width)[1]
 
 
-def line_rows(
-    known: Overview,
-    everything: Sequence[Entry],
-    at: int,
-    state: State,
-    selection: Selection,
-    canvas: Canvas,
-) -> list[Placed]:
+def line_rows(shown: Shown, canvas: Canvas) -> list[Placed]:
     """Return the lines of load, with axes and taller lanes where the rows allow, each with its entry."""
     width, room, caps = canvas.width, canvas.height, canvas.caps
-    found = [(i, e.line) for i, e in enumerate(everything) if e.line is not None]
+    found = [(i, e.line) for i, e in enumerate(shown.contents.entries) if e.line is not None]
     timed = [line.over_time and bool(line.values) for _i, line in found]
     last_timed = max((i for i, t in enumerate(timed) if t), default=-1)
     last_ranks = max((i for i, (_e, line) in enumerate(found) if line.values and not timed[i]), default=-1)
@@ -61,10 +54,10 @@ def line_rows(
     axes = room >= len(found) + 4
     rows: list[Placed] = []
     for i, (entry, line) in enumerate(found):
-        drawn = _one_line(known, line, entry == at, state, selection, canvas.sized(height=tall))
+        drawn = _one_line(shown, line, entry == shown.at, canvas.sized(height=tall))
         rows += [(r, entry) for r in drawn]
-        if axes and i == last_timed and known.window:
-            rows.append((_axis_row(known.window, width, caps), None))
+        if axes and i == last_timed and shown.known.window:
+            rows.append((_axis_row(shown.known.window, width, caps), None))
         if axes and i == last_ranks:
             rows.append((_rank_row(len(line.values), width, caps), None))
     return rows
@@ -99,14 +92,7 @@ def _axis_row(window: tuple[int, int], width: int, caps: Capabilities) -> Row:
     return row(blank(before), axis, width=width)
 
 
-def _one_line(
-    known: Overview,
-    line: Line,
-    here: bool,
-    state: State,
-    selection: Selection,
-    canvas: Canvas,
-) -> list[Row]:
+def _one_line(shown: Shown, line: Line, here: bool, canvas: Canvas) -> list[Row]:
     """Return a line as high as the canvas."""
     width, tall, caps = canvas.width, canvas.height, canvas.caps
     beside, columns, worst = _columns(width)
@@ -125,10 +111,10 @@ def _one_line(
         caps,
         height=tall,
         marks=Marks(
-            cursor=_cursor_column(known, line, state, selection, columns, here),
+            cursor=_cursor_column(shown, line, columns, here),
             here=here,
-            underlined=_worst_columns(known, line, len(values)),
-            lit=_lit(known, line, selection, columns),
+            underlined=_worst_columns(shown.known, line, len(values)),
+            lit=_lit(shown.known, line, shown.selection, columns),
         ),
     )
     words = [Segment(" "), *fit(line.worst, worst, caps=caps)] if worst else []
@@ -169,16 +155,13 @@ def column_of(time: int, window: tuple[int, int], columns: int) -> int | None:
     return min((time - begin) * columns // (end - begin), columns - 1)
 
 
-def _cursor_column(
-    known: Overview, line: Line, state: State, selection: Selection, columns: int, here: bool
-) -> int | None:
+def _cursor_column(shown: Shown, line: Line, columns: int, here: bool) -> int | None:
+    time, window, column = shown.selection.time, shown.known.window, shown.state.column
     if line.over_time:
-        if selection.time is None or known.window is None:
-            return None
-        return column_of(selection.time, known.window, columns)
-    if not here or state.column is None or not columns:
+        return None if time is None or window is None else column_of(time, window, columns)
+    if not here or column is None or not columns:
         return None
-    return _rank_column(state.column, len(line.values), columns)
+    return _rank_column(column, len(line.values), columns)
 
 
 def _worst_columns(known: Overview, line: Line, columns: int) -> list[bool]:

@@ -15,7 +15,7 @@ from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
 from lbtui.overview.hand_offs import HAND_OFF_LINES
-from lbtui.overview.model import FORMULAS, Line, Overview
+from lbtui.overview.model import FORMULAS, Overview
 from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.canvas import Canvas
@@ -27,7 +27,7 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Aim, Selection
-from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, State, entries
+from lbtui.ui.panes.overview.data import FOUND, Contents, Shown, State
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
@@ -117,7 +117,7 @@ class OverviewPane(Pane):
         return self._contents is not None or super().check_action(action, parameters)
 
     def _found_entries(self) -> int:
-        return sum(entry.kind in FOUND for entry in entries(self._contents)) if self._contents else 0
+        return sum(entry.kind in FOUND for entry in self._contents.entries) if self._contents else 0
 
     # Drawing
 
@@ -125,8 +125,8 @@ class OverviewPane(Pane):
         """Return what is known so far even while the rest is being read, was cancelled or failed."""
         if self._contents is None:
             return super().picture(width, height)
-        canvas = Canvas(width, height, self.caps)
-        return draw(self._contents, self._state, self.selection, canvas, self._progress())
+        shown = Shown(self._contents, self._state, self.selection)
+        return draw(shown, Canvas(width, height, self.caps), self._progress())
 
     def _progress(self) -> str:
         if self.stage is Stage.LOADING:
@@ -147,15 +147,9 @@ class OverviewPane(Pane):
 
     # Keys
 
-    def _entry(self) -> Entry | None:
-        if self._contents is None:
-            return None
-        everything = entries(self._contents)
-        return everything[min(self._state.entry, len(everything) - 1)]
-
-    def _line(self) -> Line | None:
-        entry = self._entry()
-        return None if entry is None else entry.line
+    @property
+    def _shown(self) -> Shown | None:
+        return None if self._contents is None else Shown(self._contents, self._state, self.selection)
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that matter."""
@@ -169,16 +163,16 @@ class OverviewPane(Pane):
     def _move_to(self, place: int) -> None:
         assert self._contents is not None
         self._moved = True
-        last = len(entries(self._contents)) - 1
+        last = len(self._contents.entries) - 1
         self._state = replace(self._state, entry=min(max(place, 0), last), column=None)
         self.repaint()
 
     def action_column(self, step: int) -> None:
         """Move over the values of a line: time is shared with all panes, ranks are not."""
-        line = self._line()
-        if self._contents is None or line is None or not line.values:
+        shown = self._shown
+        if shown is None or (line := shown.entry.line) is None or not line.values:
             return
-        known = self._contents.known
+        known = shown.known
         if not line.over_time:
             at = -1 if self._state.column is None and step > 0 else self._state.column or 0
             self._state = replace(self._state, column=min(max(at + step, 0), len(line.values) - 1))
@@ -194,11 +188,13 @@ class OverviewPane(Pane):
 
     def action_enter(self) -> None:
         """Go to the pane of the finding or the line, with the place under the cursor there."""
-        entry = self._entry()
-        if self._contents is not None and entry is not None and entry.found is not None:
-            self._go_to(entry.found, self._contents.known)
+        shown = self._shown
+        if shown is None:
             return
-        line = self._line()
+        if shown.entry.found is not None:
+            self._go_to(shown.entry.found, shown.known)
+            return
+        line = shown.entry.line
         if line is None or not line.values:
             self.action_details()
             return
@@ -233,18 +229,14 @@ class OverviewPane(Pane):
 
     def action_details(self) -> None:
         """Show everything known of the entry on a page."""
-        entry = self._entry()
-        if self._contents is None or entry is None:
-            return
-        text = detail_text(self._contents, entry, self._state, self.selection)
-        self.lbtui.push_screen(TextPage(entry.title, Text(text)))
+        if (shown := self._shown) is not None:
+            self.lbtui.push_screen(TextPage(shown.entry.title, Text(detail_text(shown))))
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to what was clicked."""
-        if self._contents is not None:
-            found = entry_at(self._contents, self._state, self.size.width, self.size.height, event.y)
-            if found is not None:
-                self._move_to(found)
+        shown = self._shown
+        if shown is not None and (found := entry_at(shown, *self.size, event.y)) is not None:
+            self._move_to(found)
 
     def on_mouse_scroll_down(self) -> None:
         """Move down."""

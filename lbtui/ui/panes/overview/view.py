@@ -15,8 +15,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
-from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, State, entries
+from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown
 from lbtui.ui.panes.overview.findings import finding_rows
 from lbtui.ui.panes.overview.lines import Placed, heading, lane_columns, line_rows, list_rows
 from lbtui.ui.panes.overview.words import TWO_COLUMNS, explanation_rows, paragraphs
@@ -39,49 +38,35 @@ def _plan(found: int, width: int, height: int) -> _Plan:
     return _Plan(findings, explanation, max(rest, 0))
 
 
-def draw(
-    contents: Contents,
-    state: State,
-    selection: Selection,
-    canvas: Canvas,
-    progress: str = "",
-) -> list[Row]:
+def draw(shown: Shown, canvas: Canvas, progress: str = "") -> list[Row]:
     """Return the whole pane, filling the canvas; `progress` tells of what is being read."""
     if canvas.width < 1 or canvas.height < 1:
         return []
-    return [drawn for drawn, _entry in _placed(contents, state, selection, canvas, progress)]
+    return [drawn for drawn, _entry in _placed(shown, canvas, progress)]
 
 
-def entry_at(contents: Contents, state: State, width: int, height: int, y: int) -> int | None:
+def entry_at(shown: Shown, width: int, height: int, y: int) -> int | None:
     """Return the entry drawn in row `y` of the pane, None where there is none."""
-    placed = _placed(contents, state, Selection(), Canvas(width, height, Capabilities()), "")
+    placed = _placed(shown, Canvas(width, height, Capabilities()), "")
     return placed[y][1] if 0 <= y < len(placed) else None
 
 
-def _placed(
-    contents: Contents,
-    state: State,
-    selection: Selection,
-    canvas: Canvas,
-    progress: str,
-) -> list[Placed]:
+def _placed(shown: Shown, canvas: Canvas, progress: str) -> list[Placed]:
     """Return every row with the entry that it shows."""
     width, height, caps = canvas.width, canvas.height, canvas.caps
-    known, everything = contents.known, entries(contents)
-    at = min(state.entry, len(everything) - 1)
+    contents, everything = shown.contents, shown.contents.entries
     found = sum(e.kind in FOUND for e in everything)
     plan = _plan(found, width, height)
     placed: list[Placed] = [(_head_row(contents, width, caps, progress), None)]
-    placed += finding_rows(contents, everything, at, width, plan.findings, caps)
+    placed += finding_rows(contents, shown.at, width, plan.findings, caps)
     if plan.explanation:
-        said = paragraphs(contents, everything[at], state, selection)
-        placed.append((heading(_place_words(everything[at], contents.known), width, caps), None))
-        placed += [(r, None) for r in explanation_rows(said, width, plan.explanation, caps)]
+        placed.append((heading(_place_words(shown.entry, shown.known), width, caps), None))
+        placed += [(r, None) for r in explanation_rows(paragraphs(shown), width, plan.explanation, caps)]
     if plan.rest:
-        placed.append((_load_heading(known, width, caps), None))
-        body = line_rows(known, everything, at, state, selection, canvas.sized(height=plan.rest))
-        body += list_rows(everything, at, width, caps)
-        placed += _scrolled(body, at, plan.rest)
+        placed.append((_load_heading(shown.known, width, caps), None))
+        body = line_rows(shown, canvas.sized(height=plan.rest))
+        body += list_rows(everything, shown.at, width, caps)
+        placed += _scrolled(body, shown.at, plan.rest)
     return (placed + [(blank(width), None)] * height)[:height]
 
 

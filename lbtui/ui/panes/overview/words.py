@@ -15,18 +15,16 @@ from lbtui.findings.words import (
     MARKS,
     consequence_words,
     formula_words,
-    short_hosts,
     subject_words,
     window_sentence,
 )
-from lbtui.overview.model import FORMULAS, Line, Overview
+from lbtui.overview.model import FORMULAS, Line
 from lbtui.overview.text import clock, short
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _, visible
-from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.overview.data import Contents, Entry, State
+from lbtui.ui.panes.overview.data import Contents, Shown
 from lbtui.ui.panes.overview.lines import column_of
 
 Role: TypeAlias = Literal["title", "text", "aside", "critical", "warning", "info"]
@@ -44,12 +42,12 @@ class Paragraph:
     label: str = ""
 
 
-def paragraphs(contents: Contents, entry: Entry, state: State, selection: Selection) -> list[Paragraph]:
-    """Return all there is to say of an entry, most important first."""
-    known = contents.known
+def paragraphs(shown: Shown) -> list[Paragraph]:
+    """Return all there is to say of the entry under the cursor, most important first."""
+    entry = shown.entry
     if entry.found is not None:
-        return _of_finding(entry.found, short_hosts(known.hosts))
-    words = reading_words(known, entry, state, selection)
+        return _of_finding(entry.found, shown.contents.hosts)
+    words = reading_words(shown)
     found = [Paragraph(words[0], "title"), *map(Paragraph, words[1:])]
     if entry.line is not None and entry.line.values:
         found += [Paragraph(text, "aside") for text in _explained(entry.line)]
@@ -131,32 +129,33 @@ def _style(role: Role, caps: Capabilities) -> Style | None:
     return None if role == "text" else severity(caps, role)
 
 
-def reading_words(known: Overview, entry: Entry, state: State, selection: Selection) -> list[str]:
+def reading_words(shown: Shown) -> list[str]:
     """Return what is under the cursor in words and numbers, a sentence or list item each."""
-    line = entry.line
+    entry, line = shown.entry, shown.entry.line
     if line is None:
         return [f"{entry.title} · {entry.short}" if entry.kind == "fact" else entry.title, *entry.long]
     if not line.values:
         return [f"{line.label}: " + (line.absent or _("not read yet"))]
     found = [" · ".join(part for part in (line.label, line.headline, line.beside, line.worst) if part)]
-    if value := _value_words(known, line, state, selection):
+    if value := _value_words(shown, line):
         found.append(value)
     return [*found, *line.details]
 
 
-def _value_words(known: Overview, line: Line, state: State, selection: Selection) -> str:
+def _value_words(shown: Shown, line: Line) -> str:
     """Return the value under the column cursor, empty where there is none."""
+    known, time, column = shown.known, shown.selection.time, shown.state.column
     if line.over_time:
-        if selection.time is None or known.window is None:
+        if time is None or known.window is None:
             return ""
-        index = column_of(selection.time, known.window, len(line.values))
+        index = column_of(time, known.window, len(line.values))
         if index is None:
             return ""
-        name = clock(selection.time, 1, date=known.dated)
-    elif state.column is None:
+        name = clock(time, 1, date=known.dated)
+    elif column is None:
         return ""
     else:
-        index = min(state.column, len(line.values) - 1)
+        index = min(column, len(line.values) - 1)
         name = line.names[index]
     value = line.values[index]
     said = _("no data") if value != value else f"{short(value)} {line.unit}"
@@ -172,29 +171,31 @@ def _explained(line: Line) -> list[str]:
     ]
 
 
-def detail_text(contents: Contents, entry: Entry, state: State, selection: Selection) -> str:
-    """Return everything known of an entry as paragraphs, for a page of its own."""
+def detail_text(shown: Shown) -> str:
+    """Return everything known of the entry under the cursor as paragraphs, for a page of its own."""
+    entry = shown.entry
     if entry.found is not None:
-        return "\n".join(map(visible, _page_of(entry.found.finding, contents.known)))
-    words = reading_words(contents.known, entry, state, selection)
+        return "\n".join(map(visible, _page_of(entry.found.finding, shown.contents)))
+    words = reading_words(shown)
     if entry.line is not None and entry.line.values:
         words += ["", *_explained(entry.line)]
     return "\n".join(visible(text) for text in words)
 
 
-def _page_of(finding: Finding, known: Overview) -> list[str]:
-    hosts = short_hosts(known.hosts)
+def _page_of(finding: Finding, contents: Contents) -> list[str]:
     lines = [
         finding.message,
         "",
         _("costs: {text}").format(text=finding.cost.text),
         _("try: {text}").format(text=finding.advice),
         _("how far: {text}").format(text=formula_words(finding)),
-        _("when: {text}").format(text=window_sentence(finding, date=known.dated)),
+        _("when: {text}").format(text=window_sentence(finding, date=contents.known.dated)),
         _("seen in: {text}").format(text=finding.evidence),
         _("id: {text}").format(text=finding.id),
     ]
     for consequence in finding.consequences:
-        title = f"{MARKS[consequence.severity]} {consequence.id} · {subject_words(consequence, hosts)}"
-        lines += ["", _("With it: {title}").format(title=title), *_page_of(consequence, known)]
+        title = (
+            f"{MARKS[consequence.severity]} {consequence.id} · {subject_words(consequence, contents.hosts)}"
+        )
+        lines += ["", _("With it: {title}").format(title=title), *_page_of(consequence, contents)]
     return lines
