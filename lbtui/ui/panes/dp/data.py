@@ -138,9 +138,12 @@ class Place:
     excess: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
-    """One metric of every domain over the whole profile."""
+    """One metric of every domain over the whole profile.
+
+    Compared by identity, so that where it stands can be kept by it.
+    """
 
     metric: Metric
     domains: tuple[Domain, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.data_parallel import Metric, MetricKey
@@ -58,6 +59,7 @@ class Layout:
         return self.lane_height + self.gap
 
 
+@lru_cache(maxsize=4)
 def layout(measured: Measured, width: int, height: int) -> Layout:
     """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts."""
     names = short_names(d.host for d in measured.domains)

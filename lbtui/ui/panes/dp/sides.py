@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class Common:
     measured: Measured  # after's of these lanes
 
 
+@lru_cache(maxsize=2)
 def common(measured: Pair[Measured]) -> Common:
     """Return the domains that both profiles have, and the names of the others."""
     after, before = measured.after, measured.before

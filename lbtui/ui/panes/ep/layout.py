@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.heatmap_view import View, cell_at, fit_view, follow, halves, span
-from lbtui.ui.panes.ep.data import EpData, EpMap
+from lbtui.ui.panes.ep.data import EpData, EpMap, ViewName
 from lbtui.ui.panes.ep.intervals import first_interval
 from lbtui.ui.panes.ep.moment import at_place
 from lbtui.ui.panes.ep.shown import EpState, column_of, current_map, over_of
@@ -62,19 +63,24 @@ class Shown:
 
 def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
     """Return how the pane's room is shared; what matters least goes first as it shrinks."""
+    shown = current_map(data, state)
+    columns = None if shown is None else shown.shape[1]
+    over = state.view in ("rank", "expert", "model_expert") and over_of(data, state) is not None
+    return _layout(state.view, columns, state.zoom > 0, over, width, height)
+
+
+@lru_cache(maxsize=4)
+def _layout(view: ViewName, columns: int | None, zoomed: bool, over: bool, width: int, height: int) -> Layout:
     side = min(60, max(38, width * 26 // 100)) if width >= _SIDE_FROM and height >= 14 else 0
     main = width - side - (2 if side else 0)
     map_width = max(1, main - GUTTER)
-    shown = current_map(data, state)
-    least = _NUMBER_CELLS.get(state.view)
-    few = shown is not None and least is not None and map_width // shown.shape[1] >= least
+    least = _NUMBER_CELLS.get(view)
+    few = columns is not None and least is not None and map_width // columns >= least
     has_ruler, has_legend = int(height >= 5), int(height >= 6)
-    slots = int(height >= 12 and state.view == "expert" and state.zoom > 0)
+    slots = int(height >= 12 and view == "expert" and zoomed)
     fold = int(not side and height >= 8)
     means = int(few and height >= 12)
-    time = 0
-    if state.view in ("rank", "expert", "model_expert") and over_of(data, state) is not None:
-        time = next((lines for least, lines in _TIME_LINES if height >= least), 0)
+    time = next((lines for least, lines in _TIME_LINES if height >= least), 0) if over else 0
     # The state line and the reading line are always there.
     room = height - 2 - has_ruler - has_legend - slots - fold - means - time
     return Layout(main, side, map_width, has_ruler, slots, max(0, room), means, has_legend, fold, time)

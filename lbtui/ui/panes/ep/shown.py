@@ -59,19 +59,34 @@ def current_map(data: EpData, state: EpState) -> EpMap | None:
     """
     if state.view == "times":
         return data.times
-    found = None if state.view == "intervals" else map_of(data, state, state.view)
-    if found is None or state.metric == "share":
+    if state.view == "intervals":
+        return None
+    return _current(data, state.instance or "", state.view, state.period, state.span, state.metric)
+
+
+# As it was before a key, and as it is after: a cursor that moves leaves the map.
+@lru_cache(maxsize=4)
+def _current(
+    data: EpData, instance: str, view: View, period: int, span: tuple[int, int] | None, metric: Metric
+) -> EpMap | None:
+    found = _map_of(data, instance, view, period, span)
+    if found is None or metric == "share":
         return found
     return _tokens(found) or found
 
 
 def map_of(data: EpData, state: EpState, view: View) -> EpMap | None:
     """Return a view's map of the period or the iterations shown, in shares."""
-    base = data.maps.get((state.instance or "", view, state.period))
-    over = over_of(data, state)
-    if state.span is None or over is None or base is None:
+    return _map_of(data, state.instance or "", view, state.period, state.span)
+
+
+def _map_of(
+    data: EpData, instance: str, view: View, period: int, span: tuple[int, int] | None
+) -> EpMap | None:
+    base, over = data.maps.get((instance, view, period)), data.over.get(instance)
+    if span is None or over is None or base is None:
         return base
-    return _moment(over, base, view, state.span)
+    return _moment(over, base, view, span)
 
 
 def current_load(data: EpData, state: EpState) -> RankLoad | None:
