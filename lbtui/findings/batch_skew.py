@@ -90,7 +90,6 @@ def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Exce
         )
     return Finding(
         id="dp.batch_size.skew",
-        dimension="dp",
         severity=_severity(evidence, limits, found.ratio, window, cost),
         subject=subject,
         window=window,

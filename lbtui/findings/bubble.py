@@ -84,7 +84,6 @@ def _finding(
     cost = cost_of(evidence, account, cut, of_gap=True)
     return Finding(
         id="dp.bubble.long",
-        dimension="dp",
         severity=severity_of(cost.share, limits, least="info"),
         subject=subject_of_lanes(evidence, domains, apart),
         window=window_in(apart.windows, account.edges),

@@ -117,7 +117,6 @@ def _finding(
     metric, value = figure
     return Finding(
         id="data.clock.skew",
-        dimension="data",
         severity="warning",
         subject=subject,
         window=None,

@@ -33,7 +33,6 @@ def find_data(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
 def _note(id: str, figure: Figure, message: str, advice: str) -> Finding:
     return Finding(
         id=id,
-        dimension="data",
         severity="info",
         subject={},
         window=None,

@@ -68,7 +68,6 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
     critical = waste >= limits.critical_share and change.after >= limits.ep_par
     yield Finding(
         id="ep.eplb.worse",
-        dimension="ep",
         severity="critical" if critical else "warning",
         subject=subject_of(heat, period=heat.periods[worst]),
         window=None,
@@ -127,7 +126,6 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
     waste = float(known_mean(1 - 1 / change.later))
     yield Finding(
         id="ep.eplb.ineffective",
-        dimension="ep",
         severity="warning",
         subject=subject_of(heat, period=heat.periods[-1]),
         window=None,

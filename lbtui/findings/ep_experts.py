@@ -209,7 +209,6 @@ def _finding(
     critical = lift >= limits.ep_par - 1 and waste >= limits.critical_share
     return Finding(
         id="ep.expert.hot",
-        dimension="ep",
         severity="critical" if critical else "warning",
         subject=subject,
         window=None,

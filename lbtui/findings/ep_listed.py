@@ -52,7 +52,6 @@ def _rest(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, rest: Sequen
     waste = joint_waste(heat, [cell for expert in rest for cell in expert.cells])
     return Finding(
         id="ep.expert.more",
-        dimension="ep",
         severity=min(costly, key=SEVERITIES.index, default="info"),
         subject=subject_of(heat),
         window=None,

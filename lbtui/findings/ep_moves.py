@@ -43,7 +43,6 @@ def find_moves(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
     critical = waste >= limits.critical_share and tables.mean_now >= limits.ep_par
     yield Finding(
         id="ep.heat.moves",
-        dimension="ep",
         severity="critical" if critical else "warning",
         subject=subject_of(heat, period=heat.periods[1 + tables.worst]),
         window=None,

@@ -77,7 +77,6 @@ def _finding(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot
     critical = hot.ratio >= limits.ep_par and hot.waste * share >= limits.critical_share and not heat.by_time
     return Finding(
         id="ep.rank.hot",
-        dimension="ep",
         severity="critical" if critical else "warning",
         subject=subject_of(heat, rank=hot.rank, **({} if since is None else {"period": since})),
         window=None,
@@ -196,7 +195,6 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
     severity: Severity = "critical" if mean >= _CRITICAL_SKEW else "warning"
     yield Finding(
         id="ep.skew",
-        dimension="ep",
         severity="info" if mended else severity,
         subject=subject_of(heat, layer=layer, **({"period": heat.periods[place]} if several else {})),
         window=None,

@@ -50,7 +50,6 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
             continue
         yield Finding(
             id="ep.rank.slow",
-            dimension="ep",
             severity="critical" if ratio >= _CRITICAL_RATIO else "warning",
             subject=subject_of(heat, rank=rank),
             window=None,

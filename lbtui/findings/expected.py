@@ -12,21 +12,13 @@ from lbtui.analysis.expected import chance_of, expected_multiple, expected_of
 from lbtui.analysis.prefill_decode import NodeTable, node_table
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.kinds import kind_of
 from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import is_of, name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, visible
 
-# Which detectors judge by the expected shares.
-_JUDGED = (
-    "dp.batch_size.skew",
-    "dp.queue.skew",
-    "dp.tokens.skew",
-    "dp.idle",
-    "kv.skew",
-    "pd.node.skew",
-)
 _LOADS = ("dp.batch_size.skew", "dp.idle", "dp.stalled", "pd.node.skew", "pd.node.stalled")
 
 
@@ -40,7 +32,7 @@ def as_expected(
     """
     silenced = []
     for finding in unexpecting:
-        multiple = _multiple(evidence, limits, finding) if finding.id in _JUDGED else None
+        multiple = _multiple(evidence, limits, finding) if kind_of(finding).judged else None
         if multiple is None or any(_same(finding, other) for other in found):
             continue
         said = _(
@@ -120,7 +112,6 @@ def _domain(
     carried, multiple = figures
     return Finding(
         id="dp.expected",
-        dimension="dp",
         severity="info" if p_short is None else "warning",
         subject=subject_of(evidence, domain),
         window=None,
@@ -189,7 +180,6 @@ def _node(
     ratio = own / (total * share)
     return Finding(
         id="pd.expected",
-        dimension="pd",
         severity="info" if p_short is None else "warning",
         subject={"address": address, "role": role},
         window=None,

@@ -109,7 +109,6 @@ def _exhausted(
     waiting_seconds = float((weights[starved] * loads[1][starved]).sum() / 1e6)
     yield Finding(
         id="kv.exhausted",
-        dimension="kv",
         severity="critical",
         subject=subject_of(evidence, domain),
         window=window,
@@ -174,7 +173,6 @@ def _uneven_pools(
             continue
         yield Finding(
             id="kv.skew",
-            dimension="kv",
             severity="warning",
             subject=subject_of(evidence, domain),
             window=None,
@@ -240,7 +238,6 @@ def _uneven_use(
         width = (end - begin) / loads.shape[1]
         yield Finding(
             id="kv.skew",
-            dimension="kv",
             severity="warning",
             subject=subject_of(evidence, domain),
             window=(

@@ -31,7 +31,6 @@ def find_lockstep_clocks(
             ahead = _("ahead of") if ms > 0 else _("behind")
             yield Finding(
                 id="data.clock.skew",
-                dimension="data",
                 severity="warning",
                 subject={"instance": instance, "host": host},
                 window=None,

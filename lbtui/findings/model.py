@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from lbtui.text import _
 
@@ -54,7 +54,6 @@ class Finding:
     """
 
     id: str
-    dimension: Dimension
     severity: Severity
     subject: Mapping[str, SubjectValue]
     window: tuple[datetime, datetime] | None  # UTC; None is the whole profile
@@ -69,6 +68,11 @@ class Finding:
     p_value: float | None = None
     consequences: tuple[Finding, ...] = field(default=())
     expected: float | None = None
+
+    @property
+    def dimension(self) -> Dimension:
+        """What of the load it is about: the first part of its id."""
+        return cast(Dimension, self.id.partition(".")[0])
 
     def explaining(self, others: tuple[Finding, ...]) -> Finding:
         """Return this finding with `others` listed as what follows from it."""

@@ -98,7 +98,6 @@ def _skewed_node(
     cost_share = evidence.share_of_requests(longer) if longer > 0 else None
     return Finding(
         id="pd.node.skew",
-        dimension="pd",
         severity=severity_of(cost_share, limits),
         subject={"address": node.address, "role": node.role},
         window=None if whole else (table.times[bins[0]], table.times[bins[1] - 1] + step),

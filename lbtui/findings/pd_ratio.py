@@ -101,7 +101,6 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
     kv = _(", using {usage:.0%} of their KV blocks").format(usage=side.kv_usage) if side.kv_usage else ""
     return Finding(
         id="pd.ratio",
-        dimension="pd",
         severity=severity_of(share, limits),
         subject={"role": side.role},
         window=None,

@@ -85,7 +85,6 @@ def _finding(
     other = "decode" if role == "prefill" else "prefill"
     return Finding(
         id="pd.ratio",
-        dimension="pd",
         severity=severity_of(share, limits),
         subject={"role": role},
         window=None,

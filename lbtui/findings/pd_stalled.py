@@ -65,7 +65,6 @@ def _finding(evidence: Evidence, table: NodeTable, stall: Stall, stays: pl.DataF
         cost = _taken_by_peers(evidence, stall, stays, begin)
     return Finding(
         id="pd.node.stalled",
-        dimension="pd",
         severity="critical",
         subject={"address": node.address, "role": node.role},
         window=(begin, end),

@@ -72,7 +72,6 @@ def _some_slow(evidence: Evidence, limits: Thresholds, slow: SlowPulls) -> Findi
     share = evidence.share_of_requests((slow.own - slow.others) / 1000 * slow.count)
     return Finding(
         id="pd.transfer.slow",
-        dimension="pd",
         severity=severity_of(share, limits),
         subject=subject,
         window=None,
@@ -100,7 +99,6 @@ def _all_slow(evidence: Evidence, limits: Thresholds, slow: Slowdown, pulls: pl.
     share = evidence.share_of_requests((slow.own - slow.others) / 1000 * count)
     return Finding(
         id="pd.transfer.slow",
-        dimension="pd",
         severity=severity_of(share, limits),
         subject={"role": "decode"},
         window=(begin, end),

@@ -16,6 +16,7 @@ from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, held_lanes, held_sh
 from lbtui.analysis.prefill_decode import NodeTable, node_table
 from lbtui.findings.ep_heat import ExpertHeat, expert_heats
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.kinds import Drawing, kind_of
 from lbtui.findings.model import Finding
 from lbtui.findings.pd_lanes import PdLanes, node_lanes, pull_lanes, waiting_lanes
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
@@ -25,20 +26,6 @@ from lbtui.text import _
 
 BINS = 120  # of a lane over time; drawing takes the largest of what a column covers
 _MOST_STRIPS = 16
-
-# What is looked at of a DP domain, by the finding's id.
-_DOMAIN_METRICS: dict[str, MetricKey] = {
-    "dp.batch_size.skew": "batch_size",
-    "dp.queue.skew": "waiting",
-    "dp.straggler": "duration",
-    "dp.bubble.long": "bubble",
-    "dp.tokens.skew": "tokens",
-    "dp.stalled": "batch_size",
-    "dp.idle": "batch_size",
-    # Usage and not free blocks: pools of different sizes on one scale.
-    "kv.exhausted": "kv_usage",
-    "kv.skew": "kv_usage",
-}
 
 
 @dataclass(frozen=True)
@@ -91,11 +78,6 @@ def drawn(
     return tuple(Drawn(finding, pictures.of(finding)) for finding in findings)
 
 
-def metric_of(finding: Finding) -> MetricKey | None:
-    """Return the metric per DP domain in which a finding shows, None where it is not of a DP domain."""
-    return _DOMAIN_METRICS.get(finding.id)
-
-
 class Pictures:
     """Draws one profile's findings from the evidence in which they were found."""
 
@@ -114,20 +96,21 @@ class Pictures:
 
     def of(self, finding: Finding) -> Picture | None:
         """Return the lanes that show a finding, None where there is nothing to draw."""
-        if (chosen := metric_of(finding)) is not None and self._window is not None:
+        kind = kind_of(finding)
+        if (chosen := kind.metric) is not None and self._window is not None:
             strips = self._cards(finding) if "prof_id" in finding.subject else self._domains(finding, chosen)
             return self._over_time(metric(chosen).label, metric(chosen).unit, strips, self._window)
-        if finding.id in ("pd.node.skew", "pd.node.stalled"):
+        if kind.drawing == "nodes":
             return _drawn_of(node_lanes(self._table, finding))
         if finding.metric in (PULL_WAITS, PREFILL_WAITS) and self._window is not None:
             edges = bin_edges(*self._window, BINS)
             return _drawn_of(waiting_lanes(self._evidence, str(finding.subject["role"]), edges))
-        if finding.id == "pd.ratio" and self._window is not None:
+        if kind.drawing == "waiting" and self._window is not None:
             unit = _("requests on all domains of the role")
             return self._over_time(_("waiting"), unit, self._sides(finding), self._window)
-        if finding.id == "pd.transfer.slow":
+        if kind.drawing == "pulls":
             return self._pulls(finding)
-        return self._experts(finding) if finding.dimension == "ep" else None
+        return self._experts(finding, kind.drawing) if finding.dimension == "ep" else None
 
     @staticmethod
     def _over_time(label: str, unit: str, strips: list[Strip], span: tuple[int, int]) -> Picture | None:
@@ -192,9 +175,9 @@ class Pictures:
 
     # Experts
 
-    def _experts(self, finding: Finding) -> Picture | None:
+    def _experts(self, finding: Finding, drawing: Drawing | None) -> Picture | None:
         heat = self._heats.get(str(finding.subject.get("instance", "")))
-        if finding.id == "ep.rank.slow":
+        if drawing == "processes":
             times, _pids = layer_time_matrix(self._evidence.frame("layer_times"))
             total = np.nansum(times, axis=0)
             return _one(
@@ -203,14 +186,14 @@ class Pictures:
         if heat is None:
             return None
         load = _("GroupedMatmul time, × mean") if heat.by_time else _("load, × mean")
-        if finding.id == "ep.expert.hot":
+        if drawing == "experts":
             return _hot_expert(finding, heat)
-        if finding.id == "ep.rank.hot":
+        if drawing == "ranks":
             return _one(load, _("a rank"), known_mean(heat.mean_load, axis=0), _int(finding, "rank"))
-        if finding.id == "ep.skew":
+        if drawing == "layers":
             pars = known_mean(heat.pars, axis=0)
             return _one(_("PAR over ranks"), _("a layer"), pars, _int(finding, "layer"))
-        if finding.id in ("ep.eplb.ineffective", "ep.eplb.worse", "ep.heat.moves"):
+        if drawing == "periods":
             return _one(_("mean PAR over ranks"), _("an EPLB period"), known_mean(heat.pars, axis=1))
         return None
 

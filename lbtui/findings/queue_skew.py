@@ -82,7 +82,6 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], queu
     waited_for = more * (window[1] - window[0]).total_seconds()
     return Finding(
         id="dp.queue.skew",
-        dimension="dp",
         severity="critical" if own >= _CRITICAL_RATIO * peers else "warning",
         subject=subject_of(evidence, domain),
         window=window,

@@ -187,7 +187,6 @@ def _stalled(scene: _Scene, domain: Domain, pause: Pause, waiting: Held, running
     lost = waiting.request_seconds + running.request_seconds
     return Finding(
         id="dp.stalled",
-        dimension="dp",
         severity="critical" if lasting else "warning",
         subject=subject_of(scene.evidence, domain),
         window=_window(scene, pause),
@@ -219,7 +218,6 @@ def _idle(scene: _Scene, domain: Domain, pause: Pause, n: float, p: float) -> Fi
         what = _("is gone: it does nothing")
     return Finding(
         id="dp.idle",
-        dimension="dp",
         severity=severity_of(_share(scene, pause), scene.limits, least="info"),
         subject=subject_of(scene.evidence, domain),
         window=_window(scene, pause),

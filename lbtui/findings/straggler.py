@@ -186,7 +186,6 @@ def _finding(
 ) -> Finding:
     return Finding(
         id="dp.straggler",
-        dimension="dp",
         severity=severity,
         subject=slow.subject,
         window=window_in(slow.apart.windows, account.edges),

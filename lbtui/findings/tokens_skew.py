@@ -102,7 +102,6 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], heav
     cost = cost_of(evidence, account, cut)
     return Finding(
         id="dp.tokens.skew",
-        dimension="dp",
         severity=severity_of(cost.share, limits, least="info"),
         subject=subject_of_lanes(evidence, domains, apart),
         window=window_in(apart.windows, edges),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from lbtui.findings.kinds import kind_of
 from lbtui.findings.model import EXPECTED_SHARE, Dimension, Finding, Severity
 from lbtui.findings.subject import ranges
 from lbtui.profile import ZONE_NAME, format_window, micros, short_names
@@ -13,41 +14,7 @@ from lbtui.text import _, visible
 MARKS: Mapping[Severity, str] = {"critical": "!!", "warning": "!", "info": "·"}
 DIMENSIONS: Mapping[Dimension, str] = {"dp": "DP", "kv": "KV", "pd": "P/D", "ep": "EP", "data": "data"}
 
-# What a finding's value says, by id. A pool and a use of blocks share `kv.skew` (see `figure_words`).
-_FIGURES: Mapping[str, str] = {
-    "dp.batch_size.skew": _("{value}× its peers' batch"),
-    "dp.queue.skew": _("{value} more waiting than peers"),
-    "dp.straggler": _("{value}× its peers' step time"),
-    "dp.bubble.long": _("late by {percent} of a step"),
-    "dp.tokens.skew": _("{value}× its peers' prompt tokens"),
-    "dp.stalled": _("no step for {value} s"),
-    "dp.idle": _("idle {percent} of the run"),
-    "dp.expected": _("{value}× its peers' batch, {expected} expected"),
-    "kv.exhausted": _("{percent} of time at last blocks"),
-    "kv.skew": _("{value}× its peers' blocks used"),
-    "pd.node.skew": _("{value}× an equal share"),
-    "pd.expected": _("{value}× its expected share"),
-    "pd.node.stalled": _("stands still for {value} s"),
-    "pd.ratio": _("{value} waiting at each domain"),
-    "pd.transfer.slow": _("{value}× the others' KV pull"),
-    "ep.rank.hot": _("{value}× the mean rank"),
-    "ep.skew": _("PAR {value} on average"),
-    "ep.expert.hot": _("{value}× its layer's mean"),
-    "ep.expert.more": _("+ {count} more hot"),
-    "ep.eplb.worse": _("PAR {value} since EPLB"),
-    "ep.heat.moves": _("{percent} of tokens elsewhere each period"),
-    "ep.rank.slow": _("{value}× the median time"),
-    "ep.eplb.ineffective": _("PAR still {value}"),
-}
 _ENDS_LAST = _("ends {percent} of a step late")
-# The same where it is over what the config expects (`EXPECTED_SHARE`).
-_OF_EXPECTED: Mapping[str, str] = {
-    "dp.batch_size.skew": _("{value}× its expected batch"),
-    "dp.queue.skew": _("{value} more waiting than expected"),
-    "dp.tokens.skew": _("{value}× its expected prompt tokens"),
-    "kv.skew": _("{value}× its expected use of blocks"),
-    "pd.node.skew": _("{value}× its expected share"),
-}
 _EXPECTED_POOL = _("{percent} of the pool expected")
 _POOL = _("{percent} of its peers' pool")
 
@@ -112,13 +79,13 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
 
 def figure_words(finding: Finding) -> str:
     """Return the finding's value in a few words."""
-    against = _OF_EXPECTED if finding.metric.endswith(EXPECTED_SHARE) else {}
-    words = against.get(finding.id) or _FIGURES.get(finding.id)
+    kind, against = kind_of(finding), finding.metric.endswith(EXPECTED_SHARE)
+    words = (kind.over_expected if against else "") or kind.figure
     if finding.id == "kv.skew" and finding.window is None and finding.value < 1:
         words = _EXPECTED_POOL if against else _POOL
     if finding.id == "dp.straggler" and finding.value < 1:
         words = _ENDS_LAST
-    if words is None:
+    if not words:
         return f"{number(finding.value)} {finding.metric}"
     value = finding.value
     return words.format(

@@ -84,7 +84,7 @@ def test_a_doubt_names_host_and_amount() -> None:
 
 def _skew(ms: float, subject: dict[str, str | int]) -> Finding:
     return Finding(
-        "data.clock.skew", "data", "warning", subject, None, "", ms, 5.0, Cost(None, "", ""), "", "", "", 1.0
+        "data.clock.skew", "warning", subject, None, "", ms, 5.0, Cost(None, "", ""), "", "", "", 1.0
     )
 
 

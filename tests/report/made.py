@@ -16,7 +16,6 @@ SECOND = 1_000_000
 
 BATCH = Finding(
     id="dp.batch_size.skew",
-    dimension="dp",
     severity="critical",
     subject={"instance": "svc-d0", "host": "svc-d0-worker-1", "dp_rank": 1},
     window=(BEGIN + timedelta(seconds=2), BEGIN + timedelta(seconds=6.5)),
@@ -32,7 +31,6 @@ BATCH = Finding(
     consequences=(
         Finding(
             id="kv.skew",
-            dimension="kv",
             severity="warning",
             subject={"instance": "svc-d0", "host": "svc-d0-worker-1", "dp_rank": 1},
             window=None,
@@ -49,7 +47,6 @@ BATCH = Finding(
 )
 RANK = Finding(
     id="ep.rank.hot",
-    dimension="ep",
     severity="warning",
     subject={"instance": "experts", "rank": 2},
     window=None,
@@ -65,7 +62,6 @@ RANK = Finding(
 )
 SHORT = Finding(
     id="data.capture.short",
-    dimension="data",
     severity="info",
     subject={},
     window=None,

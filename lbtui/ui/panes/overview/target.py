@@ -7,22 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lbtui.findings import Finding
+from lbtui.findings.kinds import kind_of
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
-from lbtui.findings.pictures import Drawn, Picture, metric_of
+from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.subject import is_of
 from lbtui.findings.words import middle
 from lbtui.overview.model import Overview
 from lbtui.profile import micros
 from lbtui.ui.kit.places import PANES, Target
 from lbtui.ui.kit.selection import Aim
-
-# The view of the experts in which a finding is seen; of ranks where none is named.
-_VIEWS: Mapping[str, str] = {
-    "ep.expert.hot": "expert",
-    "ep.expert.more": "expert",
-    "ep.heat.moves": "model_expert",
-    "ep.rank.slow": "times",
-}
 
 
 def target_of(found: Drawn, known: Overview) -> Target | None:
@@ -36,8 +29,8 @@ def target_of(found: Drawn, known: Overview) -> Target | None:
     if finding.dimension in ("dp", "kv"):
         time = None if finding.window is None else _peak_time(found)
         chosen = {"domain": _domain_key(finding, known), "time": time, "window": None}
-        return Target(PANES[finding.dimension], _known(chosen), Aim(metric=metric_of(finding)))
-    if finding.id == "pd.transfer.slow" or finding.metric in (PULL_WAITS, PREFILL_WAITS):
+        return Target(PANES[finding.dimension], _known(chosen), Aim(metric=kind_of(finding).metric))
+    if kind_of(finding).drawing == "pulls" or finding.metric in (PULL_WAITS, PREFILL_WAITS):
         rank = _number(finding, "rank")
         return Target(PANES[finding.dimension], {}, Aim(pull=rank, handoffs=rank is None))
     if finding.dimension == "pd":
@@ -48,7 +41,7 @@ def target_of(found: Drawn, known: Overview) -> Target | None:
     expert = _number(finding, "expert")
     if finding.id == "ep.expert.hot" and place["layer"] is None:
         place["layer"] = _peak(found.picture)
-    aim = Aim(metric=_VIEWS.get(finding.id, "rank"), expert=expert)
+    aim = Aim(metric=kind_of(finding).view, expert=expert)
     return Target(PANES[finding.dimension], _known(place), aim)
 
 
