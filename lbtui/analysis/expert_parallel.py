@@ -173,12 +173,6 @@ def rank_loads(matrix: HeatMatrix) -> Floats | None:
     return np.stack([matrix.shares[:, ranks == rank].sum(axis=1) for rank in np.unique(ranks)], axis=1)
 
 
-def layer_par(matrix: HeatMatrix) -> Floats | None:
-    """Return the PAR over ranks of each layer (max / mean), None where rank loads are unknown."""
-    loads = rank_loads(matrix)
-    return None if loads is None else par(loads, axis=1)
-
-
 def worst_layers(pars: Floats) -> list[tuple[int, float]]:
     """Return the layers by falling PAR; layers without load come last."""
     order = np.argsort(-np.nan_to_num(pars, nan=-np.inf), kind="stable")

@@ -34,11 +34,6 @@ def known_mean(values: Floats, axis: int | None = None, *, keepdims: bool = Fals
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def wasted_share(par_value: float) -> float:
-    """Return 1 − mean / max: the share of rank-time spent waiting if the fullest rank sets the step."""
-    return 1.0 - 1.0 / par_value
-
-
 @dataclass(frozen=True)
 class WeightedPar:
     """PAR over time. `value` = Σ w·max / Σ w·mean; `chance` is what equal random loads would give."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.analysis.imbalance import Floats, WeightedPar, par, weighted_par
+from lbtui.analysis.imbalance import Floats, WeightedPar, weighted_par
 from lbtui.analysis.quantiles import quantiles, weighted_quantiles
 
 Micros = npt.NDArray[np.int64]  # µs since 1970, UTC
@@ -333,18 +333,6 @@ def lanes_evenness(
     low = np.where(lanes_known > 0, np.where(known, loads, np.inf).min(axis=0), 0.0)
     value = float((kept * low).sum()) / level if level > 0 else float("nan")
     return WeightedPar(value, None, float(kept.sum() / weights.sum()))
-
-
-def par_over_bins(lanes: Sequence[Lane], edges: Micros, *, idle_is_zero: bool) -> Floats:
-    """Return the PAR of the lanes' mean load in each bin, NaN where there is none.
-
-    The mean load of a bin counts idle time as 0 where `idle_is_zero`.
-    """
-    bins = bin_lanes(lanes, edges)
-    loads = bins.mean
-    if idle_is_zero:
-        loads = np.nan_to_num(loads * held_share(lanes, edges))
-    return par(loads, axis=0)
 
 
 def held_share(lanes: Sequence[Lane], edges: Micros) -> Floats:

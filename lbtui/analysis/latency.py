@@ -44,7 +44,6 @@ FILTER_NAMES: dict[str, tuple[str, ...]] = {
     "output_tokens": ("output", "output_tokens"),
     "cache_hit_rate": ("hit", "cache_hit_rate"),
 }
-NUMERIC_COLUMNS = tuple(FILTER_NAMES)
 _COLUMN_OF = {name: column for column, names in FILTER_NAMES.items() for name in names}
 _SIGNS = ("<=", ">=", "<", ">", "=")
 

@@ -29,7 +29,6 @@ class Glyphs:
     up: str
     right: str
     left: str
-    bullet: str
     times: str
     dash: str
     ellipsis: str
@@ -59,7 +58,6 @@ _UNICODE = Glyphs(
     up="▲",
     right="→",
     left="←",
-    bullet="·",
     times="×",
     dash="–",
     ellipsis="…",
@@ -87,7 +85,6 @@ _ASCII = Glyphs(
     up="^",
     right="->",
     left="<-",
-    bullet=".",
     times="x",
     dash="-",
     ellipsis="..",

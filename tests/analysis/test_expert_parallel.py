@@ -13,7 +13,6 @@ from lbtui.analysis.expert_parallel import (
     heat_matrix,
     heat_scale,
     hottest_cells,
-    layer_par,
     layer_time_matrix,
     multiples_of_mean,
     of_phase,
@@ -23,6 +22,7 @@ from lbtui.analysis.expert_parallel import (
     shared_experts,
     worst_layers,
 )
+from lbtui.analysis.imbalance import par
 from tests.ep_frames import TRUTH, cells, truth_frame
 
 matrices = hnp.arrays(
@@ -45,10 +45,10 @@ def test_a_matrix_holds_every_true_share_in_its_place(view, period):
 def test_par_is_max_over_mean_of_the_ranks(period):
     by_rank = TRUTH["rank", period]
     expected = by_rank.max(axis=1) / by_rank.mean(axis=1)
-    np.testing.assert_allclose(layer_par(truth("rank", period)), expected, rtol=1e-12)
+    np.testing.assert_allclose(par(rank_loads(truth("rank", period)), axis=1), expected, rtol=1e-12)
     # Summed over its slots a rank of the expert map is a cell of the rank map.
     np.testing.assert_allclose(rank_loads(truth("expert", period)), by_rank, rtol=1e-9)
-    order = [layer for layer, _par in worst_layers(layer_par(truth("rank", period)))]
+    order = [layer for layer, _par in worst_layers(par(rank_loads(truth("rank", period)), axis=1))]
     assert order == sorted(range(58), key=lambda layer: -expected[layer])
     assert order[0] == 10
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lbtui.analysis.imbalance import expected_maximum, par, wasted_share, weighted_par
+from lbtui.analysis.imbalance import expected_maximum, par, weighted_par
 
 LOADS = st.tuples(st.integers(1, 5), st.integers(1, 6)).flatmap(
     lambda shape: arrays(float, shape, elements=st.one_of(st.integers(0, 9).map(float), st.just(math.nan)))
@@ -88,8 +88,3 @@ def test_one_request_on_eight_domains_does_not_read_eight():
     assert weighted_par(loads, np.ones(2), counts=False).value > 4
     found = weighted_par(loads, np.ones(2), counts=True)
     assert (found.value, found.share_counted) == (4.0, 0.5)
-
-
-@given(st.floats(1, 16))
-def test_waste_is_the_wait_for_the_fullest(value):
-    assert 1 - wasted_share(value) == pytest.approx(1 / value)

@@ -19,7 +19,6 @@ from lbtui.analysis.lanes import (
     lane_statistics,
     lanes_evenness,
     lanes_par,
-    par_over_bins,
     reading_lanes,
     sampled,
 )
@@ -173,15 +172,6 @@ def test_par_over_time_against_every_microsecond(lanes, edges, counts):
     found = lanes_par(lanes, (begin, end), idle_is_zero=True, counts=counts)
     assert same(found.value, peaks / levels if levels else None)
     assert (found.chance is None) == (not counts or not levels)
-
-
-@given(LANES, EDGES)
-def test_par_of_columns_counts_idle_time_as_zero(lanes, edges):
-    held = [[v or 0.0 for v in every_micro(one)] for one in lanes]
-    found = par_over_bins(lanes, edges, idle_is_zero=True)
-    for column, (begin, end) in enumerate(pairwise(edges)):
-        loads = [sum(row[begin:end]) for row in held]
-        assert same(found[column], max(loads) * len(loads) / sum(loads) if sum(loads) else None)
 
 
 @given(LANES, EDGES)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbtui.analysis.latency import (
-    NUMERIC_COLUMNS,
+    FILTER_NAMES,
     Arrangement,
     arrange,
     ascending,
@@ -146,7 +146,7 @@ def test_a_wrong_filter_gets_a_sentence():
     assert filter_error("ttft>50 abc") is None
     assert "speed" in filter_error("speed>1")
     assert "fast" in filter_error("ttft<fast")
-    assert all(filter_error(f"{name}>1") is None for name in NUMERIC_COLUMNS)
+    assert all(filter_error(f"{name}>1") is None for name in FILTER_NAMES)
 
 
 def test_an_unknown_value_satisfies_no_comparison():
