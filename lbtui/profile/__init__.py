@@ -5,8 +5,6 @@ from lbtui.profile.identity import Domain, host_and_pid, instance_names, short_n
 from lbtui.profile.missing import Missing, MissingStatus
 from lbtui.profile.model import (
     Frame,
-    JoinedSteps,
-    Loaded,
     Profile,
     Unreadable,
     attempted,
@@ -14,6 +12,7 @@ from lbtui.profile.model import (
 from lbtui.profile.note import Cut, Note, Provenance, SourceFile, Verdict
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
+from lbtui.profile.source import JoinedSteps, Loaded, Source
 from lbtui.profile.summary import Summary
 from lbtui.profile.time import (
     ZONE,
@@ -50,6 +49,7 @@ __all__ = [
     "Progress",
     "Provenance",
     "Silent",
+    "Source",
     "SourceFile",
     "Summary",
     "Unreadable",

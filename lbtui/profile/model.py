@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -23,11 +23,12 @@ from lbtui.profile.captures import (
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.experts import LoadedSeries, PlacementFile
 from lbtui.profile.missing import Missing, in_vain, sentences
-from lbtui.profile.note import Note, Provenance, SourceFile
+from lbtui.profile.note import Note, SourceFile
 from lbtui.profile.once import Once
 from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
+from lbtui.profile.source import JoinedSteps, Loaded, Nothing, ScheduledRequest, Source
 from lbtui.profile.summary import Summary
 from lbtui.text import _, error_words, visible
 
@@ -36,45 +37,8 @@ class Unreadable(Exception):
     """Something on disk cannot be read; the text is one sentence that names the file and what to do."""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A frame with where it came from and what to mind about it."""
-
-    frame: pl.DataFrame
-    provenance: tuple[Provenance, ...] = ()
-    notes: tuple[Note, ...] = ()
-
-
-@dataclass(frozen=True)
-class JoinedSteps(Loaded):
-    """Steps of DP domains, with what is kept of the passes that they were joined of.
-
-    `card_times`: domain, prof_id, duration (ms, of all passes of the card together; null if one is negative).
-    """
-
-    card_times: pl.DataFrame = field(default_factory=pl.DataFrame)
-
-
 _T = TypeVar("_T")
-Loader: TypeAlias = Callable[[Progress], Loaded]
 Frame: TypeAlias = pl.DataFrame
-RoundReader: TypeAlias = Callable[[str, int], "list[ScheduledRequest]"]
-
-
-@dataclass(frozen=True)
-class ScheduledRequest:
-    """One request of a scheduling round: its id, its iteration and the tokens scheduled for it."""
-
-    request_id: str
-    iteration: int | None
-    tokens: int | None
-
-
-class StepsInParts(Protocol):
-    """Gives the frame `steps` part by part to `take` and returns what that makes of it, or None."""
-
-    def __call__(self, take: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress, /) -> _T | None:
-        """Give the parts."""
 
 
 @dataclass
@@ -87,19 +51,12 @@ class Profile:
     path: Path
     files: tuple[SourceFile, ...]
     notes: tuple[Note, ...] = ()  # found at opening; each frame brings its own
-    loaders: Mapping[FrameName, Loader] = field(default_factory=dict)
-    round_reader: RoundReader | None = None
-    domain_steps_loader: Callable[[Progress], Loaded | None] | None = None
-    steps_reader: Callable[[int, int], pl.DataFrame | None] | None = None
+    source: Source = field(default_factory=Nothing)
     unparsed: tuple[str, str] | None = None  # nothing but experts is here: why, and how to get the rest
     placement: PlacementFile | None = None  # a candidate to compare with the placement in use
-    passes_reader: Callable[[Progress], pl.DataFrame] | None = None
-    steps_in_parts: StepsInParts | None = None
-    expert_series_loader: Callable[[Progress], LoadedSeries] | None = None
     cuts: list[Note] = field(default_factory=list)  # grows with every file of which a part was enough
     capture: Choice = None  # which is shown of captures that lie far apart
     holders: Mapping[FrameName, tuple[SourceFile, ...]] = field(default_factory=dict)  # that may tell a frame
-    summaries_reader: Callable[[], tuple[Summary, ...]] | None = None
     _joined: Loaded | None = field(default=None, repr=False)
     _frames: dict[FrameName, Once[Loaded]] = field(default_factory=dict, repr=False)
     _captures: Once[Captures | None] = field(init=False, repr=False)
@@ -116,7 +73,7 @@ class Profile:
 
     def has(self, name: FrameName) -> bool:
         """Tell whether any file could yield the frame `name`."""
-        return name in self.loaders
+        return name in self.source.names
 
     def missing(self) -> tuple[Missing, ...]:
         """Return what no file yields, by what is known now: a frame that loaded empty counts as missing."""
@@ -124,15 +81,15 @@ class Profile:
         return tuple(
             self.missing_of(name)
             for name in COLLECT
-            if name not in self.loaders or (name in kept and self._now(kept[name]).frame.is_empty())
+            if name not in self.source.names or (name in kept and self._now(kept[name]).frame.is_empty())
         )
 
     def missing_of(self, name: FrameName) -> Missing:
         """Return why the frame `name`, one of `COLLECT`, may be missing, and how to get it."""
         what, reason, how = COLLECT[name]
-        if self.unparsed and name not in self.loaders:
+        if self.unparsed and name not in self.source.names:
             reason, how = self.unparsed
-        if self.cuts and name in self.loaders:
+        if self.cuts and name in self.source.names:
             files = ", ".join(note.file for note in self.cuts)
             reason = _("what was read of {files} tells none").format(files=files)
             how = _("read all of it")
@@ -161,7 +118,7 @@ class Profile:
 
     def require_rows(self, progress: Progress | None = None) -> None:
         """Raise `Unreadable`, saying why, if no file yields a row; loads no more frames than it needs to."""
-        for name in self.loaders:
+        for name in self.source.names:
             load = self._domain_steps if name == "steps" else partial(self.load_whole, name)
             loaded, failure = attempted(name, partial(load, progress), Loaded(empty(name)))
             # Of a frame that lbtui failed to make nobody knows what it would hold.
@@ -204,10 +161,10 @@ class Profile:
 
     def load_whole(self, name: FrameName, progress: Progress | None = None) -> Loaded:
         """Return what `load` does with the rows of all captures."""
-        if name not in self.loaders:
+        if name not in self.source.names:
             return Loaded(empty(name))
         with self._guard:
-            once = self._frames.setdefault(name, Once(self.loaders[name]))
+            once = self._frames.setdefault(name, Once(partial(self.source.load, name)))
         return once(progress or Silent())
 
     def load_domain_steps(self, progress: Progress | None = None) -> Loaded:
@@ -217,8 +174,7 @@ class Profile:
         return self._of_capture("steps", self._domain_steps(progress), progress)
 
     def _domain_steps(self, progress: Progress | None) -> Loaded:
-        loader = self.domain_steps_loader
-        joined = loader(progress or Silent()) if loader and self.has("steps") else None
+        joined = self.source.joined_steps(progress or Silent()) if self.has("steps") else None
         if joined is None:
             return self.load_whole("steps", progress)
         self._joined = joined
@@ -271,8 +227,7 @@ class Profile:
 
         Else None: `load` gives it whole. `take` may be called once more, from the first part on.
         """
-        give = self.steps_in_parts
-        return give(take, progress or Silent()) if give and self.has("steps") else None
+        return self.source.each_part_of_steps(take, progress or Silent()) if self.has("steps") else None
 
     def load_expert_series(self, progress: Progress | None = None) -> LoadedSeries:
         """Return expert heat iteration by iteration, read at the first call; empty where no file tells it.
@@ -281,20 +236,18 @@ class Profile:
         has changed since the profile was opened. It may take hundreds of MB and seconds where `expert_heat`
         takes neither.
         """
-        loader = self.expert_series_loader
-        return loader(progress or Silent()) if loader else LoadedSeries()
+        return self.source.load_series(progress or Silent())
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return what upstream's `analyze` wrote beside the tables, if it did."""
-        return self.summaries_reader() if self.summaries_reader else ()
+        return self.source.summaries()
 
     def read_passes(self, progress: Progress | None = None) -> pl.DataFrame:
         """Return the forward passes of DP domains of a profile whose `load_domain_steps` are joined.
 
         Columns: domain, prof_id, start, end, duration (ms), in the order of the file; not kept.
         """
-        assert self.passes_reader is not None
-        passes = self.passes_reader(progress or Silent())
+        passes = self.source.passes(progress or Silent())
         if self._joined is None or self._now(self._joined) is self._joined:
             return passes
         captures = self.captures(progress)
@@ -303,12 +256,12 @@ class Profile:
     def steps_around(self, begin: int, end: int) -> pl.DataFrame:
         """Return the `steps` around a time (µs): all, or where these are too many those of it, read now."""
         margin = 10_000_000  # steps that overlap are told apart by what came before
-        part = self.steps_reader(begin - margin, end + margin) if self.steps_reader else None
+        part = self.source.steps_between(begin - margin, end + margin)
         return self.load("steps").frame if part is None else part
 
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""
-        return self.round_reader(prof_id, row) if self.round_reader else []
+        return self.source.read_round(prof_id, row)
 
 
 def _of_no_use(read: Loaded | None) -> list[Note]:

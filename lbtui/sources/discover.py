@@ -16,21 +16,11 @@ from lbtui.sources.experts.discover import (
 from lbtui.sources.experts.json import torch_sentence
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.other_tools import SPAN_FOLDER, others_below, tool_note, tool_of
+from lbtui.sources.tables.tables import TABLES
 from lbtui.text import _, visible
 
-CSV_TABLES = (
-    "batch",
-    "forward",
-    "request",
-    "request_status",
-    "kvcache",
-    "coordinator",
-    "pd_split_communication",
-    "pd_split_kvcache",
-    "ep_balance",
-    "moe_analysis",
-    "spec_decode",
-)
+# The second has a column a process, whatever their number.
+_CSV_TABLES = frozenset({*TABLES, "ep_balance"})
 DATABASE = "profiler.db"
 TRACE = "chrome_tracing.json"
 # Pictures whose numbers are read better elsewhere; known, so that they are not taken for strangers.
@@ -177,7 +167,7 @@ def _with_beside(output: Output) -> Output:
 
 def _kind(name: str) -> str | None:
     plain = name.removesuffix(".gz")
-    if name in (DATABASE, TRACE) or (plain.endswith(".csv") and plain[:-4] in CSV_TABLES):
+    if name in (DATABASE, TRACE) or (plain.endswith(".csv") and plain[:-4] in _CSV_TABLES):
         return plain
     if parse_heat_name(name) is not None:
         return "heat_png"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,13 +17,15 @@ from lbtui.profile import (
     PlacementFile,
     Progress,
     Silent,
+    Source,
     SourceFile,
+    Summary,
     Unreadable,
     empty,
 )
-from lbtui.profile.model import Loader, ScheduledRequest
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
+from lbtui.profile.source import Loader, ScheduledRequest
 from lbtui.sources.rounds import read_round
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
@@ -32,6 +34,24 @@ if TYPE_CHECKING:
     import polars as pl
 
 _T = TypeVar("_T")
+
+
+# Which tables (CSV or profiler.db) can yield a frame; the trace can yield those marked True.
+YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
+    "batches": (("batch",), True),
+    "steps": (("forward", "batch"), True),
+    "kv": (("kvcache", "batch"), True),
+    "queues": (("request_status", "slice"), True),
+    "nodes": (("coordinator",), True),
+    "requests": (("request",), True),
+    "transfers": (("pd_split_kvcache",), True),
+    "handoffs": (("pd_split_communication",), True),
+    "expert_heat": (("slice",), True),
+    "placements": (("slice",), True),
+    "layer_times": (("ep_balance",), False),
+    "rank_intervals": (("moe_analysis",), False),
+    "speculation": (("spec_decode",), False),
+}
 
 
 class Loaders:
@@ -48,6 +68,7 @@ class Loaders:
         batches = Once(lambda progress: scheduling.load_batches(scheduled(progress)))
         heat = experts.Experts(store, scheduled, placement)
         self.load_series = heat.load_series
+        self.summaries = store.summaries
         self._scheduled = scheduled
         self._batches = batches
         self._large = large_forward(store) is not None
@@ -127,7 +148,7 @@ def log_notes(notes: Iterable[Note]) -> None:
         log.info("note on %s: %s", note.file, note.text)
 
 
-class Guarded:
+class Guarded(Source):
     """What `Loaders` reads, refused where a file it comes from has changed since the profile was opened.
 
     Steps and rounds are what nearly all else is placed by, so their files count for every frame.
@@ -136,10 +157,12 @@ class Guarded:
     def __init__(
         self,
         loaders: Loaders,
+        names: Collection[FrameName],
         snapshot: Snapshot,
         holders: Mapping[FrameName, Sequence[SourceFile]],
         near: Sequence[Path],
     ) -> None:
+        self.names = names
         self._loaders = loaders
         self._snapshot = snapshot
         self._holders = holders
@@ -160,21 +183,16 @@ class Guarded:
         finally:
             log.info("reading %s: %s after %.3f s", what, ended, time.monotonic() - begun)
 
-    def loader(self, name: FrameName) -> Loader:
-        """Return the loader of a frame; a file that breaks meanwhile is told in a note, as elsewhere."""
-        load = self._loaders.named[name]
-
-        def load_or_tell(progress: Progress) -> Loaded:
-            try:
-                with self._reading(name, name):
-                    loaded = load(progress)
-            except Unreadable as error:
-                loaded = Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
-            log.info("frame %s: %d rows", name, loaded.frame.height)
-            log_notes(loaded.notes)
-            return loaded
-
-        return load_or_tell
+    def load(self, name: FrameName, progress: Progress) -> Loaded:
+        """Return a frame; a file that breaks meanwhile is told in a note, as elsewhere."""
+        try:
+            with self._reading(name, name):
+                loaded = self._loaders.named[name](progress)
+        except Unreadable as error:
+            loaded = Loaded(empty(name), notes=(Note(name, str(error), lost=True),))
+        log.info("frame %s: %d rows", name, loaded.frame.height)
+        log_notes(loaded.notes)
+        return loaded
 
     def load_series(self, progress: Progress) -> LoadedSeries:
         """Return what `Loaders.load_series` does; raises `Unreadable` where the files have changed."""
@@ -210,3 +228,7 @@ class Guarded:
         """Return what `Loaders.read_round` does."""
         with self._reading("a round"):
             return self._loaders.read_round(prof_id, row)
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """Return what `Store.summaries` found."""
+        return self._loaders.summaries()[0]

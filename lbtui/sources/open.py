@@ -16,27 +16,10 @@ from lbtui.profile import (
 from lbtui.profile.captures import Choice
 from lbtui.sources.discover import Output, find_output, with_experts
 from lbtui.sources.experts.discover import COUNTS, DUMP, PLACEMENT, RAW
-from lbtui.sources.loaders import Guarded, Loaders, log_notes
+from lbtui.sources.loaders import YIELDS, Guarded, Loaders, log_notes
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
-
-# Which tables (CSV or profiler.db) can yield a frame; the trace can yield those marked True.
-_YIELDS: dict[FrameName, tuple[tuple[str, ...], bool]] = {
-    "batches": (("batch",), True),
-    "steps": (("forward", "batch"), True),
-    "kv": (("kvcache", "batch"), True),
-    "queues": (("request_status", "slice"), True),
-    "nodes": (("coordinator",), True),
-    "requests": (("request",), True),
-    "transfers": (("pd_split_kvcache",), True),
-    "handoffs": (("pd_split_communication",), True),
-    "expert_heat": (("slice",), True),
-    "placements": (("slice",), True),
-    "layer_times": (("ep_balance",), False),
-    "rank_intervals": (("moe_analysis",), False),
-    "speculation": (("spec_decode",), False),
-}
 
 
 def open_profile(
@@ -60,7 +43,7 @@ def open_profile(
     present = store.database_tables | output.csv.keys()
     available: list[FrameName] = [
         name
-        for name, (tables, in_trace) in _YIELDS.items()
+        for name, (tables, in_trace) in YIELDS.items()
         if present.intersection(tables) or (in_trace and output.trace)
     ]
     available += [name for name in _of_experts(output, bool(available)) if name not in available]
@@ -75,32 +58,25 @@ def open_profile(
     for file in output.files:
         log.info("file %s, %s, %d bytes", file.path, file.kind, file.size)
     log_notes(notes)
-    holders = {name: tuple(_holders(name, output, store)) for name in _YIELDS}
+    holders = {name: tuple(_holders(name, output, store)) for name in YIELDS}
     near = tuple(file.path for file in output.beside.files)
-    guarded = Guarded(Loaders(store, given), snapshot, holders, near)
+    guarded = Guarded(Loaders(store, given), available, snapshot, holders, near)
     return Profile(
         path=output.folder,
         files=output.files,
         notes=notes,
-        loaders={name: guarded.loader(name) for name in available},
-        round_reader=guarded.read_round,
-        domain_steps_loader=guarded.joined_steps,
-        steps_reader=guarded.steps_between,
+        source=guarded,
         unparsed=None if output.parsed else _unparsed(output),
         placement=given,
-        passes_reader=guarded.passes,
-        steps_in_parts=guarded.each_part_of_steps,
-        expert_series_loader=guarded.load_series,
         cuts=store.cuts,
         capture=capture,
-        summaries_reader=lambda: store.summaries()[0],
         holders=holders,
     )
 
 
 def _holders(name: FrameName, output: Output, store: Store) -> Iterator[SourceFile]:
     """Yield the files of the output that may tell a frame."""
-    tables, in_trace = _YIELDS[name]
+    tables, in_trace = YIELDS[name]
     held = store.database_tables or None
     csv = {output.csv[table] for table in tables if table in output.csv}
     for file in output.files:

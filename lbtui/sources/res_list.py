@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from lbtui.profile.model import ScheduledRequest
+from lbtui.profile.source import ScheduledRequest
 
 LONGEST = 4 << 20  # characters; 4,000 requests at 100 characters are a tenth of it
 DEEPEST = 16

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import polars as pl
 
 from lbtui.profile import Silent, Unreadable, host_and_pid
-from lbtui.profile.model import ScheduledRequest
+from lbtui.profile.source import ScheduledRequest
 from lbtui.sources.res_list import parse_res_list
 from lbtui.sources.tables import csv_file, database
 from lbtui.sources.tables.sqlite_cells import quoted

@@ -18,6 +18,7 @@ from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Cancelled, Loaded, Profile, Silent, empty
 from lbtui.profile.pairing import matched
 from tests.sources.recorded import CSV_ONLY, profile
+from tests.tools.frames import Frames
 
 EVEN = [f"even_small/{Path(name).name}" for name in CSV_ONLY]
 BEGIN = datetime(2026, 1, 1)
@@ -51,7 +52,7 @@ def made(**frames):
         missing = [pl.lit(None).alias(c) for c in SCHEMAS[name] if c not in given.columns]
         return Loaded(given.with_columns(missing).select(list(SCHEMAS[name])).cast(dict(SCHEMAS[name])))
 
-    return Profile(Path("made"), (), loaders={name: lambda _p, n=name: load(n) for name in frames})
+    return Profile(Path("made"), (), source=Frames({name: lambda _p, n=name: load(n) for name in frames}))
 
 
 def requests(count, rng, *, every=0.1, ttft=50.0, length=400):
@@ -524,7 +525,9 @@ def test_a_frame_that_cannot_be_made_counts_as_missing():
 
     rng = np.random.default_rng(8)
     whole = made(requests=requests(50, rng))
-    half = Profile(Path("half"), (), loaders={"requests": broken, "kv": lambda _p: Loaded(empty("kv"))})
+    half = Profile(
+        Path("half"), (), source=Frames({"requests": broken, "kv": lambda _p: Loaded(empty("kv"))})
+    )
     rate = row(compare(whole, half), "request_rate")
     assert rate.verdict == "not_comparable"
     assert rate.reason.startswith("after: ")

@@ -14,6 +14,7 @@ from lbtui.overview.run import identity, overview, overviews
 from lbtui.overview.text import size_text
 from lbtui.profile import Cancelled, Loaded, Note, Profile, Provenance, SourceFile, empty
 from lbtui.sources import open_profile
+from tests.tools.frames import Frames
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
@@ -254,7 +255,7 @@ def test_grows_from_names_alone_to_the_whole():
 
 def hand_made(tmp_path, loaders):
     file = SourceFile(tmp_path / "forward.csv", "forward.csv", "csv", 10)
-    return Profile(tmp_path, (file,), loaders=loaders)
+    return Profile(tmp_path, (file,), source=Frames(loaders))
 
 
 def test_a_frame_that_fails_says_so_and_the_rest_goes_on(tmp_path):

@@ -37,6 +37,7 @@ from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile
 from lbtui.sources import open_profile
 from tests.bench.inputs import write_forward
 from tests.bench.services import FAULTS, NONE, Service
+from tests.tools.frames import Frames
 
 STEP = 25_000  # µs
 BEGIN = 1_767_225_600_000_000
@@ -118,7 +119,7 @@ def in_memory(frames: dict[FrameName, pl.DataFrame]) -> Profile:
         return Loaded(frame.with_columns(missing).select(list(SCHEMAS[name])).cast(dict(SCHEMAS[name])))
 
     return Profile(
-        Path("made"), (), loaders={n: lambda _p, n=n, f=f: loader(n, f) for n, f in frames.items()}
+        Path("made"), (), source=Frames({n: lambda _p, n=n, f=f: loader(n, f) for n, f in frames.items()})
     )
 
 

@@ -751,7 +751,7 @@ def test_iterations_that_cannot_be_read_are_told() -> None:
     def fails(_progress: Progress) -> LoadedSeries:
         raise ZeroDivisionError("no such luck\x1b[31m")
 
-    profile.expert_series_loader = fails
+    profile.source.load_series = fails  # type: ignore[method-assign]
     (finding,) = named(profile, "data.iterations.unread")
     assert "ZeroDivisionError: no such luck" in finding.message
     assert "\x1b" not in finding.message

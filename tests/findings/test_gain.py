@@ -108,7 +108,7 @@ def test_series_that_break_leave_the_findings_whole():
     def broken(_progress):
         raise OSError("gone")
 
-    profile.expert_series_loader = broken
+    profile.source.load_series = broken
     again = [each for finding in find_all(profile) for each in (finding, *finding.consequences)]
     assert [f.id for f in again if f.id != "data.iterations.unread"] == [f.id for f in found()]
     assert not any("What-if" in f.advice for f in again)

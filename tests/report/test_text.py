@@ -106,10 +106,14 @@ def test_text_from_files_cannot_reach_the_terminal():
 def test_a_frame_that_cannot_be_made_leaves_the_other_findings():
     profile = open_profile(DEMO)
 
-    def broken(_progress):
-        raise ValueError("no such column")
+    load = profile.source.load
 
-    profile.loaders = {**profile.loaders, "kv": broken}
+    def broken(name, progress):
+        if name == "kv":
+            raise ValueError("no such column")
+        return load(name, progress)
+
+    profile.source.load = broken
     known = overview(profile)
     ids = {finding.id for finding in diagnose(profile, known.window).findings}
     assert "pd.node.skew" in ids

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.profile.model import ScheduledRequest
+from lbtui.profile.source import ScheduledRequest
 from lbtui.sources import res_list
 from lbtui.sources.res_list import parse_res_list, request_ids
 from tests.sources.traces import DATA

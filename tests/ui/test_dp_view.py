@@ -20,7 +20,7 @@ from lbtui.analysis.data_parallel import METRICS, metric, round_at
 from lbtui.analysis.expected import Expected
 from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Profile
-from lbtui.profile.model import ScheduledRequest
+from lbtui.profile.source import ScheduledRequest
 from lbtui.render import palette
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities

@@ -311,7 +311,7 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
         pane = app.panes["4"]
         pane.profile = profile
         profile._frames["expert_heat"] = Once(lambda _progress: loaded)
-        profile.expert_series_loader = lambda _progress: LoadedSeries(tuple(series for _own, series in parts))
+        profile.source.load_series = lambda _progress: LoadedSeries(tuple(series for _own, series in parts))
         pane.load()
         await settled(app, pilot)
         tokens = {}

@@ -19,6 +19,7 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
 from tests.tools.driving import settled
+from tests.tools.frames import Frames
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"
@@ -37,7 +38,7 @@ def header(app):
 
 def test_the_header_says_that_a_load_failed(tmp_path, monkeypatch):
     file = SourceFile(tmp_path / "request.csv", "request.csv", "csv", 10)
-    profile = Profile(tmp_path, (file,), loaders={"requests": lambda _progress: 1 / 0})
+    profile = Profile(tmp_path, (file,), source=Frames({"requests": lambda _progress: 1 / 0}))
     monkeypatch.setattr("lbtui.sources.open_profile", lambda *_paths: profile)
 
     async def whole():
@@ -304,7 +305,7 @@ def slow_profile(tmp_path, gate, entered):
         return Loaded(pl.concat([empty("requests"), frame], how="diagonal"))
 
     file = SourceFile(tmp_path / "coordinator.csv", "coordinator.csv", "csv", 10)
-    return Profile(tmp_path, (file,), loaders={"nodes": nodes, "requests": requests})
+    return Profile(tmp_path, (file,), source=Frames({"nodes": nodes, "requests": requests}))
 
 
 @asynccontextmanager

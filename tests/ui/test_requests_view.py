@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.style import Style
 
-from lbtui.analysis.latency import NUMERIC_COLUMNS, Arrangement, arrange
+from lbtui.analysis.latency import FILTER_NAMES, Arrangement, arrange
 from lbtui.findings import Thresholds
 from lbtui.profile import Loaded, Profile, Silent, empty
 from lbtui.profile.schema import SCHEMAS
@@ -37,6 +37,7 @@ from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import help_entries, request_sections
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check
+from tests.tools.frames import Frames
 
 DATA = Path(__file__).parent.parent / "data"
 DEMO = Path(__file__).parent.parent.parent / "lbtui" / "demo" / "output"
@@ -53,7 +54,7 @@ def profile_of(**frames):
         frame = pl.DataFrame(columns, schema={column: schema[column] for column in columns})
         whole = pl.concat([empty(name), frame], how="diagonal")
         loaders[name] = lambda _progress, whole=whole: Loaded(whole)
-    return Profile(Path("/nowhere"), (), loaders=loaders)
+    return Profile(Path("/nowhere"), (), source=Frames(loaders))
 
 
 def at(*seconds):
@@ -249,7 +250,7 @@ def test_an_empty_profile_draws():
     st.sampled_from([None, (START, START + SECOND), (START + 4 * SECOND, START + 4 * SECOND + 10)]),
 )
 def test_the_pane_is_exact_in_every_size(width, height, caps, column, descending, place, second, window):
-    numeric = column if column in NUMERIC_COLUMNS else "ttft"
+    numeric = column if column in FILTER_NAMES else "ttft"
     shown = pane(
         profile_of(**SMALL),
         Selection(window=window, time=None if second is None else START + second * SECOND),

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from lbtui.analysis.data_parallel import Round
 from lbtui.profile import Domain, format_time, instant, several_days
-from lbtui.profile.model import ScheduledRequest
+from lbtui.profile.source import ScheduledRequest
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import number, printable
 from lbtui.text import _
