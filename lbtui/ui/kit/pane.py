@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar, cast
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
@@ -63,6 +64,7 @@ class Pane(Picture, can_focus=True):
     TITLE: ClassVar[str]
     NEEDS: ClassVar[tuple[FrameName, ...]] = ()
     SIDED: ClassVar[bool] = False  # shows before and difference too
+    WHEEL: ClassVar[int] = 1  # rows that one turn of the wheel goes
     TAKES_PARTS: ClassVar[bool] = True  # is of use where a file was read in part
     BINDINGS: ClassVar[list[BindingType]] = []
 
@@ -176,6 +178,16 @@ class Pane(Picture, can_focus=True):
     def action_end(self, which: End) -> None:
         """Move the cursor to the first or the last row."""
         self.action_row(-_ALL if which == "first" else _ALL)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move down."""
+        event.stop()
+        self.action_row(self.WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move up."""
+        event.stop()
+        self.action_row(-self.WHEEL)
 
     def selection_changed(self, selection: Selection) -> None:
         """Follow a selection made in this or another pane; called on every pane, shown or not."""

@@ -128,11 +128,3 @@ class ComparePane(Pane):
             found = compare_view.row_at(self._comparison, self._state, *self.size, event.y)
             if found is not None:
                 self.action_row(found - self._state.cursor)
-
-    def on_mouse_scroll_down(self) -> None:
-        """Move down."""
-        self.action_row(1)
-
-    def on_mouse_scroll_up(self) -> None:
-        """Move up."""
-        self.action_row(-1)

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
 from lbtui.profile import FrameName, instant
-from lbtui.profile.model import ScheduledRequest
+from lbtui.profile.source import ScheduledRequest
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -247,11 +247,3 @@ class DpPane(DpPictures):
         state = self._local()
         domain, time = hit(layout(measured, *self.size), state, measured, view, event.x, event.y)
         self._change(replace(state, domain=domain or state.domain, time=state.time if time is None else time))
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Go down."""
-        self.action_row(1)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Go up."""
-        self.action_row(-1)

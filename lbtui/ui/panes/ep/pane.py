@@ -28,8 +28,6 @@ from lbtui.ui.panes.ep.data import VIEWS, EpData, ViewName
 from lbtui.ui.panes.ep.loading import AlongIterations
 from lbtui.ui.panes.ep.shown import EpState
 
-_WHEEL = 3
-
 
 class EpPane(AlongIterations):
     """Holds the cursor; everything it shows is computed elsewhere."""
@@ -37,6 +35,7 @@ class EpPane(AlongIterations):
     KEY: ClassVar[str] = "4"
     TITLE: ClassVar[str] = _("EP")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "placements", "layer_times", "rank_intervals")
+    WHEEL: ClassVar[int] = 3
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = ep_keys.BINDINGS
 
@@ -222,13 +221,3 @@ class EpPane(AlongIterations):
         """Put the cursor where the click was."""
         view = self._view or View()
         self._go(lambda data, state: ep_layout.clicked(data, state, view, event.x, event.y, self._canvas))
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Move down."""
-        event.stop()
-        self.action_row(_WHEEL)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Move up."""
-        event.stop()
-        self.action_row(-_WHEEL)

@@ -238,14 +238,6 @@ class OverviewPane(Pane):
         if shown is not None and (found := entry_at(shown, *self.size, event.y)) is not None:
             self._move_to(found)
 
-    def on_mouse_scroll_down(self) -> None:
-        """Move down."""
-        self.action_row(1)
-
-    def on_mouse_scroll_up(self) -> None:
-        """Move up."""
-        self.action_row(-1)
-
     def help_entries(self) -> list[HelpEntry]:
         """Return the findings' thresholds and the quantities. Long: one entry a quantity."""
         return [

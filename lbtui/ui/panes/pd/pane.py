@@ -358,13 +358,5 @@ class PdPane(Pane):
         if (state := clicked(table, placed, event.x, event.y)) is not None:
             self._move_to(table, state)
 
-    def on_mouse_scroll_down(self) -> None:
-        """Move down."""
-        self.action_row(1)
-
-    def on_mouse_scroll_up(self) -> None:
-        """Move up."""
-        self.action_row(-1)
-
 
 _OWN = {COLLECT[name][0] for name in ("nodes", "handoffs", "transfers")}

@@ -45,7 +45,6 @@ from lbtui.ui.panes.requests.words import (
     request_sections,
 )
 
-_WHEEL = 3  # rows
 _SHOW_BUSY = 300_000  # rows from which arranging can be noticed
 # An order of more rows takes longer than it is until the next key, and memory that the table needs itself.
 _MOST_AHEAD = 4_000_000
@@ -59,6 +58,7 @@ class RequestsPane(Pane):
     KEY: ClassVar[str] = "5"
     TITLE: ClassVar[str] = _("Requests")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
+    WHEEL: ClassVar[int] = 3
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("request"), _("requests")),
         *keys.columns(_("instant of the lanes")),
@@ -385,13 +385,3 @@ class RequestsPane(Pane):
                 self._sort_by(NAMES[place])
         elif (column := at.lane_column(event.x, event.y)) is not None:
             self.lbtui.select(time=time_at(column, shown.window, at.plot))
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Move down."""
-        event.stop()
-        self.action_row(_WHEEL)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Move up."""
-        event.stop()
-        self.action_row(-_WHEEL)
