@@ -8,25 +8,16 @@ import polars as pl
 def phase_by_size() -> pl.Expr:
     """Return the phase by the numbers of requests that are prefilled and decoded."""
     prefill, decode = pl.col("prefill_batch_size") > 0, pl.col("decode_batch_size") > 0
-    return (
-        pl.when(prefill & decode)
-        .then(pl.lit("mixed"))
-        .when(prefill)
-        .then(pl.lit("prefill"))
-        .when(decode)
-        .then(pl.lit("decode"))
-    )
+    return _phase(prefill & decode, prefill, decode)
 
 
 def phase_by_type() -> pl.Expr:
     """Return the phase that a batch_type names."""
     kind = pl.col("batch_type").str.to_lowercase()
     prefill, decode = kind.str.contains("prefill"), kind.str.contains("decode")
-    return (
-        pl.when((prefill & decode) | (kind == "mixed"))
-        .then(pl.lit("mixed"))
-        .when(prefill)
-        .then(pl.lit("prefill"))
-        .when(decode)
-        .then(pl.lit("decode"))
-    )
+    return _phase((prefill & decode) | (kind == "mixed"), prefill, decode)
+
+
+def _phase(mixed: pl.Expr, prefill: pl.Expr, decode: pl.Expr) -> pl.Expr:
+    named = pl.when(mixed).then(pl.lit("mixed")).when(prefill).then(pl.lit("prefill"))
+    return named.when(decode).then(pl.lit("decode"))
