@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-
-import numpy as np
+from collections.abc import Collection, Iterator, Sequence
 
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
@@ -15,20 +13,22 @@ from lbtui.text import _, visible
 def find_lockstep_clocks(
     evidence: Evidence, limits: Thresholds, told: Collection[str] = ()
 ) -> Iterator[Finding]:
-    """Yield the hosts whose clock differs from that of most hosts of their instance.
+    """Yield the hosts whose clock differs from the one that most hosts of their instance share.
 
-    Hosts of which it is `told` already, by their KV pulls, are no yardstick: of two hosts that differ, steps
-    taken together cannot tell which is off.
+    Hosts of which it is `told` already, by their KV pulls, are no yardstick. Steps taken together tell how
+    far clocks are apart, not which is off: where none is shared by more than half of the hosts, as of two
+    that differ, those ahead are named, and the message says that it may be the others.
     """
     for instance, offsets in evidence.clock_offsets.items():
         others = [offset for host, offset in offsets.items() if host not in told]
-        enough = len(offsets) > 2 or 0 < len(others) < len(offsets)
-        middle = float(np.median(others or list(offsets.values()))) if enough else 0.0
+        if not others:
+            continue
+        usual, shared = _usual(others, limits.clock_skew_ms * 1000)
+        sure = 2 * shared > len(others)
         for host, offset in offsets.items():
-            ms = (offset - middle) / 1000
+            ms = (offset - usual) / 1000
             if host in told or abs(ms) < limits.clock_skew_ms:
                 continue
-            ahead = _("ahead of") if ms > 0 else _("behind")
             yield Finding(
                 id="data.clock.skew",
                 severity="warning",
@@ -38,10 +38,7 @@ def find_lockstep_clocks(
                 value=abs(ms),
                 threshold=limits.clock_skew_ms,
                 cost=Cost(None, "", _("data quality costs certainty, not time")),
-                message=_(
-                    "The clock of {host} is {ms:.1f} ms {ahead} that of the other hosts: its steps start so "
-                    "much apart from those that are taken together with them."
-                ).format(host=visible(host), ms=abs(ms), ahead=ahead),
+                message=_message(host, ms, sure),
                 advice=_(
                     "Synchronise the hosts' clocks (chrony, ntp) before recording. Who waits for whom is "
                     "told with the difference taken out; latencies between these hosts are off by it."
@@ -51,3 +48,21 @@ def find_lockstep_clocks(
                 ),
                 excess=abs(ms) / limits.clock_skew_ms,
             )
+
+
+def _usual(offsets: Sequence[int], apart: float) -> tuple[int, int]:
+    """Return the offset (µs) that most share, the least of several, and how many are within `apart` of it."""
+    near = {offset: sum(abs(other - offset) < apart for other in offsets) for offset in offsets}
+    shared = max(near.values())
+    agreeing = sorted(offset for offset, count in near.items() if count == shared)
+    first = [offset for offset in agreeing if offset - agreeing[0] < apart]
+    return first[len(first) // 2], shared
+
+
+def _message(host: str, ms: float, sure: bool) -> str:
+    way = _("ahead of") if ms > 0 else _("behind")
+    told = _(
+        "The clock of {host} is {ms:.1f} ms {way} that of the other hosts: its steps start so much apart "
+        "from those that are taken together with them."
+    ).format(host=visible(host), ms=abs(ms), way=way)
+    return told if sure else told + " " + _("Which of these clocks is off, steps cannot tell.")

@@ -89,19 +89,27 @@ def _skew(ms: float, subject: dict[str, str | int]) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("offsets", "told", "found"),
+    ("offsets", "told", "found", "sure"),
     [
-        ({"a": 0, "b": -2_000_000}, set(), {"b": 2000}),
+        ({"a": 0, "b": 2_000_000}, set(), {"b": 2000}, False),
+        # Which of two is off nothing tells: the one ahead is named.
+        ({"a": 0, "b": -2_000_000}, set(), {"a": 2000}, False),
+        ({"a": 0, "b": 50_000, "c": 50_300, "d": 200}, set(), {"b": 50, "c": 50}, False),
+        ({"a": 0, "b": -50_000, "c": 30_000}, set(), {"a": 50, "c": 80}, False),
         # The pulls tell which of the two it is.
-        ({"a": 0, "b": -2_000_000}, {"a"}, {}),
-        ({"a": 0, "b": -2_000_000}, {"b"}, {}),
-        ({"a": 0, "b": -2_000_000}, {"a", "b"}, {}),
+        ({"a": 0, "b": -2_000_000}, {"a"}, {}, True),
+        ({"a": 0, "b": -2_000_000}, {"b"}, {}, True),
+        ({"a": 0, "b": -2_000_000}, {"a", "b"}, {}, True),
         # Of several the one that is told is no yardstick; another that is off, too, is.
-        ({"a": 0, "b": 0, "c": 50_000}, set(), {"c": 50}),
-        ({"a": 0, "b": 60_000, "c": 0, "d": 90_000}, {"d"}, {"b": 60}),
+        ({"a": 0, "b": 0, "c": 50_000}, set(), {"c": 50}, True),
+        ({"a": 0, "b": -50_000, "c": 300}, set(), {"b": 50}, True),
+        ({"a": 0, "b": 60_000, "c": 0, "d": 90_000}, {"d"}, {"b": 60}, True),
     ],
 )
-def test_of_hosts_that_step_together_the_one_that_pulls_tell_is_no_yardstick(offsets, told, found) -> None:
+def test_of_hosts_that_step_together_those_off_the_clock_that_most_share_are_told(
+    offsets, told, found, sure
+) -> None:
     evidence = SimpleNamespace(clock_offsets={"i": offsets}, file=lambda name: f"{name}.csv")
-    findings = find_lockstep_clocks(evidence, Thresholds(), told)
+    findings = list(find_lockstep_clocks(evidence, Thresholds(), told))
     assert {f.subject["host"]: round(f.value) for f in findings} == found
+    assert all(("Which of these clocks is off" in f.message) != sure for f in findings)
