@@ -114,7 +114,6 @@ def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Exce
         evidence=_("{file}: batch_size of {domain} in the window").format(
             file=evidence.file("steps"), domain=who
         ),
-        excess=found.ratio / limits.dp_batch_ratio,
         p_value=found.p_value,
         expected=expected,
     )

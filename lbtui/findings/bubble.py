@@ -107,6 +107,5 @@ def _finding(
             if account.tails is not None
             else ""
         ),
-        excess=effect / limits.dp_bubble_share,
         p_value=apart.p_value,
     )

@@ -119,7 +119,6 @@ def _finding(
         id="data.clock.skew",
         severity="warning",
         subject=subject,
-        window=None,
         metric=metric,
         value=value,
         threshold=limits.clock_skew_ms,

@@ -35,7 +35,6 @@ def _note(id: str, figure: Figure, message: str, advice: str) -> Finding:
         id=id,
         severity="info",
         subject={},
-        window=None,
         metric=figure.metric,
         value=figure.value,
         threshold=figure.threshold,

@@ -70,7 +70,6 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
         id="ep.eplb.worse",
         severity="critical" if critical else "warning",
         subject=subject_of(heat, period=heat.periods[worst]),
-        window=None,
         metric=_("mean over layers and later periods of PAR over ranks"),
         value=change.after,
         threshold=limits.ep_par_mild,
@@ -99,7 +98,6 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
         )
         + gain_words(gains(evidence, heat)),
         evidence=_about_periods(evidence, pars),
-        excess=change.after / limits.ep_par_mild,
         p_value=p,
     )
 
@@ -128,7 +126,6 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         id="ep.eplb.ineffective",
         severity="warning",
         subject=subject_of(heat, period=heat.periods[-1]),
-        window=None,
         metric=_("mean over layers and later periods of PAR over ranks"),
         value=after,
         threshold=limits.ep_par_mild,
@@ -149,5 +146,4 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         )
         + gain_words(gains(evidence, heat)),
         evidence=_about_periods(evidence, known_mean(heat.pars, axis=1)),
-        excess=after / limits.ep_par_mild,
     )

@@ -211,7 +211,6 @@ def _finding(
         id="ep.expert.hot",
         severity="critical" if critical else "warning",
         subject=subject,
-        window=None,
         metric=_("expert load / mean slot of its layer, mean where it is hot"),
         value=ratio,
         threshold=threshold,
@@ -235,7 +234,6 @@ def _finding(
         evidence=_("{file}: {who}, {place}").format(
             file=evidence.file("expert_heat"), who=_who(cells[0]), place=place
         ),
-        excess=ratio / threshold,
     )
 
 

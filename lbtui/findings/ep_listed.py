@@ -54,7 +54,6 @@ def _rest(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, rest: Sequen
         id="ep.expert.more",
         severity=min(costly, key=SEVERITIES.index, default="info"),
         subject=subject_of(heat),
-        window=None,
         metric=_("hot experts that are not listed, one in several layers counted once for each"),
         value=float(len(rest)),
         threshold=1.0,

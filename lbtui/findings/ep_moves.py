@@ -45,7 +45,6 @@ def find_moves(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
         id="ep.heat.moves",
         severity="critical" if critical else "warning",
         subject=subject_of(heat, period=heat.periods[1 + tables.worst]),
-        window=None,
         metric=_(
             "share of routed tokens that go to other experts than in the period before (½ Σ |share − share "
             "before|), mean over layers and periods"
@@ -64,7 +63,6 @@ def find_moves(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
             moved=", ".join(f"{m:.2f}" for m in known_mean(tables.moved, axis=1)),
             pars=", ".join(f"{m:.2f}" for m in known_mean(heat.pars, axis=1)),
         ),
-        excess=moved / limits.ep_heat_moved,
         p_value=p,
     )
 

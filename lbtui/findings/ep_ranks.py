@@ -79,7 +79,6 @@ def _finding(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot
         id="ep.rank.hot",
         severity="critical" if critical else "warning",
         subject=subject_of(heat, rank=hot.rank, **({} if since is None else {"period": since})),
-        window=None,
         metric=(
             _("mean over layers and periods of {load} / mean over ranks")
             if hot.period is None
@@ -99,7 +98,6 @@ def _finding(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot
         evidence=_("{file}: rank {rank}, all layers and periods").format(
             file=evidence.file("layer_times" if heat.by_time else "expert_heat"), rank=hot.rank
         ),
-        excess=hot.ratio / limits.ep_rank_ratio,
         p_value=hot.p_value,
     )
 
@@ -197,7 +195,6 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
         id="ep.skew",
         severity="info" if mended else severity,
         subject=subject_of(heat, layer=layer, **({"period": heat.periods[place]} if several else {})),
-        window=None,
         metric=_("mean over layers of PAR over ranks"),
         value=mean,
         threshold=limits.ep_par_mild,
@@ -230,5 +227,4 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
         evidence=_("{file}: all layers and ranks").format(
             file=evidence.file("layer_times" if heat.by_time else "expert_heat")
         ),
-        excess=mean / limits.ep_par_mild,
     )

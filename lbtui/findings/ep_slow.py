@@ -52,7 +52,6 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
             id="ep.rank.slow",
             severity="critical" if ratio >= _CRITICAL_RATIO else "warning",
             subject=subject_of(heat, rank=rank),
-            window=None,
             metric=_("GroupedMatmul time / median of the ranks, mean over layers"),
             value=ratio,
             threshold=limits.ep_slow_ratio,
@@ -74,6 +73,5 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
                 "moving experts will not help."
             ),
             evidence=_("{file}: column {pid}").format(file=evidence.file("layer_times"), pid=pids[rank]),
-            excess=ratio / limits.ep_slow_ratio,
             p_value=p,
         )

@@ -136,7 +136,6 @@ def _exhausted(
         evidence=_("{kv}: free blocks; {queues}: waiting").format(
             kv=evidence.file("kv"), queues=evidence.file("queues")
         ),
-        excess=share / limits.kv_exhausted_share,
     )
 
 
@@ -175,7 +174,6 @@ def _uneven_pools(
             id="kv.skew",
             severity="warning",
             subject=subject_of(evidence, domain),
-            window=None,
             metric=f"KV blocks owned / {EXPECTED_SHARE if expected < 1 else 'median of peers'}",
             value=ratio,
             threshold=limits.kv_pool_ratio,
@@ -266,7 +264,6 @@ def _uneven_use(
                 "fill a domain whose batch looks like the others'."
             ),
             evidence=_("{file}: usage in the window").format(file=evidence.file("kv")),
-            excess=excess.ratio / limits.kv_peak_ratio,
             p_value=excess.p_value,
             expected=expected_multiple(excess.lane, shares) if shares else None,
         )

@@ -33,7 +33,6 @@ def find_lockstep_clocks(
                 id="data.clock.skew",
                 severity="warning",
                 subject={"instance": instance, "host": host},
-                window=None,
                 metric=_("ms by which steps that are taken together start apart on two hosts"),
                 value=abs(ms),
                 threshold=limits.clock_skew_ms,
@@ -46,7 +45,6 @@ def find_lockstep_clocks(
                 evidence=_("{file}: starts of forward passes on both hosts").format(
                     file=evidence.file("steps")
                 ),
-                excess=abs(ms) / limits.clock_skew_ms,
             )
 
 

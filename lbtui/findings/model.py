@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,7 +48,7 @@ class Figure:
 class Finding:
     """One finding. `id` is stable and dotted; `subject` has the keys of DESIGN.md that apply.
 
-    `excess` is how far the metric is beyond its threshold (value / threshold for metrics that rise): the
+    `excess` is how far the metric is beyond its threshold (value / threshold, unless it is given): the
     order within a severity. `p_value` is the probability of such a figure by chance alone, None where
     chance plays no part. `expected` is the load that the config expects of the subject, in multiples of the
     mean of its peers, None where it expects no other than theirs.
@@ -56,7 +57,7 @@ class Finding:
     id: str
     severity: Severity
     subject: Mapping[str, SubjectValue]
-    window: tuple[datetime, datetime] | None  # UTC; None is the whole profile
+    window: tuple[datetime, datetime] | None = field(default=None, kw_only=True)  # UTC; None: the whole
     metric: str
     value: float
     threshold: float
@@ -64,10 +65,14 @@ class Finding:
     message: str
     advice: str
     evidence: str
-    excess: float
+    excess: float = math.nan
     p_value: float | None = None
     consequences: tuple[Finding, ...] = field(default=())
     expected: float | None = None
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.excess):
+            object.__setattr__(self, "excess", self.value / self.threshold)
 
     @property
     def dimension(self) -> Dimension:

@@ -123,7 +123,6 @@ def _skewed_node(
         evidence=_("{file}: add_count of {address}").format(
             file=evidence.file("nodes"), address=visible(node.address)
         ),
-        excess=ratio / limits.pd_node_ratio,
         p_value=p,
         expected=multiple,
     )

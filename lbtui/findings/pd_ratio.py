@@ -103,7 +103,6 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
         id="pd.ratio",
         severity=severity_of(share, limits),
         subject={"role": side.role},
-        window=None,
         metric=_("requests waiting at the role's median domain, mean over time"),
         value=side.level,
         threshold=limits.pd_waiting,
@@ -135,6 +134,5 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
         evidence=_("{queues}: waiting; {steps}: time in forward passes, by role").format(
             queues=evidence.file("queues"), steps=evidence.file("steps")
         ),
-        excess=side.level / limits.pd_waiting,
         p_value=p,
     )

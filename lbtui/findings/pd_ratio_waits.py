@@ -87,7 +87,6 @@ def _finding(
         id="pd.ratio",
         severity=severity_of(share, limits),
         subject={"role": role},
-        window=None,
         metric=metric,
         value=level,
         threshold=limits.pd_waiting,
@@ -105,6 +104,5 @@ def _finding(
         evidence=_("{handoffs}: http_req_time, prefill_res_time; {transfers}: start_time, by request").format(
             handoffs=evidence.file("handoffs"), transfers=evidence.file("transfers")
         ),
-        excess=level / limits.pd_waiting,
         p_value=queues.pull_chance if role == "decode" else queues.prefill_chance,
     )

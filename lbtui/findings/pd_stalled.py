@@ -80,7 +80,6 @@ def _finding(evidence: Evidence, table: NodeTable, stall: Stall, stays: pl.DataF
         evidence=_("{file}: add_count, end_count and running_count of {address}").format(
             file=evidence.file("nodes"), address=visible(node.address)
         ),
-        excess=seconds / (stall.least_bins * table.bin_seconds),
         p_value=stall.p_value,
     )
 

@@ -74,7 +74,6 @@ def _some_slow(evidence: Evidence, limits: Thresholds, slow: SlowPulls) -> Findi
         id="pd.transfer.slow",
         severity=severity_of(share, limits),
         subject=subject,
-        window=None,
         metric=metric,
         value=slow.ratio,
         threshold=limits.pd_transfer_ratio,
@@ -86,7 +85,6 @@ def _some_slow(evidence: Evidence, limits: Thresholds, slow: SlowPulls) -> Findi
         evidence=_("{file}: during_time of {column}").format(
             file=evidence.file("transfers"), column=column.format(**names)
         ),
-        excess=slow.ratio / limits.pd_transfer_ratio,
         p_value=slow.p_value,
     )
 
@@ -117,7 +115,6 @@ def _all_slow(evidence: Evidence, limits: Thresholds, slow: Slowdown, pulls: pl.
         ),
         advice=_ALL_ADVICE,
         evidence=_("{file}: during_time in order of start_time").format(file=evidence.file("transfers")),
-        excess=slow.ratio / limits.pd_transfer_ratio,
         p_value=slow.p_value,
     )
 

@@ -111,7 +111,6 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], queu
         evidence=_("{file}: waiting of the domain's scheduler in the window").format(
             file=evidence.file("queues")
         ),
-        excess=more / limits.dp_queue_waiting,
         p_value=p,
         expected=expected_multiple(lane, shares) if shares else None,
     )

@@ -204,7 +204,6 @@ def _stalled(scene: _Scene, domain: Domain, pause: Pause, waiting: Held, running
         evidence=_("{steps}: no step; {queues}: waiting and running meanwhile").format(
             steps=scene.evidence.file("steps"), queues=scene.evidence.file("queues")
         ),
-        excess=pause.seconds / limit,
     )
 
 
@@ -233,6 +232,5 @@ def _idle(scene: _Scene, domain: Domain, pause: Pause, n: float, p: float) -> Fi
             "its process was up at that time."
         ),
         evidence=_("{steps}: no step of the domain").format(steps=scene.evidence.file("steps")),
-        excess=share / limit,
         p_value=p,
     )

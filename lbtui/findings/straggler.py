@@ -199,7 +199,6 @@ def _finding(
             "link. The load does not explain it."
         ),
         evidence=figure.evidence,
-        excess=figure.value / figure.threshold,
         p_value=slow.apart.p_value,
     )
 

@@ -133,7 +133,6 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], heav
             "with long prompts, and at prefix affinity; chunked prefill shortens the wait of the others."
         ),
         evidence=_("{file}: tokens of prefill rounds").format(file=evidence.file("batches")),
-        excess=heavy.tokens / limits.dp_tokens_ratio,
         p_value=min(1.0, 2 * apart.p_value),  # two figures were looked at
         expected=expected,
     )

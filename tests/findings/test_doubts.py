@@ -83,9 +83,7 @@ def test_a_doubt_names_host_and_amount() -> None:
 
 
 def _skew(ms: float, subject: dict[str, str | int]) -> Finding:
-    return Finding(
-        "data.clock.skew", "warning", subject, None, "", ms, 5.0, Cost(None, "", ""), "", "", "", 1.0
-    )
+    return Finding("data.clock.skew", "warning", subject, "", ms, 5.0, Cost(None, "", ""), "", "", "", 1.0)
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_nothing_is_said_of_the_recorded_cases_clocks(tmp_path: Path) -> None:
 
 def _finding(id: str, **subject: str | int) -> Finding:
     cost = Cost(None, "", "")
-    return Finding(id, "warning", subject, None, "", 2.0, 1.25, cost, "", "", "", 1.6)
+    return Finding(id, "warning", subject, "", 2.0, 1.25, cost, "", "", "", 1.6)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 
 def apart(**subject):
     told = ("", 9.0, 5.0, Cost(None, "", ""), "", "", "", 1.0)
-    return Drawn(Finding("data.clock.skew", "warning", subject, None, *told), None)
+    return Drawn(Finding("data.clock.skew", "warning", subject, *told), None)
 
 
 def test_clocks_apart_lead_to_the_lanes_of_the_host_or_to_the_hand_offs():
