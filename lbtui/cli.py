@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     thresholds = None
     if config is not None:
         # Imports polars, which the screen else does without for its first frame.
-        from lbtui.findings import BadThresholds, from_file
+        from lbtui.config import BadConfig, from_file
 
         try:
             thresholds = from_file(config)
-        except BadThresholds as error:
+        except BadConfig as error:
             return _failed(str(error), USAGE)
     reporting = options.report or options.json or options.export or options.fail_on
     if reporting or not _has_screen():

@@ -3,10 +3,9 @@
 from lbtui.findings.model import Cost, Finding, ranked
 from lbtui.findings.run import evidence_of, find_all
 from lbtui.findings.support import Figure, supporting_figures
-from lbtui.findings.thresholds import BadThresholds, Thresholds, described, from_file
+from lbtui.findings.thresholds import Thresholds, described
 
 __all__ = [
-    "BadThresholds",
     "Cost",
     "Figure",
     "Finding",
@@ -14,7 +13,6 @@ __all__ = [
     "described",
     "evidence_of",
     "find_all",
-    "from_file",
     "ranked",
     "supporting_figures",
 ]

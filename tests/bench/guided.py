@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 with atheris.instrument_imports(include=["lbtui"]):
-    from lbtui.findings.thresholds import BadThresholds, from_file
+    from lbtui.config import BadConfig, from_file
     from lbtui.profile import Silent, Unreadable
     from lbtui.sources import open_profile
     from lbtui.sources.heat_png.reader import read as read_picture
@@ -80,7 +80,7 @@ def thresholds(data: bytes, folder: Path) -> None:
     """Read a thresholds file."""
     path = folder / "thresholds.toml"
     path.write_bytes(data)
-    with suppress(BadThresholds):
+    with suppress(BadConfig):
         from_file(path)
 
 

@@ -11,7 +11,8 @@ import pytest
 from lbtui.analysis.expected import Expected, expected_load, expected_multiple
 from lbtui.analysis.imbalance import expected_maximum
 from lbtui.analysis.scan import RandomDispatch, RandomStays, find_excess, find_held
-from lbtui.findings import BadThresholds, Finding, Thresholds, find_all, from_file, supporting_figures
+from lbtui.config import BadConfig, from_file
+from lbtui.findings import Finding, Thresholds, find_all, supporting_figures
 from lbtui.findings.run import evidence_of
 from lbtui.findings.words import figure_words
 from lbtui.overview.run import overview
@@ -199,7 +200,7 @@ def test_entries_that_name_nothing_are_one_note(tmp_path: Path) -> None:
 def test_a_slip_is_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "c.toml"
     path.write_text(text)
-    with pytest.raises(BadThresholds) as raised:
+    with pytest.raises(BadConfig) as raised:
         from_file(path)
     assert str(path) in str(raised.value)
     assert str(raised.value).endswith(".")

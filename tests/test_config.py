@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from lbtui.findings import BadThresholds, Thresholds, from_file
+from lbtui.config import BadConfig, from_file
+from lbtui.findings import Thresholds
 from tests.bench.fuzz import raw_controls
 
 SHAPES = {
@@ -41,7 +42,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(tmp_path, shape):
     path = tmp_path / "c.toml"
     content = SHAPES[shape]
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(BadThresholds) as refused:
+    with pytest.raises(BadConfig) as refused:
         from_file(path)
     assert str(path) in str(refused.value)
     assert len(str(refused.value)) < 2000
@@ -58,5 +59,5 @@ def test_what_is_no_file_is_refused_without_reading_it(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path in (fifo, tmp_path, tmp_path / "none", *map(tmp_path.__truediv__, ("/dev/zero", "/dev/null"))):
-        with pytest.raises(BadThresholds, match=str(path)):
+        with pytest.raises(BadConfig, match=str(path)):
             from_file(path)

@@ -1,0 +1,155 @@
+"""The user's settings, read from a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lbtui.analysis.expected import Entry, Expected
+from lbtui.findings import Thresholds, described
+from lbtui.text import _, visible
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same code under its older name
+    import tomli as tomllib
+
+# Bytes of a file: all thresholds with their meanings are 4 KB. Of 64 KB a name of many dots takes a minute.
+_LARGEST = 1 << 14
+# A domain or node that is to carry so many times what its peers carry, or so little, is a slip of the pen.
+_MOST_SHARE = 1000.0
+# What `[expected]` may hold, and what its entries set.
+_DOMAIN, _NODE = ("domain", "share"), ("node", "weight")
+
+
+class BadConfig(Exception):
+    """A config cannot be used; the text says which line of it and why."""
+
+
+def from_file(path: Path) -> Thresholds:
+    """Return the defaults with the `[thresholds]` and `[expected]` tables of a TOML file over them.
+
+    Raises `BadConfig` with a sentence for a file that cannot be read, unknown names and wrong values.
+    """
+    try:
+        document = tomllib.loads(_content(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadConfig(
+            _("{file} cannot be read as TOML: {why}.").format(
+                file=visible(str(path)), why=visible(_why(error), 200)
+            )
+        ) from error
+    file = str(path)
+    if other := sorted(document.keys() - {"thresholds", "expected"}):
+        raise BadConfig(
+            _(
+                "{file}: there is no setting {name}; all that can be set is in the tables [thresholds] and "
+                "[expected]."
+            ).format(file=visible(file), name=visible(other[0], 100))
+        )
+    changed = _changed(_table(document, "thresholds", file), file)
+    return dataclasses.replace(changed, expected=_expected(_table(document, "expected", file), file))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError | tomllib.TOMLDecodeError):
+        return str(error)
+    # What the parser itself does not foresee.
+    return (
+        _("it is nested too deep") if isinstance(error, RecursionError) else _("a number has too many digits")
+    )
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds; raises `OSError` for what is no file or larger than any config is."""
+    # A pipe without a writer would be waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(_("it is no regular file"))
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(_("it is larger than {size} KiB").format(size=_LARGEST >> 10))
+    return content
+
+
+def _changed(table: Mapping[str, Any], file: str) -> Thresholds:
+    """Return the defaults changed by `table`; raises `BadConfig` as `from_file` does."""
+    known = {name for name, _default, _meaning in described()}
+    for name, value in table.items():
+        if name not in known:
+            raise BadConfig(
+                _("{file}: there is no threshold {name}; there are {known}.").format(
+                    file=visible(file), name=visible(str(name), 100), known=", ".join(sorted(known))
+                )
+            )
+        if not _number(value) > 0:
+            raise BadConfig(
+                _("{file}: {name} must be a number above 0.").format(file=visible(file), name=name)
+            )
+    changes: dict[str, Any] = {name: _number(value) for name, value in table.items()}
+    return Thresholds(**changes)
+
+
+def _number(value: object) -> float:
+    """Return a number of the file, NaN for what is none or beyond all floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def _table(document: Mapping[str, Any], name: str, file: str) -> Mapping[str, Any]:
+    """Return a table of the file, empty where there is none."""
+    table = document.get(name, {})
+    if not isinstance(table, Mapping):
+        raise BadConfig(
+            _("{file}: {name} must be a table.").format(file=visible(file), name=visible(name, 200))
+        )
+    return table
+
+
+def _expected(table: Mapping[str, Any], file: str) -> Expected:
+    """Return `domain."dp3".share = 0.5` and `node."10.20.0.12:1025".weight = 2` of the table."""
+    known = dict((_DOMAIN, _NODE))
+    for kind in table:
+        if kind not in known:
+            raise BadConfig(
+                _("{file}: [expected] has no {name}; it has {known}.").format(
+                    file=visible(file),
+                    name=visible(str(kind)),
+                    known=_(" and ").join(f'{k}."NAME".{setting}' for k, setting in known.items()),
+                )
+            )
+    domains, nodes = (_entries(table, *names, file) for names in (_DOMAIN, _NODE))
+    return Expected(domains, nodes)
+
+
+def _entries(table: Mapping[str, Any], kind: str, setting: str, file: str) -> tuple[Entry, ...]:
+    entries = []
+    for name, settings in _table(table, kind, file).items():
+        number = _number(settings.get(setting)) if isinstance(settings, Mapping) else math.nan
+        if not 1 / _MOST_SHARE <= number <= _MOST_SHARE or set(settings) != {setting}:
+            raise BadConfig(
+                _(
+                    '{file}: {kind}."{name}" must have one number, {setting}, from {least:g} to {most:g}.'
+                ).format(
+                    file=visible(file),
+                    kind=kind,
+                    name=visible(name),
+                    setting=setting,
+                    least=1 / _MOST_SHARE,
+                    most=_MOST_SHARE,
+                )
+            )
+        entries.append((name, number))
+    return tuple(entries)
