@@ -102,7 +102,7 @@ def test_on_the_screen_it_tells_the_terminal(tmp_path):
         person.press("q")
         assert terminal.wait() == 0
     text = log.read_text()
-    assert "capabilities Capabilities(colors='256', unicode=True)" in text
+    assert "capabilities Capabilities(colors='256', unicode=True, light=False)" in text
     assert "columns=90, lines=24" in text
     assert "reading steps: done after" in text
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from rich.segment import Segment
 
 Colors: TypeAlias = Literal["truecolor", "256", "16", "none"]
+Background: TypeAlias = Literal["dark", "light"]
 
 # One line of the screen: what every drawing function returns, a list of these being a picture.
 Row: TypeAlias = list[Segment]
@@ -16,10 +17,11 @@ Row: TypeAlias = list[Segment]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Depth of colour and glyphs; with a size they are a `Canvas`."""
+    """Depth of colour, glyphs, and whether the background is light; with a size they are a `Canvas`."""
 
     colors: Colors = "256"
     unicode: bool = True
+    light: bool = False
 
 
 def detect(
@@ -33,10 +35,11 @@ def detect(
     """Return what a terminal with this environment and stream encoding can show.
 
     `colors` and `ascii_only` are the user's own choice and win over what is found. `coerced` says that Python
-    itself replaced a C locale by a UTF-8 one (`sys.flags.utf8_mode`).
+    itself replaced a C locale by a UTF-8 one (`sys.flags.utf8_mode`). Of the background
+    only the environment is asked.
     """
     unicode = not ascii_only and _carries_glyphs(environ, encoding, coerced)
-    return Capabilities(colors=colors or _colors(environ), unicode=unicode)
+    return Capabilities(colors or _colors(environ), unicode, light=_light(environ))
 
 
 def _colors(environ: Mapping[str, str]) -> Colors:
@@ -52,6 +55,12 @@ def _colors(environ: Mapping[str, str]) -> Colors:
     if "256" in term or "kitty" in term or "ghostty" in term:
         return "256"
     return "16"
+
+
+def _light(environ: Mapping[str, str]) -> bool:
+    """Return whether COLORFGBG, which rxvt and Konsole set, names one of the light colours as background."""
+    background = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return background in ("7", *map(str, range(9, 16)))
 
 
 def _carries_glyphs(environ: Mapping[str, str], encoding: str | None, coerced: bool) -> bool:

@@ -52,3 +52,23 @@ def test_what_the_user_chooses_wins():
     environ = {**UTF8, "TERM": "linux", "NO_COLOR": "1"}
     assert detect(environ, "utf-8", colors="truecolor") == Capabilities("truecolor")
     assert detect(environ, "utf-8", ascii_only=True) == Capabilities("none", unicode=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "light"),
+    [
+        ("0;15", True),
+        ("0;7", True),
+        ("0;default;15", True),
+        ("15;0", False),
+        ("15;8", False),
+        ("7;default", False),
+        ("15", True),
+        ("", False),
+        ("0;255", False),
+        ("\x1b[31m;;", False),
+    ],
+)
+def test_the_background_that_the_environment_names(value, light):
+    assert detect({**UTF8, "COLORFGBG": value}, "utf-8").light is light
+    assert detect({**UTF8, "COLORFGBG": value}, "utf-8", colors="16").light is light

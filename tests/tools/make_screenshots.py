@@ -1,6 +1,7 @@
 """Draw one picture of every pane from the demo data into screenshots/, as SVG and PNG, and of a comparison.
 
     python -m tests.tools.make_screenshots [DIRECTORY] [--profile PATH] [--size 140x40]
+        [--background light] [--color 16]
 
 What is compared with the demo is made anew in a temporary folder: the same service with its faults mended.
 PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core); without it only SVG is written.
@@ -10,11 +11,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.terminal_theme import SVG_EXPORT_THEME, TerminalTheme
+from textual.app import App
 
 import lbtui
 from lbtui.render.capabilities import Capabilities
@@ -25,6 +32,7 @@ from tests.tools.driving import settled
 
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 SIZE = (140, 40)
+CAPS = Capabilities(colors="truecolor")
 # What to press in each pane before its picture is taken.
 PICTURES: dict[str, tuple[str, ...]] = {
     "overview": ("1",),
@@ -47,12 +55,30 @@ COMPARED: dict[str, tuple[str, ...]] = {
     "compare-ep": ("4", "b", "b"),
 }
 
+# xterm's sixteen colours on white.
+WHITE = TerminalTheme(
+    (255, 255, 255),
+    (0, 0, 0),
+    [
+        (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0),
+        (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
+    ],
+    [
+        (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0),
+        (92, 92, 255), (255, 0, 255), (0, 255, 255), (255, 255, 255),
+    ],
+)  # fmt: skip
+
 
 async def screen(
-    path: Path, keys: tuple[str, ...], size: tuple[int, int] = SIZE, baseline: Path | None = None
+    asked: Asked,
+    keys: tuple[str, ...],
+    size: tuple[int, int] = SIZE,
+    caps: Capabilities = CAPS,
 ) -> str:
     """Return the screen as SVG after pressing the keys."""
-    app = LbtuiApp(Asked(path, baseline=baseline), Capabilities(colors="truecolor"))
+    path, baseline = asked.path, asked.baseline
+    app = LbtuiApp(asked, caps)
     async with app.run_test(size=size) as pilot:
         for key in ("", *keys):
             if key:
@@ -60,7 +86,22 @@ async def screen(
             await settled(app, pilot)
         title = "lbtui --demo" if path == DEMO else f"lbtui {path.name}"
         title += f" --baseline {baseline.name}" if baseline is not None else ""
-        return local_font(app.export_screenshot(title=title))
+        return local_font(as_svg(app, title, WHITE if caps.light else SVG_EXPORT_THEME))
+
+
+def as_svg(app: App[Any], title: str, theme: TerminalTheme) -> str:
+    """Return what `App.export_screenshot` does, on a background of another colour."""
+    width, height = app.size
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        height=height,
+        force_terminal=True,
+        color_system="truecolor",
+        record=True,
+    )
+    console.print(app.screen._compositor.render_update(full=True))
+    return console.export_svg(title=title, theme=theme)
 
 
 def local_font(svg: str) -> str:
@@ -77,17 +118,17 @@ def local_font(svg: str) -> str:
 
 def draw(
     directory: Path,
-    path: Path,
+    asked: Asked,
     pictures: dict[str, tuple[str, ...]],
     size: tuple[int, int],
-    baseline: Path | None = None,
+    caps: Capabilities,
 ) -> None:
-    """Write every picture of the profile at `path`, compared with `baseline` if given, into `directory`."""
+    """Write every picture of what is asked for into `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     convert = shutil.which("rsvg-convert")
     for name, keys in pictures.items():
         svg = directory / f"{name}.svg"
-        svg.write_text(asyncio.run(screen(path, keys, size, baseline)), encoding="utf-8")
+        svg.write_text(asyncio.run(screen(asked, keys, size, caps)), encoding="utf-8")
         if convert:
             png = svg.with_suffix(".png")
             subprocess.run([convert, "--zoom", "0.8", "-o", str(png), str(svg)], check=True)
@@ -99,14 +140,17 @@ def main() -> None:
     parser.add_argument("directory", nargs="?", type=Path, default=Path(__file__).parents[2] / "screenshots")
     parser.add_argument("--profile", type=Path, default=DEMO)
     parser.add_argument("--size", default=f"{SIZE[0]}x{SIZE[1]}")
+    parser.add_argument("--background", choices=("dark", "light"), default="dark")
+    parser.add_argument("--color", choices=("truecolor", "256", "16", "none"), default="truecolor")
     options = parser.parse_args()
+    caps = Capabilities(options.color, light=options.background == "light")
     columns, rows = (int(n) for n in options.size.split("x"))
-    draw(options.directory, options.profile, PICTURES, (columns, rows))
+    draw(options.directory, Asked(options.profile), PICTURES, (columns, rows), caps)
     if options.profile == DEMO:
-        draw_compared(options.directory, (columns, rows))
+        draw_compared(options.directory, (columns, rows), caps)
 
 
-def draw_compared(directory: Path, size: tuple[int, int]) -> None:
+def draw_compared(directory: Path, size: tuple[int, int], caps: Capabilities) -> None:
     """Write the pictures of the mended service compared with the demo."""
     # The screen names both folders: by paths that are the same each time.
     folder = Path(tempfile.gettempdir(), "lbtui-pictures")
@@ -114,7 +158,7 @@ def draw_compared(directory: Path, size: tuple[int, int]) -> None:
     before, after = folder / "demo", folder / "tuned"
     shutil.copytree(DEMO, before)
     make_tuned.make(after)
-    draw(directory, after, COMPARED, size, before)
+    draw(directory, Asked(after, baseline=before), COMPARED, size, caps)
     shutil.rmtree(folder)
 
 

@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
+from lbtui.render.palette import severity
 from lbtui.text import _, visible
 from lbtui.ui.kit.host import Host
 
@@ -114,8 +115,9 @@ class Question(Page[str | None]):
         if (sentence := self._check(event.value)) is None:
             self.dismiss(event.value)
         else:
-            error = spelled(Text(visible(sentence)), cast(Host, self.app).caps)
-            self.query_one(".question-error", Static).update(error)
+            caps = cast(Host, self.app).caps
+            error = Text(visible(sentence), style=severity(caps, "critical"))
+            self.query_one(".question-error", Static).update(spelled(error, caps))
 
 
 class Chooser(Page[Path | None]):
