@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,18 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except CannotWrite as error:
             return _failed(str(error), UNWRITTEN)
     config = options.config or _user_config()
-    thresholds = None
+    thresholds, background = None, options.background
     if config is not None:
         # Imports polars, which the screen else does without for its first frame.
         from lbtui.config import BadConfig, from_file
 
         try:
-            thresholds = from_file(config)
+            found = from_file(config)
         except BadConfig as error:
             return _failed(str(error), USAGE)
+        thresholds, background = found.thresholds, background or found.background
     reporting = options.report or options.json or options.export or options.fail_on
     if reporting or not _has_screen():
         return _without_screen(path, options, thresholds)
+    options.background = background or "auto"
     return _on_screen(path, options, thresholds)
 
 
@@ -126,10 +130,8 @@ def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
 
 
 def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
-    # Half a second of imports that a report does not need.
     from lbtui.render.capabilities import detect
-    from lbtui.ui.opening import Asked
-    from lbtui.ui.run import run
+    from lbtui.ui.terminal.enquiry import Enquiry, may_be_asked
 
     caps = detect(
         os.environ,
@@ -138,8 +140,20 @@ def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) ->
         ascii_only=options.ascii,
         coerced=bool(sys.flags.utf8_mode),
     )
-    asked = Asked(path, options.baseline, options.experts, options.placement, options.capture, thresholds)
-    return run(asked, caps, mouse=not options.no_mouse, save=_save)
+    with ExitStack() as stack:
+        enquiry, background = None, options.background
+        if background == "auto" and may_be_asked(os.environ, caps):
+            enquiry = stack.enter_context(Enquiry(sys.stdin.fileno(), sys.stdout.fileno()))
+        # Half a second of imports that a report does not need, in which the terminal answers.
+        from lbtui.ui.opening import Asked
+        from lbtui.ui.run import run
+
+        if enquiry is not None:
+            background = enquiry.answer() or background
+        if background != "auto":
+            caps = replace(caps, light=background == "light")
+        asked = Asked(path, options.baseline, options.experts, options.placement, options.capture, thresholds)
+        return run(asked, caps, mouse=not options.no_mouse, save=_save, enquiry=enquiry)
 
 
 def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:

@@ -8,11 +8,13 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lbtui.analysis.expected import Entry, Expected
 from lbtui.findings import Thresholds, described
+from lbtui.render.capabilities import Background
 from lbtui.text import _, visible
 
 if sys.version_info >= (3, 11):
@@ -28,12 +30,20 @@ _MOST_SHARE = 1000.0
 _DOMAIN, _NODE = ("domain", "share"), ("node", "weight")
 
 
+@dataclass(frozen=True)
+class Config:
+    """What the user has set; None is for the terminal to say."""
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    background: Background | None = None
+
+
 class BadConfig(Exception):
     """A config cannot be used; the text says which line of it and why."""
 
 
-def from_file(path: Path) -> Thresholds:
-    """Return the defaults with the `[thresholds]` and `[expected]` tables of a TOML file over them.
+def from_file(path: Path) -> Config:
+    """Return the defaults with the tables of a TOML file over them.
 
     Raises `BadConfig` with a sentence for a file that cannot be read, unknown names and wrong values.
     """
@@ -46,15 +56,29 @@ def from_file(path: Path) -> Thresholds:
             )
         ) from error
     file = str(path)
-    if other := sorted(document.keys() - {"thresholds", "expected"}):
+    if other := sorted(document.keys() - {"thresholds", "expected", "screen"}):
         raise BadConfig(
             _(
-                "{file}: there is no setting {name}; all that can be set is in the tables [thresholds] and "
-                "[expected]."
+                "{file}: there is no setting {name}; all that can be set is in the tables [thresholds], "
+                "[expected] and [screen]."
             ).format(file=visible(file), name=visible(other[0], 100))
         )
     changed = _changed(_table(document, "thresholds", file), file)
-    return dataclasses.replace(changed, expected=_expected(_table(document, "expected", file), file))
+    expected = _expected(_table(document, "expected", file), file)
+    background = _background(_table(document, "screen", file), file)
+    return Config(dataclasses.replace(changed, expected=expected), background)
+
+
+def _background(table: Mapping[str, Any], file: str) -> Background | None:
+    for name, value in table.items():
+        if name != "background" or value not in ("auto", "dark", "light"):
+            raise BadConfig(
+                _('{file}: [screen] has one setting, background = "auto", "dark" or "light".').format(
+                    file=visible(file)
+                )
+            )
+    found: Literal["auto"] | Background = table.get("background", "auto")
+    return None if found == "auto" else found
 
 
 def _why(error: Exception) -> str:

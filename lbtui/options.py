@@ -13,10 +13,11 @@ from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
-    from lbtui.render.capabilities import Colors
+    from lbtui.render.capabilities import Background, Colors
 
 REPORTS = ("text", "markdown")
 _COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
+_BACKGROUNDS: tuple[Literal["auto"] | Background, ...] = ("auto", "dark", "light")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -139,8 +140,9 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help=_(
-            "thresholds, and the shares of the load that domains and nodes are meant to carry ([expected]: "
-            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), TOML '
+            "thresholds, the shares of the load that domains and nodes are meant to carry ([expected]: "
+            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), and '
+            '[screen] background = "light"; TOML '
             "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
         ),
     )
@@ -170,6 +172,14 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
         choices=("auto", *_COLORS),
         default="auto",
         help=_("depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)"),
+    )
+    screen.add_argument(
+        "--background",
+        choices=_BACKGROUNDS,
+        help=_(
+            "colours for this background of the terminal (default: the config's; else auto, which asks the "
+            "terminal and takes what it says within 0.1 s, then COLORFGBG, then dark)"
+        ),
     )
     screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from lbtui.config import BadConfig, from_file
-from lbtui.findings import Thresholds
+from lbtui.config import BadConfig, Config, from_file
 from tests.bench.fuzz import raw_controls
 
 SHAPES = {
@@ -30,6 +29,11 @@ SHAPES = {
     "hostile table": '["\\u001b[31m\\u202e"]',
     "long name": f"[thresholds]\n{'x' * 9000} = 1",
     "large": "# " + "x" * (1 << 14),
+    "screen": "screen = 'light'",
+    "no background": "[screen]\nbackground = 'white'",
+    "several backgrounds": "[screen]\nbackground = ['light']",
+    "other setting": "[screen]\ncolor = 'light'",
+    "hostile setting": '[screen]\n"\\u001b[31m" = 1',
     "no TOML": "[thresholds",
     "same twice": "[thresholds]\n[thresholds]",
     "no UTF-8": b"\xff\xfe",
@@ -49,10 +53,12 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(tmp_path, shape):
     assert not raw_controls(str(refused.value))
 
 
-@pytest.mark.parametrize("content", ["", "[thresholds]", "# nothing\n"])
+@pytest.mark.parametrize(
+    "content", ["", "[thresholds]", "# nothing\n", "[screen]", '[screen]\nbackground = "auto"']
+)
 def test_nothing_set_is_the_defaults(tmp_path, content):
     (tmp_path / "c.toml").write_text(content)
-    assert from_file(tmp_path / "c.toml") == Thresholds()
+    assert from_file(tmp_path / "c.toml") == Config()
 
 
 def test_what_is_no_file_is_refused_without_reading_it(tmp_path):
@@ -61,3 +67,9 @@ def test_what_is_no_file_is_refused_without_reading_it(tmp_path):
     for path in (fifo, tmp_path, tmp_path / "none", *map(tmp_path.__truediv__, ("/dev/zero", "/dev/null"))):
         with pytest.raises(BadConfig, match=str(path)):
             from_file(path)
+
+
+@pytest.mark.parametrize("background", ["dark", "light"])
+def test_the_background_is_read(tmp_path, background):
+    (tmp_path / "c.toml").write_text(f'[screen]\nbackground = "{background}"\n')
+    assert from_file(tmp_path / "c.toml") == Config(background=background)

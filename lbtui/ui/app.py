@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.profile import Profile
     from lbtui.ui.kit.pane import Pane
+    from lbtui.ui.terminal.enquiry import Enquiry
 
 # Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
 Saver: TypeAlias = "Callable[[str, Ints, int, Path], str | None]"
@@ -86,9 +87,16 @@ class LbtuiApp(App[int]):
         Binding("ctrl+l", "redraw", _("draw everything again"), show=False, priority=True),
     ]
 
-    def __init__(self, asked: Asked, caps: Capabilities, save: Saver | None = None) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        caps: Capabilities,
+        save: Saver | None = None,
+        enquiry: Enquiry | None = None,
+    ) -> None:
         super().__init__(ansi_color=True)
-        self.theme = "ansi-dark"
+        self.theme = "ansi-light" if caps.light else "ansi-dark"
+        self.enquiry = enquiry  # what the terminal was asked, for its driver
         self.asked = asked
         self.caps = caps
         self.thresholds = asked.thresholds

@@ -16,6 +16,7 @@ from lbtui.output import complain
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp, Saver
 from lbtui.ui.opening import Asked
+from lbtui.ui.terminal.enquiry import Enquiry
 
 # So long a thread that still reads is waited for.
 _PATIENCE = 0.3
@@ -23,16 +24,23 @@ _PATIENCE = 0.3
 _THREADS = 6
 
 
-def run(asked: Asked, caps: Capabilities, *, mouse: bool, save: Saver | None = None) -> int:
+def run(
+    asked: Asked,
+    caps: Capabilities,
+    *,
+    mouse: bool,
+    save: Saver | None = None,
+    enquiry: Enquiry | None = None,
+) -> int:
     """Show what is asked for; return the exit code once the user has left.
 
-    `save` writes what the user asks to be saved.
+    `save` writes what the user asks to be saved. `enquiry` is what the terminal was asked before.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
     log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
-    app = LbtuiApp(asked, caps, save)
+    app = LbtuiApp(asked, caps, save, enquiry)
     return asyncio.run(_run(app, mouse))
 
 

@@ -209,4 +209,4 @@ def test_a_slip_is_one_sentence(tmp_path: Path, text: str) -> None:
 def test_the_shares_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('[expected]\ndomain."dp3".share = 0.5\nnode."10.20.0.12:1025".weight = 2\n')
-    assert from_file(path).expected == Expected((("dp3", 0.5),), (("10.20.0.12:1025", 2.0),))
+    assert from_file(path).thresholds.expected == Expected((("dp3", 0.5),), (("10.20.0.12:1025", 2.0),))

@@ -72,7 +72,7 @@ def test_a_paste_is_one_event_whatever_it_holds_and_however_it_is_cut():
 
 
 def test_a_paste_that_never_ends_ends_after_a_second(monkeypatch):
-    monkeypatch.setattr(keyboard, "_PASTE_PATIENCE", 0.05)
+    monkeypatch.setattr(keyboard, "_PATIENCE", 0.05)
     taken = typed(b"\x1b[200~abc", b"", b"\x1b", b"j", wait=0.2)
     assert isinstance(taken[0], events.Paste)
     assert taken[0].text == "abc"
@@ -81,7 +81,7 @@ def test_a_paste_that_never_ends_ends_after_a_second(monkeypatch):
 
 def test_ctrl_c_ends_a_paste_that_is_older_than_a_second(monkeypatch):
     ended = []
-    monkeypatch.setattr(keyboard, "_PASTE_PATIENCE", 0.05)
+    monkeypatch.setattr(keyboard, "_PATIENCE", 0.05)
     monkeypatch.setattr(keyboard.endings, "end", ended.append)
     board = Keyboard(-1, print, MouseGate(print), lambda: SIZE)
     board.feed(b"\x1b[200~abc")

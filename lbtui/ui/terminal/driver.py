@@ -17,6 +17,7 @@ from textual.message import Message
 
 from lbtui import endings
 from lbtui.ui.terminal import private
+from lbtui.ui.terminal.enquiry import Enquiry
 from lbtui.ui.terminal.keyboard import Keyboard
 from lbtui.ui.terminal.mouse import MouseGate
 
@@ -40,6 +41,8 @@ class TerminalDriver(LinuxDriver):
         self._file = sys.__stdout__
         self._output = sys.__stdout__.fileno()
         self._suspended = False
+        self._enquiry: Enquiry | None = app.enquiry
+        self._typed = self._enquiry.typed if self._enquiry is not None else b""
         # What is to be done while the terminal is ours, should the process be ended by force.
         self._taken = ExitStack()
         threading.Thread(target=self._watch_line, name="line", daemon=True).start()
@@ -48,6 +51,10 @@ class TerminalDriver(LinuxDriver):
         """Take the terminal; it is given back even if the process is ended by force."""
         self._taken.enter_context(endings.before_force(self._give_back))
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._enquiry is not None:
+            # What Textual found are the settings for the enquiry.
+            self.attrs_before = self._enquiry.attributes
+            self._enquiry = None
 
     def close(self) -> None:
         """Write what is still to be written; by then the terminal was given back."""
@@ -60,7 +67,10 @@ class TerminalDriver(LinuxDriver):
             super().run_input_thread()
             return
         mouse = MouseGate(lambda event: self._take_mouse(event, mouse.handled))
-        Keyboard(self.fileno, self.process_message, mouse, self._get_terminal_size).run(self.exit_event)
+        keyboard = Keyboard(self.fileno, self.process_message, mouse, self._get_terminal_size)
+        typed, self._typed = self._typed, b""
+        keyboard.feed(typed)
+        keyboard.run(self.exit_event)
 
     def _take_mouse(self, event: Message, handled: Callable[[], object]) -> None:
         self.process_message(event)

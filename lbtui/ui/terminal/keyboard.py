@@ -20,16 +20,20 @@ from textual.message import Message
 
 from lbtui import endings
 from lbtui.text import visible
+from lbtui.ui.terminal.enquiry import ANSWER_ENDS, ANSWER_START
 from lbtui.ui.terminal.mouse import MouseGate
 from lbtui.ui.terminal.private import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 
 _PIECE = 4096
 _TICK = 0.1
-# A paste of which nothing has come for so long (s) has lost its end; so has an older one that brings Ctrl-C.
-_PASTE_PATIENCE = 1.0
+# A whole of which nothing has come for so long (s) has lost its end; so has an older one that brings Ctrl-C.
+_PATIENCE = 1.0
 # Of pasted text only one line is ever of use.
 _PASTE_MOST = 10_000
 _CTRL_C = "\x03"
+# A whole is what comes between these, no keys: a paste, or an answer to the enquiry, which is late here.
+_WHOLES = {BRACKETED_PASTE_START: (BRACKETED_PASTE_END,), ANSWER_START: ANSWER_ENDS}
+_LONGEST = max(map(len, _WHOLES))
 
 
 class Keyboard:
@@ -52,8 +56,9 @@ class Keyboard:
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         self._parser = XTermParser()
         self._recent = ""
-        self._paste: list[str] | None = None
-        self._paste_begun = self._paste_heard = 0.0
+        self._begun = ""  # how the whole that is read begins
+        self._held: list[str] = []
+        self._since = self._heard = 0.0
 
     def run(self, stop: Event) -> None:
         """Read until told to stop."""
@@ -75,43 +80,43 @@ class Keyboard:
         """Take bytes as they come."""
         now = time.monotonic()
         for character in self._decode(data):
-            if self._paste is None:
-                self._typed(character, now)
-            else:
-                self._pasted(character, now)
-        self._paste_heard = now
+            (self._within if self._begun else self._typed)(character, now)
+        self._heard = now
 
     def tick(self) -> None:
         """Let time pass: what waits for more that does not come is taken as it is."""
-        if self._paste is not None and time.monotonic() - self._paste_heard > _PASTE_PATIENCE:
-            self._end_paste()
+        if self._begun and time.monotonic() - self._heard > _PATIENCE:
+            self._end_whole()
         self._guarded(lambda parser: parser.tick())
 
     def _typed(self, character: str, now: float) -> None:
         self._guarded(lambda parser: parser.feed(character))
-        self._recent = (self._recent + character)[-len(BRACKETED_PASTE_START) :]
-        if self._recent == BRACKETED_PASTE_START:
-            # The parser would wait for the end of the paste; it is not asked any more.
-            self._parser = XTermParser()
-            self._recent = ""
-            self._paste, self._paste_begun = [], now
+        self._recent = (self._recent + character)[-_LONGEST:]
+        for start in _WHOLES:
+            if self._recent.endswith(start):
+                # The parser would wait for its end; it is not asked any more.
+                self._parser = XTermParser()
+                self._begun, self._since = start, now
+                self._held, self._recent = [], ""
+                return
 
-    def _pasted(self, character: str, now: float) -> None:
-        assert self._paste is not None
-        if character == _CTRL_C and now - self._paste_begun > _PASTE_PATIENCE:
-            self._end_paste()
+    def _within(self, character: str, now: float) -> None:
+        if character == _CTRL_C and now - self._since > _PATIENCE:
+            self._end_whole()
             self._typed(character, now)
             return
-        self._recent = (self._recent + character)[-len(BRACKETED_PASTE_END) :]
-        if len(self._paste) < _PASTE_MOST:
-            self._paste.append(character)
-        if self._recent == BRACKETED_PASTE_END:
-            self._end_paste()
+        self._recent = (self._recent + character)[-_LONGEST:]
+        if len(self._held) < _PASTE_MOST:
+            self._held.append(character)
+        if self._recent.endswith(_WHOLES[self._begun]):
+            self._end_whole()
 
-    def _end_paste(self) -> None:
-        text = "".join(self._paste or ()).removesuffix(BRACKETED_PASTE_END)
-        self._paste, self._recent = None, ""
-        self._take(events.Paste("\n".join(visible(line, _PASTE_MOST) for line in text.splitlines())))
+    def _end_whole(self) -> None:
+        text, pasted = "".join(self._held), self._begun == BRACKETED_PASTE_START
+        self._begun, self._recent = "", ""
+        if pasted:
+            text = text.removesuffix(BRACKETED_PASTE_END)
+            self._take(events.Paste("\n".join(visible(line, _PASTE_MOST) for line in text.splitlines())))
 
     def _guarded(self, ask: Callable[[XTermParser], Iterable[Message]]) -> None:
         made: list[Message] = []
