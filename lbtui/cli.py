@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lbtui.codes import FOUND, OPENED, UNREADABLE, UNWRITTEN, USAGE
 from lbtui.options import parser, told_apart
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding, Thresholds
     from lbtui.profile import Profile
+    from lbtui.render.capabilities import Background
     from lbtui.report import Written
 
 
@@ -59,8 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reporting = options.report or options.json or options.export or options.fail_on
     if reporting or not _has_screen():
         return _without_screen(path, options, thresholds)
-    options.background = background or "auto"
-    return _on_screen(path, options, thresholds)
+    return _on_screen(path, options, thresholds, background or "auto")
 
 
 def _print_manual(topic: str, *, ascii_only: bool) -> int:
@@ -129,7 +129,9 @@ def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
     return save_new(name, placement_json(placement, ranks), profile)
 
 
-def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
+def _on_screen(
+    path: Path, options: Namespace, thresholds: Thresholds | None, background: Literal["auto"] | Background
+) -> int:
     from lbtui.render.capabilities import detect
     from lbtui.ui.terminal.enquiry import Enquiry, may_be_asked
 
@@ -141,7 +143,7 @@ def _on_screen(path: Path, options: Namespace, thresholds: Thresholds | None) ->
         coerced=bool(sys.flags.utf8_mode),
     )
     with ExitStack() as stack:
-        enquiry, background = None, options.background
+        enquiry = None
         if background == "auto" and may_be_asked(os.environ, caps):
             enquiry = stack.enter_context(Enquiry(sys.stdin.fileno(), sys.stdout.fileno()))
         # Half a second of imports that a report does not need, in which the terminal answers.
