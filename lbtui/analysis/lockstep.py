@@ -55,11 +55,19 @@ def common_steps(ordered: pl.DataFrame) -> npt.NDArray[np.int64] | None:
 
     Steps that overlap in time are one; None for one domain alone, and if domains often take part twice.
     """
-    if ordered["domain"].n_unique() < 2:
+    domains = ordered["domain"].n_unique()
+    if domains < 2:
         return None
     begins = (pl.col("start") >= pl.col("end").cum_max().shift(1)).fill_null(False)
-    grouped = ordered.select("domain", group=begins.cum_sum().cast(pl.Int64))
-    repeats = grouped.height - grouped.select(pl.struct("group", "domain").n_unique()).item()
-    if repeats > _MOST_REPEATS * grouped.height:
+    grouped = ordered.select(
+        group=begins.cum_sum().cast(pl.Int64),
+        place=pl.col("domain").cast(pl.Categorical).to_physical().cast(pl.Int64),
+    )
+    most = _MOST_REPEATS * grouped.height
+    # Those that drift often have so few groups that nothing needs to be counted.
+    if grouped.height - domains * (int(grouped["group"][-1]) + 1) > most:
+        return None
+    member = pl.col("group") * (pl.col("place").max() + 1) + pl.col("place")
+    if grouped.height - grouped.select(member.n_unique()).item() > most:
         return None
     return grouped["group"].to_numpy()

@@ -225,7 +225,7 @@ class StepAccount:
         """
         if self.group is not None:
             return self.lateness(self.begun)
-        order = np.lexsort((self.start, self.lane))
+        order = np.argsort(self.lane, kind="stable")
         lane, start, end = self.lane[order], self.start[order], self.end[order]
         gap = np.full(len(order), np.nan)
         between = (start[1:] - end[:-1]) / 1000
@@ -356,10 +356,13 @@ def account_of(
 ) -> StepAccount:
     """Return the account of the joined steps of an instance's `domains` (keys), ended by their `rounds`."""
     size = (pl.col("tokens").fill_null(0).cast(pl.Float64) + 1).log(1.25).round()
+    places = {key: place for place, key in enumerate(domains)}
+    # By a number, not a text: rows are sorted and grouped by it.
+    named = pl.col("domain").cast(pl.Enum(sorted(places)), strict=False)
     own = (
         steps.filter(pl.col("duration") > 0)
-        .with_columns(pl.col("domain").cast(pl.String), size=size)
-        .filter(pl.col("domain").is_in(list(domains)))
+        .select(named, "start", "end", "duration", "batch_size", "tokens", "phase", size=size)
+        .drop_nulls("domain")
         .sort("start", "domain", maintain_order=True)
     )
     cells = (
@@ -374,11 +377,10 @@ def account_of(
         .with_row_index("cell")
     )
     joined = own.join(cells, on=[*_LOAD], how="left", nulls_equal=True, maintain_order="left")
-    places = {key: place for place, key in enumerate(domains)}
     group = common_steps(joined)
     return StepAccount(
         tuple(domains),
-        joined["domain"].replace_strict(places, return_dtype=pl.Int64).to_numpy(),
+        np.array([places[key] for key in sorted(places)], dtype=np.int64)[joined["domain"].to_physical()],
         joined["start"].cast(pl.Int64).to_numpy(),
         joined["end"].cast(pl.Int64).to_numpy(),
         joined["duration"].to_numpy(),

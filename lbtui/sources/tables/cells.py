@@ -141,7 +141,8 @@ def is_unreadable(column: pl.Series, converted: pl.Series, nothing: Sequence[str
     The words `nothing` say that there is nothing to be told.
     """
     if converted.null_count() == column.null_count():
-        return pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
+        nowhere: pl.Series = pl.Series([False]).new_from_index(0, len(column))
+        return nowhere
     said = text(column)
     if nothing:
         said = _computed(said, pl.when(~pl.col(said.name).is_in(list(nothing))).then(pl.col(said.name)))

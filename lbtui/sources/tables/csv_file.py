@@ -14,6 +14,7 @@ import polars as pl
 from lbtui.profile import Cut, Note, Progress, Unreadable
 from lbtui.profile.note import cut_words
 from lbtui.profile.progress import UpTo
+from lbtui.sources.ahead import ahead
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.number_marks import plain_numbers
 from lbtui.sources.tables.cells import NULL_WORDS
@@ -297,20 +298,23 @@ class Rows:
         """Yield a batch for each block of lines; return how far it got."""
         lines = CsvLines(self._file)
         more, read = True, 0
-        for block, done in lines.blocks():
+        for batch, done in ahead(self._batches(lines, way)):
             if not more:
                 return self._cut(read, size)
-            if block.count(b'"') % 2:
-                raise BrokenCells  # an odd quote would swallow what follows
-            try:
-                batch = self._scan(way, block).collect()
-            except pl.exceptions.ComputeError as error:
-                raise BrokenCells from error
             read = done
             more = progress.wants_more(self._path.name, done, size)
             yield batch
         self.notes += lines.notes
         return size
+
+    def _batches(self, lines: CsvLines, way: Way) -> Iterator[tuple[pl.DataFrame, int]]:
+        for block, done in lines.blocks():
+            if b'"' in block and block.count(b'"') % 2:
+                raise BrokenCells  # an odd quote would swallow what follows
+            try:
+                yield self._scan(way, block).collect(), done
+            except pl.exceptions.ComputeError as error:
+                raise BrokenCells from error
 
     def _scan(self, way: Way, block: bytes) -> pl.LazyFrame:
         if way == "text" or not self._types:

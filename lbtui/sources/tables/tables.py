@@ -302,7 +302,7 @@ def numeric_headers(table: str, headers: Headers) -> frozenset[str]:
 
 def header_rows(raw: pl.DataFrame) -> pl.Series:
     """Tell of each row of texts whether it is the header once more, as where files were put together."""
-    again = pl.repeat(False, raw.height, dtype=pl.Boolean, eager=True)
+    again: pl.Series = pl.Series([False]).new_from_index(0, raw.height)
     if any(kind != pl.String for kind in raw.dtypes):
         return again
     for place, header in enumerate(raw.columns):
