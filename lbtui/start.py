@@ -1,21 +1,25 @@
 """The process: signals from its first moment on, the command, and one handler around all of it."""
 
-from __future__ import annotations
+# Imported already when Python starts. What imports anything more, `signal` and `typing` too, takes
+# milliseconds in which Ctrl-C would print where in the imports it came.
+import _signal
 
-import signal
-from typing import TYPE_CHECKING
+try:
+    # Ctrl-C waits until something waits for it.
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+except KeyboardInterrupt:  # it came just before
+    raise SystemExit(130) from None
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run the command and return its exit code; whatever goes wrong is one sentence and no traceback.
 
     Raises `SystemExit` with the exit code after `--help`, `--version` and wrong usage.
     """
-    # Ctrl-C waits until something waits for it: else Python would show where in the imports it came.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     from lbtui import endings
 
     # Before all other imports, since some of them start threads.

@@ -191,6 +191,48 @@ def test_ctrl_c_while_starting_is_quiet(moment):
         assert b"KeyboardInterrupt" not in terminal.output
 
 
+# As many calls after the first of our lines, in whatever of Python's or ours.
+CALLS = [1, 2, 3, 10, 100, 1_000, 10_000, 30_000]
+INTERRUPTED_AT = """
+import os, signal, sys
+left, first = int(sys.argv[1]), True
+def came(frame, event, argument):
+    global left, first
+    if first and getattr(argument, "__name__", "") != "pthread_sigmask":
+        return
+    first = False
+    if event.endswith("call"):
+        left -= 1
+        if left == 0:
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.setprofile(came)
+import lbtui.start
+raise SystemExit(lbtui.start.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("calls", CALLS)
+def test_ctrl_c_is_quiet_from_the_first_line_on(calls):
+    with Terminal([sys.executable, "-c", INTERRUPTED_AT, str(calls), "--demo"], 80, 24) as terminal:
+        assert terminal.wait() == 130
+        assert_given_back(terminal)
+        assert b"Traceback" not in terminal.output
+        assert b"KeyboardInterrupt" not in terminal.output
+
+
+def test_nothing_is_imported_before_ctrl_c_is_held_back():
+    # Each import is a moment in which Python would print where it was.
+    script = (
+        "import sys, _signal; before = {*sys.modules}; real = _signal.pthread_sigmask\n"
+        "def held(*given): print(sorted({*sys.modules} - before)); real(*given)\n"
+        "_signal.pthread_sigmask = held\n"
+        "import lbtui.start"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "['lbtui', 'lbtui.start']\n"
+
+
 @pytest.mark.parametrize(
     "moment", ["import polars", "lbtui.sources.open.open_profile", "lbtui.report.as_text.as_text"]
 )
