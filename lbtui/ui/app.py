@@ -27,6 +27,7 @@ from textual.markup import escape
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from lbtui.codes import BROKEN, INTERRUPTED, OPENED, UNREADABLE
 from lbtui.fault import fault_sentence
@@ -38,7 +39,7 @@ from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBa
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
-from lbtui.ui.kit.pages import Chooser, Question, TextPage
+from lbtui.ui.kit.pages import Chooser, Page, Question, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Asked, Opened, SeveralFound, opened, told_apart
@@ -132,7 +133,9 @@ class LbtuiApp(App[int]):
 
     def _open(self) -> None:
         def work() -> None:
-            self.post_message(opened(self.asked))
+            found = opened(self.asked)
+            if not get_current_worker().is_cancelled:
+                self.post_message(found)
 
         in_background(self, work, self._unforeseen, group="open")
 
@@ -245,7 +248,12 @@ class LbtuiApp(App[int]):
                 await _done_by(self.get_widget_at(int(event.x), int(event.y))[0])
 
     def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
-        """Show a page; the next key waits until it can take keys."""
+        """Show a page; the next key waits until it can take keys.
+
+        Not on one of its kind: what asks for a second came before the first stood, by keys pressed fast.
+        """
+        if isinstance(screen, Page) and type(screen) is type(self.screen):
+            return AwaitComplete()
         result = super().push_screen(screen, *args, **options)
         self._pushed = screen if isinstance(screen, Screen) else None
         return result
