@@ -11,6 +11,15 @@ from textual.pilot import Pilot
 _QUIET = 3  # turns of the loop with nothing running: a worker's last message may start the next worker
 
 
+async def handled(pilot: Pilot[Any]) -> None:
+    """Return once all widgets have done with what was sent to them, and the screen is drawn.
+
+    Pilot's own pause waits until the process rests, at least 20 ms and never more than a second: slow where
+    nothing is under way, and too soon on a busy machine.
+    """
+    await pilot.pause(0)
+
+
 async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
     """Return once no worker runs, all their messages are handled and the screen has the terminal's size."""
     quiet = 0

@@ -15,7 +15,7 @@ from lbtui.ui.kit import pane as pane_module
 from lbtui.ui.kit.pane import Pane, Stage
 from lbtui.ui.opening import Asked
 from tests.terminal.driven import DEMO
-from tests.tools.driving import settled
+from tests.tools.driving import handled, settled
 
 # These end or stop it.
 ENDING = {"q", "ctrl+c", "ctrl+z", "ctrl+q", "ctrl+p"}
@@ -56,7 +56,7 @@ def key_event(key):
 async def press(app, pilot, keys):
     for key in keys:
         app.post_message(key_event(key))
-    await pilot.pause()
+    await handled(pilot)
 
 
 async def leave_pages(app, pilot):
@@ -102,7 +102,7 @@ def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
                 with monkeypatch.context() as still:
                     still.setattr(Pane, "activate", lambda self: None)
                     app.action_pane(number)
-                    await pilot.pause()
+                    await handled(pilot)
                     if pane.stage is not stage:
                         pane._stage = Stage.WAITING
                         stand_still(pane, stage)
@@ -115,7 +115,7 @@ def test_before_a_pane_has_its_data(monkeypatch, stage, size, baseline):
                         pressed += 1
                     for kind in (events.MouseScrollDown, events.MouseScrollUp, events.Click):
                         pane.post_message(kind(pane, 1, 0, 0, 0, 1, False, False, False))
-                        await pilot.pause()
+                        await handled(pilot)
             assert pressed > 100
             assert app.is_running
 
@@ -164,9 +164,9 @@ def test_between_r_and_the_profile_opened_anew(monkeypatch, baseline):
                 for key in ("enter", *keys_of(pane)):
                     for one in old.values():
                         one.set_class(one is pane, "-shown")
-                    await pilot.pause()
+                    await handled(pilot)
                     pane.focus()
-                    await pilot.pause()
+                    await handled(pilot)
                     assert app.focused is pane
                     await press(app, pilot, [key])
                     await leave_pages(app, pilot)
@@ -208,6 +208,7 @@ def test_escape_after_a_cancel_goes_out(monkeypatch):
             await settled(app, pilot)
             for number in "2345":
                 await press(app, pilot, [number])
+                await settled(app, pilot)  # a pane begins to load once it is drawn
                 assert app.current.stage is Stage.LOADING
                 await press(app, pilot, ["escape"])
                 assert app.current.stage is Stage.CANCELLED
