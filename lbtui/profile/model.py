@@ -131,6 +131,10 @@ class Profile:
             notes += kept.notes
         told = list(dict.fromkeys(notes))
         why = sentences([n for n in told if n.verdict] or [n for n in told if n.lost])
+        if not why:
+            of_no_use = [note for kept in self.loaded().values() for note in _of_no_use(kept)]
+            if of_no_use:
+                why = sentences(of_no_use) + " " + _("Put the other tables of the run beside it.")
         if self.unparsed:
             reason, how = self.unparsed
             why = _("{reason}, and it holds none; {how}").format(reason=reason, how=how) + f". {why}"

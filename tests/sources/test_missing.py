@@ -224,6 +224,15 @@ def test_one_row_is_enough(tmp_path):
     open_profile(tmp_path).require_rows(Silent())
 
 
+def test_rows_that_are_of_no_use_alone_are_not_said_not_to_be_there(tmp_path):
+    rows = content("csv_only/kvcache.csv")
+    (tmp_path / "kvcache.csv").write_bytes(rows)
+    count = len(rows.splitlines()) - 1
+    said = rf"^nothing in .* can be used: kvcache.csv: {count} of {count} KV events .* other tables of the run"
+    with pytest.raises(Unreadable, match=said):
+        open_profile(tmp_path).require_rows()
+
+
 def test_a_raw_profile_without_experts_names_the_command(tmp_path):
     folder = tmp_path / "Trace_Service"
     folder.mkdir()
