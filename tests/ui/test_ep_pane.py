@@ -178,6 +178,11 @@ def test_running_goes_on_to_the_end_and_escape_stops_it(monkeypatch):
         for _frame in range(12):
             pane._play()
         assert pane._playing is None
+        # The last has no tokens: `.` still goes there.
+        assert "iteration 8 " in shown(app)[0]
+        await pilot.press("space")
+        assert pane._playing is None
+        await pilot.press(".")
         assert "iteration 9 " in shown(app)[0]
         await pilot.press("escape")
         assert pane._state.span is None

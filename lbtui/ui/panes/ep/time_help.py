@@ -24,9 +24,11 @@ def time_entries() -> list[HelpEntry]:
                 "several, never of two EPLB periods unless there are more periods than columns. PAR mean:"
                 " max / mean over ranks of an iteration's tokens, mean over layers, mean over the column."
                 " PAR max: of the worst layer, the largest in the column. Balance ratio, as upstream "
-                "draws it: standard deviation over ranks (of the population) of raw token counts, mean "
-                "over layers; 0 is even, and it grows with traffic. A mark with p1 is where the table of "
-                "period 1 begins."
+                "draws it: standard deviation over ranks (of the population) of raw token counts, in "
+                "tokens, mean over layers; 0 is even, and it grows with traffic. Colours are of the whole "
+                "run, whatever the width: PAR from 1 to the largest of all iterations, at least 1.3; balance "
+                "from 0 to the largest, at least 0.3 × the mean tokens of a rank in a layer. A mark with p1 "
+                "is where the table of period 1 begins."
             ),
         ),
         HelpEntry(
@@ -34,7 +36,7 @@ def time_entries() -> list[HelpEntry]:
             _(
                 "Map, PAR and figures are then of the iterations named in the state line; their colour "
                 "scale is that of 24 such stretches spread over the run (g: their own). Space runs, four "
-                "columns a second; Escape stops, then returns to the whole period."
+                "columns a second, to the last with tokens; Escape stops, then returns to the whole period."
             ),
         ),
         HelpEntry(
