@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,11 +55,13 @@ class Groups:
     """What is special in a matrix's columns.
 
     `boundaries` are those where a group (a rank) begins: a hairline at the left of cells that stay readable
-    under it. Columns outside the half-open range `lit` turn grey.
+    under it. Columns outside the half-open range `lit` turn grey. So do cells of nothing but columns
+    `aside`, and others do not count what these hold.
     """
 
     boundaries: Sequence[int] = ()
     lit: tuple[int, int] | None = None
+    aside: frozenset[int] = frozenset()
 
 
 _NO_GROUPS = Groups()
@@ -80,18 +83,18 @@ def heatmap(
     """
     width, caps, difference = canvas.width, canvas.caps, scale.kind == "difference"
     rows, columns = span(view, canvas)
+    seen = values[view.top : view.top + rows, view.left : view.left + columns]
+    aside = cells_aside(view, seen.shape[1], groups.aside)
     part = (reduce_extreme if difference else reduce_max)(
-        values[view.top : view.top + rows, view.left : view.left + columns],
-        view.rows_per_cell,
-        view.columns_per_cell,
+        without_aside(seen, view, groups.aside, aside), view.rows_per_cell, view.columns_per_cell
     )
     blocks = halves(caps) == 2
     if difference:
         codes = _difference_codes(part, scale.high, caps)
     else:
         codes = _codes(part, scale, palette.heat_levels(caps) if blocks else len(glyphs(caps).shades))
-    if groups.lit is not None:
-        _mute(codes, view, groups.lit)
+    if groups.lit is not None or aside:
+        _mute(codes, view, groups.lit, aside)
     if cursor is not None and blocks:
         x, y, half = place_of(view, *cursor, caps)
         line, cell = y * 2 + half, x // view.cell_width
@@ -135,12 +138,36 @@ def _difference_codes(part: Matrix, reach: float, caps: Capabilities) -> list[li
     return listed
 
 
-def _mute(codes: list[list[int]], view: View, lit: tuple[int, int]) -> None:
+def cells_aside(view: View, columns: int, aside: frozenset[int]) -> frozenset[int]:
+    """Return which of the cells over `columns` of the view cover nothing but columns `aside`."""
+    if not aside:
+        return frozenset()
+    each, left = view.columns_per_cell, view.left
+    ends = [(left + at, left + min(at + each, columns)) for at in range(0, columns, each)]
+    return frozenset(cell for cell, (first, last) in enumerate(ends) if aside.issuperset(range(first, last)))
+
+
+def without_aside(seen: Matrix, view: View, aside: frozenset[int], cells: frozenset[int]) -> Matrix:
+    """Return the values in view without the columns `aside`, but for those in `cells` of nothing else."""
+    each = view.columns_per_cell
+    mixed = [
+        column - view.left
+        for column in aside
+        if 0 <= column - view.left < seen.shape[1] and (column - view.left) // each not in cells
+    ]
+    if not mixed:
+        return seen
+    kept: Matrix = seen.copy()
+    kept[:, mixed] = math.nan
+    return kept
+
+
+def _mute(codes: list[list[int]], view: View, lit: tuple[int, int] | None, aside: frozenset[int]) -> None:
     for line in codes:
         for cell, code in enumerate(line):
             first = view.left + cell * view.columns_per_cell
-            covers_lit = first < lit[1] and first + view.columns_per_cell > lit[0]
-            if code >= 0 and not covers_lit:
+            is_lit = lit is None or (first < lit[1] and first + view.columns_per_cell > lit[0])
+            if code >= 0 and (cell in aside or not is_lit):
                 line[cell] = code + _MUTED
 
 

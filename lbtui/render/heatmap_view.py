@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 
-_WIDEST_CELL = 8
+_WIDEST_CELL = 16
 
 
 @dataclass(frozen=True)

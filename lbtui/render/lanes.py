@@ -34,13 +34,14 @@ class Marks:
 
     `cursor` is a column: a guide in the accent, bold in the lane the cursor is in (`here`); without colour
     all of that lane is bold, and the guide reversed. Columns `underlined` are that. `lit` is the half-open
-    range of columns selected: the others lose their colour.
+    range of columns selected: the others lose their colour, and so do the columns `aside`.
     """
 
     cursor: int | None = None
     here: bool = False
     underlined: Sequence[bool] | None = None
     lit: tuple[int, int] | None = None
+    aside: frozenset[int] = frozenset()
 
 
 _NO_MARKS = Marks()
@@ -53,10 +54,12 @@ def lane(
     *,
     height: int = 1,
     marks: Marks = _NO_MARKS,
+    parted: bool = False,
 ) -> list[Row]:
     """Return a lane of bars, one column per value, `height` lines, top line first.
 
-    The scale's lowest is drawn as the lowest bar, no data (None, NaN) as a dim tick.
+    The scale's lowest is drawn as the lowest bar, no data (None, NaN) as a dim tick. `parted` leaves the top
+    eighth of a line free, so that a lane never merges with the one above it.
     """
     parts = [fraction(value, scale.low, scale.high) for value in values]
     cursor, lit, scarce = marks.cursor, marks.lit, scale.kind == "scarce"
@@ -69,8 +72,11 @@ def lane(
     ]
     if lit is not None:
         styles = [style if lit[0] <= column < lit[1] else grey for column, style in enumerate(styles)]
+    for column in marks.aside:
+        styles[column] = grey
     steps = len(glyphs(caps).vertical) - 1
-    heights = [0 if part is None else max(1, round(part * steps * height)) for part in parts]
+    most = steps * height - (parted and caps.unicode)
+    heights = [0 if part is None else max(1, round(part * most)) for part in parts]
     rows = []
     for line in reversed(range(height)):
         bars = _bars(caps, line, height)

@@ -112,8 +112,9 @@ class LbtuiApp(App[int]):
         self.panes: dict[str, Pane] = {}
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
+        self._over: Pane | None = None  # what stands in the place of the current pane
         self._before = ""  # the baseline's name
-        self._pushed: Screen[Any] | None = None
+        self._pushed: Widget | None = None
         self._shown = Shown(caps.colors)
 
     def compose(self) -> ComposeResult:
@@ -274,7 +275,7 @@ class LbtuiApp(App[int]):
     @property
     def current(self) -> Pane | None:
         """The pane that is shown."""
-        return self.panes.get(self._current)
+        return self._over or self.panes.get(self._current)
 
     def action_pane(self, key: str) -> None:
         """Show a pane, or say what it takes."""
@@ -282,14 +283,45 @@ class LbtuiApp(App[int]):
             self._explain_baseline()
             return
         self._current = key
-        self.screen_stack[0].query_one(TopBar).show(current=key)
-        for pane in self.panes.values():
-            pane.set_class(key == pane.KEY, "-shown")
+        self._leave_over()
+        self._show_only(self.current)
         if current := self.current:
             current.focus()
             self._show_side()
             self.call_after_refresh(current.activate)
             self.keys_changed(current)
+
+    def _show_only(self, shown: Pane | None) -> None:
+        over = "" if self._over is None else self._over.TITLE
+        self.screen_stack[0].query_one(TopBar).show(current=self._current, over=over)
+        for pane in self.panes.values():
+            pane.set_class(pane is shown, "-shown")
+
+    def show_over(self, pane: Pane) -> None:
+        """Show a pane in the place of the current one, until Escape or until another is shown.
+
+        The next key waits until it can take keys.
+        """
+
+        def stands() -> None:
+            if self._over is pane:
+                self.screen_stack[0].set_focus(pane)
+                pane.activate()
+                self.keys_changed(pane)
+
+        self._leave_over()
+        self._over = self._pushed = pane
+        self._show_only(pane)
+        pane.add_class("-shown")
+        self.screen_stack[0].query_one("#panes", Container).mount(pane)
+        self._show_side()
+        pane.call_later(stands)
+
+    def _leave_over(self) -> None:
+        pane, self._over = self._over, None
+        if pane is not None:
+            pane.discard()
+            pane.remove()
 
     def action_next_pane(self, by: int) -> None:
         """Show the next pane, or the one before, unless a page stands over them."""
@@ -392,13 +424,16 @@ class LbtuiApp(App[int]):
         pane = self.current
         if pane is None or pane.out():
             return
-        if self._current != self._home:
+        if self._over is not None:
+            self.action_pane(self._current)
+        elif self._current != self._home:
             self.action_pane(self._home)
 
     def action_reload(self) -> None:
         """Open the profile anew: what was cancelled, failed, left out or changed since is read again."""
         for shown in self.panes.values():
             shown.discard()
+        self._leave_over()
         self.profile = self._baseline = None
         self.panes = {}
         self.stage_changed()

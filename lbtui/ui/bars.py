@@ -38,7 +38,7 @@ def tabs_row(
     parts: list[Segment] = []
     for key, title in tabs:
         style = selected(caps) if key == current else dim(caps)
-        parts += [Segment(f" {key} {title} ", style), Segment(" ")]
+        parts += [Segment(printable(f" {key} {title} ", caps), style), Segment(" ")]
     room = width - sum(len(segment.text) for segment in parts)
     shown = _side_parts(side, room, caps)
     used = sum(len(segment.text) for segment in shown)
@@ -118,6 +118,7 @@ class TopBar(Picture):
         self._notes = ""
         self._incomplete = ""
         self._current = tabs[0][0]
+        self._over = ""
         self._side = ""
 
     def show(
@@ -126,18 +127,28 @@ class TopBar(Picture):
         identity: str | None = None,
         notes: str | None = None,
         current: str | None = None,
+        over: str | None = None,
         side: str | None = None,
         incomplete: str | None = None,
     ) -> None:
-        """Change what is said; `incomplete` tells which panes could not be read to the end."""
+        """Change what is said; `over` is what stands in the current pane's place, `incomplete` tells which
+        panes could not be read to the end.
+        """
         if incomplete == self._incomplete:
             return
         self._identity = self._identity if identity is None else identity
         self._notes = self._notes if notes is None else notes
         self._current = current or self._current
+        self._over = self._over if over is None else over
         self._side = self._side if side is None else side
         self._incomplete = self._incomplete if incomplete is None else incomplete
         self.repaint()
+
+    @property
+    def _titled(self) -> Sequence[tuple[str, str]]:
+        """The panes with their titles as they are shown."""
+        lit = self._current if self._over else None
+        return [(key, f"{title} · {self._over}" if key == lit else title) for key, title in self._tabs]
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return both lines."""
@@ -145,12 +156,12 @@ class TopBar(Picture):
             identity_row(
                 self._identity, " · ".join(filter(None, (self._incomplete, self._notes))), width, self._caps
             ),
-            tabs_row(self._tabs, self._current, width, self._caps, self._side),
+            tabs_row(self._titled, self._current, width, self._caps, self._side),
         ]
 
     def on_click(self, event: events.Click) -> None:
         """Choose the pane whose tab was clicked."""
-        if event.y == 1 and (key := tab_at(self._tabs, event.x)):
+        if event.y == 1 and (key := tab_at(self._titled, event.x)):
             self.post_message(self.Chosen(key))
 
 

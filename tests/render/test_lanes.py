@@ -50,6 +50,17 @@ def test_a_tall_lane():
     assert plain(rows) == "       █\n▁▁▂▄█··█"
 
 
+def test_a_parted_lane_leaves_its_top_eighth_free():
+    assert plain(lane([1.0, 0.5, 0.0], Scale(0, 1), UNICODE, parted=True)) == "▇▄▁"
+    assert plain(lane([1.0], Scale(0, 1), UNICODE, height=2, parted=True)) == "▇\n█"
+    assert plain(lane([1.0], Scale(0, 1), ASCII, parted=True)) == "@"
+
+
+def test_columns_aside_turn_grey():
+    (row,) = lane([1.0, 1.0], Scale(0, 1), UNICODE, marks=Marks(aside=frozenset({1})))
+    assert [segment.style for segment in row] == [heat_style(UNICODE, 1.0), dim(UNICODE)]
+
+
 def test_zero_and_no_data_differ_in_ascii_too():
     assert plain(lane([0, None, 1], Scale(0, 1), ASCII)) == "_'@"
 

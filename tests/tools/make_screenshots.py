@@ -43,7 +43,7 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "ep-rank": ("4",),
     "ep-expert": ("4", "v"),
     "ep-time": ("4", "v", "full_stop", "full_stop", "full_stop", "full_stop"),
-    "what-if": ("4", "w", "plus", "plus"),
+    "what-if": ("4", "w"),
     "requests": ("5",),
     "help": ("2", "question_mark"),
 }

@@ -37,17 +37,15 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
                 await pilot.press(*keys)
                 await settled(app, pilot)
                 page = app.screen_stack[-1]
-                pane = app.panes[pane_key]
+                pane = app.current
                 if len(app.screen_stack) == 1:
                     seen.append(plain(pane.picture(*pane.size)))
-                elif hasattr(page, "rows"):
-                    seen.append(plain(page.rows(120, 32)))
                 else:
                     seen.append("\n".join(str(part.render()) for part in page.query("Static")))
             if len(app.screen_stack) == 1:
                 await pilot.press("R")
                 await settled(app, pilot)
-                assert "RuntimeError" not in plain(pane.picture(*pane.size))
+                assert "RuntimeError" not in plain(app.current.picture(*app.current.size))
 
     asyncio.run(whole())
     return seen[0]

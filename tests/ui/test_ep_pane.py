@@ -178,6 +178,11 @@ def test_running_goes_on_to_the_end_and_escape_stops_it(monkeypatch):
         for _frame in range(12):
             pane._play()
         assert pane._playing is None
+        # The last has no tokens: `.` still goes there.
+        assert "iteration 8 " in shown(app)[0]
+        await pilot.press("space")
+        assert pane._playing is None
+        await pilot.press(".")
         assert "iteration 9 " in shown(app)[0]
         await pilot.press("escape")
         assert pane._state.span is None
@@ -216,35 +221,70 @@ def test_the_reading_of_iterations_is_told_cancelled_and_taken_up_again(monkeypa
     run(DEMO, scenario, (200, 50))
 
 
-def test_what_if_asks_answers_and_closes():
-    def page(app):
-        return plain(app.screen.rows(120, 32))
+def what_if(app):
+    assert app.current.TITLE == "What-if"
+    return plain(app.current.picture(*app.current.size))
 
+
+def test_what_if_asks_answers_and_returns():
     async def scenario(app, pilot):
         await pilot.press("w")
         await settled(app, pilot)
-        assert "policy DeepSeek global · 0 redundant for 128 experts · 8 ranks" in page(app)
-        assert "Expect no such gain" in " ".join(page(app).split())
-        await pilot.press("plus", "plus", "down")
+        assert "DeepSeek's EPLB, global · R = 24 redundant experts for 128 · 8 ranks" in what_if(app)
+        assert "No such gain is to be expected" in what_if(app)
+        await pilot.press("minus", "down")
         await settled(app, pilot)
-        assert "16 redundant" in page(app)
-        assert "computing" not in page(app)
+        assert "R = 16 redundant" in what_if(app)
+        assert "computing" not in what_if(app)
+        await pilot.press("0")
+        await settled(app, pilot)
+        assert "R = 24 redundant" in what_if(app)
+        await pilot.press("minus", "minus", "minus")
+        await settled(app, pilot)
+        assert "This placement makes the worst layer worse" in what_if(app)
         await pilot.press("r", "backspace", "7", "enter")
         await settled(app, pilot)
-        assert "19 redundant for 128 experts · 7 ranks" in page(app)
-        assert "moves unknown: other ranks than in use" in page(app)
+        assert "R = 5 redundant experts for 128 · 7 ranks" in what_if(app)
+        assert "moves unknown: other ranks than in use" in what_if(app)
         await pilot.press("p")
         await settled(app, pilot)
-        assert "hierarchical" in page(app)
+        assert "hierarchical" in what_if(app)
         await pilot.press("D", "backspace", "2", "enter")
         await settled(app, pilot)
-        assert "7 ranks cannot be shared evenly by 2 nodes." in page(app)
+        assert "7 ranks cannot be shared evenly by 2 nodes." in what_if(app)
         await pilot.press("e", "4", "4", "enter")
         await settled(app, pilot)
-        assert "44 MiB an expert" in page(app)
+        assert "44 MiB an expert" in what_if(app)
         await pilot.press("escape")
         assert app.current is app.panes["4"]
-        assert len(app.screen_stack) == 1
+
+    run(DEMO, scenario)
+
+
+def test_what_if_stands_in_the_frame_of_the_app():
+    async def scenario(app, pilot):
+        top, bottom = app.query_one("TopBar"), app.query_one("BottomBar")
+        # Typed at once: the second and third key wait until it stands.
+        for key in ("w", "question_mark"):
+            await pilot.press(key)
+        page = str(app.screen.query_one(".page-text").render())
+        assert "recommended R" in page
+        await pilot.press("escape")
+        await settled(app, pilot)
+        assert " 4 EP · What-if " in plain(top.picture(120, 2))
+        assert "+ - 0 redundant experts" in plain(bottom.picture(120, 1))
+        place = plain(top.picture(120, 2)).splitlines()[1].index("Requests")
+        await pilot.click(top, offset=(place, 1))
+        assert app.current is app.panes["5"]
+        await pilot.press("4", "w", "4")
+        assert app.current is app.panes["4"]
+        assert " 4 EP  " in plain(top.picture(120, 2))
+        await pilot.press("w", "tab")
+        assert app.current is app.panes["5"]
+        await pilot.press("4", "w", "R")
+        await settled(app, pilot)
+        assert app.current is app.panes["4"]
+        assert len(app.query("WhatIfPane")) == 0
 
     run(DEMO, scenario)
 
@@ -253,9 +293,9 @@ def test_what_if_without_iterations_says_why():
     async def scenario(app, pilot):
         await pilot.press("w")
         await settled(app, pilot)
-        assert "no expert heat by iteration" in plain(app.screen.rows(80, 24))
-        await pilot.press("q")
-        assert len(app.screen_stack) == 1
+        assert "no expert heat by iteration" in what_if(app)
+        await pilot.press("plus", "0", "p", "r", "e", "E", "down", "escape")
+        assert app.current is app.panes["4"]
 
     run(PICTURES, scenario, (80, 24))
 
@@ -273,7 +313,7 @@ def test_each_side_has_its_own_iterations_and_a_difference_none():
         assert not any("over time" in line for line in shown(app))
         await pilot.press(".", "space", "w")
         await settled(app, pilot)
-        assert "for 128 experts · 8 ranks" in plain(app.screen.rows(120, 32))
+        assert "redundant experts for 128 · 8 ranks" in what_if(app)
         await pilot.press("escape", "b")
         assert shown(app)[0].startswith(" after ")
         assert any("over time: 10 iterations" in line for line in shown(app))
@@ -323,8 +363,8 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
             assert any("over time" in line for line in shown(app)) == (name != "prefill and decode")
             await pilot.press("w")
             await settled(app, pilot)
-            page = plain(app.screen.rows(120, 32))
-            assert f"held out, {10 if name == 'prefill and decode' else 5} it." in page
+            page = what_if(app)
+            assert f"held out ({10 if name == 'prefill and decode' else 5})" in page
             assert f"experts · {name} · 8 ranks" in page
             await pilot.press("escape", "p")
         assert tokens["decode"] == 2 * tokens["prefill"]
@@ -345,8 +385,8 @@ def test_what_if_saves_its_placement_outside_the_profile(tmp_path):
         await pilot.press("p", "p")
         await settled(app, pilot)
         await pilot.press("E")
-        assert "policy in use" in plain(app.screen.rows(120, 32))
-        assert "Nothing to save" in plain(app.screen.rows(120, 32))
+        assert "the placement in use" in what_if(app)
+        assert "Nothing to save" in what_if(app)
         await pilot.press("p")
         await settled(app, pilot)
         await pilot.press("E")
@@ -355,13 +395,12 @@ def test_what_if_saves_its_placement_outside_the_profile(tmp_path):
             app.screen.query_one("Input").value = str(name)
             await pilot.press("enter")
             await settled(app, pilot)
-        page = app.screen
-        assert "saved as" in plain(page.rows(120, 32))
+        assert "saved as" in what_if(app)
         table = read_placement(tmp_path / "map.json").experts
-        assert table.reshape(58, -1).tolist() == page.state.outcome.found.placement.tolist()
+        assert table.reshape(58, -1).tolist() == app.current.state.outcome.found.placement.tolist()
         await pilot.press("plus")
         await settled(app, pilot)
-        assert "saved as" not in plain(page.rows(120, 32))
+        assert "saved as" not in what_if(app)
         assert not (DEMO / "map.json").exists()
 
     run(DEMO, scenario)

@@ -134,6 +134,60 @@ def test_the_axis_marks_where_the_table_changed():
     assert lanes == ["PAR mean", "PAR max", "balance"]
 
 
+def lanes_of(size, state=None):
+    """Return what each figure under the map is drawn as: the bottom line of its lane."""
+    rows = draw(demo(), state or ep_state.start(demo()), size)
+    return {name: row for row in rows if (name := plain([row])[: ep_layout.GUTTER].strip()) in LANES}
+
+
+LANES = ("PAR mean", "PAR max", "balance")
+
+
+def test_a_value_has_the_same_colour_at_every_width():
+    wide = lanes_of(WIDE)
+    assert set(wide) == set(LANES)
+    for size in (NARROW, (100, 30), (120, 29), (250, 67)):
+        for name, row in lanes_of(size).items():
+            assert style_at(row, ep_layout.GUTTER) == style_at(wide[name], ep_layout.GUTTER), (size, name)
+
+
+def style_at(row, x):
+    place = 0
+    for segment in row:
+        place += segment.cell_length
+        if x < place:
+            return segment.style
+    raise AssertionError
+
+
+def test_the_lanes_never_merge_and_grow_on_a_tall_screen():
+    # The iterations are alike: the worst layer's bars are as tall as they get.
+    size = (120, 29)
+    main = ep_layout.layout(demo(), ep_state.start(demo()), *size).main
+    lanes = [plain([row])[:main] for row in lanes_of(size).values()]
+    assert "▇" in "".join(lanes)
+    assert "█" not in "".join(lanes)
+    drawn = text(demo(), ep_state.start(demo()), (250, 67)).splitlines()
+    places = [next(y for y, line in enumerate(drawn) if line.strip().startswith(name)) for name in LANES]
+    assert np.diff(places).tolist() == [3, 3]
+
+
+def test_the_balance_has_its_unit():
+    assert re.search(r"balance [\d,]+–[\d,]+ tokens", text(demo(), ep_state.start(demo()), WIDE))
+    assert re.search(r"balance [\d,.]+ tokens", text(demo(), step(ep_state.start(demo()), 1), WIDE))
+
+
+def test_running_ends_at_the_last_iteration_with_tokens():
+    for width in (40, 137):
+        state = ep_state.start(demo())
+        for _column in range(9):
+            assert ep_moment.goes_on(demo(), state, width)
+            state = ep_moment.step(demo(), state, width, 1)
+        assert state.span == (8, 9)
+        assert tokens_of(8, 9).any()
+        assert not ep_moment.goes_on(demo(), state, width)
+
+
 def test_an_iteration_without_tokens_has_a_tick_and_no_number():
     state = replace(ep_state.start(demo()), span=(9, 10), period=2)
     assert not tokens_of(9, 10).any()
@@ -144,8 +198,9 @@ def test_an_iteration_without_tokens_has_a_tick_and_no_number():
 def test_a_click_on_the_figures_goes_there():
     state = ep_state.start(demo())
     view = ep_layout.viewport(demo(), state, None, Canvas(*WIDE, CAPS))
+    each = ep_layout.layout(demo(), state, *WIDE).map_width // len(recorded().period)
     clicked = ep_layout.clicked(
-        demo(), state, view, ep_layout.GUTTER + 8 * 4 + 3, WIDE[1] - 4, Canvas(*WIDE, CAPS)
+        demo(), state, view, ep_layout.GUTTER + each * 4 + 3, WIDE[1] - 4, Canvas(*WIDE, CAPS)
     )
     assert clicked.span == (4, 5)
     assert clicked.period == recorded().period[4]
@@ -279,5 +334,5 @@ def test_the_lane_has_room_in_80_columns_and_in_ascii():
 
 def test_every_figure_has_its_formula_in_the_help():
     said = " ".join(entry.name + " " + entry.text for entry in entries(demo(), ()))
-    for words in ("PAR max", "Balance ratio", "Hot together", "copies", "held out", "To move", "MiB"):
+    for words in ("PAR max", "Balance ratio", "in tokens", "Hot together", "copies"):
         assert words in said

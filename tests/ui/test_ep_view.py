@@ -23,6 +23,7 @@ from lbtui.ui.panes.ep import state as ep_state
 from lbtui.ui.panes.ep import view as ep_view
 from lbtui.ui.panes.ep.data import VIEWS, ep_data
 from lbtui.ui.panes.ep.help import entries
+from lbtui.ui.panes.ep.shown import current_scale
 from tests.ep_frames import TRUTH, cells, truth_frame
 from tests.render.strategies import ALL_CAPS, check
 
@@ -219,6 +220,67 @@ def test_the_model_expert_view_begins_on_expert_37_and_leaves_the_shared_one_out
     shares = TRUTH["model_expert", 0][:, :256]
     mean = (shares / shares.mean(axis=1, keepdims=True)).mean(axis=0)
     assert re.search(rf"│ +37 +{mean[37]:.2f} ", hottest)
+
+
+def test_shared_experts_are_grey_in_map_and_bars_of_both_views_and_count_for_nothing():
+    levels = {palette.level_color(CAPS, level) for level in range(palette.heat_levels(CAPS))}
+    for view, column, shared in (
+        ("model_expert", 256, {256}),
+        ("expert", 16, {17 * rank + 16 for rank in range(16)}),
+    ):
+        # One column a cell.
+        size = (290 + 70, 67)
+        state = at(truth(), view, 31, 3)
+        shown = ep_state.current_map(truth(), state)
+        assert shown.shared == shared
+        rows = draw(truth(), state, size)
+        drawn = plain(rows).splitlines()
+        x = ep_layout.GUTTER + column
+        top = next(y for y, line in enumerate(drawn) if line.startswith("       0"))
+        bars = [y for y, line in enumerate(drawn) if line[:9].strip() in ("mean of", "all", "layers")]
+        assert len(bars) == 3
+        for y in (top, top + 5, bars[-1] + 3):
+            assert style_at(rows[y], x - 1) in levels, (view, y)
+            assert style_at(rows[y], x) not in levels, (view, y)
+        assert not {place for _layer, place in shown.order} & shared
+        kept = np.delete(shown.values, sorted(shared), axis=1)
+        assert shown.scale.high == pytest.approx(np.quantile(kept, 0.995))
+
+
+def test_a_cell_over_a_shared_expert_shows_what_else_it_covers():
+    """Two slots a cell: the 17th of each rank stands beside the first of the next."""
+    state = at(truth(), "expert", 31, 3)
+    rows = draw(truth(), state, (200, 67))
+    assert "max of 2 experts" in plain(rows)
+    shown = ep_state.current_map(truth(), state)
+    scale = current_scale(truth(), state)
+    top = next(y for y, line in enumerate(plain(rows).splitlines()) if line.startswith("       0"))
+    for cell in range(136):
+        pair = [shown.values[0, column] for column in (2 * cell, 2 * cell + 1) if column % 17 != 16]
+        part = (min(max(pair), scale.high) - scale.low) / (scale.high - scale.low)
+        expected = palette.level_color(CAPS, palette.heat_level(CAPS, part))
+        assert upper(rows[top], ep_layout.GUTTER + cell) == expected, cell
+
+
+def upper(line, x):
+    """Return the colour of a cell's upper half."""
+    _before, (cell, *_rest) = Segment.divide(line, [x, x + 1])
+    return cell.style.color if cell.text == "▀" else cell.style.bgcolor
+
+
+@pytest.mark.parametrize("layers", [3, 58])
+def test_the_side_panel_fills_a_tall_screen(layers):
+    heat = pl.concat([cells(TRUTH[v, 0][:layers], view=v, slots=17 if v == "expert" else None)
+                      for v in ("rank", "model_expert")])  # fmt: skip
+    data = of(heat)
+    drawn = text(data, at(data, "rank", 1, 3), (250, 67)).splitlines()
+    side = [line.partition("│ ")[2].rstrip() for line in drawn[1:-1]]
+    worst = [line for line in side if re.match(r"layer \d+ +\d", line)]
+    hottest = side[side.index("hottest experts · × mean") + 2 :]
+    assert len(worst) >= min(layers, 15)
+    # But for what is said last, the list goes down to the panel's end.
+    assert all(re.match(r" *\d+ +[\d.]+ ", line) for line in hottest[: len(hottest) - 4])
+    assert len(hottest) > 15
 
 
 def test_n_goes_to_the_next_hottest_cell_and_back():

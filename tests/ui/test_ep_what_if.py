@@ -1,4 +1,4 @@
-"""The What-if page: what it shows is what the analysis says, and every key asks what it should."""
+"""What-if: what it shows is what the analysis says, and every key asks what it should."""
 
 import re
 from dataclasses import replace
@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import Settings, curve, what_if
 from lbtui.profile import PlacementFile
+from lbtui.render.canvas import Canvas
 from lbtui.render.text import plain
 from lbtui.ui.panes.what_if import state as states
 from lbtui.ui.panes.what_if.view import what_if_rows
@@ -31,22 +33,21 @@ def answered(state):
     return replace(state, outcome=states.answer(state.data, state.settings))
 
 
-def text(state, size=BIG):
-    return plain(what_if_rows("What-if", state, *size, CAPS))
+def text(state, size=BIG, caps=CAPS):
+    return plain(what_if_rows("What-if", state, Canvas(*size, caps)))
 
 
 def test_before_and_after_are_those_of_the_analysis():
     state = answered(replace(began(), settings=Settings("global", 8, 8, expert_mib=10)))
     found = what_if(recorded([real()]), Settings("global", 8, 8))
     drawn = text(state)
-    for name, judged, count in (("held out", found.held_out, 64), ("fitted on", found.fitted, 63)):
+    for name, judged in (("held out (64)", found.held_out), ("fitted on (63)", found.fitted)):
         line = next(line for line in drawn.splitlines() if line.startswith(name))
-        assert f"{count} it." in line
         assert f"{judged.before.mean():.2f} → {judged.after.mean():.2f}" in line
         worst = [(pars.max(), pars.argmax()) for pars in (judged.before, judged.after)]
         assert " → ".join(f"{par:.2f} ({layer})" for par, layer in worst) in line
         waiting = [100 * (1 - 1 / pars).mean() for pars in (judged.before, judged.after)]
-        assert "{:.0f} % → {:.0f} %".format(*waiting) in line
+        assert "{:.0f} → {:.0f} %".format(*waiting) in line
     assert f"9 slots a rank and layer · {found.moved.sum():,} of {26 * 72:,} experts to move" in drawn
     assert f"copies for {len(found.replicated)} experts: {found.replicated[0].expert} (" in drawn
 
@@ -54,8 +55,8 @@ def test_before_and_after_are_those_of_the_analysis():
 @pytest.mark.parametrize("caps", ALL_CAPS)
 def test_figures_end_where_their_titles_do(caps):
     state = answered(replace(began(), settings=Settings("global", 8, 8)))
-    lines = plain(what_if_rows("What-if", state, *BIG, caps)).splitlines()
-    title = next(place for place, line in enumerate(lines) if "PAR worst layer" in line)
+    lines = text(state, caps=caps).splitlines()
+    title = next(place for place, line in enumerate(lines) if "PAR worst (layer)" in line)
     assert len({len(line.rstrip()) for line in lines[title : title + 3]}) == 1
 
 
@@ -72,36 +73,105 @@ def test_copies_that_have_no_room_are_counted(width):
     assert len(listed) > 1
 
 
+def curve_of(drawn):
+    """Return the cells of the list by redundant experts, the placement in use first."""
+    lines = [line[: BIG[0] // 2].split() for line in drawn.splitlines()]
+    head = next(i for i, line in enumerate(lines) if line[:3] == ["R", "slots", "a"])
+    return lines[head + 1 :]
+
+
 def test_the_curve_shows_par_and_memory_of_every_possible_number():
     state = answered(replace(began(), settings=Settings("global", 8, 8, expert_mib=10)))
     points = curve(recorded([real()]), Settings("global", 8, 8, expert_mib=10))
-    lines = text(state).splitlines()
-    head = next(i for i, line in enumerate(lines) if line.split()[:3] == ["R", "+a", "rank"])
-    for point, line in zip(points, lines[head + 1 :], strict=False):
-        shown = [float(cell.replace(",", "")) for cell in line[:44].split()[:6]]
-        expected = [point.redundant, point.extra_slots, point.mib, *point.held_out, point.fitted[0]]
+    in_use, *rows = curve_of(text(state))
+    before = state.outcome.found.held_out.before
+    assert in_use[:2] == ["in", "use"]
+    values = [float(cell) for cell in in_use[2:4]]
+    assert values == pytest.approx([before.mean(), before.max()], abs=0.006)
+    for point, row in zip(points, rows[: len(points)], strict=True):
+        shown = [float(cell.replace(",", "").strip("+")) for cell in row if re.match(r"[+\d]", cell)][:5]
+        expected = [point.redundant, point.extra_slots, point.mib, *point.held_out]
         assert shown == pytest.approx(expected, abs=0.006)
     assert points[1].mib == 260
+    # What a size is needed for has no column without one.
     unknown = answered(replace(began(), settings=Settings("global", 8, 8)))
-    assert text(unknown).splitlines()[head + 1].split()[2] == "–"
+    assert "MiB" not in text(unknown)
 
 
-def test_layers_are_listed_with_the_worst_first_and_scrolled():
+def test_the_recommended_number_is_where_it_begins_and_is_marked():
+    state = states.begin([stacked()])
+    point = recommended(curve(recorded([stacked()]), Settings("global", 0, 4)))
+    assert point.redundant > 0
+    assert state.settings == Settings("global", point.redundant, 4)
+    assert not state.busy
+    drawn = text(state)
+    marked = [row for row in curve_of(drawn) if row[-1:] == ["recommended"]]
+    assert [row[:2] for row in marked] == [["●", str(point.redundant)]]
+    said = " ".join(drawn.split())
+    before, after = state.outcome.found.held_out.before.max(), point.held_out[1]
+    assert f"It brings the worst layer from PAR {before:.2f} (layer 0) to {after:.2f} (layer 0)" in said
+    assert f"R = {point.redundant} is recommended" in said
+    other = answered(states.more_redundant(state, -1))
+    assert other.settings != state.settings
+    assert states.at_recommended(other).settings == state.settings
+    # A placement that has its number has none to recommend.
+    in_use = answered(states.next_policy(states.next_policy(state)))
+    assert states.at_recommended(in_use) == in_use
+    assert "is recommended" not in text(in_use)
+
+
+def stacked():
+    """Return eight experts on four ranks of which one gets 40 % of all tokens."""
+    return series([[[40, 12, 8, 6, 12, 9, 8, 5]]] * 4, 4, placements=[[list(range(8))]])
+
+
+def test_a_placement_that_makes_the_worst_layer_worse_says_so():
+    # Experts 0 and 1 share a rank in the second half's order of heat: what was packed for the first is worse.
+    halves = [[[40, 10, 30, 20]]] * 2 + [[[10, 40, 40, 10]]] * 2
+    state = answered(states.begin([series(halves, 2, placements=[[[0, 1, 2, 3]]])]))
+    state = answered(replace(state, settings=Settings("global", 0, 2)))
+    # Packed for 40, 10, 30, 20: experts 0 and 1 to one rank, 2 and 3 to the other. As in use.
+    assert "It leaves the worst layer at PAR 1.00 (layer 0)" in text(state)
+    worse = series([[[40, 30, 20, 10]]] * 2 + [[[40, 10, 10, 40]]] * 2, 2, placements=[[[0, 1, 2, 3]]])
+    state = answered(replace(states.begin([worse]), settings=Settings("global", 0, 2)))
+    # Packed for 40, 30, 20, 10: experts 0 and 3 to one rank, which then get 80 of 100.
+    said = " ".join(text(state).split())
+    assert "makes the worst layer worse: PAR 1.00 (layer 0) becomes 1.60 (layer 0)" in said
+    assert "No gain: no R up to 64 lowers the worst layer, 1.00, by 2 % or more" in said
+    assert "●" not in text(state)
+
+
+def held_of(found, layer):
+    return f"{found.held_out.before[layer]:.2f}"
+
+
+def test_layers_are_listed_with_the_worst_first_and_the_cursor_is_read():
     state = answered(replace(began(), settings=Settings("global", 8, 8)))
     found = state.outcome.found
     order = np.argsort(-found.held_out.before, kind="stable")
 
     def rows(shown):
-        return re.findall(r" (\d+) +([\d.]+) → +([\d.]+) +([\d.]+)(?: |$)", text(shown))
+        listed = text(shown).partition("to move")[2]
+        return re.findall(r" (\d+) +(\d\.\d\d) +(\d\.\d\d) +(\d\.\d\d) +(\d+)(?: |$)", listed)
 
-    for place, (layer, before, after, fitted) in enumerate(rows(state)[:10]):
+    for place, (layer, before, after, fitted, moved) in enumerate(rows(state)[:10]):
         assert int(layer) == order[place]
-        values = [float(before), float(after), float(fitted)]
-        own = [found.held_out.before, found.held_out.after, found.fitted.after]
+        values = [float(before), float(after), float(fitted), int(moved)]
+        own = [found.held_out.before, found.held_out.after, found.fitted.after, found.moved]
         assert values == pytest.approx([pars[order[place]] for pars in own], abs=0.006)
-    assert int(rows(states.scrolled(state, 3))[0][0]) == order[3]
-    assert states.scrolled(state, -5).first == 0
-    assert states.scrolled(state, 99).first == 25
+    layer = order[3]
+    pars = [found.held_out.before, found.held_out.after, found.fitted.before, found.fitted.after]
+    held, after, fitted, fitted_after = (f"{each[layer]:.2f}" for each in pars)
+    reading = text(states.scrolled(state, 3)).splitlines()[-1]
+    assert reading.startswith(
+        f"layer {layer} · held out PAR {held} → {after} · fitted on {fitted} → {fitted_after}"
+    )
+    assert f"{found.moved[layer]} of 72 to move" in reading
+    # The cursor stays in sight.
+    small = text(states.scrolled(state, 20), (80, 24))
+    assert re.search(rf" {order[20]} +{held_of(found, order[20])}", small)
+    assert states.scrolled(state, -5).place == 0
+    assert states.scrolled(state, 99).place == 25
 
 
 def test_limits_and_the_check_are_on_the_page():
@@ -112,7 +182,7 @@ def test_limits_and_the_check_are_on_the_page():
     # Rank 0 is hot whichever experts it holds.
     tokens = [[[90, 90, 10, 10]], [[90, 90, 10, 10]], [[90, 90, 10, 10]]]
     stays = series(tokens, 2, period=[0, 1, 1], placements=[[[0, 1, 2, 3]], [[2, 3, 0, 1]]])
-    assert "Expect no such gain" in " ".join(text(answered(states.begin([stays]))).split())
+    assert "No such gain is to be expected" in " ".join(text(answered(states.begin([stays]))).split())
 
 
 def test_impossible_settings_show_their_sentence():
@@ -126,9 +196,10 @@ def test_impossible_settings_show_their_sentence():
 def test_keys_change_the_question():
     state = began()
     assert state.settings == Settings("global", 0, 8)
-    assert state.busy
+    assert not state.busy
     more = states.more_redundant(state, 1)
     assert more.settings.redundant == 8
+    assert more.busy
     assert states.more_redundant(more, -1).settings.redundant == 0
     assert states.more_redundant(state, -1) == state
     for _press in range(9):
@@ -178,7 +249,7 @@ def test_rows_are_exact_in_every_size(width, height, caps, kind):
         "impossible": lambda: _answer(Settings("global", 3, 8)),
         "nothing": lambda: states.begin([]),
     }[kind]()
-    check(what_if_rows("What-if\x1b[31m", state, width, height, caps), width, caps, height)
+    check(what_if_rows("What-if\x1b[31m", state, Canvas(width, height, caps)), width, caps, height)
 
 
 @lru_cache
@@ -192,7 +263,7 @@ def test_a_placement_file_is_the_first_question():
     )
     assert state.settings == Settings("file", 0, 8)
     drawn = text(answered(state))
-    assert "policy of the placement file · 0 redundant for 64 experts" in drawn
+    assert "the placement file · R = 0 redundant experts for 64" in drawn
     assert "0 of 1,664 experts to move" in drawn
     assert states.next_policy(state).settings.policy == "in use"
     assert states.with_number(state, "ranks", 16).settings == Settings("global", 0, 16)

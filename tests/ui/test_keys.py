@@ -12,7 +12,7 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import COMPARED
-from lbtui.ui.panes.what_if.page import WhatIfPage
+from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
@@ -49,11 +49,11 @@ def test_keys_of_a_family_do_the_same_in_every_pane():
 def test_reserved_letters_have_no_other_meaning():
     taken = {key: binding.action for _owner, binding, key in each() if key in RESERVED}
     assert taken == THERE
-    assert not {key for binding in bindings(WhatIfPage) for key in _keys(binding)} & RESERVED.keys()
+    assert not {key for binding in bindings(WhatIfPane) for key in _keys(binding)} & RESERVED.keys()
 
 
 def test_a_key_is_printed_the_same_everywhere():
-    for owner in (*COMPARED, WhatIfPage):
+    for owner in (*COMPARED, WhatIfPane):
         for binding in bindings(owner):
             assert binding.key_display == printed(binding.key), (owner, binding)
 
@@ -86,15 +86,16 @@ def test_the_manual_tells_every_key_as_it_is():
     page = (Path(__file__).parents[2] / "lbtui" / "manual" / "keys.md").read_text(encoding="utf-8")
     general, own = page.split("## In one pane")
     sections = {part.split("\n")[0]: part for part in own.split("### ")[1:]}
-    for owner in (*COMPARED, WhatIfPage):
-        title = getattr(owner, "TITLE", None) or "What-if"
+    for owner in (*COMPARED, WhatIfPane):
         rows = [
             f"| `{binding.key_display}` | {binding.tooltip or binding.description} |"
             for binding in bindings(owner)
-            if binding.key not in FAMILIES and binding.action != "dismiss"
+            if binding.key not in FAMILIES
         ]
         # The same rows in the same order, and no others.
-        assert [row for row in sections.get(title, "").splitlines() if row.startswith("| `")] == rows, title
+        assert [row for row in sections.get(owner.TITLE, "").splitlines() if row.startswith("| `")] == rows, (
+            owner.TITLE
+        )
     said = {key for span in re.findall("`([^`]+)`", general) for key in span.split()}
     families = {key for keys in FAMILIES for key in printed(keys).split()}
     assert families <= said

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from lbtui.analysis.eplb.policies import Ints
+from lbtui.analysis.expert_parallel import REBALANCE_PAR
 from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.profile import ExpertSeries
 
@@ -24,13 +25,14 @@ class OverTime:
     worst: Floats  # PAR over ranks of the worst layer
     worst_layer: Ints  # which that is, -1 without tokens
     balance: Floats  # upstream's balance ratio: std over ranks of tokens, mean over layers
+    tokens: Floats  # of a rank in a layer, mean over both
     changes: tuple[int, ...]  # iterations with which another EPLB period, and so another table, begins
 
 
 def over_time(series: ExpertSeries) -> OverTime:
     """Return the figures of every iteration. The std is that of a population (numpy's)."""
     count = len(series.period)
-    mean, worst, balance = (np.full(count, np.nan) for _figure in range(3))
+    mean, worst, balance, tokens = (np.full(count, np.nan) for _figure in range(4))
     worst_layer = np.full(count, -1)
     for part, loads in rank_loads(series, 0, count):
         pars = par(loads, axis=2)
@@ -39,8 +41,27 @@ def over_time(series: ExpertSeries) -> OverTime:
         worst_layer[part] = np.where(np.isfinite(mean[part]), known.argmax(axis=1), -1)
         worst[part] = np.where(np.isfinite(mean[part]), known.max(axis=1), np.nan)
         balance[part] = np.where(np.isfinite(mean[part]), loads.std(axis=2).mean(axis=1), np.nan)
+        tokens[part] = loads.mean(axis=(1, 2))
     changes = np.flatnonzero(np.diff(series.period)) + 1
-    return OverTime(mean, worst, worst_layer, balance, tuple(changes.tolist()))
+    return OverTime(mean, worst, worst_layer, balance, tokens, tuple(changes.tolist()))
+
+
+def par_top(figures: OverTime) -> float:
+    """Return the PAR of the hottest colour: the largest of all iterations, at least `REBALANCE_PAR`."""
+    return _largest(figures.worst, REBALANCE_PAR)
+
+
+def balance_top(figures: OverTime) -> float:
+    """Return the balance ratio of the hottest colour, in tokens: the largest of all iterations.
+
+    At least `REBALANCE_PAR` − 1 of the mean tokens of a rank in a layer, so that even ranks look even.
+    """
+    floor = (REBALANCE_PAR - 1) * float(known_mean(figures.tokens))
+    return _largest(figures.balance, 0.0 if np.isnan(floor) else floor)
+
+
+def _largest(values: Floats, least: float) -> float:
+    return float(np.nan_to_num(values, nan=least).max(initial=least))
 
 
 def rank_loads(series: ExpertSeries, first: int, last: int) -> Iterator[tuple[slice, Floats]]:

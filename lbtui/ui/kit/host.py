@@ -43,6 +43,9 @@ class Host(Protocol):
     def show_at(self, key: str, aim: Aim) -> None:
         """Show a pane with what is aimed at."""
 
+    def show_over(self, pane: Widget) -> None:
+        """Show a pane in the place of the current one, until Escape or until another is shown."""
+
     def stage_changed(self) -> None:
         """Learn that a pane's loading began, ended or broke off."""
 

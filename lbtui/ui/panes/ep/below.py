@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lbtui.analysis.eplb.over_time import Columns
+from lbtui.analysis.eplb.over_time import Columns, balance_top, par_top
 from lbtui.analysis.imbalance import Floats
 from lbtui.profile import format_time
 from lbtui.render.canvas import Scale
@@ -35,18 +35,20 @@ def time_rows(data: EpData, state: EpState, place: Layout, caps: Capabilities) -
     words = _whole_words(over, shown) if cursor is None else _moment_words(over, shown, cursor, state)
     place_of_cursor = None if cursor is None else cursor * cell + cell // 2
     rows = [fit(words, place.main, caps=caps, style=None if cursor is None else accent(caps))]
-    high = float(np.nanmax(shown.worst, initial=1.0))
-    figures: list[tuple[str, Floats, float, float]] = [
-        (_("PAR mean"), shown.mean, 1.0, max(high, 1.0) if place.time > 2 else _most(shown.mean, 1.0)),
-        (_("PAR max"), shown.worst, 1.0, high),
-        (_("balance"), shown.balance, 0.0, _most(shown.balance, 0.0)),
+    of_par, of_balance = Scale(1.0, par_top(over.figures)), Scale(0.0, balance_top(over.figures))
+    figures: list[tuple[str, Floats, Scale]] = [
+        (_("PAR mean"), shown.mean, of_par),
+        (_("PAR max"), shown.worst, of_par),
+        (_("balance"), shown.balance, of_balance),
     ]
-    for title, values, low, top in figures[: place.time - 1]:
+    marks = Marks(place_of_cursor, here=True)
+    for title, values, scale in figures[: place.time - 1]:
         wide = np.repeat(values, cell).tolist()
-        (line,) = lane(wide, Scale(low, top), caps, marks=Marks(place_of_cursor, here=True))
-        name = fit(title, GUTTER - 1, caps=caps, align="right", style=dim(caps))
-        rows.append(row(name, " ", row(line, width=place.map_width), width=place.main))
-    if place.time > len(figures) + 1:
+        for index, line in enumerate(lane(wide, scale, caps, height=place.lane, marks=marks, parted=True)):
+            name = title if index == place.lane - 1 else ""
+            left = fit(name, GUTTER - 1, caps=caps, align="right", style=dim(caps))
+            rows.append(row(left, " ", row(line, width=place.map_width), width=place.main))
+    if place.time > len(figures) * place.lane + 1:
         rows.append(row(" " * GUTTER, _axis(over, shown, cell, place.map_width, caps), width=place.main))
     return rows[: place.time]
 
@@ -70,7 +72,7 @@ def _whole_words(over: EpOver, shown: Columns) -> str:
             high=f"{_most(over.figures.mean, 1.0):.2f}",
             worst=f"{_most(over.figures.worst, 1.0):.2f}",
         ),
-        _("balance {low}–{high}").format(
+        _("balance {low}–{high} tokens").format(
             low=number(_least(over.figures.balance)), high=number(_most(over.figures.balance, 0.0))
         ),
     ]
@@ -95,7 +97,7 @@ def _moment_words(over: EpOver, shown: Columns, column: int, state: EpState) -> 
                 worst=f"{shown.worst[column]:.2f}",
                 layer=int(shown.worst_layer[column]),
             ),
-            _("balance {ratio}").format(ratio=number(float(shown.balance[column]))),
+            _("balance {ratio} tokens").format(ratio=number(float(shown.balance[column]))),
         ]
     if shown.changed[column]:
         parts.append(_("new table"))

@@ -30,7 +30,8 @@ from lbtui.ui.panes.ep.words import (
     why_no_par,
 )
 
-_PROFILE_LINES = 3
+# How tall the layer over ranks is, from which height of the panel on.
+_PROFILE_LINES = ((60, 8), (40, 5), (0, 3))
 _FACTS_FROM = 20
 _MINIMAP = (24, 4)
 
@@ -44,20 +45,30 @@ def side_rows(
 ) -> list[Row]:
     """Return the panel as rows that fill the canvas; `seen` is the part of the map in sight."""
     width, height, caps = canvas.width, canvas.height, canvas.caps
-    head = [*_cursor_rows(data, state, width, caps), blank(width), *_profile_rows(data, state, width, caps)]
+    head = [*_cursor_rows(data, state, width, caps), blank(width), *_profile_rows(data, state, canvas)]
     facts = fact_rows(data, state, width, caps) if height >= _FACTS_FROM else []
     foot = [*_place_rows(data, state, view, seen, width, caps), *_absent_rows(data, state, width, caps)]
     head += [blank(width), *facts] if facts else []
     room = height - len(head) - len(foot) - 1
     if room < 4:
         foot, room = [], height - len(head) - 1
-    # A title and a blank line each; the rest is shared between both lists.
-    each = max(0, room // 2 - 2)
+    each = _worst_count(data, state, room)
     lists = [*_worst_rows(data, state, each, width, caps), blank(width)]
     lists += _hottest_rows(data, state, room - each - 3, width, caps)
     rows = [*head, blank(width), *lists[: max(0, room)]]
     rows += [blank(width)] * (height - len(rows) - len(foot)) + foot
     return rows[:height]
+
+
+def _worst_count(data: EpData, state: EpState, room: int) -> int:
+    """Return how many of `room` lines the worst layers get: half, or what the hottest experts leave.
+
+    A title and a blank line each come on top, and one more title for the hottest experts.
+    """
+    load, hottest = _load(data, state), _hottest_map(data, state)
+    layers = 1 if load is None else len(load.worst)
+    experts = 0 if hottest is None else hottest.shape[1] - len(hottest.shared)
+    return max(0, min(max(room // 2 - 2, room - experts - 4), layers))
 
 
 def _title(text: str, width: int, caps: Capabilities) -> Row:
@@ -80,7 +91,9 @@ def _cursor_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -
     ]
 
 
-def _profile_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
+def _profile_rows(data: EpData, state: EpState, canvas: Canvas) -> list[Row]:
+    width, caps = canvas.width, canvas.caps
+    height = next(lines for least, lines in _PROFILE_LINES if canvas.height >= least)
     title = _("layer {layer} over ranks").format(layer=state.layer)
     load = _load(data, state)
     if load is None:
@@ -99,9 +112,9 @@ def _profile_rows(data: EpData, state: EpState, width: int, caps: Capabilities) 
         return [head, *_strip(load, state.layer, width, caps)]
     wide = np.repeat(profile, each).tolist()
     if load.pair is None:
-        lines = lane(wide, Scale(0.0, high), caps, height=_PROFILE_LINES)
+        lines = lane(wide, Scale(0.0, high), caps, height=height)
     else:
-        lines = signed_lane(wide, reach=_furthest(profile), height=_PROFILE_LINES, caps=caps)
+        lines = signed_lane(wide, reach=_furthest(profile), height=height, caps=caps)
     return [
         head,
         *(row(line, width=width) for line in lines),

@@ -54,7 +54,7 @@ class EpMap:
     ranks: tuple[int, ...]  # of each column; empty where unknown
     experts: tuple[tuple[int | None, ...], ...]  # model expert of each slot [layer][column]
     boundaries: tuple[int, ...]  # first column of each rank
-    shared: frozenset[int]  # columns of shared experts, left out of the scale
+    shared: frozenset[int]  # columns of shared experts: grey, and left out of the scale and of what is hot
     means: Floats  # of `values` over layers, [column]
     pair: tuple[EpMap, EpMap] | None = None  # before and after, where `values` are after − before
 
@@ -155,7 +155,7 @@ def ep_data(heat: pl.DataFrame, layer_times: pl.DataFrame, rank_intervals: pl.Da
             )
             for view in _HEAT_VIEWS:
                 if (known := found.get((instance, view, period))) is not None:
-                    maps[instance, view, period] = heat_map(known, shared)
+                    maps[instance, view, period] = heat_map(known, _shared_columns(known, shared))
             if (load := _rank_load(found, instance, period)) is not None:
                 loads[instance, period] = load
     common: dict[tuple[str, ViewName], HeatScale] = {}
@@ -168,22 +168,34 @@ def ep_data(heat: pl.DataFrame, layer_times: pl.DataFrame, rank_intervals: pl.Da
     return EpData(periods, maps, common, loads, times, processes, _intervals(rank_intervals))
 
 
+def _shared_columns(matrix: HeatMatrix, shared: frozenset[int]) -> frozenset[int]:
+    """Return the columns of shared experts in a view; in pictures those of the ranks' last slots."""
+    if matrix.view == "rank" or not shared:
+        return frozenset()
+    if matrix.view == "model_expert":
+        return shared
+    if matrix.experts:
+        held = zip(*matrix.experts, strict=True)
+        return frozenset(column for column, experts in enumerate(held) if shared.issuperset(experts))
+    ends = zip(matrix.ranks, [*matrix.ranks[1:], None], strict=True)
+    return frozenset(column for column, (own, after) in enumerate(ends) if own != after)
+
+
 def heat_map(matrix: HeatMatrix, shared: frozenset[int]) -> EpMap:
-    """Return a map ready to draw; `shared` experts are left out of the mean and of the scale."""
-    left_out = shared if matrix.view == "model_expert" else frozenset()
-    multiples = multiples_of_mean(matrix, left_out)
+    """Return a map ready to draw; columns `shared` are not in its scale, nor in model experts' mean."""
+    multiples = multiples_of_mean(matrix, shared if matrix.view == "model_expert" else frozenset())
     values = matrix.relative if multiples is None else multiples
     return EpMap(
         values=values,
         kind="relative" if multiples is None else "multiple",
-        scale=_scale_of([without(values, left_out)], relative=multiples is None),
+        scale=_scale_of([without(values, shared)], relative=multiples is None),
         multiples=multiples,
         shares=matrix.shares,
         tokens=matrix.tokens,
         ranks=matrix.ranks,
         experts=matrix.experts,
         boundaries=tuple(matrix.boundaries),
-        shared=left_out,
+        shared=shared,
         means=column_means(values),
     )
 

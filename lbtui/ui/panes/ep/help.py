@@ -29,8 +29,9 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
                 "Share / mean share of the layer's columns. For model experts the mean leaves out shared "
                 "experts, which every token passes: those that every rank holds in every layer; in "
                 "pictures the last expert, if it equals the sum of the ranks' last slots in every layer. "
-                "They are drawn grey there. In the expert view a column is a slot and the mean is over "
-                "all slots."
+                "They are grey in map and bars, of experts and of slots, and count neither for the colour "
+                "scale, nor for cells that cover others too, nor for n. In the expert view a column is a "
+                "slot and the mean is over all slots."
             ),
         ),
         HelpEntry(

@@ -11,7 +11,7 @@ from lbtui.analysis.eplb.persistence import Persistence, Together, co_hot, persi
 from lbtui.analysis.eplb.recorded import shared_ids
 from lbtui.profile import ExpertSeries
 
-_WIDEST = 8
+_WIDEST = 16
 
 
 @dataclass(frozen=True, eq=False)

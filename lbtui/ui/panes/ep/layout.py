@@ -22,6 +22,8 @@ _NUMBER_CELLS = {"rank": 4, "times": 5}
 _SIDE_FROM = 120
 # From which height on how many lines show the iterations: words and one figure, or all with an axis.
 _TIME_LINES = ((26, 5), (16, 2))
+# On a tall screen each of the three figures has several; before that come so many lines of bars.
+_TALLEST_LANE, _BARS = 3, 9
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Layout:
     legend: int
     fold: int  # the side panel's first lines, where there is no side panel
     time: int  # figures over iterations, just above the reading line
+    lane: int  # lines of each of these figures
 
     @property
     def map_top(self) -> int:
@@ -64,26 +67,33 @@ class Shown:
 def layout(data: EpData, state: EpState, width: int, height: int) -> Layout:
     """Return how the pane's room is shared; what matters least goes first as it shrinks."""
     shown = current_map(data, state)
-    columns = None if shown is None else shown.shape[1]
+    shape = None if shown is None else shown.shape
     over = state.view in ("rank", "expert", "model_expert") and over_of(data, state) is not None
-    return _layout(state.view, columns, state.zoom > 0, over, width, height)
+    return _layout(state.view, shape, state.zoom > 0, over, width, height)
 
 
 @lru_cache(maxsize=4)
-def _layout(view: ViewName, columns: int | None, zoomed: bool, over: bool, width: int, height: int) -> Layout:
+def _layout(
+    view: ViewName, shape: tuple[int, int] | None, zoomed: bool, over: bool, width: int, height: int
+) -> Layout:
     side = min(60, max(38, width * 26 // 100)) if width >= _SIDE_FROM and height >= 14 else 0
     main = width - side - (2 if side else 0)
     map_width = max(1, main - GUTTER)
     least = _NUMBER_CELLS.get(view)
-    few = columns is not None and least is not None and map_width // columns >= least
+    few = shape is not None and least is not None and map_width // shape[1] >= least
     has_ruler, has_legend = int(height >= 5), int(height >= 6)
     slots = int(height >= 12 and view == "expert" and zoomed)
     fold = int(not side and height >= 8)
     means = int(few and height >= 12)
     time = next((lines for least, lines in _TIME_LINES if height >= least), 0) if over else 0
+    lane = 1
     # The state line and the reading line are always there.
     room = height - 2 - has_ruler - has_legend - slots - fold - means - time
-    return Layout(main, side, map_width, has_ruler, slots, max(0, room), means, has_legend, fold, time)
+    if shape is not None and time == _TIME_LINES[0][1]:
+        # What a map of two layers a line and the bars under it leave.
+        lane += max(0, min(_TALLEST_LANE - 1, (room - -(-shape[0] // 2) - _BARS) // 3))
+        time, room = time + 3 * (lane - 1), room - 3 * (lane - 1)
+    return Layout(main, side, map_width, has_ruler, slots, max(0, room), means, has_legend, fold, time, lane)
 
 
 def zoom_steps(shape: tuple[int, int], place: Layout, caps: Capabilities) -> list[View]:

@@ -122,10 +122,16 @@ class AlongIterations(Pane):
         self._stop()
         self._step(by)
 
-    def _step(self, by: int) -> None:
-        self._go(lambda data, state: ep_moment.step(
-            data, state, ep_layout.layout(data, state, *self.size).map_width, by
-        ))  # fmt: skip
+    def _step(self, by: int, *, to_the_last: bool = False) -> None:
+        """Go on by columns; `to_the_last`: not beyond the last that has tokens."""
+
+        def moved(data: EpData, state: EpState) -> EpState:
+            width = ep_layout.layout(data, state, *self.size).map_width
+            if to_the_last and not ep_moment.goes_on(data, state, width):
+                return state
+            return ep_moment.step(data, state, width, by)
+
+        self._go(moved)
 
     def action_play(self) -> None:
         """Run along the iterations, or stop."""
@@ -138,7 +144,7 @@ class AlongIterations(Pane):
     def _play(self) -> None:
         before = self._state
         if self.display:
-            self._step(1)
+            self._step(1, to_the_last=True)
         if self._state == before:
             self._stop()
 

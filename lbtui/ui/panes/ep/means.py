@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.heatmap import reduce_extreme, reduce_max
+from lbtui.render.heatmap import cells_aside, reduce_extreme, reduce_max, without_aside
 from lbtui.render.heatmap_view import span
 from lbtui.render.lanes import Marks, lane, signed_lane
 from lbtui.render.palette import (
@@ -22,7 +22,7 @@ from lbtui.ui.panes.ep.shown import column_of
 
 # Bars lower than this tell less than the map above them.
 _LEAST_BARS = 4
-_MOST_BARS = 8
+_MOST_BARS = 16
 
 
 def mean_rows(drawn: Shown, room: int, caps: Capabilities) -> list[Row]:
@@ -65,7 +65,7 @@ def mean_bars(drawn: Shown, room: int, caps: Capabilities) -> list[Row]:
     """Return the mean over layers of each drawn column as bars below the map, if `room` lines allow it.
 
     The bars run over the map's colour scale, so that a colour says the same on both; as on the map a bar is
-    the largest of what it covers.
+    the largest of what it covers, and those of shared experts are grey.
     """
     shown, view, place = drawn.map, drawn.view, drawn.place
     height = min(room - 1, _MOST_BARS)
@@ -73,11 +73,14 @@ def mean_bars(drawn: Shown, room: int, caps: Capabilities) -> list[Row]:
         return []
     _rows, columns = span(view, Canvas(place.map_width, 1, caps))
     part = shown.means[None, view.left : view.left + columns]
+    aside = cells_aside(view, part.shape[1], shown.shared)
     reduce = reduce_max if shown.pair is None else reduce_extreme
-    values = reduce(part, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
+    counted = without_aside(part, view, shown.shared, aside)
+    values = reduce(counted, 1, view.columns_per_cell)[0].repeat(view.cell_width).tolist()
+    grey = frozenset(cell * view.cell_width + x for cell in aside for x in range(view.cell_width))
     cursor = (column_of(drawn.state) - view.left) // view.columns_per_cell * view.cell_width
     if shown.pair is None:
-        bars = lane(values, drawn.scale, caps, height=height, marks=Marks(cursor))
+        bars = lane(values, drawn.scale, caps, height=height, marks=Marks(cursor, aside=grey))
     else:
         bars = signed_lane(values, reach=drawn.scale.high, height=height, caps=caps, cursor=cursor)
     titles = [_("mean of"), _("all"), _("layers")]

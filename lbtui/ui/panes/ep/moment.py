@@ -28,6 +28,16 @@ def step(data: EpData, state: EpState, width: int, by: int) -> EpState:
     return at_column(data, state, width, shown.column_of(first))
 
 
+def goes_on(data: EpData, state: EpState, width: int) -> bool:
+    """Tell whether a column after the one shown has tokens, as `width` cells show them."""
+    over = over_of(data, state)
+    if over is None:
+        return False
+    shown = columns(over, width)
+    at = -1 if state.span is None else shown.column_of(state.span[0])
+    return bool(np.isfinite(shown.mean[at + 1 :]).any())
+
+
 def at_column(data: EpData, state: EpState, width: int, column: int) -> EpState:
     """Show the iterations of one of the columns that `width` cells hold, with their period."""
     over = over_of(data, state)

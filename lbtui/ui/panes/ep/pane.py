@@ -203,17 +203,20 @@ class EpPane(AlongIterations):
         self.repaint()
 
     def action_what_if(self) -> None:
-        """Open the page that tells what another placement would bring."""
+        """Show what another placement would bring, in this pane's place."""
         data, state = self._data, self._state
         if data is None or state is None:
             return
         self._stop()
+        if self._over_worker is not None:
+            self._tell(_("reading iterations …, What-if needs them"))
+            return
         side: Side = "after" if self.side == "difference" else self.side
         series = ep_phases.series_of(self._phases, self._phase, side, state.instance)
-        from lbtui.ui.panes.what_if.page import WhatIfPage
+        from lbtui.ui.panes.what_if.pane import WhatIfPane
 
         title = ep_phases.what_if_title(data, state, series)
-        self.lbtui.push_screen(WhatIfPage(title, series, self.profile.placement))
+        self.lbtui.show_over(WhatIfPane(self.profile, self.caps, title, series))
 
     # Mouse
 

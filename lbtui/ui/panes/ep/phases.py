@@ -123,7 +123,7 @@ def series_of(
 
 
 def what_if_title(data: EpData, state: EpState, series: Sequence[ExpertSeries]) -> str:
-    """Return the title of the What-if page: whose experts are placed."""
+    """Return the title of What-if: whose experts are placed."""
     parts = [_("What-if: another placement of experts"), state.instance or ""]
     if data.phase is not None:
         parts.append(phase_word(data.phase))

@@ -1,4 +1,4 @@
-"""What the EP pane shows of single iterations and of other placements: formulas, units, thresholds."""
+"""What the EP pane shows of single iterations: formulas, units, thresholds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lbtui.ui.kit.pane import HelpEntry
 
 
 def time_entries() -> list[HelpEntry]:
-    """Return the help of the figures over iterations and of the What-if page. Long: one entry a quantity."""
+    """Return the help of the figures over iterations. Long: one entry a quantity."""
     return [
         HelpEntry(
             _("tokens (m)"),
@@ -24,9 +24,11 @@ def time_entries() -> list[HelpEntry]:
                 "several, never of two EPLB periods unless there are more periods than columns. PAR mean:"
                 " max / mean over ranks of an iteration's tokens, mean over layers, mean over the column."
                 " PAR max: of the worst layer, the largest in the column. Balance ratio, as upstream "
-                "draws it: standard deviation over ranks (of the population) of raw token counts, mean "
-                "over layers; 0 is even, and it grows with traffic. A mark with p1 is where the table of "
-                "period 1 begins."
+                "draws it: standard deviation over ranks (of the population) of raw token counts, in "
+                "tokens, mean over layers; 0 is even, and it grows with traffic. Colours are of the whole "
+                "run, whatever the width: PAR from 1 to the largest of all iterations, at least 1.3; balance "
+                "from 0 to the largest, at least 0.3 × the mean tokens of a rank in a layer. A mark with p1 "
+                "is where the table of period 1 begins."
             ),
         ),
         HelpEntry(
@@ -34,7 +36,7 @@ def time_entries() -> list[HelpEntry]:
             _(
                 "Map, PAR and figures are then of the iterations named in the state line; their colour "
                 "scale is that of 24 such stretches spread over the run (g: their own). Space runs, four "
-                "columns a second; Escape stops, then returns to the whole period."
+                "columns a second, to the last with tokens; Escape stops, then returns to the whole period."
             ),
         ),
         HelpEntry(
@@ -58,27 +60,8 @@ def time_entries() -> list[HelpEntry]:
         HelpEntry(
             _("What-if (w)"),
             _(
-                "Another placement, made of the first half of the iterations and judged on the second "
-                "(held out); its figures on the first half (fitted) flatter. Global: DeepSeek's EPLB: P −"
-                " E times one more copy for the expert of the largest weight / copies, then by falling "
-                "load each copy onto the lightest rank with a free slot. Hierarchical: groups of experts "
-                "packed onto nodes first, copies made within each node. In use: the table at the end of "
-                "the first half. Before: max / mean over ranks of the tokens counted in that half, by "
-                "layer; after: the same with a copy's load = its expert's tokens / copies. Shared experts"
-                " and unknown slots stay on their rank. Waiting: mean over layers of 1 − mean / max. To "
-                "move: slots whose expert is not yet on that rank; ranks are not renamed to save moves. "
-                "R: redundant experts, over all ranks; + a rank: R / ranks, slots in each layer; MiB: "
-                "size of an expert × that × layers, of one rank."
-            ),
-        ),
-        HelpEntry(
-            _("by their experts the fullest ranks …"),
-            _(
-                "Whether load follows its experts: load of each layer's fullest rank / mean of the ranks "
-                "under all tables but the first, mean over layers, as counted, and as the experts' loads "
-                "under the first table would give there. Where ranks are uneven (≥ 1.18, FlashLB) and "
-                "less than half of it is so explained, something keeps ranks hot whichever experts they "
-                "hold (padding, dummy tokens, a fixed routing), and What-if promises too much."
+                "What another placement of the experts would bring, in its own page with its own keys and "
+                "help; Escape returns."
             ),
         ),
     ]

@@ -221,7 +221,8 @@ def _heat_rows(
     cursor: tuple[int, int] | None,
 ) -> list[Row]:
     boundaries = shown.boundaries if view.columns_per_cell < _slots_per_rank(shown) else ()
-    return heatmap(shown.values, view, canvas, scale, cursor=cursor, groups=Groups(boundaries, lit))
+    groups = Groups(boundaries, lit, shown.shared)
+    return heatmap(shown.values, view, canvas, scale, cursor=cursor, groups=groups)
 
 
 def _slots_per_rank(shown: EpMap) -> int:
@@ -229,13 +230,9 @@ def _slots_per_rank(shown: EpMap) -> int:
 
 
 def _lit(state: EpState, shown: EpMap) -> tuple[int, int] | None:
-    """Return the columns in colour: those of the opened rank, or all but trailing shared experts."""
-    if state.inside and state.view == "expert":
-        own = shown.columns_of_rank(state.rank)
-        return (own.start, own.stop) if own else None
-    if shown.shared and min(shown.shared) == shown.shape[1] - len(shown.shared):
-        return 0, min(shown.shared)
-    return None
+    """Return the columns in colour, those of the opened rank; None: all."""
+    own = shown.columns_of_rank(state.rank) if state.inside and state.view == "expert" else None
+    return (own.start, own.stop) if own else None
 
 
 def _gutter_title(state: EpState, shown: EpMap, caps: Capabilities) -> Row:
@@ -299,13 +296,14 @@ def _legend_row(drawn: Shown, caps: Capabilities) -> Row:
     extra: list[Segment] = []
     room = place.main - GUTTER - used - 2
     seen = span(view, place.map_canvas(caps))
+    model_shared = shown.shared and drawn.state.view == "model_expert"
     if not place.side and (seen[0] < shown.shape[0] or seen[1] < shown.shape[1]):
         wide = min(_MINIMAP, max(0, room))
         inside = minimap(shown.shape, view, seen, width=wide, height=1, caps=caps)[0] if wide else []
         words = place_words(shown.shape, view, seen, room - wide - 1)
         extra = [Segment("  "), *inside, *fit(f" {words}", room - wide, caps=caps, style=dim(caps))]
-    elif shown.kind == "multiple" and shown.shares is not None and not shown.shared and room > 20:
-        # The shares of a layer sum to 1, so their mean is 1 / columns.
+    elif room > 20 and shown.kind == "multiple" and shown.shares is not None and not model_shared:
+        # The shares of a layer sum to 1, so their mean over all slots, or ranks, is 1 / columns.
         share = _("  ({share} % of the layer)").format(share=number(100 * drawn.scale.high / shown.shape[1]))
         extra = fit(share, room, caps=caps, style=dim(caps))
     return row(" " * GUTTER, row(left, width=used), extra, width=place.main)

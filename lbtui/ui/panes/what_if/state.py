@@ -1,4 +1,4 @@
-"""The What-if page's settings and results, and what each key changes: pure functions."""
+"""What-if's settings and results, and what each key changes: pure functions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
+from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import Recorded, recorded
 from lbtui.analysis.eplb.what_if import (
     Point,
@@ -37,6 +38,11 @@ class Outcome:
     limits: tuple[str, ...]
     sentence: str = ""
 
+    @property
+    def recommended(self) -> Point | None:
+        """The number of redundant experts that is enough; None of a placement that has its own."""
+        return None if self.settings.policy in ("in use", "file") else recommended(self.points)
+
 
 @dataclass(frozen=True)
 class WhatIfState:
@@ -46,7 +52,7 @@ class WhatIfState:
     settings: Settings
     outcome: Outcome | None = None  # None: not computed yet
     sentence: str = ""  # why there is nothing to ask about
-    first: int = 0  # place of the first layer in view
+    place: int = 0  # of the cursor among the layers, the worst as it was first
     said: str = ""  # what came of saving the placement shown
 
     @property
@@ -56,7 +62,7 @@ class WhatIfState:
 
 
 def begin(series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> WhatIfState:
-    """Return the first question: the global policy with as many redundant experts as are in use.
+    """Return the first question with its answer: the global policy with the recommended redundant experts.
 
     Where a placement file is given that fits, the first question is what it brings.
     """
@@ -67,19 +73,23 @@ def begin(series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> 
     first = start_settings(data)
     if data.file is not None:
         first = fitting(data, replace(first, policy="file"))
-    return WhatIfState(data, first)
+    state = WhatIfState(data, first, answer(data, first))
+    enough = at_recommended(state)
+    return replace(enough, outcome=answer(data, enough.settings, state.outcome))
 
 
-def broken(why: str) -> WhatIfState:
-    """Return what is shown where the iterations could not be added up."""
-    return WhatIfState(None, NOTHING, sentence=_("This could not be computed: {why}").format(why=why))
+def answer(data: Recorded, settings: Settings, known: Outcome | None = None) -> Outcome:
+    """Return what the settings give; some 10 ms a point of the curve for 61 layers of 256 experts.
 
-
-def answer(data: Recorded, settings: Settings) -> Outcome:
-    """Return what the settings give; some 10 ms a point of the curve for 61 layers of 256 experts."""
+    The curve is taken from what is `known` where only the number of redundant experts is another.
+    """
     try:
         found = what_if(data, settings)
-        return Outcome(settings, found, curve(data, settings), limits(data, found))
+        points = () if known is None else known.points
+        alike = known is not None and replace(known.settings, redundant=settings.redundant) == settings
+        if not alike or all(point.redundant != settings.redundant for point in points):
+            points = curve(data, settings)
+        return Outcome(settings, found, points, limits(data, found))
     except Impossible as error:
         return Outcome(settings, None, (), (), str(error))
 
@@ -109,6 +119,16 @@ def more_redundant(state: WhatIfState, step: int) -> WhatIfState:
     if not beyond:
         return state
     return replace(state, settings=replace(state.settings, redundant=beyond[0] if step > 0 else beyond[-1]))
+
+
+def at_recommended(state: WhatIfState) -> WhatIfState:
+    """Ask for the recommended number of redundant experts, where there is one."""
+    point = None if state.busy or state.outcome is None else state.outcome.recommended
+    return (
+        state
+        if point is None
+        else replace(state, settings=replace(state.settings, redundant=point.redundant))
+    )
 
 
 def numbers(settings: Settings) -> dict[Number, int]:
@@ -175,4 +195,4 @@ def changed(before: WhatIfState, after: WhatIfState) -> WhatIfState:
 def scrolled(state: WhatIfState, by: int) -> WhatIfState:
     """Move along the layers."""
     count = 0 if state.data is None else len(state.data.in_use)
-    return replace(state, first=max(0, min(state.first + by, count - 1)))
+    return replace(state, place=max(0, min(state.place + by, count - 1)), said="")

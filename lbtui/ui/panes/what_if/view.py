@@ -1,223 +1,117 @@
-"""The What-if page as rows: settings, before and after, the curve, the layers, the limits."""
+"""What-if as rows: what is asked, the conclusion, before and after, the curve, the layers, the limits."""
 
 from __future__ import annotations
 
 import numpy as np
+from rich.style import Style
 
-from lbtui.analysis.eplb.limits import check_words
 from lbtui.analysis.eplb.recorded import Recorded
-from lbtui.analysis.eplb.what_if import Judged, Point, Replicated, WhatIf
-from lbtui.render.capabilities import Capabilities, Row
+from lbtui.analysis.eplb.what_if import WhatIf
+from lbtui.render.canvas import Canvas
+from lbtui.render.capabilities import Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import bar
-from lbtui.render.palette import accent, dim, fraction, severity, strong
-from lbtui.render.text import blank, fit, number, row, wrapped
+from lbtui.render.palette import accent, dim, severity, strong
+from lbtui.render.table import first_visible
+from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _, visible
-from lbtui.ui.panes.what_if.state import WhatIfState
+from lbtui.ui.panes.what_if.lists import HEAD, curve_rows, layer_rows
+from lbtui.ui.panes.what_if.state import Outcome, WhatIfState
+from lbtui.ui.panes.what_if.words import (
+    conclusion,
+    copies_words,
+    cost_words,
+    judged_words,
+    reading_words,
+    settings_words,
+)
 
-KEYS = _("Esc closes  p policy  + - R  r ranks  D nodes  u groups  e MiB  E save  ↑↓")
 _COPIES_LINES = 2
 _WRAPPED_AWAY = 10  # cells at the end of a line that the next word is too long for
-_CHECK_LINES = 2
-_BAR_FROM = 44
+# Titles and so many rows of the lists come before copies and limits.
+_LEAST_LISTS = 6
+# From here on a blank line parts them from what is above.
+_ROOMY_LISTS = 8
 
 
-def what_if_rows(title: str, state: WhatIfState, width: int, height: int, caps: Capabilities) -> list[Row]:
-    """Return the page as `height` rows of `width` cells."""
+def what_if_rows(title: str, state: WhatIfState, canvas: Canvas) -> list[Row]:
+    """Return the pane as rows that fill the canvas."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
     head = [fit(visible(title), width, caps=caps, style=strong(caps))]
-    foot = [fit(KEYS, width, caps=caps, style=dim(caps))]
-    if state.said:
-        foot.insert(0, fit(state.said, width, caps=caps, style=accent(caps)))
     data, outcome = state.data, state.outcome
-    if data is None:
-        body = wrapped(state.sentence, width, caps, severity(caps, "warning"))
-        return _filled(head, [blank(width), *body], foot, width, height)
-    head.append(fit(_settings_words(state, data), width, caps=caps, style=accent(caps)))
-    if outcome is None:
-        body = [fit(_("computing …"), width, caps=caps, style=dim(caps))]
-        return _filled(head, body, foot, width, height)
-    if outcome.found is None:
-        body = wrapped(outcome.sentence, width, caps, severity(caps, "warning"))
-        return _filled(head, [blank(width), *body], foot, width, height)
+    if data is not None:
+        head.append(fit(settings_words(state, data), width, caps=caps, style=accent(caps)))
+    if data is None or outcome is None or outcome.found is None:
+        why = state.sentence if data is None or outcome is None else outcome.sentence
+        return _filled(
+            [*head, blank(width), *wrapped(why, width, caps, severity(caps, "warning"))], [], canvas
+        )
     found = outcome.found
-    head += _judged_rows(found, width, caps)
-    head.append(fit(_cost_words(found, data), width, caps=caps))
-    if data.check is not None:
-        style = severity(caps, "warning") if data.check.fails else None
-        head += wrapped(check_words(data.check), width, caps, style)[:_CHECK_LINES]
-    head += wrapped(_copies_words(found.replicated, width * _COPIES_LINES), width, caps, None)[:_COPIES_LINES]
-    room = height - len(head) - len(foot) - 1
-    said = [line for text in outcome.limits for line in wrapped(text, width, caps, dim(caps))]
-    said = said[: max(0, min(len(said), room // 3))]
-    lists = max(0, room - len(said))
-    left = _curve_rows(outcome.points, state, found.held_out.means[0], (width - 2) // 2, lists, caps)
-    right = _layer_rows(found, state, width - 2 - (width - 2) // 2, lists, caps)
-    body = [row(a, "  ", b, width=width) for a, b in zip(left, right, strict=True)]
-    return _filled([*head, blank(width)], [*body, *said], foot, width, height)
+    for place, (text, level) in enumerate(conclusion(data, outcome, found)):
+        style = strong(caps) if place == 0 else None
+        head += wrapped(text, width, caps, style if level is None else severity(caps, level))
+    order = np.argsort(-np.nan_to_num(found.held_out.before, nan=-np.inf), kind="stable").tolist()
+    place = min(state.place, len(order) - 1)
+    foot = [fit(reading_words(found, order[place], glyphs(caps)), width, caps=caps)]
+    if state.said:
+        foot = [fit(state.said, width, caps=caps, style=accent(caps))]
+    below = _around(outcome, data, found, canvas, height - len(head) - len(foot))
+    lists = height - len(head) - len(foot) - sum(len(rows) for rows in below)
+    between = [blank(width)] if lists > _ROOMY_LISTS else []
+    lists -= len(between)
+    half = (width - 2) // 2
+    left = curve_rows(data, outcome, found, canvas.sized(half, lists))
+    first = first_visible(place, 0, max(1, lists - HEAD), len(order))
+    right = layer_rows(found, order, (first, place), canvas.sized(width - 2 - half, lists))
+    beside = [row(a, "  ", b, width=width) for a, b in zip(left, right, strict=True)]
+    above, under = below
+    return _filled([*head, *above, *between, *beside, *under], foot, canvas)
 
 
-def _filled(head: list[Row], body: list[Row], foot: list[Row], width: int, height: int) -> list[Row]:
-    rows = [*head, *body][: max(0, height - len(foot))]
+def _filled(rows: list[Row], foot: list[Row], canvas: Canvas) -> list[Row]:
+    width, height = canvas.width, canvas.height
+    rows = rows[: max(0, height - len(foot))]
     rows += [blank(width)] * (height - len(rows) - len(foot))
     return [*rows, *foot][:height]
 
 
-def _settings_words(state: WhatIfState, data: Recorded) -> str:
-    settings = state.settings
-    policy = {
-        "in use": _("in use"),
-        "global": _("DeepSeek global"),
-        "hierarchical": _("DeepSeek hierarchical"),
-        "file": _("of the placement file"),
-    }[settings.policy]
-    parts = [
-        _("policy {policy}").format(policy=policy),
-        _("{redundant} redundant for {experts} experts").format(
-            redundant=settings.redundant, experts=len(data.experts)
-        ),
-        _("{ranks} ranks").format(ranks=settings.ranks),
-    ]
-    if settings.policy == "hierarchical":
-        parts.append(_("nodes {nodes}, groups {groups}").format(nodes=settings.nodes, groups=settings.groups))
-    if settings.expert_mib is None:
-        parts.append(_("size unknown"))
-    else:
-        parts.append(_("{size} MiB an expert").format(size=number(settings.expert_mib)))
-    if state.busy:
-        parts.append(_("computing …"))
-    return " · ".join(parts)
+def _around(
+    outcome: Outcome, data: Recorded, found: WhatIf, canvas: Canvas, room: int
+) -> tuple[list[Row], list[Row]]:
+    """Return what stands above and under the lists, as much as leaves these their room."""
+    width, caps = canvas.width, canvas.caps
+    spare = room - _LEAST_LISTS
+    words = copies_words(found.replicated, width * _COPIES_LINES - _WRAPPED_AWAY)
+    above: list[Row] = []
+    # What matters least comes last; the conclusion has the first of it already.
+    for rows in (
+        _judged_rows(found, canvas),
+        [fit(cost_words(found, data), width, caps=caps)],
+        wrapped(words, width, caps, None)[:_COPIES_LINES],
+    ):
+        if len(above) + len(rows) > spare:
+            break
+        above += rows
+    spare -= len(above)
+    if above and spare > len(above):
+        above.insert(0, blank(width))
+        spare -= 1
+    limits = [line for text in outcome.limits for line in wrapped(text, width, caps, dim(caps))]
+    limits = limits[: max(0, min(len(limits), spare // 2))]
+    return above, limits
 
 
-def _judged_rows(found: WhatIf, width: int, caps: Capabilities) -> list[Row]:
-    title = _("{name:<21}{mean:>15}{worst:>27}{waiting:>15}").format(
-        name="", mean=_("PAR mean"), worst=_("PAR worst layer"), waiting=_("waiting")
-    )
-    rows = [fit(title, width, caps=caps, style=dim(caps))]
-    names = (_("held out"), found.held_out), (_("fitted on"), found.fitted)
-    for name, judged in names:
-        label = _("{name}, {count} it.").format(name=name, count=number(judged.iterations))
+def _judged_rows(found: WhatIf, canvas: Canvas) -> list[Row]:
+    caps = canvas.caps
+    titles = (_("half (iterations)"), _("PAR mean"), _("PAR worst (layer)"), _("waiting"))
+    rows = [_figures(titles, canvas, dim(caps))]
+    for name, judged in ((_("held out"), found.held_out), (_("fitted on"), found.fitted)):
+        label = _("{half} ({count})").format(half=name, count=judged.iterations)
         style = strong(caps) if judged is found.held_out else None
-        rows.append(fit(f"{label:<21}{_judged_words(judged, caps)}", width, caps=caps, style=style))
+        rows.append(_figures((label, *judged_words(judged, glyphs(caps))), canvas, style))
     return rows
 
 
-def _judged_words(judged: Judged, caps: Capabilities) -> str:
-    arrow = glyphs(caps).right
-    (before, after), (worst, worst_after), (wait, wait_after) = judged.means, judged.worst, judged.waiting
-    mean = f"{before:.2f} {arrow} {after:.2f}"
-    worst_words = f"{worst[1]:.2f} ({worst[0]}) {arrow} {worst_after[1]:.2f} ({worst_after[0]})"
-    waiting = f"{100 * wait:.0f} % {arrow} {100 * wait_after:.0f} %"
-    return f"{mean:>15}{worst_words:>27}{waiting:>15}"
-
-
-def _cost_words(found: WhatIf, data: Recorded) -> str:
-    layers = len(data.in_use)
-    slots = _("{slots} slots a rank and layer").format(slots=found.slots_per_rank)
-    if found.moved is None:
-        return _("{slots} · moves unknown: other ranks than in use").format(slots=slots)
-    moved, every = int(found.moved.sum()), int(found.placement.size)
-    return _("{slots} · {moved} of {every} experts to move, in {layers} of {all} layers").format(
-        slots=slots,
-        moved=number(moved),
-        every=number(every),
-        layers=int((found.moved > 0).sum()),
-        all=layers,
-    )
-
-
-def _copies_words(replicated: tuple[Replicated, ...], room: int) -> str:
-    """Return which experts get copies, as many as `room` cells of wrapped text hold, and how many more."""
-    if not replicated:
-        return _("no expert gets copies")
-    listed = [
-        _("{expert} ({layers} layers)").format(expert=r.expert, layers=r.layers)
-        if r.most == 2
-        else _("{expert} ({layers} layers, up to {most})").format(
-            expert=r.expert, layers=r.layers, most=r.most
-        )
-        for r in replicated
-    ]
-    whole = _("copies for {count} experts: {listed}")
-
-    def said(shown: int) -> str:
-        rest = len(listed) - shown
-        parts = listed[:shown] + ([_("{count} more").format(count=rest)] if rest else [])
-        return whole.format(count=len(listed), listed=", ".join(parts))
-
-    fitting = (shown for shown in range(len(listed), 1, -1) if len(said(shown)) <= room - _WRAPPED_AWAY)
-    return said(next(fitting, 1))
-
-
-def _curve_rows(
-    points: tuple[Point, ...],
-    state: WhatIfState,
-    before: float,
-    width: int,
-    height: int,
-    caps: Capabilities,
-) -> list[Row]:
-    """Return PAR against redundant experts, the number chosen in view and lit; a full bar is as before."""
-    title = _("{r:>4}{extra:>8}{mib:>7}{held:>6}{worst:>6}{fitted:>7}").format(
-        r=_("R"), extra=_("+a rank"), mib=_("MiB"), held=_("mean"), worst=_("worst"), fitted=_("fitted")
-    )
-    rows = [
-        fit(_("PAR held out by redundant experts R"), width, caps=caps, style=strong(caps)),
-        fit(title, width, caps=caps, style=dim(caps)),
-    ]
-    chosen = next((i for i, p in enumerate(points) if p.redundant == state.settings.redundant), 0)
-    room = max(0, height - len(rows))
-    first = max(0, min(chosen - room // 2, len(points) - room))
-    high = max([before, *(point.held_out[0] for point in points)])
-    for place, point in enumerate(points[first : first + room], first):
-        memory = "–" if point.mib is None else number(point.mib, 6)
-        text = (
-            f"{point.redundant:>4}{point.extra_slots:>8.3g}{memory:>7}"
-            f"{point.held_out[0]:>6.2f}{point.held_out[1]:>6.2f}{point.fitted[0]:>7.2f} "
-        )
-        style = accent(caps) if place == chosen else None
-        cells = fit(text, min(width, len(text)), caps=caps, style=style)
-        part = fraction(point.held_out[0], 1.0, high)
-        rows.append(row(cells, bar(part, width - len(text), caps), width=width))
-    rows += [blank(width)] * (height - len(rows))
-    return rows[:height]
-
-
-def _layer_rows(found: WhatIf, state: WhatIfState, width: int, height: int, caps: Capabilities) -> list[Row]:
-    """Return PAR by layer, held out, the worst before first, from where the user has scrolled to."""
-    judged = found.held_out
-    order = np.argsort(-np.nan_to_num(judged.before, nan=-np.inf), kind="stable").tolist()
-    title = _("{layer:>5}{before:>9}{after:>10}{fitted:>9}").format(
-        layer=_("layer"), before=_("before"), after=_("after"), fitted=_("fitted")
-    )
-    shown = order[state.first : state.first + max(0, height - 2)]
-    place = _("{first}–{last} of {count}").format(
-        first=state.first + 1, last=state.first + len(shown), count=len(order)
-    )
-    rows = [
-        fit(_("PAR by layer, held out · {place}").format(place=place), width, caps=caps, style=strong(caps)),
-        fit(title, width, caps=caps, style=dim(caps)),
-    ]
-    high = float(np.nanmax(np.fmax(judged.before, judged.after), initial=1.0))
-    arrow = glyphs(caps).right
-    for layer in shown:
-        before, after, fitted = (
-            float(values[layer]) for values in (judged.before, judged.after, found.fitted.after)
-        )
-        text = f"{layer:>5}{_par(before):>9} {arrow} {_par(after):>{8 - len(arrow)}}{_par(fitted):>9} "
-        room = width - len(text)
-        bars = (
-            row(
-                bar(fraction(before, 1.0, high), room // 2 - 1, caps), " ",
-                bar(fraction(after, 1.0, high), room - room // 2, caps),
-                width=room,
-            )
-            if width >= _BAR_FROM
-            else []
-        )  # fmt: skip
-        rows.append(row(fit(text, min(width, len(text)), caps=caps), bars, width=width))
-    rows += [blank(width)] * (height - len(rows))
-    return rows[:height]
-
-
-def _par(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2f}"
+def _figures(cells: tuple[str, str, str, str], canvas: Canvas, style: Style | None) -> Row:
+    label, mean, worst, waiting = cells
+    text = f"{label:<17}{mean:>15}{worst:>24}{waiting:>13}"
+    return fit(text, canvas.width, caps=canvas.caps, style=style)
