@@ -50,7 +50,7 @@ def test_the_choice_is_come_back_to_by_escape_and_by_a_key(several):
             await settled(app, pilot)
 
     async def scenario(app, pilot):
-        assert page(app).splitlines()[0] == f"3 outputs below {several}"[:80]
+        assert page(app).startswith("3 outputs below /")
         assert page(app).splitlines()[3:6] == ["> first", "  second", "  third"]
         await press(app, pilot, "down", "enter")
         assert (app.asked.path.name, app.profile.path.name) == ("second", "second")
