@@ -34,13 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = known.parse_args(told_apart(sys.argv[1:] if arguments is None else arguments))
     if options.manual is not None:
         return _print_manual(options.manual, ascii_only=options.ascii)
-    if options.demo == (options.path is not None):
+    if options.demo and options.path is not None:
         known.error(_("give the path of a parsed output, or --demo"))
     if options.per_iteration and options.export is None:
         known.error(_("--per-iteration needs --export"))
     if options.fail_on == "worse" and options.baseline is None:
         known.error(_("--fail-on worse needs --baseline"))
-    path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path
+    # Without either an output is looked for here and below.
+    path: Path = Path(__file__).parent / "demo" / "output" if options.demo else options.path or _here()
     if wanted := options.log or os.environ.get("LBTUI_LOG"):
         try:
             _begin_log(Path(wanted), path)
@@ -154,8 +155,22 @@ def _on_screen(
             background = enquiry.answer() or background
         if background != "auto":
             caps = replace(caps, light=background == "light")
-        asked = Asked(path, options.baseline, options.experts, options.placement, options.capture, thresholds)
+        inputs = (options.baseline, options.experts, options.placement, options.capture)
+        asked = Asked(path, *inputs, thresholds, named=_is_named(options))
         return run(asked, caps, mouse=not options.no_mouse, save=_save, enquiry=enquiry)
+
+
+def _here() -> Path:
+    """Return the working directory, which may be gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
+
+
+def _is_named(options: Namespace) -> bool:
+    """Tell whether the user said which output; else the one in the working directory is meant."""
+    return options.demo or options.path is not None
 
 
 def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
@@ -165,6 +180,7 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
     from lbtui.sources import SeveralOutputs, open_profile
 
     failed = False
+    profile = None
     try:
         profile = open_profile(path, options.experts, options.placement, options.capture)
         profile.require_rows()
@@ -190,6 +206,9 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
         folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
         return _failed(f"{several}\n{folders}", USAGE)
     except Unreadable as error:
+        if not _is_named(options) and profile is None:
+            sentence = _("no parsed output lies in {folder} or below; give its path, or --demo")
+            return _failed(sentence.format(folder=visible(str(path))), USAGE)
         return _failed(str(error), UNREADABLE)
     except CannotExport as error:
         return _failed(str(error), USAGE)

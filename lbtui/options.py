@@ -74,7 +74,8 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
         type=Path,
         help=_(
             "the parsed output: its folder, or a file in it; or, for experts alone, a raw profile, a "
-            "MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file"
+            "MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file (default: the output in "
+            "the working directory, or below it)"
         ),
     )
     known.add_argument(

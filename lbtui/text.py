@@ -17,6 +17,16 @@ def _(message: str) -> str:
     return _catalogue.gettext(message)
 
 
+def plural(one: str, many: str, count: int) -> str:
+    """Return the translation of what is said of one thing, or of `count`, which fills `{count}`."""
+    return _catalogue.ngettext(one, many, count).format(count=f"{count:,}")
+
+
+def in_percent(share: float, decimals: int = 0) -> str:
+    """Return a share as percent with so many decimals, a blank before the sign, as everywhere."""
+    return f"{100 * share:.{decimals}f} %"
+
+
 # Bidirectional controls and line separators reorder or break what stands around them.
 _HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
 

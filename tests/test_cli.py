@@ -18,12 +18,13 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
 
 
-def run(*arguments, **environment):
+def run(*arguments, cwd=None, **environment):
     """Run the command without a terminal."""
     return subprocess.run(
         [sys.executable, "-m", "lbtui", *map(str, arguments)],
         capture_output=True,
         env={**os.environ, **environment},
+        cwd=cwd,
         timeout=1200,
         check=False,
     )
@@ -211,7 +212,6 @@ def test_nothing_is_written_beside_the_users_files(tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        (),
         ("a", "b"),
         ("--demo", "path"),
         ("--nonsense",),
@@ -269,6 +269,21 @@ def test_several_outputs_without_a_terminal_are_listed_and_exit_2(tmp_path):
     assert str(tmp_path / "one") in done.stderr.decode()
     assert "two\\x1b[31m" in done.stderr.decode()
     assert b"\x1b" not in done.stderr
+
+
+def test_without_a_path_the_output_here_or_below_is_meant(tmp_path):
+    nothing = run("--json", cwd=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (2, b"")
+    sentence = f"lbtui: no parsed output lies in {tmp_path} or below; give its path, or --demo\n"
+    assert nothing.stderr.decode() == sentence
+    shutil.copytree(DATA / "even_small", tmp_path / "a" / "output")
+    found = run("--json", cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert json.loads(found.stdout)["profile"]["path"] == str(tmp_path / "a" / "output")
+    shutil.copytree(DATA / "even_small", tmp_path / "b")
+    several = run("--json", cwd=tmp_path)
+    assert (several.returncode, several.stdout) == (2, b"")
+    assert str(tmp_path / "b") in several.stderr.decode()
 
 
 def test_a_closed_pipe_is_no_error():

@@ -9,7 +9,7 @@ from dataclasses import replace
 from lbtui.analysis.interval import Estimate, difference
 from lbtui.comparison.model import Metric, Row, Verdict
 from lbtui.overview.model import Place
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 LEVEL = 0.05
 # Headlines decide what is said first and what fails a run: they are called less easily.
@@ -120,8 +120,8 @@ def _why_not(row: Row, family: int) -> str:
     if row.p_value > LEVEL:
         return _("the interval excludes 0, but noise about the runs as they went may make such a difference")
     if row.is_headline:
-        why = _("the interval excludes 0, but a headline is called at p ≤ {level:.0%} only")
-        return why.format(level=HEADLINE_LEVEL)
+        why = _("the interval excludes 0, but a headline is called at p ≤ {level} only")
+        return why.format(level=in_percent(HEADLINE_LEVEL))
     why = _("the interval excludes 0, but among {count} such rows chance alone gives one like it")
     return why.format(count=family)
 

@@ -23,7 +23,7 @@ from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of, subject_of_group, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, micros
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _CRITICAL_RATIO = 2.0  # doubled
 _SLIVER_SHARE, _SLIVER_SECONDS = 0.02, 5.0  # of the run, and at all
@@ -119,14 +119,17 @@ def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Exce
     )
 
 
-def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain]) -> str:
-    """Return what the tests of `find_batch_skew` say of the domain that stands out most, as a sentence.
+def what_stands_out(
+    evidence: Evidence, limits: Thresholds, domains: list[Domain]
+) -> tuple[str, float | None]:
+    """Return what the tests of `find_batch_skew` say of the domain that stands out most, and their p.
 
-    For where no finding came of it: then either chance does so too, or the effect is small.
+    The first is a sentence, for where no finding came of it: then either chance does so too, or the effect
+    is small. There is no p without a test.
     """
     binned = evidence.binned("batch_size", domains)
     if binned is None:
-        return ""
+        return "", None
     sent = dispatched(evidence, domains, binned.edges)
     each = limits.p_value / 2
     shares = limits.expected.of_domains(domains)
@@ -134,7 +137,7 @@ def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain
     given = strongest(sent, RandomDispatch(shares), each)
     found = [e for e in (held, _on_batch(given, binned, shares) if given else None) if e is not None]
     if not found:
-        return _("There is too little load for a test.")
+        return _("There is too little load for a test."), None
     best = min(found, key=lambda e: e.p_value)
     p = min(1.0, 2 * best.p_value)
     begin, end = binned.window(best.first, best.last)
@@ -148,12 +151,10 @@ def what_stands_out(evidence: Evidence, limits: Thresholds, domains: list[Domain
         window=format_window(begin, end, 1, date=evidence.dated),
     )
     if p > limits.p_value:
-        why = _(
-            "chance alone does as much in {share:.0%} of such runs (p = {p:.2g}, a finding needs {limit:g})"
-        )
-        return f"{said}: {why.format(share=p, p=p, limit=limits.p_value)}."
+        why = _("chance alone does as much in {share} of such runs (p = {p:.2g}, a finding needs {limit:g})")
+        return f"{said}: {why.format(share=in_percent(p), p=p, limit=limits.p_value)}.", p
     why = _("beyond chance (p = {p:.2g}), but less than {ratio:g}× and {more:g} requests more, no finding")
-    return f"{said}: {why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)}."
+    return f"{said}: {why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)}.", p
 
 
 def _comparable(

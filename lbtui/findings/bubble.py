@@ -17,7 +17,7 @@ from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _WORDS = {
     "late": _("begins its forward passes {more:.1f} ms after its peers"),
@@ -91,10 +91,10 @@ def _finding(
         value=effect,
         threshold=limits.dp_bubble_share,
         cost=cost,
-        message=_("{who} {what}, {share:.0%} of a step, {when}.").format(
+        message=_("{who} {what}, {share} of a step, {when}.").format(
             who=who_of_lanes(domains, apart.lanes),
             what=_WORDS[_kind(account)].format(more=more),
-            share=effect,
+            share=in_percent(effect),
             when=when(apart.windows, account.edges),
         ),
         advice=_(

@@ -8,7 +8,7 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.step_account import StepAccount
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _UNIT = "ms/step"
 
@@ -24,9 +24,9 @@ def cost_of(
     saving = account.saving(cut, of_gap=of_gap)
     if saving is not None:
         words = _(
-            "without it a common step is {ms:.2f} ms shorter, {share:.1%} of the steps' time (last end less "
+            "without it a common step is {ms:.2f} ms shorter, {share} of the steps' time (last end less "
             "the last end without its excess, Σ / steps)"
-        ).format(ms=saving.per_step, share=saving.share)
+        ).format(ms=saving.per_step, share=in_percent(saving.share, 1))
         if of_gap and account.tails is None:
             words += _("; at least: what it is late after its passes is not seen in them")
         if least:
@@ -44,4 +44,5 @@ def cost_of(
             "excess × batch size); the domains do not step together, so nobody else is seen waiting"
         ).format(ms=each, seconds=seconds),
         evidence.share_of_requests(seconds),
+        of="requests",
     )

@@ -15,7 +15,7 @@ from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent, plural
 
 _UNIT = "share of expert compute"
 
@@ -77,16 +77,17 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
             waste,
             _UNIT,
             _(
-                "{waste:.1%} more of the ranks' expert time is waiting than in the first period (mean over "
+                "{waste} more of the ranks' expert time is waiting than in the first period (mean over "
                 "layers of 1 − mean/max, later less first)"
-            ).format(waste=waste),
+            ).format(waste=in_percent(waste, 1)),
             waste,
+            of="experts",
         ),
         message=_(
-            "Since EPLB began new periods the ranks of {instance} are less even: PAR over ranks went from "
+            "Since EPLB began new periods the ranks{of_instance} are less even: PAR over ranks went from "
             "{before:.2f} to {after:.2f}. By EPLB period: {pars}."
         ).format(
-            instance=visible(heat.instance),
+            of_instance=heat.of_instance,
             before=change.before,
             after=change.after,
             pars=heat.pars_by_period,
@@ -95,8 +96,8 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
             "Serve with the first table (static EPLB, expert map file) until this is mended. See whether the "
             "tables are made of this instance's load, in the order of its ranks and layers, and whether "
             "their policy weighs a rank's experts together."
-        )
-        + gain_words(gains(evidence, heat)),
+        ),
+        what_if=gain_words(gains(evidence, heat)),
         evidence=_about_periods(evidence, pars),
         p_value=p,
     )
@@ -132,18 +133,21 @@ def find_ineffective(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -
         cost=Cost(
             waste,
             _UNIT,
-            _(
-                "{waste:.1%} of the ranks' expert time is still waiting (mean over layers of 1 − mean/max)"
-            ).format(waste=waste),
+            _("{waste} of the ranks' expert time is still waiting (mean over layers of 1 − mean/max)").format(
+                waste=in_percent(waste, 1)
+            ),
             waste,
+            of="experts",
         ),
-        message=_(
-            "EPLB began {times} new period(s), yet PAR over ranks went from {before:.2f} to {after:.2f}."
-        ).format(times=len(heat.periods) - 1, before=before, after=after),
+        message=_("EPLB began {periods}, yet PAR over ranks went from {before:.2f} to {after:.2f}.").format(
+            periods=plural("1 new period", "{count} new periods", len(heat.periods) - 1),
+            before=before,
+            after=after,
+        ),
         advice=_(
             "See whether the load that EPLB counts is the load that ranks carry, whether redundant experts "
             "are too few, or the heat moves faster than the period."
-        )
-        + gain_words(gains(evidence, heat)),
+        ),
+        what_if=gain_words(gains(evidence, heat)),
         evidence=_about_periods(evidence, known_mean(heat.pars, axis=1)),
     )

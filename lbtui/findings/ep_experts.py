@@ -16,7 +16,7 @@ from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent
 
 _MAP_ERROR = 1.3 / 256  # of a picture's range: to so much its colours are read
 _UNKNOWN, _SHARED = -1, -2
@@ -218,19 +218,20 @@ def _finding(
             waste,
             "share of expert compute",
             _(
-                "{waste:.2%} of the ranks' expert time is waiting for it (mean over {over} of what max − "
-                "mean falls by with this expert at the mean, / max); it adds {lift:.0%} of a mean rank's "
+                "{waste} of the ranks' expert time is waiting for it (mean over {over} of what max − "
+                "mean falls by with this expert at the mean, / max); it adds {lift} of a mean rank's "
                 "load where it is hot"
-            ).format(waste=waste, lift=lift, over=heat.layers),
+            ).format(waste=in_percent(waste, 2), lift=in_percent(lift), over=heat.layers),
             waste,
+            of="experts",
         ),
-        message=_("{who} of {instance} gets {ratio:.1f}× its layer's mean {place}.").format(
-            who=_who(cells[0]), instance=visible(heat.instance), ratio=ratio, place=place
+        message=_("{who}{of_instance} gets {ratio:.1f}× its layer's mean {place}.").format(
+            who=_who(cells[0]), of_instance=heat.of_instance, ratio=ratio, place=place
         ),
         advice=_(
             "Replicate this expert (redundant experts, EPLB): a second copy halves what it adds to its rank."
-        )
-        + (gain_words(gained) if layer is None else layer_gain_words(gained, layer)),
+        ),
+        what_if=gain_words(gained) if layer is None else layer_gain_words(gained, layer),
         evidence=_("{file}: {who}, {place}").format(
             file=evidence.file("expert_heat"), who=_who(cells[0]), place=place
         ),

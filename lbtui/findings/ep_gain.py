@@ -47,18 +47,18 @@ def gains(evidence: Evidence, heat: ExpertHeat, *, extra_slots: int = 0) -> list
 
 
 def gain_words(gained: Sequence[Gain]) -> str:
-    """Return the gain over all layers in sentences that follow a blank, and whether to believe it."""
+    """Return the gain over all layers in sentences, and whether to believe it."""
     said = []
     for gain in gained:
         before, after = gain.found.held_out.means
         said.append(_gain(gain, before, after, _("mean over layers")))
         if gain.check is not None and gain.check.fails:
             said.append(check_words(gain.check))
-    return "".join(f" {sentence}" for sentence in said)
+    return " ".join(said)
 
 
 def layer_gain_words(gained: Sequence[Gain], layer: int) -> str:
-    """Return the gain in one layer in sentences that follow a blank, and a word of doubt if due."""
+    """Return the gain in one layer in sentences, and a word of doubt if due."""
     said = []
     for gain in gained:
         judged = gain.found.held_out
@@ -68,12 +68,12 @@ def layer_gain_words(gained: Sequence[Gain], layer: int) -> str:
         said.append(_gain(gain, float(judged.before[layer]), float(judged.after[layer]), where))
         if gain.check is not None and gain.check.fails:
             said.append(_("Load here stays on its ranks more than it follows experts: expect less."))
-    return "".join(f" {sentence}" for sentence in said)
+    return " ".join(said)
 
 
 def _gain(gain: Gain, before: float, after: float, where: str) -> str:
     return _(
-        "What-if: DeepSeek's global EPLB with {redundant} redundant experts, fitted on {fitted} "
+        "DeepSeek's global EPLB with {redundant} redundant experts, fitted on {fitted} "
         "iterations{phase}, gives PAR {after:.2f} over ranks on the next {judged}, where it was {before:.2f} "
         "({where})."
     ).format(

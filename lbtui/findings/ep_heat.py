@@ -18,6 +18,8 @@ from lbtui.analysis.expert_parallel import (
 )
 from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.findings.evidence import Evidence
+from lbtui.profile.identity import UNNAMED_EXPERTS
+from lbtui.text import _, visible
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class ExpertHeat:
     slots: tuple[HeatMatrix, ...] = ()  # the expert map of each period, or none
     models: tuple[HeatMatrix | None, ...] = ()  # the model-expert map of each period
     by_time: bool = False
+
+    @property
+    def of_instance(self) -> str:
+        """` of` its name, harmless; nothing where no file tells whose experts they are."""
+        if self.instance in ("", UNNAMED_EXPERTS):
+            return ""
+        return _(" of {instance}").format(instance=visible(self.instance))
 
     @property
     def mean_load(self) -> Floats:

@@ -11,7 +11,7 @@ from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import SEVERITIES, Cost, Finding
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent
 
 MOST_LISTED = 5
 _UNIT = "share of expert compute"
@@ -59,13 +59,13 @@ def _rest(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, rest: Sequen
         threshold=1.0,
         cost=_cost(limits, waste),
         message=_(
-            "{count} more of {instance} are hot, up to {ratio:.1f}× their layer's mean; none of them costs "
-            "more than {share:.2%} of expert compute."
+            "{count} more{of_instance} are hot, up to {ratio:.1f}× their layer's mean; none of them costs "
+            "more than {share} of expert compute."
         ).format(
             count=len(rest),
-            instance=visible(heat.instance),
+            of_instance=heat.of_instance,
             ratio=most.value,
-            share=max(limits.ep_cost_listed, *(expert.share for expert in rest)),
+            share=in_percent(max(limits.ep_cost_listed, *(expert.share for expert in rest)), 2),
         ),
         advice=_("See them in the map of experts; balance the layer as a whole rather than each of them."),
         evidence=_("{file}: all layers and periods").format(file=evidence.file("expert_heat")),
@@ -80,8 +80,9 @@ def _cost(limits: Thresholds, waste: float) -> Cost:
         waste,
         _UNIT,
         _(
-            "{waste:.2%} of the ranks' expert time is waiting for them together (mean over layers of what "
+            "{waste} of the ranks' expert time is waiting for them together (mean over layers of what "
             "max − mean falls by with all of them at the mean, / max)"
-        ).format(waste=waste),
+        ).format(waste=in_percent(waste, 2)),
         waste,
+        of="experts",
     )

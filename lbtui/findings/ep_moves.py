@@ -16,7 +16,7 @@ from lbtui.findings.ep_tables import Tables, tables_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent
 
 _UNIT = "share of expert compute"
 _BEYOND_CHANCE = 2.0  # × what Poisson counts of an unmoved heat show
@@ -51,13 +51,13 @@ def find_moves(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
         ),
         value=moved,
         threshold=limits.ep_heat_moved,
-        cost=Cost(waste, _UNIT, _cost_words(tables, waste), waste),
+        cost=Cost(waste, _UNIT, _cost_words(tables, waste), waste, of="experts"),
         message=_message(heat, tables),
         advice=_(
             "Let EPLB follow: a shorter period, or more redundant experts; else balance on the average of "
             "several periods and not on the last one."
-        )
-        + gain_words(gains(evidence, heat)),
+        ),
+        what_if=gain_words(gains(evidence, heat)),
         evidence=_("{file}: share moved into each period {moved}; PAR per period {pars}").format(
             file=evidence.file("expert_heat"),
             moved=", ".join(f"{m:.2f}" for m in known_mean(tables.moved, axis=1)),
@@ -86,20 +86,20 @@ def _waste(tables: Tables) -> float:
 def _cost_words(tables: Tables, waste: float) -> str:
     if tables.fitted is None:
         return _(
-            "up to {waste:.1%} of the ranks' expert time is waiting for it (mean over layers and later "
+            "up to {waste} of the ranks' expert time is waiting for it (mean over layers and later "
             "periods of 1 − mean/max; what the tables would lose without it is not known)"
-        ).format(waste=waste)
+        ).format(waste=in_percent(waste, 1))
     return _(
-        "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers and later periods of 1 − "
+        "{waste} of the ranks' expert time is waiting for it (mean over layers and later periods of 1 − "
         "mean/max, with a table's own heat less with that of the period before)"
-    ).format(waste=waste)
+    ).format(waste=in_percent(waste, 1))
 
 
 def _message(heat: ExpertHeat, tables: Tables) -> str:
     fitted = tables.mean_fitted
     said = _(
-        "{moved:.0%} of the tokens of {instance} go to other experts in each period than in the one before."
-    ).format(moved=tables.mean_moved, instance=visible(heat.instance))
+        "{moved} of the tokens{of_instance} go to other experts in each period than in the one before."
+    ).format(moved=in_percent(tables.mean_moved), of_instance=heat.of_instance)
     if fitted is None:
         why = _(
             "A table made of the past period does not fit the next: PAR over ranks is {now:.2f} after "

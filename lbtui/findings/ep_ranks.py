@@ -15,7 +15,7 @@ from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent, plural
 
 _UNIT = "share of expert compute"
 _CRITICAL_SKEW = 1.5
@@ -93,8 +93,8 @@ def _finding(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot
             "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
             "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
             "does not see."
-        )
-        + gain_words(gains(evidence, heat)),
+        ),
+        what_if=gain_words(gains(evidence, heat)),
         evidence=_("{file}: rank {rank}, all layers and periods").format(
             file=evidence.file("layer_times" if heat.by_time else "expert_heat"), rank=hot.rank
         ),
@@ -124,10 +124,11 @@ def _cost_of_rank(limits: Thresholds, waste: float) -> Cost:
         waste,
         _UNIT,
         _(
-            "{waste:.1%} of the ranks' expert time is waiting for it (mean over layers of what max − mean "
+            "{waste} of the ranks' expert time is waiting for it (mean over layers of what max − mean "
             "falls by with the rank at its peers' mean, / max)"
-        ).format(waste=waste),
+        ).format(waste=in_percent(waste, 1)),
         waste,
+        of="experts",
     )
 
 
@@ -149,16 +150,18 @@ def _about_rank(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _
             "more to do or is slow cannot be told."
         ).format(rank=rank, ratio=ratio, limit=limits.ep_rank_ratio, over=over, layers=layers)
     return _(
-        "EP rank {rank} of {instance} carries {ratio:.2f}× the mean load; above {limit:.2f}× in {over} of "
-        "{layers} layers, over {periods} EPLB period(s)."
+        "EP rank {rank}{of_instance} carries {ratio:.2f}× the mean load; above {limit:.2f}× in {over} of "
+        "{layers} layers, over {periods}."
     ).format(
         rank=rank,
-        instance=visible(heat.instance),
+        of_instance=heat.of_instance,
         ratio=ratio,
         limit=limits.ep_rank_ratio,
         over=over,
         layers=layers,
-        periods=len(heat.periods) if hot.period is None else 1,
+        periods=plural(
+            "1 EPLB period", "{count} EPLB periods", len(heat.periods) if hot.period is None else 1
+        ),
     ) + _in_time(evidence, rank, ranks)
 
 
@@ -202,16 +205,17 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
             waste,
             _UNIT,
             _(
-                "{waste:.1%} of the ranks' expert time is waiting for the fullest (mean over layers of 1 − "
+                "{waste} of the ranks' expert time is waiting for the fullest (mean over layers of 1 − "
                 "mean/max)"
-            ).format(waste=waste),
+            ).format(waste=in_percent(waste, 1)),
             waste,
+            of="experts",
         ),
         message=_(
-            "Experts of {instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
+            "Experts{of_instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
             "{layers}{where}, {worst:.2f} in layer {layer}."
         ).format(
-            instance=visible(heat.instance),
+            of_instance=heat.of_instance,
             mean=mean,
             layers=heat.layers,
             where=_(" in period {period}").format(period=heat.periods[place]) if several else "",

@@ -14,7 +14,7 @@ from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _FEWEST_LAYERS = 4
 _NO_MORE_LOAD = 1.03
@@ -58,10 +58,11 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
             cost=Cost(
                 1 - 1 / ratio,
                 "share of expert compute",
-                _("the other ranks wait {share:.1%} of its GroupedMatmul time (1 − 1 / ratio)").format(
-                    share=1 - 1 / ratio
+                _("the other ranks wait {share} of its GroupedMatmul time (1 − 1 / ratio)").format(
+                    share=in_percent(1 - 1 / ratio, 1)
                 ),
                 1 - 1 / ratio,
+                of="experts",
             ),
             message=_(
                 "Rank {rank} (pid {pid}, rank guessed from pid order) takes {ratio:.2f}× the median "

@@ -17,7 +17,7 @@ from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import is_of, name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent, visible
 
 _LOADS = ("dp.batch_size.skew", "dp.idle", "dp.stalled", "pd.node.skew", "pd.node.stalled")
 
@@ -186,9 +186,9 @@ def _node(
         threshold=1 / limits.pd_node_ratio,
         cost=Cost(None, "", _("its peers get what it does not; see the findings on them")),
         message=_(
-            "{address} is expected to get {multiple:.2f}× its peers' requests (config), {share:.0%} of "
+            "{address} is expected to get {multiple:.2f}× its peers' requests (config), {share} of "
             "{total}; it gets {own}."
-        ).format(address=visible(address), multiple=multiple, share=share, total=total, own=own),
+        ).format(address=visible(address), multiple=multiple, share=in_percent(share), total=total, own=own),
         advice=_advice(p_short),
         evidence=_("{file}: add_count of {address}").format(
             file=evidence.file("nodes"), address=visible(address)

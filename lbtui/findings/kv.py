@@ -17,7 +17,7 @@ from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, SubjectValue
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, instant
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _BINS = 120
 _LEAST_MORE = 0.15  # of the blocks, beyond the peers' share in use
@@ -122,11 +122,12 @@ def _exhausted(
                 "{value:.1f} request-seconds of waiting for KV blocks (Σ waiting × time at the last blocks)"
             ).format(value=waiting_seconds),
             evidence.share_of_requests(waiting_seconds),
+            of="requests",
         ),
         message=_(
-            "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share:.0%} of the "
+            "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share} of the "
             "time since its first reading."
-        ).format(domain=name_of(domain), lowest=lowest, total=pool.total, share=share)
+        ).format(domain=name_of(domain), lowest=lowest, total=pool.total, share=in_percent(share))
         + _beside_peers(domain, pools),
         advice=_(
             "Find out why this domain has fewer blocks (npu memory left over at start, another process on "
@@ -248,15 +249,15 @@ def _uneven_use(
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
             message=(
                 _(
-                    "{domain} uses {own:.0%} of its KV blocks, {peers:.0%} are expected: {multiple:.2f}× its "
+                    "{domain} uses {own} of its KV blocks, {peers} are expected: {multiple:.2f}× its "
                     "peers' share (config)."
                 )
                 if shares
-                else _("{domain} uses {own:.0%} of its KV blocks, its peers {peers:.0%}.")
+                else _("{domain} uses {own} of its KV blocks, its peers {peers}.")
             ).format(
                 domain=name_of(domain),
-                own=excess.own,
-                peers=excess.peers,
+                own=in_percent(excess.own),
+                peers=in_percent(excess.peers),
                 multiple=expected_multiple(excess.lane, shares),
             ),
             advice=_(

@@ -12,6 +12,7 @@ from lbtui.text import _
 
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "data"]
 Severity: TypeAlias = Literal["critical", "warning", "info"]
+ShareOf: TypeAlias = Literal["steps", "domains", "experts", "requests"]
 SubjectValue: TypeAlias = str | int | tuple[int, ...]
 
 # How the metric ends of a finding whose value is over what the config expects, not over its peers.
@@ -25,13 +26,14 @@ class Cost:
 
     `share` is the same in the currency that orders findings: of the NPU time of the load's own part (the
     domains that step together, the ranks' expert time), or, where nobody waits for steps, of the time that
-    requests spend in the service. None where it cannot be told.
+    requests spend in the service; `of` says which. None where it cannot be told.
     """
 
     value: float | None
     unit: str
     text: str
     share: float | None = None  # 0..1
+    of: ShareOf = "steps"  # whose time the share is of
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Finding:
     `excess` is how far the metric is beyond its threshold (value / threshold, unless it is given): the
     order within a severity. `p_value` is the probability of such a figure by chance alone, None where
     chance plays no part. `expected` is the load that the config expects of the subject, in multiples of the
-    mean of its peers, None where it expects no other than theirs.
+    mean of its peers, None where it expects no other than theirs. `what_if` is what
+    re-balancing would bring, held out, empty where nothing tells it.
     """
 
     id: str
@@ -69,6 +72,7 @@ class Finding:
     p_value: float | None = None
     consequences: tuple[Finding, ...] = field(default=())
     expected: float | None = None
+    what_if: str = ""
 
     def __post_init__(self) -> None:
         if math.isnan(self.excess):

@@ -18,7 +18,7 @@ from lbtui.findings.pd_stalled import find_stalled
 from lbtui.findings.pd_transfers import find_slow_transfers
 from lbtui.findings.severity import severity_of
 from lbtui.findings.thresholds import Thresholds
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent, visible
 
 
 def find_pd(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
@@ -114,6 +114,7 @@ def _skewed_node(
             ).format(extra=extra)
             + (_("; its requests stay {s:.3g} s longer in all").format(s=longer) if cost_share else ""),
             cost_share,
+            of="requests",
         ),
         message=_skew_words(node, found),
         advice=_(
@@ -133,13 +134,13 @@ def _skew_words(node: Node, found: _Found) -> str:
     share = found.own / found.total
     text = (
         _(
-            "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
-            "{low:.0%}–{high:.0%}), {ratio:.2f}× an equal share."
+            "{address} gets {own} of {total} {role} requests: {share} (95 % interval "
+            "{low}–{high}), {ratio:.2f}× an equal share."
         )
         if found.multiple is None
         else _(
-            "{address} gets {own} of {total} {role} requests: {share:.0%} (95 % interval "
-            "{low:.0%}–{high:.0%}), {ratio:.2f}× its expected share: {multiple:.2f}× its peers' (config)."
+            "{address} gets {own} of {total} {role} requests: {share} (95 % interval "
+            "{low}–{high}), {ratio:.2f}× its expected share: {multiple:.2f}× its peers' (config)."
         )
     )
     return text.format(
@@ -148,8 +149,8 @@ def _skew_words(node: Node, found: _Found) -> str:
         own=found.own,
         total=found.total,
         role=node.role,
-        share=share,
-        low=low,
-        high=high,
+        share=in_percent(share),
+        low=in_percent(low),
+        high=in_percent(high),
         ratio=share / found.share,
     )

@@ -17,7 +17,7 @@ from lbtui.findings.pd_ratio_waits import find_ratio_by_waits
 from lbtui.findings.severity import severity_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, micros
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _BLOCKS = 12
 
@@ -98,7 +98,11 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
     assert evidence.arrivals is not None
     seconds = (evidence.arrivals[1] - evidence.arrivals[0]).total_seconds()
     share = evidence.share_of_requests(side.total * seconds)
-    kv = _(", using {usage:.0%} of their KV blocks").format(usage=side.kv_usage) if side.kv_usage else ""
+    kv = (
+        _(", using {usage} of their KV blocks").format(usage=in_percent(side.kv_usage))
+        if side.kv_usage
+        else ""
+    )
     return Finding(
         id="pd.ratio",
         severity=severity_of(share, limits),
@@ -113,19 +117,20 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
                 waiting=side.total, role=side.role
             ),
             share,
+            of="requests",
         ),
         message=_(
             "{waiting:.1f} requests wait at the median {role} domain, {idle:.1f} at the median {other} "
-            "domain; {role} domains compute {busy:.0%} of the time{kv}, {other} domains {other_busy:.0%}: "
+            "domain; {role} domains compute {busy} of the time{kv}, {other} domains {other_busy}: "
             "{role} is the bottleneck."
         ).format(
             waiting=side.level,
             idle=other.level,
             role=side.role,
             other=other.role,
-            busy=side.busy,
+            busy=in_percent(side.busy),
             kv=kv,
-            other_busy=other.busy,
+            other_busy=in_percent(other.busy),
         ),
         advice=_(
             "Move the P:D ratio towards {role}: fewer {other} nodes or more {role} nodes. How much that "

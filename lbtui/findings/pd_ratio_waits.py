@@ -95,6 +95,7 @@ def _finding(
             _("requests waiting"),
             _("{waiting:.1f} requests wait for {role} at any time").format(waiting=waiting, role=role),
             share,
+            of="requests",
         ),
         message=message,
         advice=_(

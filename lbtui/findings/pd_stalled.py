@@ -57,6 +57,7 @@ def _finding(evidence: Evidence, table: NodeTable, stall: Stall, stays: pl.DataF
                 running=stall.running, held=stall.held
             ),
             evidence.share_of_requests(stall.held),
+            of="requests",
         )
     else:
         message = _("{address} gets nothing since {since}, while the other {role} nodes get {peers}.").format(
@@ -96,4 +97,4 @@ def _taken_by_peers(evidence: Evidence, stall: Stall, stays: pl.DataFrame, begin
             share = evidence.share_of_requests(more * len(since))
             longer = _("; each request stays {ms:.3g} ms longer than before").format(ms=1000 * more)
     text = _("{own:.0f} requests that would be its own go to the others").format(own=own) + longer
-    return Cost(own, _("requests"), text, share or None)
+    return Cost(own, _("requests"), text, share or None, of="requests")

@@ -95,6 +95,7 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], queu
                 value=waited_for
             ),
             evidence.share_of_requests(waited_for),
+            of="requests",
         ),
         message=(
             _(

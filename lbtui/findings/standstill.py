@@ -23,7 +23,7 @@ from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, instant, micros
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 _USUAL = 5.0  # × the longest step but one in a hundred is no pause
 _WAITED = 0.8  # of the pause, requests must wait or run
@@ -160,10 +160,10 @@ def _share(scene: _Scene, pause: Pause) -> float:
 
 def _cost(scene: _Scene, pause: Pause, said: str) -> Cost:
     share = _share(scene, pause)
-    words = _("{seconds:.1f} s of the domain's cards, {share:.1%} of the time of all {count} domains").format(
-        seconds=pause.seconds, share=share, count=len(scene.domains)
+    words = _("{seconds:.1f} s of the domain's cards, {share} of the time of all {count} domains").format(
+        seconds=pause.seconds, share=in_percent(share, 1), count=len(scene.domains)
     )
-    return Cost(pause.seconds, _("s of a domain"), words + said, share)
+    return Cost(pause.seconds, _("s of a domain"), words + said, share, of="domains")
 
 
 def _when(scene: _Scene, pause: Pause) -> str:
@@ -224,9 +224,9 @@ def _idle(scene: _Scene, domain: Domain, pause: Pause, n: float, p: float) -> Fi
         value=share,
         threshold=limit,
         cost=_cost(scene, pause, ""),
-        message=_(
-            "{domain} {what} {when}, {share:.0%} of the run, while its peers get {n:.0f} requests."
-        ).format(domain=name_of(domain), what=what, when=_when(scene, pause), share=share, n=n),
+        message=_("{domain} {what} {when}, {share} of the run, while its peers get {n:.0f} requests.").format(
+            domain=name_of(domain), what=what, when=_when(scene, pause), share=in_percent(share), n=n
+        ),
         advice=_(
             "See whether the router knows this domain (registration, health check, its weight), and whether "
             "its process was up at that time."

@@ -21,7 +21,7 @@ from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import name_of, subject_of, subject_of_lanes, who_of_lanes
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent, visible
 
 _COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
 _LEAST_OWN = 0.1  # of what it is slower, that at least is seen at its end
@@ -157,11 +157,11 @@ def _later(
         severity_of(cost.share, limits, least="warning"),  # what it costs is more than what is seen
         figure,
         _(
-            "{who} ends its steps after its peers at equal load, by {effect:.1%} of a step on the mean, "
+            "{who} ends its steps after its peers at equal load, by {effect} of a step on the mean, "
             "{when}: the others wait for it inside their forward passes, which are as long.{last}"
         ).format(
             who=slow.who,
-            effect=effect,
+            effect=in_percent(effect, 1),
             when=when(slow.apart.windows, part.edges),
             last=_last_words(part, chosen),
         ),
@@ -176,8 +176,8 @@ def _last_words(account: StepAccount, chosen: Flags) -> str:
         return ""
     first = np.unique(account.group[together & account.ends_last])
     steps = np.unique(account.group[together])
-    return " " + _("It ends last in {share:.0%} of {steps:,} common steps.").format(
-        share=len(first) / len(steps), steps=len(steps)
+    return " " + _("It ends last in {share} of {steps:,} common steps.").format(
+        share=in_percent(len(first) / len(steps)), steps=len(steps)
     )
 
 

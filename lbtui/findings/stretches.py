@@ -8,7 +8,7 @@ from datetime import datetime
 from lbtui.analysis.apart import Bins
 from lbtui.analysis.lanes import Micros
 from lbtui.profile import instant
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 
 def window_in(windows: Sequence[Bins], edges: Micros) -> tuple[datetime, datetime] | None:
@@ -25,8 +25,8 @@ def when(windows: Sequence[Bins], edges: Micros) -> str:
     if covered == bins:
         return _("all along")
     if len(windows) > 1:
-        return _("in {count} stretches, {share:.0%} of the time").format(
-            count=len(windows), share=covered / bins
+        return _("in {count} stretches, {share} of the time").format(
+            count=len(windows), share=in_percent(covered / bins)
         )
     (first, last) = windows[0]
     if last >= bins - 1:

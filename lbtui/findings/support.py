@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,12 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Dimension
 from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import micros
-from lbtui.text import _, visible
+from lbtui.text import _, in_percent, visible
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure with what it is to be read against, and both as a sentence.
+    """One figure with what it is to be read against, both as a sentence, and `short` in a few words.
 
     `low` and `high` are the range that evenness allows: for DP from 1 to the PAR that chance gives at this
     load, for a node's share its 95 % interval (which holds 1 / nodes), for EP from 1 to the limit of PAR.
@@ -35,6 +35,14 @@ class Figure:
     low: float
     high: float
     text: str
+    short: str = ""
+    agrees: bool = True  # whether evenness allows it; if not, `short` has the p of the test
+
+    @staticmethod
+    def telling(figures: Sequence[Figure]) -> Figure | None:
+        """Return the figure to show where there is room for one: none that looks uneven without a test."""
+        tested = [figure for figure in figures if figure.agrees or figure.dimension == "dp"]
+        return next((figure for figure in tested if figure.agrees), tested[0] if tested else None)
 
 
 def supporting_figures(evidence: Evidence, limits: Thresholds) -> tuple[Figure, ...]:
@@ -57,18 +65,18 @@ def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
         par = lanes_par(lanes, whole, idle_is_zero=True, counts=True, shares=shares)
         if np.isnan(par.value) or par.chance is None:
             continue
-        yield Figure(
-            "dp",
-            instance,
-            par.value,
-            1.0,
-            par.chance,
-            _(
-                "{instance}: PAR of the batch size over {count} DP domains {value:.2f}; chance alone gives "
-                "{chance:.2f} at this load."
-            ).format(instance=visible(instance), count=len(domains), value=par.value, chance=par.chance)
-            + (" " + what_stands_out(evidence, limits, domains) if par.value > par.chance else ""),
-        )
+        text = _(
+            "{instance}: PAR of the batch size over {count} DP domains {value:.2f}; chance alone gives "
+            "{chance:.2f} at this load."
+        ).format(instance=visible(instance), count=len(domains), value=par.value, chance=par.chance)
+        short = _("PAR {value:.2f}, chance {chance:.2f}").format(value=par.value, chance=par.chance)
+        if par.value > par.chance:
+            said, p = what_stands_out(evidence, limits, domains)
+            text += f" {said}"
+            short += ", " + (_("too little load for a test") if p is None else f"p = {p:.2g}")
+        short = _("{figures} ({count} DP domains)").format(figures=short, count=len(domains))
+        agrees = par.value <= par.chance
+        yield Figure("dp", instance, par.value, 1.0, par.chance, text, short, agrees)
 
 
 def _nodes(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
@@ -88,31 +96,36 @@ def _nodes(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
         if peers[share.node.role] < 2 or not total:
             continue
         low, high = share_interval(share.added, total)
+        words = (
+            _(
+                "{address}: {share} of {total} {role} requests (95 % interval {low}–{high}, "
+                "expected by the config {equal})."
+            )
+            if share.node.role in configured
+            else _(
+                "{address}: {share} of {total} {role} requests (95 % interval {low}–{high}, "
+                "an equal share is {equal})."
+            )
+        )
+        said = {
+            "address": visible(share.node.address),
+            "share": in_percent(share.share),
+            "total": total,
+            "role": share.node.role,
+            "low": in_percent(low),
+            "high": in_percent(high),
+            "equal": in_percent(share.expected),
+        }
+        short = _("{address} {share} of {total} {role} requests, {equal} expected")
         yield Figure(
             "pd",
             share.node.address,
             share.share,
             low,
             high,
-            (
-                _(
-                    "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, "
-                    "expected by the config {equal:.0%})."
-                )
-                if share.node.role in configured
-                else _(
-                    "{address}: {share:.0%} of {total} {role} requests (95 % interval {low:.0%}–{high:.0%}, "
-                    "an equal share is {equal:.0%})."
-                )
-            ).format(
-                address=visible(share.node.address),
-                share=share.share,
-                total=total,
-                role=share.node.role,
-                low=low,
-                high=high,
-                equal=share.expected,
-            ),
+            words.format(**said),
+            short.format(**said),
+            low <= share.expected <= high,
         )
 
 
@@ -138,4 +151,8 @@ def _experts(evidence: Evidence, limit: float) -> Iterator[Figure]:
                 worst=worst,
                 limit=limit,
             ),
+            _("PAR of the {what} over ranks {mean:.2f}, even up to {limit:.2f}").format(
+                what=what, mean=mean, limit=limit
+            ),
+            mean <= limit,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.findings.kinds import kind_of
-from lbtui.findings.model import EXPECTED_SHARE, Dimension, Finding, Severity
+from lbtui.findings.model import EXPECTED_SHARE, Cost, Dimension, Finding, Severity, ShareOf
 from lbtui.findings.subject import ranges
 from lbtui.profile import ZONE_NAME, format_window, micros, short_names
 from lbtui.render.text import fixed, number
@@ -14,6 +14,13 @@ from lbtui.text import _, visible
 MARKS: Mapping[Severity, str] = {"critical": "!!", "warning": "!", "info": "·"}
 DIMENSIONS: Mapping[Dimension, str] = {"dp": "DP", "kv": "KV", "pd": "P/D", "ep": "EP", "data": "data"}
 
+# Costs as shares, by whose time they are a share of.
+_SHARES: Mapping[ShareOf, str] = {
+    "steps": _("{percent} of steps' time"),
+    "domains": _("{percent} of domains' time"),
+    "experts": _("{percent} of expert time"),
+    "requests": _("{percent} of requests' time"),
+}
 _ENDS_LAST = _("ends {percent} of a step late")
 _EXPECTED_POOL = _("{percent} of the pool expected")
 _POOL = _("{percent} of its peers' pool")
@@ -40,14 +47,22 @@ def even_title(judged: bool) -> str:
 
 
 def short_hosts(hosts: Sequence[str]) -> dict[str, str]:
-    """Return a short name of each host: what all begin with is left out, but for the last two `-` parts."""
-    short = short_names(hosts)
-    two = {host: host.rfind("-", 0, max(host.rfind("-"), 0)) + 1 for host in hosts}
-    return {host: host[min(len(host) - len(short[host]), two[host]) :] for host in hosts}
+    """Return a short name of each host: of what tells it apart, but at least its last two `-` parts."""
+    return {
+        host: max(short, _last_two(host), key=len) if host.endswith(short) else short
+        for host, short in short_names(hosts).items()
+    }
 
 
-def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
-    """Return who it is, the most telling first; `hosts` are the hosts' short names."""
+def _last_two(host: str) -> str:
+    return host[host.rfind("-", 0, max(host.rfind("-"), 0)) + 1 :]
+
+
+def subject_words(finding: Finding, hosts: Mapping[str, str], *, brief: bool = False) -> str:
+    """Return who it is, the most telling first; `hosts` are the hosts' short names.
+
+    `brief` leaves out the role of whom a host or an address tells.
+    """
     subject = finding.subject
     parts = []
     for key, words in (
@@ -70,7 +85,7 @@ def subject_words(finding: Finding, hosts: Mapping[str, str]) -> str:
     if "host" in subject:
         host = str(subject["host"])
         parts.append(hosts.get(host, host))
-    if "role" in subject:
+    if "role" in subject and not (brief and parts):
         parts.append(str(subject["role"]))
     if not parts and "instance" in subject:
         parts.append(str(subject["instance"]))
@@ -125,12 +140,39 @@ def chance_words(p_value: float | None) -> str:
 
 
 def cost_words(finding: Finding) -> str:
-    """Return the cost in two or three words."""
+    """Return the cost in a few words: its share of the time, then the amount with its unit."""
     cost = finding.cost
-    if cost.value is None:
+    if cost.value is None and cost.share is None:
         return _("cost unknown") if is_imbalance(finding) else ""
-    if cost.unit.startswith("share of "):
-        return f"{percent(cost.value)} {cost.unit.removeprefix('share ')}"
+    return " · ".join(part for part in (share_words(cost), amount_words(cost)) if part)
+
+
+def share_words(cost: Cost) -> str:
+    """Return the cost in the currency that orders findings, with what it is a share of; empty for none."""
+    if cost.share is None:
+        return ""
+    return _SHARES[cost.of].format(percent=percent(cost.share))
+
+
+def explained(finding: Finding, *, date: bool) -> list[tuple[str, str]]:
+    """Return what stands under a finding's message, what to do before how it is known: labels and texts."""
+    known = finding.cost.value is not None
+    return [
+        (_("cost"), cost_words(finding) if known else finding.cost.text),
+        (_("try"), finding.advice),
+        *([(_("what-if"), finding.what_if)] if finding.what_if else []),
+        (_("metric"), formula_words(finding)),
+        *([(_("cost from"), finding.cost.text)] if known else []),
+        (_("when"), window_sentence(finding, date=date)),
+        (_("evidence"), finding.evidence),
+        (_("id"), finding.id),
+    ]
+
+
+def amount_words(cost: Cost) -> str:
+    """Return the amount with its unit; empty for none, and for what is nothing but the share."""
+    if cost.value is None or cost.unit.startswith("share of "):
+        return ""
     return f"{number(cost.value)} {cost.unit}"
 
 

@@ -12,7 +12,7 @@ from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.overview.model import Figure, Line, Place, absent_line
 from lbtui.overview.placements import placement_lines
 from lbtui.overview.text import par_text
-from lbtui.text import _, visible
+from lbtui.text import _, plural, visible
 
 
 def expert_lines(heat: pl.DataFrame, placements: pl.DataFrame) -> list[Line]:
@@ -95,7 +95,7 @@ def _layers(pars: Floats) -> str:
     """Return how many layers have a PAR, and of how many where some have none."""
     loaded = int(np.isfinite(pars).sum())
     if loaded == len(pars):
-        return _("{count} layers").format(count=loaded)
+        return plural("1 layer", "{count} layers", loaded)
     return expert_parallel.layers_words(loaded, len(pars))
 
 
@@ -118,7 +118,7 @@ def layer_time_lines(layer_times: pl.DataFrame) -> list[Line]:
             "ep",
             _("Expert time"),
             headline=par_text(value),
-            beside=_("{count} processes").format(count=len(pids)),
+            beside=plural("1 process", "{count} processes", len(pids)),
             values=tuple((totals / mean).tolist() if mean > 0 else totals.tolist()),
             column=_("a process' GroupedMatmul time × the mean, all layers, in pid order"),
             unit=_("× mean"),

@@ -193,6 +193,7 @@ class Overview:
     summaries: tuple[Summarised, ...] = ()  # of upstream's `analyze`, beside ours
     expected: Expected = field(default_factory=Expected)  # the shares that chance is told of
     unparsed: str = ""  # why all but experts is missing, and the command that gets it
+    how_to_parse: str = ""  # that command alone
 
     @property
     def dated(self) -> bool:

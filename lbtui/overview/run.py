@@ -35,7 +35,7 @@ from lbtui.profile import (
     instant,
 )
 from lbtui.profile.place import Times, Window, times_of, window_of_times
-from lbtui.text import _, visible
+from lbtui.text import _, plural, visible
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,7 @@ def _known(
         notes=notes,
         reading=reading,
         unparsed="; ".join(profile.unparsed or ()),
+        how_to_parse=profile.unparsed[1] if profile.unparsed else "",
     )
 
 
@@ -331,7 +332,7 @@ def identity(known: Overview) -> str:
     parts = [known.name]
     if known.hosts:
         parts.append(
-            _("{count} hosts").format(count=len(known.hosts)) if len(known.hosts) > 1 else known.hosts[0]
+            plural("1 host", "{count} hosts", len(known.hosts)) if len(known.hosts) > 1 else known.hosts[0]
         )
     if known.window:
         parts.append(f"{when(known.window)} {ZONE_NAME}{capture_words(known)}")
@@ -385,11 +386,12 @@ def expert_shape(experts: Experts) -> str:
     """Return ranks × slots × layers and periods of one instance in words; experts where it has no ranks."""
     alone = experts.experts is not None and not experts.ranks
     size = [
-        _("{count} ranks").format(count=experts.ranks) if experts.ranks else "",
-        _("{count} experts").format(count=experts.experts) if alone else "",
+        plural("1 rank", "{count} ranks", experts.ranks) if experts.ranks else "",
+        plural("1 expert", "{count} experts", experts.experts or 0) if alone else "",
         str(experts.slots_per_rank) if experts.slots_per_rank else "",
-        _("{count} layers").format(count=experts.layers),
+        plural("1 layer", "{count} layers", experts.layers),
     ]
-    return _("EP {size}, {periods} periods").format(
-        size=" × ".join(part for part in size if part), periods=experts.periods
+    return _("EP {size}, {periods}").format(
+        size=" × ".join(part for part in size if part),
+        periods=plural("1 period", "{count} periods", experts.periods),
     )

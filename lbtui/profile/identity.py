@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from lbtui.text import _
+
+# The instance of experts of which no file tells whose they are.
+UNNAMED_EXPERTS: str = _("experts")
+
+# From so many characters on a part that all names have in their middle is left out.
+_LONG = 8
 _NAMELESS = re.compile(r":(?P<pid>\d{1,18})/dp\?$")
 _PROF_ID = re.compile(r"^ms_service_(?P<host>.+)-(?P<pid>\d+)$")
 
@@ -52,9 +59,11 @@ def instance_names(hosts: Iterable[str]) -> dict[str, str]:
 
 
 def short_names(names: Iterable[str], *, lettered: bool = False) -> dict[str, str]:
-    """Return hosts or instances without what all begin with, up to a `-`.
+    """Return hosts or instances by what tells them apart.
 
-    `lettered` asks for names that begin with a letter: between numbers `node-0` must not be called 0.
+    What all begin with, up to a `-`, is left out; so are the domain that all end in (from a `.` on, where
+    it has letters) and long parts in their middle that all have, in whose place stands `…`. `lettered` asks
+    for names that begin with a letter: between numbers `node-0` must not be called 0.
     """
     known = set(names)
     if len(known) < 2:
@@ -64,4 +73,31 @@ def short_names(names: Iterable[str], *, lettered: bool = False) -> dict[str, st
     cut = first.rfind("-", 0, common) + 1
     while lettered and cut and not all(name[cut : cut + 1].isalpha() for name in known):
         cut = first.rfind("-", 0, cut - 1) + 1
-    return {name: name[cut:] for name in known}
+    end = _common_domain(known)
+    return _without_middle({name: name[cut : len(name) - end] for name in known})
+
+
+def _common_domain(names: Collection[str]) -> int:
+    """Return the length of the domain that all hosts end in; 0 where it has no letter, as of addresses."""
+    ends = {name.partition(".")[2] for name in names}
+    domain = ends.pop()
+    return len(domain) + 1 if not ends and any(c.isalpha() for c in domain) else 0
+
+
+def _without_middle(names: dict[str, str]) -> dict[str, str]:
+    """Return the names without the longest run of `-` parts that all have at one place in their middle."""
+    parts = {name: short.split("-") for name, short in names.items()}
+    counts = {len(each) for each in parts.values()}
+    if len(counts) > 1 or min(counts) < 3:
+        return names
+    columns = list(zip(*parts.values(), strict=True))
+    runs = [
+        (a, b)
+        for a in range(1, len(columns) - 1)
+        for b in range(a + 1, len(columns))
+        if all(len(set(column)) == 1 for column in columns[a:b])
+    ]
+    a, b = max(runs, key=lambda run: len("-".join(c[0] for c in columns[run[0] : run[1]])), default=(0, 0))
+    if len("-".join(column[0] for column in columns[a:b])) < _LONG:
+        return names
+    return {name: "-".join([*own[:a], "…", *own[b:]]) for name, own in parts.items()}

@@ -35,6 +35,7 @@ class Glyphs:
     rebuilt: str
     critical: str
     warning: str
+    good: str
     frame_left: str
     frame_right: str
     span: str
@@ -64,6 +65,7 @@ _UNICODE = Glyphs(
     rebuilt="~",
     critical="!!",
     warning="!",
+    good="✓",
     frame_left="▕",
     frame_right="▏",
     span="━",
@@ -91,6 +93,7 @@ _ASCII = Glyphs(
     rebuilt="~",
     critical="!!",
     warning="!",
+    good="OK",
     frame_left="[",
     frame_right="]",
     span="=",

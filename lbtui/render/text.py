@@ -137,15 +137,21 @@ def plain(rows: Iterable[Row]) -> str:
 def number(value: float | None, width: int | None = None) -> str:
     """Return a number for people: three significant digits, thousands separated, `–` for none.
 
-    Whole numbers keep all their digits. With `width` it is right-aligned, and shortened (`1.23M`) if too
+    Whole numbers keep all their digits; below 0 stands the minus sign. With `width` it is right-aligned, and
+    shortened (`1.23M`) if too
     long; `#` fills a width in which not even that has room.
     """
     text = _full(value)
     if width is None:
-        return text
+        return minus(text)
     if len(text) > width:
         text = next((short for short in _shorter(value) if len(short) <= width), "#" * max(width, 0))
-    return text.rjust(width)
+    return minus(text).rjust(width)
+
+
+def minus(text: str) -> str:
+    """Return a written number with the minus sign where it has a hyphen for one."""
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def fixed(value: float, decimals: int) -> str:

@@ -213,6 +213,7 @@ def _finding(found: Finding) -> Json:
         "cost": _cost(found.cost),
         "message": visible(found.message),
         "advice": visible(found.advice),
+        **({"what_if": visible(found.what_if)} if found.what_if else {}),
         "evidence": visible(found.evidence),
         "consequences": [_finding(consequence) for consequence in found.consequences],
     }
@@ -221,7 +222,9 @@ def _finding(found: Finding) -> Json:
 def _cost(cost: Cost) -> Json:
     if cost.value is None or not math.isfinite(cost.value):
         return {"value": None, "unit": None, "reason": visible(cost.text)}
-    share: Json = {} if cost.share is None else {"share": cost.share}
+    share: Json = {}
+    if cost.share is not None:
+        share = {"share": cost.share, "share_of": cost.of}
     return {"value": cost.value, "unit": cost.unit, **share, "text": visible(cost.text)}
 
 

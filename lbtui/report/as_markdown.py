@@ -16,6 +16,7 @@ from lbtui.findings.words import (
     MARKS,
     cost_words,
     even_title,
+    explained,
     figure_words,
     is_imbalance,
     is_said_elsewhere,
@@ -31,7 +32,6 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
 from lbtui.report import compared
-from lbtui.report.as_text import explained
 from lbtui.report.inert import fence, inert
 from lbtui.text import _, visible
 
@@ -142,7 +142,7 @@ def _finding(
         yield ""
     yield from (f"- {label}: {inert(text)}" for label, text in explained(finding, date=date))
     if finding.consequences:
-        yield "- " + _("what follows from it:")
+        yield "- " + _("so also:")
     for consequence in finding.consequences:
         yield f"  - **{_severity(consequence)}** {inert(consequence.id)}: {inert(consequence.message)}"
 

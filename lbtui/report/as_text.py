@@ -8,7 +8,6 @@ from rich.cells import cell_len
 
 from lbtui.comparison import Comparison
 from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
-from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
@@ -17,13 +16,12 @@ from lbtui.findings.words import (
     consequence_words,
     cost_words,
     even_title,
+    explained,
     figure_words,
-    formula_words,
     is_imbalance,
     is_said_elsewhere,
     short_hosts,
     subject_words,
-    window_sentence,
     window_words,
 )
 from lbtui.overview.model import FORMULAS, Formula, Line, Overview
@@ -32,9 +30,9 @@ from lbtui.overview.text import size_text, summary_texts
 from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
-from lbtui.render.text import fit, number, plain, printable
+from lbtui.render.text import fit, plain, printable
 from lbtui.report import compared
-from lbtui.text import _, visible
+from lbtui.text import _, plural, visible
 
 _LANE = 40
 
@@ -132,22 +130,10 @@ def _finding(found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities
     yield f"      {finding.message}"
     if found.picture is not None:
         yield f"      {_lane(found.picture, caps)}"
-    yield from (f"      {label:<9} {text}" for label, text in explained(finding, date=date))
+    yield from (f"      {label:<10} {text}" for label, text in explained(finding, date=date))
     for consequence in finding.consequences:
-        yield "      " + _("so also   {finding}").format(finding=consequence_words(consequence, hosts))
-        yield f"                {consequence.message}"
-
-
-def explained(finding: Finding, *, date: bool) -> list[tuple[str, str]]:
-    """Return what stands under a finding's message: a label and a sentence each."""
-    return [
-        (_("id"), finding.id),
-        (_("metric"), formula_words(finding)),
-        (_("when"), window_sentence(finding, date=date)),
-        (_("cost"), finding.cost.text),
-        (_("try"), finding.advice),
-        (_("evidence"), finding.evidence),
-    ]
+        yield "      " + _("so also    {finding}").format(finding=consequence_words(consequence, hosts))
+        yield f"                 {consequence.message}"
 
 
 def _lane(picture: Picture, caps: Capabilities) -> str:
@@ -189,7 +175,7 @@ def _line(line: Line, caps: Capabilities) -> str:
 
 def _sources(known: Overview) -> Iterator[str]:
     for source in known.sources:
-        rows = _("{rows} rows").format(rows=number(source.rows)) if source.rows is not None else ""
+        rows = plural("1 row", "{count} rows", source.rows) if source.rows is not None else ""
         parts = [
             size_text(source.file.size),
             rows,

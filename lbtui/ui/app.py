@@ -6,7 +6,7 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -34,22 +34,23 @@ from lbtui.fault import fault_sentence
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
-from lbtui.text import _, visible
+from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
+from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
-from lbtui.ui.kit.pages import Chooser, Page, Question, TextPage
+from lbtui.ui.kit.pages import Page, Question, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
-from lbtui.ui.opening import Asked, Opened, SeveralFound, opened, told_apart
+from lbtui.ui.opening import Asked, NoneFound, Opened, SeveralFound, opened, told_apart
 from lbtui.ui.terminal import memory, private
 from lbtui.ui.terminal.ascii import AsciiOnly
 from lbtui.ui.terminal.update import Shown
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
-    from lbtui.profile import Profile
+    from lbtui.profile import Note, Profile
     from lbtui.ui.kit.pane import Pane
     from lbtui.ui.terminal.enquiry import Enquiry
 
@@ -65,6 +66,7 @@ TABS = (
     ("5", _("Requests")),
 )
 COMPARE = ("6", _("Compare"))
+DEMO = Path(__file__).parents[1] / "demo" / "output"
 
 
 class LbtuiApp(App[int]):
@@ -81,6 +83,8 @@ class LbtuiApp(App[int]):
         *PANES_ROUND,
         Binding("question_mark", "help", _("help"), key_display="?"),
         Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
+        Binding("exclamation_mark", "notes", _("notes on the data, whole"), show=False, key_display="!"),
+        Binding("O", "outputs", _("choose another of several outputs"), show=False),
         Binding("R", "reload", _("read again, or what was left out"), show=False),
         Binding("q", "quit", _("quit")),
         Binding("ctrl+c", "interrupt", _("quit"), show=False, priority=True),
@@ -114,6 +118,8 @@ class LbtuiApp(App[int]):
         self._current = self._home
         self._over: Pane | None = None  # what stands in the place of the current pane
         self._before = ""  # the baseline's name
+        self._choice: tuple[Path, list[Path]] | None = None  # below which folder, and which outputs
+        self._notes: tuple[Note, ...] = ()
         self._pushed: Widget | None = None
         self._shown = Shown(caps.colors)
 
@@ -148,7 +154,7 @@ class LbtuiApp(App[int]):
         """Put up the panes."""
         self.profile, self._baseline = event.profile, event.baseline
         self._before = "" if event.baseline is None else told_apart(event.baseline.path, event.profile.path)
-        self.show_identity(visible(event.profile.name), "")
+        self.show_identity(visible(event.profile.name), ())
         area = self.screen_stack[0].query_one("#panes", Container)
         await area.remove_children()
         self.panes = {pane.KEY: pane(event.profile, self.caps, event.baseline) for pane in event.panes}
@@ -167,15 +173,50 @@ class LbtuiApp(App[int]):
 
     def on_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""
+        self._choice = (self.asked.path, event.folders)
+        self._choose()
+
+    def _choose(self) -> None:
+        assert self._choice is not None
 
         def chosen(folder: Path | None) -> None:
-            if folder is None:
+            if folder is not None:
+                self._open_other(folder)
+            elif self.profile is None:
                 self.exit(OPENED)
-                return
-            self.asked = replace(self.asked, path=folder)
-            self._open()
 
-        self.push_screen(Chooser(self.asked.path, event.folders), chosen)
+        shown = None if self.profile is None else self.asked.path
+        self.push_screen(Chooser(*self._choice, shown, self.caps), chosen)
+
+    def _open_other(self, path: Path) -> None:
+        """Open another output; the one that is open is forgotten unless it is the same."""
+        if self.profile is not None and path == self.asked.path:
+            return
+        self.asked = replace(self.asked, path=path, named=True)
+        self.selection = Selection()
+        self.action_reload()
+
+    def action_outputs(self) -> None:
+        """Choose another of several outputs."""
+        if self._choice is not None:
+            self._choose()
+            return
+        sentence = _(
+            "{path} holds one output. Started with a folder that holds several, lbtui lets you choose, and O "
+            "leads back to the choice."
+        ).format(path=visible(str(self.asked.path)))
+        self.push_screen(TextPage(_("One output"), Text(sentence)))
+
+    def on_none_found(self, _event: NoneFound) -> None:
+        """Say what to do, and offer the demo."""
+
+        def started(answer: Start | None) -> None:
+            if answer == "demo":
+                self._open_other(DEMO)
+            else:
+                self.exit(OPENED)
+
+        self.push_screen(Welcome(self.asked.path, self.caps), started)
 
     def on_open_failed(self, event: OpenFailed) -> None:
         """Leave; the command line prints the sentence."""
@@ -370,11 +411,24 @@ class LbtuiApp(App[int]):
         sided = current is not None and current.SIDED and self.asked.baseline is not None
         self.screen_stack[0].query_one(TopBar).show(side=self.selection.side if sided else "")
 
-    def show_identity(self, identity: str, notes: str) -> None:
+    def show_identity(self, identity: str, notes: Sequence[Note]) -> None:
         """Change line 1; of two profiles compared it names the one before first."""
         if self._before:
             identity = _("before {before} → after {after}").format(before=self._before, after=identity)
-        self.screen_stack[0].query_one(TopBar).show(identity=identity, notes=notes)
+        self._notes = tuple(notes)
+        words = plural("1 note", "{count} notes", len(notes)) if notes else ""
+        self.screen_stack[0].query_one(TopBar).show(identity=identity, notes=words)
+
+    def action_notes(self) -> None:
+        """Show all notes on the data."""
+        from lbtui.ui.help import notes_text
+
+        if len(self.screen_stack) == 1:
+            self.push_screen(TextPage(_("Notes on the data"), notes_text(self._notes)))
+
+    def on_top_bar_notes_asked(self) -> None:
+        """Show the notes that were clicked."""
+        self.action_notes()
 
     def stage_changed(self) -> None:
         """Keep line 1 true about which panes are incomplete."""
@@ -420,7 +474,7 @@ class LbtuiApp(App[int]):
             )
 
     def action_out(self) -> None:
-        """Cancel what runs, else go one level out, else to the pane opened first."""
+        """Cancel what runs, else go one level out, to the pane opened first, to the choice of outputs."""
         pane = self.current
         if pane is None or pane.out():
             return
@@ -428,6 +482,8 @@ class LbtuiApp(App[int]):
             self.action_pane(self._current)
         elif self._current != self._home:
             self.action_pane(self._home)
+        elif self._choice is not None and len(self.screen_stack) == 1:
+            self._choose()
 
     def action_reload(self) -> None:
         """Open the profile anew: what was cancelled, failed, left out or changed since is read again."""

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
@@ -23,12 +22,31 @@ from lbtui.ui.kit.selection import SIDES, side_word
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
 
 
-def identity_row(identity: str, notes: str, width: int, caps: Capabilities) -> Row:
-    """Return line 1: what this profile is, and at the right how much is to be minded about its data."""
-    room = cell_len(printable(notes, caps))
-    right = fit(notes, room, caps=caps, style=severity(caps, "warning"))
+NOTES_KEY = "!"
+
+
+def identity_row(identity: str, incomplete: str, notes: str, width: int, caps: Capabilities) -> Row:
+    """Return line 1: what this profile is, and at the right how much is to be minded about its data.
+
+    The notes stand last, with the key that opens them.
+    """
+    warned = severity(caps, "warning")
+    right: Row = [Segment(printable(incomplete, caps), warned)] if incomplete else []
+    if incomplete and notes:
+        right.append(Segment(printable(" · ", caps), warned))
+    right += _notes_parts(notes, caps)
+    room = _cells(right)
     left = fit(identity, width - room - 1, caps=caps, style=strong(caps))
     return row(left, Segment(" "), right, width=width)
+
+
+def _notes_parts(notes: str, caps: Capabilities) -> Row:
+    if not notes:
+        return []
+    return [
+        Segment(f"{NOTES_KEY} ", strong(caps)),
+        Segment(printable(notes, caps), severity(caps, "warning")),
+    ]
 
 
 def tabs_row(
@@ -110,6 +128,9 @@ class TopBar(Picture):
 
         key: str
 
+    class NotesAsked(Message):
+        """The notes were clicked."""
+
     def __init__(self, caps: Capabilities, tabs: Sequence[tuple[str, str]]) -> None:
         super().__init__(id="top")
         self._caps = caps
@@ -153,15 +174,16 @@ class TopBar(Picture):
     def picture(self, width: int, height: int) -> list[Row]:
         """Return both lines."""
         return [
-            identity_row(
-                self._identity, " · ".join(filter(None, (self._incomplete, self._notes))), width, self._caps
-            ),
+            identity_row(self._identity, self._incomplete, self._notes, width, self._caps),
             tabs_row(self._titled, self._current, width, self._caps, self._side),
         ]
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the pane whose tab was clicked."""
-        if event.y == 1 and (key := tab_at(self._titled, event.x)):
+        """Choose the pane whose tab was clicked; open the notes."""
+        notes = _cells(_notes_parts(self._notes, self._caps))
+        if event.y == 0 and notes and event.x >= self.size.width - notes:
+            self.post_message(self.NotesAsked())
+        elif event.y == 1 and (key := tab_at(self._titled, event.x)):
             self.post_message(self.Chosen(key))
 
 

@@ -1,4 +1,4 @@
-"""The help page of a pane: its keys, then every quantity with its formula."""
+"""Pages of text: a pane's help, its keys, then every quantity with its formula; the notes on the data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 
 from lbtui.manual import TOPICS
 from lbtui.render.glyphs import spell_key
-from lbtui.text import _
+from lbtui.text import _, visible
 from lbtui.ui.kit.keys import families_first, printed
 
 if TYPE_CHECKING:
+    from lbtui.profile import Note
     from lbtui.ui.kit.pane import Pane
 
 
@@ -32,4 +33,15 @@ def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
         text.append(f"    {entry.text}\n")
     more = _("More: lbtui --manual TOPIC prints {topics}.")
     text.append("\n" + more.format(topics=", ".join(TOPICS)) + "\n")
+    return text
+
+
+def notes_text(notes: Iterable[Note]) -> Text:
+    """Return all notes whole, with the file of each; what is lost first."""
+    text = Text()
+    for note in sorted(notes, key=lambda note: not note.lost):
+        text.append(visible(note.file) + "\n", style="bold")
+        text.append(f"  {visible(note.text)}\n")
+    if not text:
+        text.append(_("None: nothing was left out or is to be minded in what is read so far."))
     return text

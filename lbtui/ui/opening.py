@@ -28,6 +28,7 @@ class Asked:
     placement: Path | None = None  # a placement file
     capture: Choice = None  # which is shown of several
     thresholds: Thresholds | None = None  # of the findings; None is the defaults
+    named: bool = True  # whether the user named `path`; else it is where an output is looked for
 
 
 @dataclass
@@ -40,13 +41,18 @@ class Opened(Message):
 
 
 @dataclass
+class NoneFound(Message):
+    """No output was named, and none was found."""
+
+
+@dataclass
 class SeveralFound(Message):
     """There is a choice of outputs."""
 
     folders: list[Path]
 
 
-Opening: TypeAlias = Opened | SeveralFound | OpenFailed
+Opening: TypeAlias = Opened | SeveralFound | NoneFound | OpenFailed
 
 
 def opened(asked: Asked) -> Opening:
@@ -69,7 +75,7 @@ def opened(asked: Asked) -> Opening:
     except SeveralOutputs as several:
         return SeveralFound(several.folders)
     except Unreadable as error:
-        return OpenFailed(str(error))
+        return OpenFailed(str(error)) if asked.named else NoneFound()
     return Opened(profile, before, list(PANES if before is None else COMPARED))
 
 

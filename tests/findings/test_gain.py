@@ -58,7 +58,7 @@ def told(finding):
     numbers = re.search(
         r"with (\d+) redundant experts, fitted on (\d+) iterations, gives PAR ([\d.]+) over ranks "
         r"on the next (\d+), where it was ([\d.]+) \(",
-        finding.advice,
+        finding.what_if,
     ).groups()
     return tuple(float(number) for number in numbers)
 
@@ -71,7 +71,7 @@ def test_hot_ranks_and_ineffective_eplb_tell_the_mean_over_layers(id):
     assert (redundant, fitted, judged) == (0, 5, 5)
     assert (before, after) == pytest.approx(tuple(pars), abs=0.006)
     # Rank 3 is hot whichever experts it holds.
-    assert DOUBT in finding.advice
+    assert DOUBT in finding.what_if
 
 
 def test_an_expert_hot_in_one_layer_tells_that_layer_with_one_more_slot_a_rank():
@@ -79,7 +79,7 @@ def test_an_expert_hot_in_one_layer_tells_that_layer_with_one_more_slot_a_rank()
     redundant, _fitted, after, _judged, before = told(finding)
     assert redundant == 8
     assert (before, after) == pytest.approx(expected(10, 8), abs=0.006)
-    assert "(layer 10). Load here stays on its ranks" in finding.advice
+    assert "(layer 10). Load here stays on its ranks" in finding.what_if
 
 
 def test_without_iterations_nothing_is_promised():
@@ -111,4 +111,4 @@ def test_series_that_break_leave_the_findings_whole():
     profile.source.load_series = broken
     again = [each for finding in find_all(profile) for each in (finding, *finding.consequences)]
     assert [f.id for f in again if f.id != "data.iterations.unread"] == [f.id for f in found()]
-    assert not any("What-if" in f.advice for f in again)
+    assert not any(f.what_if for f in again)

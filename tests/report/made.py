@@ -38,7 +38,7 @@ BATCH = Finding(
             value=1.75,
             threshold=1.5,
             cost=Cost(None, "", "unknown as long as no request has to wait for blocks"),
-            message="dp1 uses 70% of its KV blocks, its peers 40%.",
+            message="dp1 uses 70 % of its KV blocks, its peers 40 %.",
             advice="Balance by KV blocks.",
             evidence="kvcache.csv: usage in the window",
             excess=1.2,
@@ -53,7 +53,9 @@ RANK = Finding(
     metric="mean load / mean over ranks",
     value=1.25,
     threshold=1.15,
-    cost=Cost(0.2, "share of expert compute", "20.0% of the ranks' expert time is waiting for it"),
+    cost=Cost(
+        0.2, "share of expert compute", "20.0 % of the ranks' expert time is waiting for it", 0.2, "experts"
+    ),
     message="EP rank 2 of experts carries 1.25× the mean load.",
     advice="EPLB cannot move load that it does not see.",
     evidence="profiler.db:slice: rank 2, all layers",
@@ -97,7 +99,12 @@ DRAWN = (
 
 UNEVEN = Diagnosis(DRAWN)
 EVEN = Diagnosis(
-    DRAWN[2:], (Figure("dp", "svc-d0", 1.22, 1.0, 1.25, "svc-d0: PAR 1.22; chance gives 1.25."),)
+    DRAWN[2:],
+    (
+        Figure(
+            "dp", "svc-d0", 1.22, 1.0, 1.25, "svc-d0: PAR 1.22; chance gives 1.25.", "PAR 1.22, chance 1.25"
+        ),
+    ),
 )
 
 KNOWN = Overview(

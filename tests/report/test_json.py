@@ -94,7 +94,8 @@ def test_the_agreed_findings():
 
 def checked(finding):
     """Hold one finding, and those it explains, to the schema of DESIGN.md."""
-    assert list(finding) == KEYS
+    assert [key for key in finding if key != "what_if"] == KEYS
+    assert finding.get("what_if") != ""
     assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", finding["id"])
     assert finding["dimension"] in {"dp", "kv", "pd", "ep", "data"}
     assert finding["id"].startswith(finding["dimension"] + ".")
@@ -114,6 +115,8 @@ def checked(finding):
     else:
         assert cost["unit"]
         assert cost["text"]
+        assert ("share" in cost) == ("share_of" in cost)
+        assert cost.get("share_of", "steps") in {"steps", "domains", "experts", "requests"}
     assert all(finding[key] for key in ("metric", "message", "advice", "evidence"))
     for consequence in finding["consequences"]:
         checked(consequence)

@@ -1,6 +1,8 @@
-"""Names of hosts and instances without what all of them begin with."""
+"""Names of hosts and instances without what all of them share."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbtui.profile import short_names
 
@@ -14,9 +16,22 @@ from lbtui.profile import short_names
         (["m-s-d0", "m-s-p0"], ["d0", "p0"], ["d0", "p0"]),
         (["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"]),
         (["node-1 prefill", "node-1 decode"], ["1 prefill", "1 decode"], ["node-1 prefill", "node-1 decode"]),
+        (["node-a.dc1.example.com", "node-b.dc1.example.com"], ["a", "b"], ["a", "b"]),
+        (["node-0.dc1.local", "node-1.dc1.local"], ["0", "1"], ["node-0", "node-1"]),
+        (["10.0.0.1", "10.0.1.1"], ["10.0.0.1", "10.0.1.1"], ["10.0.0.1", "10.0.1.1"]),
+        (
+            ["svc-rack1-long-common-x-0", "svc-rack2-long-common-x-1"],
+            ["rack1-…-0", "rack2-…-1"],
+            ["rack1-…-0", "rack2-…-1"],
+        ),
         (["node", "node-1"], ["node", "node-1"], ["node", "node-1"]),
     ],
 )
-def test_what_all_begin_with_is_left_out_up_to_a_dash(names, short, lettered):
+def test_what_all_share_is_left_out_up_to_a_dash(names, short, lettered):
     assert [short_names(names)[name] for name in names] == short
     assert [short_names(names, lettered=True)[name] for name in names] == lettered
+
+
+@given(st.sets(st.text("ab-.0", min_size=1, max_size=24), min_size=2, max_size=6), st.booleans())
+def test_what_is_told_apart_stays_so(names, lettered):
+    assert len(set(short_names(names, lettered=lettered).values())) == len(names)

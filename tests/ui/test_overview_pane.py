@@ -199,7 +199,7 @@ def test_an_even_profile_opens_on_no_imbalance_found(monkeypatch):
     )
 
     async def scenario(app, pilot):
-        assert shown(app).splitlines()[1].startswith(">    no imbalance found")
+        assert shown(app).splitlines()[1].startswith(">  ✓ no imbalance found")
         assert "d0: PAR 1.10; chance gives 1.20." in shown(app)
         await pilot.press("enter")
         assert isinstance(app.screen, TextPage)

@@ -12,13 +12,14 @@ from rich.segment import Segment
 from lbtui.findings import Cost
 from lbtui.findings.diagnosis import Diagnosis, diagnose
 from lbtui.findings.pictures import Drawn, Picture, Strip
-from lbtui.findings.words import figure_words
+from lbtui.findings.support import Figure
+from lbtui.findings.words import cost_words, figure_words, percent, share_words, subject_words
 from lbtui.overview.model import Line, Overview, Place, Source
 from lbtui.overview.run import overview, overviews
 from lbtui.profile import Missing, Note, SourceFile
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.palette import dim
+from lbtui.render.palette import better, dim
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.ui.kit.selection import Selection
@@ -89,15 +90,15 @@ SMALL = Overview(
 
 
 GOLDEN = """
-FINDINGS                  most severe first, then most costly · Enter goes there
-> !! DP  dp1 worker-1      2.50× its peers' batch      ▃▃█████▃▃ 12.2 ms/step
-   ! EP  rank 2            1.25× the mean rank         ▆▆▆▆██▆▆  20 % of exper…
+FINDINGS  most severe first, then most costly                       cost
+> !! DP  dp1 worker-1 2.50× its peers' batch           08:00:02–:06 12.2 ms/step
+   ! EP  rank 2       1.25× the mean rank              whole run    █████ 20 %
    · 1 remark  The capture is 10 s long.
-── dp.batch_size.skew · 08:00:02.0–08:00:06.5 Asia/Shanghai +08:00, 4.5 s ──────
+── dp.batch_size.skew · 08:00:02.0–08:00:06.5 Asia/Shanghai +08…  i: the rest ──
 dp1 (svc-d0-worker-1) carries 5.0 requests a step, 2.5× the 2.0 of its peers.
-costs    each other domain waits 12.25 ms a step for it
-try      Look at how requests are given to DP domains.
-                                                              … i shows the rest
+cost       12.2 ms/step
+try        Look at how requests are given to DP domains.
+so also    ! kv.skew · dp1 worker-1 · 1.75× its peers' blocks used
 ── Load · PAR = max / mean, 1 is even · 1 column = 0.714 s ─────────────────────
   DP batch    PAR 1.43     ▃▃▃███████▃▃▃▃ dp1 08:00:02–:06
   P/D added   no data: no P/D node is recorded
@@ -121,18 +122,50 @@ def test_small_profile_at_80_columns():
     assert drawn == GOLDEN.strip("\n").splitlines()
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 21), (120, 29), (200, 47)])
-def test_every_finding_of_the_demo_stands_above_all_else(demo, width, height):
+@pytest.mark.parametrize(("width", "height"), [(60, 17), (80, 21), (120, 29), (200, 47), (250, 67)])
+def test_the_findings_of_the_demo_stand_above_all_else_with_their_costs(demo, width, height):
     drawn = text(demo, width, height).splitlines()
-    listed = [e for e in demo.entries if e.found]
+    listed = [e.found.finding for e in demo.entries if e.found]
     assert len(listed) > 3
-    for i, entry in enumerate(listed):
-        mark = "!!" if entry.found.finding.severity == "critical" else " !"
-        assert drawn[1 + i][2:4] == mark
+    remarks = len(demo.diagnosis.findings) > len(listed)
     title = drawn.index(next(row for row in drawn if row.startswith("── Load")))
-    assert title > len(listed)
-    rest = drawn[title + 1 :]
-    assert rest[0].startswith("  DP batch")
+    rows = drawn[1 : drawn.index(next(row for row in drawn if row.startswith("── ")))]
+    shown = [row for row in rows if row[2:4] in ("!!", " !")]
+    for row, finding in zip(shown, listed, strict=False):
+        assert row[2:4] == ("!!" if finding.severity == "critical" else " !")
+        assert row[9:].startswith(subject_words(finding, demo.hosts, brief=True)[:12])
+        share = percent(finding.cost.share)
+        assert row.endswith(share_words(finding.cost) if width >= 150 else share)
+        # When it was is left out only where there is no room.
+        assert ("10:00:" in row or "whole run" in row) == (width >= 76)
+    hidden = len(listed) + remarks - len(shown)
+    assert rows[-1].strip() == f"{hidden} more" if hidden > remarks else len(shown) == len(listed)
+    assert drawn[title + 1].startswith("  DP batch")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 21), (120, 29), (200, 47)])
+def test_what_it_means_costs_and_what_to_try_stand_whole_before_formulas(demo, width, height):
+    for place, entry in enumerate(e for e in demo.entries if e.found):
+        drawn = text(demo, width, height, State(entry=place))
+        finding = entry.found.finding
+        below = drawn[drawn.index(f"── {finding.id} ") :]
+        if width < 150:
+            words = " ".join(below.split())
+            whole = [finding.message, f"cost {cost_words(finding)} try {finding.advice}"]
+            places = [words.index(text) for text in whole]
+            assert places == sorted(places), finding.id
+            assert "metric " not in words or words.index("metric ") > places[-1]
+        else:
+            assert "try  " in below
+
+
+def test_bars_of_costs_are_as_long_as_their_shares(demo):
+    drawn = text(demo, 120, 29).splitlines()
+    listed = [e.found.finding.cost.share for e in demo.entries if e.found]
+    highest = max(listed)
+    for row, share in zip(drawn[1:], listed, strict=False):
+        eighths = [1 + "▏▎▍▌▋▊▉█".index(c) for c in row[row.rindex(percent(share)) - 9 :] if c in "▏▎▍▌▋▊▉█"]
+        assert sum(eighths) == round(64 * share / highest)
 
 
 @pytest.mark.parametrize(("width", "height"), [(120, 29), (200, 47)])
@@ -143,27 +176,56 @@ def test_where_when_what_it_costs_and_what_to_try(demo, width, height):
         finding = entry.found.finding
         assert finding.message[:40] in words
         assert finding.advice[:30] in words
-        assert finding.cost.text[:30] in words
+        assert share_words(finding.cost) in words
         assert f"── {finding.id} · " in drawn
 
 
 def test_the_explanation_holds_what_follows_from_a_finding():
     drawn = text(Contents(KNOWN, UNEVEN), 160, 40)
-    assert "with it  ! kv.skew · dp1 worker-1 · 1.75× its peers' blocks used" in drawn
-    assert "seen in  forward.csv: batch_size of dp_rank 1 in the window" in drawn
+    assert "so also    ! kv.skew · dp1 worker-1 · 1.75× its peers' blocks used" in drawn
+    assert "evidence   forward.csv: batch_size of dp_rank 1 in the window" in drawn
     assert "at most once in 500 such runs (p = 0.002)" in " ".join(drawn.split())
-    assert "… i shows the rest" not in drawn
+    assert "i: the rest" not in drawn
 
 
 def test_a_cut_explanation_says_so():
-    assert "… i shows the rest" in text(Contents(KNOWN, UNEVEN), 80, 21)
+    assert " i: the rest ──" in text(Contents(KNOWN, UNEVEN), 80, 15)
+    assert "i: the rest" not in text(Contents(KNOWN, UNEVEN), 80, 40)
 
 
-def test_an_even_profile_says_so_with_its_figures():
-    drawn = text(Contents(KNOWN, EVEN), 120, 29)
-    assert drawn.splitlines()[1].startswith(">    no imbalance found")
-    assert drawn.count("svc-d0: PAR 1.22; chance gives 1.25.") == 2
+def test_an_even_profile_says_so_in_green_with_a_figure():
+    rows = draw(Shown(Contents(KNOWN, EVEN), State(), Selection()), Canvas(120, 29, UNICODE))
+    drawn = plain(rows)
+    assert drawn.splitlines()[1] == ">  ✓ no imbalance found  PAR 1.22, chance 1.25"
+    assert better(UNICODE) in {segment.style for segment in rows[1]}
+    assert "svc-d0: PAR 1.22; chance gives 1.25." in drawn
     assert "P/D added: not judged, no P/D node is recorded" in drawn
+
+
+def test_a_figure_that_looks_uneven_is_not_shown_without_its_test():
+    uneven = replace(EVEN.support[0], value=1.3, short="PAR 1.30, chance 1.25, p = 0.2", agrees=False)
+    node = Figure("pd", "a", 0.5, 0.4, 0.6, "a: 50 %.", "a 50 %")
+    other = replace(node, short="b 70 %", agrees=False)
+    for support, expected in (
+        ((uneven, node), "a 50 %"),
+        ((other, uneven), "PAR 1.30, chance 1.25, p = 0.2"),
+        ((uneven, EVEN.support[0]), "PAR 1.22, chance 1.25"),
+    ):
+        found = replace(EVEN, support=support)
+        assert text(Contents(KNOWN, found), 80, 21).splitlines()[1].endswith(f"found  {expected}")
+
+
+@pytest.mark.parametrize(
+    ("known", "diagnosis", "expected"),
+    [
+        (KNOWN, Diagnosis(), "to judge the load: collect domain KVCache"),
+        (replace(KNOWN, unparsed="raw; parse it", how_to_parse="parse it: x"), EVEN, "parse it: x"),
+    ],
+)
+def test_what_cannot_be_judged_says_what_to_do_and_is_not_green(known, diagnosis, expected):
+    rows = draw(Shown(Contents(known, diagnosis), State(), Selection()), Canvas(80, 21, UNICODE))
+    assert plain(rows[:1]) == f"FINDINGS  {expected}"
+    assert better(UNICODE) not in {segment.style for row in rows for segment in row}
 
 
 def test_nothing_is_called_even_before_it_was_looked_for():

@@ -93,7 +93,7 @@ def test_the_difference_of_hand_made_lanes():
     (dp0,) = [line for line in lines if " dp0 " in line]
     (dp1,) = [line for line in lines if " dp1 " in line and "█" in line]
     # Before the lanes' means are 2, 2, 4 and their mean 8 / 3; after they are 2 and 8 with mean 5.
-    assert dp0.split()[-3:] == ["0", "0", f"{2 / 5 - 2 / (8 / 3):+.2f}"]
+    assert dp0.split()[-3:] == ["0", "0", f"−{2 / (8 / 3) - 2 / 5:.2f}"]
     assert dp1.split()[-3:] == ["+6", "+6", f"{8 / 5 - 2 / (8 / 3):+.2f}"]
     assert "█" not in dp0
     reading = " ".join(line.strip() for line in lines[-3:])
@@ -189,7 +189,7 @@ def test_nodes_are_subtracted_bin_by_bin_from_the_start_of_each_run():
     assert "20 → 20 added · PAR 1.00 → 1.50" in drawn
     # 10.0.0.1 had 10 of these 20 requests, now 5.
     (lane,) = [line for line in drawn.splitlines() if line.startswith(" 10.0.0.1")]
-    assert lane.split()[-4:] == ["-5", "-25", "pp", "-0.50"]
+    assert lane.split()[-4:] == ["−5", "−25", "pp", "−0.50"]
 
 
 def test_both_sides_of_nodes_are_drawn_on_one_scale():
@@ -301,7 +301,7 @@ def test_every_side_of_heat_fills_any_size(width, height, caps, side):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (-0.0000004, "-4.00e-07"), (2.5, "+2.50"), (-3, "-3"), (float("nan"), "–")],
+    [(0.0, "0"), (-0.0000004, "−4.00e-07"), (2.5, "+2.50"), (-3, "−3"), (float("nan"), "–")],
 )
 def test_signs(value, text):
     assert signed(value) == text

@@ -19,6 +19,7 @@ from lbtui.profile import (
     Unreadable,
     empty,
 )
+from lbtui.profile.identity import UNNAMED_EXPERTS
 from lbtui.profile.once import Once
 from lbtui.sources.canonical.expert_files import Found, Part, from_counts, from_dump, from_raw
 from lbtui.sources.canonical.expert_pictures import read_pictures
@@ -175,7 +176,7 @@ class Experts:
         if len(instances) == 1:
             return str(instances.pop())
         notes.append(Note(name, _("Nothing tells to which instance the expert tables belong.")))
-        return _("experts")
+        return UNNAMED_EXPERTS
 
 
 def _table_sources(

@@ -10,7 +10,7 @@ from lbtui.profile import EMPTY, Note, PlacementFile
 from lbtui.sources.experts.placement_oddities import odd_words
 from lbtui.sources.experts.rows import Period, ProcessExperts, Table, compact
 from lbtui.sources.experts.tables import ExpertTables
-from lbtui.text import _
+from lbtui.text import _, in_percent
 
 
 class Spread(NamedTuple):
@@ -64,8 +64,9 @@ def spread(name: str, tokens: Table, file: PlacementFile) -> Spread | Note:
     parts = _shared(tokens, placement, copies)
     lost = int(tokens.sum()) - int(parts.sum())
     if lost:
-        text = _("{count} tokens ({share:.1%}) are of experts that {file} puts nowhere: they are in no rank.")
-        notes.append(Note(name, text.format(count=lost, share=lost / int(tokens.sum()), file=file.file)))
+        text = _("{count} tokens ({share}) are of experts that {file} puts nowhere: they are in no rank.")
+        share = in_percent(lost / int(tokens.sum()), 1)
+        notes.append(Note(name, text.format(count=lost, share=share, file=file.file)))
     notes += [Note(file.file, text) for text in odd_words(file.experts, experts)]
     exact = bool((copies[1] <= 1).all())
     if not exact:

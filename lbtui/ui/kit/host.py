@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from lbtui.ui.kit.selection import Aim, Selection
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Thresholds
+    from lbtui.profile import Note
 
 _Answer = TypeVar("_Answer")
 
@@ -69,7 +70,7 @@ class Host(Protocol):
     ) -> object:
         """Show a page over the panes."""
 
-    def show_identity(self, identity: str, notes: str) -> None:
+    def show_identity(self, identity: str, notes: Sequence[Note]) -> None:
         """Change line 1."""
 
     def pane_ready(self, pane: Widget) -> None:

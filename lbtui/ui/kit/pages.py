@@ -1,9 +1,8 @@
-"""Pages over the panes: help, a scheduling round, a question for a line of text, a choice of outputs."""
+"""Pages over the panes: help, a scheduling round, a question for a line of text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar, TypeVar, cast
 
 from rich.text import Text
@@ -12,8 +11,7 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Static
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
@@ -118,34 +116,3 @@ class Question(Page[str | None]):
             caps = cast(Host, self.app).caps
             error = Text(visible(sentence), style=severity(caps, "critical"))
             self.query_one(".question-error", Static).update(spelled(error, caps))
-
-
-class Chooser(Page[Path | None]):
-    """Lets the user choose one of several outputs; Escape answers None."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", _("quit"))]
-
-    def __init__(self, base: Path, folders: list[Path]) -> None:
-        super().__init__()
-        self._base = base
-        self._folders = folders
-
-    def compose(self) -> ComposeResult:
-        """Lay out the list of folders."""
-        with Vertical(classes="page"):
-            title = _("Several outputs lie below {path}; Enter opens one.").format(
-                path=visible(str(self._base))
-            )
-            caps = cast(Host, self.app).caps
-            yield Static(spelled(Text(title, style="bold"), caps), classes="page-title")
-            yield OptionList(*(Option(spelled(Text(self._label(folder)), caps)) for folder in self._folders))
-
-    def _label(self, folder: Path) -> str:
-        try:
-            return visible(str(folder.relative_to(self._base.resolve())))
-        except ValueError:
-            return visible(str(folder))
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Open the chosen folder."""
-        self.dismiss(self._folders[event.option_index])

@@ -1,4 +1,4 @@
-"""How far the reading of a file is, in words: bytes, share and rate."""
+"""How far the reading of a file is, in words: bytes, share, rate and time left."""
 
 from __future__ import annotations
 
@@ -25,12 +25,29 @@ class Rate:
 
 
 def progress_words(file: str, done: int, total: int, rate: float | None) -> str:
-    """Return how far reading is; `done` and `total` in bytes, `rate` in bytes a second where known."""
-    name, size = visible(file, 60), f"{total / 1e6:.1f}"
-    if total and done >= total:
-        return _("{file} is read ({total} MB); computing …").format(file=name, total=size)
-    percent = f"{100 * done // total} %" if total else ""
-    words = _("reading {file} · {done} of {total} MB · {percent}").format(
-        file=name, done=f"{done / 1e6:.1f}", total=size, percent=percent
-    )
-    return words if rate is None else words + " · " + _("{rate} MB/s").format(rate=f"{rate / 1e6:.1f}")
+    """Return how far reading is and how long it still takes; `done` and `total` in bytes.
+
+    `rate` is in bytes a second, where known.
+    """
+    name = visible(file, 60)
+    if not total:
+        return _("reading {file}").format(file=name)
+    # Of a small file MB would say 0.0 of 0.0.
+    scale, unit = (1e6, _("MB")) if total >= 100_000 else (1e3, _("kB"))
+    size = f"{total / scale:,.1f} {unit}"
+    if done >= total:
+        return _("{file} is read ({total}); computing …").format(file=name, total=size)
+    parts = [
+        _("reading {file}").format(file=name),
+        _("{done} of {total}").format(done=f"{done / scale:,.1f}", total=size),
+        f"{100 * done // total} %",
+    ]
+    if rate:
+        parts.append(_("{rate} MB/s").format(rate=f"{rate / 1e6:.1f}"))
+        parts.append(_("{time} left").format(time=_length((total - done) / rate)))
+    return " · ".join(parts)
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    return _("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest) if minutes else f"{rest} s"

@@ -11,7 +11,7 @@ from rich.segment import Segment
 
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import cursor
-from lbtui.render.text import number, printable
+from lbtui.render.text import minus, number, printable
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.kit.selection import Side, side_word
@@ -57,15 +57,15 @@ def side_chip(side: Side | None, caps: Capabilities) -> Row:
 def signed(value: float, width: int = 0) -> str:
     """Return a difference as text, right-aligned in `width`: a sign before all but 0, a dash for none."""
     text = number(value, max(1, width - (value > 0)) if width else None).strip()
-    if not text.strip("-0."):
+    if not text.strip("−0."):
         text = "0"
     return (f"+{text}" if value > 0 and text != "0" else text).rjust(width)
 
 
 def signed_ratio(value: float) -> str:
     """Return a difference of ratios with two decimals, a dash for none."""
-    text = "–" if math.isnan(value) else f"{value:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text
+    text = "–" if math.isnan(value) else minus(f"{value:+.2f}")
+    return "0.00" if text in ("+0.00", "−0.00") else text
 
 
 def left_out_words(only_after: Sequence[str], only_before: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from lbtui.render.heatmap_frame import minimap
 from lbtui.render.heatmap_view import View
 from lbtui.render.lanes import bar, lane, signed_lane, sparkline
 from lbtui.render.palette import accent, difference_style, dim, severity, strong
-from lbtui.render.text import blank, fit, number, row
+from lbtui.render.text import blank, fit, minus, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep.data import VIEWS, EpData, EpMap, RankLoad
 from lbtui.ui.panes.ep.facts import fact_rows
@@ -146,7 +146,7 @@ def _pointer(
     mark, used = glyphs(caps).up, rank * each + each // 2
     value = float(profile[rank])
     label = _("rank {rank}: {multiple} × mean").format(
-        rank=load.ranks[rank], multiple=number(value) if load.pair is None else f"{value:+.2f}"
+        rank=load.ranks[rank], multiple=number(value) if load.pair is None else minus(f"{value:+.2f}")
     )
     if used + 2 + len(label) <= width:
         return row(" " * used, Segment(mark, accent(caps)), " ", label, width=width, caps=caps)
@@ -210,7 +210,7 @@ def _risen_rows(
             layer=f"{layer:<3}",
             before=f"{pair[0].par[layer]:.2f}",
             after=f"{pair[1].par[layer]:.2f}",
-            difference=f"{value:+.2f}",
+            difference=minus(f"{value:+.2f}"),
         )
         style = accent(caps) if layer == state.layer else None
         ink = difference_style(caps, value / reach)
@@ -371,4 +371,4 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
 
 
 def _figure(value: float, *, signed: bool) -> str:
-    return f"{value:+.2f}" if signed else number(value)
+    return minus(f"{value:+.2f}") if signed else number(value)

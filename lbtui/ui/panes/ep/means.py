@@ -15,7 +15,7 @@ from lbtui.render.palette import (
     signed_fraction,
     strong,
 )
-from lbtui.render.text import blank, fit, number, row
+from lbtui.render.text import blank, fit, minus, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep.layout import GUTTER, Shown
 from lbtui.ui.panes.ep.shown import column_of
@@ -50,7 +50,7 @@ def mean_rows(drawn: Shown, room: int, caps: Capabilities) -> list[Row]:
             value = float(found.means[column])
             text = number(value, max(1, view.cell_width - 1))
             if found.pair is not None:
-                text = f"{value:+.{2 if found.kind == 'multiple' else 3}f}".rjust(view.cell_width - 1)
+                text = minus(f"{value:+.{2 if found.kind == 'multiple' else 3}f}").rjust(view.cell_width - 1)
                 part = signed_fraction(value, scale.high)
                 style = dim(caps) if part is None else difference_style(caps, part, background=True)
             else:

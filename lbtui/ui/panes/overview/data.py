@@ -9,13 +9,13 @@ from typing import Literal, TypeAlias
 
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.pictures import Drawn
+from lbtui.findings.support import Figure
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere, short_hosts
 from lbtui.overview.model import Line, Overview, Source
 from lbtui.overview.run import expert_shape, unjudged, when
 from lbtui.overview.text import short, size_text, summary_texts
 from lbtui.profile import ZONE_NAME, MissingStatus
-from lbtui.render.text import number
-from lbtui.text import _
+from lbtui.text import _, plural
 from lbtui.ui.kit.selection import Selection
 
 Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "missing", "note"]
@@ -67,6 +67,7 @@ class Entry:
     long: tuple[str, ...] = ()
     heading: str = ""  # of the section that begins here
     warning: bool = False
+    good: bool = False  # nothing is wrong, and all that could be judged was
     line: Line | None = None
     found: Drawn | None = None
 
@@ -144,12 +145,15 @@ def _findings(contents: Contents) -> list[Entry]:
         title = even_title(bool(diagnosis.support))
         if any(note.cut for note in contents.known.notes):
             title = _("{title} in what was read").format(title=title)
-        shown.append(Entry("even", title, " · ".join(figures), long=figures))
+        telling = Figure.telling(diagnosis.support)
+        short = telling.short if telling else " · ".join(figures)
+        good = bool(diagnosis.support) and not contents.known.unparsed
+        shown.append(Entry("even", title, short, long=figures, good=good))
     shown += [Entry("finding", d.finding.id, found=d) for d in diagnosis.found if is_imbalance(d.finding)]
     findings = diagnosis.findings
     remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
     if remarks:
-        title = _("1 remark") if len(remarks) == 1 else _("{count} remarks").format(count=len(remarks))
+        title = plural("1 remark", "{count} remarks", len(remarks))
         sentences = tuple(f"{f.message} {f.advice}" for f in remarks)
         shown.append(Entry("remarks", title, " ".join(f.message for f in remarks), long=sentences))
     return shown
@@ -162,8 +166,7 @@ def _section(heading: str, found: Sequence[Entry]) -> list[Entry]:
 def _facts(known: Overview) -> list[Entry]:
     found = [("path", known.path)]
     if known.hosts:
-        label = _("host") if len(known.hosts) == 1 else _("{count} hosts").format(count=len(known.hosts))
-        found.append((label, ", ".join(known.hosts)))
+        found.append((plural("host", "{count} hosts", len(known.hosts)), ", ".join(known.hosts)))
     if known.window:
         seconds = (known.window[1] - known.window[0]) / 1e6
         text = f"{when(known.window)} {ZONE_NAME} · " + _("{seconds} s").format(seconds=short(seconds))
@@ -195,7 +198,7 @@ def _files(sources: Sequence[Source]) -> list[Entry]:
         rows = [s.rows for s in group if s.rows is not None]
         said = [
             size,
-            _("{rows} rows").format(rows=number(sum(rows))) if rows else "",
+            plural("1 row", "{count} rows", sum(rows)) if rows else "",
             first.file.reader if rows and first.file.reader != first.file.kind else "",
             first.precision,
             "" if first.status == "read" and rows else _status(first),

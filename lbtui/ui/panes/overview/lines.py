@@ -207,14 +207,18 @@ def list_rows(everything: Sequence[Entry], at: int, width: int, caps: Capabiliti
     return rows
 
 
-def heading(text: str, width: int, caps: Capabilities) -> Row:
-    """Return a rule with a section's name in it."""
+def heading(text: str, width: int, caps: Capabilities, more: str = "") -> Row:
+    """Return a rule with a section's name in it, and at its end what there is `more`."""
+    end = printable(more, caps)
+    after = [Segment(f" {end} {glyphs(caps).rule * 2}", dim(caps))] if end else []
+    room = max(width - 4 - (cell_len(end) + 4 if end else 0), 0)
     name = printable(text, caps)
-    rule = glyphs(caps).rule
+    title = fit(name, min(cell_len(name), room), caps=caps, style=strong(caps))
     return row(
-        Segment(rule * 2, dim(caps)),
-        Segment(f" {name} ", strong(caps)),
-        Segment(rule * max(width - cell_len(name) - 4, 0), dim(caps)),
+        Segment(glyphs(caps).rule * 2 + " ", dim(caps)),
+        title,
+        Segment(" " + glyphs(caps).rule * max(room - cell_len(name), 0), dim(caps)),
+        after,
         width=width,
     )
 

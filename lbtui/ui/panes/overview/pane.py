@@ -105,9 +105,7 @@ class OverviewPane(Pane):
         else:
             # Findings come in above: the cursor stays on its entry.
             self._state = replace(self._state, entry=self._state.entry + self._found_entries() - before)
-        count = len(known.notes)
-        notes = "" if not count else _("1 note") if count == 1 else _("{count} notes").format(count=count)
-        self.lbtui.show_identity(identity(known), notes)
+        self.lbtui.show_identity(identity(known), known.notes)
         # A file may have been cut meanwhile.
         self.lbtui.stage_changed()
         self.repaint()
@@ -244,10 +242,42 @@ class OverviewPane(Pane):
             HelpEntry(
                 _("order of the findings"),
                 _(
-                    "!! critical, ! warning, · for information; within a severity the most costly first: "
-                    "costs of one unit by size, unknown ones by value / threshold. What follows from a "
-                    "finding is listed with it."
+                    "!! critical, ! warning, · for information; within a severity the most costly first, by "
+                    "share of time; unknown costs last, by value / threshold. `so also` is what follows "
+                    "from a finding. The list ends with how many more there are."
                 ),
+            ),
+            HelpEntry(
+                _("cost"),
+                _(
+                    "What it costs as a share of time, and a bar of it, the highest of the list being full. "
+                    "Of steps' time: what the common steps would be shorter without it. Of domains' time: "
+                    "the stretch in which one stands still, of all domains' run. Of expert time: what the "
+                    "other ranks wait for it, of the slowest rank's time, mean over layers. Of requests' "
+                    "time: what requests wait or take longer, of the time that all spend in the service. "
+                    "Where no share can be known the amount stands there; `cost from` is the formula."
+                ),
+            ),
+            HelpEntry(
+                _("metric, chance, evidence"),
+                _(
+                    "The value with its threshold (below; the config changes it), how often chance alone "
+                    "does as much (p), and the rows that tell it. `what-if` is what another placement of "
+                    "experts would bring, fitted on one half of the iterations and judged by the other."
+                ),
+            ),
+            HelpEntry(
+                _("no imbalance found"),
+                _(
+                    "No test found a warning. Beside it the first figure that evenness allows: PAR at most "
+                    "that of chance, a node's share whose 95 % interval holds what is expected of it, PAR "
+                    "over ranks at most `ep_par_mild`; else PAR over DP domains with the p of its test. "
+                    "Lines without data are not judged."
+                ),
+            ),
+            HelpEntry(
+                _("notes (!)"),
+                _("What was left out of the files, taken for something else or is to be minded, whole."),
             ),
             HelpEntry(
                 _("lane of a finding"),

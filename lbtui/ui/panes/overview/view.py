@@ -16,9 +16,9 @@ from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown
-from lbtui.ui.panes.overview.findings import finding_rows
+from lbtui.ui.panes.overview.findings import cost_heading, finding_rows
 from lbtui.ui.panes.overview.lines import Placed, heading, lane_columns, line_rows, list_rows
-from lbtui.ui.panes.overview.words import TWO_COLUMNS, explanation_rows, paragraphs
+from lbtui.ui.panes.overview.words import TWO_COLUMNS, explanation_rows, paragraphs, rows_wanted
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ class _Plan:
     rest: int  # 0: no heading of the lines either
 
 
-def _plan(found: int, width: int, height: int) -> _Plan:
+def _plan(found: int, whole: int, width: int, height: int) -> _Plan:
+    """Return the plan for so many entries in the list; `whole` rows hold what they mean, cost and advise."""
     most = 9 if width >= TWO_COLUMNS else 14
-    explanation = 0 if height < 9 else max(2, min(most, height * 3 // 10))
+    least = min(whole, height // 2)
+    explanation = 0 if height < 9 else max(2, least, min(most, height * 3 // 10))
     findings = min(max(found, 1), max(height - 1, 0), max(3, height // 3))
     rest = height - 1 - findings - (explanation + 1 if explanation else 0) - 1
     return _Plan(findings, explanation, max(rest, 0))
@@ -56,12 +58,14 @@ def _placed(shown: Shown, canvas: Canvas, progress: str) -> list[Placed]:
     width, height, caps = canvas.width, canvas.height, canvas.caps
     contents, everything = shown.contents, shown.contents.entries
     found = sum(e.kind in FOUND for e in everything)
-    plan = _plan(found, width, height)
+    plan = _plan(found, rows_wanted(contents, width, caps), width, height)
     placed: list[Placed] = [(_head_row(contents, width, caps, progress), None)]
     placed += finding_rows(contents, shown.at, width, plan.findings, caps)
     if plan.explanation:
-        placed.append((heading(_place_words(shown.entry, shown.known), width, caps), None))
-        placed += [(r, None) for r in explanation_rows(paragraphs(shown), width, plan.explanation, caps)]
+        explained, whole = explanation_rows(paragraphs(shown), width, plan.explanation, caps)
+        more = "" if whole else _("i: the rest")
+        placed.append((heading(_place_words(shown.entry, shown.known), width, caps, more), None))
+        placed += [(r, None) for r in explained]
     if plan.rest:
         placed.append((_load_heading(shown.known, width, caps), None))
         body = line_rows(shown, canvas.sized(height=plan.rest))
@@ -79,13 +83,27 @@ def _scrolled(body: Sequence[Placed], at: int, room: int) -> list[Placed]:
 
 def _head_row(contents: Contents, width: int, caps: Capabilities, progress: str) -> Row:
     title = _("FINDINGS")
-    progress = progress or contents.known.unparsed
-    if progress:
-        said = fit(progress, max(width - len(title) - 2, 0), caps=caps, style=severity(caps, "warning"))
-    else:
-        order = _("most severe first, then most costly · Enter goes there")
-        said = fit(order, max(width - len(title) - 2, 0), caps=caps, align="right", style=dim(caps))
-    return row(Segment(title, strong(caps)), blank(2), said, width=width, caps=caps)
+    to_do = progress or _to_do(contents)
+    if to_do:
+        said = fit(to_do, max(width - len(title) - 2, 0), caps=caps, style=severity(caps, "warning"))
+        return row(Segment(title, strong(caps)), blank(2), said, width=width, caps=caps)
+    above, room = cost_heading(contents, width)
+    order = _("most severe first, then most costly") if above else ""
+    left = max(width - len(title) - 2 - room, 0)
+    order_row = fit(order, left, caps=caps, style=dim(caps))
+    cost = fit(above, room, caps=caps, style=dim(caps))
+    return row(Segment(title, strong(caps)), blank(2), order_row, cost, width=width, caps=caps)
+
+
+def _to_do(contents: Contents) -> str:
+    """Return what to do where nothing was parsed, or nothing that is here can be judged; else nothing."""
+    known, diagnosis = contents.known, contents.diagnosis
+    if known.how_to_parse:
+        return known.how_to_parse
+    nothing = diagnosis is not None and diagnosis.even and not diagnosis.support
+    if not nothing or not known.missing:
+        return ""
+    return _("to judge the load: {how}").format(how=known.missing[0].how_to_collect)
 
 
 def _place_words(entry: Entry, known: Overview) -> str:

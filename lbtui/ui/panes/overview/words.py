@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from rich.cells import cell_len
 from rich.style import Style
 
 from lbtui.findings import Finding
@@ -14,9 +14,10 @@ from lbtui.findings.pictures import Drawn
 from lbtui.findings.words import (
     MARKS,
     consequence_words,
+    cost_words,
+    explained,
     formula_words,
     subject_words,
-    window_sentence,
 )
 from lbtui.overview.model import FORMULAS, Line
 from lbtui.overview.text import clock, short
@@ -31,6 +32,10 @@ Role: TypeAlias = Literal["title", "text", "aside", "critical", "warning", "info
 
 # From this width the explanation runs in two columns.
 TWO_COLUMNS = 150
+# `cost from` and two blanks: the same for every finding, so that nothing moves from one to the next.
+_LABEL = 11
+# So many findings tell how many rows the essence of one takes: the list may hold thousands.
+_LOOKED_AT = 64
 
 
 @dataclass(frozen=True)
@@ -56,17 +61,16 @@ def paragraphs(shown: Shown) -> list[Paragraph]:
 
 def _of_finding(found: Drawn, hosts: Mapping[str, str]) -> list[Paragraph]:
     finding = found.finding
-    said = [
-        Paragraph(finding.message, "title"),
-        Paragraph(finding.cost.text, label=_("costs")),
-        Paragraph(finding.advice, label=_("try")),
-        Paragraph(formula_words(finding), label=_("how far")),
-    ]
+    said = [*_essence(finding)]
+    if finding.what_if:
+        said.append(Paragraph(finding.what_if, label=_("what-if")))
     for i, consequence in enumerate(finding.consequences):
-        said.append(
-            Paragraph(consequence_words(consequence, hosts), consequence.severity, "" if i else _("with it"))
-        )
-    said.append(Paragraph(finding.evidence, label=_("seen in")))
+        words = consequence_words(consequence, hosts)
+        said.append(Paragraph(words, consequence.severity, "" if i else _("so also")))
+    said.append(Paragraph(formula_words(finding), label=_("metric")))
+    if finding.cost.value is not None:
+        said.append(Paragraph(finding.cost.text, label=_("cost from")))
+    said.append(Paragraph(finding.evidence, label=_("evidence")))
     if found.picture is not None:
         words = _("{quantity}; one value: {column}")
         text = words.format(quantity=found.picture.quantity, column=found.picture.column)
@@ -74,20 +78,46 @@ def _of_finding(found: Drawn, hosts: Mapping[str, str]) -> list[Paragraph]:
     return said
 
 
-def explanation_rows(said: Sequence[Paragraph], width: int, height: int, caps: Capabilities) -> list[Row]:
-    """Return the paragraphs in `height` rows; where not all have room, the last row says how to see them."""
-    if height < 1:
-        return []
+def _essence(finding: Finding) -> list[Paragraph]:
+    """Return what it means, what it costs and what to try: whole wherever a screen has the room."""
+    known = finding.cost.value is not None
+    return [
+        Paragraph(finding.message, "title"),
+        Paragraph(cost_words(finding) if known else finding.cost.text, label=_("cost")),
+        Paragraph(finding.advice, label=_("try")),
+    ]
+
+
+def rows_wanted(contents: Contents, width: int, caps: Capabilities) -> int:
+    """Return how many rows hold the essence of any finding."""
+    width = _halved(width) if width >= TWO_COLUMNS else width
+    found = [_essence(entry.found.finding) for entry in contents.entries if entry.found]
+    return max((_height(tuple(said), width, caps) for said in found[:_LOOKED_AT]), default=0)
+
+
+@lru_cache(maxsize=4 * _LOOKED_AT)
+def _height(said: tuple[Paragraph, ...], width: int, caps: Capabilities) -> int:
+    return len(_laid_out(said, width, caps))
+
+
+def _halved(width: int) -> int:
+    """Return the width of the left one of two columns."""
+    return (width - 3) // 2
+
+
+def explanation_rows(
+    said: Sequence[Paragraph], width: int, height: int, caps: Capabilities
+) -> tuple[list[Row], bool]:
+    """Return as much of the paragraphs as `height` rows hold, and whether that is all."""
     if width < TWO_COLUMNS:
-        return _cut(_laid_out(said, width, caps), height, width, caps)
-    left = (width - 3) // 2
+        rows = _laid_out(said, width, caps)
+        return _filled(rows, height, width), len(rows) <= height
+    left = _halved(width)
     right = width - left - 3
     first, second = _halves(said, left, caps)
-    columns = (
-        _cut(_laid_out(first, left, caps), height, left, caps),
-        _cut(_laid_out(second, right, caps), height, right, caps),
-    )
-    return [row(a, blank(3), b, width=width) for a, b in zip(*columns, strict=True)]
+    columns = (_laid_out(first, left, caps), _laid_out(second, right, caps))
+    pairs = zip(_filled(columns[0], height, left), _filled(columns[1], height, right), strict=True)
+    return [row(a, blank(3), b, width=width) for a, b in pairs], max(map(len, columns)) <= height
 
 
 def _halves(
@@ -99,17 +129,12 @@ def _halves(
     return said[:count], said[count:]
 
 
-def _cut(rows: list[Row], height: int, width: int, caps: Capabilities) -> list[Row]:
-    if len(rows) > height:
-        more = fit(_("… i shows the rest"), width, caps=caps, align="right", style=dim(caps))
-        # A row of one or two lines is for the sentence itself.
-        rows = [*rows[: height - 1], more] if height > 2 else rows[:height]
-    return rows + [blank(width)] * (height - len(rows))
+def _filled(rows: list[Row], height: int, width: int) -> list[Row]:
+    return (rows + [blank(width)] * height)[:height]
 
 
 def _laid_out(said: Sequence[Paragraph], width: int, caps: Capabilities) -> list[Row]:
-    label_width = max((cell_len(p.label) for p in said), default=0)
-    label_width = label_width + 2 if label_width and width >= 40 else 0
+    label_width = _LABEL if any(p.label for p in said) and width >= 40 else 0
     rows: list[Row] = []
     for paragraph in said:
         before = label_width if paragraph.role != "title" else 0
@@ -183,19 +208,12 @@ def detail_text(shown: Shown) -> str:
 
 
 def _page_of(finding: Finding, contents: Contents) -> list[str]:
-    lines = [
-        finding.message,
-        "",
-        _("costs: {text}").format(text=finding.cost.text),
-        _("try: {text}").format(text=finding.advice),
-        _("how far: {text}").format(text=formula_words(finding)),
-        _("when: {text}").format(text=window_sentence(finding, date=contents.known.dated)),
-        _("seen in: {text}").format(text=finding.evidence),
-        _("id: {text}").format(text=finding.id),
-    ]
+    lines = [finding.message, ""]
+    for label, text in explained(finding, date=contents.known.dated):
+        lines.append(_("{label}: {text}").format(label=label, text=text))
     for consequence in finding.consequences:
         title = (
             f"{MARKS[consequence.severity]} {consequence.id} · {subject_words(consequence, contents.hosts)}"
         )
-        lines += ["", _("With it: {title}").format(title=title), *_page_of(consequence, contents)]
+        lines += ["", _("so also: {title}").format(title=title), *_page_of(consequence, contents)]
     return lines

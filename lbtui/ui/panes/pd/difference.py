@@ -17,7 +17,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import signed_lane
-from lbtui.render.text import blank, fit, number, row, wrapped
+from lbtui.render.text import blank, fit, minus, number, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip, signed, signed_ratio
@@ -31,7 +31,7 @@ _LABEL, _FIGURE = 28, 9
 
 def points(value: float) -> str:
     """Return a difference of shares in percentage points."""
-    return "–" if math.isnan(value) else _("{points} pp").format(points=f"{100 * value:+.0f}")
+    return "–" if math.isnan(value) else _("{points} pp").format(points=minus(f"{100 * value:+.0f}"))
 
 
 def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> Row:
@@ -146,7 +146,11 @@ class DifferenceDrawing(TableDrawing):
         return palette.signed_fraction(value, peak)
 
     def _number(self, value: float, digits: int) -> str:
-        return super()._number(value, digits) if math.isnan(value) else signed(value, digits)
+        return (
+            super()._number(value, digits)
+            if math.isnan(value)
+            else printable(signed(value, digits), self._caps)
+        )
 
     def _shade(self, part: float) -> str:
         signs = glyphs(self._caps).signed
@@ -284,6 +288,6 @@ def _transfer_line(after: Spread, before: Spread, here: bool, width: int, caps: 
         ink = palette.dim(caps) if part is None else palette.difference_style(caps, part)
         cells += [
             Segment(f"{number(b):>{_FIGURE + 2}}{number(a):>{_FIGURE + 2}}"),
-            Segment(f"{signed(a - b):>{_FIGURE + 2}}", ink),
+            Segment(printable(f"{signed(a - b):>{_FIGURE + 2}}", caps), ink),
         ]
     return row(fit(mark + after.label, _LABEL, caps=caps, style=style), row(*cells, width=66), width=width)

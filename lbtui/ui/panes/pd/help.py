@@ -85,7 +85,7 @@ HELP = [
         ).format(slow=SLOW_RANK),
     ),
     HelpEntry(
-        _("outstanding (n, N)"),
+        _("hot spots (n, N)"),
         _(
             "The cursor starts on the node with most standard deviations above an even dispatch, in the "
             "bin where its added requests exceed the mean of its role's nodes most; then the other nodes by "

@@ -62,7 +62,7 @@ class PdPane(Pane):
         *keys.rows(_("bin"), _("bins")),
         *keys.columns(_("node")),
         *keys.zoom(_("the time")),
-        *keys.hot(_("next outstanding"), _("to the node and bin that stand out next, most first")),
+        *keys.hot(_("next hot spot"), _("to the node and bin that stand out next, most first")),
         keys.entered(_("details"), _("the cell under the cursor as a page")),
         keys.filtered(_("only nodes whose address or role holds a text")),
         keys.SIDE,

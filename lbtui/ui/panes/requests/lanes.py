@@ -24,7 +24,7 @@ def pointer_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     window, at, chosen = shown.window, shown.at, shown.selection.time
     heads = [
         segment
-        for name in (_("now"), _("mean"), _("max"))[: at.figures // 7]
+        for name in (_("cursor"), _("mean"), _("max"))[: at.figures // 7]
         for segment in fit(name, 7, align="right", caps=caps, style=dim(caps))
     ]
     if chosen is None:
