@@ -238,6 +238,9 @@ def colour_key(metric: Metric, at: Layout, caps: Capabilities) -> Row:
     """Return what the colours of lanes mean, for the line below their figures."""
     width = sum(at.figure_widths)
     far = _("far above peers") if metric.more_is_load else _("far below peers")
+    if caps.colors == "none":
+        far = _("bold: {far}").format(far=far)
+        return fit(far if at.figures > 2 else "", width, align="right", caps=caps, style=palette.dim(caps))
     far = far if at.figures == 5 else _("beyond")
     (ramp,) = lane([1.0] * _KEY, Scale(0.0, 2.0), caps, heat=[step / (_KEY - 1) for step in range(_KEY)])
     near = printable(_("by chance"), caps)
@@ -279,7 +282,8 @@ def lane_label(
 def _mark_cells(mark: Mark | None, caps: Capabilities) -> Row:
     if mark is None:
         return blank(MARK)
-    return fit(f" {mark.sign}", MARK, caps=caps, style=palette.severity(caps, mark.finding.severity))
+    sign = Segment(mark.sign, palette.severity(caps, mark.finding.severity))
+    return row(" ", sign, width=MARK)
 
 
 def _furthest(measured: Measured, view: Scene) -> set[int]:

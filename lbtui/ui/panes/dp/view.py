@@ -86,7 +86,7 @@ def _spans(shown: Shown, caps: Capabilities) -> list[tuple[float, float, Style]]
         (
             (m.window[0] - begin) / part,
             (m.window[1] - begin) / part,
-            palette.severity(caps, m.finding.severity),
+            palette.severity(caps, m.finding.severity) + Style(underline=False),
         )
         for m in found
         if m.window is not None
