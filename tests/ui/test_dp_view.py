@@ -384,8 +384,19 @@ def test_a_value_has_one_colour_at_every_width():
 def found_at(measured, metric="dp.batch_size.skew", window=(10, 15), severity="critical", **subject):
     begin, end = (START + timedelta(seconds=s) for s in window)
     return Finding(
-        metric, "dp", severity, subject, (begin, end), "m", 2.5, 1.4, Cost(None, "", ""), "", "", "", 1.8
-    )  # fmt: skip
+        id=metric,
+        severity=severity,
+        subject=subject,
+        window=(begin, end),
+        metric="m",
+        value=2.5,
+        threshold=1.4,
+        cost=Cost(None, "", ""),
+        message="",
+        advice="",
+        evidence="",
+        excess=1.8,
+    )
 
 
 def test_findings_stand_at_their_lanes_and_over_their_time():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lbtui.findings import Finding
-from lbtui.findings.pictures import metric_of
+from lbtui.findings.kinds import kind_of
 from lbtui.findings.subject import is_of
 from lbtui.findings.words import MARKS, figure_words, window_words
 from lbtui.profile import micros
@@ -39,7 +39,7 @@ def marks_of(findings: Iterable[Finding], measured: Measured) -> tuple[Mark, ...
     """Return the warnings that show in a metric, with what follows from them, the most severe first."""
     found = []
     for finding in _with_consequences(findings):
-        chosen = metric_of(finding)
+        chosen = kind_of(finding).metric
         # What is left shows as well where blocks are used up.
         if finding.severity == "info" or chosen is None:
             continue
