@@ -43,6 +43,7 @@ class Metric:
     counts: bool  # numbers of requests: PAR leaves out near-idle instants and has a chance figure
     more_is_load: bool = True  # free blocks are the reverse of load
     each_alike: bool = False  # a mean over steps, not over time: else long steps would count twice
+    share: bool = False  # a share of 1, shown in percent
 
 
 METRICS: tuple[Metric, ...] = (
@@ -85,6 +86,7 @@ METRICS: tuple[Metric, ...] = (
         _("used / total blocks of the domain; MindIE and SGLang write no total: 1 − free / most ever free"),
         idle_is_zero=False,
         counts=False,
+        share=True,
     ),
     Metric(
         "kv_free",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rich.segment import Segment
+from rich.style import Style
 
 from lbtui.profile.time import ZONE_OFFSET_US, format_time, micros, several_days
 from lbtui.render import palette
@@ -78,6 +80,34 @@ def time_pointer(
         return row(" " * column, Segment(mark + label, palette.accent(caps)), width=width)
     before = max(0, column - len(label))
     return row(" " * before, Segment(label[: column - before] + mark, palette.accent(caps)), width=width)
+
+
+def bracketed(
+    pointer: Row, spans: Iterable[tuple[float, float, Style]], width: int, caps: Capabilities
+) -> Row:
+    """Return a `time_pointer` with brackets in its blank cells, from column to column of each span.
+
+    They are open where the span goes on outside; of spans that overlap the last is seen.
+    """
+    symbols = glyphs(caps)
+    text, styles = [" "] * width, [Style.null()] * width
+    for begin, end, style in spans:
+        first, last = max(0, math.floor(begin)), min(width, math.ceil(end)) - 1
+        for column in range(first, last + 1):
+            text[column], styles[column] = symbols.rule, style
+        if 0 <= begin < width:
+            text[first] = symbols.over_left
+        if first < last and 0 < end <= width:
+            text[last] = symbols.over_right
+    at = 0
+    for segment in pointer:
+        for character in segment.text:
+            if character != " ":
+                text[at], styles[at] = character, segment.style or Style.null()
+            at += 1
+    return row(
+        *(Segment(character, style) for character, style in zip(text, styles, strict=True)), width=width
+    )
 
 
 def _ticks(start: datetime, end: datetime, width: int) -> list[tuple[datetime, int, int]]:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from lbtui.render.capabilities import Capabilities
 
-Kind: TypeAlias = Literal["load", "scarce", "difference"]
+Kind: TypeAlias = Literal["load", "difference"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,8 @@ class Canvas:
 class Scale:
     """What numbers stand for the ends of the ramp.
 
-    Of a `load` the higher is the hotter, of what is `scarce`, what one can run out of, the lower. A
-    `difference` runs from `low` = −`high` in the diverging colours. `clipped` says that the hottest colour
-    also stands for what lies above `high`.
+    Of a `load` the higher is the hotter. A `difference` runs from `low` = −`high` in the diverging colours.
+    `clipped` says that the hottest colour also stands for what lies above `high`.
     """
 
     low: float

@@ -17,6 +17,10 @@ class Glyphs:
     shades: str
     # Bars from above.
     hanging: str
+    # Zero lines, at the top and in the middle of a cell, and a bar from the middle up.
+    zero: str
+    middle: str
+    upper_half: str
     # Differences where there is no colour, far less to far more.
     signed: str
     # Parts of a horizontal bar, thinnest first; the last is a full cell.
@@ -39,6 +43,9 @@ class Glyphs:
     frame_left: str
     frame_right: str
     span: str
+    # The ends of a bracket that opens downwards.
+    over_left: str
+    over_right: str
     point: str
     # Points of a chart's lines where colour cannot tell them apart.
     points: str
@@ -49,6 +56,9 @@ _UNICODE = Glyphs(
     shades=" ░▒▓█",
     # No common font has the eighths between.
     hanging=" ▔▀▀█",
+    zero="▔",
+    middle="─",
+    upper_half="▀",
     signed="=- +#",
     eighths="▏▎▍▌▋▊▉█",
     missing="·",
@@ -69,6 +79,8 @@ _UNICODE = Glyphs(
     frame_left="▕",
     frame_right="▏",
     span="━",
+    over_left="┌",
+    over_right="┐",
     point="●",
     points="•o+x*#@%",
 )
@@ -77,6 +89,9 @@ _ASCII = Glyphs(
     vertical=" _.:-=+*#%@",
     shades=" .:-=+*#%@",
     hanging=" -=",
+    zero=" ",
+    middle=" ",
+    upper_half="+",
     signed="=- +#",
     eighths="#",
     missing="'",
@@ -97,6 +112,8 @@ _ASCII = Glyphs(
     frame_left="[",
     frame_right="]",
     span="=",
+    over_left="[",
+    over_right="]",
     point="o",
     points="*o+x.#@%",
 )

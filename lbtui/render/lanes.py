@@ -34,7 +34,8 @@ class Marks:
 
     `cursor` is a column: a guide in the accent, bold in the lane the cursor is in (`here`); without colour
     all of that lane is bold, and the guide reversed. Columns `underlined` are that. `lit` is the half-open
-    range of columns selected: the others lose their colour, and so do the columns `aside`.
+    range of columns selected: the others lose their colour, and so do the columns `aside`. A column's colour
+    is that of its value, or of its `heat` (0..1), which without colour is bold from the middle on.
     """
 
     cursor: int | None = None
@@ -42,6 +43,7 @@ class Marks:
     underlined: Sequence[bool] | None = None
     lit: tuple[int, int] | None = None
     aside: frozenset[int] = frozenset()
+    heat: Sequence[float] | None = None
 
 
 _NO_MARKS = Marks()
@@ -62,13 +64,15 @@ def lane(
     eighth of a line free, so that a lane never merges with the one above it.
     """
     parts = [fraction(value, scale.low, scale.high) for value in values]
-    cursor, lit, scarce = marks.cursor, marks.lit, scale.kind == "scarce"
+    cursor, lit, heat = marks.cursor, marks.lit, marks.heat
     hot, grey = _lane_styles(caps, lit is not None, marks.here), palette.dim(caps)
+    if heat is not None and caps.colors == "none":
+        hot = (*hot, hot[0] + _BOLD)
     last = len(hot) - 1
     # `palette.heat_level` written out: a frame does this for every column of every lane.
     styles = [
-        grey if part is None else hot[min(last, int((1 - part if scarce else part) * len(hot)))]
-        for part in parts
+        grey if part is None else hot[min(last, int(own * len(hot)))]
+        for part, own in zip(parts, (part or 0.0 for part in parts) if heat is None else heat, strict=True)
     ]
     if lit is not None:
         styles = [style if lit[0] <= column < lit[1] else grey for column, style in enumerate(styles)]
@@ -107,19 +111,28 @@ def signed_lane(
     cursor: int | None = None,
     lit_row: bool = False,
 ) -> list[Row]:
-    """Return a lane of differences, `height` lines: what is more stands from the bottom, what is less hangs
-    from the top, as far as its part of `reach`; what is next to none of it is left blank.
+    """Return a lane of differences, `height` lines: from a zero line in the middle what is more stands, what
+    is less hangs, as far as its part of `reach`.
 
-    Colour tells them apart too. Without block glyphs (ASCII) each column is one sign in the bottom line:
+    Of an odd height the line at the top is left blank. Of one line there is half a cell for either, and
+    colour tells how much. Without block glyphs (ASCII) a column has one sign, above the zero line or below:
     `=` far less, `-` less, `+` more, `#` far more. No data is a dim tick.
     """
     fractions = [palette.signed_fraction(value, reach) for value in values]
     styles = [
         palette.dim(caps) if part is None else palette.difference_style(caps, part) for part in fractions
     ]
+    half, faint = height // 2, palette.dim(caps)
     rows = []
-    for line in reversed(range(height)):
-        text, line_styles = [_signed_glyph(caps, part, line, height) for part in fractions], list(styles)
+    for line in reversed(range(-half, height - half)):
+        if height == 1:
+            text = [_signed_cell(caps, part) for part in fractions]
+        else:
+            text = [_signed_glyph(caps, part, line, half) for part in fractions]
+        # Where nothing stands or hangs, the zero line is for orientation only.
+        line_styles = [style if glyph else faint for glyph, style in zip(text, styles, strict=True)]
+        zero = " " if height > 1 and line != -1 else glyphs(caps).zero if height > 1 else glyphs(caps).middle
+        text = [glyph or zero for glyph in text]
         if cursor is not None and 0 <= cursor < len(text):
             line_styles[cursor] = (palette.selected if lit_row else palette.accent)(caps)
             if text[cursor] == " ":
@@ -128,18 +141,33 @@ def signed_lane(
     return rows
 
 
-def _signed_glyph(caps: Capabilities, part: float | None, line: int, height: int) -> str:
-    """Return the glyph of a column in a line, 0 the lowest."""
+def _signed_cell(caps: Capabilities, part: float | None) -> str:
+    """Return the glyph of a column of a lane of one line, nothing where there is next to no difference."""
+    symbols = glyphs(caps)
     if part is None:
-        return glyphs(caps).missing if line == 0 else " "
+        return symbols.missing
+    level = round((part + 1) / 2 * (len(symbols.signed) - 1))
     if not caps.unicode:
-        signs = glyphs(caps).signed
-        level = round((part + 1) / 2 * (len(signs) - 1))
-        return " " if line else signs[level]
-    ramp = glyphs(caps).vertical if part > 0 else glyphs(caps).hanging
-    steps = len(ramp) - 1
-    from_its_side = line if part > 0 else height - 1 - line
-    return ramp[max(0, min(steps, round((abs(part) * height - from_its_side) * steps)))]
+        return symbols.signed[level].strip()
+    if level == len(symbols.signed) // 2:
+        return ""
+    return symbols.upper_half if part > 0 else symbols.vertical[len(symbols.vertical) // 2]
+
+
+def _signed_glyph(caps: Capabilities, part: float | None, line: int, half: int) -> str:
+    """Return the glyph of a column in a line, 0 the one on the zero line; nothing where none is due."""
+    symbols = glyphs(caps)
+    if part is None:
+        return symbols.missing if line == -1 else ""
+    above = line >= 0
+    if (part > 0) != above:
+        return ""
+    if not caps.unicode:
+        sign = symbols.signed[round((part + 1) / 2 * (len(symbols.signed) - 1))]
+        return sign.strip() if line in (0, -1) else ""
+    ramp = symbols.vertical if above else symbols.hanging
+    steps, away = len(ramp) - 1, line if above else -1 - line
+    return ramp[max(0, min(steps, round((abs(part) * half - away) * steps)))].strip()
 
 
 def runs(text: Sequence[str], styles: Sequence[Style]) -> Row:

@@ -50,6 +50,7 @@ from lbtui.ui.terminal.update import Shown
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
+    from lbtui.findings import Finding
     from lbtui.profile import Note, Profile
     from lbtui.ui.kit.pane import Pane
     from lbtui.ui.terminal.enquiry import Enquiry
@@ -105,6 +106,7 @@ class LbtuiApp(App[int]):
         self.asked = asked
         self.caps = caps
         self.thresholds = asked.thresholds
+        self.findings: tuple[Finding, ...] = ()
         self._save = save
         self.tabs = TABS if asked.baseline is None else (*TABS, COMPARE)
         self.profile: Profile | None = None
@@ -492,6 +494,7 @@ class LbtuiApp(App[int]):
         self._leave_over()
         self.profile = self._baseline = None
         self.panes = {}
+        self.findings = ()
         self.stage_changed()
         self._open()
 

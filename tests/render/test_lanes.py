@@ -130,26 +130,53 @@ def test_signed_lane_is_exact(data, numbers, reach, height, caps, lit_row):
     check(rows, len(numbers), caps, height)
 
 
-def test_more_stands_and_less_hangs():
-    rows = signed_lane([-8, -4, -2, 0, None, 2, 4, 8], reach=8, height=2, caps=UNICODE)
-    assert plain(rows) == "██▀    █\n█   ·▄██"
+def test_more_stands_on_a_zero_line_in_the_middle_and_less_hangs_from_it():
+    numbers = [-8, -4, -2, 0, None, 2, 4, 8]
+    assert plain(signed_lane(numbers, reach=8, height=2, caps=UNICODE)) == "     ▂▄█\n█▀▔▔·▔▔▔"
+    # Of three lines the one above keeps lanes apart.
+    assert plain(signed_lane(numbers, reach=8, height=3, caps=UNICODE)) == "\n     ▂▄█\n█▀▔▔·▔▔▔"
+    assert plain(signed_lane(numbers, reach=8, height=4, caps=UNICODE)) == ("       █\n     ▄██\n██▀▔·▔▔▔\n█")
+    assert plain(signed_lane(numbers, reach=8, caps=UNICODE)) == "▄▄──·─▀▀"
 
 
-def test_signs_in_ascii_are_in_one_line():
+def test_the_zero_line_is_grey_but_what_hangs_is_not():
+    (line,) = signed_lane([-2, 0, 2], reach=8, height=2, caps=UNICODE)[1:]
+    styles = [segment.style for segment in line for _character in segment.text]
+    assert [style == dim(UNICODE) for style in styles] == [False, True, True]
+
+
+def test_signs_in_ascii_are_above_and_below_the_zero_line():
     rows = signed_lane([-8, -4, -0.1, 0, None, 3, 8], reach=8, height=2, caps=ASCII)
-    assert plain(rows) == "\n=-  '+#"
+    assert plain(rows) == "     +#\n=-  '"
 
 
 @given(
-    st.lists(st.floats(-1, 1), min_size=1, max_size=30), st.integers(1, 4), st.sampled_from(["16", "none"])
+    st.lists(st.floats(-1, 1), min_size=1, max_size=30), st.integers(2, 6), st.sampled_from(["16", "none"])
 )
-def test_the_reverse_difference_is_never_drawn_on_the_same_side(numbers, height, colors):
+def test_more_is_never_drawn_below_the_zero_line_nor_less_above_it(numbers, height, colors):
     caps = Capabilities(colors)
     lines = plain(signed_lane(numbers, reach=1, height=height, caps=caps)).split("\n")
+    blank_or_zero = {" ", glyphs(caps).zero}
+    below = height // 2
     for column, number in enumerate(numbers):
-        inked = [line.ljust(len(numbers))[column] != " " for line in lines]
-        if any(inked):
-            assert inked[-1 if number > 0 else 0]
+        drawn = [line.ljust(len(numbers))[column] for line in lines]
+        assert set(drawn[-below:] if number > 0 else drawn[:-below]) <= blank_or_zero
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 10), st.floats(0, 1)), min_size=1, max_size=40), st.integers(1, 4), caps
+)
+def test_heat_gives_columns_their_colour_and_values_their_height(pairs, height, caps):
+    numbers, heat = map(list, zip(*pairs, strict=True))
+    scale = Scale(0.0, 10.0)
+    own, other = (
+        lane(numbers, scale, caps, height=height, marks=Marks(heat=given)) for given in (None, heat)
+    )
+    assert plain(own) == plain(other)
+    styles = [segment.style for segment in other[-1] for _character in segment.text]
+    for style, part in zip(styles, heat, strict=True):
+        assert style.color == heat_style(caps, part).color
+        assert bool(style.bold) == (caps.colors == "none" and part >= 0.5)
 
 
 @given(
@@ -159,12 +186,9 @@ def test_the_reverse_difference_is_never_drawn_on_the_same_side(numbers, height,
     st.integers(1, 4),
     caps,
     st.booleans(),
-    st.booleans(),
 )
-def test_every_column_has_the_height_and_the_colour_of_its_value(
-    numbers, low, high, height, caps, lit, scarce
-):
-    scale = Scale(low, high, "scarce" if scarce else "load")
+def test_every_column_has_the_height_and_the_colour_of_its_value(numbers, low, high, height, caps, lit):
+    scale = Scale(low, high)
     rows = lane(numbers, scale, caps, height=height, marks=Marks(here=lit))
     cells = [list(chain.from_iterable((s.style for _c in s.text) for s in row)) for row in rows]
     texts = ["".join(segment.text for segment in row) for row in rows]
@@ -179,6 +203,6 @@ def test_every_column_has_the_height_and_the_colour_of_its_value(
             continue
         steps = sum(map(ramp.index, drawn))
         assert steps == max(1, round(part * (len(ramp) - 1) * height))
-        hot = heat_style(caps, 1 - part if scarce else part)
+        hot = heat_style(caps, part)
         bold = lit and caps.colors == "none"
         assert all(style.color == hot.color and bool(style.bold) == bold for style in styles)

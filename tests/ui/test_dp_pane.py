@@ -131,7 +131,7 @@ def test_one_key_shows_the_fault_and_every_metric_answers():
     async def script(driven):
         text = driven.text()
         assert text[0].startswith(" batch size")
-        assert any("outstanding place 1 of " in line for line in text)
+        assert any("hot spot 1 of " in line for line in text)
         assert driven.app.selection.domain == "mindie-server-d0/dp5"
         seen = []
         for _metric in range(10):
@@ -156,7 +156,31 @@ def test_kv_is_read_only_when_asked_for(tmp_path):
         assert driven.text()[0].startswith(" KV cache usage")
         assert "kv" in driven.app.profile.loaded()
 
-    drive(lay_out(tmp_path, *CSV_ONLY), script)
+    drive(lay_out(tmp_path, *CSV_ONLY), script, size=(140, 30))
+
+
+def test_the_other_metric_and_the_findings_are_there_as_soon_as_they_are_known():
+    async def script(driven):
+        assert sum(line.split()[:1] == ["KV"] for line in driven.text()) == 10
+        found, driven.app.findings = driven.app.findings, ()
+        driven.pane.profile_grew()
+        await driven.settle()
+        without = driven.text()
+        assert not any("!" in line for line in without)
+        driven.app.findings = found
+        driven.pane.profile_grew()
+        await driven.settle()
+        text = driven.text()
+        assert sum("dp5 !!" in line for line in text) == 1
+        assert "┌" in text[1]
+        assert "┐" in text[1]
+        assert any("!! " in line and "its peers' batch" in line for line in text[-8:])
+        # Only marks have come: no lane has moved.
+        assert [line.replace("!", " ").rstrip() for line in text[2:-6]] == [
+            line.rstrip() for line in without[2:-6]
+        ]
+
+    drive(DEMO, script)
 
 
 def test_enter_reads_the_rounds_requests(tmp_path):

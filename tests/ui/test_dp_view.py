@@ -18,6 +18,7 @@ from rich.cells import cell_len
 
 from lbtui.analysis.data_parallel import METRICS, metric, round_at
 from lbtui.analysis.expected import Expected
+from lbtui.findings import Cost, Finding
 from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Profile
 from lbtui.profile.source import ScheduledRequest
@@ -29,6 +30,7 @@ from lbtui.sources import open_profile
 from lbtui.text import visible
 from lbtui.ui.panes.dp.chart import MOST_LINES, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp.data import dp_data, measure, scene
+from lbtui.ui.panes.dp.lanes import lane_rows
 from lbtui.ui.panes.dp.layout import (
     DpState,
     Shown,
@@ -44,6 +46,7 @@ from lbtui.ui.panes.dp.layout import (
     view_window,
     zoomed,
 )
+from lbtui.ui.panes.dp.marks import marks_of
 from lbtui.ui.panes.dp.round import round_text, round_title
 from lbtui.ui.panes.dp.view import draw, missing_rows
 
@@ -112,22 +115,22 @@ def picture(data, measured, state, width, height, caps=CAPS):
 
 
 GOLDEN = """\
- batch size · 08:00:00–08:00:20 · column 312 ms, mean · 0–8
-                                             ▼08:00:12.4                   now    mean     p95     max  × mean
+ batch size · 08:00:00–08:00:20 · column 339 ms, mean · 0–8
+                                             ▼08:00:12.4             at cursor    mean     p95     max  × mean
                                              │
                                              │
-0 dp0 ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆       2       2       2       2    0.80
+0 dp0    ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆         2       2       2       2    0.80
                                              │
-                                      ████████████████
-                                      ████████████████
-1 dp1 ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆████████████████▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁       8       3       8       8    1.20
+                                       ██████████████
+                                      ▇██████████████
+1 dp1    ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆███████████████▆▁▁▁▁▁▁▁▁▁▁▁▁▁▁         8       3       8       8    1.20
                                              │
-PAR   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅████████████████    1.60    1.40  by chance 1.33
-      08:00:00        :05             :10             :15
+PAR      ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▃▅▅▅▅▅▅▅▅▅▅▅▅▅▅▁██████████████      1.60    1.40  by chance 1.33
+         08:00:00      :05            :10            :15                   by chance ▄▄▄▄▄▄▄▄▄ far above peers
  08:00:12.480 · dp1 · 8 requests (0 prefill, 8 decode) · 80 tokens · step 1,000 ms · forward_iter 120
- batch size in this column: mean 8, max 8, mean of the lanes 5
- outstanding place 1 of 2: 3.00 over the lanes' mean for 5 s
- PAR 1.60 here, 1.40 in the window (chance alone 1.33; 100 % of the time counted) · node-d-1"""
+ batch size in this column: mean 8, max 8, mean of the lanes 5, 1.0 × chance
+ hot spot 1 of 2: 3.00 over the lanes' mean for 5 s
+ PAR 1.60 at cursor, 1.40 in the window (chance alone 1.33; 100 % of the time counted) · node-d-1"""
 
 
 def test_two_lanes_as_they_stand_on_the_screen():
@@ -140,7 +143,7 @@ def test_two_lanes_as_they_stand_on_the_screen():
 def test_a_small_terminal_shows_the_cursors_lane_first():
     data, measured = made(two_lanes())
     assert plain(picture(data, measured, started(data, measured), 20, 2)) == (
-        " batch size · 08:00…\ndp1 ▂▂▂▂▂▂▂▂████▁▁▁▁"
+        " batch size · 08:00…\ndp1    ▂▂▂▂▂▂▅██▆▁▁▁"
     )
 
 
@@ -151,8 +154,8 @@ def test_columns_with_prefill_are_underlined_in_the_batch_size_only():
     under = [
         bool(segment.style and segment.style.underline) for segment in line for _character in segment.text
     ]
-    # The step from 3 s to 4 s in columns of 0.3125 s, six cells of label before them.
-    assert [x - 6 for x, marked in enumerate(under) if marked] == [9, 10, 11, 12]
+    # The step from 3 s to 4 s in columns of 20 / 59 s, nine cells of label before them.
+    assert [x - 9 for x, marked in enumerate(under) if marked] == [8, 9, 10, 11]
     data, measured = made(two_lanes(), "tokens")
     rows = picture(data, measured, started(data, measured), 110, 16)
     assert not any(segment.style and segment.style.underline for r in rows for segment in r)
@@ -341,6 +344,121 @@ def test_few_free_blocks_are_hot_and_named_as_the_bad_side():
     assert any(s.style == hottest for s in scarce)
 
 
+@pytest.mark.parametrize("domains", [4, 64])
+def test_even_lanes_are_calm_and_one_that_stands_out_is_not(domains):
+    rng = np.random.default_rng(3)
+    rows = []
+    for rank in range(domains):
+        for second in range(60):
+            batch = int(rng.poisson(6.0))
+            rows.append(step("node-d-0", rank, 1000 * second, 1000 * second + 1000, batch))
+    data, measured = made(rows)
+    at = layout(measured, 200, 100)
+    coldest, hottest = palette.heat_style(CAPS, 0.0), palette.heat_style(CAPS, 1.0)
+
+    def colours(chosen):
+        view = scene(chosen, (data.begin, data.end), at.columns)
+        state = started(data, chosen)
+        drawn = lane_rows(Shown.of(data, chosen, view, state, at), 200, CAPS)
+        return [s.style for r in drawn for s in r for _c in s.text if s.style in ramp]
+
+    ramp = [palette.heat_style(CAPS, part / 20) for part in range(21)]
+    even = colours(measured)
+    assert even.count(coldest) > 0.97 * len(even)
+    assert hottest not in even
+    hot = [r | ({"batch_size": 30} if r["dp_rank"] == 1 and r["start"].second > 40 else {}) for r in rows]
+    standing = colours(made(hot)[1])
+    assert standing.count(hottest) > at.columns // 4
+
+
+def test_a_value_has_one_colour_at_every_width():
+    data, measured = made(two_lanes())
+    seen = defaultdict(set)
+    for columns in (20, 40, 100):
+        view = scene(measured, (data.begin, data.end), columns)
+        for own, peer, apart in zip(view.mean[1], view.mean[0], view.mean_apart[1], strict=True):
+            seen[own, peer].add(round(float(apart), 12))
+    assert all(len(found) == 1 for found in seen.values())
+
+
+def found_at(measured, metric="dp.batch_size.skew", window=(10, 15), severity="critical", **subject):
+    begin, end = (START + timedelta(seconds=s) for s in window)
+    return Finding(
+        id=metric,
+        severity=severity,
+        subject=subject,
+        window=(begin, end),
+        metric="m",
+        value=2.5,
+        threshold=1.4,
+        cost=Cost(None, "", ""),
+        message="",
+        advice="",
+        evidence="",
+        excess=1.8,
+    )
+
+
+def test_findings_stand_at_their_lanes_and_over_their_time():
+    data, measured = made(two_lanes())
+    at = layout(measured, 110, 16)
+    view = scene(measured, (data.begin, data.end), at.columns)
+    state = replace(started(data, measured), time=data.begin)
+    other = found_at(measured, "kv.exhausted", dp_rank=0)
+    remark = found_at(measured, severity="info", dp_rank=0)
+    marks = marks_of([other, remark, found_at(measured, dp_rank=1)], measured)
+    shown = replace(Shown.of(data, measured, view, state, at), marks=marks)
+    rows = draw(shown, Canvas(110, 16, CAPS))
+    lines = plain(rows).split("\n")
+    assert [line[6:8] for line in lines if line.startswith(("0 dp0", "1 dp1"))] == ["  ", "!!"]
+    # From 10 s to 15 s of 20 in 59 columns: 29.5 to 44.25.
+    assert lines[1][9:68] == "▼08:00:00.0" + " " * 18 + "┌" + "─" * 14 + "┐" + " " * 14
+    inside = replace(shown, state=replace(state, domain="node-d/dp1"))
+    assert "dp1 · !! 2.50× its peers' batch, 08:00:10–08:00:15" in plain(draw(inside, Canvas(110, 16, CAPS)))
+    ascii_rows = plain(draw(shown, Canvas(110, 16, Capabilities("none", unicode=False))))
+    assert "[" + "-" * 14 + "]" in ascii_rows
+
+
+def test_kv_usage_is_in_percent_everywhere():
+    data, measured = demo("kv_usage")
+    text = plain(picture(data, measured, started(data, measured), 200, 30))
+    assert "% of the domain's blocks" in text
+    assert "scale 0–100 %" in text
+    domain = next(line for line in text.split("\n") if " dp2 " in line)
+    assert domain.split()[-9::2][:4] == [t.split()[0] for t in ("100 %", "72.5 %", "100 %", "100 %")]
+    assert "0.725" not in text
+
+
+def test_where_there_is_room_both_metrics_of_a_domain_stand_together():
+    data, measured = demo()
+    kv = demo("kv_usage")[1]
+    state = started(data, measured)
+    at = layout(measured, 200, 47, "paired")
+    views = [scene(m, (data.begin, data.end), at.columns) for m in (measured, kv)]
+    shown = Shown.of(data, measured, views[0], state, at)
+    lines = plain(
+        draw(replace(shown, partner=replace(shown, measured=kv, view=views[1])), Canvas(200, 47, CAPS))
+    ).split("\n")
+    names = [line[: at.label].split() for line in lines[2:]]
+    pairs = [(a[-1], b) for a, b in pairwise(names) if a and b == ["KV"]]
+    assert [name for name, _kv in pairs] == [d.name for d in measured.domains]
+    # While the other metric is not there, its lanes are blank: nothing moves when it comes.
+    waiting = plain(draw(shown, Canvas(200, 47, CAPS))).split("\n")
+    assert [y for y, line in enumerate(waiting) if " dp" in line[: at.label]] == [
+        y for y, line in enumerate(lines) if " dp" in line[: at.label]
+    ]
+    assert layout(measured, 200, 30, "paired").partner_height == 0
+
+
+@pytest.mark.parametrize("size", [(200, 47), (250, 67)])
+def test_no_large_part_of_a_tall_screen_is_blank(size):
+    _data, measured = demo()
+    for kind in ("single", "paired"):
+        at = layout(measured, *size, kind)
+        used = at.shown * at.lane_rows - at.gap + at.evenness_rows + at.reading + 3
+        assert size[1] - used <= len(measured.domains)
+
+
 def test_a_metric_without_data_says_why_and_how_to_get_it():
     data, measured = made(two_lanes(), "waiting", pl.DataFrame(schema=SCHEMAS["queues"]))
     assert not measured.has_values
@@ -431,12 +549,12 @@ def test_a_click_hits_what_is_drawn_there():
     view = scene(measured, view_window(state, data), at.columns)
     lines = plain(picture(data, measured, state, 110, 16)).split("\n")
     y = next(i for i, line in enumerate(lines) if line.startswith("1 dp1"))
-    domain, time = hit(at, state, measured, view, 6, y)
+    domain, time = hit(at, state, measured, view, 9, y)
     assert (domain, view.column_of(time)) == ("node-d/dp1", 0)
-    assert hit(at, state, measured, view, 6, y - 2)[0] == "node-d/dp1"
-    assert hit(at, state, measured, view, 6, 3)[0] == "node-d/dp0"
+    assert hit(at, state, measured, view, 9, y - 2)[0] == "node-d/dp1"
+    assert hit(at, state, measured, view, 9, 3)[0] == "node-d/dp0"
     assert hit(at, state, measured, view, 2, y) == ("node-d/dp1", None)
-    assert hit(at, state, measured, view, 6 + at.columns, 0) == (None, None)
+    assert hit(at, state, measured, view, 9 + at.columns, 0) == (None, None)
 
 
 # Chart and round

@@ -9,9 +9,9 @@ from textual import events
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.kit.pages import Chooser, Page, Question, TextPage
+from lbtui.ui.choosing import Chooser
+from lbtui.ui.kit.pages import Page, Question, TextPage
 from lbtui.ui.opening import Asked
-from lbtui.ui.panes.what_if.page import WhatIfPage
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 
@@ -35,7 +35,6 @@ OPENING = [
     ("question_mark", TextPage, "12345"),
     ("slash", Question, "5"),
     ("enter", TextPage, "25"),
-    ("w", WhatIfPage, "4"),
 ]
 
 

@@ -57,7 +57,7 @@ def dp_pair():
 
 
 def dp_difference_of(data, measured, state, columns):
-    both = common(measured)
+    both = common(measured, data)
     views = scenes(data, measured, state, columns, "difference")
     return dp_difference.Difference(both, measured, views, difference(views, both), offset_of(data))
 
@@ -67,7 +67,7 @@ def dp_text(side, width, height, caps=UNICODE):
     state = DpState(domain="node-d/dp1", time=data.after.begin + 10_000_000)
     local = local_state(state, data, side)
     if side == "difference":
-        columns = layout(common(measured).measured, width, height).columns
+        columns = layout(common(measured, data).measured, width, height, "signed").columns
         shown = dp_difference_of(data, measured, state, columns)
         return plain(dp_difference.draw(shown, local, width, height, caps))
     own = measured.of(side)
@@ -90,12 +90,15 @@ def test_the_difference_of_hand_made_lanes():
     lines = dp_text("difference", 100, 12).splitlines()
     assert lines[0].startswith(" difference  batch size · ±6 · 1 column = ")
     assert lines[0].endswith("from their start · left out, only before: dp2")
-    (dp0,) = [line for line in lines if " dp0 " in line]
-    (dp1,) = [line for line in lines if " dp1 " in line and "█" in line]
+    (y0,), (y1,) = ([y for y, line in enumerate(lines[:9]) if f" {name} " in line] for name in ("dp0", "dp1"))
+    dp0, dp1 = lines[y0], lines[y1]
     # Before the lanes' means are 2, 2, 4 and their mean 8 / 3; after they are 2 and 8 with mean 5.
     assert dp0.split()[-3:] == ["0", "0", f"−{2 / (8 / 3) - 2 / 5:.2f}"]
     assert dp1.split()[-3:] == ["+6", "+6", f"{8 / 5 - 2 / (8 / 3):+.2f}"]
-    assert "█" not in dp0
+    # The zero line is at the top of the lane's last line, what is more stands above it.
+    assert dp0.count("▔") == dp1.count("▔") > 40
+    assert "█" not in lines[y0 - 1]
+    assert lines[y1 - 1].count("█") > 40
     reading = " ".join(line.strip() for line in lines[-3:])
     assert "2 before, 8 after, +6" in reading
     assert "mean of the window 2 → 8" in reading
@@ -105,8 +108,9 @@ def test_the_difference_of_hand_made_lanes():
 
 def test_in_ascii_a_difference_has_signs():
     lines = dp_text("difference", 100, 12, ASCII).splitlines()
-    (dp1,) = [line for line in lines if "dp1 #" in line]
-    assert dp1.count("#") > 40
+    (y,) = [y for y, line in enumerate(lines[:9]) if " dp1 " in line]
+    assert lines[y - 1].count("#") > 40
+    assert "#" not in lines[y]
 
 
 def test_par_is_subtracted_where_both_have_the_same_domains():
@@ -116,6 +120,35 @@ def test_par_is_subtracted_where_both_have_the_same_domains():
     (even,) = shown.view.evenness.values()
     assert even.value == pytest.approx(8 / 5 - 1)
     assert np.allclose(even.columns, 8 / 5 - 1)
+
+
+def test_the_largest_change_is_where_the_lanes_differ_most():
+    after, measured = made(
+        [
+            *steps({0: 2}),
+            *[s | {"batch_size": 9 if 5 <= s["start"].second < 12 else 2} for s in steps({1: 2})],
+        ]
+    )
+    before, measured_before = made(steps({0: 4, 1: 2}, begin=-HOUR_MS))
+    both = common(Pair(measured, measured_before), Pair(after, before))
+    first, second = both.measured.places[:2]
+    # +7 for 7 s before −2 for 20 s: by change × √time.
+    assert (first.lane, second.lane) == (1, 0)
+    assert first.excess == pytest.approx(7, rel=0.02)
+    assert (first.begin - after.begin) / 1e6 == pytest.approx(5, abs=0.1)
+    assert (first.end - after.begin) / 1e6 == pytest.approx(12, abs=0.1)
+    assert second.excess == pytest.approx(-2)
+
+
+def test_what_stands_at_the_cursor_is_what_is_drawn_there():
+    data, measured = dp_pair()
+    state = DpState(domain="node-d/dp1", time=data.after.begin + 10_000_000)
+    columns = layout(common(measured, data).measured, 100, 12, "signed").columns
+    shown = dp_difference_of(data, measured, state, columns)
+    lines = plain(dp_difference.draw(shown, state, 100, 12, UNICODE)).splitlines()
+    (line,) = [line for line in lines[:9] if " dp1 " in line]
+    assert line.split()[-3] == "+6"
+    assert "at cursor: 2 before, 8 after, +6" in " ".join(lines[-3:])
 
 
 @given(st.integers(-40, 40), st.sampled_from(["after", "before", "difference"]), st.booleans())
@@ -139,15 +172,15 @@ def test_instances_of_another_name_are_paired_by_rank():
     after, measured = made(steps({0: 2, 1: 8}))
     rows = [row | {"instance": "other", "domain": f"other/dp{row['dp_rank']}"} for row in steps({0: 2, 1: 2})]
     before, measured_before = made(rows)
-    assert common(Pair(measured, measured_before)).lanes == ((0, 0), (1, 1))
     pair = Pair(after, before)
+    assert common(Pair(measured, measured_before), pair).lanes == ((0, 0), (1, 1))
     assert local_state(DpState(domain="node-d/dp1"), pair, "before").domain == "other/dp1"
 
 
 @given(st.integers(1, 220), st.integers(1, 50), any_caps)
 def test_a_difference_of_lanes_fills_any_size(width, height, caps):
     data, measured = dp_pair()
-    columns = layout(common(measured).measured, width, height).columns
+    columns = layout(common(measured, data).measured, width, height, "signed").columns
     shown = dp_difference_of(data, measured, DpState(), columns)
     state = local_state(DpState(domain="node-d/dp1", time=data.after.begin), data, "difference")
     rows = dp_difference.draw(shown, state, width, height, caps)

@@ -15,7 +15,7 @@ from lbtui.ui.kit.selection import Aim, Selection
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
-    from lbtui.findings import Thresholds
+    from lbtui.findings import Finding, Thresholds
     from lbtui.profile import Note
 
 _Answer = TypeVar("_Answer")
@@ -34,6 +34,7 @@ class Host(Protocol):
     caps: Capabilities
     selection: Selection
     thresholds: Thresholds | None
+    findings: tuple[Finding, ...]  # of the profile opened (after), once they were looked for
 
     def select(self, **changes: Any) -> None:
         """Change the shared selection and tell all panes."""

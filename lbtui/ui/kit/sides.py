@@ -25,12 +25,12 @@ SIDE_HELP = HelpEntry(
     _(
         "With --baseline, b shows the profile opened (after), the baseline (before) on the same scale, or "
         "after − before of what both have; what one alone has is named and left out. Runs are laid on each "
-        "other at their starts. Orange is more and stands, blue is less and hangs; in ASCII # far more, + "
-        "more, - less, = far less. DP: mean (or max) of each column and the lanes' figures, by instance and "
-        "dp_rank; PAR where both have the same domains. P/D: counts per bin and node, by address, or in their"
-        " order where no address of a role stayed. EP: × mean of each layer and rank, slot or expert, by EPLB"
-        " period; a cell that covers several shows the largest change. Whether a difference is more than "
-        "chance, pane 6 says."
+        "other at their starts. Of a line in the middle of a lane orange, more, stands on it, and blue, "
+        "less, hangs from it; in ASCII # far more, + more, - less, = far less. DP: mean (or max) of each "
+        "column and the lanes' figures, by instance and dp_rank; PAR where both have the same domains. P/D: "
+        "counts per bin and node, by address, or in their order where no address of a role stayed. EP: × "
+        "mean of each layer and rank, slot or expert, by EPLB period; a cell that covers several shows the "
+        "largest change. Whether a difference is more than chance, pane 6 says."
     ),
 )
 

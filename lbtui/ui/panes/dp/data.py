@@ -17,6 +17,7 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
+from lbtui.analysis.deviation import beyond_peers, lump
 from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, par
 from lbtui.analysis.lanes import (
@@ -32,7 +33,7 @@ from lbtui.analysis.lanes import (
     lanes_evenness,
     parted,
 )
-from lbtui.analysis.standout import excess_over_peers, lane_scores, standouts
+from lbtui.analysis.standout import Standout, excess_over_peers, lane_scores, standouts
 from lbtui.profile import Domain, FrameName, dated, micros
 from lbtui.profile.place import window_of
 
@@ -138,6 +139,12 @@ class Place:
     excess: float
 
 
+def place_of(found: Standout, edges: Micros) -> Place:
+    """Return the place of bins [first, last)."""
+    centre = int(edges[found.centre] + edges[found.centre + 1]) // 2
+    return Place(found.lane, int(edges[found.first]), int(edges[found.last]), centre, found.excess)
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """One metric of every domain over the whole profile.
@@ -151,6 +158,7 @@ class Measured:
     prefill: tuple[Lane, ...]  # 1 while a step with prefill runs, for batch size only
     places: tuple[Place, ...]  # the most outstanding first
     scores: tuple[float, ...]  # per lane: of its most outstanding place
+    lumps: Mapping[str, float] = field(default_factory=dict)  # by instance: what its load comes in
     dated: bool = False  # instants need their date
     expected: Expected = field(default_factory=Expected)
 
@@ -200,21 +208,27 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
         prefill = held_lanes(marked, key="domain", value="prefill", keys=keys)
     edges = bin_edges(data.begin, data.end, SCAN_BINS)
     loads = bin_lanes(lanes, edges, each_alike=chosen.each_alike).mean
-    excess = excess_over_peers(loads, [d.instance for d in domains])
+    groups = [d.instance for d in domains]
+    excess = excess_over_peers(loads, groups)
     if not chosen.more_is_load:
         excess = -excess
-    places = tuple(
-        Place(
-            s.lane,
-            int(edges[s.first]),
-            int(edges[s.last]),
-            int(edges[s.centre] + edges[s.centre + 1]) // 2,
-            s.excess,
-        )
-        for s in standouts(excess, PLACES)
-    )
+    places = tuple(place_of(found, edges) for found in standouts(excess, PLACES))
     scores = tuple(lane_scores(excess))
-    return Measured(chosen, domains, tuple(lanes), tuple(prefill), places, scores, data.dated, data.expected)
+    return Measured(
+        chosen,
+        domains,
+        tuple(lanes),
+        tuple(prefill),
+        places,
+        scores,
+        # Requests come one by one, as the chance beside PAR has it.
+        {
+            g: 1.0 if chosen.counts else lump(loads[[i for i, h in enumerate(groups) if h == g]])
+            for g in groups
+        },
+        data.dated,
+        data.expected,
+    )
 
 
 @dataclass(frozen=True)
@@ -235,6 +249,9 @@ class Scene:
     edges: Micros
     mean: Floats
     worst: Floats  # the highest of each column; the lowest for what one can run out of
+    # How far `mean` and `worst` are to the bad side of the peers', in multiples of what chance gives.
+    mean_apart: Floats
+    worst_apart: Floats
     prefill: npt.NDArray[np.bool_] | None
     statistics: tuple[LaneStatistics, ...]
     evenness: Mapping[str, Evenness]  # by instance, where it has several lanes
@@ -265,11 +282,14 @@ def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
     prefill = None
     if measured.prefill:
         prefill = np.nan_to_num(highest(measured.prefill, edges)) > 0
+    worst = bins.high if metric.more_is_load else bins.low
     return Scene(
         window,
         edges,
         bins.mean,
-        bins.high if metric.more_is_load else bins.low,
+        worst,
+        _apart(measured, bins.mean),
+        _apart(measured, worst),
         prefill,
         tuple(lane_statistics(measured.lanes, *window, groups, each_alike=metric.each_alike)),
         {
@@ -278,6 +298,18 @@ def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
             if len(rows := measured.lanes_of(instance)) > 1
         },
     )
+
+
+def _apart(measured: Measured, loads: Floats) -> Floats:
+    metric, found = measured.metric, np.zeros_like(loads)
+    for instance in measured.instances:
+        rows = measured.lanes_of(instance)
+        # Steps last as long, whatever share of the load a domain is to carry.
+        shares = (
+            () if metric.each_alike else measured.expected.of_domains([measured.domains[i] for i in rows])
+        )
+        found[rows] = beyond_peers(loads[rows], measured.lumps.get(instance, 1.0), shares)
+    return found if metric.more_is_load else -found
 
 
 def _evenness(measured: Measured, rows: list[int], loads: Floats, window: tuple[int, int]) -> Evenness:

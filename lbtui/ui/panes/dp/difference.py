@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from rich.segment import Segment
 
+from lbtui.analysis.data_parallel import Metric
 from lbtui.profile import format_time, instant, short_names
 from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import signed_lane
-from lbtui.render.text import blank, fit, number, printable, row, wrapped
+from lbtui.render.text import blank, fit, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.sides import Pair, left_out_words, signed, signed_ratio
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
@@ -27,6 +28,7 @@ from lbtui.ui.panes.dp.lanes import (
     lane_label,
     length_text,
     pointer_decimals,
+    value_text,
 )
 from lbtui.ui.panes.dp.layout import (
     FIGURE,
@@ -36,11 +38,14 @@ from lbtui.ui.panes.dp.layout import (
     evenness_name,
     lane_order,
     layout,
+    place_here,
     scrolled,
 )
 from lbtui.ui.panes.dp.sides import Common
 
 _DAY = 86_400_000_000  # µs
+# Cells of either side in the colours' legend.
+_KEY = 5
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,6 @@ class Difference:
     view: Scene
     offset: int  # µs
 
-    def now(self, lane: int, time: int) -> float:
-        """Return after − before of a lane at an instant of after."""
-        there, here = self.both.lanes[lane]
-        before = self.measured.of("before").lanes[there].at(time + self.offset)
-        return self.measured.after.lanes[here].at(time) - before
-
 
 def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capabilities) -> list[Row]:
     """Return the lanes of the difference with everything around them, `height` rows of `width` cells."""
@@ -69,7 +68,7 @@ def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capab
         lines = [line for text in said for line in wrapped(text, max(1, width - 1), caps, palette.dim(caps))]
         head = headed(measured.metric, state, [_("after − before")], width, caps)
         return [head, blank(width), *(row(" ", line, width=width) for line in lines)][:height]
-    at = layout(measured, width, height)
+    at = layout(measured, width, height, "signed")
     state = scrolled(state, measured, at.shown)
     cursor = view.column_of(state.time)
     rows = [_state_row(shown, state, width, caps)]
@@ -85,7 +84,7 @@ def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capab
     rows += _evenness_rows(shown, state, at, cursor, width, caps)
     if at.axis:
         axis = time_axis(instant(view.window[0]), instant(view.window[1]), at.columns, caps)
-        rows.append(framed(at, [], axis, [], width))
+        rows.append(framed(at, [], axis, _colour_key(at, caps), width))
     spare = max(0, height - len(rows) - at.reading)
     more = min(spare, 2)
     rows += [blank(width)] * (spare - more)
@@ -109,11 +108,11 @@ def _state_row(shown: Difference, state: DpState, width: int, caps: Capabilities
     date = measured.dated or not -_DAY < shown.offset < _DAY
     here, there = (format_time(instant(time), decimals, date=date) for time in (begin, begin + shown.offset))
     column = length_text((end - begin) / view.columns)
-    reach = _("±{scale} {unit}") if width >= ROOMY else _("±{scale}")
+    reach = _("±{scale} {unit}") if width >= ROOMY and not measured.metric.share else _("±{scale}")
     laid = _("both from their start: {here} over {there}") if width >= ROOMY else _("from their start")
     parts = [
         *([_("after − before")] if width >= ROOMY else []),
-        reach.format(scale=number(scale), unit=measured.metric.unit),
+        reach.format(scale=change_text(measured.metric, scale).lstrip("+"), unit=measured.metric.unit),
         _("1 column = {length}").format(length=column),
         laid.format(here=here, there=there),
     ]
@@ -151,22 +150,44 @@ def _lane_rows(
 
 
 def _figures(shown: Difference, state: DpState, i: int, at: Layout, here: bool, caps: Capabilities) -> Row:
-    stats, low = shown.view.statistics[i], not shown.both.measured.metric.more_is_load
+    metric, stats = shown.both.measured.metric, shown.view.statistics[i]
+    low = not metric.more_is_load
     values = [
-        shown.now(i, state.time),
+        float(drawn_values(shown.view, state)[i, shown.view.column_of(state.time)]),
         stats.mean,
         stats.p5 if low else stats.p95,
         stats.min if low else stats.max,
     ]
     if at.figures < 5:
         values = values[:2]
-    texts = [signed(v, FIGURE - 1) for v in values]
+    texts = [change_text(metric, v, FIGURE - 1) for v in values]
     texts = [*texts, signed_ratio(stats.ratio)][: at.figures]
     plain = palette.strong(caps) if here else None
     accent = palette.selected(caps) if here else palette.accent(caps)
     return [
-        Segment(printable(text.rjust(FIGURE), caps), plain if k else accent) for k, text in enumerate(texts)
+        Segment(printable(text.rjust(width), caps), plain if k else accent)
+        for k, (text, width) in enumerate(zip(texts, at.figure_widths, strict=True))
     ]
+
+
+def change_text(metric: Metric, value: float, width: int = 0) -> str:
+    """Return a difference of a metric with its sign, of shares in percentage points."""
+    if not metric.share:
+        return signed(value, width)
+    unit = _("pp")
+    return f"{signed(100 * value, max(0, width - len(unit) - 1)).strip()} {unit}".rjust(width)
+
+
+def _colour_key(at: Layout, caps: Capabilities) -> Row:
+    """Return what the colours mean, for the line below the figures."""
+    parts = [step / _KEY for step in range(-_KEY, _KEY + 1)]
+    (ramp,) = signed_lane(parts, reach=1.0, caps=caps)
+    less, more = printable(_("less"), caps), printable(_("more"), caps)
+    space = sum(at.figure_widths) - len(less) - len(more) - len(parts) - 2
+    if space < 1:
+        return blank(sum(at.figure_widths))
+    style = palette.dim(caps)
+    return [*blank(space), Segment(f"{less} ", style), *ramp, Segment(f" {more}", style)]
 
 
 def _evenness_rows(
@@ -193,10 +214,10 @@ def _evenness_lane(
         even.columns.tolist(), reach=reach, height=at.evenness_height, caps=caps, cursor=cursor
     )
     label = fit(name, at.label, caps=caps, style=palette.strong(caps))
-    texts = [signed_ratio(float(even.columns[cursor])), signed_ratio(even.value)][: at.figures]
+    texts = [signed_ratio(float(even.columns[cursor])), signed_ratio(even.value)]
     figures = [
-        Segment(printable(text.rjust(FIGURE), caps), palette.strong(caps) if k else palette.accent(caps))
-        for k, text in enumerate(texts)
+        Segment(printable(text.rjust(width), caps), palette.strong(caps) if k else palette.accent(caps))
+        for k, (text, width) in enumerate(zip(texts, at.figure_widths, strict=False))
     ]
     return beside(at, label, lines, figures, width)
 
@@ -209,17 +230,20 @@ def _reading_rows(
     i = measured.index(state.domain) or 0
     there, here = shown.both.lanes[i]
     after, before = shown.views.after, shown.views.of("before")
-    column, label = view.column_of(state.time), measured.metric.label
+    column, metric = view.column_of(state.time), measured.metric
+    drawn = [drawn_values(own, state) for own in (before, after, view)]
     head = f" {format_time(instant(state.time), 3, date=measured.dated)} · {measured.domains[i].name}"
     words = [
-        _("{metric} in this column: {before} before, {after} after, {difference}").format(
-            metric=label,
-            before=number(float(before.mean[there, column])),
-            after=number(float(after.mean[here, column])),
-            difference=signed(float(view.mean[i, column])),
+        _("{metric} at cursor: {before} before, {after} after, {difference}").format(
+            metric=metric.label,
+            before=value_text(metric, float(drawn[0][there, column])),
+            after=value_text(metric, float(drawn[1][here, column])),
+            difference=change_text(metric, float(drawn[2][i, column])),
         ),
+        *_place_words(measured, state),
         _("mean of the window {before} → {after}").format(
-            before=number(before.statistics[there].mean), after=number(after.statistics[here].mean)
+            before=value_text(metric, before.statistics[there].mean),
+            after=value_text(metric, after.statistics[here].mean),
         ),
     ]
     instance = measured.domains[i].instance
@@ -240,3 +264,19 @@ def _reading_rows(
     first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)
     rest = [row(" " * min(len(head) + 1, width), text, width=width) for text in texts[1:]]
     return ([first, *rest] + [blank(width)] * lines)[:lines]
+
+
+def _place_words(measured: Measured, state: DpState) -> list[str]:
+    here = place_here(state, measured)
+    if here is None:
+        return []
+    place = measured.places[here]
+    text = _("change {rank} of {count}: {excess} for {length}")
+    return [
+        text.format(
+            rank=here + 1,
+            count=len(measured.places),
+            excess=change_text(measured.metric, place.excess),
+            length=length_text(place.end - place.begin),
+        )
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lbtui.analysis.data_parallel import METRICS
+from lbtui.analysis.deviation import CHANCE, LEAST_SHARE
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.dp.data import PLACES, SCAN_BINS
@@ -15,14 +16,16 @@ def help_of() -> list[HelpEntry]:
         HelpEntry(
             _("Domains and lanes"),
             _(
-                "One lane per DP domain: instance and dp_rank, since prefill and decode instances reuse "
-                "the numbers. The forward passes of a domain's cards that overlap in time are one step: "
-                "its batch counts once, its slowest card sets its time. A batch holds over the bubble "
-                "to the next step if that is no longer than the step. All comparisons are within one "
-                "instance, which is one role of one engine: a domain that hardly decodes is of the prefill "
-                "role, one that mostly decodes beside such of the decode role, and a dp_rank that repeats is "
-                "of another engine. Each instance has its own scale, from 0 to the largest value drawn (KV "
-                "usage: to 1). A domain whose dp_rank is not recorded is named by its pid."
+                "One lane per DP domain: instance and dp_rank, since prefill and decode instances reuse the "
+                "numbers. The forward passes of a domain's cards that overlap in time are one step: its "
+                "batch counts once, its slowest card sets its time. A batch holds over the bubble to the "
+                "next step if that is no longer than the step. All comparisons are within one instance, "
+                "which is one role of one engine: a domain that hardly decodes is of the prefill role, one "
+                "that mostly decodes beside such of the decode role, and a dp_rank that repeats is of "
+                "another engine. Each instance has its own scale, from 0 to the largest value drawn (KV "
+                "usage: to 100 %). In a terminal of 40 lines and more batch size and KV cache usage stand "
+                "together where all domains have room. A domain whose dp_rank is not recorded is named by "
+                "its pid."
             ),
         ),
         HelpEntry(
@@ -35,22 +38,45 @@ def help_of() -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
-            _("now, mean, p95, max, × mean"),
+            _("Height and colour"),
             _(
-                "now: the value at the cursor's instant. mean and p95 over the window shown, each value "
-                "weighted by how long it holds, idle time as 0 for batch sizes and tokens; for forward "
-                "and bubble time every step counts once. p95: the least value at or below which 95 % of "
-                "that weight lies. × mean: the lane's mean / the mean of its instance's lanes' means; "
-                "bold is the lane furthest to the bad side."
+                "The height tells the load, the colour how far the lane stands above its peers (of free "
+                "blocks below), beside what chance gives: (value − m) / c, where m is the mean of the "
+                "instance's lanes in the column and c = z·√(q·m) + q·(z² − 1) / 6, at least {least:.0%} of "
+                "m. So high chance lifts the highest of n lanes in one column of five (Cornish and Fisher's "
+                "quantile of a Poisson number, Φ(z)ⁿ = {quantile:g}). q is what the load comes in: one "
+                "request; of other metrics half the mean square of what (value − m) / √m changes by within "
+                "an eighth of the time, of the middle lane. Up to 1 the colour is the coldest, from 2 on the "
+                "hottest; without colour bold from 1.3 on. PAR has that of the highest lane. Where the "
+                "config expects shares, m is the lane's share. It depends neither on the width nor on the "
+                "zoom."
+            ).format(least=LEAST_SHARE, quantile=1 - CHANCE),
+        ),
+        HelpEntry(
+            _("!! and ! at a lane, brackets above"),
+            _(
+                "Findings that show in the metric, as the Overview lists them: !! critical, ! warning, and "
+                "over the lanes from when to when. What it is stands below when the cursor is in the lane. "
+                "They come when the Overview has looked for them."
+            ),
+        ),
+        HelpEntry(
+            _("at cursor, mean, p95, max, × mean"),
+            _(
+                "at cursor: the value at the cursor's instant (of a difference that of the column). mean and "
+                "p95 over the window shown, each value weighted by how long it holds, idle time as 0 for "
+                "batch sizes and tokens; for forward and bubble time every step counts once. p95: the least "
+                "value at or below which 95 % of that weight lies. × mean: the lane's mean / the mean of its "
+                "instance's lanes' means; bold is the lane furthest to the bad side."
             ),
         ),
         HelpEntry(
             _("Free KV blocks"),
             _(
-                "Few is bad: low is drawn hot, p5 and min stand for p95 and max, × mean below 1 is the "
-                "scarce lane, and the lane below shows min / mean over the lanes (1 = even, lower = "
-                "worse; over the window Σ w·min / Σ w·mean) in place of PAR. Pools of different size "
-                "differ without fault."
+                "Few is bad: what is below its peers is hot, p5 and min stand for p95 and max, × mean below "
+                "1 is the scarce lane, and the lane below shows min / mean over the lanes (1 = even, lower = "
+                "worse; over the window Σ w·min / Σ w·mean) in place of PAR. Pools of different size differ "
+                "without fault."
             ),
         ),
         HelpEntry(
@@ -66,13 +92,13 @@ def help_of() -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
-            _("Outstanding places (n, N; the cursor starts at the first)"),
+            _("Hot spots (n, N; the cursor starts at the first)"),
             _(
                 "The lane and the interval with the largest Σ (value − mean of the instance's lanes) / "
-                "√length over {bins} equal bins of the whole time: high and long both count. The cursor "
-                "goes to where half of that excess has gathered. Then the next ones that do not "
-                "overlap, {places} at most. s orders lanes by it. It ranks; it is no test against "
-                "chance."
+                "√length over {bins} equal bins of the whole time: high and long both count. The cursor goes "
+                "to where half of that excess has gathered. Then the next ones that do not overlap, {places} "
+                "at most. s orders lanes by it. Of a difference they are where after − before is furthest "
+                "from 0. It ranks; it is no test against chance."
             ).format(bins=SCAN_BINS, places=PLACES),
         ),
         HelpEntry(

@@ -13,7 +13,7 @@ BINDINGS: list[BindingType] = [
     *keys.rows(_("lane"), _("lanes")),
     *keys.zoom(_("the time")),
     key("m", "metric(1)", _("metric"), _("the next metric"), shown=True),
-    *keys.hot(_("next outstanding"), _("the next place that stands out, most first")),
+    *keys.hot(_("next hot spot"), _("the next place that stands out, or changed, most first")),
     keys.entered(_("round"), _("this scheduling round: cards, requests")),
     keys.SIDE,
     key("M", "metric(-1)", _("metric"), _("the metric before")),

@@ -10,20 +10,27 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import Floats
-from lbtui.profile import format_window, instant, short_names
+from lbtui.profile import Domain, format_window, instant, short_names
 from lbtui.render import palette
-from lbtui.render.canvas import Kind, Scale
+from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
-from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.render.text import blank, fit, number, printable, quantity, row
 from lbtui.text import _
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp.layout import FIGURE, DpState, Layout, Shown, evenness_labels, lane_order
+from lbtui.ui.panes.dp.layout import FIGURE, MARK, DpState, Layout, Shown, evenness_labels, lane_order
+from lbtui.ui.panes.dp.marks import Mark, mark_at
 
 # From this width on sentences are in whole words.
 ROOMY = 130
+# What is drawn coldest of the ramp: less would not be seen on the background.
+_COLDEST = 0.25
+# Cells of the colours' legend.
+_KEY = 9
+# What a lane below another is called.
+_SHORT = {"kv_usage": _("KV"), "batch_size": _("batch")}
 
 
 def framed(at: Layout, label: Row, picture: Row, figures: Row, width: int) -> Row:
@@ -55,7 +62,7 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     statistic = _("mean") if state.statistic == "mean" else _("max") if metric.more_is_load else _("min")
     if width >= ROOMY:
         parts = [
-            metric.unit,
+            shown_unit(metric),
             window,
             _("1 column = {length}").format(length=length),
             _("{statistic} of each column").format(statistic=statistic),
@@ -64,8 +71,11 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     else:
         column = _("column {length}, {statistic}").format(length=length, statistic=statistic)
         parts = [window, column, scale]
+    if shown.at.partner_height and (other := shown.partner) is not None:
+        scale = _scale_text(other.measured, other.view, state)
+        parts.append(_("below {metric}, {scale}").format(metric=other.measured.metric.label, scale=scale))
     if state.by_score:
-        parts.append(_("most outstanding first"))
+        parts.append(_("hottest first"))
     return headed(metric, state, parts, width, caps)
 
 
@@ -85,12 +95,12 @@ def headed(metric: Metric, state: DpState, parts: Sequence[str], width: int, cap
 def _scale_text(measured: Measured, view: Scene, state: DpState) -> str:
     scales = instance_scales(measured, view, state)
     if len(set(scales.values())) == 1:
-        return f"0–{number(next(iter(scales.values())))}"
+        return f"0–{value_text(measured.metric, next(iter(scales.values())))}"
     names = short_names(list(scales), lettered=True)
     own = measured.domains[measured.index(state.domain) or 0].instance
     # The cursor's instance first: what does not fit is cut.
     order = [own, *(i for i in scales if i != own)][:4]
-    return ", ".join(f"{names[i]} 0–{number(scales[i])}" for i in order)
+    return ", ".join(f"{names[i]} 0–{value_text(measured.metric, scales[i])}" for i in order)
 
 
 def instance_scales(measured: Measured, view: Scene, state: DpState) -> dict[str, float]:
@@ -104,13 +114,23 @@ def instance_scales(measured: Measured, view: Scene, state: DpState) -> dict[str
         part = values[measured.lanes_of(instance)]
         largest = float(np.nanmax(part)) if not np.isnan(part).all() else 0.0
         largest = max(largest, view.ceiling.get(instance, (0.0, 0.0))[state.statistic != "mean"])
-        scales[instance] = 1.0 if measured.metric.key == "kv_usage" or largest <= 0 else largest
+        scales[instance] = 1.0 if measured.metric.share or largest <= 0 else largest
     return scales
 
 
 def drawn_values(view: Scene, state: DpState) -> Floats:
     """Return the statistic chosen of every lane and column."""
     return view.mean if state.statistic == "mean" else view.worst
+
+
+def value_text(metric: Metric, value: float, width: int | None = None) -> str:
+    """Return a value of a metric for people, shares in percent."""
+    return quantity(100 * value, "%", width) if metric.share else number(value, width)
+
+
+def shown_unit(metric: Metric) -> str:
+    """Return the unit of what `value_text` says."""
+    return _("% of the domain's blocks") if metric.share else metric.unit
 
 
 def length_text(micros: float) -> str:
@@ -133,48 +153,111 @@ def pointer_decimals(window: tuple[int, int], columns: int) -> int:
 def headings(metric: Metric, at: Layout, caps: Capabilities) -> Row:
     """Return what the figures beside the lanes are."""
     low = not metric.more_is_load
-    names = [_("now"), _("mean"), _("p5") if low else _("p95"), _("min") if low else _("max")]
+    times, at_cursor = glyphs(caps).times, _("at cursor")
+    if at.figures < 5:
+        at_cursor = _("at {pointer}").format(pointer=glyphs(caps).down)
+    names = [at_cursor, _("mean"), _("p5") if low else _("p95"), _("min") if low else _("max")]
     if at.figures < 5:
         names = names[:2]
-    times = glyphs(caps).times
     names = [*names, _("{times} mean").format(times=times)][: at.figures]
     return [
         segment
-        for name in names
-        for segment in fit(name, FIGURE, caps=caps, align="right", style=palette.dim(caps))
+        for name, width in zip(names, at.figure_widths, strict=True)
+        for segment in fit(name, width, caps=caps, align="right", style=palette.dim(caps))
     ]
 
 
 def lane_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
-    """Return the lanes shown, each with its label and figures."""
-    measured, view, state, at, cursor = shown.measured, shown.view, shown.state, shown.at, shown.cursor
-    values = drawn_values(view, state)
-    scales = instance_scales(measured, view, state)
-    current = measured.index(state.domain)
-    furthest = _furthest(measured, view)
+    """Return the lanes shown, each with its label and figures, below it that of the other metric if any."""
+    measured, state, at, partner = shown.measured, shown.state, shown.at, shown.partner
+    scales = instance_scales(measured, shown.view, state)
+    current, furthest = measured.index(state.domain), _furthest(measured, shown.view)
     hosts = short_names(d.host for d in measured.domains)
-    kind: Kind = "load" if measured.metric.more_is_load else "scarce"
     rows: list[Row] = []
     before = ""
     order = lane_order(measured, state.by_score)[state.top : state.top + at.shown]
     for i in order:
         domain = measured.domains[i]
-        lines = lane(
-            values[i].tolist(),
-            Scale(0.0, scales[domain.instance], kind),
-            caps,
-            height=at.lane_height,
-            marks=Marks(cursor, underlined=None if view.prefill is None else view.prefill[i].tolist()),
-        )
-        label = lane_label(
-            "" if domain.host == before else hosts[domain.host], domain.name, at, i == current, caps
-        )
-        figures = _figures(shown, i, i in furthest, i == current, caps)
-        rows += beside(at, label, lines, figures, width)
+        lines = _lane(shown, i, scales[domain.instance], at.lane_height, caps)
+        host = "" if domain.host == before else hosts[domain.host]
+        label = lane_label(host, domain.name, at, i == current, caps, mark_at(shown.marks, i))
+        rows += beside(at, label, lines, _figures(shown, i, i in furthest, i == current, caps), width)
+        if at.partner_height:
+            rows += _partner_rows(partner, domain, shown, width, caps)
         before = domain.host
         if i != order[-1]:
-            rows += [gap_row(at, cursor, width, caps)] * at.gap
+            rows += [gap_row(at, shown.cursor, width, caps)] * at.gap
     return rows
+
+
+def _partner_rows(
+    partner: Shown | None, domain: Domain, shown: Shown, width: int, caps: Capabilities
+) -> list[Row]:
+    """Return the lane of the other metric of a domain; blank where it is not there, or not yet."""
+    at = shown.at
+    own = None if partner is None else partner.measured.index(domain.key)
+    if partner is None or own is None:
+        return [gap_row(at, shown.cursor, width, caps)] * at.partner_height
+    high = instance_scales(partner.measured, partner.view, shown.state)[domain.instance]
+    name = fit(
+        _SHORT[partner.measured.metric.key],
+        at.label - MARK,
+        caps=caps,
+        align="right",
+        style=palette.dim(caps),
+    )
+    label = [*name, *_mark_cells(mark_at(partner.marks, own), caps)]
+    furthest = own in _furthest(partner.measured, partner.view)
+    figures = _figures(partner, own, furthest, domain.key == shown.state.domain, caps)
+    return beside(at, label, _lane(partner, own, high, at.partner_height, caps), figures, width)
+
+
+def _lane(shown: Shown, i: int, high: float, height: int, caps: Capabilities) -> list[Row]:
+    view, mean = shown.view, shown.state.statistic == "mean"
+    return lane(
+        (view.mean if mean else view.worst)[i].tolist(),
+        Scale(0.0, high),
+        caps,
+        height=height,
+        marks=Marks(
+            shown.cursor,
+            underlined=None if view.prefill is None else view.prefill[i].tolist(),
+            heat=heat_of((view.mean_apart if mean else view.worst_apart)[i]),
+        ),
+    )
+
+
+def heat_of(apart: Floats) -> list[float]:
+    """Return the part of the ramp for distances from the peers, in multiples of what chance gives.
+
+    Up to 1 all are the coldest that is drawn, from 2 on the hottest.
+    """
+    part = np.where(apart > 1, _COLDEST + (1 - _COLDEST) * (apart - 1), 0.0)
+    found: list[float] = np.minimum(part, 1.0).tolist()
+    return found
+
+
+def colour_key(metric: Metric, at: Layout, caps: Capabilities) -> Row:
+    """Return what the colours of lanes mean, for the line below their figures."""
+    width = sum(at.figure_widths)
+    far = _("far above peers") if metric.more_is_load else _("far below peers")
+    if caps.colors == "none":
+        far = _("bold: {far}").format(far=far)
+        return fit(far if at.figures > 2 else "", width, align="right", caps=caps, style=palette.dim(caps))
+    far = far if at.figures == 5 else _("beyond")
+    steps = Marks(heat=[step / (_KEY - 1) for step in range(_KEY)])
+    (ramp,) = lane([1.0] * _KEY, Scale(0.0, 2.0), caps, marks=steps)
+    near = printable(_("by chance"), caps)
+    used = len(near) + _KEY + len(far) + 2
+    if used >= width:
+        return blank(width)
+    style = palette.dim(caps)
+    return [
+        *blank(width - used),
+        Segment(f"{near} ", style),
+        *ramp,
+        Segment(f" {printable(far, caps)}", style),
+    ]
 
 
 def gap_row(at: Layout, cursor: int, width: int, caps: Capabilities) -> Row:
@@ -183,14 +266,28 @@ def gap_row(at: Layout, cursor: int, width: int, caps: Capabilities) -> Row:
     return framed(at, [], guide, [], width)
 
 
-def lane_label(host: str, name: str, at: Layout, current: bool, caps: Capabilities) -> Row:
-    """Return what stands before a lane: the host where it has room, and the domain."""
-    room = at.label - len(name) - 1
+def lane_label(
+    host: str, name: str, at: Layout, current: bool, caps: Capabilities, mark: Mark | None = None
+) -> Row:
+    """Return what stands before a lane: the host where it has room, the domain, and how bad it is."""
+    if not at.label:
+        return []
+    width = at.label - MARK
+    room = width - len(name) - 1
     style = palette.cursor(caps) if current else Style()
     # Two letters of a host say nothing; a short one whole does.
     if room < 1 or (room < 3 and len(host) > room):
-        return fit(name, at.label, align="right", caps=caps, style=style)
-    return [*fit(host, room, caps=caps, style=palette.dim(caps)), Segment(" "), Segment(name, style)]
+        said = fit(name, width, align="right", caps=caps, style=style)
+    else:
+        said = [*fit(host, room, caps=caps, style=palette.dim(caps)), Segment(" "), Segment(name, style)]
+    return [*said, *_mark_cells(mark, caps)]
+
+
+def _mark_cells(mark: Mark | None, caps: Capabilities) -> Row:
+    if mark is None:
+        return blank(MARK)
+    sign = Segment(mark.sign, palette.severity(caps, mark.finding.severity))
+    return row(" ", sign, width=MARK)
 
 
 def _furthest(measured: Measured, view: Scene) -> set[int]:
@@ -205,21 +302,21 @@ def _furthest(measured: Measured, view: Scene) -> set[int]:
 
 
 def _figures(shown: Shown, i: int, furthest: bool, current: bool, caps: Capabilities) -> Row:
-    stats, at = shown.view.statistics[i], shown.at
-    low = not shown.measured.metric.more_is_load
+    stats, at, metric = shown.view.statistics[i], shown.at, shown.measured.metric
+    low = not metric.more_is_load
     now = shown.measured.lanes[i].at(shown.state.time)
     values = [now, stats.mean, stats.p5 if low else stats.p95, stats.min if low else stats.max]
     if at.figures < 5:
         values = values[:2]
-    texts = [number(v, FIGURE - 1) for v in values]
     ratio = glyphs(caps).dash if np.isnan(stats.ratio) else f"{stats.ratio:.2f}"
-    texts = [*texts, ratio.rjust(FIGURE - 1)][: at.figures]
+    texts = [*(value_text(metric, v, FIGURE - 1) for v in values), ratio][: at.figures]
     styles = [palette.accent(caps) if k == 0 else Style() for k in range(len(texts))]
     if current:
         styles = [palette.selected(caps) if k == 0 else palette.strong(caps) for k in range(len(texts))]
     if furthest and at.figures > 2:
         styles[-1] = palette.strong(caps)
-    return [Segment(printable(f" {t}", caps), s) for t, s in zip(texts, styles, strict=True)]
+    cells = zip(texts, at.figure_widths, styles, strict=True)
+    return [Segment(printable(t.rjust(w), caps), s) for t, w, s in cells]
 
 
 # How even the lanes are
@@ -239,9 +336,13 @@ def evenness_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     rows: list[Row] = []
     for instance in instances:
         even = view.evenness[instance]
-        scale, height = evenness_scale(measured.metric, even), at.evenness_height
-        lines = lane(even.columns.tolist(), scale, caps, height=height, marks=Marks(cursor))
+        # Where there are lines to spare, one keeps them apart.
+        scale, height = evenness_scale(measured.metric, even), at.evenness_height - at.evenness_gap
+        apart = view.mean_apart[measured.lanes_of(instance)]
+        heat = heat_of(np.where(np.isnan(apart), 0.0, apart).max(axis=0))
+        lines = lane(even.columns.tolist(), scale, caps, height=height, marks=Marks(cursor, heat=heat))
         label = fit(labels[instance], at.label, caps=caps, style=palette.strong(caps))
+        rows += [gap_row(at, cursor, width, caps)] * at.evenness_gap
         rows += beside(at, label, lines, _evenness_figures(even, cursor, at, caps), width)
     missing = at.evenness_rows - len(rows)
     return rows + [blank(width)] * missing
@@ -250,7 +351,7 @@ def evenness_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
 def evenness_scale(metric: Metric, even: Evenness) -> Scale:
     """Return the scale of an evenness lane: PAR from 1 to at least 2, min/mean from 0 to 1."""
     if not metric.more_is_load:
-        return Scale(0.0, 1.0, "scarce")
+        return Scale(0.0, 1.0)
     known = even.columns[~np.isnan(even.columns)]
     return Scale(1.0, max(2.0, float(known.max())) if len(known) else 2.0)
 
@@ -258,8 +359,8 @@ def evenness_scale(metric: Metric, even: Evenness) -> Scale:
 def _evenness_figures(even: Evenness, cursor: int, at: Layout, caps: Capabilities) -> Row:
     texts = [two_decimals(float(even.columns[cursor])), two_decimals(even.value)]
     parts = [
-        Segment(printable(t.rjust(FIGURE), caps), palette.accent(caps) if not k else palette.strong(caps))
-        for k, t in enumerate(texts[: at.figures])
+        Segment(printable(t.rjust(w), caps), palette.strong(caps) if k else palette.accent(caps))
+        for k, (t, w) in enumerate(zip(texts, at.figure_widths, strict=False))
     ]
     if at.figures == 5 and even.chance is not None:
         chance = _("by chance {value}").format(value=two_decimals(even.chance))

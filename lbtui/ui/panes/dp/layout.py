@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -12,13 +13,25 @@ from lbtui.text import _
 from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
+from lbtui.ui.panes.dp.marks import Mark
 
 Statistic: TypeAlias = Literal["mean", "worst"]
+# One lane a domain, two, or one of differences, which has its zero in the middle.
+Kind: TypeAlias = Literal["single", "paired", "signed"]
+# What is drawn below a domain's lane where there is room: the original's figures 1 and 3 at once.
+PARTNERS: Mapping[MetricKey, MetricKey] = {"batch_size": "kv_usage", "kv_usage": "batch_size"}
 
 # Cells of one figure beside a lane, a blank before it among them.
 FIGURE = 8
+# The heading of the first, "at cursor", is longer; it needs these cells more where there is room.
+_HEADING = 2
+# A blank and the mark of a finding behind a lane's name.
+MARK = 3
 _LEAST_COLUMNS = 12
-# The shortest window: below, a step is wider than the screen.
+# Lines of the tallest lane, and where words need what lanes leave.
+_TALLEST_LANE, _TALL_LANE = 12, 3
+# Lines of a pane in a terminal of 40.
+_TALL = 37
 
 
 @dataclass(frozen=True)
@@ -38,11 +51,13 @@ class DpState:
 
 @dataclass(frozen=True)
 class Layout:
-    """Cells of each part. Lanes stand at row `lanes_top`, each `lane_height` lines and `gap` blank ones."""
+    """Cells of each part. Lanes stand at row `lanes_top`, each `lane_height` lines, `partner_height` lines of
+    another metric of the domain, and `gap` blank ones.
+    """
 
     label: int
     columns: int
-    figures: int  # how many of now, mean, p95, max, × mean
+    figures: int  # how many of at cursor, mean, p95, max, × mean
     pointer: bool
     axis: bool
     evenness_rows: int  # lines of all evenness lanes
@@ -52,30 +67,50 @@ class Layout:
     lane_height: int
     gap: int
     shown: int  # lanes
+    partner_height: int = 0
 
     @property
     def lane_rows(self) -> int:
-        """Lines from one lane to the next."""
-        return self.lane_height + self.gap
+        """Lines from one domain to the next."""
+        return self.lane_height + self.partner_height + self.gap
+
+    @property
+    def evenness_gap(self) -> int:
+        """Blank lines above each evenness lane, counted with it."""
+        return 1 if self.evenness_height > 2 else 0
+
+    @property
+    def figure_widths(self) -> tuple[int, ...]:
+        """Cells of each figure."""
+        first = FIGURE + _HEADING if self.figures == 5 else FIGURE
+        return (first, *[FIGURE] * (self.figures - 1))[: self.figures]
+
+
+def may_pair(height: int) -> bool:
+    """Tell whether a pane of so many lines may have two lanes a domain."""
+    return height >= _TALL
 
 
 @lru_cache(maxsize=4)
-def layout(measured: Measured, width: int, height: int) -> Layout:
-    """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts."""
+def layout(measured: Measured, width: int, height: int, kind: Kind = "single") -> Layout:
+    """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts.
+
+    Two lanes a domain are drawn only where all have room.
+    """
     names = short_names(d.host for d in measured.domains)
     said = [f"{names[d.host]} {d.name}" for d in measured.domains]
     natural = max(map(len, [*said, *evenness_labels(measured).values()]), default=4)
     narrow = max((len(d.name) for d in measured.domains), default=3)
-    label = min(natural, 24 if width >= 100 else 15) if width >= 60 else narrow
+    label = (min(natural, 24 if width >= 100 else 15) if width >= 60 else narrow) + MARK
     figures = 5 if width >= 110 else 3 if width >= 80 else 1 if width >= 50 else 0
-    columns = width - label - 1 - FIGURE * figures
+    columns = width - label - 1 - FIGURE * figures - (_HEADING if figures == 5 else 0)
     if columns < _LEAST_COLUMNS:
         label, columns = 0, max(1, width)
     count = len(measured.domains)
     reading = 3 if height >= 40 or (height >= 18 and width < 110) else 2 if height >= 12 else 1
     pointer, axis = height >= 5, height >= 7
     several = sum(1 for i in measured.instances if len(measured.lanes_of(i)) > 1)
-    evenness_height = 2 if height >= 40 else 1
+    evenness_height = 2 if may_pair(height) else 1
     evenness_rows = several * evenness_height
     if evenness_rows > height // 5:
         # Only that of the cursor's instance.
@@ -83,8 +118,17 @@ def layout(measured: Measured, width: int, height: int) -> Layout:
     room = height - 1 - pointer - axis - evenness_rows - reading
     if height < 3:
         reading, room = max(0, height - 2), 1
-    slot = max(1, room // max(count, 1))
-    lane_height, gap = (min(slot - 1, 3), 1) if slot >= 3 else (slot, 0)
+    tallest = _TALLEST_LANE if may_pair(height) else _TALL_LANE
+    if kind == "paired" and not may_pair(height):
+        kind = "single"
+    lane_height, partner_height, gap = _heights(room // max(count, 1), kind, tallest)
+    slot = lane_height + partner_height + gap
+    shown = max(1, min(count, (room + gap) // slot))
+    if may_pair(height) and evenness_rows:
+        # What no lane takes; the words below have three lines more.
+        spare = (room + gap - shown * slot - 3) // several
+        evenness_height += max(0, min(2, spare))
+        evenness_rows = several * evenness_height
     return Layout(
         label,
         columns,
@@ -97,8 +141,22 @@ def layout(measured: Measured, width: int, height: int) -> Layout:
         1 + pointer,
         lane_height,
         gap,
-        max(1, min(count, (room + gap) // (lane_height + gap))),
+        shown,
+        partner_height,
     )
+
+
+def _heights(slot: int, kind: Kind, tallest: int) -> tuple[int, int, int]:
+    """Return the lines of a domain's lane, of its second, and between domains, for `slot` lines a domain."""
+    if kind == "paired" and slot >= 2:
+        gap = 1 if slot >= 3 else 0
+        both = min(slot - gap, 2 * tallest)
+        return both - both // 2, both // 2, gap
+    if kind == "signed":
+        height = min(max(1, slot - 1), tallest)
+        # As much above the zero line as below it.
+        return height - (height % 2 if height > 1 else 0), 0, 1 if slot > 1 else 0
+    return (min(slot - 1, tallest), 0, 1) if slot >= 3 else (max(1, slot), 0, 0)
 
 
 @dataclass(frozen=True)
@@ -110,6 +168,8 @@ class Shown:
     view: Scene
     state: DpState
     at: Layout
+    marks: tuple[Mark, ...] = ()
+    partner: Shown | None = None  # the same of the metric drawn below each lane
 
     @classmethod
     def of(cls, data: DpData, measured: Measured, view: Scene, state: DpState, at: Layout) -> Shown:

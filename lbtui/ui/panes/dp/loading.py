@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -25,9 +25,10 @@ from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene, dp_data, measure, says_nothing
 from lbtui.ui.panes.dp.difference import Difference
-from lbtui.ui.panes.dp.layout import DpState, Shown, layout, view_window
+from lbtui.ui.panes.dp.layout import PARTNERS, DpState, Layout, Shown, layout, view_window
+from lbtui.ui.panes.dp.marks import Mark, marks_of
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
-from lbtui.ui.panes.dp.sides import common, difference, local_state, offset_of, scenes
+from lbtui.ui.panes.dp.sides import Common, common, difference, local_state, offset_of, scenes
 from lbtui.ui.panes.dp.view import draw, missing_rows, reading_rows
 
 # Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
@@ -72,6 +73,13 @@ class DpPictures(Pane):
         made: Ahead
 
     @dataclass
+    class PartnerMade(Message):
+        """A worker has made the metric that stands below the one chosen."""
+
+        key: MetricKey
+        measured: Pair[Measured]
+
+    @dataclass
     class ChartMade(Message):
         """A worker has drawn a chart."""
 
@@ -86,15 +94,19 @@ class DpPictures(Pane):
         self._measured: dict[MetricKey, Pair[Measured]] = {}
         self._scenes: dict[SceneKey, Pair[Scene]] = {}
         self._charts: dict[tuple[Side, ChartKey], list[Row]] = {}
-        self._last: tuple[SceneKey, Pair[Scene]] | None = None
+        self._commons: dict[MetricKey, Common] = {}
+        self._marks: dict[MetricKey, tuple[Mark, ...]] = {}
+        self._last: dict[MetricKey, tuple[SceneKey, Pair[Scene]]] = {}
         self._working: set[Hashable] = set()
 
     # Loading
 
     def prepare(self, progress: PaneProgress) -> Prepared:
         """Return the shared data and the lanes of the metric chosen."""
-        chosen = metric(self.state.metric)
-        known = self._both or Pair[DpData | None](None)
+        return self._prepared(metric(self.state.metric), self._both, progress)
+
+    def _prepared(self, chosen: Metric, both: Pair[DpData] | None, progress: PaneProgress | None) -> Prepared:
+        known = both or Pair[DpData | None](None)
         data, measured = self._of_profile(self.profile, known.after, chosen, progress)
         if self.baseline is None:
             return Prepared(Pair(data), Pair(measured))
@@ -102,7 +114,7 @@ class DpPictures(Pane):
         return Prepared(Pair(data, before[0]), Pair(measured, before[1]))
 
     def _of_profile(
-        self, profile: Profile, data: DpData | None, chosen: Metric, progress: PaneProgress
+        self, profile: Profile, data: DpData | None, chosen: Metric, progress: PaneProgress | None
     ) -> tuple[DpData, Measured]:
         if data is None:
             steps, batches = profile.load_domain_steps(progress).frame, profile.load("batches").frame
@@ -151,7 +163,15 @@ class DpPictures(Pane):
         pair = self._measured.get(self.state.metric)
         if pair is None:
             return None
-        return common(pair).measured if self._differs(pair) else pair.of(self.side)
+        return self._common(pair).measured if self._differs(pair) else pair.of(self.side)
+
+    def _common(self, pair: Pair[Measured]) -> Common:
+        """Return the lanes that both profiles have of a metric."""
+        assert self._both is not None
+        key = pair.after.metric.key
+        if key not in self._commons:
+            self._commons[key] = common(pair, self._both)
+        return self._commons[key]
 
     def _differs(self, pair: Pair[Measured]) -> bool:
         """Tell whether a difference is drawn: where both have values, as else nothing can be subtracted."""
@@ -176,12 +196,85 @@ class DpPictures(Pane):
                 return dp_difference.draw(both, self._local(), width, height, self.caps)
             return self._waiting(width, height)
         measured = pair.of(self.side)
-        at = layout(measured, width, height)
+        now = self._now(measured, self._layout(measured, width, height))
+        if now is None:
+            return self._waiting(width, height)
+        return self._chart_picture(now, canvas) if now.state.chart else draw(now, canvas)
+
+    def _now(self, measured: Measured, at: Layout) -> Shown | None:
+        """Return what is drawn of one profile, None while its scene is made."""
+        assert self._both is not None
         view = self._scene(measured, at.columns)
         if view is None:
-            return self._waiting(width, height)
-        now = Shown.of(self._both.of(self.side), measured, view, self._local(), at)
-        return self._chart_picture(now, canvas) if now.state.chart else draw(now, canvas)
+            return None
+        data = self._both.of(self.side)
+        now = Shown.of(data, measured, view, self._local(), at)
+        return replace(now, marks=self._marks_of(measured), partner=self._partner(now))
+
+    def _layout(self, measured: Measured, width: int, height: int) -> Layout:
+        """Return where all stands of the lanes that are shown."""
+        pair = self._measured.get(self.state.metric)
+        if pair is not None and self._differs(pair):
+            return layout(measured, width, height, "signed")
+        return layout(measured, width, height, "single" if self._partner_key() is None else "paired")
+
+    def _partner_key(self) -> MetricKey | None:
+        """Return the metric that is drawn below the one chosen where there is room, None without one."""
+        key = PARTNERS.get(self.state.metric)
+        if key is None or not self.profile_of(self.side).has(metric(key).frame):
+            return None
+        pair = self._measured.get(key)
+        return key if pair is None or pair.of(self.side).has_values else None
+
+    def _partner(self, now: Shown) -> Shown | None:
+        """Return what is drawn below the lanes, None while it is made or where it has no room."""
+        key = self._partner_key()
+        if key is None or not now.at.partner_height:
+            return None
+        if not self._measured_now(metric(key)):
+            self._measure_partner(metric(key))
+            return None
+        measured = self._measured[key].of(self.side)
+        view = self._scene(measured, now.at.columns)
+        return (
+            None
+            if view is None
+            else replace(now, measured=measured, view=view, marks=self._marks_of(measured))
+        )
+
+    def _measure_partner(self, chosen: Metric) -> None:
+        if chosen.key in self._working:
+            return
+        known = self._both
+
+        def work() -> None:
+            pair = self._prepared(chosen, known, None).measured
+            self.post_message(self.PartnerMade(chosen.key, pair))
+
+        self._working.add(chosen.key)
+        # Why it failed is said when it is asked for.
+        in_background(self, work, lambda _why: None, group="dp-partner")
+
+    def on_dp_pictures_partner_made(self, event: PartnerMade) -> None:
+        """Show the lanes below those of the metric chosen."""
+        self._measured.setdefault(event.key, event.measured)
+        self._working.discard(event.key)
+        self.repaint()
+
+    def _marks_of(self, measured: Measured) -> tuple[Mark, ...]:
+        """Return the findings at the lanes of after, of which they are."""
+        if self.side != "after":
+            return ()
+        key = measured.metric.key
+        if key not in self._marks:
+            self._marks[key] = marks_of(self.lbtui.findings, measured)
+        return self._marks[key]
+
+    def profile_grew(self) -> None:
+        """Show the findings once they are known."""
+        self._marks.clear()
+        if self.stage is Stage.READY:
+            self.repaint()
 
     def _empty_side(self, pair: Pair[Measured]) -> Side | None:
         """Return which profile has nothing to draw of what is shown, None if all is there."""
@@ -208,8 +301,8 @@ class DpPictures(Pane):
     def _difference(self, pair: Pair[Measured], width: int, height: int) -> Difference | None:
         """Return the difference as drawn in this size, None while its scenes are made."""
         assert self._both is not None
-        both = common(pair)
-        views = self._views(layout(both.measured, width, height).columns)
+        both = self._common(pair)
+        views = self._views(layout(both.measured, width, height, "signed").columns)
         if views is None or not both.lanes:
             return None if views is None else Difference(both, pair, views, views.after, 0)
         return Difference(both, pair, views, difference(views, both), offset_of(self._both))
@@ -244,31 +337,34 @@ class DpPictures(Pane):
 
     def _scene(self, measured: Measured, columns: int) -> Scene | None:
         """Return the summary of the side shown; while a worker makes it, the last one, or None."""
-        views = self._views(columns)
+        views = self._views(columns, measured.metric.key)
         view = None if views is None else views.of(self.side)
         return view if view is not None and len(view.mean) == len(measured.lanes) else None
 
-    def _views(self, columns: int) -> Pair[Scene] | None:
-        """Return the summaries of both profiles; while they are made, the last ones, or None."""
+    def _views(self, columns: int, chosen: MetricKey | None = None) -> Pair[Scene] | None:
+        """Return the summaries of both profiles, of the metric shown unless another is named.
+
+        While they are made, the last ones, or None.
+        """
         assert self._both is not None
         data, state, side = self._both, self.state, self.side
-        measured = self._measured[state.metric]
-        key = SceneKey(state.metric, state.window, columns, side if data.before is not None else "after")
+        chosen = chosen or state.metric
+        measured = self._measured[chosen]
+        key = SceneKey(chosen, state.window, columns, side if data.before is not None else "after")
         if (made := self._scenes.get(key)) is not None:
-            self._last = key, made
+            self._last[chosen] = key, made
             return made
         lanes = [*measured.after.lanes, *(measured.before.lanes if measured.before is not None else ())]
         if sum(len(lane.values) for lane in lanes) <= _AT_ONCE:
             made = scenes(data, measured, state, columns, side)
             self._keep(self._scenes, key, made)
-            self._last = key, made
+            self._last[chosen] = key, made
             return made
         self._work(
             key, lambda: self.post_message(self.SceneMade(key, scenes(data, measured, state, columns, side)))
         )
-        if self._last is None or (self._last[0].metric, self._last[0].side) != (key.metric, key.side):
-            return None
-        return self._last[1]
+        last = self._last.get(chosen)
+        return last[1] if last is not None and last[0].side == key.side else None
 
     def on_dp_pictures_scene_made(self, event: SceneMade) -> None:
         """Show a view that took a while."""

@@ -11,8 +11,9 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
-from lbtui.profile import FrameName, instant
+from lbtui.profile import FrameName, Profile, instant
 from lbtui.profile.source import ScheduledRequest
+from lbtui.render.capabilities import Capabilities
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -29,7 +30,6 @@ from lbtui.ui.panes.dp.layout import (
     following,
     hit,
     lane_moved,
-    layout,
     moved,
     place_moved,
     scrolled,
@@ -49,6 +49,10 @@ class DpPane(DpPictures):
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = dp_keys.BINDINGS
 
+    def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        super().__init__(profile, caps, baseline)
+        self._aimed: Aim | None = None  # until its metric is there
+
     @dataclass
     class RoundRead(Message):
         """A worker has found a round, or its requests (None: still reading)."""
@@ -65,6 +69,7 @@ class DpPane(DpPictures):
         self._measured[result.measured.after.metric.key] = result.measured
         if first and result.data.after.domains:
             self._start(result.data.after, result.measured.after)
+        self._go_to_change()
 
     def _start(self, data: DpData, measured: Measured) -> None:
         chosen = self.selection
@@ -89,11 +94,27 @@ class DpPane(DpPictures):
     def aimed(self, aim: Aim) -> None:
         """Show the lanes of the metric that a finding is about."""
         keys = [m.key for m in METRICS]
+        self._aimed = aim
         if aim.metric in keys:
             self.state = replace(self.state, chart=False)
             self.action_metric(keys.index(aim.metric) - keys.index(self.state.metric))
         if aim.instance is not None and self._both is not None:
             self._go_to_instance(aim.instance, self._both.after)
+        self._go_to_change()
+
+    def _go_to_change(self) -> None:
+        """Of a difference aimed at put the cursor where it is largest, as soon as its metric is there."""
+        aim, pair = self._aimed, self._measured.get(self.state.metric)
+        if aim is None or pair is None or self._both is None:
+            return
+        self._aimed = None
+        if not self._differs(pair):
+            return
+        measured, data = self._common(pair).measured, self._both.after
+        lanes = measured.lanes_of(aim.instance or "") or range(len(measured.domains))
+        rank = next((k for k, place in enumerate(measured.places) if place.lane in lanes), None)
+        if rank is not None:
+            self._change(at_place(self._local(), data, measured, rank))
 
     def _go_to_instance(self, instance: str, data: DpData) -> None:
         """Put the cursor on the lane of an instance that stands out most, or its first."""
@@ -120,7 +141,7 @@ class DpPane(DpPictures):
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that do something for the side shown."""
-        idle = {_("next outstanding"), _("sort"), _("chart")} if self.side == "difference" else set()
+        idle = {_("sort"), _("chart")} if self.side == "difference" else set()
         found = [each for each in super().keys_now() if each[1] not in idle]
         return [keys.MOVE, *found[:2], *self.side_key(), *found[2:], keys.ZOOM]
 
@@ -130,7 +151,7 @@ class DpPane(DpPictures):
             return
         measured = self._lanes()
         if measured is not None and measured.domains:
-            local = scrolled(local, measured, layout(measured, *self.size).shown)
+            local = scrolled(local, measured, self._layout(measured, *self.size).shown)
         self.state = shared_state(local, self._both, self.side)
         self._share()
         self.repaint()
@@ -149,7 +170,7 @@ class DpPane(DpPictures):
     def page_rows(self) -> int:
         """Return how many lanes are in view."""
         shown = self._shown()
-        return 1 if shown is None else max(1, layout(shown[1], *self.size).shown)
+        return 1 if shown is None else max(1, self._layout(shown[1], *self.size).shown)
 
     def action_hot(self, by: int) -> None:
         """Go to a place that stands out."""
@@ -245,5 +266,5 @@ class DpPane(DpPictures):
             return
         _data, measured, view = shown
         state = self._local()
-        domain, time = hit(layout(measured, *self.size), state, measured, view, event.x, event.y)
+        domain, time = hit(self._layout(measured, *self.size), state, measured, view, event.x, event.y)
         self._change(replace(state, domain=domain or state.domain, time=state.time if time is None else time))

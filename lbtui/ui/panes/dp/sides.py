@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
-from lbtui.analysis.lanes import LaneStatistics
+from lbtui.analysis.lanes import LaneStatistics, bin_edges, bin_lanes
+from lbtui.analysis.standout import standouts
 from lbtui.profile import Domain
 from lbtui.profile.pairing import matched
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
-from lbtui.ui.panes.dp.data import DpData, Evenness, Measured, Scene, scene
+from lbtui.ui.panes.dp.data import (
+    PLACES,
+    SCAN_BINS,
+    DpData,
+    Evenness,
+    Measured,
+    Place,
+    Scene,
+    place_of,
+    scene,
+)
 from lbtui.ui.panes.dp.layout import DpState, view_window
 
 
@@ -75,9 +85,8 @@ class Common:
     measured: Measured  # after's of these lanes
 
 
-@lru_cache(maxsize=2)
-def common(measured: Pair[Measured]) -> Common:
-    """Return the domains that both profiles have, and the names of the others."""
+def common(measured: Pair[Measured], data: Pair[DpData]) -> Common:
+    """Return the domains that both profiles have, where they changed most, and the names of the others."""
     after, before = measured.after, measured.before
     assert before is not None
     names = dict(_matched(before.domains, after.domains))
@@ -97,11 +106,25 @@ def common(measured: Pair[Measured]) -> Common:
             tuple(after.domains[i] for i in kept),
             tuple(after.lanes[i] for i in kept),
             (),
-            (),
+            _changes(measured, data, lanes),
             (0.0,) * len(kept),
             expected=after.expected,
         ),
     )
+
+
+def _changes(measured: Pair[Measured], data: Pair[DpData], lanes: list[tuple[int, int]]) -> tuple[Place, ...]:
+    """Return the places where after − before is furthest from 0 for longest, the furthest first."""
+    edges = bin_edges(data.after.begin, data.after.end, SCAN_BINS)
+    alike = measured.after.metric.each_alike
+    after, before = (
+        bin_lanes([own.lanes[pair[k]] for pair in lanes], edges + k_offset, each_alike=alike).mean
+        for k, own, k_offset in ((1, measured.after, 0), (0, measured.of("before"), offset_of(data)))
+    )
+    change = np.nan_to_num(after - before)
+    less = (replace(found, excess=-found.excess) for found in standouts(-change, PLACES))
+    found = sorted([*standouts(change, PLACES), *less], key=lambda place: -place.score)
+    return tuple(place_of(each, edges) for each in found[:PLACES])
 
 
 def _name(domain: Domain, measured: Measured) -> str:
@@ -155,6 +178,8 @@ def difference(views: Pair[Scene], both: Common) -> Scene:
         after,
         mean=after.mean[here] - before.mean[there],
         worst=after.worst[here] - before.worst[there],
+        mean_apart=after.mean_apart[here],
+        worst_apart=after.worst_apart[here],
         prefill=None,
         statistics=tuple(_statistics(after.statistics[a], before.statistics[b]) for b, a in both.lanes),
         evenness={}

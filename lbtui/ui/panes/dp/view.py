@@ -12,7 +12,7 @@ from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import known_mean
 from lbtui.profile import FrameName, MissingStatus, Profile, format_time, instant
 from lbtui.render import palette
-from lbtui.render.axis import time_axis, time_pointer
+from lbtui.render.axis import bracketed, time_axis, time_pointer
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number, printable, row
@@ -21,6 +21,7 @@ from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 from lbtui.ui.panes.dp.lanes import (
     ROOMY,
+    colour_key,
     evenness_rows,
     framed,
     gap_row,
@@ -30,8 +31,10 @@ from lbtui.ui.panes.dp.lanes import (
     pointer_decimals,
     state_row,
     two_decimals,
+    value_text,
 )
 from lbtui.ui.panes.dp.layout import DpState, Shown, evenness_name, place_here
+from lbtui.ui.panes.dp.marks import mark_at
 
 _MORE_READING = 3
 
@@ -50,6 +53,7 @@ def draw(shown: Shown, canvas: Canvas) -> list[Row]:
             decimals=pointer_decimals(view.window, view.columns),
             date=shown.data.dated,
         )
+        pointer = bracketed(pointer, _spans(shown, caps), at.columns, caps)
         rows.append(framed(at, [], pointer, headings(shown.measured.metric, at, caps), width))
     rows += lane_rows(shown, width, caps)
     rest = height - len(rows) - at.axis - at.evenness_rows - at.reading
@@ -58,13 +62,35 @@ def draw(shown: Shown, canvas: Canvas) -> list[Row]:
     rows += evenness_rows(shown, width, caps)
     if at.axis:
         axis = time_axis(instant(view.window[0]), instant(view.window[1]), at.columns, caps)
-        rows.append(framed(at, [], axis, [], width))
+        rows.append(framed(at, [], axis, colour_key(shown.measured.metric, at, caps), width))
     spare = max(0, rest - above)
     # Rows that nothing else needs go to the words under the picture.
     more = min(spare, _MORE_READING)
     rows += [blank(width)] * (spare - more)
     rows += reading_rows(shown, canvas.sized(height=at.reading + more))
     return rows[:height]
+
+
+def _spans(shown: Shown, caps: Capabilities) -> list[tuple[float, float, Style]]:
+    """Return from which to which column the findings hold, the most severe and those of the cursor last."""
+    begin, end = shown.view.window
+    part = (end - begin) / shown.view.columns
+    own = [
+        (mark, each.measured.index(shown.state.domain) in mark.lanes)
+        for each in (shown, shown.partner)
+        if each is not None
+        for mark in each.marks
+    ]
+    found = [mark for mark, _own in sorted(own, key=lambda m: (m[1], m[0].finding.severity == "critical"))]
+    return [
+        (
+            (m.window[0] - begin) / part,
+            (m.window[1] - begin) / part,
+            palette.severity(caps, m.finding.severity) + Style(underline=False),
+        )
+        for m in found
+        if m.window is not None
+    ]
 
 
 # What is under the cursor
@@ -82,12 +108,28 @@ def reading_rows(shown: Shown, canvas: Canvas) -> list[Row]:
     parts = [*_step_words(data, state), *_column_words(measured, view, state, index)]
     parts += _place_words(measured, state)
     parts += _evenness_words(measured, view, state, domain.instance)
-    if measured.metric.frame != "steps":
-        now = number(measured.lanes[index].at(state.time))
-        parts.insert(0, f"{measured.metric.label} {now}")
+    for other in (shown, shown.partner):
+        if other is not None and other.measured.metric.frame != "steps":
+            parts.insert(0, _reading_words(other.measured, state))
+    parts = [*_mark_words(shown, index), *parts]
     # Beside the lanes there is room for little of it; in a narrow terminal the figures come first.
     parts.insert(0 if width >= ROOMY else len(parts), domain.host)
     return _wrapped(head, parts, canvas)
+
+
+def _reading_words(measured: Measured, state: DpState) -> str:
+    """Return what a metric that is not of steps was at the cursor."""
+    index = measured.index(state.domain)
+    now = float("nan") if index is None else measured.lanes[index].at(state.time)
+    return f"{measured.metric.label} {value_text(measured.metric, now)}"
+
+
+def _mark_words(shown: Shown, index: int) -> list[str]:
+    """Return the finding of the lane under the cursor, of each metric shown."""
+    found = [mark_at(shown.marks, index, shown.state.time)]
+    if shown.partner is not None and (own := shown.partner.measured.index(shown.state.domain)) is not None:
+        found.append(mark_at(shown.partner.marks, own, shown.state.time))
+    return [mark.words(date=shown.data.dated) for mark in found if mark is not None]
 
 
 def _wrapped(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
@@ -158,8 +200,11 @@ def _column_words(measured: Measured, view: Scene, state: DpState, index: int) -
         else _("{metric} in this column: mean {mean}, min {worst}")
     )
     peers = view.mean[measured.lanes_of(measured.domains[index].instance), column]
-    words = text.format(metric=metric.label, mean=number(mean), worst=number(worst))
-    return [words + ", " + _("mean of the lanes {mean}").format(mean=number(float(known_mean(peers))))]
+    words = text.format(metric=metric.label, mean=value_text(metric, mean), worst=value_text(metric, worst))
+    level = value_text(metric, float(known_mean(peers)))
+    words += ", " + _("mean of the lanes {mean}").format(mean=level)
+    apart = float((view.mean_apart if state.statistic == "mean" else view.worst_apart)[index, column])
+    return [words + (", " + _("{apart} × chance").format(apart=f"{apart:.1f}") if apart > 0 else "")]
 
 
 def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: str) -> list[str]:
@@ -168,7 +213,7 @@ def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: s
         return []
     name = evenness_name(measured.metric)
     here = float(even.columns[view.column_of(state.time)])
-    text = _("{name} {here} here, {value} in the window").format(
+    text = _("{name} {here} at cursor, {value} in the window").format(
         name=name, here=two_decimals(here), value=two_decimals(even.value)
     )
     if even.chance is not None:
@@ -185,10 +230,10 @@ def _place_words(measured: Measured, state: DpState) -> list[str]:
     place = measured.places[here]
     side = _("over") if measured.metric.more_is_load else _("under")
     return [
-        _("outstanding place {rank} of {count}: {excess} {side} the lanes' mean for {length}").format(
+        _("hot spot {rank} of {count}: {excess} {side} the lanes' mean for {length}").format(
             rank=here + 1,
             count=len(measured.places),
-            excess=number(place.excess),
+            excess=value_text(measured.metric, place.excess),
             side=side,
             length=length_text(place.end - place.begin),
         )

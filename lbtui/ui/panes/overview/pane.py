@@ -94,6 +94,8 @@ class OverviewPane(Pane):
     def ready(self, result: Contents) -> None:
         """Keep the complete overview."""
         self._take(result)
+        if result.diagnosis is not None:
+            self.lbtui.findings = result.diagnosis.findings
 
     def _take(self, contents: Contents) -> None:
         known = contents.known

@@ -101,7 +101,8 @@ def lane_rows(shown: Shown, table: NodeDifference, lanes: Lanes, canvas: Canvas)
         drawn = signed_lane(
             squeezed_furthest(table.counts[count][:, node], lanes.columns).tolist(),
             reach=table.peak(count, table.nodes[node].role) or 1.0,
-            height=lanes.lane_height,
+            # An odd one has a blank line above, which keeps lanes apart.
+            height=lanes.lane_height - (lanes.lane_height > 2 and lanes.lane_height % 2 == 0),
             caps=caps,
             cursor=lanes.column_of(shown.state.bin, len(table.times)),
             lit_row=node == shown.state.node,
@@ -109,6 +110,7 @@ def lane_rows(shown: Shown, table: NodeDifference, lanes: Lanes, canvas: Canvas)
         peers = len(table.of_role(table.nodes[node].role))
         change = float(after[node] - before[node])
         text = f"{signed(float(loads[node]), 8)}{points(change / peers):>7}{signed_ratio(change):>8}"
+        drawn = [blank(lanes.columns)] * (lanes.lane_height - len(drawn)) + drawn
         return drawn, fit(text, lanes.statistics, caps=caps) if lanes.statistics else []
 
     return stacked(shown, lanes, canvas, lambda role: (_role_parts(shown, table, role), _("change")), of_node)
