@@ -232,7 +232,7 @@ def test_a_headline_stands_by_itself_at_two_percent():
     called, beyond = judged_rows((HEADLINE, 0.019, 0.1), (OTHER, 0.021, 0.1))
     assert (called.verdict, called.adjusted, called.reason) == ("worse", 0.019, "")
     assert (beyond.verdict, beyond.adjusted) == ("no_evidence", 0.021)
-    assert "a headline is called at p ≤ 2%" in beyond.reason
+    assert "a headline is called at p ≤ 2 %" in beyond.reason
     # However many others there are.
     many = judged_rows((HEADLINE, 0.019, 0.1), *[(OTHER, 0.5, -0.1)] * 20)
     assert many[0].verdict == "worse"

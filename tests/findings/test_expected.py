@@ -144,7 +144,7 @@ def test_nodes_are_judged_by_their_weights(tmp_path: Path) -> None:
     (figure, *_shares) = [f for f in overview(profile, expected=weight).figures() if f.metric == "added"]
     assert figure.chance == pytest.approx(1.5, abs=0.01)
     figures = supporting_figures(evidence_of(profile), Thresholds(expected=weight))
-    assert "expected by the config 50%" in figures[0].text
+    assert "expected by the config 50 %" in figures[0].text
 
 
 def test_a_node_beyond_or_below_its_weight(tmp_path: Path) -> None:
