@@ -312,6 +312,13 @@ class Round:
     row: int | None  # `batches.row`
 
 
+def first_step(steps: pl.DataFrame, domain_key: str, time: datetime) -> datetime | None:
+    """Return when the first step of a domain begins that does so at or after an instant, None without any."""
+    own = steps.filter(pl.col("domain") == domain_key, pl.col("start") >= time)["start"]
+    found = own.min()
+    return found if isinstance(found, datetime) else None
+
+
 def round_at(steps: pl.DataFrame, batches: pl.DataFrame, domain_key: str, time: datetime) -> Round | None:
     """Return the round of a domain that runs at an instant or is the last before it, or None."""
     own = numbered_steps(steps.filter(pl.col("domain") == domain_key))

@@ -6,6 +6,7 @@ it shows.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.request_places import NODE_COLUMNS, THEN
 from lbtui.text import _
 
 RowNumbers = npt.NDArray[np.uint32]
@@ -45,6 +47,8 @@ FILTER_NAMES: dict[str, tuple[str, ...]] = {
     "cache_hit_rate": ("hit", "cache_hit_rate"),
 }
 _COLUMN_OF = {name: column for column, names in FILTER_NAMES.items() for name in names}
+# What a filter may call the places of a request (`request_places`): these are equal, or of a list one is.
+PLACE_NAMES = ("dp", "domain", "node")
 _SIGNS = ("<=", ">=", "<", ">", "=")
 
 # Where at least half of the values would share the first of so many bins, bins grow by a factor instead.
@@ -88,7 +92,7 @@ class Arrangement:
     descending: bool
     measure: str
     filter: str = ""
-    window: tuple[int, int] | None = None  # arrivals in [begin, end), µs since 1970, UTC
+    window: tuple[int, int] | None = None  # those in service in [begin, end), µs since 1970, UTC
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,14 @@ def _spoken(requests: pl.DataFrame, speculation: pl.DataFrame) -> Sequence[pl.Ex
     return joined.select("proposed", "accepted").get_columns()
 
 
+def most_spread(table: pl.DataFrame, columns: Sequence[str]) -> str | None:
+    """Return the column whose p95 is the most times its p50, None where none has a p50 above 0."""
+    wanted = [pl.col(c).quantile(q, "linear").alias(f"{c} {q}") for c in columns for q in (0.5, 0.95)]
+    found = table.select(wanted).row(0, named=True)
+    spreads = {c: found[f"{c} 0.95"] / found[f"{c} 0.5"] for c in columns if (found[f"{c} 0.5"] or 0) > 0}
+    return max(spreads, key=lambda column: spreads[column]) if spreads else None
+
+
 def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arranged:
     """Return which rows of a request table are shown in which order, summarised.
 
@@ -138,9 +150,7 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
     """
     terms = filter_terms(arrangement.filter)
     if arrangement.window is not None:
-        begin, end = arrangement.window
-        arrival = pl.col("arrival").cast(pl.Int64)
-        terms.append((arrival >= begin) & (arrival < end))
+        terms.append(in_service(*arrangement.window))
     keys = _keys(table, arrangement)
     shown = table.lazy().with_row_index("row").filter(*terms)
     # Millions of rows are put in order without any other column of theirs; as a whole query of polars this
@@ -168,6 +178,17 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
         proposed,
         accepted,
     )
+
+
+def in_service(begin: int, end: int) -> pl.Expr:
+    """Return whether a request is in service at any time of [begin, end), µs: from its arrival to its end.
+
+    Where the end is unknown, whether it arrives in it; an unknown arrival is in no window.
+    """
+    arrival = pl.col("arrival").cast(pl.Int64)
+    # Its last instant belongs to a request, so that one of no duration is somewhere.
+    until = arrival + (pl.col("duration") * 1000).fill_null(0).cast(pl.Int64)
+    return (arrival < end) & (until >= begin)
 
 
 @dataclass(frozen=True)
@@ -253,12 +274,18 @@ def distribution(known: Ascending, bins: int) -> Distribution:
 
 
 def filter_terms(text: str) -> list[pl.Expr]:
-    """Return the terms of a filter, all of which must hold: parts of an id, or `column>number`.
+    """Return the terms of a filter, all of which must hold: parts of an id, `column>number`, `place=name`.
 
-    Columns go by the names in `FILTER_NAMES`; an unknown value satisfies no comparison. Raises `ValueError`
-    with a sentence for a term that names no column or no number.
+    Columns go by the names in `FILTER_NAMES`; an unknown value satisfies no comparison. Places go by
+    `PLACE_NAMES` and need the columns of `request_places`; of names separated by commas one must fit. Raises
+    `ValueError` with a sentence for a term that names no column or no number.
     """
     return [_term(word) for word in text.split()]
+
+
+def asks_for_places(text: str) -> bool:
+    """Tell whether a filter asks where requests ran."""
+    return any(_place_of(word) is not None for word in text.split())
 
 
 def filter_error(text: str) -> str | None:
@@ -270,7 +297,34 @@ def filter_error(text: str) -> str | None:
     return None
 
 
+def _place_of(word: str) -> tuple[str, list[str]] | None:
+    """Return which place a term asks for, and the names of which one must fit; None if it asks for none."""
+    name, sign, text = word.partition("=")
+    if not sign or name.lower() not in PLACE_NAMES:
+        return None
+    return name.lower(), [each for each in text.split(",") if each]
+
+
+def _at_place(place: str, names: Sequence[str]) -> pl.Expr:
+    if place == "dp":
+        for name in names:
+            if not (name.isascii() and name.isdigit()):
+                raise ValueError(_("“{name}” after dp= is no rank.").format(name=name))
+        names = [f"dp{int(name)}" for name in names]
+    if not names:
+        raise ValueError(_("{place}= wants a name behind it.").format(place=place))
+    any_of = "|".join(re.escape(name) for name in names)
+    if place == "node":
+        # An address with its port or without.
+        found = [pl.col(column).str.contains(f"^(?:{any_of})(?::|$)") for column in NODE_COLUMNS]
+        return pl.any_horizontal(found)
+    # A whole key, or a part of one: its host or instance, or its name.
+    return pl.col("domain").str.contains(rf"(?:^|/|{re.escape(THEN)})(?:{any_of})(?:$|/|:|{re.escape(THEN)})")
+
+
 def _term(word: str) -> pl.Expr:
+    if (asked := _place_of(word)) is not None:
+        return _at_place(*asked)
     sign = next((sign for sign in _SIGNS if sign in word), None)
     if sign is None:
         return pl.col("request_id").str.contains(word, literal=True)
@@ -278,8 +332,11 @@ def _term(word: str) -> pl.Expr:
     column = _COLUMN_OF.get(name.lower())
     if column is None:
         names = ", ".join(names[0] for names in FILTER_NAMES.values())
+        places = ", ".join(f"{place}=" for place in PLACE_NAMES)
         raise ValueError(
-            _("“{name}” is no column of numbers; these are: {names}.").format(name=name, names=names)
+            _("“{name}” is no column of numbers; these are: {names}; {places} want a name.").format(
+                name=name, names=names, places=places
+            )
         )
     try:
         limit = float(text)

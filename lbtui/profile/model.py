@@ -28,7 +28,14 @@ from lbtui.profile.once import Once
 from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.schema import FrameName, empty
-from lbtui.profile.source import JoinedSteps, Loaded, Nothing, ScheduledRequest, Source
+from lbtui.profile.source import (
+    JoinedSteps,
+    Loaded,
+    Nothing,
+    RequestPlaces,
+    ScheduledRequest,
+    Source,
+)
 from lbtui.profile.summary import Summary
 from lbtui.text import _, error_words, visible
 
@@ -266,6 +273,10 @@ class Profile:
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of one scheduling round (`batches.row` of scheduler `prof_id`), read now."""
         return self.source.read_round(prof_id, row)
+
+    def read_request_places(self, progress: Progress | None = None) -> RequestPlaces:
+        """Return where requests ran, read now and not kept: a row for each request of each round is read."""
+        return self.source.read_request_places(progress or Silent())
 
 
 def _of_no_use(read: Loaded | None) -> list[Note]:

@@ -46,6 +46,29 @@ class ScheduledRequest:
     tokens: int | None
 
 
+_STRING, _TIME = pl.String(), pl.Datetime("us")
+
+
+@dataclass(frozen=True)
+class RequestPlaces:
+    """Where requests ran, one row a request and domain: `service`, and a row a dispatch: `dispatches`.
+
+    `first` is the start of the request's first round on the domain; a dispatch has the addresses (ip:port)
+    of the P/D nodes that the coordinator chose.
+    """
+
+    service: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(
+            schema={"request_id": _STRING, "domain": _STRING, "first": _TIME}
+        )
+    )
+    dispatches: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(
+            schema={"request_id": _STRING, "prefill_address": _STRING, "decode_address": _STRING}
+        )
+    )
+
+
 class Source(Protocol):
     """Files as a `Profile` reads them. A source of frames alone has only to say which, and to load them.
 
@@ -81,6 +104,10 @@ class Source(Protocol):
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of the scheduling round at `row` of the file that `batches` came from."""
         return []
+
+    def read_request_places(self, progress: Progress) -> RequestPlaces:
+        """Return what rounds and dispatches tell of where requests ran, read now."""
+        return RequestPlaces()
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return what upstream's `analyze` wrote beside the tables, if it did."""

@@ -25,7 +25,7 @@ from lbtui.profile import (
 )
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
-from lbtui.profile.source import Loader, ScheduledRequest
+from lbtui.profile.source import Loader, RequestPlaces, ScheduledRequest
 from lbtui.sources.rounds import read_round
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
@@ -141,6 +141,17 @@ class Loaders:
         batch = self._scheduled(Silent()).batch
         return [] if batch is None else read_round(self._store, batch, prof_id, row)
 
+    def read_request_places(self, progress: Progress) -> RequestPlaces:
+        """Return what rounds and dispatches tell of where requests ran, read now."""
+        from lbtui.sources.canonical.kv_owners import read_service
+
+        service, _told = read_service(self._store, self._scheduled(progress).owners, progress)
+        places = RequestPlaces(service.select("request_id", "domain", "first"))
+        trace, _told = self._store.trace(progress)
+        if trace is None:
+            return places
+        return RequestPlaces(places.service, trace.dispatches.select(places.dispatches.columns))
+
 
 def log_notes(notes: Iterable[Note]) -> None:
     """Let the log tell notes."""
@@ -228,6 +239,11 @@ class Guarded(Source):
         """Return what `Loaders.read_round` does."""
         with self._reading("a round"):
             return self._loaders.read_round(prof_id, row)
+
+    def read_request_places(self, progress: Progress) -> RequestPlaces:
+        """Return what `Loaders.read_request_places` does."""
+        with self._reading("where requests ran"):
+            return self._loaders.read_request_places(progress)
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return what `Store.summaries` found."""

@@ -136,10 +136,12 @@ def test_filters_keep_what_the_file_says(text, kept):
     assert found.percentiles.count == len(expected)
 
 
-def test_the_window_keeps_arrivals_from_its_begin_to_before_its_end():
-    arrivals = pl.Series([10, 20, 30, None], dtype=pl.Int64).cast(pl.Datetime("us")).to_list()
-    found = arrange(table(arrival=arrivals), Arrangement("arrival", False, "ttft", window=(10, 30)), 5)
-    assert found.rows.tolist() == [0, 1]
+def test_the_window_keeps_what_is_in_service_from_its_begin_to_before_its_end():
+    arrivals = pl.Series([10, 20, 30, None, 2, 5], dtype=pl.Int64).cast(pl.Datetime("us")).to_list()
+    # ms: the fifth ends at 12 µs, the last at 8; of the others no end is known.
+    whole = table(arrival=arrivals, duration=[None, None, None, 0.02, 0.01, 0.003])
+    found = arrange(whole, Arrangement("arrival", False, "ttft", window=(10, 30)), 5)
+    assert found.rows.tolist() == [4, 0, 1]
 
 
 def test_a_wrong_filter_gets_a_sentence():

@@ -14,6 +14,7 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.dp import loading as dp_pictures
+from lbtui.ui.panes.dp.lanes import length_text
 from lbtui.ui.panes.dp.pane import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out
 
@@ -207,6 +208,24 @@ def test_enter_reads_the_rounds_requests(tmp_path):
         assert [line.split()[0] for line in text.rstrip().split("\n")[-len(ids) :]] == ids
         await driven.press("escape")
         assert not isinstance(driven.app.screen, TextPage)
+
+    drive(folder, script)
+
+
+def test_enter_where_a_domain_is_idle_says_so(tmp_path):
+    folder = lay_out(tmp_path, *CSV_ONLY)
+
+    async def script(driven):
+        with (folder / "forward.csv").open() as file:
+            ends = [(int(float(r["dp_rank"])), 1000 * float(r["end_time(ms)"])) for r in csv.DictReader(file)]
+        last = {rank: max(end for own, end in ends if own == rank) for rank in {rank for rank, _end in ends}}
+        rank = min(last, key=last.get)
+        late = max(last.values()) - last[rank]
+        time = int(last[rank] + late / 2)
+        driven.app.select(domain=f"node-a/dp{rank}", time=time)
+        await driven.press("enter")
+        assert late > 100_000
+        assert f"ended {length_text(time - int(last[rank]))} earlier" in driven.app.screen._text.plain
 
     drive(folder, script)
 

@@ -1,8 +1,11 @@
 """The Requests pane in the app: keys, workers and the shared selection."""
 
+import ast
 import asyncio
 import csv
+import statistics
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,14 +13,18 @@ import pytest
 from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.kit.line_page import LinePage
 from lbtui.ui.kit.pages import Question, TextPage
 from lbtui.ui.opening import Asked
+from lbtui.ui.panes.overview.pane import OverviewPane
+from lbtui.ui.panes.requests import data as requests_data
 from lbtui.ui.panes.requests import orders as requests_orders
 from lbtui.ui.panes.requests import pane as requests
 from lbtui.ui.panes.requests.pane import RequestsPane
 from tests.tools.driving import settled
 
 PD_EP = Path(__file__).parent.parent / "data" / "pd_ep"
+EPOCH = datetime(1970, 1, 1)
 CSV_ONLY = Path(__file__).parent.parent / "data" / "csv_only"
 
 
@@ -66,6 +73,22 @@ def drive(folder, script, size=(140, 40)):
     asyncio.run(run())
 
 
+def test_the_first_order_is_by_what_spreads_most():
+    spreads = {}
+    for header in ("queue_wait_time(ms)", "execution_time(ms)"):
+        values = sorted(float(line[header]) for line in raw(PD_EP))
+        p50, p95 = statistics.median(values), statistics.quantiles(values, n=20, method="inclusive")[-1]
+        spreads[header] = p95 / p50
+    header = max(spreads, key=spreads.get)
+    slowest = sorted(raw(PD_EP), key=lambda line: float(line[header]), reverse=True)
+
+    async def script(driven):
+        assert header == "queue_wait_time(ms)"
+        assert driven.ids() == [line["http_rid"] for line in slowest][: len(driven.ids())]
+
+    drive(PD_EP, script)
+
+
 def test_sorting_filtering_and_going_out():
     lines = raw(PD_EP)
 
@@ -74,6 +97,8 @@ def test_sorting_filtering_and_going_out():
         return [line["http_rid"] for line in shown]
 
     async def script(driven):
+        # From queue wait.
+        await driven.press("S")
         count = len(driven.ids())
         assert count > 20
         assert driven.ids() == order("first_token_latency(ms)")[:count]
@@ -130,7 +155,7 @@ def test_the_next_columns_order_stands_ready_before_its_key(monkeypatch):
         raise AssertionError("made again")
 
     async def script(driven):
-        await driven.press("s")
+        await driven.press("S", "s")
         monkeypatch.setattr(requests_orders, "arrange", refused)
         await driven.press("s")
         assert driven.ids() == ids("execution_time(ms)")[: len(driven.ids())]
@@ -146,16 +171,21 @@ def test_the_next_columns_order_stands_ready_before_its_key(monkeypatch):
 
 def test_the_window_is_shared_and_can_restrict_the_table():
     async def script(driven):
-        arrivals = {line["http_rid"]: line["start_datetime"] for line in raw(PD_EP)}
-        begin, end = 1767225609_000000, 1767225611_000000  # 08:00:09 to 08:00:11
-        driven.app.select(window=(begin, end))
+        lives = {
+            line["http_rid"]: (at, at + float(line["execution_time(ms)"]) / 1000)
+            for line in raw(PD_EP)
+            for at in [int(line["start_datetime"][17:19]) + int(line["start_datetime"][20:]) / 1e6]
+        }
+        minute = 1767225600_000000  # 08:00:00
+        driven.app.select(window=(minute + 1_000_000, minute + 3_000_000))
         await driven.press("o")
-        inside = {rid for rid, at in arrivals.items() if "08:00:09" <= at[11:19] < "08:00:11"}
+        inside = {rid for rid, (arrival, end) in lives.items() if arrival < 3 and end >= 1}
         assert 3 < len(inside) < 25
+        assert any(lives[rid][0] < 1 for rid in inside)
         assert set(driven.ids()) == inside
-        driven.app.select(window=(begin, begin + 1_000_000))
+        driven.app.select(window=(minute + 1_000_000, minute + 2_000_000))
         await driven.settle()
-        assert set(driven.ids()) == {rid for rid in inside if arrivals[rid][11:19] == "08:00:09"}
+        assert set(driven.ids()) == {rid for rid in inside if lives[rid][0] < 2}
         await driven.press("0")
         assert driven.app.selection.window is None
         await driven.press("escape")
@@ -166,7 +196,7 @@ def test_the_window_is_shared_and_can_restrict_the_table():
 
 def test_a_request_gives_its_time_to_all_panes():
     async def script(driven):
-        first = max(raw(PD_EP), key=lambda line: float(line["first_token_latency(ms)"]))
+        first = max(raw(PD_EP), key=lambda line: float(line["queue_wait_time(ms)"]))
         await driven.press("z")
         begin, end = driven.app.selection.window
         duration = float(first["execution_time(ms)"]) * 1000
@@ -180,11 +210,11 @@ def test_a_request_gives_its_time_to_all_panes():
     drive(PD_EP, script)
 
 
-def test_enter_opens_everything_known_of_the_request_under_the_cursor():
+def test_i_opens_everything_known_of_the_request_under_the_cursor():
     async def script(driven):
         await driven.press("j")
         wanted = driven.ids()[1]
-        await driven.press("enter")
+        await driven.press("i")
         assert isinstance(driven.app.screen, TextPage)
         text = str(driven.app.screen.query_one(".page-text").render())
         assert wanted in text
@@ -230,3 +260,104 @@ def test_the_selected_domain_can_be_put_aside():
         assert "queues of all 4 DP domains" in driven.text()[0]
 
     drive(CSV_ONLY, script, size=(160, 40))
+
+
+def listed(folder):
+    """Return (request id, dp_rank, start) of each request of each scheduling round."""
+    with (folder / "batch.csv").open() as file:
+        for line in csv.DictReader(file):
+            if line["name"] == "BatchSchedule":
+                for request in ast.literal_eval(line["res_list"]):
+                    yield request["rid"], line["dp_rank"], line["start_datetime"]
+
+
+def test_where_requests_ran_is_looked_for_once_its_column_is_seen():
+    async def script(driven):
+        assert not driven.pane.data.placed, "no column of it is in view"
+        await driven.pilot.resize_terminal(140, 40)
+        await driven.settle()
+        ranks = {rid: rank for rid, rank, _start in listed(CSV_ONLY)}
+        rows = [line.split() for line in driven.text() if line.startswith("endpoint")]
+        assert len(rows) > 10
+        assert all(f"dp{ranks[cells[0]]}" in cells for cells in rows)
+        assert "P node" not in "".join(driven.text())
+
+    drive(CSV_ONLY, script, size=(40, 24))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
+def test_a_pd_profile_as_text(width, height):
+    shown = []
+
+    async def script(driven):
+        shown.extend(driven.text())
+
+    drive(PD_EP, script, size=(width, height))
+    golden = Path(__file__).parent / "golden" / f"requests_{width}x{height}.txt"
+    assert "\n".join(shown) + "\n" == golden.read_text()
+
+
+def test_a_filter_for_a_domain_waits_until_it_is_known_where_requests_ran():
+    async def script(driven):
+        await driven.press("slash", *"dp", "equals_sign", "2", "enter")
+        wanted = {rid for rid, rank, _start in listed(CSV_ONLY) if rank == "2"}
+        assert f"{len(wanted)} of {len(raw(CSV_ONLY))} requests" in driven.text()[0]
+        await driven.press("slash", *["backspace"] * 4, *"node", "equals_sign", *"10.0.0.1", "enter")
+        assert "no file tells at which P/D node" in "".join(driven.text())
+
+    drive(CSV_ONLY, script, size=(70, 24))
+
+
+def test_enter_goes_to_the_first_round_of_the_request_in_dp_and_enter_there_comes_back():
+    async def script(driven):
+        wanted = driven.ids()[0]
+        await driven.press("enter")
+        rank = min((start, rank) for rid, rank, start in listed(CSV_ONLY) if rid == wanted)[1]
+        assert driven.app.current.KEY == "2"
+        assert driven.app.selection.domain == f"node-a/dp{rank}"
+        await driven.press("enter")
+        page = driven.app.screen
+        assert isinstance(page, LinePage)
+        ids = [name for _line, name in page._names]
+        assert wanted in ids
+        await driven.press(*["down"] * ids.index(wanted), "enter")
+        assert driven.app.current.KEY == "5"
+        assert driven.ids()[driven.pane.state.cursor - driven.pane._shown.first] == wanted
+
+    drive(CSV_ONLY, script)
+
+
+def test_too_many_requests_of_rounds_are_said_and_not_looked_through(monkeypatch):
+    monkeypatch.setattr(requests_data, "MOST_ENTRIES", 100)
+
+    async def script(driven):
+        assert "too many to tell where they ran" in driven.text()[0]
+        assert "domain" not in "".join(driven.text())
+        await driven.press("slash", *"dp", "equals_sign", "2", "enter")
+        assert isinstance(driven.app.screen, Question), "a filter that nothing can answer is not taken"
+
+    drive(CSV_ONLY, script)
+
+
+def test_a_finding_leads_to_the_requests_that_it_hurts():
+    async def script(driven):
+        await driven.press("1")
+        overview = driven.app.query_one(OverviewPane)
+        found = [entry.found.finding for entry in overview._contents.entries if entry.found]
+        place = next(
+            i for i, each in enumerate(found) if each.dimension in ("dp", "kv") and "dp_rank" in each.subject
+        )
+        await driven.press("home", *["down"] * place)
+        assert ("r", "its requests") in overview.keys_now()
+        await driven.press("r")
+        rank = str(found[place].subject["dp_rank"])
+        wanted = {rid for rid, own, _start in listed(CSV_ONLY) if own == rank}
+        if found[place].window is not None:
+            begin, end = ((at - EPOCH).total_seconds() for at in found[place].window)
+            arrivals = {line["http_rid"]: float(line["start_time(ms)"]) / 1000 for line in raw(CSV_ONLY)}
+            lengths = {line["http_rid"]: float(line["execution_time(ms)"]) / 1000 for line in raw(CSV_ONLY)}
+            wanted = {rid for rid in wanted if arrivals[rid] < end and arrivals[rid] + lengths[rid] >= begin}
+        assert driven.app.current.KEY == "5"
+        assert f"{len(wanted)} of {len(raw(CSV_ONLY))} requests" in driven.text()[0]
+
+    drive(CSV_ONLY, script)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from lbtui.analysis.latency import FILTER_NAMES, Arrangement, arrange
+from lbtui.analysis.request_places import PLACE_COLUMNS
 from lbtui.findings import Thresholds
 from lbtui.profile import Loaded, Profile, Silent, empty
 from lbtui.profile.schema import SCHEMAS
@@ -30,7 +31,7 @@ from lbtui.ui.kit.window import (
     time_at,
     zoomed,
 )
-from lbtui.ui.panes.requests.columns import COLUMNS, NAMES
+from lbtui.ui.panes.requests.columns import COLUMNS
 from lbtui.ui.panes.requests.data import BINS, RequestsState, first_arrangement, load_requests
 from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.view import draw
@@ -41,6 +42,7 @@ from tests.tools.frames import Frames
 
 DATA = Path(__file__).parent.parent / "data"
 DEMO = Path(__file__).parent.parent.parent / "lbtui" / "demo" / "output"
+BY_TTFT = Arrangement("ttft", True, "ttft")
 UNICODE, ASCII = Capabilities("256"), Capabilities("none", unicode=False)
 SECOND = 1_000_000
 START = 1767225600 * SECOND  # 2026-01-01 08:00:00 +08:00
@@ -81,26 +83,28 @@ SMALL = {
     },
 }
 
-# Checked by hand: queues add up to 0, 4, 7 and 1, 3, 4; of 50, 100, 150 p95 is at place 1.9, p99 at 1.98.
+# Checked by hand: queues add up to 0, 4, 7 and 1, 3, 4; of 900, 1050, 2150, 6900 p50 lies half between the
+# second and third, p95 at place 2.85, p99 at 2.97. p95 / p50 is 3.87 of the durations, 1.6 of
+# the waits of 1 and 5.
 GOLDEN = """\
- 4 requests · by TTFT, slowest first · 08:00:00.000–08:00:10.000 · queu…
+ 4 requests · by duration, slowest first · 08:00:00.000–08:00:10.000 · …
                       ▼08:00:03.000                    now   mean    max
  waiting  ▁▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅█████████████████████████      4   5.00      7
  running  ▂▂▂▂▂▂▂▂▆▆▆▆▆▆▆▆█████████████████████████      3   3.20      4
  swapped  ·········································      –      –      –
- request      █████████                              ░ TTFT █ decode
+ request              █████████████████████████████  ░ TTFT █ decode
           08:00:00            :05
- TTFT, ms  n 3 (1 without)  mean 100  p50 100  p95 145  p99 149  max 150
-request       arrival   input  output  TTFT ms▼   wait ms  duration ms
-req-b    08:00:01.000     200      21     150.0         –        2,150
+ duration, ms  n 4  p50 1,600  p95 6,187  p99 6,757  max 6,900
+request       arrival   input  output   TTFT ms   wait ms duration ms▼
 req-d    08:00:03.000       –       5     100.0       1.0        6,900
+req-b    08:00:01.000     200      21     150.0         –        2,150
 req-a    08:00:00.000     100      11      50.0       5.0        1,050
 req-c    08:00:02.000     300       1         –         –          900
 
 
 
 
- 1 of 4 · req-b · 100 ms per output token · TTFT 150 ms · queue wait – …"""
+ 1 of 4 · req-d · 1,700 ms per output token · TTFT 100 ms · queue wait …"""
 
 
 def pane(profile, selection=None, width=80, height=21, caps=UNICODE, **changes):
@@ -148,7 +152,7 @@ def test_the_selected_domain_is_shown_alone_unless_all_are_wanted():
 
 
 def test_unknown_latencies_are_dashes_come_last_and_are_counted():
-    shown = lines(profile_of(**SMALL), width=90)
+    shown = lines(profile_of(**SMALL), width=90, arrangement=BY_TTFT)
     summary = next(line for line in shown if line.startswith(" TTFT, ms"))
     assert "n 3 (1 without)" in summary
     assert "p50 100" in summary
@@ -161,7 +165,11 @@ def test_percentiles_on_screen_are_those_of_the_demo_file(demo):
     with (DEMO / "request.csv").open() as file:
         values = np.array([float(line["first_token_latency(ms)"]) for line in csv.DictReader(file)])
     values = np.sort(values[values > 0])
-    summary = next(line for line in lines(demo, width=140, height=40) if line.startswith(" TTFT, ms"))
+    summary = next(
+        line
+        for line in lines(demo, width=140, height=40, arrangement=BY_TTFT)
+        if line.startswith(" TTFT, ms")
+    )
     words = summary.split()
     shown = {name: float(words[words.index(name) + 1].replace(",", "")) for name in ("p50", "p95", "max")}
     for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1.0)):
@@ -174,7 +182,9 @@ def test_percentiles_on_screen_are_those_of_the_demo_file(demo):
 def test_each_row_of_the_demo_stands_as_in_its_file(demo):
     with (DEMO / "request.csv").open() as file:
         slowest = sorted(csv.DictReader(file), key=lambda line: -float(line["first_token_latency(ms)"]))
-    shown = [line for line in lines(demo, width=200, height=40) if line.startswith("endpoint")]
+    shown = [
+        line for line in lines(demo, width=200, height=40, arrangement=BY_TTFT) if line.startswith("endpoint")
+    ]
     assert len(shown) > 10
     for line, raw in zip(shown, slowest, strict=False):
         cells = line.split()
@@ -188,9 +198,9 @@ def test_each_row_of_the_demo_stands_as_in_its_file(demo):
 
 def test_the_request_under_the_cursor_lies_over_its_seconds():
     data = load_requests(profile_of(**SMALL), Thresholds(), Silent())
-    state = RequestsState(arrange(data.table, first_arrangement(data.table), BINS), cursor=1)
+    state = RequestsState(arrange(data.table, BY_TTFT, BINS), cursor=1)
     shown = places(data, state.arranged.arrangement.sort, 110, 20)
-    life = lines(profile_of(**SMALL), width=110, height=20, cursor=1)[shown.life]
+    life = lines(profile_of(**SMALL), width=110, height=20, cursor=1, arrangement=BY_TTFT)[shown.life]
     columns = [x - 10 for x, glyph in enumerate(life[: 10 + shown.plot]) if glyph in "░█"]
     # req-d arrives at second 3 and takes 6.9 of the whole 10 s.
     assert columns[0] == column_of(START + 3 * SECOND, data.whole, shown.plot)
@@ -209,7 +219,7 @@ def test_the_state_line_says_what_is_left_out():
     shown = lines(profile_of(**SMALL), width=200, arrangement=arrangement)[0]
     assert "1 of 4 requests" in shown
     assert "filter ttft>60" in shown
-    assert "only arrivals in the window" in shown
+    assert "only those in service in the window" in shown
     assert "by duration, fastest first" in shown
 
 
@@ -243,7 +253,7 @@ def test_an_empty_profile_draws():
     st.integers(1, 400),
     st.integers(1, 120),
     any_caps,
-    st.sampled_from(NAMES),
+    st.sampled_from([column.name for column in COLUMNS if column.name not in PLACE_COLUMNS]),
     st.booleans(),
     st.integers(0, 3),
     st.none() | st.integers(-5, 15),

@@ -53,6 +53,8 @@ class TextPage(Page[None]):
         Binding("up,k", "scroll('up')", _("scroll"), show=False),
     ]
 
+    FOOT: ClassVar[str] = _("Escape closes · arrows scroll")
+
     def __init__(self, title: str, text: Text) -> None:
         super().__init__()
         self._title = title
@@ -65,7 +67,7 @@ class TextPage(Page[None]):
             yield Static(self._shown(Text(visible(self._title), style="bold")), classes="page-title")
             with VerticalScroll(classes="page-body"):
                 yield Static(self._shown(self._text), classes="page-text")
-            foot = Text(_("Escape closes · arrows scroll"), style="dim")
+            foot = Text(self.FOOT, style="dim")
             yield Static(self._shown(foot), classes="page-foot")
 
     def on_mount(self) -> None:

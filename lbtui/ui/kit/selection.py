@@ -41,3 +41,5 @@ class Aim:
     handoffs: bool = False  # hand-offs and KV pulls instead of the table
     instance: str | None = None  # whose domains are looked at
     role: str | None = None  # whose nodes are looked at
+    request: str | None = None  # id of the request that is looked at
+    filter: str | None = None  # which requests are looked at

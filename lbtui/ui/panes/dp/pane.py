@@ -17,8 +17,9 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.pages import TextPage
+from lbtui.ui.kit.line_page import LinePage
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
+from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.dp import keys as dp_keys
@@ -36,7 +37,7 @@ from lbtui.ui.panes.dp.layout import (
     zoomed,
 )
 from lbtui.ui.panes.dp.loading import DpPictures, Prepared
-from lbtui.ui.panes.dp.round import round_text, round_title
+from lbtui.ui.panes.dp.round import request_lines, round_text, round_title
 from lbtui.ui.panes.dp.sides import shared_state
 
 
@@ -57,8 +58,8 @@ class DpPane(DpPictures):
     class RoundRead(Message):
         """A worker has found a round, or its requests (None: still reading)."""
 
-        page: TextPage
-        time: int
+        page: LinePage
+        at: int  # µs; a message has a `time` of its own
         found: Round | None
         requests: list[ScheduledRequest] | None
 
@@ -225,7 +226,8 @@ class DpPane(DpPictures):
             return
         time, domain = state.time, measured.domains[index]
         profile = self.profile_of(self.side)
-        page = TextPage(round_title(domain, time, date=data.dated), Text(_("reading …")))
+        title = round_title(domain, time, date=data.dated)
+        page = LinePage(title, Text(_("reading …")), self._open_request)
         self.lbtui.push_screen(page)
 
         def work() -> None:
@@ -244,8 +246,13 @@ class DpPane(DpPictures):
         in_background(self, work, failed, group="dp-round")
 
     def on_dp_pane_round_read(self, event: RoundRead) -> None:
-        """Fill the page."""
-        event.page.show(round_text(event.found, event.time, event.requests, self.caps))
+        """Fill the page; the requests of a baseline are in no pane."""
+        text = round_text(event.found, event.at, event.requests, self.caps)
+        known = event.requests if event.requests and self.side != "before" else []
+        event.page.show_lines(text, request_lines(text, known))
+
+    def _open_request(self, request_id: str) -> None:
+        self.lbtui.show_at(PANES["requests"], Aim(request=request_id))
 
     def go_out(self) -> bool:
         """Leave the chart, then the zoom."""

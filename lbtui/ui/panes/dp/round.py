@@ -75,6 +75,12 @@ def round_text(
     return text
 
 
+def request_lines(text: Text, requests: Sequence[ScheduledRequest]) -> dict[int, str]:
+    """Return the ids of the requests by their lines, which are the last of a round's text."""
+    first = text.plain.count("\n") - len(requests)
+    return {first + place: request.request_id for place, request in enumerate(requests)}
+
+
 def _requests_text(found: Round, requests: Sequence[ScheduledRequest] | None, caps: Capabilities) -> Text:
     if requests is None:
         return Text(_("reading …"), style="dim")

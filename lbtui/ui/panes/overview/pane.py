@@ -23,13 +23,14 @@ from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.host import OpenFailed
+from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
-from lbtui.ui.kit.places import PANES
+from lbtui.ui.kit.places import PANES, Target
 from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.panes.overview.data import FOUND, Contents, Shown, State
 from lbtui.ui.panes.overview.lines import lane_columns
-from lbtui.ui.panes.overview.target import target_of
+from lbtui.ui.panes.overview.target import requests_of, target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
 from lbtui.ui.panes.overview.words import detail_text
 
@@ -50,6 +51,12 @@ class OverviewPane(Pane):
             ),
         ),
         keys.details(_("everything known of this line, on a page")),
+        key(
+            "r",
+            "requests",
+            _("its requests"),
+            _("the requests that this finding hurts: of its domain or node, in service in its window"),
+        ),
     ]
 
     @dataclass
@@ -153,7 +160,14 @@ class OverviewPane(Pane):
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that matter."""
-        return [keys.MOVE, *super().keys_now()]
+        found = [keys.MOVE, *super().keys_now()]
+        return found if self._hurt() is None else [*found, ("r", _("its requests"))]
+
+    def _hurt(self) -> Target | None:
+        shown = self._shown
+        if shown is None or shown.entry.found is None:
+            return None
+        return requests_of(shown.entry.found.finding, shown.known)
 
     def action_row(self, step: int) -> None:
         """Move the cursor over lines and entries."""
@@ -226,6 +240,12 @@ class OverviewPane(Pane):
         # Findings are of the profile opened, not of a baseline.
         self.lbtui.select(**target.selection, side="after")
         self.lbtui.show_at(target.pane, target.aim)
+
+    def action_requests(self) -> None:
+        """Go to the requests that the finding under the cursor hurts."""
+        if (target := self._hurt()) is not None:
+            self.lbtui.select(**target.selection, side="after")
+            self.lbtui.show_at(target.pane, target.aim)
 
     def action_details(self) -> None:
         """Show everything known of the entry on a page."""

@@ -45,6 +45,24 @@ def target_of(found: Drawn, known: Overview) -> Target | None:
     return Target(PANES[finding.dimension], _known(place), aim)
 
 
+def requests_of(finding: Finding, known: Overview) -> Target | None:
+    """Return the requests that a finding hurts: those of its domains or node, in service in its window.
+
+    None for a finding that names neither.
+    """
+    node, domains = finding.subject.get("address"), []
+    if finding.dimension in ("dp", "kv") and finding.subject:
+        domains = [domain.key for domain in known.domains if is_of(domain, finding.subject)]
+    if domains:
+        filter = f"domain={','.join(domains)}"
+    elif node is not None:
+        filter = f"node={node}"
+    else:
+        return None
+    begin_end = finding.window and (micros(finding.window[0]), micros(finding.window[1]))
+    return Target(PANES["requests"], {"window": begin_end}, Aim(filter=filter))
+
+
 def _target_of_clocks(finding: Finding, known: Overview) -> Target:
     """Return the steps of the host whose clock is apart, or the hand-offs that tell it."""
     if "instance" not in finding.subject:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from lbtui.analysis.request_places import THEN, domain_keys
 from lbtui.profile import format_time
 from lbtui.render.table import Column
 from lbtui.render.text import fixed, number, quantity
 from lbtui.text import _
 
-Kind = Literal["text", "time", "count", "milliseconds", "share"]
+Kind = Literal["text", "domains", "time", "count", "milliseconds", "share"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class RequestColumn:
             return "–"
         if self.kind == "text":
             return str(value)
+        if self.kind == "domains":
+            # Host and instance are in the reading line.
+            return THEN.join(key.rpartition("/")[2] for key in domain_keys(value))
         if self.kind == "time":
             return format_time(value)
         text = fixed(self.scaled(value), self.decimals)
@@ -65,7 +69,7 @@ class RequestColumn:
             return "–"
         if isinstance(value, datetime):
             return format_time(value)
-        return str(value) if self.kind == "text" else quantity(self.scaled(value), self.unit)
+        return str(value) if self.kind in ("text", "domains") else quantity(self.scaled(value), self.unit)
 
 
 _SLOW, _FAST = _("slowest first"), _("fastest first")
@@ -74,41 +78,46 @@ _MOST, _LEAST = _("most first"), _("least first")
 COLUMNS: tuple[RequestColumn, ...] = (
     RequestColumn("request_id", _("request"), _("request"), "text", 8, 0, _("Z to A"), _("A to Z")),
     RequestColumn(
-        "arrival", _("arrival"), _("arrival"), "time", 12, 5, _("latest first"), _("earliest first")
+        "arrival", _("arrival"), _("arrival"), "time", 12, 7, _("latest first"), _("earliest first")
     ),
-    RequestColumn("input_tokens", _("input"), _("input tokens"), "count", 7, 4, _MOST, _LEAST),
-    RequestColumn("output_tokens", _("output"), _("output tokens"), "count", 7, 3, _MOST, _LEAST),
+    RequestColumn("input_tokens", _("input"), _("input tokens"), "count", 7, 5, _MOST, _LEAST),
+    RequestColumn("output_tokens", _("output"), _("output tokens"), "count", 7, 4, _MOST, _LEAST),
     RequestColumn("ttft", _("TTFT ms"), _("TTFT"), "milliseconds", 9, 1, _SLOW, _FAST, 1),
     RequestColumn("queue_wait", _("wait ms"), _("queue wait"), "milliseconds", 9, 2, _SLOW, _FAST, 1),
     RequestColumn("duration", _("duration ms"), _("duration"), "milliseconds", 12, 1, _SLOW, _FAST),
+    RequestColumn("domain", _("domain"), _("domain"), "domains", 7, 3, _("Z to A"), _("A to Z")),
+    RequestColumn("prefill_node", _("P node"), _("prefill node"), "text", 7, 6, _("Z to A"), _("A to Z")),
+    RequestColumn("decode_node", _("D node"), _("decode node"), "text", 7, 6, _("Z to A"), _("A to Z")),
     RequestColumn(
         "time_per_output_token",
         _("TPOT ms"),
         _("time per output token"),
         "milliseconds",
         8,
-        6,
+        8,
         _SLOW,
         _FAST,
         1,
     ),
-    RequestColumn("cache_hit_rate", _("cache hit %"), _("cache hit rate"), "share", 12, 7, _MOST, _LEAST, 1),
+    RequestColumn("cache_hit_rate", _("cache hit %"), _("cache hit rate"), "share", 12, 9, _MOST, _LEAST, 1),
 )
 BY_NAME = {column.name: column for column in COLUMNS}
-NAMES = [column.name for column in COLUMNS]
 
-_LONGEST_ID = 48
+_LONGEST = 48  # cells that an id gets at most
 
 
-def table_columns(longest_id: int, doubtful: Collection[str] = ()) -> list[Column]:
-    """Return the columns as the table renderer takes them; ids get the room they need, within reason.
+def table_columns(
+    columns: Sequence[RequestColumn], longest: Mapping[str, int], doubtful: Collection[str] = ()
+) -> list[Column]:
+    """Return columns as the table renderer takes them; texts get the room they need, within reason.
 
-    Those whose values are `doubtful` have a question mark.
+    `longest` is the longest text of each column. Those whose values are `doubtful` have a question mark.
     """
-    columns = []
-    for column in COLUMNS:
-        text = column.kind == "text"
+    shown = []
+    for column in columns:
+        text = column.kind in ("text", "domains")
         title = _("{title} ?").format(title=column.title) if column.name in doubtful else column.title
-        least = min(longest_id, _LONGEST_ID) if text else len(title)
-        columns.append(Column(title, max(column.width, least), "left" if text else "right", column.priority))
-    return columns
+        # A place for the mark of the column sorted by.
+        least = max(len(title) + 1, min(longest.get(column.name, 0), _LONGEST))
+        shown.append(Column(title, max(column.width, least), "left" if text else "right", column.priority))
+    return shown

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import polars as pl
 
-from lbtui.analysis.latency import Arranged, Arrangement, request_table
+from lbtui.analysis.latency import Arranged, Arrangement, most_spread, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
+from lbtui.analysis.request_places import NODE_COLUMNS, PLACE_COLUMNS, request_places
 from lbtui.findings import Thresholds
 from lbtui.findings.doubts import DOUBTFUL_COLUMNS, doubt_of
 from lbtui.profile import Profile, Progress, place
@@ -17,12 +19,18 @@ from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
 from lbtui.text import _, visible
 from lbtui.ui.kit.selection import Selection
+from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS, RequestColumn
 
 Request: TypeAlias = Mapping[str, Any]  # one row of the request table
+
+# Beyond these it is not looked for where requests ran: the lists of rounds would take a GB of memory.
+MOST_PLACED = 2_000_000  # requests
+MOST_ENTRIES = 10_000_000  # requests of rounds
 
 # Narrow enough to stand beside the table at 120 columns, one cell a bin.
 BINS = 30
 
+_TELL_PLACES: tuple[FrameName, ...] = ("batches", "transfers", "nodes")
 _PD_FILES = frozenset({"coordinator.csv", "pd_split_communication.csv", "pd_split_kvcache.csv"})
 
 
@@ -33,11 +41,34 @@ class RequestsData:
     table: pl.DataFrame  # `request_table`
     lanes: Mapping[str | None, StateLanes]  # `state_lanes`
     whole: Window  # first arrival or reading to the last end
-    longest_id: int  # characters
+    longest: Mapping[str, int]  # cells that the longest text of a column takes
     disaggregated: bool  # prefill and decode run on different nodes
     no_requests: str | None  # why there are none, as a sentence
     no_queues: str | None
     doubt: str = ""  # why what goes from host to host may be off, a sentence
+    no_places: str | None = None  # why it is not looked for where requests ran; "" where no file tells
+
+    @cached_property
+    def columns(self) -> tuple[RequestColumn, ...]:
+        """The columns that the table has, or may have once it is known where requests ran."""
+        hidden: set[str] = set()
+        if self.placed:
+            hidden = {name for name in PLACE_COLUMNS if self.table[name].null_count() == self.table.height}
+        elif self.no_places is not None:
+            hidden = set(PLACE_COLUMNS)
+        elif not self.disaggregated:
+            hidden = set(NODE_COLUMNS)
+        return tuple(column for column in COLUMNS if column.name not in hidden)
+
+    @property
+    def placed(self) -> bool:
+        """Whether it was looked for where requests ran."""
+        return PLACE_COLUMNS[0] in self.table.columns
+
+    @cached_property
+    def sortable(self) -> list[str]:
+        """The names of the columns that can be sorted by now."""
+        return [column.name for column in self.columns if column.name in self.table.columns]
 
     @property
     def doubtful(self) -> tuple[str, ...]:
@@ -59,6 +90,7 @@ class RequestsState:
     first: int = 0
     all_domains: bool = False
     busy: bool = False  # another arrangement is being made
+    placing: bool = False  # it is being looked for where requests ran
 
 
 def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> RequestsData:
@@ -71,19 +103,41 @@ def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> R
         table=table,
         lanes=state_lanes(queues),
         whole=_whole(profile, requests, queues),
-        longest_id=table.select(pl.col("request_id").str.len_chars().max().fill_null(0)).item(),
+        longest={"request_id": table.select(pl.col("request_id").str.len_chars().max()).item() or 0},
         disaggregated=_disaggregated(profile, progress),
         no_requests=_why_none(profile, "requests") if requests.is_empty() else None,
         no_queues=_why_none(profile, "queues") if queues.is_empty() else None,
         doubt=doubt_of(profile, limits, progress),
+        no_places=None if any(map(profile.has, _TELL_PLACES)) else "",
     )
 
 
 def first_arrangement(table: pl.DataFrame) -> Arrangement:
-    """Return the slowest by TTFT first; by duration where no TTFT is known."""
-    known = table["ttft"].null_count() < table.height
-    column = "ttft" if known else "duration"
+    """Return the slowest first by duration or queue wait: the one that spreads most (`most_spread`).
+
+    By TTFT where neither is known.
+    """
+    column = most_spread(table, ("duration", "queue_wait")) or "ttft"
     return Arrangement(sort=column, descending=True, measure=column)
+
+
+def with_places(data: RequestsData, profile: Profile, progress: Progress) -> RequestsData:
+    """Return the data with where each request ran (`request_places`), or why that is not looked for."""
+    requests = data.table.height
+    entries = int(profile.load("batches", progress).frame["batch_size"].sum())
+    if requests > MOST_PLACED or entries > MOST_ENTRIES:
+        text = _("too many to tell where they ran ({requests} requests, {entries} entries of rounds)")
+        return replace(data, no_places=text.format(requests=f"{requests:,}", entries=f"{entries:,}"))
+    told = profile.read_request_places(progress)
+    transfers = profile.load("transfers", progress).frame
+    places = request_places(data.table["request_id"], told.service, told.dispatches, transfers)
+    table = data.table.with_columns(places.get_columns())
+    shown = places.select(PLACE_COLUMNS).unique()
+    longest = {
+        name: max((len(BY_NAME[name].cell(value)) for value in shown[name].drop_nulls()), default=0)
+        for name in PLACE_COLUMNS
+    }
+    return replace(data, table=table, longest={**data.longest, **longest})
 
 
 def window_of(data: RequestsData, selection: Selection) -> Window:

@@ -10,7 +10,7 @@ from lbtui.render.lanes import histogram
 from lbtui.render.palette import accent, dim, selected, strong
 from lbtui.render.text import blank, fit, number, quantity, row, wrapped
 from lbtui.text import _
-from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS
+from lbtui.ui.panes.requests.columns import BY_NAME
 from lbtui.ui.panes.requests.data import BINS, Request, RequestsData, RequestsState
 from lbtui.ui.panes.requests.layout import Shown
 from lbtui.ui.panes.requests.words import speculation_words, summary
@@ -79,11 +79,16 @@ def panel_rows(shown: Shown, caps: Capabilities) -> list[Row]:
     ]
     if request is not None:
         rows.append(fit(str(request["request_id"] or ""), width, caps=caps, style=selected(caps)))
-        for fact in COLUMNS[1:]:
+        for fact in shown.data.columns[1:]:
+            if fact.name not in request:
+                continue
             value = request[fact.name]
             short = width < 2 * _FACT
             label = fit(fact.title if short else fact.words, _FACT // 2 if short else _FACT, caps=caps)
-            text = fact.cell(value) if short else fact.spoken(value)
+            text = fact.spoken(value)
+            # What has no room for its unit, or for hosts, is as in the table.
+            if short or len(text) > width - len(label[0].text):
+                text = fact.cell(value)
             rows.append(row(Segment.apply_style(label, dim(caps)), fit(text, width, caps=caps), width=width))
     if words := speculation_words(state):
         said = wrapped(words, max(1, width - 2), caps, None)

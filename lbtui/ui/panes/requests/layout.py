@@ -9,7 +9,7 @@ from lbtui.analysis.queue_states import STATES
 from lbtui.render.table import Layout, first_visible, fitting
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.window import Window
-from lbtui.ui.panes.requests.columns import NAMES, table_columns
+from lbtui.ui.panes.requests.columns import table_columns
 from lbtui.ui.panes.requests.data import (
     BINS,
     Request,
@@ -94,8 +94,8 @@ def places(data: RequestsData, sort: str, width: int, height: int) -> Places:
     plot = max(0, width - LABEL - figures)
     lanes = plot > 0 and height >= 14
     lane_height = 1 if height < 34 else 2 if height < 60 else 3
-    keep = [NAMES.index(sort)]
-    columns = table_columns(data.longest_id, data.doubtful)
+    keep = [i for i, column in enumerate(data.columns) if column.name == sort]
+    columns = table_columns(data.columns, data.longest, data.doubtful)
     wide = width >= _WIDE
     layout = fitting(columns, width - GAP - _PANEL if wide else width, keep=keep)
     line = 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from lbtui.analysis.latency import Arranged, Arrangement, arrange
 from lbtui.profile import Cancelled
-from lbtui.ui.panes.requests.columns import BY_NAME, NAMES
+from lbtui.ui.panes.requests.columns import BY_NAME
 from lbtui.ui.panes.requests.data import BINS
 
 
@@ -25,9 +25,9 @@ def sorted_by(name: str, wanted: Arrangement) -> Arrangement:
     )
 
 
-def next_column(wanted: Arrangement, step: int) -> Arrangement:
-    """Return the arrangement by the column `step` on."""
-    return sorted_by(NAMES[(NAMES.index(wanted.sort) + step) % len(NAMES)], wanted)
+def next_column(wanted: Arrangement, step: int, names: Sequence[str]) -> Arrangement:
+    """Return the arrangement by the column `step` on among `names`."""
+    return sorted_by(names[(names.index(wanted.sort) + step) % len(names)], wanted)
 
 
 class Orders:

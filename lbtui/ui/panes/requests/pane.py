@@ -12,21 +12,23 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
-from lbtui.analysis.latency import Arranged, Arrangement, arrange, filter_error
+from lbtui.analysis.data_parallel import first_step
+from lbtui.analysis.latency import Arranged, Arrangement, arrange, asks_for_places, filter_error
+from lbtui.analysis.request_places import PLACE_COLUMNS, domain_keys
 from lbtui.profile import FrameName, micros
 from lbtui.profile.schema import empty
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.render.text import printable
-from lbtui.text import _
+from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
-from lbtui.ui.kit.selection import Selection
+from lbtui.ui.kit.places import PANES
+from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.kit.window import following, life_window, moved, time_at, zoomed
-from lbtui.ui.panes.requests.columns import NAMES
 from lbtui.ui.panes.requests.data import (
     BINS,
     RequestsData,
@@ -34,6 +36,7 @@ from lbtui.ui.panes.requests.data import (
     first_arrangement,
     load_requests,
     window_of,
+    with_places,
 )
 from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.orders import Orders, next_column, sorted_by
@@ -66,9 +69,12 @@ class RequestsPane(Pane):
         key("s", "sort(1)", _("sort by"), _("sort by the next column"), shown=True),
         key("S", "sort(-1)", _("sort back"), _("sort by the previous column")),
         key("r", "reverse", _("reverse"), _("reverse the order"), shown=True),
-        keys.filtered(_("show only requests that match: part of an id, ttft>50, duration<=1000 …")),
-        keys.entered(_("details"), _("everything of this request")),
-        key("o", "window", _("only in window"), _("only requests that arrive in the window, or all")),
+        keys.filtered(_("show only requests that match: part of an id, ttft>50, dp=2, node=ADDRESS …")),
+        keys.entered(
+            _("its rounds"), _("to the first round of this request in DP; where none is known, all of it")
+        ),
+        keys.details(_("everything of this request")),
+        key("o", "window", _("only in window"), _("only requests in service in the window, or all")),
         key("d", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
         key("z", "life", _("its time"), _("zoom all panes to the life of this request")),
     ]
@@ -78,6 +84,20 @@ class RequestsPane(Pane):
         """A worker has arranged the requests."""
 
         arranged: Arranged
+
+    @dataclass
+    class Placed(Message):
+        """A worker has looked where the requests ran."""
+
+        before: RequestsData
+        data: RequestsData
+
+    @dataclass
+    class RoundFound(Message):
+        """A worker has found when the first step of a request begins on a domain."""
+
+        domain: str
+        begin: int  # µs; a message has a `time` of its own
 
     @dataclass
     class DetailsRead(Message):
@@ -91,6 +111,8 @@ class RequestsPane(Pane):
     _wanted: Arrangement
     _orders: Orders
     _step: int
+    _placing: RequestsData | None = None  # the data for which it is looked for where requests ran
+    _waiting: Arrangement | None = None  # what needs to know that first
 
     # Loading
 
@@ -109,8 +131,11 @@ class RequestsPane(Pane):
         self.set_timer(_AT_REST, self._arrange_ahead)
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """Return the rows."""
+        """Return the rows; where requests ran is looked for once a column of it is in view."""
         assert self.data is not None
+        at = self._shown_in(self.data, width, height).at
+        if any(self.data.columns[place].name in PLACE_COLUMNS for place, _x, _width in at.layout.columns):
+            self._place()
         return draw(self._shown_in(self.data, width, height), Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
@@ -162,11 +187,75 @@ class RequestsPane(Pane):
         shown = self._shown
         return 1 if shown is None else max(1, shown.at.rows - 1)
 
+    # Where requests ran
+
+    def _place(self) -> None:
+        """Look for it, once for the data that is here."""
+        data = self.data
+        if data is None or data.placed or data.no_places is not None or self._placing is data:
+            return
+        self._placing = data
+        self.state = replace(self.state, placing=True)
+
+        def work() -> None:
+            self.post_message(self.Placed(data, with_places(data, self.profile, PaneProgress(self))))
+
+        def failed(why: str) -> None:
+            self.post_message(self.Placed(data, replace(data, no_places=why)))
+
+        in_background(self, work, failed, group="place-requests")
+
+    def on_requests_pane_placed(self, event: Placed) -> None:
+        """Show where the requests ran; their rows stay as they are."""
+        event.stop()
+        if self.data is not event.before:
+            return
+        self.data = event.data
+        self._orders = Orders(self.data.table)
+        self.state = replace(self.state, placing=False)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._arrange(waiting)
+        self._arrange_ahead()
+        self.repaint()
+
+    def aimed(self, aim: Aim) -> None:
+        """Show one request, or those that a filter leaves in the window selected."""
+        if self.data is None:
+            return
+        if aim.filter is not None:
+            window = window_of(self.data, self.selection) if self.selection.window else None
+            self._arrange(replace(self._wanted, filter=aim.filter, window=window))
+        if aim.request is not None:
+            self._go_to(aim.request)
+
+    def _go_to(self, request_id: str) -> None:
+        """Put the cursor on a request; if it is left out, take off what leaves it out."""
+        assert self.data is not None
+        found = self.data.table["request_id"].eq_missing(request_id).arg_true()
+        if not len(found):
+            return
+        at = np.flatnonzero(self.state.arranged.rows == found[0])
+        if len(at) and self._wanted == self.state.arranged.arrangement:
+            self._move_to(int(at[0]))
+        else:
+            self._arrange(replace(self._wanted, filter=request_id, window=None))
+
+    def _unplaced(self) -> str:
+        assert self.data is not None
+        return visible(self.data.no_places or "") or _("no file tells where requests ran")
+
     # Arranging
 
     def _arrange(self, wanted: Arrangement) -> None:
         data = self.data
         if data is None or wanted == self._wanted:
+            return
+        if asks_for_places(wanted.filter) and not data.placed:
+            if data.no_places is None:
+                self._waiting = wanted
+                self._place()
+                self.repaint()
             return
         self._wanted = wanted
         if (made := self._orders.ready(wanted)) is not None:
@@ -187,7 +276,7 @@ class RequestsPane(Pane):
         shown = self.state.arranged.arrangement
         if self.data is None or self.data.table.height > _MOST_AHEAD or self._wanted != shown:
             return
-        following = next_column(shown, self._step)
+        following = next_column(shown, self._step, self.data.sortable)
 
         def work() -> None:
             self._orders.make_ahead(following, lambda: get_current_worker().is_cancelled)
@@ -223,7 +312,7 @@ class RequestsPane(Pane):
         """Sort by the next or the previous column, numbers from the greatest down."""
         if self.data is not None:
             self._step = step
-            self._arrange(next_column(self._wanted, step))
+            self._arrange(next_column(self._wanted, step, self.data.sortable))
 
     def action_reverse(self) -> None:
         """Reverse the order."""
@@ -238,7 +327,11 @@ class RequestsPane(Pane):
         def answer(text: str) -> None:
             self._arrange(replace(self._wanted, filter=" ".join(text.split())))
 
-        self.lbtui.ask(filter_prompt(), self._wanted.filter, filter_error, answer)
+        def check(text: str) -> str | None:
+            unknown = asks_for_places(text) and self.data is not None and self.data.no_places is not None
+            return filter_error(text) or (self._unplaced() if unknown else None)
+
+        self.lbtui.ask(filter_prompt(), self._wanted.filter, check, answer)
 
     def action_window(self) -> None:
         """Show only the requests that arrive in the window, or all again."""
@@ -317,6 +410,32 @@ class RequestsPane(Pane):
     # One request
 
     def action_enter(self) -> None:
+        """Go to its first round; where none is known, open its page."""
+        request = None if self._shown is None else self._shown.request
+        if request is None or self.data is None:
+            return
+        domains, first = domain_keys(request.get("domain")), request.get("first_round")
+        if not domains or first is None:
+            self.action_details()
+            return
+
+        def work() -> None:
+            steps = self.profile.load_domain_steps(PaneProgress(self)).frame
+            begin = first_step(steps, domains[0], first)
+            self.post_message(self.RoundFound(domains[0], micros(begin or first)))
+
+        in_background(self, work, lambda _why: self.action_details(), group="request-round")
+
+    def on_requests_pane_round_found(self, event: RoundFound) -> None:
+        """Go there, with as much of the time in view as now."""
+        event.stop()
+        window = self.selection.window
+        if window is not None and self.data is not None:
+            window = following(event.begin, window, self.data.whole)
+        self.lbtui.select(domain=event.domain, time=event.begin, window=window)
+        self.lbtui.show_at(PANES["dp"], Aim())
+
+    def action_details(self) -> None:
         """Open a page with everything known of the request under the cursor."""
         request = None if self._shown is None else self._shown.request
         if request is None:
@@ -379,9 +498,10 @@ class RequestsPane(Pane):
         if at.header < event.y <= at.header + at.rows and event.x < at.layout.width:
             self._move_to(shown.first + event.y - at.header - 1)
         elif event.y == at.header and (place := at.layout.column_at(event.x)) is not None:
-            if NAMES[place] == self._wanted.sort:
+            name = shown.data.columns[place].name
+            if name == self._wanted.sort:
                 self.action_reverse()
-            else:
-                self._sort_by(NAMES[place])
+            elif name in shown.data.sortable:
+                self._sort_by(name)
         elif (column := at.lane_column(event.x, event.y)) is not None:
             self.lbtui.select(time=time_at(column, shown.window, at.plot))

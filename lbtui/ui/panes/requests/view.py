@@ -8,11 +8,10 @@ from lbtui.render.palette import dim, strong
 from lbtui.render.table import table
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
-from lbtui.ui.panes.requests.columns import COLUMNS, NAMES
 from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
 from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
 from lbtui.ui.panes.requests.layout import GAP, Shown
-from lbtui.ui.panes.requests.words import reading_line, speculation_words, state_line
+from lbtui.ui.panes.requests.words import nothing_matches, reading_line, speculation_words, state_line
 
 
 def draw(shown: Shown, canvas: Canvas) -> list[Row]:
@@ -49,21 +48,23 @@ def _table_and_panel(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     data, state, at = shown.data, shown.state, shown.at
     arranged, first = state.arranged, shown.first
     total = len(arranged.rows)
-    seen = data.table[arranged.rows[first : first + at.rows]].select(NAMES)
+    seen = data.table[arranged.rows[first : first + at.rows]].select(data.sortable)
+    # Where requests ran is not known before it is asked for.
     cells = [
-        [column.cell(value) for column, value in zip(COLUMNS, values, strict=True)]
-        for values in seen.iter_rows()
+        [column.cell(values[column.name]) if column.name in values else "…" for column in data.columns]
+        for values in seen.iter_rows(named=True)
     ]
+    names = [column.name for column in data.columns]
     drawn = table(
         cells,
         at.layout,
         height=at.rows + 1,
         caps=caps,
         cursor=state.cursor - first,
-        sort=(NAMES.index(arranged.arrangement.sort), arranged.arrangement.descending),
+        sort=(names.index(arranged.arrangement.sort), arranged.arrangement.descending),
     )
     if not total and at.rows:
-        drawn[1] = fit(" " + _("No request matches."), at.layout.width, caps=caps)
+        drawn[1] = fit(" " + nothing_matches(data, arranged.arrangement), at.layout.width, caps=caps)
     if not at.panel:
         return [row(line, width=width) for line in drawn]
     panel = panel_rows(shown, caps)
@@ -75,7 +76,7 @@ def _reading(shown: Shown, width: int, caps: Capabilities) -> Row:
     if request is None:
         text = _("No request matches; Escape takes the filter off.")
     else:
-        seen = [NAMES[place] for place, _x, _width in at.layout.columns]
+        seen = [data.columns[place].name for place, _x, _width in at.layout.columns]
         text = reading_line(request, state.cursor, len(state.arranged.rows), seen)
         # Folded, the panel's own words stand here.
         if not at.panel and (words := speculation_words(state)):

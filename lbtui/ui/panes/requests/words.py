@@ -8,13 +8,20 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from lbtui.analysis.latency import FILTER_NAMES
+from lbtui.analysis.latency import FILTER_NAMES, Arrangement, asks_for_places
+from lbtui.analysis.request_places import PLACE_COLUMNS
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.requests.columns import BY_NAME
-from lbtui.ui.panes.requests.data import Request, RequestsData, RequestsState
+from lbtui.ui.panes.requests.data import (
+    MOST_ENTRIES,
+    MOST_PLACED,
+    Request,
+    RequestsData,
+    RequestsState,
+)
 from lbtui.ui.panes.requests.layout import Shown
 
 Section: TypeAlias = tuple[str, list[tuple[str, str]]]  # a title, then pairs of name and value
@@ -40,11 +47,15 @@ def state_line(shown: Shown) -> str:
         if asked.filter:
             parts.append(_("filter {filter}").format(filter=asked.filter))
         if asked.window:
-            parts.append(_("only arrivals in the window"))
+            parts.append(_("only those in service in the window"))
         order = column.descending if asked.descending else column.ascending
         doubtful = _("{column} (doubtful)").format(column=column.words)
         words = doubtful if asked.sort in data.doubtful else column.words
         parts.append(_("by {column}, {order}").format(column=words, order=order))
+        if state.placing:
+            parts.append(_("looking where requests ran …"))
+        elif data.no_places:
+            parts.append(data.no_places)
     begin, end = shown.window
     decimals = 0 if end - begin >= 20 * _SECOND else 3
     parts.append(format_window(instant(begin), instant(end), decimals, date=dated(data.whole)))
@@ -109,6 +120,9 @@ def reading_line(request: Request, place: int, total: int, shown: Sequence[str])
         ("ttft", _("TTFT {value}")),
         ("queue_wait", _("queue wait {value}")),
         ("duration", _("duration {value}")),
+        ("domain", _("on {value}")),
+        ("prefill_node", _("P node {value}")),
+        ("decode_node", _("D node {value}")),
         ("time_per_output_token", _("{value} per output token")),
         ("input_tokens", _("{value} tokens in")),
         ("output_tokens", _("{value} tokens out")),
@@ -119,7 +133,7 @@ def reading_line(request: Request, place: int, total: int, shown: Sequence[str])
     spoken = [
         text.format(value=BY_NAME[name].spoken(request[name]))
         for name, text in facts
-        if request[name] is not None or name in shown
+        if request.get(name) is not None or (name in shown and name in request)
     ]
     return " · ".join([_("{place} of {total}").format(place=place + 1, total=total), _id(request), *spoken])
 
@@ -134,6 +148,18 @@ def request_sections(request: Request, handoffs: pl.DataFrame, transfers: pl.Dat
     sections += [(_("Hand-off from P to D"), _handoff_facts(row)) for row in handoffs.iter_rows(named=True)]
     sections += [(_("KV pull"), _transfer_facts(row)) for row in transfers.iter_rows(named=True)]
     return sections
+
+
+def nothing_matches(data: RequestsData, asked: Arrangement) -> str:
+    """Return why the table is empty."""
+    if data.placed and asks_for_places(asked.filter):
+        wanted = ("domain",) if "node=" not in asked.filter else ("prefill_node", "decode_node")
+        if not any(column.name in wanted for column in data.columns):
+            told = _("no file tells at which P/D node a request ran")
+            if wanted == ("domain",):
+                told = _("no file tells on which DP domain a request ran")
+            return _("No request matches: {why}.").format(why=told)
+    return _("No request matches.")
 
 
 def _own_facts(request: Request) -> list[tuple[str, str]]:
@@ -151,6 +177,11 @@ def _own_facts(request: Request) -> list[tuple[str, str]]:
         (_("time per output token"), _milliseconds(request["time_per_output_token"])),
         (_("cache hit rate"), BY_NAME["cache_hit_rate"].spoken(request["cache_hit_rate"])),
     ]
+    first = request.get("first_round")
+    places = [(name, BY_NAME[name].spoken(request.get(name))) for name in PLACE_COLUMNS]
+    facts += [(BY_NAME[name].words, text) for name, text in places if request.get(name) is not None]
+    if first is not None:
+        facts.append((_("first round"), format_time(first, 6, date=True)))
     if request["proposed"]:
         accepted, proposed = request["accepted"], request["proposed"]
         facts.append(
@@ -214,7 +245,8 @@ def filter_prompt() -> str:
     """Return the question for a filter."""
     names = ", ".join(names[0] for names in FILTER_NAMES.values())
     return _(
-        "Filter: part of an id, or ttft>50 wait<=10 …; all must hold. Numbers: {names} (ms, tokens, 0..1)"
+        "Filter: part of an id, ttft>50, dp=2, node=ADDRESS …; all must hold. Numbers: {names} (ms, tokens, "
+        "0..1)"
     ).format(names=names)
 
 
@@ -262,8 +294,37 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
+            _("domain"),
+            _(
+                "The DP domains in whose rounds the request is listed (res_list of batch.csv, profiler.db or "
+                "the trace), in the order of its first round on each; the reading line has their host or "
+                "instance. – where no round lists it. Looked for once the column is in view, in up to "
+                "{entries} entries of lists and {requests} requests."
+            ).format(entries=f"{MOST_ENTRIES:,}", requests=f"{MOST_PLACED:,}"),
+        ),
+        HelpEntry(
+            _("P node, D node"),
+            _(
+                "The addresses that the coordinator's dispatch of the request names (trace: "
+                "RequestDispatch). Without a dispatch the P node is the source that the request's KV pulls "
+                "name (block_tables of pd_split_kvcache.csv), if they name one; no CSV names its D node. A "
+                "source may be another address of the host than coordinator.csv has."
+            ),
+        ),
+        HelpEntry(
+            _("only in window"),
+            _(
+                "Requests in service in the window: arrival before its end, and arrival + duration not "
+                "before its begin; where the duration is unknown, those that arrive in it."
+            ),
+        ),
+        HelpEntry(
             _("order"),
-            _("By the column with the mark; unknown values last in either direction, equal ones by arrival."),
+            _(
+                "By the column with the mark; unknown values last in either direction, equal ones by "
+                "arrival. At first by duration or queue wait, the slowest first: by the one whose p95 / p50 "
+                "is greater."
+            ),
         ),
         HelpEntry(
             _("n, mean, p50, p90, p95, p99, max"),
@@ -303,7 +364,9 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             _(
                 "Terms with a blank between; all must hold. A term is a part of a request id, or one of "
                 "{names} with < <= > >= = and a number: ms, tokens, or 0..1 for hit. Unknown "
-                "values match no number."
+                "values match no number. Or where it ran: dp=2 (rank of one of its domains), domain=NAME "
+                "(key, host or instance of one), node=ADDRESS (of its P or D node, the port may be left "
+                "out); of several with commas between (dp=1,3) one must fit."
             ).format(names=names),
         ),
     ]
