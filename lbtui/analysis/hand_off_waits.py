@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
@@ -34,6 +35,26 @@ def hand_off_waits(transfers: pl.DataFrame, handoffs: pl.DataFrame) -> pl.DataFr
         )
         .sort("prefill_done", "request_id", "start")
     )
+
+
+def waits_and_pulls(transfers: pl.DataFrame, handoffs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the waits of hand-offs and the KV pulls that are known: rank, start, `value` in ms."""
+    waits = hand_off_waits(transfers, handoffs).select("rank", "start", value="wait")
+    pulls = transfers.select("rank", "start", value="duration").drop_nulls(["start", "value"])
+    return waits, pulls.filter(pl.col("value").is_finite())
+
+
+def longest_begun(timed: pl.DataFrame, edges: npt.NDArray[np.int64]) -> Floats:
+    """Return the longest of `waits_and_pulls` whose pull starts in each bin between `edges` (µs).
+
+    NaN where none does.
+    """
+    times = timed["start"].cast(pl.Int64).to_numpy()
+    inside = (times >= edges[0]) & (times < edges[-1])
+    longest = np.full(len(edges) - 1, -np.inf)
+    bins = np.searchsorted(edges, times[inside], side="right") - 1
+    np.maximum.at(longest, bins, timed["value"].cast(pl.Float64).to_numpy()[inside])
+    return np.where(np.isinf(longest), np.nan, longest)
 
 
 def _ms(span: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lbtui.analysis.deviation import beyond_peers
 from lbtui.analysis.expected import Expected, Shares, chance_of
 from lbtui.analysis.imbalance import Floats, expected_maximum, par
 from lbtui.profile import several_days
@@ -191,6 +192,19 @@ class NodeShare:
     def stands_out(self) -> bool:
         """Tell whether both effect and certainty are large enough to mark."""
         return self.share >= NODE_RATIO * self.expected and self.excess >= NODE_DEVIATIONS
+
+
+@lru_cache(maxsize=_KEPT)
+def beyond_role(table: NodeTable, count: Count) -> Floats:
+    """Return how far each [bin, node] is above the mean of its role's nodes in the bin (`beyond_peers`).
+
+    As multiples of what chance gives where each request falls on a node by itself; NaN where unknown.
+    """
+    apart = np.full(table.counts[count].shape, np.nan)
+    for role in table.roles:
+        nodes = table.of_role(role)
+        apart[:, nodes] = beyond_peers(table.counts[count][:, nodes].T, 1.0, table.shares_of(role)).T
+    return apart
 
 
 @lru_cache(maxsize=_KEPT)

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lbtui.analysis.hand_off_waits import hand_off_waits
-from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.hand_off_waits import longest_begun, waits_and_pulls
 from lbtui.analysis.lanes import bin_edges
 from lbtui.analysis.prefill_decode import rank_label
 from lbtui.overview.model import BINS, Figure, Line, Place
@@ -35,14 +34,8 @@ def hand_off_lines(transfers: pl.DataFrame, handoffs: pl.DataFrame, window: Wind
 
     A wait is start of the pull − end of prefill, ms, each by its own host's clock.
     """
-    waits = hand_off_waits(transfers, handoffs).select("rank", "start", value="wait")
-    pulls = transfers.select("rank", "start", value="duration").drop_nulls(["start", "value"])
-    known = pulls.filter(pl.col("value").is_finite())
-    return [
-        _line(quantity, frame, window)
-        for quantity, frame in ((_WAIT, waits), (_PULL, known))
-        if not frame.is_empty()
-    ]
+    both = zip((_WAIT, _PULL), waits_and_pulls(transfers, handoffs), strict=True)
+    return [_line(quantity, frame, window) for quantity, frame in both if not frame.is_empty()]
 
 
 def _line(quantity: _Quantity, frame: pl.DataFrame, window: Window) -> Line:
@@ -64,7 +57,7 @@ def _line(quantity: _Quantity, frame: pl.DataFrame, window: Window) -> Line:
         quantity.label,
         headline=_("p95 {value} ms").format(value=short(p95)),
         beside=_("p50 {value} ms").format(value=short(p50)),
-        values=tuple(_highest(values, times, window).tolist()),
+        values=tuple(longest_begun(frame, _edges(window)).tolist()),
         column=quantity.column,
         unit=_("ms"),
         over_time=True,
@@ -83,9 +76,8 @@ def _line(quantity: _Quantity, frame: pl.DataFrame, window: Window) -> Line:
     )
 
 
-def _highest(values: Floats, times: npt.NDArray[np.int64], window: Window) -> Floats:
-    """Return the highest value that begins in each of the lane's bins, NaN without any."""
+def _edges(window: Window) -> npt.NDArray[np.int64]:
+    """Return the edges of the lane's bins; what begins as the window ends is in the last."""
     edges = bin_edges(*window, BINS)
-    highest = np.full(BINS, -np.inf)
-    np.maximum.at(highest, np.clip(np.searchsorted(edges, times, side="right") - 1, 0, BINS - 1), values)
-    return np.where(np.isinf(highest), np.nan, highest)
+    edges[-1] += 1
+    return edges

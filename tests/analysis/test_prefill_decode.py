@@ -4,7 +4,7 @@ import csv
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from statistics import mean, median
+from statistics import NormalDist, mean, median
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lbtui.analysis.prefill_decode import (
     NODE_DEVIATIONS,
+    beyond_role,
     bin_at,
     median_ratios,
     node_shares,
@@ -114,6 +115,21 @@ def test_equal_nodes_do_not_stand_out_nor_does_the_only_node_of_a_role():
     assert abs(shares[2].excess) < NODE_DEVIATIONS
     assert not any(share.stands_out for share in shares)
     assert outstanding(alone)[0] == (0, 2)
+
+
+def test_how_far_a_node_is_above_its_role_is_measured_by_chance_alone(table):
+    """Against plain loops over the file, with the normal quantile of the standard library."""
+    added = {(r["time"], r["address"]): int(r["add_count"]) for r in rows_of("coordinator.csv")}
+    roles = {r["address"]: r["node_type"] for r in rows_of("coordinator.csv")}
+    apart = beyond_role(table, "added")
+    for place, time in enumerate(table.times):
+        at = f"{time + timedelta(hours=8):%Y-%m-%d %H:%M:%S}"
+        for i, node in enumerate(table.nodes):
+            peers = [added[at, who] for who, role in roles.items() if role == node.role]
+            m, z = mean(peers), NormalDist().inv_cdf(0.8 ** (1 / len(peers)))
+            chance = max(z * m**0.5 + (z * z - 1) / 6, 0.15 * m)
+            assert apart[place, i] == pytest.approx((added[at, node.address] - m) / chance if m else 0.0)
+    assert 0 < (apart > 1).sum() < apart.size / 5
 
 
 def test_bins_missing_between_others_are_rows_without_data():

@@ -113,10 +113,38 @@ def test_lanes_and_table_show_counts_marks_sums_and_what_is_unknown():
 
 
 def test_without_colour_a_shade_stands_behind_the_number():
-    data = small()
+    data = made(
+        (0, "10.0.0.1:80", "prefill", 4, 9, 6, 6),
+        (0, "10.0.0.2:80", "prefill", 28, 10, 6, 6),
+    )
     rows = text(data, starting(data, Selection()), 80, 21, caps=PLAIN).splitlines()
-    assert rows[12] == ">08:00:00  4=  4+  0    8@  7@  1=   0   0   0 | 12  11   1    0   0   0"
-    assert rows[14] == " 08:00:10  2:  0   2@   '   '   '    0   0   9~|  2   0   2    0   0   9"
+    (found,) = [row for row in rows if row.startswith(">08:00:00")]
+    # Of 4 and 28 one stands apart; of 9 and 10, and of 6 and 6, none does.
+    assert found.split("|")[0] == ">08:00:00  4   9   6   28@ 10   6 "
+
+
+def test_even_nodes_have_no_colour_and_only_who_is_above_its_peers_has():
+    rng = np.random.default_rng(1)
+    cells = rng.poisson(40, (12, 4))
+    cells[7, 2] += 60
+    data = made(
+        *(
+            (bin, f"10.0.0.{node + 1}:80", "prefill", int(cells[bin, node]), 0, 5, 5)
+            for bin in range(12)
+            for node in range(4)
+        )
+    )
+    state = replace(starting(data, Selection()), bin=0, node=0, three=False)
+    rows = drawn(data, state, Selection(), Canvas(80, 40, UNICODE))
+    tinted = [
+        segment.text.strip()
+        for row in rows
+        for segment in row
+        if segment.style and segment.style.bgcolor and segment.text.strip().isdigit()
+    ]
+    assert str(cells[7, 2]) in tinted
+    # The cursor's cell, that which is apart, and of 48 cells those that chance lifts.
+    assert len(tinted) <= 2 + 4
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 21), (120, 29), (200, 47)])

@@ -233,7 +233,7 @@ def test_both_sides_of_nodes_are_drawn_on_one_scale():
     canvas, state = Canvas(120, 24, UNICODE), starting(sides["before"], Selection())
     text = plain(draw_nodes(sides["before"], state, Selection(), canvas))
     assert text.startswith(" before  added requests")
-    assert "colour prefill 0–8" in text
+    assert "height prefill 0–8" in text
 
 
 def test_where_no_address_stayed_nodes_pair_in_their_order():

@@ -18,6 +18,7 @@ from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
 from lbtui.render.text import blank, fit, number, printable, quantity, row
 from lbtui.text import _
+from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
 from lbtui.ui.panes.dp.layout import FIGURE, MARK, DpState, Layout, Shown, evenness_labels, lane_order
@@ -25,8 +26,6 @@ from lbtui.ui.panes.dp.marks import Mark, mark_at
 
 # From this width on sentences are in whole words.
 ROOMY = 130
-# What is drawn coldest of the ramp: less would not be seen on the background.
-_COLDEST = 0.25
 # Cells of the colours' legend.
 _KEY = 9
 # What a lane below another is called.
@@ -225,16 +224,6 @@ def _lane(shown: Shown, i: int, high: float, height: int, caps: Capabilities) ->
             heat=heat_of((view.mean_apart if mean else view.worst_apart)[i]),
         ),
     )
-
-
-def heat_of(apart: Floats) -> list[float]:
-    """Return the part of the ramp for distances from the peers, in multiples of what chance gives.
-
-    Up to 1 all are the coldest that is drawn, from 2 on the hottest.
-    """
-    part = np.where(apart > 1, _COLDEST + (1 - _COLDEST) * (apart - 1), 0.0)
-    found: list[float] = np.minimum(part, 1.0).tolist()
-    return found
 
 
 def colour_key(metric: Metric, at: Layout, caps: Capabilities) -> Row:

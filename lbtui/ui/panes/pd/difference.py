@@ -144,8 +144,12 @@ class DifferenceDrawing(TableDrawing):
 
     _table: NodeDifference
 
-    def _part(self, value: float, peak: float) -> float | None:
-        return palette.signed_fraction(value, peak)
+    def _part(self, count: Count, place: int, node: int) -> float | None:
+        peak = self._table.peak(count, self._table.nodes[node].role) or 1.0
+        return palette.signed_fraction(float(self._table.counts[count][place, node]), peak)
+
+    def _calm(self, part: float | None, *, muted: bool) -> Style:
+        return palette.dim(self._caps)
 
     def _number(self, value: float, digits: int) -> str:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbtui.analysis.deviation import CHANCE, LEAST_SHARE
 from lbtui.analysis.prefill_decode import NODE_DEVIATIONS, NODE_RATIO, SLOW_RANK
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
@@ -27,9 +28,20 @@ HELP = [
     HelpEntry(
         _("colour"),
         _(
-            "A cell / the largest cell of the same count and role in the whole run. Of prefill and decode "
-            "each has its own scale. Without colour a shade stands behind the number. Cells outside the "
-            "seconds selected in another pane are grey."
+            "How far a cell is above the mean m of its role's nodes in the bin, beside what chance gives, as "
+            "in DP: (value − m) / c, c = z·√m + (z² − 1) / 6, at least {least:.0%} of m, where Φ(z)ⁿ = "
+            "{quantile:g} for n nodes: so high chance lifts the highest in one bin of five if each request "
+            "goes to a random node. Up to 1 a cell has no colour and a lane the coldest, from 2 on the "
+            "hottest. Without colour a shade stands behind the number, and lanes are bold from 1.3 on. Where "
+            "the config expects shares, m is the node's share. Cells outside the seconds selected in another "
+            "pane are grey."
+        ).format(least=LEAST_SHARE, quantile=1 - CHANCE),
+    ),
+    HelpEntry(
+        _("height of a lane"),
+        _(
+            "A bin / the largest of the same count and role in the whole run. Of prefill and decode each has "
+            "its own scale."
         ),
     ),
     HelpEntry(

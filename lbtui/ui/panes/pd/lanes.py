@@ -12,6 +12,7 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.prefill_decode import (
     Count,
     NodeTable,
+    beyond_role,
     node_shares,
     role_chance_par,
     role_par,
@@ -28,6 +29,7 @@ from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
+from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.panes.pd.layout import Lanes, Shown
 from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
@@ -137,6 +139,7 @@ def _lane(shown: Shown, node: int, lanes: Lanes, caps: Capabilities) -> list[Row
             here=node == state.node,
             underlined=rebuilt.tolist() if state.count == "running" else None,
             lit=lit and lanes.span(*lit, bins),
+            heat=heat_of(squeezed(beyond_role(table, state.count)[:, node], lanes.columns)),
         ),
     )
 

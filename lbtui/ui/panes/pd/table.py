@@ -1,4 +1,4 @@
-"""The table of the P/D pane: time × node, tinted by load within the role, with totals."""
+"""The table of the P/D pane: time × node, tinted by how far a node is above its peers, with totals."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.prefill_decode import (
     Count,
     NodeTable,
+    beyond_role,
     peak_running,
     role_par,
     role_ratios,
@@ -22,6 +23,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.text import fit, number, row
 from lbtui.text import _
+from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd.layout import Grid, Shown
 from lbtui.ui.panes.pd.state import role_word, short_names
@@ -37,9 +39,6 @@ class TableDrawing:
         self._lit = shown.lit
         self._caps = caps
         self._window = shown.window
-        self._peaks = {
-            (count, role): table.peak(count, role) or 1.0 for count in grid.counts for role in table.roles
-        }
         self._roles = {
             (count, role): role_total(table, count, table.of_role(role))
             for count in grid.counts
@@ -117,11 +116,10 @@ class TableDrawing:
     def _cell(self, place: int, node: int, *, muted: bool) -> list[Segment]:
         caps, table, state = self._caps, self._table, self._state
         under = place == state.bin and node == state.node
-        role = table.nodes[node].role
         cells: list[Segment] = []
         for count, digits in zip(self._grid.counts, self._grid.digits, strict=True):
             value = float(table.counts[count][place, node])
-            part = self._part(value, self._peaks[count, role])
+            part = self._part(count, place, node)
             text = self._number(value, digits)
             if count == "running" and table.rebuilt[place, node]:
                 text += glyphs(caps).rebuilt
@@ -130,21 +128,27 @@ class TableDrawing:
             else:
                 text += " "
             cursor = under and count == state.count
-            cells.append(Segment(text, self._style(part, muted=muted, cursor=cursor, under=under)))
+            style = self._style(part, muted=muted, cursor=cursor, under=under)
+            # No load is grey: what has a colour carries some.
+            cells.append(Segment(text, palette.dim(caps) if not value and not under else style))
         return self._group(cells)
 
     def _style(self, part: float | None, *, muted: bool, cursor: bool, under: bool) -> Style:
         if cursor:
             return palette.cursor(self._caps)
         if not part:
-            # No load has no colour: what is tinted carries some.
-            return palette.selected(self._caps) if under else palette.dim(self._caps)
+            return palette.selected(self._caps) if under else self._calm(part, muted=muted)
         return self._tint(part, muted=muted)
 
     # What a difference draws in another way.
 
-    def _part(self, value: float, peak: float) -> float | None:
-        return palette.fraction(value, 0.0, peak)
+    def _part(self, count: Count, place: int, node: int) -> float | None:
+        """Return what tells how far a cell is from its peers; 0 where not at all, None where unknown."""
+        apart = float(beyond_role(self._table, count)[place, node])
+        return None if np.isnan(apart) else heat_of(np.array([apart]))[0]
+
+    def _calm(self, part: float | None, *, muted: bool) -> Style:
+        return palette.dim(self._caps) if part is None or muted else Style.null()
 
     def _number(self, value: float, digits: int) -> str:
         return glyphs(self._caps).missing.rjust(digits) if np.isnan(value) else number(value, digits)
