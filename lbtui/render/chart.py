@@ -6,17 +6,20 @@ import math
 import re
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 
 from lbtui.render import palette
 from lbtui.render.axis import nice_ticks
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.render.text import blank, fit, merge, number, printable, row
 from lbtui.text import _
 
 # plotext keeps one figure in module globals.
@@ -24,6 +27,9 @@ _PLOTEXT = threading.Lock()
 
 _CODES = re.compile(r"\x1b\[([\d;]*)m")
 _FRAME = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
+
+_FRAME_LINE = re.compile(r"^ *[┌└+][─┬+-]*[┐┘+] *$")
+_BOLD = Style(bold=True)
 
 # Lines are drawn in these colours of the 256 and told apart by them afterwards.
 _TAG = 16
@@ -35,6 +41,50 @@ _LINES_PER_TICK = 4
 Line = tuple[list[float], list[float]]
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart: its rows, where the plot is, and each line's name: its row, first cell and last + 1."""
+
+    rows: list[Row]
+    names: tuple[tuple[int, int, int], ...] = ()
+    # First line, line after the last, first column and columns of what the axes enclose, and the lowest and
+    # highest x of it; None without a plot.
+    plot: tuple[int, int, int, int, float, float] | None = None
+
+    def marked(self, chosen: int | None, x: float | None, caps: Capabilities) -> list[Row]:
+        """Return the rows with the line chosen lit, by name and where there is colour in the plot, and with
+        the cursor at x.
+        """
+        rows = list(self.rows)
+        if chosen is not None and chosen < len(self.names):
+            line = palette.series(caps, chosen)
+            if self.plot and caps.colors != "none":
+                first, last = self.plot[:2]
+                rows[first:last] = [
+                    [Segment(s.text, line + _BOLD if s.style == line else s.style) for s in cells]
+                    for cells in rows[first:last]
+                ]
+            at, begin, end = self.names[chosen]
+            rows[at] = _restyled(rows[at], begin, end, palette.selected(caps))
+        if x is not None and self.plot is not None:
+            first, last, left, columns, low, high = self.plot
+            if low <= x <= high and columns:
+                column = left + round((x - low) / ((high - low) or 1.0) * (columns - 1))
+                for at in range(first, last):
+                    rows[at] = _restyled(
+                        rows[at], column, column + 1, palette.accent(caps), glyphs(caps).column
+                    )
+        return rows
+
+
+def _restyled(cells: Row, begin: int, end: int, style: Style, blank: str = " ") -> Row:
+    """Return a row with cells [begin, end) in another style, and `blank` where they are blank."""
+    width = sum(cell_len(segment.text) for segment in cells)
+    before, under, after = Segment.divide(cells, [begin, end, width])
+    text = "".join(segment.text for segment in under).replace(" ", blank)
+    return merge([*before, Segment(text, style), *after])
+
+
 def line_chart(
     series: Sequence[tuple[str, Sequence[float], Sequence[float]]],
     canvas: Canvas,
@@ -43,14 +93,15 @@ def line_chart(
     x_label: str = "",
     y_label: str = "",
     x_ticks: Sequence[tuple[float, str]] | None = None,
-) -> list[Row]:
+) -> Chart:
     """Return lines through (name, xs, ys) as rows that fill the canvas.
 
-    Above stand the title with the quantity of y and the names with their colours, below the quantity of x.
-    Points that are not finite break the line. Too small an area shows only what is above.
+    Above stand the title with the quantity of y and the names with their colours, as many lines of these as
+    they take, below the quantity of x. Points that are not finite break the line. Too small an area shows
+    only what is above.
     """
     width, height, caps = canvas.width, canvas.height, canvas.caps
-    above = []
+    above: list[Row] = []
     if title or y_label:
         above.append(
             row(
@@ -59,12 +110,16 @@ def line_chart(
                 width=width,
             )
         )
+    places: list[tuple[int, int, int]] = []
     if any(name for name, _xs, _ys in series):
-        above.append(_names([name for name, _xs, _ys in series], width, caps))
+        lines_of_names, places = _names([name for name, _xs, _ys in series], width, caps)
+        places = [(at + len(above), begin, end) for at, begin, end in places]
+        above += lines_of_names
     grey = palette.dim(caps)
     below = [fit(x_label, width, align="right", caps=caps, style=grey)] if x_label else []
     room = height - len(above) - len(below)
     lines = [_pieces(xs, ys, width) for _name, xs, ys in series]
+    where = None
     if room < _LEAST_HEIGHT or width < _LEAST_WIDTH:
         plot = [blank(width)] * max(0, room)
     elif not any(lines):
@@ -72,15 +127,40 @@ def line_chart(
         plot[room // 2] = fit(_("no data"), width, align="center", caps=caps, style=grey)
     else:
         plot = _plot(lines, width, room, caps, x_ticks)
-    return [*above, *plot, *below][:height]
+        xs = [x for pieces in lines for piece, _ys in pieces for x in piece]
+        where = _enclosed(plot, len(above), min(xs), max(xs))
+    return Chart([*above, *plot, *below][:height], tuple(places), where)
 
 
-def _names(names: Sequence[str], width: int, caps: Capabilities) -> Row:
-    parts: list[Segment] = []
+def _enclosed(
+    plot: Sequence[Row], above: int, low: float, high: float
+) -> tuple[int, int, int, int, float, float] | None:
+    """Return `Chart.plot`, by the frame that plotext drew."""
+    texts = ["".join(segment.text for segment in cells) for cells in plot]
+    frames = [at for at, text in enumerate(texts) if _FRAME_LINE.match(text)]
+    if len(frames) < 2:
+        return None
+    top = texts[frames[0]].rstrip()
+    left = len(top) - len(top.lstrip()) + 1
+    return above + frames[0] + 1, above + frames[-1], left, len(top) - 1 - left, low, high
+
+
+def _names(
+    names: Sequence[str], width: int, caps: Capabilities
+) -> tuple[list[Row], list[tuple[int, int, int]]]:
+    """Return lines with the names, and where each is."""
+    lines: list[list[Segment]] = [[]]
+    places = []
     for index, name in enumerate(names):
         mark = _point(index, caps) if _by_points(caps) else glyphs(caps).rule * 2
-        parts.append(Segment(f"{mark} {printable(name, caps)}  ", palette.series(caps, index)))
-    return row(parts, width=width)
+        text = f"{mark} {printable(name, caps)}"
+        used, own = sum(cell_len(segment.text) for segment in lines[-1]), cell_len(text)
+        if used and used + own > width:
+            lines.append([])
+            used = 0
+        places.append((len(lines) - 1, min(used, width), min(used + own, width)))
+        lines[-1] += [Segment(text, palette.series(caps, index)), Segment("  ")]
+    return [row(parts, width=width) for parts in lines], places
 
 
 def _by_points(caps: Capabilities) -> bool:

@@ -564,7 +564,7 @@ def test_the_chart_has_a_line_a_domain_of_the_cursors_instance():
     data, measured = demo()
     state = started(data, measured)
     key = chart_key(measured, state.domain, view_window(state, data), 120, 24)
-    rows = chart_rows(key, data, measured, CAPS)
+    rows = chart_rows(key, data, measured, CAPS).rows
     text = plain(rows)
     assert all(sum(s.cell_length for s in r) == 120 for r in rows)
     assert [f"dp{i}" in text.split("\n")[1] for i in range(9)] == [True] * 8 + [False]

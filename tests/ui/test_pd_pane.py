@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lbtui.render.capabilities import Capabilities
+from lbtui.render.palette import selected
 from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
@@ -82,6 +83,27 @@ def test_metric_chart_and_hand_offs_and_escape_leaves_them_one_by_one():
         assert app._current == "1"
 
     session(DATA / "pd_ep", play)
+
+
+def test_the_chart_names_every_node_and_marks_the_cursors_bin_and_node():
+    async def play(app, pane, press):
+        await press("c")
+        before = shown(pane).splitlines()
+        hosts = pane._data.table.hosts
+        assert all(any(f" {host}" in line for line in before[2:4]) for host in hosts)
+
+        def lit():
+            rows = [list(strip) for strip in pane._strips][2:4]
+            return [s.text.split()[-1] for row in rows for s in row if s.style == selected(app.caps)]
+
+        assert lit() == [hosts[pane._state.node]]
+        await press("right")
+        assert lit() == [hosts[pane._state.node]]
+        lines = shown(pane).splitlines()
+        await press("down")
+        assert shown(pane).splitlines()[4:12] != lines[4:12], "the cursor went on"
+
+    session(DATA / "pd_ep", play, size=(80, 32))
 
 
 def test_filters_a_page_and_a_click():

@@ -334,7 +334,7 @@ def test_the_chart_has_a_line_per_node_shown_and_at_most_eight():
     data = pd_ep()
     state = starting(data, Selection())
     nodes = chart_nodes(data.table, state)
-    drawn = plain(chart_rows(data.table, "running", nodes, Canvas(120, 20, PLAIN)))
+    drawn = plain(chart_rows(data.table, "running", nodes, Canvas(120, 20, PLAIN)).rows)
     assert all(n.address.partition(":")[0] in drawn for n in data.table.nodes)
     assert "08:00:20" in drawn
     many = big()

@@ -11,13 +11,14 @@ from lbtui.analysis.data_parallel import Metric, metric
 from lbtui.profile import format_window, instant
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.chart import line_chart
+from lbtui.render.chart import Chart, line_chart
 from lbtui.render.palette import dim, strong
 from lbtui.render.text import fit, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import DpData, Measured
+from lbtui.ui.panes.dp.layout import DpState
 
 # As many lines as there are distinct colours.
 MOST_LINES = 8
@@ -50,7 +51,7 @@ def chart_key(measured: Measured, domain: str, window: tuple[int, int], width: i
     return ChartKey(chosen, instance, tuple(lanes), window, width, height)
 
 
-def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabilities) -> list[Row]:
+def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabilities) -> Chart:
     """Return the chart: x is forward_iter, which every card counts for itself, y the metric."""
     begin, end = (pl.lit(instant(edge)) for edge in key.window)
     series = []
@@ -67,6 +68,17 @@ def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabiliti
         x_label=_("forward_iter (each domain counts its own)"),
         y_label=key.metric.unit,
     )
+
+
+def marked_rows(
+    chart: Chart, key: ChartKey, data: DpData, measured: Measured, state: DpState, caps: Capabilities
+) -> list[Row]:
+    """Return the chart with the cursor's domain lit, and the cursor at the step that it runs there."""
+    drawn = [measured.domains[i].key for i in key.lanes if measured.domains[i].key in data.tables]
+    step = data.tables[state.domain].at(state.time) if state.domain in data.tables else None
+    x = None if step is None else step[0]["forward_iter"]
+    chosen = drawn.index(state.domain) if state.domain in drawn else None
+    return chart.marked(chosen, None if x is None else float(x), caps)
 
 
 def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities, side: Side | None = None) -> Row:

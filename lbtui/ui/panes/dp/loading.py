@@ -14,6 +14,7 @@ from lbtui.profile import Profile
 from lbtui.profile.schema import empty
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.chart import Chart
 from lbtui.render.palette import dim
 from lbtui.render.text import blank, fit
 from lbtui.text import _
@@ -22,7 +23,7 @@ from lbtui.ui.kit.pane import Pane, PaneProgress, Stage
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
 from lbtui.ui.panes.dp import difference as dp_difference
-from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row
+from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row, marked_rows
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene, dp_data, measure, says_nothing
 from lbtui.ui.panes.dp.difference import Difference
 from lbtui.ui.panes.dp.layout import PARTNERS, DpState, Layout, Shown, layout, view_window
@@ -84,7 +85,7 @@ class DpPictures(Pane):
         """A worker has drawn a chart."""
 
         key: tuple[Side, ChartKey]
-        rows: list[Row]
+        chart: Chart
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
@@ -93,7 +94,7 @@ class DpPictures(Pane):
         self._both: Pair[DpData] | None = None
         self._measured: dict[MetricKey, Pair[Measured]] = {}
         self._scenes: dict[SceneKey, Pair[Scene]] = {}
-        self._charts: dict[tuple[Side, ChartKey], list[Row]] = {}
+        self._charts: dict[tuple[Side, ChartKey], Chart] = {}
         self._commons: dict[MetricKey, Common] = {}
         self._marks: dict[MetricKey, tuple[Mark, ...]] = {}
         self._last: dict[MetricKey, tuple[SceneKey, Pair[Scene]]] = {}
@@ -312,8 +313,10 @@ class DpPictures(Pane):
         reading = 2 if height >= 12 else 1
         data, measured, state = now.data, now.measured, now.state
         key = chart_key(measured, state.domain, view_window(state, data), width, max(1, height - 1 - reading))
-        rows = self._charts.get((self.side, key))
-        if rows is None:
+        chart = self._charts.get((self.side, key))
+        if chart is not None:
+            rows = marked_rows(chart, key, data, measured, state, self.caps)
+        else:
             side = self.side
             rows = [fit(" " + _("drawing …"), width, caps=self.caps, style=dim(self.caps))]
             rows += [blank(width)] * (key.height - 1)
@@ -331,7 +334,7 @@ class DpPictures(Pane):
 
     def on_dp_pictures_chart_made(self, event: ChartMade) -> None:
         """Show a chart."""
-        self._keep(self._charts, event.key, event.rows)
+        self._keep(self._charts, event.key, event.chart)
         self._working.discard(event.key)
         self.repaint()
 

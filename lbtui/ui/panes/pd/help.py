@@ -45,6 +45,13 @@ HELP = [
         ),
     ),
     HelpEntry(
+        _("line chart"),
+        _(
+            "A line per node (of more than eight the busiest and the cursor's) over the bins of the whole run. "
+            "The name of the cursor's node is lit and its line bold; the vertical line is the cursor's bin."
+        ),
+    ),
+    HelpEntry(
         _("sum, max"),
         _(
             "Under each node: the sum of added and of ended, the largest running, over the lit bins or "

@@ -24,7 +24,7 @@ from lbtui.render import palette
 from lbtui.render.axis import nice_step, time_axis
 from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.chart import line_chart
+from lbtui.render.chart import Chart, line_chart
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
 from lbtui.render.text import fit, number, row
@@ -171,9 +171,14 @@ def chart_nodes(table: NodeTable, state: PdState) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def chart_rows(table: NodeTable, count: Count, nodes: Sequence[int], canvas: Canvas) -> list[Row]:
+def chart_x(table: NodeTable, bin: int) -> float:
+    """Return where a bin stands in the line chart: seconds since the first."""
+    return float(table.starts[bin] - table.starts[0]) / 1e6
+
+
+def chart_rows(table: NodeTable, count: Count, nodes: Sequence[int], canvas: Canvas) -> Chart:
     """Return the line chart of a count, x = time of day, one line per node. Takes tens of ms."""
-    xs = ((table.starts - table.starts[0]) / 1e6).tolist()
+    xs = [chart_x(table, bin) for bin in range(len(table.times))]
     return line_chart(
         [
             (

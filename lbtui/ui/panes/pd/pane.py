@@ -22,6 +22,7 @@ from lbtui.profile import FrameName, Profile
 from lbtui.profile.collect import COLLECT
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.chart import Chart
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -32,7 +33,7 @@ from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.pd import state as pd_state
 from lbtui.ui.panes.pd.help import HELP
-from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows
+from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows, chart_x
 from lbtui.ui.panes.pd.layout import Layout, Shown, clicked, layout
 from lbtui.ui.panes.pd.sides import furthest, shift, shifted, sides, switched
 from lbtui.ui.panes.pd.state import PdData, PdState
@@ -84,11 +85,11 @@ class PdPane(Pane):
         """A worker has drawn the line chart for `key`."""
 
         key: ChartKey
-        rows: list[Row]
+        chart: Chart
 
     _drawn: Side = "after"
     _asked = PdState()  # as a key left it, before its scrolling is settled
-    _chart: tuple[ChartKey, list[Row]] | None = None
+    _chart: tuple[ChartKey, Chart] | None = None
     _charting: ChartKey | None = None
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
@@ -207,13 +208,15 @@ class PdPane(Pane):
             return None
         key = ChartKey(self.side, self._state.count, chart_nodes(table, self._state), width, placed.chart)
         if self._chart and self._chart[0] == key:
-            return self._chart[1]
+            state = placed.state
+            chosen = key.nodes.index(state.node) if state.node in key.nodes else None
+            return self._chart[1].marked(chosen, chart_x(table, state.bin), self.caps)
         if self._charting != key:
             self._charting = key
 
             def work() -> None:
-                rows = chart_rows(table, key.count, key.nodes, Canvas(key.width, key.height, self.caps))
-                self.post_message(self.Charted(key, rows))
+                chart = chart_rows(table, key.count, key.nodes, Canvas(key.width, key.height, self.caps))
+                self.post_message(self.Charted(key, chart))
 
             in_background(self, work, self.fail, group="chart-3")
         return None
@@ -227,7 +230,7 @@ class PdPane(Pane):
         """Show the chart, unless another is wanted by now."""
         event.stop()
         if event.key == self._charting:
-            self._chart = (event.key, event.rows)
+            self._chart = (event.key, event.chart)
             self._charting = None
             self.repaint()
 
