@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
 from lbtui.analysis.imbalance import Floats
+
+Micros: TypeAlias = npt.NDArray[np.int64]
 
 _BLOCKS = 12
 _FEWEST = 3 * _BLOCKS  # requests, to be judged
@@ -44,16 +47,16 @@ def waits_and_pulls(transfers: pl.DataFrame, handoffs: pl.DataFrame) -> tuple[pl
     return waits, pulls.filter(pl.col("value").is_finite())
 
 
-def longest_begun(timed: pl.DataFrame, edges: npt.NDArray[np.int64]) -> Floats:
-    """Return the longest of `waits_and_pulls` whose pull starts in each bin between `edges` (µs).
+def longest_begun(timed: pl.DataFrame, begins: Micros, ends: Micros) -> Floats:
+    """Return the longest of `waits_and_pulls` whose pull starts in each bin [begin, end), µs.
 
-    NaN where none does.
+    NaN without any. Bins are in order and do not overlap.
     """
     times = timed["start"].cast(pl.Int64).to_numpy()
-    inside = (times >= edges[0]) & (times < edges[-1])
-    longest = np.full(len(edges) - 1, -np.inf)
-    bins = np.searchsorted(edges, times[inside], side="right") - 1
-    np.maximum.at(longest, bins, timed["value"].cast(pl.Float64).to_numpy()[inside])
+    bins = np.searchsorted(begins, times, side="right") - 1
+    inside = (bins >= 0) & (times < ends[bins])
+    longest = np.full(len(begins), -np.inf)
+    np.maximum.at(longest, bins[inside], timed["value"].cast(pl.Float64).to_numpy()[inside])
     return np.where(np.isinf(longest), np.nan, longest)
 
 

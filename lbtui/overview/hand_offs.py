@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.hand_off_waits import longest_begun, waits_and_pulls
@@ -39,6 +38,8 @@ def hand_off_lines(transfers: pl.DataFrame, handoffs: pl.DataFrame, window: Wind
 
 
 def _line(quantity: _Quantity, frame: pl.DataFrame, window: Window) -> Line:
+    edges = bin_edges(*window, BINS)
+    edges[-1] += 1  # what begins as the window ends is in the last
     values = frame["value"].cast(pl.Float64).to_numpy()
     times = frame["start"].cast(pl.Int64).to_numpy()
     p50, p95 = (float(q) for q in np.quantile(values, [0.5, 0.95]))
@@ -57,7 +58,7 @@ def _line(quantity: _Quantity, frame: pl.DataFrame, window: Window) -> Line:
         quantity.label,
         headline=_("p95 {value} ms").format(value=short(p95)),
         beside=_("p50 {value} ms").format(value=short(p50)),
-        values=tuple(longest_begun(frame, _edges(window)).tolist()),
+        values=tuple(longest_begun(frame, edges[:-1], edges[1:]).tolist()),
         column=quantity.column,
         unit=_("ms"),
         over_time=True,
@@ -74,10 +75,3 @@ def _line(quantity: _Quantity, frame: pl.DataFrame, window: Window) -> Line:
         ),
         figures=figures,
     )
-
-
-def _edges(window: Window) -> npt.NDArray[np.int64]:
-    """Return the edges of the lane's bins; what begins as the window ends is in the last."""
-    edges = bin_edges(*window, BINS)
-    edges[-1] += 1
-    return edges

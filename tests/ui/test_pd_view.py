@@ -1,9 +1,11 @@
 """The P/D pane as text, without an app."""
 
+import csv
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from statistics import median, quantiles
 
 import numpy as np
 import polars as pl
@@ -31,6 +33,7 @@ from lbtui.ui.panes.pd.state import (
     with_filter,
 )
 from lbtui.ui.panes.pd.view import draw
+from lbtui.ui.panes.pd.ways import ways_of
 from lbtui.ui.panes.pd.words import cell_page
 from tests.render.strategies import caps as any_caps
 from tests.render.strategies import check, words
@@ -434,3 +437,29 @@ def test_hostile_names_cannot_reach_the_terminal(addresses, role, width, caps):
     check(drawn(data, state, Selection(), Canvas(width, 24, caps)), width, caps, 24)
     title, page = cell_page(Shown(data, layout(data, state, width, 24), Selection()))
     assert all(c.isprintable() or c == "\n" for c in title + page.plain if ord(c) < 0xA0)
+
+
+def test_waits_and_pulls_of_hand_offs_are_those_of_the_files_by_the_bin_in_which_the_pull_starts():
+    def lines(name):
+        with (DATA / name).open() as file:
+            return list(csv.DictReader(file))
+
+    def at(text):
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S:%f") - timedelta(hours=8)
+
+    ended = {line["rid"]: at(line["prefill_res_time(ms)"]) for line in lines("pd_split_communication.csv")}
+    table = pd_ep().table
+    waits, pulls = [{} for _bin in table.times], [{} for _bin in table.times]
+    for place, line in enumerate(lines("pd_split_kvcache.csv")):
+        start = at(line["start_time"])
+        (bin,) = [i for i, time in enumerate(table.times) if time <= start < time + timedelta(seconds=5)]
+        waits[bin][place] = (start - ended[line["rid"]]) / timedelta(milliseconds=1)
+        pulls[bin][place] = float(line["during_time(ms)"])
+    profile = open_profile(DATA)
+    found = ways_of(table, profile.load("transfers").frame, profile.load("handoffs").frame)
+    for way, known in zip(found, (waits, pulls), strict=True):
+        longest = [max(values.values(), default=float("nan")) for values in known]
+        assert way.longest.tolist() == pytest.approx(longest, nan_ok=True)
+        every = [value for values in known for value in values.values()]
+        assert way.p50 == pytest.approx(median(every))
+        assert way.p95 == pytest.approx(quantiles(every, n=20, method="inclusive")[-1])

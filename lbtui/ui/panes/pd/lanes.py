@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -33,6 +34,7 @@ from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.panes.pd.layout import Lanes, Shown
 from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
+from lbtui.ui.panes.pd.ways import Way, way_row
 
 # Lines of a chart that can be told apart.
 MOST_LINES = 8
@@ -82,7 +84,22 @@ def stacked(
         lines, figures = of_node(item)
         rows += [row(" " * lanes.label, line, width=width) for line in lines[:-1]]
         rows.append(row(name, lines[-1], figures, width=width))
+    rows += [_way_row(shown, way, lanes, canvas) for way in shown.data.ways[: lanes.ways]]
     return [*rows, row(" " * lanes.label, _axis(table, lanes.columns, caps), width=width)]
+
+
+def _way_row(shown: Shown, way: Way, lanes: Lanes, canvas: Canvas) -> Row:
+    bins, lit = len(shown.table.times), shown.lit
+    marks = Marks(
+        cursor=lanes.column_of(shown.state.bin, bins),
+        lit=lit and lanes.span(*lit, bins),
+        # It has no peers to stand above.
+        heat=[0.0] * lanes.columns,
+    )
+    cells = (lanes.label, lanes.statistics, canvas.width)
+    if way.across and shown.data.doubt:
+        way = replace(way, name=f"{way.name} ?")
+    return way_row(way, squeezed(way.longest, lanes.columns), cells, marks, canvas.caps)
 
 
 def _heading(shown: Shown, role: str) -> tuple[list[str], str]:

@@ -33,11 +33,12 @@ class Lanes:
     label: int  # cells before the lanes
     columns: int  # cells of the lanes themselves
     statistics: int  # cells after them; 0 where there is no room
+    ways: int = 0  # lanes of hand-offs, a line each, between the nodes and the axis
 
     @property
     def height(self) -> int:
         """The number of lines, the axis included."""
-        return sum(1 if isinstance(item, str) else self.lane_height for item in self.items) + 1
+        return sum(1 if isinstance(item, str) else self.lane_height for item in self.items) + self.ways + 1
 
     def bin_of(self, column: int, bins: int) -> int:
         """Return the first bin that a column of the lanes covers."""
@@ -142,7 +143,7 @@ def layout(data: PdData, state: PdState, width: int, height: int) -> Layout:
         chart = max(room - wanted, room // 2)
         chart = chart if chart >= _LEAST_CHART and room - chart >= min(_LEAST_LOWER, wanted) else room
     else:
-        lanes = _lanes(data.table, state, width, room, wanted)
+        lanes = _lanes(data, data.table, (width, room), state, wanted)
     placed = Layout(state, lanes, chart, None, 0, 0, reading)
     room -= placed.upper
     if state.transfers:
@@ -150,8 +151,11 @@ def layout(data: PdData, state: PdState, width: int, height: int) -> Layout:
     return _with_grid(data.table, placed, width, room)
 
 
-def _lanes(table: NodeTable, state: PdState, width: int, room: int, wanted: int) -> Lanes | None:
+def _lanes(
+    data: PdData, table: NodeTable, size: tuple[int, int], state: PdState, wanted: int
+) -> Lanes | None:
     """Return the lanes above a lower part of `wanted` lines; in less than half of the room if need be."""
+    width, room = size
     shown = shown_nodes(table, state)
     roles = [role for role in table.roles if any(table.nodes[i].role == role for i in shown)]
     items: list[str | int] = []
@@ -163,18 +167,21 @@ def _lanes(table: NodeTable, state: PdState, width: int, room: int, wanted: int)
         return None
     if state.transfers and share < len(items):
         return None
+    ways = len(data.ways) if share - len(data.ways) >= len(items) else 0
+    share -= ways
     lane_height = max(1, min(_TALLEST_LANE, (share - len(roles)) // len(shown)))
     if len(items) > share:
         cursor = items.index(state.node) if state.node in items else 0
         first = scrolled(cursor - share // 2, cursor, share, len(items))
         items = items[first : first + share]
-    label = min(max(len(table.hosts[i]) for i in shown) + 2, max(6, width // 4))
+    names = [*(table.hosts[i] for i in shown), *(way.name for way in data.ways[:ways])]
+    label = min(max(map(len, names)) + 2, max(6, width // 4))
     statistics = _STATISTICS if width - label - _STATISTICS >= 20 else 0
     columns = max(1, width - label - statistics)
     bins = len(table.times)
     if bins <= columns:
         columns = columns // bins * bins
-    return Lanes(tuple(items), lane_height, label, columns, statistics)
+    return Lanes(tuple(items), lane_height, label, columns, statistics, ways)
 
 
 def _with_grid(table: NodeTable, placed: Layout, width: int, room: int) -> Layout:

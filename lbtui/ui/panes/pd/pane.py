@@ -38,6 +38,7 @@ from lbtui.ui.panes.pd.layout import Layout, Shown, clicked, layout
 from lbtui.ui.panes.pd.sides import furthest, shift, shifted, sides, switched
 from lbtui.ui.panes.pd.state import PdData, PdState
 from lbtui.ui.panes.pd.view import draw
+from lbtui.ui.panes.pd.ways import ways_of
 from lbtui.ui.panes.pd.words import cell_page
 
 
@@ -115,13 +116,15 @@ class PdPane(Pane):
         nodes, handoffs, transfers = (
             profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
         )
+        table = None if nodes.is_empty() else node_table(nodes, self.limits.expected)
         return PdData(
-            None if nodes.is_empty() else node_table(nodes, self.limits.expected),
+            table,
             tuple(transfer_spreads(transfers)),
             () if handoffs.is_empty() else tuple(stage_spreads(handoffs)),
             handoffs.sort("arrival", nulls_last=True),
             tuple(m for m in profile.missing() if m.what in _OWN),
             doubt=doubt_of(profile, self.limits, progress),
+            ways=() if table is None else ways_of(table, transfers, handoffs),
         )
 
     def ready(self, result: dict[Side, PdData]) -> None:

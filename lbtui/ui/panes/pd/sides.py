@@ -51,6 +51,7 @@ def _difference(after: PdData, before: PdData) -> PdData:
         stages=tuple(a for a, _b in stages),
         pulls=tuple(a for a, _b in pulls),
         side="difference",
+        ways=(),
         before=replace(before, stages=tuple(b for _a, b in stages), pulls=tuple(b for _a, b in pulls)),
         left_out=left_out,
     )

@@ -25,6 +25,7 @@ from lbtui.text import _
 from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.window import Window
+from lbtui.ui.panes.pd.ways import Way
 
 ROLE_CHOICES = (None, "prefill", "decode")
 
@@ -43,6 +44,7 @@ class PdData:
     missing: tuple[Missing, ...]  # of nodes, hand-offs and KV pulls
     side: Side | None = None  # which of two profiles; None: there is one
     doubt: str = ""  # why what goes from host to host may be off, a sentence
+    ways: tuple[Way, ...] = ()  # hand-offs by the table's bins
     before: PdData | None = None  # of a difference: the profile before, its lines in the order of these
     left_out: str = ""  # of a difference: what one profile alone has, or why there is none
 

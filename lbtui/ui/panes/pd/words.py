@@ -31,6 +31,7 @@ from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd.lanes import MOST_LINES
 from lbtui.ui.panes.pd.layout import Shown
 from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
+from lbtui.ui.panes.pd.ways import way_words
 
 _MOST_REQUESTS = 200
 
@@ -192,6 +193,7 @@ def reading_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
             running=cell.running,
         ),
         cell.share,
+        *way_words(shown.data.ways, shown.state.bin),
     ]
     second = [
         _("{when}: {share} of {role}, {ratio} × mean").format(
@@ -246,6 +248,7 @@ def panel_rows(shown: Shown, height: int, caps: Capabilities) -> list[Row]:
         ("", cell.share, dim),
         (_("ended"), cell.ended, None),
         (_("running"), cell.running, None),
+        *(("", words, None) for words in way_words(shown.data.ways, shown.state.bin)),
         ("", "", None),
         ("", _("lit bins") if shown.lit else _("whole run"), strong),
         (
