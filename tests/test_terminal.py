@@ -26,7 +26,7 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
         person.sees("Requests: keys and quantities")
         person.press("\x1b")
         # Escape and a key at once would be Alt and that key.
-        person.sees("by TTFT")
+        person.sees("by queue wait")
         person.press("1")
         person.sees("DP batch")
         person.sees("costs")  # once the findings are there, what is below them lies further down

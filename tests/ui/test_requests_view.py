@@ -88,7 +88,7 @@ SMALL = {
 # the waits of 1 and 5.
 GOLDEN = """\
  4 requests · by duration, slowest first · 08:00:00.000–08:00:10.000 · …
-                      ▼08:00:03.000                    now   mean    max
+                      ▼08:00:03.000                 cursor   mean    max
  waiting  ▁▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅█████████████████████████      4   5.00      7
  running  ▂▂▂▂▂▂▂▂▆▆▆▆▆▆▆▆█████████████████████████      3   3.20      4
  swapped  ·········································      –      –      –

@@ -49,7 +49,8 @@ HELP = [
         _(
             "The longest of the pulls that start in the bin, ms, from 0 to the longest of all. Hand-off "
             "wait: start of the KV pull (pd_split_kvcache.csv) − end of prefill "
-            "(pd_split_communication.csv), each by its own host's clock. KV pull: its duration. Beside them p50 and p95 over the whole run "
+            "(pd_split_communication.csv), each by its own host's clock. KV pull: its duration. "
+            "Beside them p50 and p95 over the whole run "
             "(linear interpolation). No pull in a bin is a tick; a ? says that hosts' clocks differ. They "
             "stand below the nodes where there is room."
         ),
