@@ -40,7 +40,8 @@ from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
-from lbtui.ui.kit.pages import Page, Question, TextPage
+from lbtui.ui.kit.line import Question
+from lbtui.ui.kit.pages import Page, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Asked, NoneFound, Opened, SeveralFound, opened, told_apart

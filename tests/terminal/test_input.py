@@ -166,6 +166,21 @@ def test_a_line_is_corrected_in_the_order_of_its_keys():
         person.sees("filter common_14 ")
 
 
+def test_the_pane_stays_and_follows_while_a_filter_is_written():
+    with on_requests() as (_terminal, person):
+        person.press("/")
+        person.sees("all must hold")
+        assert "241 requests" in person.text()
+        person.press("common_12")
+        person.sees("11 of 241 requests")
+        person.press("\x7f\x7f\x7fttft>")
+        # What is wrong is told, and what was right last stands.
+        person.sees("is no ")
+        person.sees("0 of 241 requests · filter commonttft ·")
+        person.press("\x1b")
+        person.sees(" 241 requests")
+
+
 def test_a_paste_that_never_ends_holds_nobody():
     with Terminal([sys.executable, "-m", "lbtui", "--demo"], *SIZE) as terminal:
         person = Person(terminal, *SIZE)

@@ -10,7 +10,8 @@ import pytest
 from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.kit.pages import Question, TextPage
+from lbtui.ui.kit.line import Question
+from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.requests import orders as requests_orders
 from lbtui.ui.panes.requests import pane as requests

@@ -210,12 +210,12 @@ def _whole_number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def filter_prompt() -> str:
-    """Return the question for a filter."""
+def filter_grammar() -> str:
+    """Return how a filter is written, in a few words."""
     names = ", ".join(names[0] for names in FILTER_NAMES.values())
-    return _(
-        "Filter: part of an id, or ttft>50 wait<=10 …; all must hold. Numbers: {names} (ms, tokens, 0..1)"
-    ).format(names=names)
+    return _("part of an id, ttft>50 wait<=10 …, all must hold; numbers: {names} (ms, tokens, 0..1)").format(
+        names=names
+    )
 
 
 def help_entries(data: RequestsData | None) -> list[HelpEntry]:
