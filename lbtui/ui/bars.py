@@ -204,7 +204,7 @@ class BottomBar(Picture):
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the line."""
-        general = [("?", _("help")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
+        general = [("?", _("help")), ("^P", _("actions")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
         return [keys_row(self._keys, general, width, self._caps)]
 
 

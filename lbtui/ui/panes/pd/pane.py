@@ -59,6 +59,7 @@ class PdPane(Filtered):
     KEY: ClassVar[str] = "3"
     TITLE: ClassVar[str] = _("P/D")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("bin"), _("bins")),

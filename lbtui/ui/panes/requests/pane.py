@@ -60,6 +60,7 @@ class RequestsPane(Filtered):
     KEY: ClassVar[str] = "5"
     TITLE: ClassVar[str] = _("Requests")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
     WHEEL: ClassVar[int] = 3
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("request"), _("requests")),
