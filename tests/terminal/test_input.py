@@ -184,7 +184,7 @@ def test_the_pane_stays_and_follows_while_a_filter_is_written():
 def test_an_action_of_another_pane_is_found_and_done_by_keys_typed_at_once():
     with on_requests() as (_terminal, person):
         person.press("2\x10whatit\x7ff\r")
-        person.sees("What-if: ")
+        person.sees("EP · What-if")
 
 
 def test_a_paste_that_never_ends_holds_nobody():
