@@ -228,13 +228,7 @@ def test_rows_that_are_of_no_use_alone_are_not_said_not_to_be_there(tmp_path):
     rows = content("csv_only/kvcache.csv")
     (tmp_path / "kvcache.csv").write_bytes(rows)
     count = len(rows.splitlines()) - 1
-<<<<<<< HEAD
     said = rf"^nothing in .* can be used: kvcache.csv: {count} of {count} KV events .* other tables"
-=======
-    said = (
-        rf"^nothing in .* can be used: kvcache.csv: {count} of {count} KV events .* other tables of the run"
-    )
->>>>>>> 4e5fd5f (List every action of every pane under Ctrl-P in lbtui's own hand, and do it in its pane)
     with pytest.raises(Unreadable, match=said):
         open_profile(tmp_path).require_rows()
 

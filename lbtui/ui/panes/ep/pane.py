@@ -218,6 +218,7 @@ class EpPane(AlongIterations):
         self._stop()
         if self._over_worker is not None:
             self._tell(_("reading iterations …, What-if needs them"))
+            self._then = self.action_what_if
             return
         side: Side = "after" if self.side == "difference" else self.side
         series = ep_phases.series_of(self._phases, self._phase, side, state.instance)

@@ -273,11 +273,12 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
-            _("distribution"),
+            _("distribution, peak"),
             _(
-                "Requests per bin of that column, {bins} bins of equal width from 0 to the greatest value. "
-                "Logarithmic (bins of an equal factor, from the least value) where half of the values would "
-                "lie in the first sixteenth of the range. The bin of the request under the cursor is lit."
+                "Requests per bin of that column, its peak the most of them: {bins} bins of equal width from "
+                "0 to the greatest value. Logarithmic (bins of an equal factor, from the least value) where "
+                "half of the values would lie in the first sixteenth of the range. The bin of the request "
+                "under the cursor is lit."
             ).format(bins="30"),
         ),
         HelpEntry(
