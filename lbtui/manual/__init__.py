@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lbtui.text import _
 TOPICS: Mapping[str, str] = {
     "panes": _("what each pane shows"),
     "keys": _("the keys that all panes share"),
+    "glossary": _("the words and numbers of the panes"),
     "findings": _("every id with its thresholds; order and cost; [expected]"),
     "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),
     "what-if": _("what another placement of experts would bring"),
@@ -36,3 +38,20 @@ def text_of(topic: str) -> str:
     if topic not in TOPICS:
         raise KeyError(topic)
     return (Path(__file__).parent / f"{topic}.md").read_text(encoding="utf-8")
+
+
+def introduction(pane: str) -> str:
+    """Return how to read the pane of a title: its first paragraph in `panes`, empty where it has none."""
+    found = re.search(rf"^## (?:\d )?{re.escape(pane)}\n\n(.+?)\n\n", text_of("panes") + "\n", re.M | re.S)
+    return _flowing(found[1]) if found else ""
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return the words of the glossary (of one meaning separated by commas), each with what it means."""
+    found = re.findall(r"^- \*\*(.+?)\*\*: (.+?)$(?!\n  )", text_of("glossary"), re.M | re.S)
+    return [(word, _flowing(text)) for word, text in found]
+
+
+def _flowing(text: str) -> str:
+    """Return a paragraph of Markdown as plain text in one line."""
+    return _(" ".join(text.replace("`", "").split()))

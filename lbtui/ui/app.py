@@ -6,24 +6,22 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.console import RenderableType
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.driver import Driver
 from textual.errors import NoWidget
 from textual.filter import LineFilter
-from textual.markup import escape
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -32,7 +30,6 @@ from textual.worker import get_current_worker
 from lbtui.codes import BROKEN, INTERRUPTED, OPENED, UNREADABLE
 from lbtui.fault import fault_sentence
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.glyphs import spell_key
 from lbtui.render.text import printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
@@ -40,7 +37,8 @@ from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
-from lbtui.ui.kit.pages import Page, Question, TextPage
+from lbtui.ui.kit.line import Question
+from lbtui.ui.kit.pages import Page, TextPage
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Asked, NoneFound, Opened, SeveralFound, opened, told_apart
@@ -75,14 +73,22 @@ class LbtuiApp(App[int]):
 
     CSS_PATH = "lbtui.tcss"
     TITLE = "lbtui"
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # has its own, `action_actions`
     # Text is selected by the terminal (Shift and drag): Textual's way fails on a click into a page that
     # closes.
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(key, f"pane('{key}')", title, show=False) for key, title in (*TABS, COMPARE)),
+        *(Binding(tab, f"pane('{tab}')", title, show=False) for tab, title in (*TABS, COMPARE)),
         *PANES_ROUND,
         Binding("question_mark", "help", _("help"), key_display="?"),
+        Binding(
+            "ctrl+p",
+            "actions",
+            _("actions"),
+            show=False,
+            key_display="^P",
+            tooltip=_("every action of every pane"),
+        ),
         Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
         Binding("exclamation_mark", "notes", _("notes on the data, whole"), show=False, key_display="!"),
         Binding("O", "outputs", _("choose another of several outputs"), show=False),
@@ -516,29 +522,33 @@ class LbtuiApp(App[int]):
             return _("Saving is not possible here.")
         return self._save(name, placement, ranks, self.profile.path)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """List every action with its key in the command palette."""
-        for key, title in self.tabs:
-            yield self._command(title, key, _("Show this pane"), partial(self.action_pane, key))
-        if pane := self.current:
-            for binding in pane.BINDINGS:
-                if isinstance(binding, Binding):
-                    yield self._command(
-                        f"{pane.TITLE}: {binding.description}",
-                        binding.key_display or binding.key,
-                        binding.tooltip or binding.description,
-                        partial(self._run_on, pane, binding.action),
-                    )
-        yield self._command(_("Help"), "?", _("Keys and formulas of this pane"), self.action_help)
-        yield self._command(_("Quit"), "q", _("Leave lbtui"), self.exit)
+    def action_actions(self) -> None:
+        """Let the user find an action of any pane, this one's first, and do it."""
+        from lbtui.ui.actions.offers import Offer, general_offers, pane_offers
+        from lbtui.ui.actions.page import ActionsPage
 
-    def _command(self, title: str, key: str, words: str, action: Callable[[], object]) -> SystemCommand:
-        # The palette takes its texts for markup: in square brackets the key `/` would end it.
-        shown = key if self.caps.unicode else spell_key(key)
-        return SystemCommand(escape(f"{title}  ({shown})"), escape(words), action)
+        current = self.current
+        first = [] if current is None else [current]
+        panes = [*first, *(pane for pane in self.panes.values() if pane is not current)]
+        offers = [offer for pane in panes for offer in pane_offers(pane, self._do_in)]
+        compared = self.asked.baseline is not None
+        general = general_offers(
+            self.BINDINGS,
+            lambda action: self.call_later(self.run_action, action),
+            {} if compared else {COMPARE[0]: _("no baseline (--baseline BEFORE)")},
+        )
 
-    def _run_on(self, pane: Pane, action: str) -> None:
-        self.call_later(self.run_action, action, pane)
+        def chosen(offer: Offer | None) -> None:
+            if offer is not None:
+                offer.run()
+
+        self.push_screen(ActionsPage([*offers, *general]), chosen)
+
+    def _do_in(self, pane: Pane, action: str) -> None:
+        """Do an action of a pane in it, as soon as it has its data."""
+        if pane is not self.current:
+            self.action_pane(pane.KEY)
+        pane.once_ready(lambda: self.call_later(self.run_action, action, pane))
 
 
 async def _done_by(widget: Widget) -> None:

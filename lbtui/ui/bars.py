@@ -20,6 +20,7 @@ from lbtui.ui.kit.selection import SIDES, side_word
 
 # Less than that holds no pane.
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
+_USUAL = 80  # columns
 
 
 NOTES_KEY = "!"
@@ -93,11 +94,14 @@ def keys_row(
     """Return the last line: as many keys as fit, the pane's own first, those that matter most before others.
 
     There is always room for the first and the last of the `general` ones: help, which tells of all others,
-    and the way out.
+    and the way out; in a terminal of usual width also for the second, which finds them.
     """
-    helped, left = _key_parts(*general[0], caps), _key_parts(*general[-1], caps)
+    sure = 2 if width >= _USUAL else 1
+    helped = [part for each in general[:sure] for part in _key_parts(*each, caps)]
+    left = _key_parts(*general[-1], caps)
     parts = _fitting(keys, width - _cells(helped) - _cells(left), caps) + helped
-    return row(parts, _fitting(general[1:-1], width - _cells(parts) - _cells(left), caps), left, width=width)
+    rest = _fitting(general[sure:-1], width - _cells(parts) - _cells(left), caps)
+    return row(parts, rest, left, width=width)
 
 
 def _fitting(keys: Sequence[tuple[str, str]], width: int, caps: Capabilities) -> list[Segment]:
@@ -204,7 +208,7 @@ class BottomBar(Picture):
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the line."""
-        general = [("?", _("help")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
+        general = [("?", _("help")), ("^P", _("actions")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
         return [keys_row(self._keys, general, width, self._caps)]
 
 

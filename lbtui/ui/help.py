@@ -1,4 +1,4 @@
-"""Pages of text: a pane's help, its keys, then every quantity with its formula; the notes on the data."""
+"""Pages of text: a pane's help (how to read it, keys, formulas, words), and the notes on the data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from lbtui.manual import TOPICS
+from lbtui.manual import TOPICS, glossary, introduction
 from lbtui.render.glyphs import spell_key
 from lbtui.text import _, visible
 from lbtui.ui.kit.keys import families_first, printed
@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 
 def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
     """Return the page's text, styled, holding no markup of its own; `general` are the keys of every pane."""
-    text = Text()
+    text = Text(introduction(pane.TITLE) + "\n\n")
     text.append(_("Keys") + "\n", style="bold")
     for binding in [*families_first(pane.BINDINGS), *general]:
         if isinstance(binding, Binding):
             keys = binding.key_display or printed(binding.key)
             text.append(f"  {keys if pane.caps.unicode else spell_key(keys):<14}")
             text.append(f"{binding.tooltip or binding.description}\n")
-    text.append("\n" + _("What is shown") + "\n", style="bold")
-    for entry in pane.help_entries():
-        text.append(f"  {entry.name}\n", style="bold")
-        text.append(f"    {entry.text}\n")
+    _append(text, _("What is shown"), ((entry.name, entry.text) for entry in pane.help_entries()))
+    _append(text, _("Words"), glossary())
     more = _("More: lbtui --manual TOPIC prints {topics}.")
     text.append("\n" + more.format(topics=", ".join(TOPICS)) + "\n")
     return text
+
+
+def _append(text: Text, title: str, entries: Iterable[tuple[str, str]]) -> None:
+    text.append("\n" + title + "\n", style="bold")
+    for name, meaning in entries:
+        text.append(f"  {name}\n", style="bold")
+        text.append(f"    {meaning}\n")
 
 
 def notes_text(notes: Iterable[Note]) -> Text:

@@ -117,7 +117,7 @@ def test_an_unknown_topic_is_wrong_usage_with_a_sentence_that_names_the_topics(t
 
 
 def test_the_help_of_every_pane_ends_with_the_way_to_the_manual():
-    pane = SimpleNamespace(BINDINGS=[], caps=Capabilities("none"), help_entries=lambda: [])
+    pane = SimpleNamespace(TITLE="DP", BINDINGS=[], caps=Capabilities("none"), help_entries=lambda: [])
     *_, last = help_text(pane, []).plain.splitlines()
     assert "lbtui --manual TOPIC" in last
     assert all(topic in last for topic in TOPICS)

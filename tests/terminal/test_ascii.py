@@ -58,7 +58,7 @@ def test_the_palette():
     async def scenario(app, pilot):
         await press(app, pilot, "2", "ctrl+p")
         text = screen_text(app)
-        assert "Search for commands" in text
+        assert "words of what you want" in text
         assert text.isascii()
 
     drive(PLAIN, scenario)

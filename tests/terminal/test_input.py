@@ -166,6 +166,27 @@ def test_a_line_is_corrected_in_the_order_of_its_keys():
         person.sees("filter common_14 ")
 
 
+def test_the_pane_stays_and_follows_while_a_filter_is_written():
+    with on_requests() as (_terminal, person):
+        person.press("/")
+        person.sees("all must hold")
+        assert "241 requests" in person.text()
+        person.press("common_12")
+        person.sees("11 of 241 requests")
+        person.press("\x7f\x7f\x7fttft>")
+        # What is wrong is told, and what was right last stands.
+        person.sees("is no ")
+        person.sees("0 of 241 requests · filter commonttft ·")
+        person.press("\x1b")
+        person.sees(" 241 requests")
+
+
+def test_an_action_of_another_pane_is_found_and_done_by_keys_typed_at_once():
+    with on_requests() as (_terminal, person):
+        person.press("2\x10whatit\x7ff\r")
+        person.sees("EP · What-if")
+
+
 def test_a_paste_that_never_ends_holds_nobody():
     with Terminal([sys.executable, "-m", "lbtui", "--demo"], *SIZE) as terminal:
         person = Person(terminal, *SIZE)

@@ -83,20 +83,24 @@ def test_loads_that_differ_are_told_first():
     assert load_sentence(thin) == "Whether both runs had the same load cannot be told."
 
 
+def only_changed(known, state, *, wanted=True):
+    return view.filtered(known, state, changed_only=wanted, text="")
+
+
 def test_c_leaves_what_changed_and_keeps_the_row_under_the_cursor():
     known = made.comparison(loads_differ=True)
     state = view.moved(known, CompareState(), 4)
-    only = view.filtered(known, state)
+    only = only_changed(known, state)
     shown = view.shown_rows(known, only)
     assert [r.metric.key for r in shown] == [
         "request_rate", "batch_size.par", "usage.fullest.mean", "ttft.p95", "throughput.output_tokens",
     ]  # fmt: skip
     assert shown[only.cursor] is known.rows[4]
-    assert view.filtered(known, only) == state
+    assert only_changed(known, only, wanted=False) == state
     # From a row that is not shown, to the one before it.
-    assert view.filtered(known, CompareState(3)).cursor == 1
+    assert only_changed(known, CompareState(3)).cursor == 1
     nothing = Comparison("a", "b", (made.rows()[1],))
-    assert "Nothing changed beyond chance" in text(nothing, view.filtered(nothing, CompareState()), 80, 20)
+    assert "Nothing changed beyond chance" in text(nothing, only_changed(nothing, CompareState()), 80, 20)
 
 
 def test_the_first_row_in_view_is_a_heading_or_above_one():

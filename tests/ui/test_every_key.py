@@ -18,7 +18,7 @@ from tests.terminal.driven import DEMO
 from tests.tools.driving import handled, settled
 
 # These end or stop it.
-ENDING = {"q", "ctrl+c", "ctrl+z", "ctrl+q", "ctrl+p"}
+ENDING = {"q", "ctrl+c", "ctrl+z", "ctrl+q"}
 CHARACTERS = {
     "question_mark": "?", "slash": "/", "space": " ", "plus": "+", "minus": "-", "full_stop": ".",
     "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",

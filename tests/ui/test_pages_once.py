@@ -10,7 +10,8 @@ from textual import events
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.choosing import Chooser
-from lbtui.ui.kit.pages import Page, Question, TextPage
+from lbtui.ui.kit.filtering import FilterLine
+from lbtui.ui.kit.pages import Page, TextPage
 from lbtui.ui.opening import Asked
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
@@ -33,7 +34,7 @@ def pages(app):
 
 OPENING = [
     ("question_mark", TextPage, "12345"),
-    ("slash", Question, "5"),
+    ("slash", FilterLine, "35"),
     ("enter", TextPage, "25"),
 ]
 

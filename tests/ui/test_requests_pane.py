@@ -13,8 +13,9 @@ import pytest
 from lbtui.analysis.latency import arrange
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
+from lbtui.ui.kit.line import Question
 from lbtui.ui.kit.line_page import LinePage
-from lbtui.ui.kit.pages import Question, TextPage
+from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.overview.pane import OverviewPane
 from lbtui.ui.panes.requests import data as requests_data

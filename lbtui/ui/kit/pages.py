@@ -1,8 +1,7 @@
-"""Pages over the panes: help, a scheduling round, a question for a line of text."""
+"""Pages over the panes: help, a scheduling round."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, TypeVar, cast
 
 from rich.text import Text
@@ -11,11 +10,10 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
-from lbtui.render.palette import severity
 from lbtui.text import _, visible
 from lbtui.ui.kit.host import Host
 
@@ -89,32 +87,3 @@ class TextPage(Page[None]):
         """Scroll by one line."""
         body = self.query_one(VerticalScroll)
         (body.scroll_down if direction == "down" else body.scroll_up)(animate=False)
-
-
-class Question(Page[str | None]):
-    """Asks for one line of text; Escape answers None. `check` returns a sentence if the text is wrong."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", _("close"))]
-
-    def __init__(self, prompt: str, value: str, check: Callable[[str], str | None]) -> None:
-        super().__init__()
-        self._prompt = prompt
-        self._value = value
-        self._check = check
-
-    def compose(self) -> ComposeResult:
-        """Lay out the question above the last line."""
-        with Vertical(classes="question"):
-            prompt = Text(visible(self._prompt), style="bold")
-            yield Static(spelled(prompt, cast(Host, self.app).caps), classes="question-prompt")
-            yield Input(self._value, compact=True)
-            yield Static("", classes="question-error", markup=False)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Answer, or say what is wrong with the text."""
-        if (sentence := self._check(event.value)) is None:
-            self.dismiss(event.value)
-        else:
-            caps = cast(Host, self.app).caps
-            error = Text(visible(sentence), style=severity(caps, "critical"))
-            self.query_one(".question-error", Static).update(spelled(error, caps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar, cast
@@ -63,6 +64,7 @@ class Pane(Picture, can_focus=True):
     KEY: ClassVar[str]
     TITLE: ClassVar[str]
     NEEDS: ClassVar[tuple[FrameName, ...]] = ()
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ()  # of none of these there is nothing to do here
     SIDED: ClassVar[bool] = False  # shows before and difference too
     WHEEL: ClassVar[int] = 1  # rows that one turn of the wheel goes
     TAKES_PARTS: ClassVar[bool] = True  # is of use where a file was read in part
@@ -107,6 +109,7 @@ class Pane(Picture, can_focus=True):
         self._reader: PaneProgress | None = None
         self._stale = False
         self._aim: Aim | None = None
+        self._then: Callable[[], object] | None = None
         self.limits = Thresholds()  # of the findings, for `prepare` too: a worker must not ask the app
 
     @property
@@ -210,6 +213,27 @@ class Pane(Picture, can_focus=True):
         """Tell whether a key may do anything: of a pane without its data only the side can be changed."""
         return self.stage is Stage.READY or action == "side"
 
+    def why_not(self, action: str) -> str:
+        """Return why an action can do nothing now, in a few words; empty if it can, once all is read."""
+        if action == "side":
+            return "" if self.baseline is not None else _("no baseline (--baseline BEFORE)")
+        if self.stage in (Stage.CANCELLED, Stage.FAILED):
+            return _("not read to the end; R reads again")
+        if self.SHOWS and not any(self.profile.has(name) for name in self.SHOWS):
+            return _("not here: {what}").format(what=self.profile.missing_of(self.SHOWS[0]).what)
+        return ""
+
+    def once_ready(self, do: Callable[[], object]) -> None:
+        """Do something as soon as the pane has its data: now, if it has."""
+        self._then = do
+        if self.stage is Stage.READY:
+            self._do_then()
+
+    def _do_then(self) -> None:
+        if (do := self._then) is not None:
+            self._then = None
+            do()
+
     def out(self) -> bool:
         """Cancel what runs, else leave one level of detail; return whether there was either."""
         return self.cancel() or (self.stage is Stage.READY and self.go_out())
@@ -288,6 +312,7 @@ class Pane(Picture, can_focus=True):
     def discard(self) -> None:
         """Let nothing come of what runs."""
         self._generation += 1
+        self._then = None
         if self._worker is not None:
             self._worker.cancel()
 
@@ -307,6 +332,7 @@ class Pane(Picture, can_focus=True):
         self._take_aim()
         self.lbtui.pane_ready(self)
         self.repaint()
+        self._do_then()
 
     def on_pane_progressed(self, event: Progressed) -> None:
         """Show how far loading is."""

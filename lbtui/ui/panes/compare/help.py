@@ -8,15 +8,15 @@ from lbtui.comparison import Comparison, Row
 from lbtui.comparison.words import METHOD, definition, metrics_of
 from lbtui.text import _, visible
 from lbtui.ui.kit.pane import HelpEntry
-from lbtui.ui.panes.compare.words import DIMENSIONS
+from lbtui.ui.panes.compare.words import DIMENSIONS, VERDICTS
 
 
 def entries(comparison: Comparison | None) -> list[HelpEntry]:
     """Return what to mind, how the verdicts come about, then each metric of the rows with its formula."""
     if comparison is None:
-        return [*_method(), _BARS]
+        return [_VERDICTS, *_method(), _BARS]
     notes = [HelpEntry(_("Note"), visible(note)) for note in comparison.notes]
-    return [*notes, *_method(), _BARS, *_metrics(comparison.rows)]
+    return [*notes, _VERDICTS, *_method(), _BARS, *_metrics(comparison.rows)]
 
 
 def _method() -> list[HelpEntry]:
@@ -35,6 +35,15 @@ def _metrics(rows: Sequence[Row]) -> list[HelpEntry]:
     return found
 
 
+_VERDICTS = HelpEntry(
+    ", ".join(VERDICTS.values()),
+    _(
+        "Worse and better: beyond chance, and by enough to be worth calling. No evidence: chance explains "
+        "it, which is no proof that nothing changed. Too little data: too few independent observations. Not "
+        "comparable: the row says why. Load differs: what was asked of the service is not the same beyond "
+        "chance, which is neither better nor worse, and may explain all else."
+    ),
+)
 _BARS = HelpEntry(
     _("the bars"),
     _(

@@ -17,9 +17,10 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
+from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
-from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.pane import HelpEntry, PaneProgress
 from lbtui.ui.panes.compare import view as compare_view
 from lbtui.ui.panes.compare.help import entries
 from lbtui.ui.panes.compare.target import side_of, target_of
@@ -27,7 +28,7 @@ from lbtui.ui.panes.compare.view import CompareState, shown_rows
 from lbtui.ui.panes.compare.words import row_sentences
 
 
-class ComparePane(Pane):
+class ComparePane(Filtered):
     """Holds the cursor; the rows come from `analysis.comparison`."""
 
     KEY: ClassVar[str] = "6"
@@ -39,6 +40,7 @@ class ComparePane(Pane):
         keys.entered(
             _("go there"), _("see the difference in the pane of this metric, its subject under the cursor")
         ),
+        keys.filtered(_("only rows whose metric, subject or verdict holds a text")),
         keys.details(_("everything known of this row, on a page")),
         key("o", "changed", _("changed only"), _("only the rows that changed beyond chance"), shown=True),
     ]
@@ -98,7 +100,34 @@ class ComparePane(Pane):
 
     def action_changed(self) -> None:
         """Show only what changed, or all."""
-        self._go(compare_view.filtered)
+        state = self._state
+        self._filter(changed_only=not state.changed_only, text=state.text)
+
+    def _filter(self, *, changed_only: bool, text: str) -> None:
+        self._go(
+            lambda known, state: compare_view.filtered(known, state, changed_only=changed_only, text=text)
+        )
+
+    def filter_text(self) -> str:
+        """Return the words that the rows shown hold."""
+        return self._state.text
+
+    def filter_grammar(self) -> str:
+        """Return how a filter is written."""
+        return _("parts of a dimension, metric, subject or verdict, all must hold: kv p95 worse")
+
+    def filter_problem(self, text: str) -> str | None:
+        """Return nothing: that no row matches is said in the pane."""
+        return None
+
+    def filter_by(self, text: str) -> None:
+        """Show the rows that match."""
+        self._filter(changed_only=self._state.changed_only, text=" ".join(text.split()))
+
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what shows the rows shown now."""
+        before = self._state
+        return lambda: self._go(lambda _known, _state: before)
 
     def action_enter(self) -> None:
         """Go to the row's pane."""
@@ -114,11 +143,14 @@ class ComparePane(Pane):
             self.lbtui.push_screen(TextPage(visible(compared.metric.label), Text(text)))
 
     def go_out(self) -> bool:
-        """Show all rows again."""
-        if self._state.changed_only:
+        """Take off the filter, then show all rows again."""
+        if self._state.text:
+            self.filter_by("")
+        elif self._state.changed_only:
             self.action_changed()
-            return True
-        return False
+        else:
+            return False
+        return True
 
     # Mouse
 

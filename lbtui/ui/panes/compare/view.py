@@ -51,11 +51,23 @@ class CompareState:
 
     cursor: int = 0
     changed_only: bool = False
+    text: str = ""  # filter
 
 
 def shown_rows(comparison: Comparison, state: CompareState) -> list[Compared]:
-    """Return the rows that the filter leaves: all, or those that changed beyond chance."""
-    return [r for r in comparison.rows if not state.changed_only or changed(r)]
+    """Return the rows left: of all, or of those that changed beyond chance, those with the filter's words."""
+    words = state.text.lower().split()
+    return [
+        r
+        for r in comparison.rows
+        if (not state.changed_only or changed(r)) and all(word in _said_of(r) for word in words)
+    ]
+
+
+def _said_of(compared: Compared) -> str:
+    """Return what the filter looks in, in lower case: dimension, subject, metric, verdict."""
+    parts = (group_words(group_of(compared)), compared.metric.label, VERDICTS[called(compared)])
+    return " ".join(parts).lower()
 
 
 def starting(comparison: Comparison) -> CompareState:
@@ -84,11 +96,11 @@ def next_change(comparison: Comparison, state: CompareState, step: int) -> Compa
     return replace(state, cursor=min(ahead, key=lambda i: abs(i - state.cursor), default=state.cursor))
 
 
-def filtered(comparison: Comparison, state: CompareState) -> CompareState:
-    """Return the state with the filter switched, its cursor on the same row or the nearest before it."""
+def filtered(comparison: Comparison, state: CompareState, *, changed_only: bool, text: str) -> CompareState:
+    """Return the state with another filter, its cursor on the same row or the nearest before it."""
     rows = shown_rows(comparison, state)
     here = rows[state.cursor] if state.cursor < len(rows) else None
-    other = replace(state, changed_only=not state.changed_only)
+    other = replace(state, changed_only=changed_only, text=text)
     order = [id(r) for r in comparison.rows]
     at = order.index(id(here)) if here is not None else 0
     places = [i for i, r in enumerate(shown_rows(comparison, other)) if order.index(id(r)) <= at]
@@ -192,6 +204,8 @@ def _placed(comparison: Comparison, state: CompareState, canvas: Canvas) -> list
     body = _table(rows, state, columns, reach, width, caps)
     if not rows:
         nothing = _("Nothing changed beyond chance. o shows every row.")
+        if state.text:
+            nothing = _("No row matches; Escape takes the filter off.")
         body = [(fit(f"   {nothing}", width, caps=caps, style=palette.dim(caps)), None)]
     body = _scrolled(body, state.cursor, room)
     body += [(blank(width), None)] * (room - len(body))
@@ -218,6 +232,10 @@ def _scrolled(body: list[Placed], cursor: int, room: int) -> list[Placed]:
 
 def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: Capabilities) -> Row:
     aside = _("only what changed, o shows all") if state.changed_only else _("o shows only what changed")
+    if state.text:
+        aside = _('filter "{text}": {shown} of {all} rows').format(
+            text=state.text, shown=len(shown_rows(comparison, state)), all=len(comparison.rows)
+        )
     parts: Row = [Segment(" ", Style())]
     for verdict, words in totals_words(comparison, short=width < 112):
         some = verdict is not None and not words.startswith("0 ")

@@ -47,6 +47,7 @@ class DpPane(DpPictures):
     KEY: ClassVar[str] = "2"
     TITLE: ClassVar[str] = _("DP")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("batches",)
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ("batches", "steps", "kv", "queues")
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = dp_keys.BINDINGS
 

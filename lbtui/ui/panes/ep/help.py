@@ -16,6 +16,13 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
     """
     listed = [
         HelpEntry(
+            _("rank × layer, expert × layer, model expert × layer"),
+            _(
+                "What a column is: a rank; a slot, one expert of a rank, by rank; or an expert of the model "
+                "wherever its copies lie. A row is an MoE layer."
+            ),
+        ),
+        HelpEntry(
             _("share"),
             _(
                 "Tokens of the cell / tokens of its layer, in %, summed over one EPLB period. From the "

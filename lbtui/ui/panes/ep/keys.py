@@ -77,3 +77,15 @@ def keys_now(
     if len(data.instances) > 1:
         found.append(("I", _("instance")))
     return found
+
+
+def why_not(data: EpData, state: EpState, action: str, *, phases: bool) -> str:
+    """Return why an action can do nothing, whatever the view; empty if it can."""
+    name = action.partition("(")[0]
+    if name in ("step", "play", "what_if") and over_of(data, state) is None and not phases:
+        return _("no token counts of iterations")
+    if name == "period" and len(data.periods.get(state.instance or "", ())) < 2:
+        return _("one EPLB period only")
+    if name == "phase" and not phases:
+        return _("prefill and decode are not told apart")
+    return _("one instance only") if name == "instance" and len(data.instances) < 2 else ""

@@ -94,6 +94,9 @@ class AlongIterations(Pane):
             return
         self._phases = ep_phases.with_iterations(self._phases, event.found)
         self._tell("")
+        if self.display:
+            self._do_then()
+        self._then = None
 
     def _not_read(self, why: str) -> None:
         """Say why iterations could not be read, and go on without."""
@@ -107,7 +110,7 @@ class AlongIterations(Pane):
         if self._over_worker is None:
             return False
         self._over_worker.cancel()
-        self._over_worker = None
+        self._over_worker = self._then = None
         self._tell(_("iterations not read, R reads them"))
         return True
 

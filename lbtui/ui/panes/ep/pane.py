@@ -35,6 +35,7 @@ class EpPane(AlongIterations):
     KEY: ClassVar[str] = "4"
     TITLE: ClassVar[str] = _("EP")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "placements", "layer_times", "rank_intervals")
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "layer_times", "rank_intervals")
     WHEEL: ClassVar[int] = 3
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = ep_keys.BINDINGS
@@ -86,6 +87,13 @@ class EpPane(AlongIterations):
             return []
         playing, phases = self._playing is not None, len(self._phases) > 1
         return ep_keys.keys_now(data, state, self.side_key(), playing=playing, phases=phases)
+
+    def why_not(self, action: str) -> str:
+        """Return why an action can do nothing now."""
+        why = super().why_not(action)
+        if why or self._data is None or self._state is None:
+            return why
+        return ep_keys.why_not(self._data, self._state, action, phases=len(self._phases) > 1)
 
     def selection_changed(self, selection: Selection) -> None:
         """Go where another pane points."""
@@ -210,6 +218,7 @@ class EpPane(AlongIterations):
         self._stop()
         if self._over_worker is not None:
             self._tell(_("reading iterations …, What-if needs them"))
+            self._then = self.action_what_if
             return
         side: Side = "after" if self.side == "difference" else self.side
         series = ep_phases.series_of(self._phases, self._phase, side, state.instance)

@@ -96,7 +96,7 @@ HELP = [
         ),
     ),
     HelpEntry(
-        _("hand-off stages"),
+        _("hand-off stages, of whole"),
         _(
             "Differences of the five times of pd_split_communication.csv (ms, cut to ms there) of the "
             "requests that have both, whole profile: arrival (httpReq) → prefill done (prefillRes) → sent "
@@ -108,7 +108,7 @@ HELP = [
         ),
     ),
     HelpEntry(
-        _("KV pull per rank"),
+        _("KV pull per rank, × median"),
         _(
             "during_time of pd_split_kvcache.csv (PullKVCache, ms) per rank of the decode side, whole "
             "profile. × median = the rank's median / median of the ranks' medians; ! from {slow} on. p50 "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -26,9 +27,10 @@ from lbtui.render.chart import Chart
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
-from lbtui.ui.kit.pane import Aim, HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.pd import state as pd_state
@@ -53,12 +55,13 @@ class ChartKey:
     height: int
 
 
-class PdPane(Pane):
+class PdPane(Filtered):
     """The P/D pane."""
 
     KEY: ClassVar[str] = "3"
     TITLE: ClassVar[str] = _("P/D")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ("nodes", "transfers", "handoffs")
     SIDED: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("bin"), _("bins")),
@@ -332,22 +335,38 @@ class PdPane(Pane):
             state = pd_state.with_filter(table, state, role=None, text="")
         self._move_to(table, replace(state, bin=place[0], node=place[1]))
 
-    def action_filter(self) -> None:
-        """Ask which nodes to show."""
-        table, role = self._table, self._state.role
-        if table is None:
-            return
+    # Filter
 
-        def check(text: str) -> str | None:
-            if pd_state.matching(table.nodes, role, text):
-                return None
-            return _("No node shown now has that in its address or role.")
+    def filter_text(self) -> str:
+        """Return the words that the nodes shown hold."""
+        return self._state.text
 
-        def answer(text: str) -> None:
+    def filter_grammar(self) -> str:
+        """Return how a filter is written."""
+        return _("parts of an address or a role, all must hold: decode 1.13")
+
+    def filter_problem(self, text: str) -> str | None:
+        """Return why a filter is refused: it would leave no node."""
+        if (table := self._table) is None or pd_state.matching(table.nodes, self._state.role, text):
+            return None
+        return _("No node shown now has that in its address or role.")
+
+    def filter_by(self, text: str) -> None:
+        """Show the nodes that match."""
+        if table := self._table:
+            role = self._state.role
             self._move_to(table, pd_state.with_filter(table, self._state, role=role, text=text.strip()))
 
-        prompt = _("Show nodes whose address or role holds (empty: all):")
-        self.lbtui.ask(prompt, self._state.text, check, answer)
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what shows the nodes shown now."""
+        state, selection = self._state, self.selection
+
+        def undo() -> None:
+            self.lbtui.select(time=selection.time, node=selection.node)
+            self._asked = state
+            self.repaint()
+
+        return undo
 
     def action_enter(self) -> None:
         """Show the cell under the cursor as a page."""

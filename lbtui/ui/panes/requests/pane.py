@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -23,9 +24,10 @@ from lbtui.render.text import printable
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
-from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.pane import HelpEntry, PaneProgress
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.kit.window import following, life_window, moved, time_at, zoomed
@@ -43,7 +45,7 @@ from lbtui.ui.panes.requests.orders import Orders, next_column, sorted_by
 from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import (
     Section,
-    filter_prompt,
+    filter_grammar,
     help_entries,
     request_sections,
 )
@@ -55,12 +57,13 @@ _MOST_AHEAD = 4_000_000
 _AT_REST = 1.0
 
 
-class RequestsPane(Pane):
+class RequestsPane(Filtered):
     """The request table with percentiles and distribution, and the queue states over time."""
 
     KEY: ClassVar[str] = "5"
     TITLE: ClassVar[str] = _("Requests")
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
+    SHOWS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
     WHEEL: ClassVar[int] = 3
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("request"), _("requests")),
@@ -319,19 +322,35 @@ class RequestsPane(Pane):
         if self.data is not None:
             self._arrange(replace(self._wanted, descending=not self._wanted.descending))
 
-    def action_filter(self) -> None:
-        """Ask for a filter."""
-        if self.data is None:
-            return
+    def filter_text(self) -> str:
+        """Return the filter that is on."""
+        return self._wanted.filter
 
-        def answer(text: str) -> None:
-            self._arrange(replace(self._wanted, filter=" ".join(text.split())))
+    def filter_grammar(self) -> str:
+        """Return how a filter is written."""
+        return filter_grammar()
 
-        def check(text: str) -> str | None:
-            unknown = asks_for_places(text) and self.data is not None and self.data.no_places is not None
-            return filter_error(text) or (self._unplaced() if unknown else None)
+    def filter_problem(self, text: str) -> str | None:
+        """Return what is wrong with a filter."""
+        unknown = asks_for_places(text) and self.data is not None and self.data.no_places is not None
+        return filter_error(text) or (self._unplaced() if unknown else None)
 
-        self.lbtui.ask(filter_prompt(), self._wanted.filter, check, answer)
+    def filter_by(self, text: str) -> None:
+        """Show the requests that match."""
+        self._arrange(replace(self._wanted, filter=" ".join(text.split())))
+
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what shows the requests shown now."""
+        state, wanted = self.state, self._wanted
+
+        def undo() -> None:
+            self.state = replace(state, busy=False)
+            self._wanted = state.arranged.arrangement
+            self._move_to(state.cursor)
+            # What was still being arranged is asked for again.
+            self._arrange(wanted)
+
+        return undo
 
     def action_window(self) -> None:
         """Show only the requests that arrive in the window, or all again."""

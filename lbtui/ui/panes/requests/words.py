@@ -241,12 +241,11 @@ def _whole_number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def filter_prompt() -> str:
-    """Return the question for a filter."""
+def filter_grammar() -> str:
+    """Return how a filter is written, in a few words."""
     names = ", ".join(names[0] for names in FILTER_NAMES.values())
     return _(
-        "Filter: part of an id, ttft>50, dp=2, node=ADDRESS …; all must hold. Numbers: {names} (ms, tokens, "
-        "0..1)"
+        "part of an id, ttft>50, dp=2, node=ADDRESS …, all must hold; numbers: {names} (ms, tokens, 0..1)"
     ).format(names=names)
 
 
@@ -334,11 +333,12 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
-            _("distribution"),
+            _("distribution, peak"),
             _(
-                "Requests per bin of that column, {bins} bins of equal width from 0 to the greatest value. "
-                "Logarithmic (bins of an equal factor, from the least value) where half of the values would "
-                "lie in the first sixteenth of the range. The bin of the request under the cursor is lit."
+                "Requests per bin of that column, its peak the most of them: {bins} bins of equal width from "
+                "0 to the greatest value. Logarithmic (bins of an equal factor, from the least value) where "
+                "half of the values would lie in the first sixteenth of the range. The bin of the request "
+                "under the cursor is lit."
             ).format(bins="30"),
         ),
         HelpEntry(
