@@ -121,6 +121,9 @@ def test_what_cannot_work_now_says_why_and_stays():
         whys = {(each.group, each.name): each.why_not for each in offered_by(app)}
         assert whys["DP", "before"] == "no baseline (--baseline BEFORE)"
         assert whys["EP", "view"].startswith("not here: expert heat")
+        assert whys["Requests", "only in window"] == "no window is selected: + in any pane"
+        app.select(window=(0, 1))
+        assert {each.name: each.why_not for each in offered_by(app)}["only in window"] == ""
         assert whys["DP", "metric"] == whys["Overview", "details"] == ""
         await press(app, pilot, "ctrl+p", *"compare", "enter")
         assert isinstance(app.screen, ActionsPage)

@@ -335,6 +335,15 @@ class PdPane(Filtered):
             state = pd_state.with_filter(table, state, role=None, text="")
         self._move_to(table, replace(state, bin=place[0], node=place[1]))
 
+    def why_not(self, action: str) -> str:
+        """Return why an action can do nothing now."""
+        data = self._data
+        if (why := super().why_not(action)) or data is None:
+            return why
+        if action == "transfers" and not data.stages and not data.pulls:
+            return _("not here: {what}").format(what=COLLECT["handoffs"][0])
+        return _("one role only") if action == "role" and self._table and len(self._table.roles) < 2 else ""
+
     # Filter
 
     def filter_text(self) -> str:

@@ -322,6 +322,15 @@ class RequestsPane(Filtered):
         if self.data is not None:
             self._arrange(replace(self._wanted, descending=not self._wanted.descending))
 
+    def why_not(self, action: str) -> str:
+        """Return why an action can do nothing now."""
+        if why := super().why_not(action):
+            return why
+        windowed = self.data is not None and self._wanted.window
+        if action == "window" and not windowed and self.selection.window is None:
+            return _("no window is selected: + in any pane")
+        return _("no DP domain is selected") if action == "domain" and not self.selection.domain else ""
+
     def filter_text(self) -> str:
         """Return the filter that is on."""
         return self._wanted.filter
