@@ -10,7 +10,7 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.compare import view as compare_view
 from lbtui.ui.panes.dp import layout as dp_layout
-from lbtui.ui.panes.dp import sides as dp_sides
+from lbtui.ui.panes.dp import loading as dp_loading
 from lbtui.ui.panes.ep import layout as ep_layout
 from lbtui.ui.panes.ep import shown as ep_shown
 from lbtui.ui.panes.overview import data as overview_data
@@ -31,13 +31,13 @@ KEYS = {
 }
 KEPT = {
     "layout of DP": dp_layout.layout,
-    "common lanes of DP": dp_sides.common,
     "layout of P/D": pd_layout.layout,
     "layout of EP": ep_layout._layout,
     "map of EP": ep_shown._current,
     "layout of Requests": requests_layout.places,
 }
 CALLED = {
+    "common lanes of DP": (dp_loading, "common"),
     "short hosts": (overview_data, "short_hosts"),
     "entries": (overview_data, "_entries"),
     "rows of the Overview": (overview_view, "_placed"),

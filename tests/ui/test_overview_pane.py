@@ -128,7 +128,7 @@ def test_enter_on_each_finding_puts_its_place_under_the_cursor():
             check_landing(finding, pane, app.selection, read_out)
             seen.add(finding.id)
 
-    run(DEMO, (120, 32), scenario)
+    run(DEMO, (140, 32), scenario)
     assert {"kv.exhausted", "dp.batch_size.skew", "pd.node.skew", "ep.rank.hot", "ep.expert.hot"} <= seen
 
 
@@ -140,8 +140,7 @@ def check_landing(finding, pane, selection, read_out):
     if finding.dimension in ("dp", "kv"):
         assert pane.KEY == "2"
         assert read_out.startswith(METRIC_WORDS[finding.id])
-        assert f"· dp{subject['dp_rank']} ·" in read_out
-        assert read_out.endswith(subject["host"])
+        assert f"· dp{subject['dp_rank']} · {subject['host']} ·" in read_out
         begin, end = map(micros, finding.window)
         assert begin <= selection.time < end
         assert selection.time == pane.state.time
