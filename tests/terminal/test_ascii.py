@@ -17,7 +17,7 @@ VIEWS = {
     "5": ("s", "r", "plus", "0"),
 }
 # What opens pages over each pane.
-PAGES = {"1": "i", "2": "enter", "3": "enter", "5": "enter"}
+PAGES = {"1": "i", "2": "enter", "3": "enter", "5": "i"}
 
 
 @pytest.mark.parametrize("pane", VIEWS)
