@@ -24,6 +24,7 @@ from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.keys import key
+from lbtui.ui.kit.orders import Orders
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.places import PANES
@@ -39,7 +40,7 @@ from lbtui.ui.panes.requests.data import (
     with_places,
 )
 from lbtui.ui.panes.requests.layout import Shown, places
-from lbtui.ui.panes.requests.orders import Orders, next_column, sorted_by
+from lbtui.ui.panes.requests.orders import next_column, orders_of, sorted_by
 from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import (
     Section,
@@ -109,7 +110,7 @@ class RequestsPane(Pane):
     data: RequestsData | None = None
     state: RequestsState
     _wanted: Arrangement
-    _orders: Orders
+    _orders: Orders[Arrangement, Arranged]
     _step: int
     _placing: RequestsData | None = None  # the data for which it is looked for where requests ran
     _waiting: Arrangement | None = None  # what needs to know that first
@@ -126,7 +127,7 @@ class RequestsPane(Pane):
         self.data, arranged = result
         self.state = RequestsState(arranged)
         self._wanted = arranged.arrangement
-        self._orders = Orders(self.data.table)
+        self._orders = orders_of(self.data.table)
         self._step = 1  # by which the last key went over the columns
         self.set_timer(_AT_REST, self._arrange_ahead)
 
