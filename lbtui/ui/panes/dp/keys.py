@@ -20,6 +20,15 @@ BINDINGS: list[BindingType] = [
     key("H", "column(-10)", _("time"), _("ten columns back")),
     key("L", "column(10)", _("time"), _("ten columns on")),
     key("a", "statistic", _("mean/max"), _("mean or worst value of each column"), shown=True),
-    key("s", "sort", _("sort"), _("order by host, or by how far lanes stand out"), shown=True),
+    key(
+        "s",
+        "sort(1)",
+        _("sort"),
+        _("lanes: order by host, or by how far they stand out; table: by the next column"),
+        shown=True,
+    ),
+    key("S", "sort(-1)", _("sort back"), _("table: sort by the previous column")),
+    key("r", "reverse", _("reverse"), _("table: reverse the order")),
+    key("t", "table", _("table"), _("lanes, or the table of forward passes"), shown=True),
     key("c", "chart", _("chart"), _("line chart of the metric against forward_iter"), shown=True),
 ]

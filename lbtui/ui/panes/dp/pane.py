@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
-from lbtui.profile import FrameName, Profile, instant
+from lbtui.profile import Domain, FrameName, Profile, instant
 from lbtui.profile.source import ScheduledRequest
 from lbtui.render.capabilities import Capabilities
 from lbtui.text import _
@@ -193,7 +193,7 @@ class DpPane(DpPictures):
         """Change between the mean and the worst value of each column."""
         self._change(replace(self._local(), statistic="worst" if self.state.statistic == "mean" else "mean"))
 
-    def action_sort(self) -> None:
+    def action_sort(self, _step: int = 1) -> None:
         """Change the order of the lanes."""
         self._change(replace(self._local(), by_score=not self.state.by_score))
 
@@ -224,7 +224,9 @@ class DpPane(DpPictures):
         index = measured.index(state.domain)
         if index is None:
             return
-        time, domain = state.time, measured.domains[index]
+        self._open_round(data, measured.domains[index], state.time)
+
+    def _open_round(self, data: DpData, domain: Domain, time: int) -> None:
         profile = self.profile_of(self.side)
         title = round_title(domain, time, date=data.dated)
         page = LinePage(title, Text(_("reading …")), self._open_request)

@@ -212,7 +212,7 @@ class RequestsPane(Pane):
         if self.data is not event.before:
             return
         self.data = event.data
-        self._orders = Orders(self.data.table)
+        self._orders = orders_of(self.data.table)
         self.state = replace(self.state, placing=False)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
