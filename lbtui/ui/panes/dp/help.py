@@ -111,6 +111,16 @@ def help_of() -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
+            _("Metrics at a glance (state line; m, M)"),
+            _(
+                "Each metric that has data with its PAR (of free blocks min / mean) over the whole run, as "
+                "the Overview has it, of the instance that is furthest beyond chance; named run's where only "
+                "a part of the run is drawn. !! and ! mark the worst finding on it. … is not read yet, – is "
+                "nothing to compare. The pane opens on the metric of the worst finding, on batch size if "
+                "none is known. m goes round these, M lists all, and why one has no data."
+            ),
+        ),
+        HelpEntry(
             _("Table of forward passes (t)"),
             _(
                 "One row per forward pass and card, of DP domains only, as forward.csv has it: prof_id is "
