@@ -17,10 +17,9 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.order import RowNumbers, in_order
 from lbtui.analysis.request_places import NODE_COLUMNS, THEN
 from lbtui.text import _
-
-RowNumbers = npt.NDArray[np.uint32]
 
 
 class Ascending(Protocol):
@@ -156,26 +155,19 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
         terms.append(in_service(*arrangement.window))
     keys = _keys(table, arrangement)
     shown = table.lazy().with_row_index("row").filter(*terms)
-    # Millions of rows are put in order without any other column of theirs; as a whole query of polars this
-    # takes half the memory and the time that it takes on a frame.
-    order = pl.col("row")
-    if keys:
-        order = order.sort_by(
-            list(keys), descending=list(keys.values()), nulls_last=True, maintain_order=True
-        )
-    rows = shown.select(order).collect()["row"]
+    rows = in_order(shown, keys)
     measure = pl.col(arrangement.measure)
     sums = shown.select(pl.col("proposed", "accepted").sum(), known=measure.count(), mean=measure.mean())
     proposed, accepted, count, mean = sums.collect().row(0)
     known: Ascending
     if arrangement.sort == arrangement.measure:
-        in_order = rows.to_numpy()[:count][:: -1 if arrangement.descending else 1]
-        known = _InOrder(table[arrangement.measure], in_order, mean)
+        upwards = rows[:count][:: -1 if arrangement.descending else 1]
+        known = _InOrder(table[arrangement.measure], upwards, mean)
     else:
         known = ascending(shown.select(measure).collect().to_series())
     return Arranged(
         arrangement,
-        rows.to_numpy(),
+        rows,
         percentiles(known, len(rows) - len(known)),
         distribution(known, bins),
         proposed,

@@ -145,7 +145,7 @@ def line_bytes(folder: Path, domains: int) -> None:
         shutil.copy(picture, folder)
     shutil.copy(works.PICTURES.parent / "pd_ep" / "coordinator.csv", folder)
     lanes = 2 * KB + 100 * max(domains - 16, 0)
-    words = {"1": "FINDINGS", "2": "batch size", "3": "added requests", "4": "layer", "5": "requests ·"}
+    words = {"1": "FINDINGS", "2": "forward_iter", "3": "added requests", "4": "layer", "5": "requests ·"}
     with Terminal([sys.executable, "-m", "lbtui", str(folder), "--color", "256"], 200, 50) as terminal:
         person = Person(terminal, 200, 50)
         rows = [("whole start", 100 * KB, started(person, "FINDINGS"))]

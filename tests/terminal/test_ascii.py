@@ -85,7 +85,7 @@ def test_in_every_depth_of_colour_the_panes_say_the_same_words(colors, unicode):
     async def scenario(app, pilot):
         for pane, words in (
             ("1", "DP batch"),
-            ("2", "batch size"),
+            ("2", "forward_iter"),
             ("3", "added requests"),
             ("5", "241 requests"),
         ):

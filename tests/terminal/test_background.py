@@ -213,7 +213,7 @@ def test_a_late_answer_changes_nothing_and_is_not_typed():
         # Typed, it would quit (q) or ask (/) or reload (R).
         terminal.press("\x1b]11;rgb:ffff/ffff/ffff\x07")
         person.press("2")
-        person.sees("batch size")
+        person.sees("forward_iter")
         assert LIGHT_ACCENT not in left(terminal, person)
 
 
@@ -221,7 +221,7 @@ def test_what_is_typed_before_the_screen_stands_is_done():
     with demo() as (terminal, person):
         assert asked(terminal)
         terminal.press("2" + WHITE.decode())
-        person.sees("batch size")
+        person.sees("forward_iter")
         assert LIGHT_ACCENT in left(terminal, person)
 
 

@@ -12,7 +12,13 @@ from tests.tools.terminal import Terminal
 PAGE_DOWN, PAGE_UP = "\x1b[6~", "\x1b[5~"
 # The most bytes that the frame after a move of the cursor may take.
 CURSOR = {"2": 2 * KB, "3": 2 * KB, "4": 4 * KB, "5": 2 * KB}
-WORDS = {"1": "DP batch", "2": "batch size", "3": "added requests", "4": "rank × layer", "5": "241 requests"}
+WORDS = {
+    "1": "DP batch",
+    "2": "forward_iter",
+    "3": "added requests",
+    "4": "rank × layer",
+    "5": "241 requests",
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,7 @@ def test_moves_that_scroll_through_many_domains(tmp_path):
         person = Person(terminal, 200, 50)
         started(person, "FINDINGS")
         person.press("2")
-        person.sees("batch size")
+        person.sees("forward_iter")
         terminal.rest()
         person.press("G")
         terminal.rest()

@@ -293,7 +293,7 @@ def test_stopped_by_ctrl_z_the_shell_has_its_terminal_and_fg_brings_the_screen_b
             assert terminal.modes() == modes
             assert terminal.attributes() == attributes
         person.press("2")
-        person.sees("batch size")
+        person.sees("forward_iter")
         person.press("q")
         assert terminal.wait() == 0
         assert_given_back(terminal)
@@ -309,7 +309,7 @@ def test_stopped_by_force_it_still_knows_how_the_terminal_was():
         # What is typed before the screen is back goes to the terminal that was.
         person.sees("FINDINGS")
         person.press("2")
-        person.sees("batch size")
+        person.sees("forward_iter")
         person.press("q")
         assert terminal.wait() == 0
         assert_given_back(terminal)

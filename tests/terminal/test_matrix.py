@@ -16,7 +16,7 @@ SIZES = ((80, 24), (200, 50))
 # Words of each pane in its finished state, and in ASCII.
 PANES = {
     "1": ("DP batch", "DP batch"),
-    "2": ("batch size", "batch size"),
+    "2": ("forward_iter", "forward_iter"),
     "3": ("added requests", "added requests"),
     "4": ("rank × layer", "rank x layer"),
     "5": ("241 requests", "241 requests"),

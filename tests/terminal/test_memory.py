@@ -41,7 +41,12 @@ def test_pages_that_were_closed_leave_nothing_behind():
 def test_tidying_disturbs_nothing():
     with Terminal([sys.executable, "-c", TIDYING], 80, 24) as terminal:
         person = Person(terminal, 80, 24)
-        for key, words in (("", "DP batch"), ("2", "batch size"), ("?", "DP: keys"), ("\x1b", "batch size")):
+        for key, words in (
+            ("", "DP batch"),
+            ("2", "forward_iter"),
+            ("?", "DP: keys"),
+            ("\x1b", "forward_iter"),
+        ):
             person.press(key)
             person.sees(words)
         person.press("q")

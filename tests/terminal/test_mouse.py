@@ -11,7 +11,13 @@ from tests.tools.driving import settled
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal
 
-WORDS = {"2": "batch size", "3": "added requests", "4": "rank × layer", "5": "241 requests", "1": "DP batch"}
+WORDS = {
+    "2": "forward_iter",
+    "3": "added requests",
+    "4": "rank × layer",
+    "5": "241 requests",
+    "1": "DP batch",
+}
 
 
 def click(column, row):

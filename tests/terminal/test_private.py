@@ -43,7 +43,7 @@ def test_the_demo_opens_without(case):
         person = Person(terminal, 120, 32)
         person.sees("FINDINGS")
         person.press("2")
-        person.sees("batch size")
+        person.sees("forward_iter")
         person.press("q")
         assert terminal.wait() == 0
 

@@ -44,7 +44,7 @@ def test_too_small_asks_for_room_and_comes_back(small):
         await press(app, pilot, "right", "3", "2")
         await pilot.resize_terminal(100, 30)
         await settled(app, pilot)
-        assert "batch size" in screen_text(app)
+        assert "forward_iter" in screen_text(app)
         assert screen_text(app).splitlines()[:2] == before.splitlines()[:2]
 
     drive(CAPS, scenario)

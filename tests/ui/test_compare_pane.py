@@ -112,6 +112,8 @@ def test_b_shows_after_before_and_difference_from_the_files(tmp_path):
         # The comparison itself: domain 3 is blocked before and gone after.
         assert any(line.startswith(("→ KV", "  KV", "→ …", "  …")) for line in driven.pane())
         assert any(line.startswith(" DP · ") for line in driven.pane())
+        # As if they were not known yet: it opens on batch size.
+        driven.app.findings = ()
         await driven.press("2")
         found = {}
         for side in ("after", "before", "difference"):
@@ -162,7 +164,7 @@ def test_profiles_with_nothing_in_common_say_so(tmp_path, monkeypatch):
         text = " ".join(" ".join(driven.pane()).split())
         assert "No DP domain is in both profiles." in text
         assert "only after:" in text
-        await driven.press("right", "j", "n", "plus", "0", "enter", "c", "s", "m", "M")
+        await driven.press("right", "j", "n", "plus", "0", "enter", "c", "s", "m", "M", "escape")
         await driven.press("3")
         assert "No difference of requests per node" in " ".join(driven.pane())
         await driven.press("right", "j", "w", "m", "enter", "t", "c", "f", "b", "b", "b")
@@ -193,6 +195,7 @@ def test_without_a_baseline_6_and_b_say_how_to_give_one():
     async def scenario(driven):
         assert driven.app.current is driven.app.panes["1"]
         assert "Compare" not in driven.top()[1]
+        driven.app.findings = ()
         for keys in (("6",), ("2", "b")):
             await driven.press(*keys)
             assert "--baseline" in driven.app.screen._text.plain

@@ -5,9 +5,10 @@ import csv
 from contextlib import suppress
 from pathlib import Path
 
+from textual.widgets import OptionList
 from textual.worker import WorkerCancelled
 
-from lbtui.analysis.data_parallel import METRICS
+from lbtui.analysis.data_parallel import METRICS, metric
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
@@ -51,7 +52,12 @@ class Driven:
         ]
 
 
-def drive(folder, script, size=(140, 40), before=None):
+def drive(folder, script, size=(140, 40), before=None, told=False, unread=()):
+    """Run a script on the DP pane; unless findings are `told` it opens before they are known.
+
+    `unread` are frames that the Overview has not come to yet.
+    """
+
     async def run():
         app = LbtuiApp(Asked(folder), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
@@ -59,6 +65,11 @@ def drive(folder, script, size=(140, 40), before=None):
             await driven.settle()
             if before:
                 app.select(**before)
+            driven.known = app.findings
+            if not told:
+                app.findings = ()
+            for name in unread:
+                app.profile._frames.pop(name)
             await driven.press("2")
             await script(driven)
 
@@ -74,11 +85,11 @@ def test_what_no_file_tells_is_said_at_once_however_large_the_profile(tmp_path, 
     async def script(driven):
         monkeypatch.setattr(dp_pictures, "_AT_ONCE", 0)
         monkeypatch.setattr(DpPane, "load", refused)
-        for words in ("prefill requests", "decode requests", "KV"):
-            await driven.pilot.press("m")
+        for key in ("prefill_batch_size", "decode_batch_size", "kv_usage"):
+            driven.pane._picked(key)
             await driven.settle()
             assert driven.pane.stage is Stage.READY
-            assert any("no data" in line for line in driven.text()), words
+            assert any("no data" in line for line in driven.text()), key
 
     drive(tmp_path, script)
 
@@ -137,10 +148,11 @@ def test_one_key_shows_the_fault_and_every_metric_answers():
         seen = []
         for _metric in range(10):
             await driven.press("m")
-            seen.append(driven.text()[0].split(" · ")[0].strip())
+            seen.append(driven.pane.state.metric)
+            assert metric(seen[-1]).label in driven.text()[0]
             assert any("dp5" in line for line in driven.text())
         assert len(set(seen)) == 10
-        assert seen[-1] == "batch size"
+        assert seen[-1] == "batch_size"
         assert "kv" in driven.app.profile.loaded()
 
     drive(DEMO, script)
@@ -148,24 +160,21 @@ def test_one_key_shows_the_fault_and_every_metric_answers():
 
 def test_kv_is_read_only_when_asked_for(tmp_path):
     async def script(driven):
-        # The Overview reads everything in the course of time; as if it had not come so far.
-        driven.app.profile._frames.pop("kv")
         await driven.press("m", "m")
-        assert driven.text()[0].startswith(" decode batch size")
+        assert " decode batch size" in driven.text()[0]
+        assert " KV …" in driven.text()[0]
         assert "kv" not in driven.app.profile.loaded()
         await driven.press("m")
-        assert driven.text()[0].startswith(" KV cache usage")
+        assert " KV cache usage" in driven.text()[0]
         assert "kv" in driven.app.profile.loaded()
 
-    drive(lay_out(tmp_path, *CSV_ONLY), script, size=(140, 30))
+    drive(lay_out(tmp_path, *CSV_ONLY), script, size=(200, 30), unread=["kv"])
 
 
 def test_the_other_metric_and_the_findings_are_there_as_soon_as_they_are_known():
     async def script(driven):
         assert sum(line.split()[:1] == ["KV"] for line in driven.text()) == 10
-        found, driven.app.findings = driven.app.findings, ()
-        driven.pane.profile_grew()
-        await driven.settle()
+        found = driven.known
         without = driven.text()
         assert not any("!" in line for line in without)
         driven.app.findings = found
@@ -256,7 +265,7 @@ def test_zoom_cursor_and_lane_are_shared_and_escape_goes_out():
         assert any("dp0" in line and "dp7" in line for line in driven.text()[:4])
         await driven.press("escape")
         assert driven.app.selection.window == inner.window
-        assert driven.text()[0].startswith(" batch size ·")
+        assert driven.text()[0].startswith(" batch size ")
         await driven.press("escape")
         assert driven.app.selection.window is None
 
@@ -284,12 +293,24 @@ def test_what_is_selected_elsewhere_is_followed_before_and_after():
 def test_what_is_not_there_is_said(tmp_path):
     async def script(driven):
         assert driven.text()[0].startswith(" batch size")
-        await driven.press("m", "m", "m")
+        await driven.press("M", "down", "down", "down")
+        page = [str(option.prompt) for option in driven.app.screen.query_one(OptionList).options]
+        assert [line[:28].split("  ")[0] for line in page] == [m.label for m in METRICS]
+        assert page[3].startswith("KV cache usage      no data: ")
+        assert "kvcache.csv" in page[3]
+        await driven.press("enter")
         text = "\n".join(driven.text())
         assert "kvcache.csv" in text
         assert 'collect domain "KVCache"' in text
-        await driven.press("right", "enter", "plus", "n", "c", "c", "a", "s", "M")
-        assert driven.text()[0].startswith(" decode batch size")
+        await driven.press("right", "enter", "plus", "n", "c", "c", "a", "s", "m")
+        assert " forward time" in driven.text()[0]
+        # Round those that have data only.
+        seen = []
+        for _metric in range(6):
+            await driven.press("m")
+            seen.append(driven.pane.state.metric)
+        assert set(seen) == OF_STEPS
+        assert driven.pane.state.metric == "duration"
 
     drive(lay_out(tmp_path, "csv_only/forward.csv", "csv_only/batch.csv"), script, size=(80, 24))
 

@@ -17,7 +17,7 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 # What a letter that is reserved may already do, in the panes that have the thing.
-THERE = {"w": "what_if", "t": "transfers", "c": "chart", "b": "side"}
+THERE = {"w": "what_if", "t": "table", "c": "chart", "b": "side"}
 
 
 def bindings(owner):

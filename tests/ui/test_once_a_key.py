@@ -11,6 +11,7 @@ from lbtui.ui.opening import Asked
 from lbtui.ui.panes.compare import view as compare_view
 from lbtui.ui.panes.dp import layout as dp_layout
 from lbtui.ui.panes.dp import loading as dp_loading
+from lbtui.ui.panes.dp import passes as dp_passes
 from lbtui.ui.panes.ep import layout as ep_layout
 from lbtui.ui.panes.ep import shown as ep_shown
 from lbtui.ui.panes.overview import data as overview_data
@@ -24,13 +25,14 @@ from tests.ui.test_every_key import press
 MOVES = ["down", "right", "pagedown", "home", "plus", "minus", "0"]
 KEYS = {
     "1": MOVES[:4],
-    "2": [*MOVES, "n", "m", "s", "w"],
+    "2": [*MOVES, "n", "m", "s", "w", "t", *MOVES, "s", "S", "r", "n", "t"],
     "3": [*MOVES, "n", "p", "d", "m", "t", "down", "t", "c", "c"],
     "4": [*MOVES, "n", "v", "s", "v", "v", "v", "v", "enter", "right", "escape"],
     "5": [*MOVES, "s", "r", "z", "0"],
 }
 KEPT = {
     "layout of DP": dp_layout.layout,
+    "place in the table of DP": dp_passes.place_of,
     "layout of P/D": pd_layout.layout,
     "layout of EP": ep_layout._layout,
     "map of EP": ep_shown._current,
@@ -38,6 +40,7 @@ KEPT = {
 }
 CALLED = {
     "common lanes of DP": (dp_loading, "common"),
+    "order of the passes of DP": (dp_passes, "in_order"),
     "short hosts": (overview_data, "short_hosts"),
     "entries": (overview_data, "_entries"),
     "rows of the Overview": (overview_view, "_placed"),
@@ -81,7 +84,13 @@ def test_each_at_most_once(monkeypatch, baseline, side, size):
                     await settled(app, pilot)
             assert too_often == []
             # That counts at all.
-            wanted = {"layout of P/D", "map of EP", "layout of EP", "rows of the Overview"}
+            wanted = {
+                "order of the passes of DP",
+                "layout of P/D",
+                "map of EP",
+                "layout of EP",
+                "rows of the Overview",
+            }
             assert wanted <= set(worked)
 
     asyncio.run(scenario())

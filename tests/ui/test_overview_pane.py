@@ -132,14 +132,14 @@ def test_enter_on_each_finding_puts_its_place_under_the_cursor():
     assert {"kv.exhausted", "dp.batch_size.skew", "pd.node.skew", "ep.rank.hot", "ep.expert.hot"} <= seen
 
 
-METRIC_WORDS = {"dp.batch_size.skew": "batch size ·", "kv.exhausted": "KV cache usage ·"}
+METRIC_WORDS = {"dp.batch_size.skew": "batch size PAR", "kv.exhausted": "KV cache usage PAR"}
 
 
 def check_landing(finding, pane, selection, read_out):
     subject = finding.subject
     if finding.dimension in ("dp", "kv"):
         assert pane.KEY == "2"
-        assert read_out.startswith(METRIC_WORDS[finding.id])
+        assert METRIC_WORDS[finding.id] in read_out
         assert f"· dp{subject['dp_rank']} · {subject['host']} ·" in read_out
         begin, end = map(micros, finding.window)
         assert begin <= selection.time < end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, TypeVar, cast
 
 from rich.text import Text
@@ -10,7 +11,8 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
@@ -87,3 +89,39 @@ class TextPage(Page[None]):
         """Scroll by one line."""
         body = self.query_one(VerticalScroll)
         (body.scroll_down if direction == "down" else body.scroll_up)(animate=False)
+
+
+class Picker(Page[str | None]):
+    """Lets the user pick one of several, each a name and what is said of it; Escape answers None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", _("close")),
+        Binding("down,j", "move(1)", _("down"), show=False),
+        Binding("up,k", "move(-1)", _("up"), show=False),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, Text]], chosen: str) -> None:
+        super().__init__()
+        self._title, self._choices, self._chosen = title, choices, chosen
+
+    def compose(self) -> ComposeResult:
+        """Lay out title, list and the closing line."""
+        caps = cast(Host, self.app).caps
+        with Vertical(classes="page"):
+            yield Static(spelled(Text(self._title, style="bold"), caps), classes="page-title")
+            yield OptionList(*(Option(spelled(text, caps), id=name) for name, text in self._choices))
+            foot = Text(_("Enter shows it · Escape closes"), style="dim")
+            yield Static(spelled(foot, caps), classes="page-foot")
+
+    def on_mount(self) -> None:
+        """Begin at what is shown now."""
+        self.query_one(OptionList).highlighted = [name for name, _text in self._choices].index(self._chosen)
+
+    def action_move(self, by: int) -> None:
+        """Go down or up."""
+        found = self.query_one(OptionList)
+        (found.action_cursor_down if by > 0 else found.action_cursor_up)()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer what was picked."""
+        self.dismiss(event.option_id)

@@ -2,11 +2,11 @@
 
 from lbtui.ui.kit.pane import Pane
 from lbtui.ui.panes.compare.pane import ComparePane
-from lbtui.ui.panes.dp.pane import DpPane
+from lbtui.ui.panes.dp.table import DpTablePane
 from lbtui.ui.panes.ep.pane import EpPane
 from lbtui.ui.panes.overview.pane import OverviewPane
 from lbtui.ui.panes.pd.pane import PdPane
 from lbtui.ui.panes.requests.pane import RequestsPane
 
-PANES: tuple[type[Pane], ...] = (OverviewPane, DpPane, PdPane, EpPane, RequestsPane)
+PANES: tuple[type[Pane], ...] = (OverviewPane, DpTablePane, PdPane, EpPane, RequestsPane)
 COMPARED: tuple[type[Pane], ...] = (*PANES, ComparePane)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from lbtui.analysis.data_parallel import (
 )
 from lbtui.analysis.deviation import beyond_peers, lump
 from lbtui.analysis.expected import Expected
-from lbtui.analysis.imbalance import Floats, par
+from lbtui.analysis.imbalance import Floats, WeightedPar, par
 from lbtui.analysis.lanes import (
     Lane,
     LaneStatistics,
@@ -161,6 +162,7 @@ class Measured:
     lumps: Mapping[str, float] = field(default_factory=dict)  # by instance: what its load comes in
     dated: bool = False  # instants need their date
     expected: Expected = field(default_factory=Expected)
+    whole: tuple[int, int] = (0, 1)  # µs, from the profile's begin to its end
 
     @property
     def has_values(self) -> bool:
@@ -179,6 +181,26 @@ class Measured:
     def lanes_of(self, instance: str) -> list[int]:
         """Return which lanes are of an instance."""
         return [i for i, d in enumerate(self.domains) if d.instance == instance]
+
+    @cached_property
+    def evenness(self) -> Mapping[str, WeightedPar]:
+        """How even the lanes are over the whole profile, by instance, where it has several lanes."""
+        several = {i: rows for i in self.instances if len(rows := self.lanes_of(i)) > 1}
+        return {instance: lanes_even(self, rows, self.whole) for instance, rows in several.items()}
+
+    @property
+    def overall(self) -> tuple[str, float] | None:
+        """The instance furthest beyond chance, as in the Overview, and how even it is; None without any."""
+        known = {i: even for i, even in self.evenness.items() if not np.isnan(even.value)}
+        if not known:
+            return None
+
+        def beyond(instance: str) -> float:
+            even = known[instance]
+            return even.value / (even.chance or 1.0) if self.metric.more_is_load else -even.value
+
+        worst = max(known, key=beyond)
+        return worst, known[worst].value
 
 
 def says_nothing(chosen: Metric, data: DpData, frame: pl.DataFrame) -> bool:
@@ -214,7 +236,7 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
         excess = -excess
     places = tuple(place_of(found, edges) for found in standouts(excess, PLACES))
     scores = tuple(lane_scores(excess))
-    return Measured(
+    found = Measured(
         chosen,
         domains,
         tuple(lanes),
@@ -228,7 +250,11 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
         },
         data.dated,
         data.expected,
+        (data.begin, data.end),
     )
+    # Here, where many lanes are measured beside the event loop: the first picture asks for it.
+    _known = found.evenness
+    return found
 
 
 @dataclass(frozen=True)
@@ -312,15 +338,20 @@ def _apart(measured: Measured, loads: Floats) -> Floats:
     return found if metric.more_is_load else -found
 
 
-def _evenness(measured: Measured, rows: list[int], loads: Floats, window: tuple[int, int]) -> Evenness:
-    metric = measured.metric
-    whole = lanes_evenness(
+def lanes_even(measured: Measured, rows: list[int], window: tuple[int, int]) -> WeightedPar:
+    """Return how even some lanes are in a window (µs): PAR, or min / mean of what one can run out of."""
+    return lanes_evenness(
         [measured.lanes[i] for i in rows],
         window,
-        counts=metric.counts,
-        scarce=not metric.more_is_load,
+        counts=measured.metric.counts,
+        scarce=not measured.metric.more_is_load,
         shares=measured.expected.of_domains([measured.domains[i] for i in rows]),
     )
+
+
+def _evenness(measured: Measured, rows: list[int], loads: Floats, window: tuple[int, int]) -> Evenness:
+    metric, instance = measured.metric, measured.domains[rows[0]].instance
+    whole = measured.evenness[instance] if window == measured.whole else lanes_even(measured, rows, window)
     known = ~np.isnan(loads)
     total, lanes_known = np.where(known, loads, 0.0).sum(axis=0), known.sum(axis=0)
     if metric.more_is_load:

@@ -7,6 +7,7 @@ from lbtui.analysis.deviation import CHANCE, LEAST_SHARE
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.dp.data import PLACES, SCAN_BINS
+from lbtui.ui.panes.dp.passes import MOST
 
 
 def help_of() -> list[HelpEntry]:
@@ -108,5 +109,27 @@ def help_of() -> list[HelpEntry]:
                 "instance. forward_iter counts per card: equal numbers of two domains are not the same "
                 "instant. Metrics that are not of steps show the batch size instead."
             ),
+        ),
+        HelpEntry(
+            _("Metrics at a glance (state line; m, M)"),
+            _(
+                "Each metric that has data with its PAR (of free blocks min / mean) over the whole run, as "
+                "the Overview has it, of the instance that is furthest beyond chance; named run's where only "
+                "a part of the run is drawn. !! and ! mark the worst finding on it. … is not read yet, – is "
+                "nothing to compare. The pane opens on the metric of the worst finding, on batch size if "
+                "none is known. m goes round these, M lists all, and why one has no data."
+            ),
+        ),
+        HelpEntry(
+            _("Table of forward passes (t)"),
+            _(
+                "One row per forward pass and card, of DP domains only, as forward.csv has it: prof_id is "
+                "the card's process, forward_iter its own counter, forward ms is during_time, bubble ms "
+                "bubble_time. prefill, decode and tokens are of the scheduling round that the pass begins "
+                "in, if that has its batch size. – is unknown. Shown are those that begin in the window; "
+                "unknown values come last in either order, equal ones by begin. The pass under the cursor "
+                "sets the time and the domain of all panes. Of a file too large to be held the window's "
+                "passes are read when asked for, at most {most}: those about the cursor."
+            ).format(most=f"{MOST:,}"),
         ),
     ]

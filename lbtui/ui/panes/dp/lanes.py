@@ -21,11 +21,14 @@ from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
+from lbtui.ui.panes.dp.glance import Glanced, glance_row
 from lbtui.ui.panes.dp.layout import FIGURE, MARK, DpState, Layout, Shown, evenness_labels, lane_order
 from lbtui.ui.panes.dp.marks import Mark, mark_at
 
 # From this width on sentences are in whole words.
 ROOMY = 130
+# Cells, or at least that much of the state line, for all metrics at a glance.
+_GLANCE, _LEAST_GLANCE = 50, 0.4
 # Cells of the colours' legend.
 _KEY = 9
 # What a lane below another is called.
@@ -59,7 +62,7 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     length = length_text((end - begin) / view.columns)
     scale = _scale_text(measured, view, state)
     statistic = _("mean") if state.statistic == "mean" else _("max") if metric.more_is_load else _("min")
-    if width >= ROOMY:
+    if width >= ROOMY + (_GLANCE if shown.glance else 0):
         parts = [
             shown_unit(metric),
             window,
@@ -69,23 +72,39 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
         ]
     else:
         column = _("column {length}, {statistic}").format(length=length, statistic=statistic)
-        parts = [window, column, scale]
+        # Line 1 tells the whole window, of one profile.
+        told = shown.glance and state.window is None and state.side is None
+        window_parts = [] if told else [window]
+        parts = [*window_parts, column, scale]
     if shown.at.partner_height and (other := shown.partner) is not None:
         scale = _scale_text(other.measured, other.view, state)
         parts.append(_("below {metric}, {scale}").format(metric=other.measured.metric.label, scale=scale))
     if state.by_score:
         parts.append(_("hottest first"))
-    return headed(metric, state, parts, width, caps)
+    return headed(metric, state, parts, width, caps, shown.glance)
 
 
-def headed(metric: Metric, state: DpState, parts: Sequence[str], width: int, caps: Capabilities) -> Row:
-    """Return a state line: which profile, if there are two, the metric, and the parts."""
+def headed(
+    metric: Metric,
+    state: DpState,
+    parts: Sequence[str],
+    width: int,
+    caps: Capabilities,
+    glance: Sequence[Glanced] = (),
+) -> Row:
+    """Return a state line: which profile, if there are two, the metric among those at a glance, the parts."""
     text = "".join(f" · {part}" for part in parts)
     chip = side_chip(state.side, caps)
-    used = sum(len(segment.text) for segment in chip) + len(metric.label) + 1
+    used = sum(len(segment.text) for segment in chip)
+    head = [Segment(printable(f" {metric.label}", caps), palette.strong(caps))]
+    if glance:
+        # The metrics have the room that the parts leave, but some in any case.
+        room = max(width - used - len(text), int(width * _LEAST_GLANCE))
+        head = glance_row(glance, metric.key, state.window is not None, room, caps)
+    used += sum(len(segment.text) for segment in head)
     return row(
         chip,
-        Segment(printable(f" {metric.label}", caps), palette.strong(caps)),
+        head,
         fit(text, max(0, width - used), caps=caps, style=palette.dim(caps)),
         width=width,
     )

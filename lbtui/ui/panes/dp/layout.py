@@ -13,6 +13,7 @@ from lbtui.text import _
 from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
+from lbtui.ui.panes.dp.glance import Glanced
 from lbtui.ui.panes.dp.marks import Mark
 
 Statistic: TypeAlias = Literal["mean", "worst"]
@@ -170,6 +171,7 @@ class Shown:
     at: Layout
     marks: tuple[Mark, ...] = ()
     partner: Shown | None = None  # the same of the metric drawn below each lane
+    glance: tuple[Glanced, ...] = ()  # the metrics that have data
 
     @classmethod
     def of(cls, data: DpData, measured: Measured, view: Scene, state: DpState, at: Layout) -> Shown:

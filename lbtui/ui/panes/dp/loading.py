@@ -26,6 +26,7 @@ from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row, marked_rows
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene, dp_data, measure, says_nothing
 from lbtui.ui.panes.dp.difference import Difference
+from lbtui.ui.panes.dp.glance import Glanced, glanced, worst_findings
 from lbtui.ui.panes.dp.layout import PARTNERS, DpState, Layout, Shown, layout, view_window
 from lbtui.ui.panes.dp.marks import Mark, marks_of
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
@@ -49,7 +50,7 @@ class Prepared:
     measured: Pair[Measured]
 
 
-def _frame_now(profile: Profile, chosen: Metric) -> pl.DataFrame | None:
+def frame_now(profile: Profile, chosen: Metric) -> pl.DataFrame | None:
     """Return the frame of a metric if nothing has to be read for it: loaded, or in no file at all."""
     if not profile.has(chosen.frame):
         return empty(chosen.frame)
@@ -136,7 +137,7 @@ class DpPictures(Pane):
             return self._both is not None
         data = [self._both.after, *([self._both.before] if self._both.before is not None else [])]
         profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
-        frames = [f for profile in profiles if (f := _frame_now(profile, chosen)) is not None]
+        frames = [f for profile in profiles if (f := frame_now(profile, chosen)) is not None]
         if len(frames) < len(profiles):
             return False
         sizes = [own.size for own in data] + [frame.height for frame in frames]
@@ -210,6 +211,7 @@ class DpPictures(Pane):
             return None
         data = self._both.of(self.side)
         now = Shown.of(data, measured, view, self._local(), at)
+        now = replace(now, glance=self._glance())
         return replace(now, marks=self._marks_of(measured), partner=self._partner(now))
 
     def _layout(self, measured: Measured, width: int, height: int) -> Layout:
@@ -277,10 +279,34 @@ class DpPictures(Pane):
         if self.stage is Stage.READY:
             self.repaint()
 
+    def _glance(self) -> tuple[Glanced, ...]:
+        """Return the metrics that have data, or may have, of the side shown."""
+        findings = worst_findings(self.lbtui.findings) if self.side == "after" else {}
+        return tuple(
+            glanced(m.key, None if pair is None else pair.of(self.side), findings.get(m.key))
+            for m in METRICS
+            if not self._is_empty(m)
+            for pair in (self._measured.get(m.key),)
+        )
+
+    def _is_empty(self, chosen: Metric) -> bool:
+        """Tell whether it is known that there is nothing to draw of a metric on the side shown."""
+        pair, both = self._measured.get(chosen.key), self._both
+        if pair is not None or both is None:
+            return pair is not None and self._empty_side(pair) is not None
+        return any(
+            frame is not None and says_nothing(chosen, both.of(side), frame)
+            for side in self._sides()
+            for frame in (frame_now(self.profile_of(side), chosen),)
+        )
+
+    def _sides(self) -> tuple[Side, ...]:
+        """Return the profiles of which something is drawn."""
+        return ("after", "before") if self.side == "difference" else (self.side,)
+
     def _empty_side(self, pair: Pair[Measured]) -> Side | None:
         """Return which profile has nothing to draw of what is shown, None if all is there."""
-        sides: tuple[Side, ...] = ("after", "before") if self.side == "difference" else (self.side,)
-        return next((side for side in sides if not pair.of(side).has_values), None)
+        return next((side for side in self._sides() if not pair.of(side).has_values), None)
 
     def _missing(self, side: Side, canvas: Canvas) -> list[Row]:
         assert self._both is not None

@@ -10,20 +10,22 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from lbtui.analysis.data_parallel import METRICS, Round, metric, round_at
-from lbtui.profile import FrameName, Profile, instant
+from lbtui.analysis.data_parallel import METRICS, Metric, Round, metric, round_at
+from lbtui.profile import Domain, FrameName, Profile, instant
 from lbtui.profile.source import ScheduledRequest
 from lbtui.render.capabilities import Capabilities
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.line_page import LinePage
+from lbtui.ui.kit.pages import Picker
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.dp import keys as dp_keys
 from lbtui.ui.panes.dp.data import DpData, Measured
+from lbtui.ui.panes.dp.glance import choice_text
 from lbtui.ui.panes.dp.help import help_of
 from lbtui.ui.panes.dp.layout import (
     DpState,
@@ -39,6 +41,7 @@ from lbtui.ui.panes.dp.layout import (
 from lbtui.ui.panes.dp.loading import DpPictures, Prepared
 from lbtui.ui.panes.dp.round import request_lines, round_text, round_title
 from lbtui.ui.panes.dp.sides import shared_state
+from lbtui.ui.panes.dp.view import why_missing
 
 
 class DpPane(DpPictures):
@@ -99,7 +102,7 @@ class DpPane(DpPictures):
         self._aimed = aim
         if aim.metric in keys:
             self.state = replace(self.state, chart=False)
-            self.action_metric(keys.index(aim.metric) - keys.index(self.state.metric))
+            self._show_metric(METRICS[keys.index(aim.metric)])
         if aim.instance is not None and self._both is not None:
             self._go_to_instance(aim.instance, self._both.after)
         self._go_to_change()
@@ -194,7 +197,7 @@ class DpPane(DpPictures):
         """Change between the mean and the worst value of each column."""
         self._change(replace(self._local(), statistic="worst" if self.state.statistic == "mean" else "mean"))
 
-    def action_sort(self) -> None:
+    def action_sort(self, _step: int = 1) -> None:
         """Change the order of the lanes."""
         self._change(replace(self._local(), by_score=not self.state.by_score))
 
@@ -203,17 +206,43 @@ class DpPane(DpPictures):
         self._change(replace(self._local(), chart=not self.state.chart))
 
     def action_metric(self, by: int) -> None:
-        """Show another metric, loaded first if need be."""
+        """Show the next metric that has data, or may have."""
+        at = METRICS.index(metric(self.state.metric))
+        others = [METRICS[(at + by * step) % len(METRICS)] for step in range(1, len(METRICS))]
+        if (chosen := next((m for m in others if not self._is_empty(m)), None)) is not None:
+            self._show_metric(chosen)
+
+    def _show_metric(self, chosen: Metric) -> None:
+        """Show a metric, loaded first if need be."""
         if self._both is None:
             return
-        keys = [m.key for m in METRICS]
-        chosen = metric(keys[(keys.index(self.state.metric) + by) % len(keys)])
         self.state = replace(self.state, metric=chosen.key)
         if not self._measured_now(chosen):
             self.load()
             return
         self.stage = Stage.READY
         self._change(self._local())
+
+    def action_pick(self) -> None:
+        """Let the user choose a metric of all there are."""
+        if self._both is not None:
+            page = Picker(_("Metric"), self._choices(), self.state.metric)
+            self.lbtui.push_screen(page, self._picked)
+
+    def _choices(self) -> list[tuple[str, Text]]:
+        """Return every metric with its figure and what stands on it, or why it has no data."""
+        both = self._both
+        found: list[tuple[str, Text]] = []
+        glance = {each.key: each for each in self._glance()}
+        for each in METRICS:
+            profile, data = self.profile_of(self.side), None if both is None else both.of(self.side)
+            why = "" if data is None else why_missing(profile, data, each)
+            found.append((each.key, choice_text(each, glance.get(each.key), why, self.caps)))
+        return found
+
+    def _picked(self, key: str | None) -> None:
+        if (chosen := next((m for m in METRICS if m.key == key), None)) is not None:
+            self._show_metric(chosen)
 
     def action_enter(self) -> None:
         """Open the scheduling round under the cursor; its requests are read only now."""
@@ -225,7 +254,9 @@ class DpPane(DpPictures):
         index = measured.index(state.domain)
         if index is None:
             return
-        time, domain = state.time, measured.domains[index]
+        self._open_round(data, measured.domains[index], state.time)
+
+    def _open_round(self, data: DpData, domain: Domain, time: int) -> None:
         profile = self.profile_of(self.side)
         title = round_title(domain, time, date=data.dated)
         page = LinePage(title, Text(_("reading …")), self._open_request)

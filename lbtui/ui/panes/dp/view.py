@@ -10,7 +10,7 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import known_mean
-from lbtui.profile import FrameName, MissingStatus, Profile, format_time, instant
+from lbtui.profile import FrameName, Missing, MissingStatus, Profile, format_time, instant
 from lbtui.render import palette
 from lbtui.render.axis import bracketed, time_axis, time_pointer
 from lbtui.render.canvas import Canvas
@@ -250,6 +250,21 @@ _NO_DATA: Mapping[MissingStatus, str] = {
 }
 
 
+def missing_of(profile: Profile, data: DpData, metric: Metric) -> Missing:
+    """Return what a metric without data lacks."""
+    frame: FrameName = metric.frame
+    if frame == "steps" and not data.steps.is_empty():
+        # The steps are there, without what only the scheduling rounds tell.
+        frame = "batches"
+    return profile.missing_of(frame)
+
+
+def why_missing(profile: Profile, data: DpData, metric: Metric) -> str:
+    """Return in one sentence why a metric has no data."""
+    missing = missing_of(profile, data, metric)
+    return f"{_NO_DATA[missing.status].format(what=missing.what)} {missing.reason}."
+
+
 def missing_rows(
     profile: Profile,
     data: DpData,
@@ -260,11 +275,7 @@ def missing_rows(
 ) -> list[Row]:
     """Return why a metric has no data, and how to collect it; `side` is which of two profiles lacks it."""
     width, caps = canvas.width, canvas.caps
-    frame: FrameName = metric.frame
-    if frame == "steps" and not data.steps.is_empty():
-        # The steps are there, without what only the scheduling rounds tell.
-        frame = "batches"
-    missing = profile.missing_of(frame)
+    missing = missing_of(profile, data, metric)
     lines = [
         (f" {metric.label}" + (f" · {side_word(side)}" if side else ""), palette.strong(caps)),
         ("", None),
@@ -276,7 +287,7 @@ def missing_rows(
         (" " + _("How: {how}.").format(how=missing.how_to_collect), None),
         *((f" {note}", palette.dim(caps)) for note in notes),
         ("", None),
-        (" " + _("m shows another metric."), palette.dim(caps)),
+        (" " + _("m shows another metric, M all."), palette.dim(caps)),
     ]
     return [line for text, style in lines for line in _paragraph(text, width, style, caps)]
 

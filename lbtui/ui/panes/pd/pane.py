@@ -72,7 +72,7 @@ class PdPane(Filtered):
         keys.filtered(_("only nodes whose address or role holds a text")),
         keys.SIDE,
         key("m", "metric", _("metric"), _("next count: added, ended, running"), shown=True),
-        key("t", "transfers", _("hand-offs"), _("table, or hand-offs and KV pulls"), shown=True),
+        key("t", "table", _("hand-offs"), _("table, or hand-offs and KV pulls"), shown=True),
         key("c", "chart", _("chart"), _("lanes, or line chart of the chosen count per node"), shown=True),
         key("p", "role", _("P/D"), _("next of: both roles, prefill, decode"), shown=True),
         key(
@@ -302,7 +302,7 @@ class PdPane(Filtered):
         """Show the next count."""
         self._change(pd_state.next_count(self._state))
 
-    def action_transfers(self) -> None:
+    def action_table(self) -> None:
         """Swap table and hand-offs."""
         if self._table:
             self._change(replace(self._state, transfers=not self._state.transfers))

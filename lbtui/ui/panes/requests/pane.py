@@ -26,6 +26,7 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
+from lbtui.ui.kit.orders import Orders
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, PaneProgress
 from lbtui.ui.kit.places import PANES
@@ -41,7 +42,7 @@ from lbtui.ui.panes.requests.data import (
     with_places,
 )
 from lbtui.ui.panes.requests.layout import Shown, places
-from lbtui.ui.panes.requests.orders import Orders, next_column, sorted_by
+from lbtui.ui.panes.requests.orders import next_column, orders_of, sorted_by
 from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import (
     Section,
@@ -112,7 +113,7 @@ class RequestsPane(Filtered):
     data: RequestsData | None = None
     state: RequestsState
     _wanted: Arrangement
-    _orders: Orders
+    _orders: Orders[Arrangement, Arranged]
     _step: int
     _placing: RequestsData | None = None  # the data for which it is looked for where requests ran
     _waiting: Arrangement | None = None  # what needs to know that first
@@ -129,7 +130,7 @@ class RequestsPane(Filtered):
         self.data, arranged = result
         self.state = RequestsState(arranged)
         self._wanted = arranged.arrangement
-        self._orders = Orders(self.data.table)
+        self._orders = orders_of(self.data.table)
         self._step = 1  # by which the last key went over the columns
         self.set_timer(_AT_REST, self._arrange_ahead)
 
@@ -214,7 +215,7 @@ class RequestsPane(Filtered):
         if self.data is not event.before:
             return
         self.data = event.data
-        self._orders = Orders(self.data.table)
+        self._orders = orders_of(self.data.table)
         self.state = replace(self.state, placing=False)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
