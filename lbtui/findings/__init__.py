@@ -1,6 +1,6 @@
 """What is wrong with a profile: the analyses' results, ranked and priced."""
 
-from lbtui.findings.model import Cost, Finding, ranked
+from lbtui.findings.model import Cost, Finding, ranked, with_consequences
 from lbtui.findings.run import evidence_of, find_all
 from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.thresholds import Thresholds, described
@@ -15,4 +15,5 @@ __all__ = [
     "find_all",
     "ranked",
     "supporting_figures",
+    "with_consequences",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias, cast
@@ -108,3 +108,13 @@ def ranked(findings: list[Finding]) -> list[Finding]:
             f.id,
         ),
     )
+
+
+def with_consequences(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings, then what follows from them, then what follows from that."""
+    later: list[Finding] = []
+    for finding in findings:
+        yield finding
+        later += finding.consequences
+    if later:
+        yield from with_consequences(later)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
-from lbtui.findings import Finding
+from lbtui.findings import Finding, with_consequences
 from lbtui.findings.kinds import kind_of
 from lbtui.findings.words import MARKS, figure_words
 from lbtui.profile import short_names
@@ -21,7 +21,7 @@ from lbtui.text import _
 from lbtui.ui.panes.dp.data import Measured
 
 # What a metric is called beside others.
-_SHORT: Mapping[MetricKey, str] = {
+SHORT: Mapping[MetricKey, str] = {
     "batch_size": _("batch"),
     "prefill_batch_size": _("prefill"),
     "decode_batch_size": _("decode"),
@@ -72,21 +72,12 @@ def worst_findings(findings: Iterable[Finding]) -> dict[MetricKey, Finding]:
 
     `findings` come in their order, the worst first; what follows from one comes after those of its severity.
     """
-    warnings = [each for each in _with_consequences(findings) if each.severity != "info"]
+    warnings = [each for each in with_consequences(findings) if each.severity != "info"]
     found: dict[MetricKey, Finding] = {}
     for finding in sorted(warnings, key=lambda each: each.severity != "critical"):
         if (key := kind_of(finding).metric) is not None:
             found.setdefault(key, finding)
     return found
-
-
-def _with_consequences(findings: Iterable[Finding]) -> Iterator[Finding]:
-    later: list[Finding] = []
-    for finding in findings:
-        yield finding
-        later += finding.consequences
-    if later:
-        yield from _with_consequences(later)
 
 
 def opening_metric(findings: Iterable[Finding]) -> MetricKey:
@@ -130,9 +121,7 @@ def _piece(each: Glanced, chosen: bool, zoomed: bool, caps: Capabilities) -> Row
         style = palette.selected(caps)
     else:
         # Not the same figure as those of the others.
-        name = (
-            _SHORT[each.key] if own.more_is_load else _("{metric} min/mean").format(metric=_SHORT[each.key])
-        )
+        name = SHORT[each.key] if own.more_is_load else _("{metric} min/mean").format(metric=SHORT[each.key])
         style = palette.dim(caps)
     figure = each.figure or "…"
     row: Row = [

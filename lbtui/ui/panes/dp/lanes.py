@@ -21,7 +21,7 @@ from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
-from lbtui.ui.panes.dp.glance import Glanced, glance_row
+from lbtui.ui.panes.dp.glance import SHORT, Glanced, glance_row
 from lbtui.ui.panes.dp.layout import FIGURE, MARK, DpState, Layout, Shown, evenness_labels, lane_order
 from lbtui.ui.panes.dp.marks import Mark, mark_at
 
@@ -31,8 +31,6 @@ ROOMY = 130
 _GLANCE, _LEAST_GLANCE = 50, 0.4
 # Cells of the colours' legend.
 _KEY = 9
-# What a lane below another is called.
-_SHORT = {"kv_usage": _("KV"), "batch_size": _("batch")}
 
 
 def framed(at: Layout, label: Row, picture: Row, figures: Row, width: int) -> Row:
@@ -218,7 +216,7 @@ def _partner_rows(
         return [gap_row(at, shown.cursor, width, caps)] * at.partner_height
     high = instance_scales(partner.measured, partner.view, shown.state)[domain.instance]
     name = fit(
-        _SHORT[partner.measured.metric.key],
+        SHORT[partner.measured.metric.key],
         at.label - MARK,
         caps=caps,
         align="right",

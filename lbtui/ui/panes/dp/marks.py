@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lbtui.findings import Finding
+from lbtui.findings import Finding, with_consequences
 from lbtui.findings.kinds import kind_of
 from lbtui.findings.subject import is_of
 from lbtui.findings.words import MARKS, figure_words, window_words
@@ -38,7 +38,7 @@ class Mark:
 def marks_of(findings: Iterable[Finding], measured: Measured) -> tuple[Mark, ...]:
     """Return the warnings that show in a metric, with what follows from them, the most severe first."""
     found = []
-    for finding in _with_consequences(findings):
+    for finding in with_consequences(findings):
         chosen = kind_of(finding).metric
         # What is left shows as well where blocks are used up.
         if finding.severity == "info" or chosen is None:
@@ -49,12 +49,6 @@ def marks_of(findings: Iterable[Finding], measured: Measured) -> tuple[Mark, ...
         window = None if finding.window is None else (micros(finding.window[0]), micros(finding.window[1]))
         found += [Mark(finding, lanes, window)] if lanes else []
     return tuple(sorted(found, key=lambda mark: mark.finding.severity != "critical"))
-
-
-def _with_consequences(findings: Iterable[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        yield finding
-        yield from _with_consequences(finding.consequences)
 
 
 def mark_at(marks: Iterable[Mark], lane: int, time: int | None = None) -> Mark | None:
