@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -44,7 +45,7 @@ class ExpertHeat:
             return ""
         return _(" of {instance}").format(instance=visible(self.instance))
 
-    @property
+    @cached_property
     def mean_load(self) -> Floats:
         """Load of each rank [layer, rank], mean over all periods."""
         return known_mean(np.stack(self.loads), axis=0)
@@ -59,7 +60,7 @@ class ExpertHeat:
         """The layers that means are over, in words."""
         return layers_words(self.loaded, len(self.mean_load))
 
-    @property
+    @cached_property
     def pars(self) -> Floats:
         """PAR over ranks, [period, layer]."""
         return np.stack([par(load, axis=1) for load in self.loads])

@@ -189,7 +189,8 @@ def test_copies_share_evenly_and_it_is_said(tmp_path):
         one,
         two,
     ]
-    assert f"{three} tokens ({three / (zero + one + two + three):.1%}) are of experts that" in told(opened)
+    share = 100 * three / (zero + one + two + three)
+    assert f"{three} tokens ({share:.1f} %) are of experts that" in told(opened)
     assert "share its tokens evenly" in told(opened)
     # In each step as well, to within one token of a copy.
     (series,) = opened.load_expert_series().series
