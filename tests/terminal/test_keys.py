@@ -25,10 +25,10 @@ def test_what_is_typed_right_after_the_question_reaches_it():
         assert terminal.wait(0.2) is None
         person.press("\x1b")
         person.sees(" 241 requests")
-        # A second Enter is the pane's: it opens the request.
+        # A second Enter is the pane's: it goes to the rounds of the request.
         person.press("/ttft>50\r\r")
-        person.sees("Request endpoint_common")
-        person.press("q")
+        person.sees("forward_iter")
+        person.press("5")
         person.sees("filter ttft>50")
         person.press("q")
         assert terminal.wait() == 0

@@ -134,7 +134,7 @@ def test_the_depth_of_colour_is_as_chosen_even_in_what_textual_draws(options, en
     with Terminal(command, 100, 30, environment) as terminal:
         person = Person(terminal, 100, 30)
         person.sees("DP batch")
-        steps = (("4", "rank × layer"), ("?", "EP: keys"), ("\x1b", "rank × layer"), ("\x10", "Search for"))
+        steps = (("4", "rank × layer"), ("?", "EP: keys"), ("\x1b", "rank × layer"), ("\x10", "words of what you want"))
         for keys, words in steps:
             person.press(keys)
             person.sees(words)
@@ -158,7 +158,7 @@ def test_ascii_is_chosen_for_a_stream_that_cannot_carry_more_and_on_demand():
         with Terminal([sys.executable, "-m", "lbtui", "--demo", *options], 80, 24, environment) as terminal:
             person = Person(terminal, 80, 24)
             person.sees("DP batch")
-            for keys, words in (("3", "added"), ("\x10", "Search for commands"), ("dp", "DP  (2)")):
+            for keys, words in (("3", "added"), ("\x10", "words of what you want"), ("dp", "2           DP")):
                 person.press(keys)
                 person.sees(words)
             assert bytes(terminal.output).isascii()
