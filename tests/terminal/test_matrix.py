@@ -134,7 +134,12 @@ def test_the_depth_of_colour_is_as_chosen_even_in_what_textual_draws(options, en
     with Terminal(command, 100, 30, environment) as terminal:
         person = Person(terminal, 100, 30)
         person.sees("DP batch")
-        steps = (("4", "rank × layer"), ("?", "EP: keys"), ("\x1b", "rank × layer"), ("\x10", "words of what you want"))
+        steps = (
+            ("4", "rank × layer"),
+            ("?", "EP: keys"),
+            ("\x1b", "rank × layer"),
+            ("\x10", "words of what you want"),
+        )
         for keys, words in steps:
             person.press(keys)
             person.sees(words)

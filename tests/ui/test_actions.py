@@ -103,11 +103,11 @@ def test_every_key_of_every_pane_and_of_the_app_is_offered_once():
 
 def test_an_action_of_another_pane_is_done_there_once_it_has_its_data():
     async def scenario(app, pilot):
-        await press(app, pilot, "2", "ctrl+p", *"service")
-        assert "only requests in service" in screen_text(app)
+        await press(app, pilot, "2", "ctrl+p", *"its", "space", *"time")
+        assert "zoom all panes to the life" in screen_text(app)
         await press(app, pilot, "enter")
         assert app.current.TITLE == "Requests"
-        assert app.current.state.arranged.arrangement.window is not None
+        assert app.selection.window is not None
         await press(app, pilot, "2", "ctrl+p", *"whatif", "enter")
         # What needs the iterations waits for them.
         assert app.current.TITLE == "What-if"
