@@ -35,7 +35,7 @@ def pages(app):
 OPENING = [
     ("question_mark", TextPage, "12345"),
     ("slash", FilterLine, "35"),
-    ("enter", TextPage, "25"),
+    ("i", TextPage, "15"),
 ]
 
 
@@ -50,7 +50,6 @@ def test_a_key_pressed_thrice():
                 for key, kind, panes in OPENING:
                     if pane not in panes:
                         continue
-                    # Enter closes what the Enter before put up.
                     send(app, key, key, key)
                     await settled(app, pilot)
                     assert pages(app) == [kind], (pane, key)
