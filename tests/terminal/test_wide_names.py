@@ -49,7 +49,7 @@ def test_lanes_begin_in_the_same_column(chinese):
         starts = set()
         for row in pane_rows(app):
             text = "".join(segment.text for segment in row)
-            place = min((text.find(bar) for bar in "▁▂▃▄▅▆▇█" if bar in text), default=-1)
+            place = min((text.find(bar) for bar in "▁▂▃▄▅▆▇█·" if bar in text), default=-1)
             if " dp" in text[:place] and place > 0:
                 starts.add(cell_len(text[:place]))
         assert len(starts) == 1
