@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingType
@@ -46,7 +47,7 @@ def pane_offers(pane: Pane, run: Callable[[Pane, str], None]) -> list[Offer]:
             each.description,
             each.tooltip or each.description,
             pane.why_not(each.action),
-            lambda pane=pane, action=each.action: run(pane, action),  # type: ignore[misc]
+            partial(run, pane, each.action),
         )
         for each in sorted(found, key=order.__getitem__)
     ]
@@ -63,7 +64,7 @@ def general_offers(
             each.description,
             each.tooltip or each.description,
             why_not.get(each.key, ""),
-            lambda action=each.action: run(action),  # type: ignore[misc]
+            partial(run, each.action),
         )
         for each in bindings
         if isinstance(each, Binding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from lbtui.profile import format_time, format_window, instant
@@ -90,8 +91,8 @@ def _cell(name: str, value: object, dated: bool) -> str:
     column = BY_NAME[name]
     if column.kind == "text" and value is not None:
         return visible(str(value))
-    if column.kind == "time" and value is not None and dated:
-        return format_time(value, 3, date=True)  # type: ignore[arg-type]
+    if isinstance(value, datetime) and dated:
+        return format_time(value, 3, date=True)
     return column.cell(value)
 
 

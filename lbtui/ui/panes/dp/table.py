@@ -73,10 +73,8 @@ class DpTablePane(DpPane):
         self._ordered: dict[Side, Ordered] = {}
         self._asked: Wanted | None = None  # of the worker
         self._unread = ""  # why nothing came of it
-        self._place, self._first = (
-            0,
-            0,
-        )  # of the cursor, and of the first pass in view, as the last key left them
+        # Of the cursor, and of the first pass in view, as the last key left them.
+        self._place, self._first = 0, 0
 
     # What is there
 

@@ -154,7 +154,7 @@ class RequestsPane(Filtered):
         if self._wanted.filter:
             found.append(("Esc", _("no filter")))
         if self._wanted.window:
-            found.append(("o", _("all arrivals")))
+            found.append(("o", _("all requests")))
         elif self.selection.window:
             found.append(("o", _("only in window")))
         if self.selection.domain and self.data.no_queues is None:
@@ -363,7 +363,7 @@ class RequestsPane(Filtered):
         return undo
 
     def action_window(self) -> None:
-        """Show only the requests that arrive in the window, or all again."""
+        """Show only the requests in service in the window, or all again."""
         if self.data is not None:
             window = None if self._wanted.window else window_of(self.data, self.selection)
             self._arrange(replace(self._wanted, window=window))
