@@ -29,7 +29,9 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
         person.sees("by queue wait")
         person.press("1")
         person.sees("DP batch")
-        person.sees("costs")  # once the findings are there, what is below them lies further down
+        person.sees(
+            "1.40× the mean rank"
+        )  # once the findings are there, what is below them lies further down
         person.press("j" * 15)
         text = person.sees("P added")
         assert text.splitlines()[0].startswith("output · 6 hosts · 2026-03-02 10:00:00")
@@ -50,9 +52,9 @@ def test_enter_leads_from_a_finding_to_its_domain():
         for _line in critical[: next(i for i, line in enumerate(critical) if "!! KV" in line)]:
             person.press("j")
         person.press("\r")
-        person.sees("KV cache usage ·")
-        # The reading line of the DP pane names the domain under its cursor.
-        person.sees("dp2 · KV cache usage")
+        # The reading line of the DP pane names the domain under its cursor, and what was found of it.
+        text = person.sees("dp2 · !! 51 % of time at last blocks")
+        assert "KV cache usage" in text.splitlines()[2]
         person.press("q")
         assert terminal.wait() == 0
 

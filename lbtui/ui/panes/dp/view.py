@@ -202,7 +202,7 @@ def _column_words(measured: Measured, view: Scene, state: DpState, index: int) -
     peers = view.mean[measured.lanes_of(measured.domains[index].instance), column]
     words = text.format(metric=metric.label, mean=value_text(metric, mean), worst=value_text(metric, worst))
     level = value_text(metric, float(known_mean(peers)))
-    words += ", " + _("mean of the lanes {mean}").format(mean=level)
+    words += ", " + _("lanes' mean {mean}").format(mean=level)
     apart = float((view.mean_apart if state.statistic == "mean" else view.worst_apart)[index, column])
     return [words + (", " + _("{apart} × chance").format(apart=f"{apart:.1f}") if apart > 0 else "")]
 
@@ -217,7 +217,7 @@ def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: s
         name=name, here=two_decimals(here), value=two_decimals(even.value)
     )
     if even.chance is not None:
-        text += " " + _("(chance alone {chance}; {share} % of the time counted)").format(
+        text += " " + _("(chance {chance}; {share} % of the time counts)").format(
             chance=two_decimals(even.chance), share=f"{100 * even.share_counted:.0f}"
         )
     return [text]
