@@ -24,11 +24,13 @@ def summary_row(data: RequestsData, state: RequestsState, width: int, caps: Capa
     """Return the percentiles of the measure in one row."""
     column = BY_NAME[state.arranged.arrangement.measure]
     parts: Row = [*fit(" " + column.measure, len(column.measure) + 1, caps=caps, style=strong(caps))]
-    for name, value in summary(state, width - 1):
-        parts += [Segment(f"  {name} ", dim(caps)), *fit(value, len(value), caps=caps)]
+    note = ""
     if data.disaggregated and column.name == "queue_wait":
-        parts += fit("  " + _("P and D queues together"), width, caps=caps, style=dim(caps))
-    return row(parts, width=width)
+        note = "  " + _("P and D queues together")
+    # What the numbers are of before more of them.
+    for name, value in summary(state, width - 1 - len(note)):
+        parts += [Segment(f"  {name} ", dim(caps)), *fit(value, len(value), caps=caps)]
+    return row(parts, fit(note, len(note), caps=caps, style=dim(caps)), width=width)
 
 
 def _bars(
