@@ -64,7 +64,7 @@ def lane(
     eighth of a line free, so that a lane never merges with the one above it.
     """
     parts = [fraction(value, scale.low, scale.high) for value in values]
-    cursor, lit, heat = marks.cursor, marks.lit, marks.heat
+    lit, heat = marks.lit, marks.heat
     hot, grey = _lane_styles(caps, lit is not None, marks.here), palette.dim(caps)
     if heat is not None and caps.colors == "none":
         hot = (*hot, hot[0] + _BOLD)
@@ -83,23 +83,40 @@ def lane(
     heights = [0 if part is None else max(1, round(part * most)) for part in parts]
     rows = []
     for line in reversed(range(height)):
-        bars = _bars(caps, line, height)
-        text = [bars[level] for level in heights]
-        line_styles = list(styles)
+        glyph = _bars(caps, line, height)
+        line_styles = styles
         if marks.underlined is not None and line == 0:
             line_styles = [
                 style + _UNDERLINE if marked else style
                 for style, marked in zip(styles, marks.underlined, strict=True)
             ]
-        if cursor is not None and 0 <= cursor < len(text):
-            # Reversed, a full bar would be a hole; without colour that is all there is.
-            reverse = marks.here and caps.colors == "none"
-            own = palette.cursor if reverse else palette.selected
-            line_styles[cursor] = (own if marks.here else palette.accent)(caps)
-            if text[cursor] == " " and not reverse:
-                text[cursor] = glyphs(caps).column
-        rows.append(runs(text, line_styles))
-    return rows
+        rows.append(runs([glyph[level] for level in heights], line_styles))
+    return pointed(rows, caps, marks)
+
+
+def pointed(rows: Sequence[Row], caps: Capabilities, marks: Marks) -> list[Row]:
+    """Return the lines of a lane, drawn without a cursor, with the guide at the cursor if that is in it."""
+    if marks.cursor is None:
+        return list(rows)
+    # Reversed, a full bar would be a hole; without colour that is all there is.
+    reverse = marks.here and caps.colors == "none"
+    own = palette.cursor if reverse else palette.selected
+    style = (own if marks.here else palette.accent)(caps)
+    return [_guided(line, marks.cursor, style, " " if reverse else glyphs(caps).column) for line in rows]
+
+
+def _guided(line: Row, cursor: int, style: Style, guide: str) -> Row:
+    """Return a line whose cell at the cursor is in that style, the guide where nothing is drawn."""
+    begin = 0
+    for index, segment in enumerate(line):
+        at = cursor - begin
+        if 0 <= at < len(segment.text):
+            text = segment.text
+            cells = [(text[:at], segment.style), (guide if text[at] == " " else text[at], style)]
+            cells.append((text[at + 1 :], segment.style))
+            return [*line[:index], *(Segment(t, s) for t, s in cells if t), *line[index + 1 :]]
+        begin += len(segment.text)
+    return list(line)
 
 
 def signed_lane(

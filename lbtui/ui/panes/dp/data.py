@@ -267,9 +267,12 @@ class Evenness:
     share_counted: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
-    """One metric in one window at one number of columns; arrays are [lane, column]."""
+    """One metric in one window at one number of columns; arrays are [lane, column].
+
+    It is equal to itself only: what is drawn of it is kept by that.
+    """
 
     window: tuple[int, int]
     edges: Micros

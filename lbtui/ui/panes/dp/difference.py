@@ -93,7 +93,7 @@ def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capab
 
 def reaches(measured: Measured, view: Scene, state: DpState) -> dict[str, float]:
     """Return the difference at the full height of each instance's lanes: the furthest from 0 of any drawn."""
-    values = np.nan_to_num(np.abs(drawn_values(view, state)))
+    values = np.nan_to_num(np.abs(drawn_values(view, state.statistic)))
     return {
         instance: float(values[measured.lanes_of(instance)].max(initial=0.0)) or 1.0
         for instance in measured.instances
@@ -124,7 +124,7 @@ def _lane_rows(
     shown: Difference, state: DpState, at: Layout, cursor: int, width: int, caps: Capabilities
 ) -> list[Row]:
     measured, view = shown.both.measured, shown.view
-    values, scales = drawn_values(view, state), reaches(measured, view, state)
+    values, scales = drawn_values(view, state.statistic), reaches(measured, view, state)
     current, hosts = measured.index(state.domain), short_names(d.host for d in measured.domains)
     rows: list[Row] = []
     before = ""
@@ -153,7 +153,7 @@ def _figures(shown: Difference, state: DpState, i: int, at: Layout, here: bool, 
     metric, stats = shown.both.measured.metric, shown.view.statistics[i]
     low = not metric.more_is_load
     values = [
-        float(drawn_values(shown.view, state)[i, shown.view.column_of(state.time)]),
+        float(drawn_values(shown.view, state.statistic)[i, shown.view.column_of(state.time)]),
         stats.mean,
         stats.p5 if low else stats.p95,
         stats.min if low else stats.max,
@@ -231,7 +231,7 @@ def _reading_rows(
     there, here = shown.both.lanes[i]
     after, before = shown.views.after, shown.views.of("before")
     column, metric = view.column_of(state.time), measured.metric
-    drawn = [drawn_values(own, state) for own in (before, after, view)]
+    drawn = [drawn_values(own, state.statistic) for own in (before, after, view)]
     head = f" {format_time(instant(state.time), 3, date=measured.dated)} · {measured.domains[i].name}"
     words = [
         _("{metric} at cursor: {before} before, {after} after, {difference}").format(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from rich.segment import Segment
@@ -15,7 +16,7 @@ from lbtui.render import palette
 from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import Marks, lane
+from lbtui.render.lanes import Marks, lane, pointed
 from lbtui.render.text import blank, fit, number, printable, quantity, row
 from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
@@ -109,7 +110,7 @@ def headed(
 
 
 def _scale_text(measured: Measured, view: Scene, state: DpState) -> str:
-    scales = instance_scales(measured, view, state)
+    scales = instance_scales(measured, view, state.statistic)
     if len(set(scales.values())) == 1:
         return f"0–{value_text(measured.metric, next(iter(scales.values())))}"
     names = short_names(list(scales), lettered=True)
@@ -119,24 +120,25 @@ def _scale_text(measured: Measured, view: Scene, state: DpState) -> str:
     return ", ".join(f"{names[i]} 0–{value_text(measured.metric, scales[i])}" for i in order)
 
 
-def instance_scales(measured: Measured, view: Scene, state: DpState) -> dict[str, float]:
+@lru_cache(maxsize=8)
+def instance_scales(measured: Measured, view: Scene, statistic: str) -> Mapping[str, float]:
     """Return the value at the full height of each instance's lanes: the largest drawn; shares end at 1.
 
     Instances have their own scale: a prefill node's tokens would flatten every decode lane.
     """
-    values = drawn_values(view, state)
+    values = drawn_values(view, statistic)
     scales = {}
     for instance in measured.instances:
         part = values[measured.lanes_of(instance)]
         largest = float(np.nanmax(part)) if not np.isnan(part).all() else 0.0
-        largest = max(largest, view.ceiling.get(instance, (0.0, 0.0))[state.statistic != "mean"])
+        largest = max(largest, view.ceiling.get(instance, (0.0, 0.0))[statistic != "mean"])
         scales[instance] = 1.0 if measured.metric.share or largest <= 0 else largest
     return scales
 
 
-def drawn_values(view: Scene, state: DpState) -> Floats:
+def drawn_values(view: Scene, statistic: str) -> Floats:
     """Return the statistic chosen of every lane and column."""
-    return view.mean if state.statistic == "mean" else view.worst
+    return view.mean if statistic == "mean" else view.worst
 
 
 def value_text(metric: Metric, value: float, width: int | None = None) -> str:
@@ -186,7 +188,7 @@ def headings(metric: Metric, at: Layout, caps: Capabilities) -> Row:
 def lane_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     """Return the lanes shown, each with its label and figures, below it that of the other metric if any."""
     measured, state, at, partner = shown.measured, shown.state, shown.at, shown.partner
-    scales = instance_scales(measured, shown.view, state)
+    scales = instance_scales(measured, shown.view, state.statistic)
     current, furthest = measured.index(state.domain), _furthest(measured, shown.view)
     hosts = short_names(d.host for d in measured.domains)
     rows: list[Row] = []
@@ -214,7 +216,7 @@ def _partner_rows(
     own = None if partner is None else partner.measured.index(domain.key)
     if partner is None or own is None:
         return [gap_row(at, shown.cursor, width, caps)] * at.partner_height
-    high = instance_scales(partner.measured, partner.view, shown.state)[domain.instance]
+    high = instance_scales(partner.measured, partner.view, shown.state.statistic)[domain.instance]
     name = fit(
         SHORT[partner.measured.metric.key],
         at.label - MARK,
@@ -229,18 +231,17 @@ def _partner_rows(
 
 
 def _lane(shown: Shown, i: int, high: float, height: int, caps: Capabilities) -> list[Row]:
-    view, mean = shown.view, shown.state.statistic == "mean"
-    return lane(
-        (view.mean if mean else view.worst)[i].tolist(),
-        Scale(0.0, high),
-        caps,
-        height=height,
-        marks=Marks(
-            shown.cursor,
-            underlined=None if view.prefill is None else view.prefill[i].tolist(),
-            heat=heat_of((view.mean_apart if mean else view.worst_apart)[i]),
-        ),
-    )
+    lines = _bars(shown.view, i, Scale(0.0, high), height, shown.state.statistic, caps)
+    return pointed(lines, caps, Marks(shown.cursor))
+
+
+@lru_cache(maxsize=512)
+def _bars(view: Scene, i: int, scale: Scale, height: int, statistic: str, caps: Capabilities) -> list[Row]:
+    """Return a lane that the cursor is not drawn in: most keys move nothing else."""
+    apart = view.mean_apart if statistic == "mean" else view.worst_apart
+    underlined = None if view.prefill is None else view.prefill[i].tolist()
+    marks = Marks(underlined=underlined, heat=heat_of(apart[i]))
+    return lane(drawn_values(view, statistic)[i].tolist(), scale, caps, height=height, marks=marks)
 
 
 def colour_key(metric: Metric, at: Layout, caps: Capabilities) -> Row:
@@ -296,7 +297,8 @@ def _mark_cells(mark: Mark | None, caps: Capabilities) -> Row:
     return row(" ", sign, width=MARK)
 
 
-def _furthest(measured: Measured, view: Scene) -> set[int]:
+@lru_cache(maxsize=8)
+def _furthest(measured: Measured, view: Scene) -> frozenset[int]:
     """Return the lane of each instance whose mean is furthest to the bad side of its peers'."""
     found = set()
     for instance in measured.instances:
@@ -304,7 +306,7 @@ def _furthest(measured: Measured, view: Scene) -> set[int]:
         if len(rows) > 1:
             pick = max if measured.metric.more_is_load else min
             found.add(pick(rows, key=lambda i: view.statistics[i].ratio))
-    return found
+    return frozenset(found)
 
 
 def _figures(shown: Shown, i: int, furthest: bool, current: bool, caps: Capabilities) -> Row:
