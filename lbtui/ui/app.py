@@ -5,46 +5,35 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from rich.console import RenderableType
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult
-from textual.await_complete import AwaitComplete
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.driver import Driver
-from textual.errors import NoWidget
-from textual.filter import LineFilter
-from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from lbtui.codes import BROKEN, INTERRUPTED, OPENED, UNREADABLE
-from lbtui.fault import fault_sentence
+from lbtui.codes import OPENED, UNREADABLE
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
+from lbtui.ui.base import TerminalApp
 from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
 from lbtui.ui.kit.line import Question
-from lbtui.ui.kit.pages import Page, TextPage
-from lbtui.ui.kit.picture import Picture
+from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Asked, NoneFound, Opened, SeveralFound, opened, told_apart
-from lbtui.ui.terminal import memory, private
-from lbtui.ui.terminal.ascii import AsciiOnly
-from lbtui.ui.terminal.update import Shown
+from lbtui.ui.terminal import memory
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -55,8 +44,6 @@ if TYPE_CHECKING:
 
 # Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
 Saver: TypeAlias = "Callable[[str, Ints, int, Path], str | None]"
-# So long a key waits for the page that the key before it opened, or for what a widget has still to do.
-_PATIENCE = 1.0
 TABS = (
     ("1", _("Overview")),
     ("2", _("DP")),
@@ -68,15 +55,11 @@ COMPARE = ("6", _("Compare"))
 DEMO = Path(__file__).parents[1] / "demo" / "output"
 
 
-class LbtuiApp(App[int]):
-    """The viewer. Its return value is the exit code; `failure` is the sentence to print after it."""
+class LbtuiApp(TerminalApp):
+    """The viewer."""
 
     CSS_PATH = "lbtui.tcss"
     TITLE = "lbtui"
-    ENABLE_COMMAND_PALETTE = False  # has its own, `action_actions`
-    # Text is selected by the terminal (Shift and drag): Textual's way fails on a click into a page that
-    # closes.
-    ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(tab, f"pane('{tab}')", title, show=False) for tab, title in (*TABS, COMPARE)),
         *PANES_ROUND,
@@ -106,11 +89,8 @@ class LbtuiApp(App[int]):
         save: Saver | None = None,
         enquiry: Enquiry | None = None,
     ) -> None:
-        super().__init__(ansi_color=True)
-        self.theme = "ansi-light" if caps.light else "ansi-dark"
-        self.enquiry = enquiry  # what the terminal was asked, for its driver
+        super().__init__(caps, enquiry)
         self.asked = asked
-        self.caps = caps
         self.thresholds = asked.thresholds
         self.findings: tuple[Finding, ...] = ()
         self._save = save
@@ -118,9 +98,7 @@ class LbtuiApp(App[int]):
         self.profile: Profile | None = None
         self._baseline: Profile | None = None
         self._tidied = False
-        self._left_with: int | None = None  # the exit code, once the user leaves
         self.selection = Selection()
-        self.failure: str | None = None
         self.panes: dict[str, Pane] = {}
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
@@ -128,8 +106,6 @@ class LbtuiApp(App[int]):
         self._before = ""  # the baseline's name
         self._choice: tuple[Path, list[Path]] | None = None  # below which folder, and which outputs
         self._notes: tuple[Note, ...] = ()
-        self._pushed: Widget | None = None
-        self._shown = Shown(caps.colors)
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
@@ -231,93 +207,10 @@ class LbtuiApp(App[int]):
         self.failure = event.sentence
         self.exit(UNREADABLE)
 
-    def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
-        """Leave; what goes wrong from now on does not matter, what went wrong before keeps its code."""
-        if self.return_code == BROKEN:
-            return
-        self._left_with = return_code or result or OPENED
-        super().exit(result, return_code)
-
-    def _fatal_error(self) -> None:
-        """Leave with one sentence: Textual would print pages of what every variable held, the data too."""
-        if self._left_with is not None:
-            # A page that was just being opened finds nothing of it there any more.
-            private.end_now(self, self._left_with)
-            return
-        self.failure = fault_sentence(private.failure_of(self))
-        private.end_now(self, BROKEN)
-
-    # The terminal
-
-    def get_driver_class(self) -> type[Driver]:
-        """Return what stands between the app and the terminal."""
-        if not private.driver_stands():
-            return super().get_driver_class()
-        from lbtui.ui.terminal.driver import TerminalDriver
-
-        return TerminalDriver
-
-    def get_line_filters(self) -> list[LineFilter]:
-        """Return what Textual's own widgets are put through; our pictures are as they must be."""
-        return [AsciiOnly()] if not self.caps.unicode else []
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        super()._display(screen, self._shown.exact(renderable, screen.size))
-
     def on_resize(self, event: events.Resize) -> None:
         """Ask for more room where there is too little."""
         too_small = event.size.width < LEAST_COLUMNS or event.size.height < LEAST_ROWS
         self.screen_stack[0].set_class(too_small, "-too-small")
-
-    def action_redraw(self) -> None:
-        """Draw everything again, whatever the terminal shows."""
-        self._shown.forget()
-        self.refresh(layout=True)
-
-    # Keys
-
-    async def on_event(self, event: events.Event) -> None:
-        """Run the keys of panes, and those that correct a line, here and now.
-
-        Sent through the widget's queue and up again, as Textual does, the keys after one that opens a page
-        would find the page closed or the app where it was: what is typed quickly after `/` was lost, and a
-        letter typed after backspace came before it.
-        """
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            await self._page_stands()
-            line = self.focused if isinstance(self.focused, Input) and not event.is_printable else None
-            if line is not None:
-                await _done_by(line)
-            at_once = line is not None or isinstance(self.focused, Picture)
-            if at_once and await private.run_bindings(self, event.key):
-                return
-        await super().on_event(event)
-        if isinstance(event, events.MouseEvent) and not event.is_forwarded:
-            # The mouse is faster than any screen: the next is taken when this is done (`mouse`).
-            with suppress(NoWidget):
-                await _done_by(self.get_widget_at(int(event.x), int(event.y))[0])
-
-    def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
-        """Show a page; the next key waits until it can take keys.
-
-        Not on one of its kind: what asks for a second came before the first stood, by keys pressed fast.
-        """
-        if isinstance(screen, Page) and type(screen) is type(self.screen):
-            return AwaitComplete()
-        result = super().push_screen(screen, *args, **options)
-        self._pushed = screen if isinstance(screen, Screen) else None
-        return result
-
-    def pop_screen(self) -> AwaitComplete:
-        """Close a page; the panes are never closed, however often a page is told to go."""
-        memory.forget_drawn_lines()
-        return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
-
-    async def _page_stands(self) -> None:
-        """Return once a page just opened has its focus, or soon."""
-        page, self._pushed = self._pushed, None
-        if page is not None:
-            await _done_by(page)
 
     # Panes
 
@@ -359,7 +252,7 @@ class LbtuiApp(App[int]):
                 self.keys_changed(pane)
 
         self._leave_over()
-        self._over = self._pushed = pane
+        self._over = self._awaited = pane
         self._show_only(pane)
         pane.add_class("-shown")
         self.screen_stack[0].query_one("#panes", Container).mount(pane)
@@ -466,10 +359,6 @@ class LbtuiApp(App[int]):
 
     # Actions
 
-    def action_interrupt(self) -> None:
-        """Leave with the code that Ctrl-C has everywhere."""
-        self.exit(INTERRUPTED, return_code=INTERRUPTED)
-
     def action_help(self) -> None:
         """Show the keys and formulas of this pane."""
         if pane := self.current:
@@ -549,11 +438,3 @@ class LbtuiApp(App[int]):
         if pane is not self.current:
             self.action_pane(pane.KEY)
         pane.once_ready(lambda: self.call_later(self.run_action, action, pane))
-
-
-async def _done_by(widget: Widget) -> None:
-    """Return once a widget has done with what was sent to it, or soon."""
-    done = asyncio.Event()
-    widget.call_later(done.set)
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(done.wait(), _PATIENCE)
