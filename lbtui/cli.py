@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from lbtui.analysis.eplb.policies import Ints
-    from lbtui.findings import Finding, Thresholds
+    from lbtui.findings import Finding
     from lbtui.profile import Profile
     from lbtui.render.capabilities import Background
     from lbtui.report import Written
+    from lbtui.thresholds import Thresholds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = options.config or _user_config()
     thresholds, background = None, options.background
     if config is not None:
-        # Imports polars, which the screen else does without for its first frame.
         from lbtui.config import BadConfig, from_file
 
         try:
@@ -240,11 +240,11 @@ def _report(
 ) -> bool:
     """Write the report asked for and tell whether it holds what `--fail-on` names."""
     from lbtui.comparison import compare
-    from lbtui.findings import Thresholds
     from lbtui.findings.diagnosis import diagnose
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
     from lbtui.overview.run import overview
     from lbtui.report import as_json, as_markdown, as_text
+    from lbtui.thresholds import Thresholds
 
     ascii_only = options.ascii or not _takes_unicode()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lbtui.analysis.expected import Entry, Expected
-from lbtui.findings import Thresholds, described
 from lbtui.render.capabilities import Background
 from lbtui.text import _, visible
+from lbtui.thresholds import Entry, Expected, Thresholds, described
 
 if sys.version_info >= (3, 11):
     import tomllib

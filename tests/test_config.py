@@ -1,6 +1,8 @@
 """Config files of every shape are used or refused with a sentence, at once."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -73,3 +75,14 @@ def test_what_is_no_file_is_refused_without_reading_it(tmp_path):
 def test_the_background_is_read(tmp_path, background):
     (tmp_path / "c.toml").write_text(f'[screen]\nbackground = "{background}"\n')
     assert from_file(tmp_path / "c.toml") == Config(background=background)
+
+
+def test_a_config_is_read_before_the_first_frame_without_the_libraries_that_read_profiles(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('[thresholds]\np_value = 0.02\n[expected]\ndomain."dp0".share = 2\n')
+    code = (
+        "import sys, pathlib, lbtui.config; read = lbtui.config.from_file(pathlib.Path(sys.argv[1]));"
+        "print(read.thresholds.p_value, *sorted({'polars', 'numpy', 'textual'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0.02"

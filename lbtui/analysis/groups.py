@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbtui.analysis.expected import Shares, relative
+from lbtui.analysis.expected import relative
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.scan import Chance, share_that_reaches
+from lbtui.thresholds import Shares
 
 _REPLICAS = 999
 _SEED = 20260102  # the same data give the same answer

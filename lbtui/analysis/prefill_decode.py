@@ -14,10 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.deviation import beyond_peers
-from lbtui.analysis.expected import Expected, Shares, chance_of
+from lbtui.analysis.expected import chance_of
 from lbtui.analysis.imbalance import Floats, expected_maximum, par
 from lbtui.profile import several_days
 from lbtui.text import _
+from lbtui.thresholds import Expected, Shares
 
 Count: TypeAlias = Literal["added", "ended", "running"]
 COUNTS: tuple[Count, ...] = ("added", "ended", "running")

@@ -18,8 +18,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lbtui.analysis.expected import Shares, expected_load, relative
+from lbtui.analysis.expected import expected_load, relative
 from lbtui.analysis.imbalance import Floats
+from lbtui.thresholds import Shares
 
 _REPLICAS = 1999
 _AT_ONCE = 100  # replicas held in memory

@@ -3,14 +3,11 @@
 from lbtui.findings.model import Cost, Finding, ranked, with_consequences
 from lbtui.findings.run import evidence_of, find_all
 from lbtui.findings.support import Figure, supporting_figures
-from lbtui.findings.thresholds import Thresholds, described
 
 __all__ = [
     "Cost",
     "Figure",
     "Finding",
-    "Thresholds",
-    "described",
     "evidence_of",
     "find_all",
     "ranked",

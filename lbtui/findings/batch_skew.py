@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.counts import binomial_tail
-from lbtui.analysis.expected import Shares, chance_of, expected_load, expected_of
+from lbtui.analysis.expected import chance_of, expected_load, expected_of
 from lbtui.analysis.groups import Group
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.scan import Excess, RandomDispatch, RandomStays, find_excess, strongest
@@ -21,9 +21,9 @@ from lbtui.findings.group_skew import find_group_skew, is_member
 from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, Severity
 from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of, subject_of_group, who_of_lanes
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, micros
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Shares, Thresholds
 
 _CRITICAL_RATIO = 2.0  # doubled
 _SLIVER_SHARE, _SLIVER_SECONDS = 0.02, 5.0  # of the run, and at all

@@ -15,9 +15,9 @@ from lbtui.findings.model import Finding
 from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 _WORDS = {
     "late": _("begins its forward passes {more:.1f} ms after its peers"),

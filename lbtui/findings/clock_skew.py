@@ -12,8 +12,8 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.hosts import waits_by_host
 from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.findings.model import Cost, Finding, SubjectValue
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 
 _FEW, _FEW_SHARE = 2, 0.05  # hand-offs in the wrong order that prove nothing
 

@@ -9,8 +9,8 @@ import polars as pl
 from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Figure, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 
 _NO_COST = Cost(None, "", _("data quality costs certainty, not time"))
 

@@ -8,9 +8,9 @@ from lbtui.findings.model import Finding
 from lbtui.findings.pictures import Drawn, drawn
 from lbtui.findings.run import evidence_of, find_in
 from lbtui.findings.support import Figure, supporting_figures
-from lbtui.findings.thresholds import Thresholds
 from lbtui.findings.words import is_even
 from lbtui.profile import Profile, Progress
+from lbtui.thresholds import Thresholds
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from lbtui.comparison import Comparison, Row
 from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.model import Finding
 from lbtui.findings.run import clock_evidence
-from lbtui.findings.thresholds import Thresholds
 from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import Figure, Line, Overview
 from lbtui.profile import Profile, Progress
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 
 # What begins on a prefill host and ends on a decode host. A first token is answered, and a KV pull begins and
 # ends, on one host.

@@ -12,8 +12,8 @@ from lbtui.findings.model import Finding
 from lbtui.findings.queue_skew import find_queue_skew
 from lbtui.findings.standstill import find_standstills, standing
 from lbtui.findings.straggler import find_stragglers
-from lbtui.findings.thresholds import Thresholds
 from lbtui.findings.tokens_skew import find_tokens_skew
+from lbtui.thresholds import Thresholds
 
 
 def find_dp(evidence: Evidence, limits: Thresholds, kv: Sequence[Finding]) -> Iterator[Finding]:

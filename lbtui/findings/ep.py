@@ -14,7 +14,7 @@ from lbtui.findings.ep_slow import find_slow_ranks
 from lbtui.findings.ep_tables import tables_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Finding
-from lbtui.findings.thresholds import Thresholds
+from lbtui.thresholds import Thresholds
 
 
 def find_ep(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:

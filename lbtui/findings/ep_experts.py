@@ -15,8 +15,8 @@ from lbtui.findings.ep_heat import ExpertHeat, waiting_less
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 _MAP_ERROR = 1.3 / 256  # of a picture's range: to so much its colours are read
 _UNKNOWN, _SHARED = -1, -2

@@ -10,8 +10,8 @@ from lbtui.findings.ep_heat import ExpertHeat
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import SEVERITIES, Cost, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 MOST_LISTED = 5
 _UNIT = "share of expert compute"

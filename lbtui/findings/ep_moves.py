@@ -15,8 +15,8 @@ from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.ep_tables import Tables, tables_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 _UNIT = "share of expert compute"
 _BEYOND_CHANCE = 2.0  # × what Poisson counts of an unmoved heat show

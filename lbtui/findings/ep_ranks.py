@@ -14,8 +14,8 @@ from lbtui.findings.ep_gain import gain_words, gains
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, in_percent, plural
+from lbtui.thresholds import Thresholds
 
 _UNIT = "share of expert compute"
 _CRITICAL_SKEW = 1.5

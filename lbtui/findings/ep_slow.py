@@ -13,8 +13,8 @@ from lbtui.findings.ep_heat import ExpertHeat
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 _FEWEST_LAYERS = 4
 _NO_MORE_LOAD = 1.03

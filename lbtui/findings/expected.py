@@ -15,9 +15,9 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.kinds import kind_of
 from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import is_of, name_of, subject_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, in_percent, visible
+from lbtui.thresholds import Thresholds
 
 _LOADS = ("dp.batch_size.skew", "dp.idle", "dp.stalled", "pd.node.skew", "pd.node.stalled")
 

@@ -7,7 +7,7 @@ from lbtui.analysis.groups import Group, are_two, find_group, measured_on
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.scan import RandomDispatch
 from lbtui.findings.evidence import Binned
-from lbtui.findings.thresholds import Thresholds
+from lbtui.thresholds import Thresholds
 
 _LEAST_SHARE = 0.4  # of the run
 

@@ -9,15 +9,15 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.expected import Shares, expected_multiple
+from lbtui.analysis.expected import expected_multiple
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, sampled
 from lbtui.analysis.scan import find_held
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, SubjectValue
 from lbtui.findings.subject import name_of, subject_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, instant
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Shares, Thresholds
 
 _BINS = 120
 _LEAST_MORE = 0.15  # of the blocks, beyond the peers' share in use

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 
 
 def find_lockstep_clocks(

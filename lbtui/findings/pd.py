@@ -17,8 +17,8 @@ from lbtui.findings.pd_ratio import find_ratio
 from lbtui.findings.pd_stalled import find_stalled
 from lbtui.findings.pd_transfers import find_slow_transfers
 from lbtui.findings.severity import severity_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _, in_percent, visible
+from lbtui.thresholds import Thresholds
 
 
 def find_pd(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:

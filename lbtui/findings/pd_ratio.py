@@ -15,9 +15,9 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.pd_ratio_waits import find_ratio_by_waits
 from lbtui.findings.severity import severity_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, micros
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 _BLOCKS = 12
 

@@ -12,8 +12,8 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.hosts import waits_by_host
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.severity import severity_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.text import _
+from lbtui.thresholds import Thresholds
 
 PULL_WAITS = _("requests between prefill and KV pull per decode rank, mean over time")
 PREFILL_WAITS = _("requests waiting for prefill per P node, mean over time")

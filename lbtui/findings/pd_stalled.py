@@ -11,9 +11,9 @@ from lbtui.analysis.node_stalls import Stall, StallLimits, stalls
 from lbtui.analysis.prefill_decode import NodeTable
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import format_time
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 
 ENDS_NOTHING = _("seconds without an ended request while requests run")
 GETS_NOTHING = _("seconds without a new request while the other nodes get them")

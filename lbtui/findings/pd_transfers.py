@@ -10,9 +10,9 @@ from lbtui.analysis.slow_pulls import Slowdown, SlowPulls, judged_pulls, slow_pu
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.severity import severity_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import format_time
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 
 _OWN_ADVICE = _(
     "Check the link of this rank's host (RoCE/HCCS errors, hccn_tool, switch port) and which P "

@@ -16,9 +16,9 @@ from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding
 from lbtui.findings.subject import name_of, subject_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _
+from lbtui.thresholds import Thresholds
 
 _CRITICAL_RATIO = 4.0
 _BLOCKS = 12

@@ -9,7 +9,6 @@ from functools import partial
 
 import polars as pl
 
-from lbtui.analysis.expected import Expected
 from lbtui.findings.causes import explained
 from lbtui.findings.data import find_data
 from lbtui.findings.dp import find_dp
@@ -19,8 +18,8 @@ from lbtui.findings.expected import as_expected
 from lbtui.findings.kv import find_kv
 from lbtui.findings.model import Finding, ranked
 from lbtui.findings.pd import find_pd
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import SCHEMAS, FrameName, Loaded, Profile, Progress, attempted, empty
+from lbtui.thresholds import Expected, Thresholds
 
 _OF_CLOCKS: tuple[FrameName, ...] = ("steps", "kv", "queues", "nodes", "transfers", "handoffs")
 

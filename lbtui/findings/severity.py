@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbtui.findings.model import Severity
-from lbtui.findings.thresholds import Thresholds
+from lbtui.thresholds import Thresholds
 
 
 def severity_of(

@@ -21,9 +21,9 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
 from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain, format_window, instant, micros
 from lbtui.text import _, in_percent
+from lbtui.thresholds import Thresholds
 
 _USUAL = 5.0  # × the longest step but one in a hundred is no pause
 _WAITED = 0.8  # of the pause, requests must wait or run

@@ -19,9 +19,9 @@ from lbtui.findings.model import Cost, Figure, Finding, Severity, SubjectValue
 from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import name_of, subject_of, subject_of_lanes, who_of_lanes
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _, in_percent, visible
+from lbtui.thresholds import Thresholds
 
 _COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
 _LEAST_OWN = 0.1  # of what it is slower, that at least is seen at its end

@@ -16,9 +16,9 @@ from lbtui.findings.batch_skew import what_stands_out
 from lbtui.findings.ep_heat import expert_heats
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Dimension
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import micros
 from lbtui.text import _, in_percent, visible
+from lbtui.thresholds import Thresholds
 
 
 @dataclass(frozen=True)

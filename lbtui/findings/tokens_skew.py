@@ -19,9 +19,9 @@ from lbtui.findings.model import EXPECTED_SHARE, Finding
 from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
-from lbtui.findings.thresholds import Thresholds
 from lbtui.profile import Domain
 from lbtui.text import _
+from lbtui.thresholds import Thresholds
 
 _ENOUGH = 10  # prefill steps in a window
 _LONGER = 1.5  # × the peers' tokens a request: else more requests are the reason

@@ -17,7 +17,6 @@ from lbtui.analysis.data_parallel import (
     metric_lanes,
     step_intervals,
 )
-from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, known_mean
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, idle_as_zero, lanes_par
 from lbtui.analysis.standout import Standout, excess_over_peers, standouts
@@ -26,6 +25,7 @@ from lbtui.overview.text import clock, par_text, percent, short, span
 from lbtui.profile import Domain, FrameName, dated, empty
 from lbtui.profile.place import Window
 from lbtui.text import _, visible
+from lbtui.thresholds import Expected
 
 
 class Scope(NamedTuple):

@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
-from lbtui.analysis.expected import Expected
 from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile, Summary, dated
 from lbtui.profile.captures import Captures
 from lbtui.text import _
+from lbtui.thresholds import Expected
 
 # A lane's bins: as many as the widest lane is drawn with, whatever the number of rows.
 BINS = 200

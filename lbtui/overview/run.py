@@ -9,7 +9,6 @@ from functools import partial
 import polars as pl
 
 from lbtui.analysis.data_parallel import domains_of
-from lbtui.analysis.expected import Expected
 from lbtui.analysis.expert_parallel import phases_apart
 from lbtui.analysis.placement import placed
 from lbtui.overview.domains import Scope, reading_lines, step_lines
@@ -36,6 +35,7 @@ from lbtui.profile import (
 )
 from lbtui.profile.place import Times, Window, times_of, window_of_times
 from lbtui.text import _, plural, visible
+from lbtui.thresholds import Expected
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.host import OpenFailed
 
 if TYPE_CHECKING:
-    from lbtui.findings import Thresholds
     from lbtui.profile import Profile
     from lbtui.profile.captures import Choice
+    from lbtui.thresholds import Thresholds
     from lbtui.ui.kit.pane import Pane
 
 

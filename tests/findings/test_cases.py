@@ -12,8 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lbtui.analysis.expected import Expected
-from lbtui.findings import Finding, Thresholds, find_all
+from lbtui.findings import Finding, find_all
 from lbtui.findings.causes import explained
 from lbtui.findings.ep_heat import expert_heats
 from lbtui.findings.ep_moves import find_moves
@@ -23,6 +22,7 @@ from lbtui.findings.run import evidence_of
 from lbtui.findings.words import figure_words
 from lbtui.profile import Cut, LoadedSeries, Note, Profile, Progress
 from lbtui.sources import open_profile
+from lbtui.thresholds import Expected, Thresholds
 from tests.findings import expert_cases
 from tests.findings.service import MS, SECOND, START, Group, service, write_experts, write_service
 from tests.tools import parser_format as fmt

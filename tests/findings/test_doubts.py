@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from lbtui.comparison import compare
-from lbtui.findings import Cost, Finding, Thresholds, find_all
+from lbtui.findings import Cost, Finding, find_all
 from lbtui.findings.doubts import clock_doubt, comparable, doubt_of, with_doubt
 from lbtui.findings.lockstep_clocks import find_lockstep_clocks
 from lbtui.overview.run import overview
 from lbtui.profile import Profile
 from lbtui.report import as_json
 from lbtui.sources import open_profile
+from lbtui.thresholds import Thresholds
 from tests.findings.service import MS, START
 from tests.tools import parser_format as fmt
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lbtui.analysis.expected import Expected, expected_load, expected_multiple
+from lbtui.analysis.expected import expected_load, expected_multiple
 from lbtui.analysis.imbalance import expected_maximum
 from lbtui.analysis.scan import RandomDispatch, RandomStays, find_excess, find_held
 from lbtui.config import BadConfig, from_file
-from lbtui.findings import Finding, Thresholds, find_all, supporting_figures
+from lbtui.findings import Finding, find_all, supporting_figures
 from lbtui.findings.run import evidence_of
 from lbtui.findings.words import figure_words
 from lbtui.overview.run import overview
 from lbtui.profile import Domain, Profile
+from lbtui.thresholds import Expected, Thresholds
 from tests.findings.service import Group, service
 from tests.findings.test_cases import coordinator
 

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from lbtui.comparison import compare, metrics
-from lbtui.findings import Thresholds
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.run import evidence_of, find_in
 from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward
 from lbtui.sources.tables import csv_lines
+from lbtui.thresholds import Thresholds
 from tests.findings.service import Group, service
 from tests.sources.recorded import CSV_ONLY, lay_out
 

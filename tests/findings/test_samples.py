@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lbtui.findings import Finding, Thresholds, evidence_of, find_all, supporting_figures
+from lbtui.findings import Finding, evidence_of, find_all, supporting_figures
 from lbtui.sources import open_profile
+from lbtui.thresholds import Thresholds
 from tests.findings.service import Group, service
 from tests.sources.recorded import CSV_ONLY, DATA, lay_out
 

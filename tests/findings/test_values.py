@@ -16,9 +16,9 @@ from statistics import fmean, median
 import numpy as np
 import pytest
 
-from lbtui.analysis.expected import Expected
-from lbtui.findings import Finding, Thresholds, find_all
+from lbtui.findings import Finding, find_all
 from lbtui.sources import open_profile
+from lbtui.thresholds import Expected, Thresholds
 from tests.findings import expert_cases
 from tests.findings.service import Group, write_service
 from tests.findings.test_cases import DECODE, LAYERS, PREFILL, RANKS, SLOTS, named, replace, write_experts

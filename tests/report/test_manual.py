@@ -12,7 +12,7 @@ from lbtui import codes
 from lbtui.cli import main
 from lbtui.codes import OPENED, USAGE
 from lbtui.comparison import compare
-from lbtui.findings import described, find_all
+from lbtui.findings import find_all
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.manual import TOPICS, text_of, topics
 from lbtui.options import parser
@@ -21,6 +21,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.report import as_text
 from lbtui.report.as_json import document
 from lbtui.sources import open_profile
+from lbtui.thresholds import described
 from lbtui.ui.help import help_text
 from tests.sources.recorded import CSV_ONLY, profile
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from lbtui.analysis.data_parallel import METRICS, metric, round_at
-from lbtui.analysis.expected import Expected
 from lbtui.findings import Cost, Finding
 from lbtui.overview.run import overview
 from lbtui.profile import SCHEMAS, Profile
@@ -28,6 +27,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.text import visible
+from lbtui.thresholds import Expected
 from lbtui.ui.panes.dp.chart import MOST_LINES, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp.data import dp_data, measure, scene
 from lbtui.ui.panes.dp.lanes import lane_rows

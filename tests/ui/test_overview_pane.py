@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lbtui.findings import Figure, Thresholds, described
+from lbtui.findings import Figure
 from lbtui.findings.diagnosis import Diagnosis, diagnose
 from lbtui.profile import Loaded, Profile, SourceFile, empty, micros
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
+from lbtui.thresholds import Thresholds, described
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pages import TextPage

@@ -13,7 +13,6 @@ from rich.style import Style
 
 from lbtui.analysis.latency import FILTER_NAMES, Arrangement, arrange
 from lbtui.analysis.request_places import PLACE_COLUMNS
-from lbtui.findings import Thresholds
 from lbtui.profile import Loaded, Profile, Silent, empty
 from lbtui.profile.schema import SCHEMAS
 from lbtui.render.canvas import Canvas
@@ -22,6 +21,7 @@ from lbtui.render.lanes import histogram
 from lbtui.render.palette import accent, cursor
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
+from lbtui.thresholds import Thresholds
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.window import (
     column_of,

@@ -15,8 +15,9 @@ from lbtui.ui.kit.selection import Aim, Selection
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
-    from lbtui.findings import Finding, Thresholds
+    from lbtui.findings import Finding
     from lbtui.profile import Note
+    from lbtui.thresholds import Thresholds
 
 _Answer = TypeVar("_Answer")
 

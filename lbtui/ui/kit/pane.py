@@ -14,12 +14,12 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
-from lbtui.findings import Thresholds
 from lbtui.profile import Cancelled, FrameName, Profile, Progress
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import blank, fit
 from lbtui.text import _
+from lbtui.thresholds import Thresholds
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import Host
 from lbtui.ui.kit.keys import End

@@ -19,7 +19,6 @@ from lbtui.analysis.data_parallel import (
     step_intervals,
 )
 from lbtui.analysis.deviation import beyond_peers, lump
-from lbtui.analysis.expected import Expected
 from lbtui.analysis.imbalance import Floats, WeightedPar, par
 from lbtui.analysis.lanes import (
     Lane,
@@ -37,6 +36,7 @@ from lbtui.analysis.lanes import (
 from lbtui.analysis.standout import Standout, excess_over_peers, lane_scores, standouts
 from lbtui.profile import Domain, FrameName, dated, micros
 from lbtui.profile.place import window_of
+from lbtui.thresholds import Expected
 
 # Time bins in which places that stand out are looked for, and how many places are kept.
 SCAN_BINS = 512

@@ -10,7 +10,6 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from lbtui.findings import Thresholds, described
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
@@ -21,6 +20,7 @@ from lbtui.profile import Cancelled, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds, described
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import key

@@ -12,12 +12,12 @@ import polars as pl
 from lbtui.analysis.latency import Arranged, Arrangement, most_spread, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
 from lbtui.analysis.request_places import NODE_COLUMNS, PLACE_COLUMNS, request_places
-from lbtui.findings import Thresholds
 from lbtui.findings.doubts import DOUBTFUL_COLUMNS, doubt_of
 from lbtui.profile import Profile, Progress, place
 from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
 from lbtui.text import _, visible
+from lbtui.thresholds import Thresholds
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS, RequestColumn
 

@@ -1,13 +1,71 @@
-"""Every threshold of the findings, in one place, with its source; settable in the config."""
+"""Every threshold of the findings with its source, and the expected shares of the load: what the config sets.
+
+Polars and numpy are not imported here: a config is read before the first frame.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lbtui.analysis.expected import Expected
 from lbtui.text import _
+
+if TYPE_CHECKING:
+    from lbtui.profile import Domain
+
+# A share of the load of each lane, in any unit; empty where all are to carry the same.
+Shares: TypeAlias = tuple[float, ...]
+Entry: TypeAlias = tuple[str, float]  # what the config names, and its share
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The shares that the config names: 1 is what a domain or node without an entry is to carry.
+
+    A DP domain is named as its lane is (`dp3`), which means all domains of that name, or with its instance or
+    host before it (`node-a/dp3`), which goes before the name alone; a node by its address.
+    """
+
+    domains: tuple[Entry, ...] = ()
+    nodes: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All names with their shares."""
+        return (*self.domains, *self.nodes)
+
+    def of_domains(self, domains: Sequence[Domain]) -> Shares:
+        """Return the share of each of the domains, empty where all are the same."""
+        return _told_apart([self.of_domain(domain) or 1.0 for domain in domains])
+
+    def of_domain(self, domain: Domain) -> float | None:
+        """Return the share that an entry gives a domain, None without one."""
+        shares = dict(self.domains)
+        return next((shares[name] for name in _names(domain) if name in shares), None)
+
+    def of_nodes(self, addresses: Sequence[str]) -> Shares:
+        """Return the share of each of the nodes of a role, empty where all are the same."""
+        shares = dict(self.nodes)
+        return _told_apart([shares.get(address, 1.0) for address in addresses])
+
+    def unknown(self, domains: Sequence[Domain], addresses: Sequence[str]) -> tuple[Entry, ...]:
+        """Return the entries that name none of the domains or nodes."""
+        known = {name for domain in domains for name in _names(domain)}
+        return (
+            *(entry for entry in self.domains if entry[0] not in known),
+            *(entry for entry in self.nodes if entry[0] not in addresses),
+        )
+
+
+def _names(domain: Domain) -> tuple[str, ...]:
+    """Return the names of a domain in a config, the most precise first."""
+    return (f"{domain.host}/{domain.name}", f"{domain.instance}/{domain.name}", domain.name)
+
+
+def _told_apart(shares: list[float]) -> Shares:
+    return tuple(shares) if len(set(shares)) > 1 else ()
 
 
 def _threshold(default: float, text: str) -> Any:
