@@ -18,6 +18,7 @@ from lbtui.text import _
 _MOST_OPEN = 400_000
 _BITS = 63
 _BIT_OF = np.left_shift(np.uint64(1), np.arange(_BITS, dtype=np.uint64))
+_BITS_OF_BYTE = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 NO_PHASE = 255
 _FEW_CARDS = 16
 _LATEST = np.iinfo(np.int64).max
@@ -205,7 +206,14 @@ def _cards_repeat(cards: NDArray[Any], groups: _Groups) -> bool:
     if int(cards.max()) >= _BITS:
         return True
     seen = groups.reduced(np.bitwise_or, _BIT_OF.take(cards))
-    return bool((np.bitwise_count(seen) != groups.sizes).any())
+    return bool((bits_set(seen) != groups.sizes).any())
+
+
+def bits_set(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return how many bits of each number are 1, as `np.bitwise_count` of numpy 2 does."""
+    of_bytes = _BITS_OF_BYTE.take(numbers.view(np.uint8)).view(np.uint64)
+    # The product has in its highest byte the sum of all eight.
+    return of_bytes * np.uint64(0x0101010101010101) >> np.uint64(56)
 
 
 def _numbers_in_chain(cards: NDArray[Any], chains: Integers) -> Integers:
