@@ -1,13 +1,11 @@
 """Expert series made of plain arrays."""
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from lbtui.profile import ExpertSeries
-
-REAL = Path(__file__).parents[2] / "data" / "esft_dsv2lite_intent.npz"
+from tests.tools.make_expert_loads import FILE
 
 
 def series(
@@ -33,7 +31,7 @@ def series(
 
 
 @lru_cache
-def real():
-    """Return DeepSeek-V2-Lite's loads: 127 iterations, 26 layers, 64 experts on 8 contiguous ranks."""
-    tokens = np.load(REAL)["tokens"]
+def skewed():
+    """Return loads as a router makes them: 127 iterations, 26 layers, 64 experts on 8 contiguous ranks."""
+    tokens = np.load(FILE)["tokens"]
     return series(tokens, 8, placements=[np.tile(np.arange(64), (26, 1))])

@@ -3,7 +3,7 @@ import numpy as np
 from lbtui.analysis.eplb.limits import check_words, limits, routed_tokens
 from lbtui.analysis.eplb.recorded import Check, recorded
 from lbtui.analysis.eplb.what_if import Settings, what_if
-from tests.analysis.eplb.made import real, series
+from tests.analysis.eplb.made import series, skewed
 
 
 def said(made, settings):
@@ -13,14 +13,14 @@ def said(made, settings):
 
 def test_what_it_does_not_see_is_always_said():
     for sentence in ("not what moving experts", "equal part", "1024 tokens"):
-        assert any(sentence in text for text in said(real(), Settings("global", 8, 8)))
+        assert any(sentence in text for text in said(skewed(), Settings("global", 8, 8)))
 
 
 def test_when_eplb_is_not_recommended_is_said_with_this_loads_numbers():
-    texts = said(real(), Settings("global", 0, 8))
+    texts = said(skewed(), Settings("global", 0, 8))
     assert any("8 or fewer experts a die: here 8." in text for text in texts)
-    assert not any("experts a die" in text for text in said(real(), Settings("global", 8, 8)))
-    assert routed_tokens(recorded([real()])) == real().tokens.sum(dtype=int) / (127 * 26 * 8)
+    assert not any("experts a die" in text for text in said(skewed(), Settings("global", 8, 8)))
+    assert routed_tokens(recorded([skewed()])) == skewed().tokens.sum(dtype=int) / (127 * 26 * 8)
     assert any("fewer than 128 tokens a die: here its experts get 49 an iteration" in text for text in texts)
     many = series(np.full((4, 1, 20), 100), 2)
     assert not any("128 tokens" in text for text in said(many, Settings("global", 0, 2)))

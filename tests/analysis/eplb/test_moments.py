@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from lbtui.analysis.eplb.moments import matrix_between, tokens_between
-from tests.analysis.eplb.made import real, series
+from tests.analysis.eplb.made import series, skewed
 
 TOKENS = [[[1, 2, 3, 4], [5, 6, 7, 8]], [[10, 20, 30, 40], [50, 60, 70, 80]], [[0, 0, 0, 9], [0, 0, 0, 9]]]
 PLACED = [[[0, 1, 1, 2]] * 2, [[2, 1, 0, 1]] * 2]
@@ -38,5 +38,5 @@ def test_what_is_not_there_is_none():
     assert tokens_between(series(TOKENS, 2), "rank", 2, 4) is None
 
 
-def test_the_real_loads_add_up():
-    assert tokens_between(real(), "model_expert", 0, 127).tolist() == real().tokens.sum(axis=0).tolist()
+def test_all_iterations_add_up():
+    assert tokens_between(skewed(), "model_expert", 0, 127).tolist() == skewed().tokens.sum(axis=0).tolist()

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from lbtui.analysis.eplb.over_time import column_edges, in_columns, over_time
 from lbtui.analysis.eplb.persistence import HotSpot, by_expert, co_hot, persistence
 from lbtui.analysis.eplb.replicas import replicas_of, replicated
-from tests.analysis.eplb.made import real, series
+from tests.analysis.eplb.made import series, skewed
 
 
-def test_every_iteration_of_the_real_loads():
-    found = over_time(real())
+def test_every_iteration_of_skewed_loads():
+    found = over_time(skewed())
     for iteration in (0, 63, 64, 126):
-        ranks = real().tokens[iteration].astype(float).reshape(26, 8, 8).sum(axis=2)
+        ranks = skewed().tokens[iteration].astype(float).reshape(26, 8, 8).sum(axis=2)
         pars = ranks.max(axis=1) / ranks.mean(axis=1)
         assert found.mean[iteration] == pytest.approx(pars.mean())
         assert found.worst[iteration] == pars.max()
@@ -49,7 +49,7 @@ def test_columns_cover_every_iteration_once_and_none_covers_two_periods(lengths,
 
 
 def test_columns_hold_means_and_the_worst_of_what_they_cover():
-    figures = over_time(real())
+    figures = over_time(skewed())
     found = in_columns(figures, 10)
     edges = found.edges.tolist()
     assert len(found.mean) == 10
@@ -95,9 +95,9 @@ def test_a_period_counts_its_own_iterations_only():
     assert not even.spots[0].stays
 
 
-def test_persistence_of_the_real_loads_is_that_of_a_loop():
-    found = persistence(real(), 0, rank_ratio=1.3, expert_ratio=4.5)
-    tokens = real().tokens.astype(float)
+def test_persistence_of_skewed_loads_is_that_of_a_loop():
+    found = persistence(skewed(), 0, rank_ratio=1.3, expert_ratio=4.5)
+    tokens = skewed().tokens.astype(float)
     for layer in (0, 13):
         ranks = tokens[:, layer].reshape(127, 8, 8).sum(axis=2)
         hot = ranks >= 1.3 * ranks.mean(axis=1, keepdims=True)
@@ -109,7 +109,7 @@ def test_persistence_of_the_real_loads_is_that_of_a_loop():
         assert spot.turns == sum(a != b for a, b in pairwise(fullest))
         experts = tokens[:, layer] >= 4.5 * tokens[:, layer].mean(axis=1, keepdims=True)
         assert found.slots[layer].tolist() == found.experts[layer].tolist() == experts.sum(axis=0).tolist()
-    shared = persistence(real(), 0, rank_ratio=1.3, expert_ratio=4.5, shared=[63])
+    shared = persistence(skewed(), 0, rank_ratio=1.3, expert_ratio=4.5, shared=[63])
     without = tokens[:, 0] >= 4.5 * tokens[:, 0, :63].mean(axis=1, keepdims=True)
     assert shared.experts[0].tolist() == without.sum(axis=0).tolist()
 
