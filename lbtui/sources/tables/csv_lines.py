@@ -22,9 +22,9 @@ _READ = 4 << 20
 # A round of thousands of requests has some 100 KB. What goes on for longer is no line of a table, and polars
 # holds a block several times.
 _LONGEST_LINE = 16 << 20
-# No table has so many rows in a block: most of its lines are empty, and each would be a row of nulls.
-_MOST_LINES = 1_000_000
-_EMPTY_LINES = re.compile(rb"\n[\r\n]+")
+# No table has so many rows in a block: most of its lines have no cell, and each would be a row of nulls.
+_MOST_LINES = 200_000
+_EMPTY_LINES = re.compile(rb"\n[,;\t|\r\n]*\n")
 # In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked: a long
 # run of bytes would be looked at once from each of them.
 _CELL = re.compile(rb'[^,;\t"\r\n]+')
