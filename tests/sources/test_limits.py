@@ -4,7 +4,6 @@ import gzip
 import json
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
@@ -97,7 +96,6 @@ def test_json_of_too_many_parts_is_refused(tmp_path, monkeypatch, part):
         read_placement(path)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python tells SQLite no limits")
 def test_a_cell_that_is_too_large_is_told_as_that(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "_LARGEST", 50_000)
     path = tmp_path / "ms_service_node-a-7.db"
