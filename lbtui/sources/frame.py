@@ -14,7 +14,7 @@ from lbtui.text import _
 # that tells of more is broken, and what is computed lane by lane must not take minutes for it.
 MOST_LANES = 4096
 MOST_DOMAINS = 1024
-MOST_PROCESSES = 16_384  # cards and schedulers
+MOST_PROCESSES = 8192  # cards, and as many schedulers
 
 
 def canonical(frame: pl.DataFrame, name: FrameName) -> pl.DataFrame:

@@ -10,10 +10,10 @@ from lbtui.text import _
 
 GZIP = b"\x1f\x8b"
 _READ = 1 << 20
-_MOST = 8 << 20  # bytes at once, however well they are compressed
+_MOST = 4 << 20  # bytes at once, however well they are compressed
 # Tables become a tenth as large, where their rows hardly differ a fiftieth; what becomes a thousandth, such
 # as zeros, could be unpacked for hours.
-_MOST_RATIO = 200
+_MOST_RATIO = 100
 _ALWAYS = 64 << 20  # bytes, of which the ratio is not asked
 
 

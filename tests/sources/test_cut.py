@@ -15,7 +15,7 @@ from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, streamed
-from lbtui.sources.tables import csv_file, csv_lines
+from lbtui.sources.tables import csv_lines
 from lbtui.sources.trace import json_stream
 from lbtui.sources.trace import read as trace
 from lbtui.sources.trace.read import read_trace
@@ -45,7 +45,6 @@ class Enough(Silent):
 @pytest.fixture
 def requests(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_lines, "_READ", READ)
-    monkeypatch.setattr(csv_file, "_BATCH", 100)
     write_requests(tmp_path, 2000)
     return tmp_path
 

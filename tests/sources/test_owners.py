@@ -1,10 +1,16 @@
 """Which process belongs to which DP domain, whatever the files say about it."""
 
 import random
+from statistics import median
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbtui.sources import open_profile
+from lbtui.sources.steps import owners
+from lbtui.sources.steps.same_batches import Runs, same_batches, share_enclosed
 from tests.sources.made import Service, write
 from tests.sources.recorded import profile, sentences
 
@@ -254,3 +260,48 @@ def test_trap_09_vllm_forwards_carry_no_rank_and_get_that_of_their_batches(tmp_p
         for row in opened.load("batches").frame.select("prof_id", "dp_rank").unique().to_dicts()
     }
     assert set(ranks.values()) == {0, 1}
+
+
+@given(st.data())
+def test_the_share_of_enclosed_passes_is_that_of_a_plain_count(data):
+    times = st.lists(st.integers(0, 200), min_size=1, max_size=12, unique=True).map(sorted)
+    starts, begins = data.draw(times), data.draw(times)
+    sizes = st.integers(1, 2)
+    passes = [(start, data.draw(sizes)) for start in starts]
+    rounds = [(begin, begin + data.draw(st.integers(1, 40)), data.draw(sizes)) for begin in begins]
+    covered = [(start, size) for start, size in passes if rounds[0][0] <= start <= rounds[-1][1]]
+    # Rounds may overlap here: a pass is in the one that began last.
+    last = [max((r for r in rounds if r[0] <= start), key=lambda r: r[0]) for start, _size in covered]
+    inside = [
+        start < end and size == own for (start, size), (_b, end, own) in zip(covered, last, strict=True)
+    ]
+    expected = sum(inside) / len(inside) if inside else 0.0
+    found = share_enclosed(_runs([(s, s + 1, size) for s, size in passes]), _runs(rounds))
+    assert found == expected
+
+
+def _runs(rows):
+    return Runs(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1))
+def test_the_length_of_runs_is_their_median(durations):
+    assert _runs([(0, duration, 1) for duration in durations]).length == median(durations)
+
+
+def test_of_very_many_processes_without_a_rank_only_so_many_pairs_are_compared(tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr(owners, "_MOST_COMPARED", 20)
+    monkeypatch.setattr(owners, "same_batches", lambda *of: compared.append(of) or same_batches(*of))
+    write(
+        tmp_path,
+        *(
+            Service("node-a", 100 + n, (200 + n,), None, None, sizes=(4, 5, 3, 5, 4), offset=7.0 * n)
+            for n in range(12)
+        ),
+        rounds=False,
+    )
+    opened = open_profile(tmp_path)
+    assert opened.load("steps").frame["prof_id"].n_unique() == 12
+    assert len(compared) == 20
+    assert "More processes than can be compared" in notes_of(opened)

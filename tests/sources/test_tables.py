@@ -83,6 +83,27 @@ def test_a_file_that_is_read_line_by_line_tells_of_its_break_too(tmp_path):
     assert "1 rows have a quote that is not closed" in sentences(rows.notes)
 
 
+@given(st.lists(st.text('ab,"', max_size=12), max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_line_by_line_every_row_is_what_the_line_alone_says(tmp_path, lines):
+    path = tmp_path / "moe_analysis.csv"
+    path.write_text(HEADER + "".join(f"{line}\n" for line in lines))
+    rows = csv_file.Rows(open_csv(path), HEADER.strip().split(","))
+    found = [
+        tuple(cell or "" for cell in row) for part in rows.read(Silent(), "lines") for row in part.rows()
+    ]
+    expected, broken = [], 0
+    for line in filter(None, lines):
+        try:
+            said = next(csv.reader([line], strict=True))
+        except csv.Error:
+            broken += 1
+            continue
+        expected.append(tuple((said + [""] * 4)[:4]))
+    assert found == expected
+    assert (f"{broken} rows have a quote that is not closed" in sentences(rows.notes)) == bool(broken)
+
+
 @pytest.mark.parametrize("text", [HEADER, HEADER.strip(), HEADER.replace("\n", "\r\n")])
 def test_a_header_alone_is_a_table_without_rows(tmp_path, text):
     assert cells(tmp_path, text) == ([], "")

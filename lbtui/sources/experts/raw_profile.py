@@ -16,7 +16,7 @@ from lbtui.sources.experts.rows import ProcessExperts
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.limits import LATEST
 from lbtui.sources.tables import database
-from lbtui.sources.tables.database import Database
+from lbtui.sources.tables.database import Database, as_blob
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
@@ -26,10 +26,10 @@ _HEAD_LENGTH = 128
 _IN_MESSAGE = re.compile(rb'"domain"\s*:\s*"eplb_observe"')
 # Upstream's two layouts: the whole event as JSON in `message`, or name and domain in columns of their own.
 _MSTX = """
-SELECT markId, timestamp, CAST(message AS BLOB) FROM Mstx
+SELECT markId, timestamp, {message} FROM Mstx
 WHERE instr(CAST(message AS BLOB), CAST('eplb_observe' AS BLOB))
 """
-_SLICE = "SELECT id, timestamp, CAST(args AS BLOB) FROM slice WHERE cat = 'eplb_observe'"
+_SLICE = "SELECT id, timestamp, {args} FROM slice WHERE cat = 'eplb_observe'"
 _BETWEEN_REPORTS = 256  # marks
 _LARGEST_ID = 2**62
 _AT_ONCE = 2  # files; the marks of one are in memory as text
@@ -81,9 +81,9 @@ def _marks(opened: Database, progress: Progress, size: int) -> list[Mark]:
     tables = opened.tables()
     marks: list[Mark] = []
     if "Mstx" in tables:
-        marks = list(_read(opened, _MSTX, progress, size, in_message=True))
+        marks = list(_read(opened, _MSTX.format(message=as_blob("message")), progress, size, in_message=True))
     if not marks and "slice" in tables and "cat" in opened.columns("slice"):
-        marks = list(_read(opened, _SLICE, progress, size, in_message=False))
+        marks = list(_read(opened, _SLICE.format(args=as_blob("args")), progress, size, in_message=False))
     marks.sort(key=itemgetter(0))
     return marks
 

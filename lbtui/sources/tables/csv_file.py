@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,13 +18,12 @@ from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.number_marks import plain_numbers
 from lbtui.sources.tables.cells import NULL_WORDS
 from lbtui.sources.tables.csv_dialect import CsvFile, open_csv
-from lbtui.sources.tables.csv_lines import CsvLines, lines_of
+from lbtui.sources.tables.csv_lines import ClosedQuotes, CsvLines
 from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, Headers, match_headers, numeric_headers
 from lbtui.text import _, visible
 
 _T = TypeVar("_T")
 
-_BATCH = 100_000  # rows, where lines are read one by one
 # What is read whole has a column for each process; each costs polars a query of its own.
 _MOST_COLUMNS = 8192
 
@@ -290,25 +288,33 @@ class Rows:
         with unreadable_on_failure(self._path):
             size = self._path.stat().st_size
             progress.advance(self._path.name, 0, size)
-            read = self._line_by_line if way == "lines" else self._by_blocks
-            end = yield from read(progress, way, size)
+            end = yield from self._by_blocks(progress, way, size)
             progress.advance(self._path.name, end, end)
 
     def _by_blocks(self, progress: Progress, way: Way, size: int) -> _Batches:
         """Yield a batch for each block of lines; return how far it got."""
-        lines = CsvLines(self._file)
-        more, read = True, 0
-        for batch, done in ahead(self._batches(lines, way)):
+        lines, quotes = CsvLines(self._file), ClosedQuotes(self._file.separator)
+        blocks = lines.blocks()
+        if way == "lines":
+            blocks = ((quotes.only(block), done) for block, done in blocks)
+        more, read, end = True, 0, size
+        for batch, done in ahead(self._batches(blocks, way)):
             if not more:
-                return self._cut(read, size)
+                end = self._cut(read, size)
+                break
             read = done
             more = progress.wants_more(self._path.name, done, size)
             yield batch
-        self.notes += lines.notes
-        return size
+        else:
+            self.notes += lines.notes
+        if quotes.broken:
+            text = _("{count} rows have a quote that is not closed and are left out.")
+            told = text.format(count=quotes.broken)
+            self.notes.append(Note(visible(self._path.name), told, lost=True))
+        return end
 
-    def _batches(self, lines: CsvLines, way: Way) -> Iterator[tuple[pl.DataFrame, int]]:
-        for block, done in lines.blocks():
+    def _batches(self, blocks: Iterator[tuple[bytes, int]], way: Way) -> Iterator[tuple[pl.DataFrame, int]]:
+        for block, done in blocks:
             if b'"' in block and block.count(b'"') % 2:
                 raise BrokenCells  # an odd quote would swallow what follows
             try:
@@ -317,53 +323,10 @@ class Rows:
                 raise BrokenCells from error
 
     def _scan(self, way: Way, block: bytes) -> pl.LazyFrame:
-        if way == "text" or not self._types:
+        if way in ("text", "lines") or not self._types:
             return _scan(self._file, self._columns, block).with_columns(self._plain)
         words = NULL_WORDS if way == "typed" else None
         return _scan(self._file, self._columns, block, self._types, words).with_columns(self._more)
-
-    def _line_by_line(self, progress: Progress, _way: Way, size: int) -> _Batches:
-        """Yield the rows, each line for itself: one with an odd quote, which stops polars, is left out.
-
-        Upstream writes no line breaks inside cells, so a quote that is not closed spoils its own line only.
-        """
-        places = [self._file.header.index(column) for column in self._columns]
-        kept: list[tuple[str | None, ...]] = []
-        broken = 0
-        more, read = True, 0
-        lines = CsvLines(self._file)
-        for block, done in lines.blocks():
-            if not more:
-                size = self._cut(read, size)
-                break
-            for line in lines_of(block):
-                try:
-                    cells = next(csv.reader([line], delimiter=self._file.separator, strict=True), [])
-                except csv.Error:
-                    broken += 1
-                    continue
-                if cells:
-                    kept.append(tuple(cells[p] if p < len(cells) else None for p in places))
-                if len(kept) >= _BATCH:
-                    yield self._frame(kept)
-                    kept = []
-            read = done
-            more = progress.wants_more(self._path.name, done, size)
-        yield self._frame(kept)
-        self.notes += lines.notes
-        if broken:
-            self.notes.append(
-                Note(
-                    visible(self._path.name),
-                    _("{count} rows have a quote that is not closed and are left out.").format(count=broken),
-                    lost=True,
-                )
-            )
-        return size
-
-    def _frame(self, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
-        frame = pl.DataFrame(rows, schema=dict.fromkeys(self._columns, pl.String), orient="row")
-        return frame.with_columns(self._plain)
 
     def _cut(self, done: int, size: int) -> int:
         """Tell that no more is read; return how many bytes are."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,9 +22,9 @@ _READ = 4 << 20
 # A round of thousands of requests has some 100 KB. What goes on for longer is no line of a table, and polars
 # holds a block several times.
 _LONGEST_LINE = 16 << 20
-# No table has so many rows in a block: most of its lines are empty, and each would be a row of nulls.
-_MOST_LINES = 1_000_000
-_EMPTY_LINES = re.compile(rb"\n[\r\n]+")
+# No table has so many rows in a block: most of its lines have no cell, and each would be a row of nulls.
+_MOST_LINES = 200_000
+_EMPTY_LINES = re.compile(rb"\n[,;\t|\r\n]*\n")
 # In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked: a long
 # run of bytes would be looked at once from each of them.
 _CELL = re.compile(rb'[^,;\t"\r\n]+')
@@ -121,7 +123,29 @@ def _line_ends(block: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
-def lines_of(block: bytes) -> Iterator[str]:
-    """Yield the lines of a block as text, without their ends."""
-    for line in block.split(b"\n"):
-        yield line.decode("utf-8", "replace").rstrip("\r")
+class ClosedQuotes:
+    """Takes lines one by one: those with a quote that is not closed are left out, `broken` of them.
+
+    Upstream writes no line breaks inside cells, so such a quote spoils its own line only.
+    """
+
+    def __init__(self, separator: str) -> None:
+        self.broken = 0
+        self._separator = separator
+
+    def only(self, block: bytes) -> bytes:
+        """Return the other lines of a block that are not empty, with their quotes as polars reads them."""
+        lines = (line if b'"' not in line else self._closed(line) for line in block.split(b"\n"))
+        return b"".join([line + b"\n" for line in lines if line and line != b"\r"])
+
+    def _closed(self, line: bytes) -> bytes:
+        text = line.decode("utf-8", "replace").rstrip("\r")
+        try:
+            cells = next(csv.reader([text], delimiter=self._separator, strict=True))
+        except csv.Error:
+            self.broken += 1
+            return b""
+        # A quote inside a cell without quotes is no other than its characters, but not to polars.
+        written = io.StringIO()
+        csv.writer(written, delimiter=self._separator, lineterminator="").writerow(cells)
+        return written.getvalue().encode()

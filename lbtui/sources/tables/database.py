@@ -134,7 +134,7 @@ class Database:
 
     def blob(self, table: str, column: str, row: int) -> bytes:
         """Return one cell's bytes, b"" where it or its row is null; text as the file encodes it."""
-        sql = f"SELECT CAST({quoted(column)} AS BLOB) FROM {quoted(table)} WHERE rowid = ?"
+        sql = f"SELECT {as_blob(quoted(column))} FROM {quoted(table)} WHERE rowid = ?"
         found = self.connection.execute(sql, (row,)).fetchone()
         return found[0] if found and isinstance(found[0], bytes) else b""
 
@@ -152,6 +152,15 @@ class Database:
         with suppress(Cancelled):
             self._tell()
         return self.cancelled is not None
+
+
+def as_blob(cell: str) -> str:
+    """Return SQL of a cell's bytes; SQLite fails where they are too many, as by `setlimit`, new in 3.11.
+
+    Only their number is asked of such a cell, so that no copy of it is made.
+    """
+    blob = f"CAST({cell} AS BLOB)"
+    return f"CASE WHEN length({blob}) > {_LARGEST} THEN zeroblob(0x7fffffff) ELSE {blob} END"
 
 
 @contextmanager
