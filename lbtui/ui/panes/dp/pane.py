@@ -38,7 +38,8 @@ from lbtui.ui.panes.dp.layout import (
     scrolled,
     zoomed,
 )
-from lbtui.ui.panes.dp.loading import DpPictures, Prepared
+from lbtui.ui.panes.dp.loading import Prepared
+from lbtui.ui.panes.dp.pictures import DpPictures
 from lbtui.ui.panes.dp.round import request_lines, round_text, round_title
 from lbtui.ui.panes.dp.sides import shared_state
 from lbtui.ui.panes.dp.view import why_missing
@@ -68,13 +69,14 @@ class DpPane(DpPictures):
         requests: list[ScheduledRequest] | None
 
     def ready(self, result: Prepared) -> None:
-        """Keep what was prepared; the first time put the cursor where it matters."""
+        """Keep what was prepared, the first time put the cursor where it matters, and measure the rest."""
         first = self._both is None
         self._both = result.data
         self._measured[result.measured.after.metric.key] = result.measured
         if first and result.data.after.domains:
             self._start(result.data.after, result.measured.after)
         self._go_to_change()
+        self._measure_rest()
 
     def _start(self, data: DpData, measured: Measured) -> None:
         chosen = self.selection
