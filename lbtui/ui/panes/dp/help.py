@@ -111,6 +111,17 @@ def help_of() -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
+            _("Filter (/)"),
+            _(
+                "Terms with a blank between; all must hold. A term is a part of a host, an instance or a "
+                "domain's name; or dp=2 (its rank), host=NAME (whole, or as it stands at the lane), "
+                "domain=NAME (key, host, instance or name); of several with commas between (dp=1,3) one must "
+                "fit. It hides lanes, lines of the chart and rows of the table, and n goes to places in the "
+                "lanes shown. It changes no number: PAR, chance, × mean, colours, scales and the ranks of "
+                "hot spots stay those of all domains."
+            ),
+        ),
+        HelpEntry(
             _("Metrics at a glance (state line; m, M)"),
             _(
                 "Each metric that has data with its PAR (of free blocks min / mean) over the whole run, as "

@@ -13,7 +13,8 @@ from lbtui.profile import Profile
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.pane import Pane, PaneProgress
+from lbtui.ui.kit.filtering import Filtered
+from lbtui.ui.kit.pane import PaneProgress
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
 from lbtui.ui.panes.dp.data import DpData, Measured, dp_data, measure, says_nothing
@@ -42,7 +43,7 @@ def frame_now(profile: Profile, chosen: Metric) -> pl.DataFrame | None:
     return None if loaded is None else loaded.frame
 
 
-class DpMetrics(Pane):
+class DpMetrics(Filtered):
     """Holds the data of both profiles and the metrics measured of them."""
 
     @dataclass

@@ -24,7 +24,7 @@ from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row, marked_rows
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 from lbtui.ui.panes.dp.difference import Difference
-from lbtui.ui.panes.dp.layout import Layout, Shown, layout, view_window
+from lbtui.ui.panes.dp.layout import Kind, Layout, Shown, layout, view_window
 from lbtui.ui.panes.dp.loading import AT_ONCE, DpMetrics
 from lbtui.ui.panes.dp.marks import Mark, marks_of
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
@@ -127,8 +127,9 @@ class DpPictures(DpMetrics):
         """Return where all stands of the lanes that are shown."""
         pair = self._measured.get(self.state.metric)
         if pair is not None and self._differs(pair):
-            return layout(measured, width, height, "signed")
-        return layout(measured, width, height, "single" if self._partner_key() is None else "paired")
+            return layout(measured, width, height, "signed", self.state.text)
+        kind: Kind = "single" if self._partner_key() is None else "paired"
+        return layout(measured, width, height, kind, self.state.text)
 
     def _partner(self, now: Shown) -> Shown | None:
         """Return what is drawn below the lanes, None while it is made or where it has no room."""
@@ -192,7 +193,9 @@ class DpPictures(DpMetrics):
         width, height = canvas.width, canvas.height
         reading = 2 if height >= 12 else 1
         data, measured, state = now.data, now.measured, now.state
-        key = chart_key(measured, state.domain, view_window(state, data), width, max(1, height - 1 - reading))
+        key = chart_key(
+            measured, state, view_window(state, data), Canvas(width, max(1, height - 1 - reading), self.caps)
+        )
         chart = self._charts.get((self.side, key))
         if chart is not None:
             rows = marked_rows(chart, key, data, measured, state, self.caps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from lbtui.ui.kit.orders import Orders
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.panes.dp import keys as dp_keys
 from lbtui.ui.panes.dp.data import DpData
+from lbtui.ui.panes.dp.filtered import places_left
 from lbtui.ui.panes.dp.layout import view_window, zoomed
 from lbtui.ui.panes.dp.loading import AT_ONCE
 from lbtui.ui.panes.dp.pane import DpPane
@@ -81,7 +83,9 @@ class DpTablePane(DpPane):
                 and made.span[0] <= state.time < made.span[1]
             )
             about = made.wanted.about if made is not None and near else state.time
-        return Wanted(window, about, *self._order)
+        left = places_left(data.domains, state.text)
+        domains = frozenset(data.domains[i].key for i in left) if state.text else None
+        return Wanted(window, about, *self._order, domains)
 
     def _passes(self) -> Ordered | None:
         """Return the passes as wanted; while a worker orders them those shown before, None without any."""
@@ -161,7 +165,7 @@ class DpTablePane(DpPane):
         if not is_at(ordered.at(place), state.domain, state.time):
             place = place_of(ordered, state.domain, state.time)
         side = None if self.baseline is None else self._of
-        return ShownPasses(ordered, place, self._first, data.dated, side, self._asked is not None)
+        return ShownPasses(ordered, place, self._first, data.dated, side, self._asked is not None, state.text)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the lanes, or the table, or why there is none."""
@@ -189,8 +193,8 @@ class DpTablePane(DpPane):
         found = super().keys_now()
         if not self._tabled:
             return found
-        enter, hot = ([each for each in found if each[0] == key] for key in ("⏎", "n"))
-        own = [("s", _("sort by")), ("r", _("reverse")), *self.side_key(), ("t", _("lanes"))]
+        enter, hot, filtered = ([each for each in found if each[0] == key] for key in ("⏎", "n", "/"))
+        own = [("s", _("sort by")), ("r", _("reverse")), *self.side_key(), *filtered, ("t", _("lanes"))]
         return [keys.MOVE_ROWS, *enter, *own, *hot, keys.ZOOM]
 
     def action_table(self) -> None:
@@ -275,6 +279,16 @@ class DpTablePane(DpPane):
         elif shown.under is not None:
             domain = next(d for d in self._data.domains if d.key == shown.under["domain"])
             self._open_round(self._data, domain, micros(shown.under["start"]))
+
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what shows the lanes or passes shown now."""
+        undo, place, first = super().filter_undo(), self._place, self._first
+
+        def back() -> None:
+            self._place, self._first = place, first
+            undo()
+
+        return back
 
     def go_out(self) -> bool:
         """Leave the table, then the chart, then the zoom."""
