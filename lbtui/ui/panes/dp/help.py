@@ -58,7 +58,8 @@ def help_of() -> list[HelpEntry]:
             _(
                 "Findings that show in the metric, as the Overview lists them: !! critical, ! warning, and "
                 "over the lanes from when to when. What it is stands below when the cursor is in the lane. "
-                "They come when the Overview has looked for them."
+                "They are looked for once, beside what is shown: by the Overview, or as soon as this pane is "
+                "there."
             ),
         ),
         HelpEntry(

@@ -80,6 +80,8 @@ class DpPane(DpPictures):
             self._start(result.data.after, result.measured.after)
         self._go_to_change()
         self._measure_rest()
+        if result.data.after.domains:
+            self.lbtui.look_for_findings()
 
     def _start(self, data: DpData, measured: Measured) -> None:
         chosen = self.selection
