@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.named_terms import named_term, ranks_of, values_of
 from lbtui.analysis.order import RowNumbers, in_order
 from lbtui.analysis.request_places import NODE_COLUMNS, THEN
 from lbtui.text import _
@@ -280,7 +281,7 @@ def filter_terms(text: str) -> list[pl.Expr]:
 
 def asks_for_places(text: str) -> bool:
     """Tell whether a filter asks where requests ran."""
-    return any(_place_of(word) is not None for word in text.split())
+    return any(named_term(word, PLACE_NAMES) is not None for word in text.split())
 
 
 def filter_error(text: str) -> str | None:
@@ -292,23 +293,10 @@ def filter_error(text: str) -> str | None:
     return None
 
 
-def _place_of(word: str) -> tuple[str, list[str]] | None:
-    """Return which place a term asks for, and the names of which one must fit; None if it asks for none."""
-    name, sign, text = word.partition("=")
-    if not sign or name.lower() not in PLACE_NAMES:
-        return None
-    return name.lower(), [each for each in text.split(",") if each]
-
-
 def _at_place(place: str, names: Sequence[str]) -> pl.Expr:
     if place == "dp":
-        for name in names:
-            if not (name.isascii() and name.isdigit()):
-                raise ValueError(_("“{name}” after dp= is no rank.").format(name=name))
-        names = [f"dp{int(name)}" for name in names]
-    if not names:
-        raise ValueError(_("{place}= wants a name behind it.").format(place=place))
-    any_of = "|".join(re.escape(name) for name in names)
+        names = [f"dp{rank}" for rank in ranks_of(names)]
+    any_of = "|".join(re.escape(name) for name in values_of(place, names))
     if place == "node":
         # An address with its port or without.
         found = [pl.col(column).str.contains(f"^(?:{any_of})(?::|$)") for column in NODE_COLUMNS]
@@ -318,7 +306,7 @@ def _at_place(place: str, names: Sequence[str]) -> pl.Expr:
 
 
 def _term(word: str) -> pl.Expr:
-    if (asked := _place_of(word)) is not None:
+    if (asked := named_term(word, PLACE_NAMES)) is not None:
         return _at_place(*asked)
     sign = next((sign for sign in _SIGNS if sign in word), None)
     if sign is None:

@@ -58,23 +58,29 @@ def instance_names(hosts: Iterable[str]) -> dict[str, str]:
     return {name: name.rsplit("-", 2)[0] for name in names}
 
 
-def short_names(names: Iterable[str], *, lettered: bool = False) -> dict[str, str]:
+def short_names(names: Iterable[str], *, lettered: bool = False, dotted: bool = False) -> dict[str, str]:
     """Return hosts or instances by what tells them apart.
 
     What all begin with, up to a `-`, is left out; so are the domain that all end in (from a `.` on, where
     it has letters) and long parts in their middle that all have, in whose place stands `…`. `lettered` asks
-    for names that begin with a letter: between numbers `node-0` must not be called 0.
+    for names that begin with a letter: between numbers `node-0` must not be called 0. `dotted` leaves out
+    what all begin with up to a `.` too: of addresses behind a letter, the parts of their network.
     """
     known = set(names)
     if len(known) < 2:
         return {name: name for name in known}
     first, last = min(known), max(known)
     common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    cut = first.rfind("-", 0, common) + 1
+    cut = _last_mark(first[:common], dotted)
     while lettered and cut and not all(name[cut : cut + 1].isalpha() for name in known):
-        cut = first.rfind("-", 0, cut - 1) + 1
+        cut = _last_mark(first[: cut - 1], dotted)
     end = _common_domain(known)
     return _without_middle({name: name[cut : len(name) - end] for name in known})
+
+
+def _last_mark(text: str, dotted: bool) -> int:
+    """Return the place behind the last `-` of a text, or `.` if that parts names too; 0 without one."""
+    return max(text.rfind("-"), text.rfind(".") if dotted else -1) + 1
 
 
 def _common_domain(names: Collection[str]) -> int:

@@ -352,6 +352,11 @@ class LbtuiApp(TerminalApp):
             if other is not pane:
                 other.profile_grew()
 
+    def look_for_findings(self) -> None:
+        """Have the findings looked for, unless they are: by the Overview, which lists them, shown or not."""
+        if (overview := self.panes.get(TABS[0][0])) is not None:
+            overview.activate()
+
     def keys_changed(self, pane: Widget) -> None:
         """Show the keys that matter in the pane, if it is shown."""
         if (current := self.current) is not None and pane is current:

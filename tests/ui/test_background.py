@@ -54,7 +54,7 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
 @pytest.mark.parametrize(
     ("pane_key", "keys", "target"),
     [
-        ("2", ["c"], "lbtui.ui.panes.dp.loading.chart_rows"),
+        ("2", ["c"], "lbtui.ui.panes.dp.pictures.chart_rows"),
         ("3", ["c"], "lbtui.ui.panes.pd.pane.chart_rows"),
         ("4", ["w"], "lbtui.ui.panes.what_if.state.recorded"),
         ("4", ["w"], "lbtui.ui.panes.what_if.state.what_if"),

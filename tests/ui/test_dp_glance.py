@@ -15,6 +15,7 @@ from lbtui.sources import open_profile
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.dp.glance import Glanced, glance_row, opening_metric, worst_findings
+from lbtui.ui.panes.overview import pane as overview_pane
 from tests.tools.driving import settled
 from tests.ui.test_dp_pane import DEMO, drive
 
@@ -109,5 +110,35 @@ def test_findings_that_come_later_are_marked_and_do_not_change_the_metric():
             await settled(app, pilot)
             assert app.panes["2"].state.metric == chosen
             assert "!!" in plain([app.panes["2"].picture(200, 45)[0]])
+
+    asyncio.run(run())
+
+
+def test_with_a_baseline_findings_are_looked_for_once_dp_is_there_and_only_once(monkeypatch):
+    looked = []
+
+    def counted(profile, *more):
+        looked.append(profile)
+        return diagnose(profile, *more)
+
+    diagnose = overview_pane.diagnose
+    monkeypatch.setattr(overview_pane, "diagnose", counted)
+
+    async def run():
+        app = LbtuiApp(Asked(DEMO, baseline=DEMO), CAPS)
+        async with app.run_test(size=(200, 50)) as pilot:
+            await settled(app, pilot)
+            assert looked == [], "Compare needs none"
+            await pilot.press("2")
+            await settled(app, pilot)
+            rows = plain(app.panes["2"].picture(200, 45)).split("\n")
+            assert "!!" in rows[0]
+            assert any("dp5 !!" in row for row in rows)
+            await pilot.press("1")
+            await settled(app, pilot)
+            assert app.findings
+            await pilot.press("2")
+            await settled(app, pilot)
+            assert looked == [app.profile]
 
     asyncio.run(run())

@@ -14,7 +14,8 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
-from lbtui.ui.panes.dp import loading as dp_pictures
+from lbtui.ui.panes.dp import loading as dp_loading
+from lbtui.ui.panes.dp import pictures as dp_pictures
 from lbtui.ui.panes.dp.lanes import length_text
 from lbtui.ui.panes.dp.pane import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out
@@ -83,7 +84,7 @@ def test_what_no_file_tells_is_said_at_once_however_large_the_profile(tmp_path, 
         raise AssertionError("a worker was started")
 
     async def script(driven):
-        monkeypatch.setattr(dp_pictures, "_AT_ONCE", 0)
+        monkeypatch.setattr(dp_loading, "AT_ONCE", 0)
         monkeypatch.setattr(DpPane, "load", refused)
         for key in ("prefill_batch_size", "decode_batch_size", "kv_usage"):
             driven.pane._picked(key)
@@ -132,7 +133,8 @@ def test_metrics_of_a_large_profile_are_made_before_their_keys_ask(monkeypatch):
         found.append(await pictures_of_steps(driven))
 
     drive(DEMO, at_once)
-    monkeypatch.setattr(dp_pictures, "_AT_ONCE", 0)
+    for module in (dp_loading, dp_pictures):
+        monkeypatch.setattr(module, "AT_ONCE", 0)
     monkeypatch.setattr(dp_pictures, "_AT_REST", 0.01)
     drive(DEMO, ahead)
     assert found[0].keys() == OF_STEPS

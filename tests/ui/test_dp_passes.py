@@ -334,7 +334,7 @@ def test_enter_opens_the_round_that_the_lanes_open_there():
 
 
 def test_a_worker_orders_what_is_large_while_the_last_order_stays(monkeypatch, large):
-    monkeypatch.setattr(dp_table, "_AT_ONCE", 0)
+    monkeypatch.setattr(dp_table, "AT_ONCE", 0)
     monkeypatch.setattr(dp_passes, "MOST", 200)
 
     async def script(driven):

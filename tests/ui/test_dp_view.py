@@ -563,7 +563,7 @@ def test_a_click_hits_what_is_drawn_there():
 def test_the_chart_has_a_line_a_domain_of_the_cursors_instance():
     data, measured = demo()
     state = started(data, measured)
-    key = chart_key(measured, state.domain, view_window(state, data), 120, 24)
+    key = chart_key(measured, state, view_window(state, data), Canvas(120, 24, CAPS))
     rows = chart_rows(key, data, measured, CAPS).rows
     text = plain(rows)
     assert all(sum(s.cell_length for s in r) == 120 for r in rows)
@@ -576,7 +576,7 @@ def test_the_chart_has_a_line_a_domain_of_the_cursors_instance():
 def test_a_chart_of_many_domains_says_which_it_shows():
     rows = [step("node-d-0", rank, 0, 10_000, 1 + rank) for rank in range(20)]
     _data, measured = made(rows)
-    key = chart_key(measured, "node-d/dp0", (BEGIN, BEGIN + 10**7), 120, 24)
+    key = chart_key(measured, DpState(domain="node-d/dp0"), (BEGIN, BEGIN + 10**7), Canvas(120, 24, CAPS))
     assert len(key.lanes) == MOST_LINES
     assert key.lanes == (0, *range(13, 20)), "the cursor's and those far above the others"
     assert "8 of 20 domains" in plain([chart_state_row(key, measured, CAPS)])
@@ -584,7 +584,8 @@ def test_a_chart_of_many_domains_says_which_it_shows():
 
 def test_a_metric_that_is_not_of_steps_charts_the_batch_size():
     _data, measured = demo("kv_free")
-    assert chart_key(measured, measured.domains[0].key, (0, 1), 80, 20).metric.key == "batch_size"
+    state = DpState(domain=measured.domains[0].key)
+    assert chart_key(measured, state, (0, 1), Canvas(80, 20, CAPS)).metric.key == "batch_size"
 
 
 def test_the_page_of_a_round():

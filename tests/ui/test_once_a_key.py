@@ -10,8 +10,8 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.compare import view as compare_view
 from lbtui.ui.panes.dp import layout as dp_layout
-from lbtui.ui.panes.dp import loading as dp_loading
 from lbtui.ui.panes.dp import passes as dp_passes
+from lbtui.ui.panes.dp import pictures as dp_pictures
 from lbtui.ui.panes.ep import layout as ep_layout
 from lbtui.ui.panes.ep import shown as ep_shown
 from lbtui.ui.panes.overview import data as overview_data
@@ -39,7 +39,7 @@ KEPT = {
     "layout of Requests": requests_layout.places,
 }
 CALLED = {
-    "common lanes of DP": (dp_loading, "common"),
+    "common lanes of DP": (dp_pictures, "common"),
     "order of the passes of DP": (dp_passes, "in_order"),
     "short hosts": (overview_data, "short_hosts"),
     "entries": (overview_data, "_entries"),

@@ -88,12 +88,12 @@ SMALL = {
 # the waits of 1 and 5.
 GOLDEN = """\
  4 requests · by duration, slowest first · 08:00:00.000–08:00:10.000 · …
-                      ▼08:00:03.000                 cursor   mean    max
- waiting  ▁▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅█████████████████████████      4   5.00      7
- running  ▂▂▂▂▂▂▂▂▆▆▆▆▆▆▆▆█████████████████████████      3   3.20      4
- swapped  ·········································      –      –      –
- request              █████████████████████████████  ░ TTFT █ decode
-          08:00:00            :05
+                     ▼08:00:03.000               at cursor   mean    max
+ waiting  ▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅███████████████████████         4   5.00      7
+ running  ▂▂▂▂▂▂▂▆▆▆▆▆▆▆▆███████████████████████         3   3.20      4
+ swapped  ······································         –      –      –
+ request             ███████████████████████████  ░ TTFT █ decode
+          08:00:00          :05
  duration, ms  n 4  p50 1,600  p95 6,187  p99 6,757  max 6,900
 request       arrival   input  output   TTFT ms   wait ms duration ms▼
 req-d    08:00:03.000       –       5     100.0       1.0        6,900

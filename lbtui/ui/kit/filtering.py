@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 from textual.widgets import Input
 
@@ -13,11 +14,13 @@ from lbtui.ui.kit.pane import Pane
 
 
 class Filtered(Pane):
-    """A pane that shows only what matches a text: `/` asks for it."""
+    """A pane that shows only what matches a text, or goes to what it names: `/` asks for it."""
+
+    ASKS_FOR: ClassVar[str] = _("filter")  # before the line
 
     @abstractmethod
     def filter_text(self) -> str:
-        """Return the filter that is on, empty for none."""
+        """Return the filter that is on, empty for none, as in a pane that only goes there."""
 
     @abstractmethod
     def filter_grammar(self) -> str:
@@ -44,7 +47,7 @@ class FilterLine(Question):
     """Asks for a filter: the pane follows each text that is right, Enter keeps it, Escape undoes it."""
 
     def __init__(self, pane: Filtered) -> None:
-        super().__init__(_("filter"), pane.filter_text(), pane.filter_problem, pane.filter_grammar())
+        super().__init__(pane.ASKS_FOR, pane.filter_text(), pane.filter_problem, pane.filter_grammar())
         self._pane = pane
         self._undo = pane.filter_undo()
         self._followed = pane.filter_text()

@@ -52,6 +52,9 @@ class Host(Protocol):
     def stage_changed(self) -> None:
         """Learn that a pane's loading began, ended or broke off."""
 
+    def look_for_findings(self) -> None:
+        """Have the findings looked for, once: panes learn of them by `profile_grew`."""
+
     def action_side(self) -> None:
         """Show the next of after, before and difference; say how to compare without a baseline."""
 

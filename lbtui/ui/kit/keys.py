@@ -110,9 +110,9 @@ def hot(name: str, tells: str) -> list[BindingType]:
     return [key("n", "hot(1)", name, tells, shown=True), key("N", "hot(-1)", name, _("and back"))]
 
 
-def filtered(tells: str) -> Binding:
-    """Return the key that asks for a filter."""
-    return key("slash", "filter", _("filter"), tells, shown=True)
+def filtered(tells: str, name: str = "") -> Binding:
+    """Return the key that asks for a filter, or under another name for a place to go to."""
+    return key("slash", "filter", name or _("filter"), tells, shown=True)
 
 
 def entered(name: str, tells: str) -> Binding:

@@ -18,6 +18,7 @@ from lbtui.text import _
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import DpData, Measured
+from lbtui.ui.panes.dp.filtered import filter_words, lanes_left
 from lbtui.ui.panes.dp.layout import DpState
 
 # As many lines as there are distinct colours.
@@ -34,21 +35,24 @@ class ChartKey:
     window: tuple[int, int]
     width: int
     height: int
+    text: str = ""  # the filter that left these lanes
 
 
-def chart_key(measured: Measured, domain: str, window: tuple[int, int], width: int, height: int) -> ChartKey:
+def chart_key(measured: Measured, state: DpState, window: tuple[int, int], canvas: Canvas) -> ChartKey:
     """Return which chart is shown: of the cursor's instance, the lanes that stand out most and the cursor's.
 
+    Lanes that the filter hides are in none.
     A metric that is not one of steps has no forward_iter; then it is the batch size.
     """
-    own = measured.index(domain) or 0
+    own = measured.index(state.domain) or 0
     instance = measured.domains[own].instance
-    lanes = measured.lanes_of(instance)
+    left = lanes_left(measured, state.text)
+    lanes = [i for i in measured.lanes_of(instance) if i in left]
     if len(lanes) > MOST_LINES:
         others = sorted((i for i in lanes if i != own), key=lambda i: (-measured.scores[i], i))
         lanes = sorted([own, *others[: MOST_LINES - 1]])
     chosen = measured.metric if measured.metric.frame == "steps" else metric("batch_size")
-    return ChartKey(chosen, instance, tuple(lanes), window, width, height)
+    return ChartKey(chosen, instance, tuple(lanes), window, canvas.width, canvas.height, state.text)
 
 
 def chart_rows(key: ChartKey, data: DpData, measured: Measured, caps: Capabilities) -> Chart:
@@ -85,7 +89,9 @@ def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities, side:
     """Return the line that says what the chart shows."""
     begin, end = map(instant, key.window)
     parts = [key.instance, format_window(begin, end, 3)]
-    count = len(measured.lanes_of(key.instance))
+    left = lanes_left(measured, key.text)
+    count = sum(lane in left for lane in measured.lanes_of(key.instance))
+    parts += filter_words(measured, key.text)
     if count > len(key.lanes):
         parts.append(
             _("{shown} of {count} domains: those that stand out most, and the cursor's").format(

@@ -17,6 +17,7 @@ from lbtui.render.text import blank, fit, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.sides import Pair, left_out_words, signed, signed_ratio
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
+from lbtui.ui.panes.dp.filtered import filter_words
 from lbtui.ui.panes.dp.lanes import (
     ROOMY,
     beside,
@@ -27,6 +28,7 @@ from lbtui.ui.panes.dp.lanes import (
     headings,
     lane_label,
     length_text,
+    no_lane_row,
     pointer_decimals,
     value_text,
 )
@@ -68,7 +70,7 @@ def draw(shown: Difference, state: DpState, width: int, height: int, caps: Capab
         lines = [line for text in said for line in wrapped(text, max(1, width - 1), caps, palette.dim(caps))]
         head = headed(measured.metric, state, [_("after − before")], width, caps)
         return [head, blank(width), *(row(" ", line, width=width) for line in lines)][:height]
-    at = layout(measured, width, height, "signed")
+    at = layout(measured, width, height, "signed", state.text)
     state = scrolled(state, measured, at.shown)
     cursor = view.column_of(state.time)
     rows = [_state_row(shown, state, width, caps)]
@@ -111,6 +113,7 @@ def _state_row(shown: Difference, state: DpState, width: int, caps: Capabilities
     reach = _("±{scale} {unit}") if width >= ROOMY and not measured.metric.share else _("±{scale}")
     laid = _("both from their start: {here} over {there}") if width >= ROOMY else _("from their start")
     parts = [
+        *filter_words(measured, state.text),
         *([_("after − before")] if width >= ROOMY else []),
         reach.format(scale=change_text(measured.metric, scale).lstrip("+"), unit=measured.metric.unit),
         _("1 column = {length}").format(length=column),
@@ -128,7 +131,9 @@ def _lane_rows(
     current, hosts = measured.index(state.domain), short_names(d.host for d in measured.domains)
     rows: list[Row] = []
     before = ""
-    order = lane_order(measured, by_score=False)[state.top : state.top + at.shown]
+    order = lane_order(measured, False, state.text)[state.top : state.top + at.shown]
+    if not order:
+        return [no_lane_row(width, caps)]
     for i in order:
         domain = measured.domains[i]
         here = i == current

@@ -58,7 +58,8 @@ def help_of() -> list[HelpEntry]:
             _(
                 "Findings that show in the metric, as the Overview lists them: !! critical, ! warning, and "
                 "over the lanes from when to when. What it is stands below when the cursor is in the lane. "
-                "They come when the Overview has looked for them."
+                "They are looked for once, beside what is shown: by the Overview, or as soon as this pane is "
+                "there."
             ),
         ),
         HelpEntry(
@@ -108,6 +109,17 @@ def help_of() -> list[HelpEntry]:
                 "The steps of the window, y against forward_iter, one line per dp_rank of the cursor's "
                 "instance. forward_iter counts per card: equal numbers of two domains are not the same "
                 "instant. Metrics that are not of steps show the batch size instead."
+            ),
+        ),
+        HelpEntry(
+            _("Filter (/)"),
+            _(
+                "Terms with a blank between; all must hold. A term is a part of a host, an instance or a "
+                "domain's name; or dp=2 (its rank), host=NAME (whole, or as it stands at the lane), "
+                "domain=NAME (key, host, instance or name); of several with commas between (dp=1,3) one must "
+                "fit. It hides lanes, lines of the chart and rows of the table, and n goes to places in the "
+                "lanes shown. It changes no number: PAR, chance, × mean, colours, scales and the ranks of "
+                "hot spots stay those of all domains."
             ),
         ),
         HelpEntry(

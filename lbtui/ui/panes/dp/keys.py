@@ -14,6 +14,7 @@ BINDINGS: list[BindingType] = [
     *keys.zoom(_("the time")),
     key("m", "metric(1)", _("metric"), _("the next metric that has data"), shown=True),
     *keys.hot(_("next hot spot"), _("the next place that stands out, or changed, most first")),
+    keys.filtered(_("only lanes (and passes) that match: part of a host, dp=2, host=NAME …")),
     keys.entered(_("round"), _("this scheduling round: cards, requests")),
     keys.SIDE,
     key("M", "pick", _("metrics"), _("all metrics, to choose one; of those without data why")),

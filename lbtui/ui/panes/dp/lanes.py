@@ -22,6 +22,7 @@ from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
+from lbtui.ui.panes.dp.filtered import filter_words
 from lbtui.ui.panes.dp.glance import SHORT, Glanced, glance_row
 from lbtui.ui.panes.dp.layout import FIGURE, MARK, DpState, Layout, Shown, evenness_labels, lane_order
 from lbtui.ui.panes.dp.marks import Mark, mark_at
@@ -80,6 +81,7 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
         parts.append(_("below {metric}, {scale}").format(metric=other.measured.metric.label, scale=scale))
     if state.by_score:
         parts.append(_("hottest first"))
+    parts = [*filter_words(measured, state.text), *parts]
     return headed(metric, state, parts, width, caps, shown.glance)
 
 
@@ -193,7 +195,9 @@ def lane_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     hosts = short_names(d.host for d in measured.domains)
     rows: list[Row] = []
     before = ""
-    order = lane_order(measured, state.by_score)[state.top : state.top + at.shown]
+    order = lane_order(measured, state.by_score, state.text)[state.top : state.top + at.shown]
+    if not order:
+        return [no_lane_row(width, caps)]
     for i in order:
         domain = measured.domains[i]
         lines = _lane(shown, i, scales[domain.instance], at.lane_height, caps)
@@ -206,6 +210,12 @@ def lane_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
         if i != order[-1]:
             rows += [gap_row(at, shown.cursor, width, caps)] * at.gap
     return rows
+
+
+def no_lane_row(width: int, caps: Capabilities) -> Row:
+    """Return what stands where the filter leaves no lane, as of another metric or profile."""
+    text = " " + _("No lane matches; Escape takes the filter off.")
+    return fit(text, width, caps=caps, style=palette.dim(caps))
 
 
 def _partner_rows(

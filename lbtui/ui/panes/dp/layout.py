@@ -13,6 +13,7 @@ from lbtui.text import _
 from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
+from lbtui.ui.panes.dp.filtered import lanes_left, places_left
 from lbtui.ui.panes.dp.glance import Glanced
 from lbtui.ui.panes.dp.marks import Mark
 
@@ -46,6 +47,7 @@ class DpState:
     domain: str = ""  # `Domain.key`, the cursor
     by_score: bool = False
     chart: bool = False
+    text: str = ""  # filter: which lanes are shown
     top: int = 0  # first lane shown
     side: Side | None = None  # which of two profiles; None: there is one
 
@@ -93,10 +95,11 @@ def may_pair(height: int) -> bool:
 
 
 @lru_cache(maxsize=4)
-def layout(measured: Measured, width: int, height: int, kind: Kind = "single") -> Layout:
+def layout(measured: Measured, width: int, height: int, kind: Kind = "single", text: str = "") -> Layout:
     """Return the layout of a size; below 80 columns there are fewer figures, below 15 lines fewer parts.
 
-    Two lanes a domain are drawn only where all have room.
+    Two lanes a domain are drawn only where all that the filter `text` leaves have room; its columns are those
+    of all lanes.
     """
     names = short_names(d.host for d in measured.domains)
     said = [f"{names[d.host]} {d.name}" for d in measured.domains]
@@ -107,7 +110,7 @@ def layout(measured: Measured, width: int, height: int, kind: Kind = "single") -
     columns = width - label - 1 - FIGURE * figures - (_HEADING if figures == 5 else 0)
     if columns < _LEAST_COLUMNS:
         label, columns = 0, max(1, width)
-    count = len(measured.domains)
+    count = len(lanes_left(measured, text))
     reading = 3 if height >= 40 or (height >= 18 and width < 110) else 2 if height >= 12 else 1
     pointer, axis = height >= 5, height >= 7
     several = sum(1 for i in measured.instances if len(measured.lanes_of(i)) > 1)
@@ -195,12 +198,12 @@ def evenness_labels(measured: Measured) -> dict[str, str]:
     return {i: f"{name} {names[i]}" if len(names) > 1 else name for i in measured.instances}
 
 
-def lane_order(measured: Measured, by_score: bool) -> list[int]:
-    """Return the lanes from top to bottom: by instance and rank, or by how far they stand out.
+def lane_order(measured: Measured, by_score: bool, text: str = "") -> list[int]:
+    """Return the lanes that a filter leaves, top first: by instance and rank, or by how they stand out.
 
     Lanes of an instance stay together: only they are compared with one another.
     """
-    order = list(range(len(measured.domains)))
+    order = list(lanes_left(measured, text))
     if not by_score:
         return order
     best = {i: max(measured.scores[lane] for lane in measured.lanes_of(i)) for i in measured.instances}
@@ -255,7 +258,10 @@ def reaching(state: DpState, data: DpData) -> DpState:
 
 
 def following(state: DpState, selection: Selection, data: DpData) -> DpState:
-    """Return the state with what is selected elsewhere; what lies outside this pane's data is left."""
+    """Return the state with what is selected elsewhere; what lies outside this pane's data is left.
+
+    So is a domain that the filter hides.
+    """
     window = selection.window
     if window is not None:
         begin, end = max(window[0], data.begin), min(window[1], data.end)
@@ -266,7 +272,8 @@ def following(state: DpState, selection: Selection, data: DpData) -> DpState:
     elif window is not None and not window[0] <= time < window[1]:
         time = (window[0] + window[1]) // 2
     domain = state.domain
-    if selection.domain is not None and any(d.key == selection.domain for d in data.domains):
+    left = places_left(data.domains, state.text)
+    if selection.domain is not None and any(data.domains[i].key == selection.domain for i in left):
         domain = selection.domain
     return reaching(replace(state, window=window, time=time, domain=domain), data)
 
@@ -277,30 +284,45 @@ def zoomed(state: DpState, data: DpData, factor: float) -> DpState:
 
 
 def lane_moved(state: DpState, measured: Measured, lanes: int) -> DpState:
-    """Return the state after the cursor went down by `lanes`."""
-    order = lane_order(measured, state.by_score)
-    at = order.index(measured.index(state.domain) or 0)
-    at = max(0, min(len(order) - 1, at + lanes))
+    """Return the state after the cursor went down by `lanes`, from the top if its own is not shown."""
+    order = lane_order(measured, state.by_score, state.text)
+    if not order:
+        return state
+    at = max(0, min(len(order) - 1, _place_in(order, state, measured) + lanes))
     return replace(state, domain=measured.domains[order[at]].key)
+
+
+def _place_in(order: list[int], state: DpState, measured: Measured) -> int:
+    """Return the place of the cursor's lane, the top where it is not shown."""
+    lane = measured.index(state.domain)
+    return order.index(lane) if lane in order else 0
+
+
+def with_filter(state: DpState, measured: Measured, text: str) -> DpState:
+    """Return the state with another filter, its cursor on a lane that is still shown."""
+    return lane_moved(replace(state, text=text, top=0), measured, 0)
 
 
 def scrolled(state: DpState, measured: Measured, shown: int) -> DpState:
     """Return the state with `top` changed no more than needed to show the cursor's lane."""
-    order = lane_order(measured, state.by_score)
-    at = order.index(measured.index(state.domain) or 0)
+    order = lane_order(measured, state.by_score, state.text)
+    at = _place_in(order, state, measured)
     top = max(at - shown + 1, min(state.top, at))
     return replace(state, top=max(0, min(top, len(order) - shown)))
 
 
 def place_moved(state: DpState, data: DpData, measured: Measured, by: int) -> DpState:
-    """Return the state with the cursor at the place `by` ranks further among those that stand out.
+    """Return the state with the cursor at the place `by` further among those that stand out in lanes shown.
 
     From where nothing stands out it goes to the first, or back to the last.
     """
+    left = lanes_left(measured, state.text)
+    ranks = [rank for rank, place in enumerate(measured.places) if place.lane in left]
+    if not ranks:
+        return state
     here = place_here(state, measured)
-    if here is None:
-        here = -1 if by > 0 else 0
-    return at_place(state, data, measured, here + by)
+    at = ranks.index(here) if here in ranks else -1 if by > 0 else 0
+    return at_place(state, data, measured, ranks[(at + by) % len(ranks)])
 
 
 def at_place(state: DpState, data: DpData, measured: Measured, rank: int) -> DpState:
@@ -325,7 +347,8 @@ def hit(
     """Return the domain and the instant at a cell of the picture, None where it is none."""
     column = x - at.label - 1 if at.label else x
     time = view.middle(column) if 0 <= column < view.columns else None
-    slot, order = (y - at.lanes_top) // at.lane_rows, lane_order(measured, state.by_score)
+    slot = (y - at.lanes_top) // at.lane_rows
+    order = lane_order(measured, state.by_score, state.text)
     if y < at.lanes_top or slot >= at.shown or state.top + slot >= len(order):
         return None, time
     return measured.domains[order[state.top + slot]].key, time

@@ -1,10 +1,9 @@
-"""What the DP pane draws: computed at once or by a worker, and kept; the pane itself moves the cursor."""
+"""The data of the DP pane: what a metric needs is read and measured, asked for or ahead, and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import polars as pl
 from textual.message import Message
@@ -12,34 +11,20 @@ from textual.message import Message
 from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
 from lbtui.profile import Profile
 from lbtui.profile.schema import empty
-from lbtui.render.canvas import Canvas
-from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.chart import Chart
-from lbtui.render.palette import dim
-from lbtui.render.text import blank, fit
-from lbtui.text import _
+from lbtui.render.capabilities import Capabilities
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.pane import Pane, PaneProgress, Stage
+from lbtui.ui.kit.filtering import Filtered
+from lbtui.ui.kit.pane import PaneProgress
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import Pair
-from lbtui.ui.panes.dp import difference as dp_difference
-from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row, marked_rows
-from lbtui.ui.panes.dp.data import DpData, Measured, Scene, dp_data, measure, says_nothing
-from lbtui.ui.panes.dp.difference import Difference
-from lbtui.ui.panes.dp.glance import Glanced, glanced, worst_findings
-from lbtui.ui.panes.dp.layout import PARTNERS, DpState, Layout, Shown, layout, view_window
-from lbtui.ui.panes.dp.marks import Mark, marks_of
-from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
-from lbtui.ui.panes.dp.sides import Common, common, difference, local_state, offset_of, scenes
-from lbtui.ui.panes.dp.view import draw, missing_rows, reading_rows
+from lbtui.ui.panes.dp.data import DpData, Measured, dp_data, measure, says_nothing
+from lbtui.ui.panes.dp.glance import Glanced, glanced, opening_metric, worst_findings
+from lbtui.ui.panes.dp.layout import PARTNERS, DpState
+from lbtui.ui.panes.dp.sides import local_state
 
 # Above so many steps or lanes, a key would wait: a worker computes while the last picture stays.
-_AT_ONCE = 20_000
+AT_ONCE = 20_000
 _LANES_AT_ONCE = 32
-_KEPT = 32
-# So many seconds after a picture that took a while, the other metrics are made ready.
-_AT_REST = 0.3
-_AHEAD = "ahead"
 
 
 @dataclass(frozen=True)
@@ -58,21 +43,8 @@ def frame_now(profile: Profile, chosen: Metric) -> pl.DataFrame | None:
     return None if loaded is None else loaded.frame
 
 
-class DpPictures(Pane):
-    """Holds the data of both profiles and what was made of them, and draws it at the cursor."""
-
-    @dataclass
-    class SceneMade(Message):
-        """A worker has summarised the lanes of one view."""
-
-        key: SceneKey
-        scene: Pair[Scene]
-
-    @dataclass
-    class MetricMade(Message):
-        """A worker has made a metric before it was asked for."""
-
-        made: Ahead
+class DpMetrics(Filtered):
+    """Holds the data of both profiles and the metrics measured of them."""
 
     @dataclass
     class PartnerMade(Message):
@@ -82,26 +54,26 @@ class DpPictures(Pane):
         measured: Pair[Measured]
 
     @dataclass
-    class ChartMade(Message):
-        """A worker has drawn a chart."""
+    class RestMeasured(Message):
+        """A worker has measured the metrics that were not there yet."""
 
-        key: tuple[Side, ChartKey]
-        chart: Chart
+        measured: dict[MetricKey, Pair[Measured]]
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self.state = DpState()  # in the times and domains of after, whichever side is shown
-        self._drawn: Side = "after"
         self._both: Pair[DpData] | None = None
         self._measured: dict[MetricKey, Pair[Measured]] = {}
-        self._scenes: dict[SceneKey, Pair[Scene]] = {}
-        self._charts: dict[tuple[Side, ChartKey], Chart] = {}
-        self._commons: dict[MetricKey, Common] = {}
-        self._marks: dict[MetricKey, tuple[Mark, ...]] = {}
-        self._last: dict[MetricKey, tuple[SceneKey, Pair[Scene]]] = {}
         self._working: set[Hashable] = set()
+        self._measuring = False
 
     # Loading
+
+    def load(self) -> None:
+        """Load; the first time it is the metric that stands out."""
+        if self._both is None:
+            self.state = replace(self.state, metric=opening_metric(self.lbtui.findings))
+        super().load()
 
     def prepare(self, progress: PaneProgress) -> Prepared:
         """Return the shared data and the lanes of the metric chosen."""
@@ -141,109 +113,13 @@ class DpPictures(Pane):
         if len(frames) < len(profiles):
             return False
         sizes = [own.size for own in data] + [frame.height for frame in frames]
-        large = max(sizes) > _AT_ONCE or sum(len(own.domains) for own in data) > _LANES_AT_ONCE
+        large = max(sizes) > AT_ONCE or sum(len(own.domains) for own in data) > _LANES_AT_ONCE
         pairs = list(zip(data, frames, strict=True))
         if large and not all(says_nothing(chosen, own, frame) for own, frame in pairs):
             return False
         made = [measure(chosen, own, frame) for own, frame in pairs]
         self._measured[chosen.key] = Pair(*made)
         return True
-
-    # Drawing
-
-    @property
-    def _data(self) -> DpData | None:
-        """The data of the side that is shown."""
-        return None if self._both is None else self._both.of(self.side)
-
-    def _local(self) -> DpState:
-        """Return the state in the times and domains of the side that is shown."""
-        return self.state if self._both is None else local_state(self.state, self._both, self.side)
-
-    def _lanes(self) -> Measured | None:
-        """Return the lanes of the side that is shown, None until they are loaded."""
-        pair = self._measured.get(self.state.metric)
-        if pair is None:
-            return None
-        return self._common(pair).measured if self._differs(pair) else pair.of(self.side)
-
-    def _common(self, pair: Pair[Measured]) -> Common:
-        """Return the lanes that both profiles have of a metric."""
-        assert self._both is not None
-        key = pair.after.metric.key
-        if key not in self._commons:
-            self._commons[key] = common(pair, self._both)
-        return self._commons[key]
-
-    def _differs(self, pair: Pair[Measured]) -> bool:
-        """Tell whether a difference is drawn: where both have values, as else nothing can be subtracted."""
-        return (
-            self.side == "difference"
-            and pair.before is not None
-            and pair.before.has_values
-            and pair.after.has_values
-        )
-
-    def draw(self, width: int, height: int) -> list[Row]:
-        """Return the lanes, the chart, or why there is nothing."""
-        assert self._both is not None
-        self._drawn = self.side
-        canvas, pair = Canvas(width, height, self.caps), self._measured.get(self.state.metric)
-        if pair is None or self._empty_side(pair) is not None:
-            side = self.side if pair is None else self._empty_side(pair) or self.side
-            return self._missing(side, canvas)[:height]
-        if self._differs(pair):
-            both = self._difference(pair, width, height)
-            if both is not None:
-                return dp_difference.draw(both, self._local(), width, height, self.caps)
-            return self._waiting(width, height)
-        measured = pair.of(self.side)
-        now = self._now(measured, self._layout(measured, width, height))
-        if now is None:
-            return self._waiting(width, height)
-        return self._chart_picture(now, canvas) if now.state.chart else draw(now, canvas)
-
-    def _now(self, measured: Measured, at: Layout) -> Shown | None:
-        """Return what is drawn of one profile, None while its scene is made."""
-        assert self._both is not None
-        view = self._scene(measured, at.columns)
-        if view is None:
-            return None
-        data = self._both.of(self.side)
-        now = Shown.of(data, measured, view, self._local(), at)
-        now = replace(now, glance=self._glance())
-        return replace(now, marks=self._marks_of(measured), partner=self._partner(now))
-
-    def _layout(self, measured: Measured, width: int, height: int) -> Layout:
-        """Return where all stands of the lanes that are shown."""
-        pair = self._measured.get(self.state.metric)
-        if pair is not None and self._differs(pair):
-            return layout(measured, width, height, "signed")
-        return layout(measured, width, height, "single" if self._partner_key() is None else "paired")
-
-    def _partner_key(self) -> MetricKey | None:
-        """Return the metric that is drawn below the one chosen where there is room, None without one."""
-        key = PARTNERS.get(self.state.metric)
-        if key is None or not self.profile_of(self.side).has(metric(key).frame):
-            return None
-        pair = self._measured.get(key)
-        return key if pair is None or pair.of(self.side).has_values else None
-
-    def _partner(self, now: Shown) -> Shown | None:
-        """Return what is drawn below the lanes, None while it is made or where it has no room."""
-        key = self._partner_key()
-        if key is None or not now.at.partner_height:
-            return None
-        if not self._measured_now(metric(key)):
-            self._measure_partner(metric(key))
-            return None
-        measured = self._measured[key].of(self.side)
-        view = self._scene(measured, now.at.columns)
-        return (
-            None
-            if view is None
-            else replace(now, measured=measured, view=view, marks=self._marks_of(measured))
-        )
 
     def _measure_partner(self, chosen: Metric) -> None:
         if chosen.key in self._working:
@@ -258,26 +134,70 @@ class DpPictures(Pane):
         # Why it failed is said when it is asked for.
         in_background(self, work, lambda _why: None, group="dp-partner")
 
-    def on_dp_pictures_partner_made(self, event: PartnerMade) -> None:
+    def on_dp_metrics_partner_made(self, event: PartnerMade) -> None:
         """Show the lanes below those of the metric chosen."""
         self._measured.setdefault(event.key, event.measured)
         self._working.discard(event.key)
         self.repaint()
 
-    def _marks_of(self, measured: Measured) -> tuple[Mark, ...]:
-        """Return the findings at the lanes of after, of which they are."""
-        if self.side != "after":
-            return ()
-        key = measured.metric.key
-        if key not in self._marks:
-            self._marks[key] = marks_of(self.lbtui.findings, measured)
-        return self._marks[key]
+    # All metrics
 
-    def profile_grew(self) -> None:
-        """Show the findings once they are known."""
-        self._marks.clear()
-        if self.stage is Stage.READY:
-            self.repaint()
+    def _measure_rest(self) -> None:
+        """Measure all metrics, but of a large profile only once nothing else is to be made."""
+        if self._both is not None and self._both.after.size <= AT_ONCE:
+            self._measure_all()
+
+    def _measure_all(self) -> None:
+        """Measure all metrics whose frames are there: how even they are stands in the state line."""
+        both = self._both
+        profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
+        if both is None or self._measuring:
+            return
+        datas = [both.after, *([both.before] if both.before is not None else [])]
+        todo = []
+        for m in METRICS:
+            frames = [frame for profile in profiles if (frame := frame_now(profile, m)) is not None]
+            if m.key not in self._measured and len(frames) == len(profiles):
+                todo.append((m, list(zip(datas, frames, strict=True))))
+        if not todo:
+            return
+        self._measuring = True
+
+        def work() -> None:
+            found = {m.key: Pair(*(measure(m, data, frame) for data, frame in pairs)) for m, pairs in todo}
+            self.post_message(self.RestMeasured(found))
+
+        def failed(_why: str) -> None:
+            # Why is said when it is asked for.
+            self._measuring = False
+
+        in_background(self, work, failed, group="dp-rest")
+
+    def on_dp_metrics_rest_measured(self, event: RestMeasured) -> None:
+        """Keep the metrics for when they are asked for, and show how even they are."""
+        event.stop()
+        self._measuring = False
+        self._measured = {**event.measured, **self._measured}
+        self.repaint()
+
+    # What is there
+
+    @property
+    def _data(self) -> DpData | None:
+        """The data of the side that is shown."""
+        return None if self._both is None else self._both.of(self.side)
+
+    def _local(self) -> DpState:
+        """Return the state in the times and domains of the side that is shown."""
+        return self.state if self._both is None else local_state(self.state, self._both, self.side)
+
+    def _partner_key(self) -> MetricKey | None:
+        """Return the metric that is drawn below the one chosen where there is room, None without one."""
+        key = PARTNERS.get(self.state.metric)
+        if key is None or not self.profile_of(self.side).has(metric(key).frame):
+            return None
+        pair = self._measured.get(key)
+        return key if pair is None or pair.of(self.side).has_values else None
 
     def _glance(self) -> tuple[Glanced, ...]:
         """Return the metrics that have data, or may have, of the side shown."""
@@ -308,158 +228,6 @@ class DpPictures(Pane):
         """Return which profile has nothing to draw of what is shown, None if all is there."""
         return next((side for side in self._sides() if not pair.of(side).has_values), None)
 
-    def _missing(self, side: Side, canvas: Canvas) -> list[Row]:
-        assert self._both is not None
-        chosen = metric(self.state.metric)
-        profile = self.profile_of(side)
-        return missing_rows(
-            profile,
-            self._both.of(side),
-            chosen,
-            self._notes(chosen, profile),
-            canvas,
-            side=None if self.baseline is None else side,
-        )
-
-    def _waiting(self, width: int, height: int) -> list[Row]:
-        waiting = fit(" " + _("computing …"), width, caps=self.caps, style=dim(self.caps))
-        return [blank(width), blank(width), waiting][:height]
-
-    def _difference(self, pair: Pair[Measured], width: int, height: int) -> Difference | None:
-        """Return the difference as drawn in this size, None while its scenes are made."""
-        assert self._both is not None
-        both = self._common(pair)
-        views = self._views(layout(both.measured, width, height, "signed").columns)
-        if views is None or not both.lanes:
-            return None if views is None else Difference(both, pair, views, views.after, 0)
-        return Difference(both, pair, views, difference(views, both), offset_of(self._both))
-
-    def _chart_picture(self, now: Shown, canvas: Canvas) -> list[Row]:
-        width, height = canvas.width, canvas.height
-        reading = 2 if height >= 12 else 1
-        data, measured, state = now.data, now.measured, now.state
-        key = chart_key(measured, state.domain, view_window(state, data), width, max(1, height - 1 - reading))
-        chart = self._charts.get((self.side, key))
-        if chart is not None:
-            rows = marked_rows(chart, key, data, measured, state, self.caps)
-        else:
-            side = self.side
-            rows = [fit(" " + _("drawing …"), width, caps=self.caps, style=dim(self.caps))]
-            rows += [blank(width)] * (key.height - 1)
-            self._work(
-                (side, key),
-                lambda: self.post_message(
-                    self.ChartMade((side, key), chart_rows(key, data, measured, self.caps))
-                ),
-            )
-        return [
-            chart_state_row(key, measured, self.caps, state.side),
-            *rows,
-            *reading_rows(now, canvas.sized(height=reading)),
-        ][:height]
-
-    def on_dp_pictures_chart_made(self, event: ChartMade) -> None:
-        """Show a chart."""
-        self._keep(self._charts, event.key, event.chart)
-        self._working.discard(event.key)
-        self.repaint()
-
-    def _scene(self, measured: Measured, columns: int) -> Scene | None:
-        """Return the summary of the side shown; while a worker makes it, the last one, or None."""
-        views = self._views(columns, measured.metric.key)
-        view = None if views is None else views.of(self.side)
-        return view if view is not None and len(view.mean) == len(measured.lanes) else None
-
-    def _views(self, columns: int, chosen: MetricKey | None = None) -> Pair[Scene] | None:
-        """Return the summaries of both profiles, of the metric shown unless another is named.
-
-        While they are made, the last ones, or None.
-        """
-        assert self._both is not None
-        data, state, side = self._both, self.state, self.side
-        chosen = chosen or state.metric
-        measured = self._measured[chosen]
-        key = SceneKey(chosen, state.window, columns, side if data.before is not None else "after")
-        if (made := self._scenes.get(key)) is not None:
-            self._last[chosen] = key, made
-            return made
-        lanes = [*measured.after.lanes, *(measured.before.lanes if measured.before is not None else ())]
-        if sum(len(lane.values) for lane in lanes) <= _AT_ONCE:
-            made = scenes(data, measured, state, columns, side)
-            self._keep(self._scenes, key, made)
-            self._last[chosen] = key, made
-            return made
-        self._work(
-            key, lambda: self.post_message(self.SceneMade(key, scenes(data, measured, state, columns, side)))
-        )
-        last = self._last.get(chosen)
-        return last[1] if last is not None and last[0].side == key.side else None
-
-    def on_dp_pictures_scene_made(self, event: SceneMade) -> None:
-        """Show a view that took a while."""
-        self._keep(self._scenes, event.key, event.scene)
-        self._working.discard(event.key)
-        self.repaint()
-        self.set_timer(_AT_REST, self._prepare_ahead)
-
-    def _prepare_ahead(self) -> None:
-        """Make the next metric of steps that is not there yet: its key shall not wait for it."""
-        if self.stage is not Stage.READY or self._both is None or self.baseline is not None:
-            return
-        if _AHEAD in self._working:
-            return
-        chosen = next((m for m in METRICS if m.frame == "steps" and not self._measured_now(m)), None)
-        if chosen is None:
-            return
-        data, state, (width, height) = self._both.after, self.state, self.size
-
-        def work() -> None:
-            self.post_message(self.MetricMade(made_ahead(chosen, data, state, width, height)))
-
-        self._working.add(_AHEAD)
-        # Why it failed is said when it is asked for.
-        in_background(self, work, lambda _why: None, group="dp-ahead")
-
-    def on_dp_pictures_metric_made(self, event: MetricMade) -> None:
-        """Keep a metric for when it is asked for, and make the next."""
-        made = event.made
-        self._measured.setdefault(made.key.metric, Pair(made.measured))
-        self._keep(self._scenes, made.key, Pair(made.scene))
-        self._working.discard(_AHEAD)
-        self._prepare_ahead()
-
-    def _work(self, key: Hashable, work: Callable[[], object]) -> None:
-        """Run `work` in a thread, once for a key: a thread cannot be stopped, only not be started."""
-        if key not in self._working:
-            self._working.add(key)
-            in_background(self, work, self.fail, group="dp-work", exclusive=False)
-
-    def fail(self, why: str) -> None:
-        """Say why; what was not made is made again after R."""
-        self._working.clear()
-        super().fail(why)
-
-    @staticmethod
-    def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:
-        while len(cache) >= _KEPT:
-            del cache[next(iter(cache))]
-        cache[key] = value
-
     def _notes(self, chosen: Metric, profile: Profile) -> list[str]:
         loaded = profile.loaded().get(chosen.frame)
         return [f"{note.file}: {note.text}" for note in loaded.notes] if loaded else []
-
-    def _shown(self) -> tuple[DpData, Measured, Scene] | None:
-        """Return what is drawn, None where no lanes are."""
-        pair = self._measured.get(self.state.metric)
-        if self.stage is not Stage.READY or self._both is None or pair is None:
-            return None
-        data = self._both.of(self.side)
-        if self._empty_side(pair) is not None:
-            return None
-        if self._differs(pair):
-            shown = self._difference(pair, *self.size)
-            return None if shown is None or not shown.both.lanes else (data, shown.both.measured, shown.view)
-        measured = pair.of(self.side)
-        view = self._scene(measured, layout(measured, *self.size).columns)
-        return (data, measured, view) if view is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import SIDE_HELP
+from lbtui.ui.panes.dp import filtered
 from lbtui.ui.panes.dp import keys as dp_keys
 from lbtui.ui.panes.dp.data import DpData, Measured
 from lbtui.ui.panes.dp.glance import choice_text
@@ -36,9 +38,11 @@ from lbtui.ui.panes.dp.layout import (
     moved,
     place_moved,
     scrolled,
+    with_filter,
     zoomed,
 )
-from lbtui.ui.panes.dp.loading import DpPictures, Prepared
+from lbtui.ui.panes.dp.loading import Prepared
+from lbtui.ui.panes.dp.pictures import DpPictures
 from lbtui.ui.panes.dp.round import request_lines, round_text, round_title
 from lbtui.ui.panes.dp.sides import shared_state
 from lbtui.ui.panes.dp.view import why_missing
@@ -68,13 +72,16 @@ class DpPane(DpPictures):
         requests: list[ScheduledRequest] | None
 
     def ready(self, result: Prepared) -> None:
-        """Keep what was prepared; the first time put the cursor where it matters."""
+        """Keep what was prepared, the first time put the cursor where it matters, and measure the rest."""
         first = self._both is None
         self._both = result.data
         self._measured[result.measured.after.metric.key] = result.measured
         if first and result.data.after.domains:
             self._start(result.data.after, result.measured.after)
         self._go_to_change()
+        self._measure_rest()
+        if result.data.after.domains:
+            self.lbtui.look_for_findings()
 
     def _start(self, data: DpData, measured: Measured) -> None:
         chosen = self.selection
@@ -97,9 +104,12 @@ class DpPane(DpPictures):
             self.repaint()
 
     def aimed(self, aim: Aim) -> None:
-        """Show the lanes of the metric that a finding is about."""
+        """Show the lanes of the metric that a finding is about, those that a filter hides too."""
         keys = [m.key for m in METRICS]
         self._aimed = aim
+        if self.state.text and self._both is not None:
+            self.state = following(replace(self.state, text=""), self.selection, self._both.after)
+            self.repaint()
         if aim.metric in keys:
             self.state = replace(self.state, chart=False)
             self._show_metric(METRICS[keys.index(aim.metric)])
@@ -155,6 +165,8 @@ class DpPane(DpPictures):
         if self._both is None or not self._both.of(self.side).domains:
             return
         measured = self._lanes()
+        # Where all stands depends on it.
+        self.state = replace(self.state, text=local.text)
         if measured is not None and measured.domains:
             local = scrolled(local, measured, self._layout(measured, *self.size).shown)
         self.state = shared_state(local, self._both, self.side)
@@ -244,6 +256,38 @@ class DpPane(DpPictures):
         if (chosen := next((m for m in METRICS if m.key == key), None)) is not None:
             self._show_metric(chosen)
 
+    # Filter
+
+    def filter_text(self) -> str:
+        """Return the filter that is on."""
+        return self.state.text
+
+    def filter_grammar(self) -> str:
+        """Return how a filter is written."""
+        return filtered.grammar()
+
+    def filter_problem(self, text: str) -> str | None:
+        """Return why a filter is refused: written wrong, or it would leave no lane."""
+        measured, data = self._lanes(), self._data
+        domains = measured.domains if measured is not None else () if data is None else data.domains
+        return filtered.problem(domains, text)
+
+    def filter_by(self, text: str) -> None:
+        """Show the lanes that match."""
+        if (measured := self._lanes()) is not None:
+            self._change(with_filter(self._local(), measured, " ".join(text.split())))
+
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what shows the lanes shown now."""
+        state, selection = self.state, self.selection
+
+        def undo() -> None:
+            self.state = state
+            self.lbtui.select(window=selection.window, time=selection.time, domain=selection.domain)
+            self.repaint()
+
+        return undo
+
     def action_enter(self) -> None:
         """Open the scheduling round under the cursor; its requests are read only now."""
         shown = self._shown()
@@ -287,9 +331,12 @@ class DpPane(DpPictures):
         self.lbtui.show_at(PANES["requests"], Aim(request=request_id))
 
     def go_out(self) -> bool:
-        """Leave the chart, then the zoom."""
+        """Leave the chart, then the filter, then the zoom."""
         if self.state.chart:
             self.action_chart()
+            return True
+        if self.state.text:
+            self.filter_by("")
             return True
         if self.state.window is not None:
             self.action_whole()

@@ -61,6 +61,7 @@ class Wanted:
     about: int
     sort: str = "start"
     descending: bool = False
+    domains: frozenset[str] | None = None  # of which, by `Domain.key`; None: of all
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +112,11 @@ class Reader:
             frame, span = data.steps, wanted.window
             total = inside = 0
         else:
-            span, inside = reach(data.steps, wanted.window, wanted.about)
+            span, inside = reach(data.steps.filter(_of(wanted)), wanted.window, wanted.about)
             frame = self._between(span)
             total = int(data.steps["cards"].sum())
         start = pl.col("start").cast(pl.Int64)
-        shown = (
-            frame.lazy()
-            .with_row_index("row")
-            .filter(pl.col("domain").is_not_null(), start >= begin, start < end)
-        )
+        shown = frame.lazy().with_row_index("row").filter(_of(wanted), start >= begin, start < end)
         rows = in_order(shown, {wanted.sort: wanted.descending})
         if are_held(data):
             total, inside = frame.height - frame["domain"].null_count(), len(rows)
@@ -136,6 +133,14 @@ class Reader:
             assert frame is not None
             self._last = span, frame
         return self._last[1]
+
+
+def _of(wanted: Wanted) -> pl.Expr:
+    """Return whether a row is of a domain that is wanted."""
+    domain = pl.col("domain")
+    if wanted.domains is None:
+        return domain.is_not_null()
+    return domain.cast(pl.String).is_in(sorted(wanted.domains)).fill_null(False)
 
 
 def reach(steps: pl.DataFrame, window: Window, about: int) -> tuple[Window, int]:
@@ -175,7 +180,7 @@ def reach(steps: pl.DataFrame, window: Window, about: int) -> tuple[Window, int]
 def place_of(ordered: Ordered, domain: str, time: int) -> int:
     """Return the place of the pass of a domain that is the last to begin up to an instant.
 
-    Without one it is that of its first, and without any of the domain the top.
+    Without one it is that of its first, and without any of the domain, as where it is not wanted, the top.
     """
     frame = ordered.frame
     if not len(ordered.rows):
@@ -194,7 +199,8 @@ def place_of(ordered: Ordered, domain: str, time: int) -> int:
         return 0
     before = starts <= time
     wanted = numbers[before][np.argmax(starts[before])] if before.any() else numbers[np.argmin(starts)]
-    return int(np.flatnonzero(ordered.rows == wanted)[0])
+    places = np.flatnonzero(ordered.rows == wanted)
+    return int(places[0]) if len(places) else 0
 
 
 def is_at(found: Pass | None, domain: str, time: int) -> bool:

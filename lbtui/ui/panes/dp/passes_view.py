@@ -31,6 +31,7 @@ class ShownPasses:
     dated: bool
     side: Side | None = None  # which of two profiles; None: there is one
     busy: bool = False  # another order is being made
+    text: str = ""  # the filter that left these domains
 
     def lines(self, height: int) -> int:
         """Return how many passes have room."""
@@ -108,7 +109,7 @@ def _state_row(shown: ShownPasses, width: int, caps: Capabilities) -> Row:
         if whole
         else text.format(shown=count, total=f"{ordered.total:,}")
     )
-    parts = []
+    parts = [_('filter "{text}"').format(text=shown.text)] if shown.text else []
     if len(ordered.rows) < ordered.inside:
         # The way to the others before what is known anyway.
         parts.append(_("those about the cursor, + narrows"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey
+from lbtui.analysis.data_parallel import Metric
 from lbtui.profile import Profile, micros
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
@@ -18,14 +19,12 @@ from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.orders import Orders
-from lbtui.ui.kit.pane import Stage
 from lbtui.ui.kit.selection import Side
-from lbtui.ui.kit.sides import Pair
 from lbtui.ui.panes.dp import keys as dp_keys
-from lbtui.ui.panes.dp.data import DpData, Measured, measure
-from lbtui.ui.panes.dp.glance import opening_metric
+from lbtui.ui.panes.dp.data import DpData
+from lbtui.ui.panes.dp.filtered import places_left
 from lbtui.ui.panes.dp.layout import view_window, zoomed
-from lbtui.ui.panes.dp.loading import Prepared, frame_now
+from lbtui.ui.panes.dp.loading import AT_ONCE
 from lbtui.ui.panes.dp.pane import DpPane
 from lbtui.ui.panes.dp.passes import (
     NAMES,
@@ -40,9 +39,6 @@ from lbtui.ui.panes.dp.passes import (
 )
 from lbtui.ui.panes.dp.passes_view import HEADER, ShownPasses, draw_passes, said_instead
 
-# Above so many rows a key would wait: a worker puts them in order while the last order stays.
-_AT_ONCE = 20_000
-
 
 class DpTablePane(DpPane):
     """The lanes, or in their place the table of forward passes."""
@@ -55,12 +51,6 @@ class DpTablePane(DpPane):
 
         side: Side
         ordered: Ordered
-
-    @dataclass
-    class RestMeasured(Message):
-        """A worker has measured the metrics that were not there yet."""
-
-        measured: dict[MetricKey, Pair[Measured]]
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
@@ -93,7 +83,9 @@ class DpTablePane(DpPane):
                 and made.span[0] <= state.time < made.span[1]
             )
             about = made.wanted.about if made is not None and near else state.time
-        return Wanted(window, about, *self._order)
+        left = places_left(data.domains, state.text)
+        domains = frozenset(data.domains[i].key for i in left) if state.text else None
+        return Wanted(window, about, *self._order, domains)
 
     def _passes(self) -> Ordered | None:
         """Return the passes as wanted; while a worker orders them those shown before, None without any."""
@@ -107,7 +99,7 @@ class DpTablePane(DpPane):
             self._orders[side] = Orders(Reader(data, self.profile_of(side).source.steps_between).ordered)
         orders = self._orders[side]
         made = orders.ready(wanted)
-        if made is None and are_held(data) and data.steps.height <= _AT_ONCE:
+        if made is None and are_held(data) and data.steps.height <= AT_ONCE:
             made = orders.make(wanted, lambda: False)
         if made is None:
             self._order_beside(side, wanted)
@@ -149,7 +141,7 @@ class DpTablePane(DpPane):
             self._go_to(ordered, 0)
         else:
             self.repaint()
-        if ordered.frame.height > _AT_ONCE:
+        if ordered.frame.height > AT_ONCE:
             self.call_after_refresh(self._order_ahead)
 
     def _order_ahead(self) -> None:
@@ -173,7 +165,7 @@ class DpTablePane(DpPane):
         if not is_at(ordered.at(place), state.domain, state.time):
             place = place_of(ordered, state.domain, state.time)
         side = None if self.baseline is None else self._of
-        return ShownPasses(ordered, place, self._first, data.dated, side, self._asked is not None)
+        return ShownPasses(ordered, place, self._first, data.dated, side, self._asked is not None, state.text)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the lanes, or the table, or why there is none."""
@@ -194,68 +186,6 @@ class DpTablePane(DpPane):
             why = _("reading …")
         return said_instead(why, canvas)
 
-    # All metrics
-
-    def load(self) -> None:
-        """Load; the first time it is the metric that stands out."""
-        if self._both is None:
-            self.state = replace(self.state, metric=opening_metric(self.lbtui.findings))
-        super().load()
-
-    def ready(self, result: Prepared) -> None:
-        """Keep what was prepared, and measure the other metrics beside the event loop."""
-        super().ready(result)
-        if not self._is_large():
-            self._measure_rest()
-
-    def profile_grew(self) -> None:
-        """Measure what another pane has read."""
-        super().profile_grew()
-        if self.stage is Stage.READY and not self._is_large():
-            self._measure_rest()
-
-    def _is_large(self) -> bool:
-        return self._both is None or self._both.after.size > _AT_ONCE
-
-    def _prepare_ahead(self) -> None:
-        """Make the next metric of steps of a large profile, after them those of other frames."""
-        super()._prepare_ahead()
-        if not self._working:
-            self._measure_rest()
-
-    def _measure_rest(self) -> None:
-        """Measure all metrics whose frames are there: how even they are stands in the state line."""
-        both = self._both
-        profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
-        if both is None or self._measuring:
-            return
-        datas = [both.after, *([both.before] if both.before is not None else [])]
-        todo = []
-        for m in METRICS:
-            frames = [frame for profile in profiles if (frame := frame_now(profile, m)) is not None]
-            if m.key not in self._measured and len(frames) == len(profiles):
-                todo.append((m, list(zip(datas, frames, strict=True))))
-        if not todo:
-            return
-        self._measuring = True
-
-        def work() -> None:
-            found = {m.key: Pair(*(measure(m, data, frame) for data, frame in pairs)) for m, pairs in todo}
-            self.post_message(self.RestMeasured(found))
-
-        def failed(_why: str) -> None:
-            # Why is said when it is asked for.
-            self._measuring = False
-
-        in_background(self, work, failed, group="dp-rest")
-
-    def on_dp_table_pane_rest_measured(self, event: RestMeasured) -> None:
-        """Keep the metrics for when they are asked for, and show how even they are."""
-        event.stop()
-        self._measuring = False
-        self._measured = {**event.measured, **self._measured}
-        self.repaint()
-
     # Keys
 
     def keys_now(self) -> list[tuple[str, str]]:
@@ -263,8 +193,8 @@ class DpTablePane(DpPane):
         found = super().keys_now()
         if not self._tabled:
             return found
-        enter, hot = ([each for each in found if each[0] == key] for key in ("⏎", "n"))
-        own = [("s", _("sort by")), ("r", _("reverse")), *self.side_key(), ("t", _("lanes"))]
+        enter, hot, filtered = ([each for each in found if each[0] == key] for key in ("⏎", "n", "/"))
+        own = [("s", _("sort by")), ("r", _("reverse")), *self.side_key(), *filtered, ("t", _("lanes"))]
         return [keys.MOVE_ROWS, *enter, *own, *hot, keys.ZOOM]
 
     def action_table(self) -> None:
@@ -349,6 +279,16 @@ class DpTablePane(DpPane):
         elif shown.under is not None:
             domain = next(d for d in self._data.domains if d.key == shown.under["domain"])
             self._open_round(self._data, domain, micros(shown.under["start"]))
+
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what shows the lanes or passes shown now."""
+        undo, place, first = super().filter_undo(), self._place, self._first
+
+        def back() -> None:
+            self._place, self._first = place, first
+            undo()
+
+        return back
 
     def go_out(self) -> bool:
         """Leave the table, then the chart, then the zoom."""

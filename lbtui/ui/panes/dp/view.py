@@ -19,6 +19,7 @@ from lbtui.render.text import blank, fit, number, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
+from lbtui.ui.panes.dp.filtered import lanes_left
 from lbtui.ui.panes.dp.lanes import (
     ROOMY,
     colour_key,
@@ -80,6 +81,7 @@ def _spans(shown: Shown, caps: Capabilities) -> list[tuple[float, float, Style]]
         for each in (shown, shown.partner)
         if each is not None
         for mark in each.marks
+        if not mark.lanes.isdisjoint(lanes_left(each.measured, shown.state.text))
     ]
     found = [mark for mark, _own in sorted(own, key=lambda m: (m[1], m[0].finding.severity == "critical"))]
     return [

@@ -51,6 +51,16 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
             ),
         ),
         HelpEntry(
+            _("go to (/)"),
+            _(
+                "layer=31, rank=3, expert=120, period=2, or several of them with blanks between: the cursor "
+                "goes there as you write, Enter stays, Escape returns to where it was. Nothing is hidden. A "
+                "view that cannot show it gives way to the first that can. Of an expert's copies it is the "
+                "most loaded of the layer; with a rank the one there. In the views of processes rank is "
+                "their place in pid order, a guess."
+            ),
+        ),
+        HelpEntry(
             _("colour scale"),
             _(
                 "From the smallest value to the 99.5 % quantile of all cells without shared experts, but "

@@ -15,6 +15,7 @@ BINDINGS: list[BindingType] = [
     *keys.columns(_("column")),
     *keys.zoom(_("the map")),
     *keys.hot(_("hottest"), _("go to the next hottest cell")),
+    keys.filtered(_("go to a layer, rank, expert or period by its number: layer=31, rank=3 …"), _("go to")),
     keys.entered(_("its experts"), _("show the experts of the rank under the cursor; Escape returns")),
     keys.SIDE,
     key("v", "view", _("view"), _("next view: rank, expert, model expert, times, fast/slow")),
@@ -69,7 +70,7 @@ def keys_now(
         found.append(("p", _("phase")))
     if state.view != "times" and len(data.periods.get(state.instance or "", ())) > 1:
         found += [("[ ]", _("period")), ("C", _("scale"))]
-    found += [("n", _("hottest")), keys.ZOOM]
+    found += [("n", _("hottest")), ("/", _("go to")), keys.ZOOM]
     if state.view != "times":
         found.append(("m", _("shares") if state.metric == "tokens" else _("tokens")))
     if state.view == "expert":

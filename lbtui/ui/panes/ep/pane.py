@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -14,9 +15,11 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.heatmap_view import View
 from lbtui.text import _
+from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
+from lbtui.ui.panes.ep import going
 from lbtui.ui.panes.ep import help as ep_help
 from lbtui.ui.panes.ep import keys as ep_keys
 from lbtui.ui.panes.ep import layout as ep_layout
@@ -29,7 +32,7 @@ from lbtui.ui.panes.ep.loading import AlongIterations
 from lbtui.ui.panes.ep.shown import EpState
 
 
-class EpPane(AlongIterations):
+class EpPane(AlongIterations, Filtered):
     """Holds the cursor; everything it shows is computed elsewhere."""
 
     KEY: ClassVar[str] = "4"
@@ -38,12 +41,14 @@ class EpPane(AlongIterations):
     SHOWS: ClassVar[tuple[FrameName, ...]] = ("expert_heat", "layer_times", "rank_intervals")
     WHEEL: ClassVar[int] = 3
     SIDED: ClassVar[bool] = True
+    ASKS_FOR: ClassVar[str] = _("go to")
     BINDINGS: ClassVar[list[BindingType]] = ep_keys.BINDINGS
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self._drawn: Side = "after"
         self._view: View | None = None
+        self._from: EpState | None = None  # where the cursor was when a place was asked for
 
     def prepare(self, progress: PaneProgress) -> dict[Phase, dict[Side, EpData]]:
         """Return maps, scales, loads and intervals of each side, for each phase that can be chosen."""
@@ -226,6 +231,46 @@ class EpPane(AlongIterations):
 
         title = ep_phases.what_if_title(data, state, series)
         self.lbtui.show_over(WhatIfPane(self.profile, self.caps, title, series))
+
+    # Going to what is named
+
+    def action_filter(self) -> None:
+        """Ask where to go."""
+        if self._state is not None:
+            self._stop()
+            self._from = self._state
+            super().action_filter()
+
+    def filter_text(self) -> str:
+        """Return nothing: once the cursor is there, nothing is on."""
+        return ""
+
+    def filter_grammar(self) -> str:
+        """Return how a place is written."""
+        return going.grammar()
+
+    def filter_problem(self, text: str) -> str | None:
+        """Return why the cursor cannot go there."""
+        return (
+            None if self._data is None or self._from is None else going.problem(self._data, self._from, text)
+        )
+
+    def filter_by(self, text: str) -> None:
+        """Go there from where the cursor was, so that an earlier text leaves nothing behind."""
+        if (begun := self._from) is not None:
+            self._go(lambda data, now: going.gone_to(data, replace(begun, behind=now.behind), text))
+
+    def filter_undo(self) -> Callable[[], None]:
+        """Return what puts the cursor back."""
+        before, selection = self._state, self.selection
+
+        def undo() -> None:
+            if before is not None:
+                self._go(lambda _data, now: replace(before, behind=now.behind))
+                chosen = {name: getattr(selection, name) for name in ("instance", "rank", "layer", "period")}
+                self.lbtui.select(**chosen)
+
+        return undo
 
     # Mouse
 

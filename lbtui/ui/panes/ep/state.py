@@ -46,9 +46,9 @@ def _at_outstanding(data: EpData, state: EpState) -> EpState:
         if view == "rank":
             rank = shown.ranks[column] if shown.ranks else column
             state = replace(state, layer=layer, rank=rank)
-            state = replace(state, slot=_slot_of_rank(data, state))
+            state = replace(state, slot=slot_of_rank(data, state))
         elif view == "expert" and state.view == "expert":
-            state = _at(data, replace(state, layer=layer), layer, column)
+            state = at_cell(data, replace(state, layer=layer), layer, column)
         elif view == "model_expert":
             state = replace(state, expert=column)
             if state.view == "model_expert":
@@ -66,7 +66,7 @@ def _hottest_layer(shown: EpMap, column: int) -> int:
     return int(np.argmax(np.nan_to_num(shown.heat[:, column], nan=-np.inf)))
 
 
-def _slot_of_rank(data: EpData, state: EpState) -> int:
+def slot_of_rank(data: EpData, state: EpState) -> int:
     """Return the hottest slot of the cursor's rank in its layer; the same slot where ranks are unknown."""
     slots = data.maps.get((state.instance or "", "expert", state.period))
     if slots is None:
@@ -78,13 +78,13 @@ def _slot_of_rank(data: EpData, state: EpState) -> int:
     return columns[int(np.argmax(np.nan_to_num(slots.heat[layer, list(columns)], nan=-np.inf)))]
 
 
-def _at(data: EpData, state: EpState, layer: int, column: int) -> EpState:
+def at_cell(data: EpData, state: EpState, layer: int, column: int) -> EpState:
     """Return the state with the cursor at a cell of the view shown; other columns follow where known."""
     state = replace(state, layer=layer, hot=-1, skipped=())
     shown = current_map(data, state)
     if state.view == "rank":
         state = replace(state, rank=column)
-        return replace(state, slot=_slot_of_rank(data, state))
+        return replace(state, slot=slot_of_rank(data, state))
     if state.view == "expert":
         rank = shown.ranks[column] if shown is not None and shown.ranks else state.rank
         experts = shown.experts[layer] if shown is not None and shown.experts else ()
@@ -105,7 +105,7 @@ def in_bounds(data: EpData, state: EpState) -> EpState:
     column = max(0, min(column_of(state), columns - 1))
     if (layer, column) == (state.layer, column_of(state)):
         return state
-    return replace(_at(data, state, layer, column), hot=state.hot, skipped=state.skipped)
+    return replace(at_cell(data, state, layer, column), hot=state.hot, skipped=state.skipped)
 
 
 def move(data: EpData, state: EpState, view: View, down: int, right: int) -> EpState:
@@ -137,7 +137,7 @@ def go_to_block(data: EpData, state: EpState, layers: tuple[int, int], columns: 
     if not block.size:
         return state
     row, column = divmod(int(np.argmax(np.nan_to_num(block, nan=-np.inf))), block.shape[1])
-    return _at(data, state, layers[0] + row, columns[0] + column)
+    return at_cell(data, state, layers[0] + row, columns[0] + column)
 
 
 def _move_interval(data: EpData, state: EpState, down: int) -> EpState:
@@ -154,10 +154,10 @@ def jump_rank(data: EpData, state: EpState, step: int) -> EpState:
     if state.view == "expert" and shown.boundaries:
         firsts = list(shown.boundaries)
         at = sum(first <= state.slot for first in firsts) - 1
-        return _at(data, state, state.layer, firsts[max(0, min(at + step, len(firsts) - 1))])
+        return at_cell(data, state, state.layer, firsts[max(0, min(at + step, len(firsts) - 1))])
     step *= _JUMP if state.view in ("expert", "model_expert") else 1
     column = max(0, min(column_of(state) + step, shown.shape[1] - 1))
-    return _at(data, state, state.layer, column)
+    return at_cell(data, state, state.layer, column)
 
 
 def next_hottest(data: EpData, state: EpState, step: int) -> EpState:
@@ -168,7 +168,7 @@ def next_hottest(data: EpData, state: EpState, step: int) -> EpState:
     if shown is None or not shown.order:
         return state
     hot = max(0, min(state.hot + step, len(shown.order) - 1))
-    return replace(_at(data, state, *shown.order[hot]), hot=hot)
+    return replace(at_cell(data, state, *shown.order[hot]), hot=hot)
 
 
 def next_view(data: EpData, state: EpState) -> EpState:
@@ -227,7 +227,7 @@ def enter_rank(data: EpData, state: EpState, zoom: int) -> EpState:
     if state.view != "rank" or slots is None or not slots.columns_of_rank(state.rank):
         return state
     entered = replace(state, view="expert", zoom=zoom, inside=True, hot=-1, skipped=())
-    return _at(data, entered, state.layer, _slot_of_rank(data, entered))
+    return at_cell(data, entered, state.layer, slot_of_rank(data, entered))
 
 
 def leave_rank(state: EpState) -> EpState:
@@ -255,7 +255,7 @@ def follow_selection(
         state = replace(state, layer=layer, hot=-1, skipped=())
     if rank is not None and rank != state.rank:
         state = replace(state, rank=rank, hot=-1, skipped=())
-        state = replace(state, slot=_slot_of_rank(data, state))
+        state = replace(state, slot=slot_of_rank(data, state))
     return in_bounds(data, state)
 
 
@@ -280,6 +280,6 @@ def aimed_at(data: EpData, state: EpState, view: str | None, expert: int | None)
     if expert is not None and not copies and "model_expert" in data.views(state.instance):
         return in_bounds(data, replace(state, view="model_expert", expert=expert))
     if expert is None or not copies:
-        return _at(data, state, layer, _slot_of_rank(data, state))
+        return at_cell(data, state, layer, slot_of_rank(data, state))
     loads = np.nan_to_num(shown.heat[layer, copies], nan=-np.inf)
-    return _at(data, state, layer, copies[int(np.argmax(loads))])
+    return at_cell(data, state, layer, copies[int(np.argmax(loads))])

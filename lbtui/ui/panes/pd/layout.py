@@ -11,7 +11,7 @@ from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
 from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.render.text import number
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.pd.state import PdData, PdState, lit_bins, scrolled, short_names, shown_nodes
+from lbtui.ui.panes.pd.state import PdData, PdState, lit_bins, node_names, scrolled, shown_nodes
 
 TOTAL_LINES = 2  # sums, shares
 HEADER_LINES = 2  # node, count
@@ -217,7 +217,7 @@ def _with_grid(table: NodeTable, placed: Layout, width: int, room: int) -> Layou
 
 def _grid(table: NodeTable, counts: tuple[Count, ...], shown: list[int], rows: int) -> Grid:
     digits = tuple(_digits(table, count) for count in counts)
-    names = short_names(table)
+    names = node_names(table)
     least = min(9, max(len(names[i]) for i in shown))
     group = max(sum(digits) + len(digits), least, _SHARE)
     days = {(int(start) + ZONE_OFFSET_US) // 86_400_000_000 for start in table.starts[[0, -1]]}

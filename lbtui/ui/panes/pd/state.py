@@ -20,7 +20,7 @@ from lbtui.analysis.prefill_decode import (
     window_bins,
     window_loads,
 )
-from lbtui.profile import Missing
+from lbtui.profile import Missing, short_names
 from lbtui.text import _
 from lbtui.ui.kit import window as windows
 from lbtui.ui.kit.selection import Selection, Side
@@ -200,10 +200,9 @@ def role_word(role: str) -> str:
     return {"prefill": _("prefill"), "decode": _("decode")}.get(role, role)
 
 
-def short_names(table: NodeTable) -> list[str]:
-    """Return each node's name with its role's first letter and without the parts all addresses begin with."""
-    hosts = [host.split(".") for host in table.hosts]
-    shortest = min(map(len, hosts))
-    common = next((i for i in range(shortest) if len({tuple(h[: i + 1]) for h in hosts}) > 1), 0)
-    names = [".".join(parts[common:]) for parts in hosts]
-    return [f"{node.role[:1].upper()}{name}" for node, name in zip(table.nodes, names, strict=True)]
+def node_names(table: NodeTable) -> list[str]:
+    """Return each node's name: its role's first letter, then what tells its host apart."""
+    short = short_names(table.hosts, dotted=True)
+    return [
+        f"{node.role[:1].upper()}{short[host]}" for node, host in zip(table.nodes, table.hosts, strict=True)
+    ]

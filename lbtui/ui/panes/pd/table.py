@@ -26,7 +26,7 @@ from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd.layout import Grid, Shown
-from lbtui.ui.panes.pd.state import role_word, short_names
+from lbtui.ui.panes.pd.state import node_names, role_word
 
 
 class TableDrawing:
@@ -57,7 +57,7 @@ class TableDrawing:
 
     def _headers(self, width: int) -> list[Row]:
         caps, grid = self._caps, self._grid
-        short = short_names(self._table)
+        short = node_names(self._table)
         names: list[Segment] = [*fit("", grid.time, caps=caps)]
         counts: list[Segment] = [*fit(_(" time"), grid.time, caps=caps, style=palette.dim(caps))]
         titles = {"added": _("add"), "ended": _("end"), "running": _("run")}

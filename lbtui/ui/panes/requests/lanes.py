@@ -12,11 +12,11 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.lanes import Marks, lane, runs
 from lbtui.render.palette import accent, dim
-from lbtui.render.text import blank, fit, number, row
+from lbtui.render.text import fit, number, row
 from lbtui.text import _
 from lbtui.ui.kit.window import Window, column_of
 from lbtui.ui.panes.requests.data import RequestsData
-from lbtui.ui.panes.requests.layout import LABEL, Shown
+from lbtui.ui.panes.requests.layout import FIGURES, LABEL, Shown
 
 
 def pointer_row(shown: Shown, width: int, caps: Capabilities) -> Row:
@@ -24,8 +24,8 @@ def pointer_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     window, at, chosen = shown.window, shown.at, shown.selection.time
     heads = [
         segment
-        for name in (_("cursor"), _("mean"), _("max"))[: at.figures // 7]
-        for segment in fit(name, 7, align="right", caps=caps, style=dim(caps))
+        for name, cells in zip((_("at cursor"), _("mean"), _("max")), FIGURES, strict=True)
+        for segment in fit(name, cells, align="right", caps=caps, style=dim(caps))
     ]
     if chosen is None:
         pointer = row(width=at.plot)
@@ -34,7 +34,7 @@ def pointer_row(shown: Shown, width: int, caps: Capabilities) -> Row:
         decimals = 3 if window[1] - window[0] < 60_000_000 else 1
         time, date = instant(chosen), dated(window)
         pointer = time_pointer(time, column, at.plot, caps, decimals=decimals, date=date)
-    return row(" " * LABEL, pointer, heads, width=width)
+    return row(" " * LABEL, pointer, heads if at.figures else "", width=width)
 
 
 def lane_rows(shown: Shown, canvas: Canvas) -> list[Row]:
@@ -55,15 +55,12 @@ def lane_rows(shown: Shown, canvas: Canvas) -> list[Row]:
         now = float("nan")
         if time is not None and domain in data.lanes:
             now = data.lanes[domain][index].at(time)
-        figures = [now, float(states.means[index]), high][: at.figures // 7]
+        figures = now, float(states.means[index]), high
         for line, bars in enumerate(drawn):
             last = line == at.lane_height - 1
             label = fit(" " + _label(name) if last else "", LABEL, caps=canvas.caps)
-            numbers = row(
-                *(_figure(value, place == 0, time, canvas.caps) for place, value in enumerate(figures)),
-                width=at.figures,
-            )
-            rows.append(row(label, bars, numbers if last else "", width=canvas.width))
+            numbers = _figures(figures, time, canvas.caps) if last and at.figures else []
+            rows.append(row(label, bars, numbers, width=canvas.width))
     return rows
 
 
@@ -71,11 +68,16 @@ def _label(state: str) -> str:
     return {"waiting": _("waiting"), "running": _("running"), "swapped": _("swapped")}[state]
 
 
-def _figure(value: float, now: bool, time: int | None, caps: Capabilities) -> Row:
-    if now and time is None:
-        return blank(7)
-    style = accent(caps) if now else None
-    return fit(number(value, 6), 7, align="right", caps=caps, style=style)
+def _figures(figures: tuple[float, float, float], time: int | None, caps: Capabilities) -> Row:
+    texts = [number(value, cells - 1) for value, cells in zip(figures, FIGURES, strict=True)]
+    if time is None:
+        texts[0] = ""
+    styles = (accent(caps), None, None)
+    cells = (
+        fit(text, width, align="right", caps=caps, style=style)
+        for text, width, style in zip(texts, FIGURES, styles, strict=True)
+    )
+    return [segment for cell in cells for segment in cell]
 
 
 @lru_cache(maxsize=8)

@@ -21,7 +21,7 @@ from lbtui.ui.panes.requests.data import (
 )
 
 LABEL = 10  # cells before a lane
-_FIGURES = 21  # cells after it: now, mean, max
+FIGURES = (10, 7, 7)  # cells after it: at cursor, mean, max
 _WIDE = 120
 _NARROWEST_PLOT = 20
 GAP = 3  # between table and panel
@@ -90,7 +90,7 @@ class Shown:
 @lru_cache(maxsize=2)
 def places(data: RequestsData, sort: str, width: int, height: int) -> Places:
     """Return where everything stands in this size: the table always, the rest as there is room."""
-    figures = _FIGURES if width >= LABEL + _NARROWEST_PLOT + _FIGURES else 0
+    figures = sum(FIGURES) if width >= LABEL + _NARROWEST_PLOT + sum(FIGURES) else 0
     plot = max(0, width - LABEL - figures)
     lanes = plot > 0 and height >= 14
     lane_height = 1 if height < 34 else 2 if height < 60 else 3
