@@ -8,6 +8,8 @@ from typing import Any
 from textual.app import App
 from textual.pilot import Pilot
 
+from lbtui.ui.kit.picture import Picture
+
 _QUIET = 3  # turns of the loop with nothing running: a worker's last message may start the next worker
 
 
@@ -21,7 +23,7 @@ async def handled(pilot: Pilot[Any]) -> None:
 
 
 async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
-    """Return once no worker runs, all their messages are handled and the screen has the terminal's size."""
+    """Return once no worker runs, all their messages are handled and all is drawn in the terminal's size."""
     quiet = 0
     while quiet < _QUIET:
         await pilot.pause()
@@ -29,8 +31,17 @@ async def settled(app: App[Any], pilot: Pilot[Any]) -> None:
         if running:
             await asyncio.gather(*(worker.wait() for worker in running), return_exceptions=True)
             quiet = 0
-        elif app.screen.size != app.size:
+        elif not app.size == app.screen.size == app.screen._compositor.size or _to_draw(app):
             # Textual hands a new size on by a timer.
             quiet = 0
         else:
             quiet += 1
+
+
+def _to_draw(app: App[Any]) -> bool:
+    """Return whether a picture in view still shows what it drew in another size."""
+    return any(
+        picture._strips[0].cell_length != picture.size.width
+        for picture in app.screen_stack[0].query(Picture)
+        if picture.display and picture.size and picture._strips
+    )
