@@ -267,7 +267,7 @@ class Profile:
     def steps_around(self, begin: int, end: int) -> pl.DataFrame:
         """Return the `steps` around a time (µs): all, or where these are too many those of it, read now."""
         margin = 10_000_000  # steps that overlap are told apart by what came before
-        part = self.source.steps_between(begin - margin, end + margin)
+        part = self.source.steps_between(begin - margin, end + margin, Silent())
         return self.load("steps").frame if part is None else part
 
     def requests_of_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:

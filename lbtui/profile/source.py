@@ -94,7 +94,7 @@ class Source(Protocol):
     ) -> _T | None:
         """Return what `take` makes of `steps` part by part, if these are too many to be held, else None."""
 
-    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
+    def steps_between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""
 
     def load_series(self, progress: Progress) -> LoadedSeries:

@@ -126,12 +126,12 @@ class Loaders:
 
         return each_part(self._scheduled(progress), self._batches(progress), take, progress)
 
-    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
+    def steps_between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame | None:
         """Return the `steps` that start between two instants (µs), read now; None where all are held."""
         from lbtui.sources.steps.scheduling import steps_between
 
-        scheduled = self._scheduled(Silent())
-        return steps_between(scheduled, self._batches(Silent()), begin, end)
+        scheduled = self._scheduled(progress)
+        return steps_between(scheduled, self._batches(progress), (begin, end), progress)
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return the requests of the scheduling round at `row` of the file that `batches` came from.
@@ -230,10 +230,10 @@ class Guarded(Source):
         with self._reading("steps in parts"):
             return self._loaders.each_part_of_steps(take, progress)
 
-    def steps_between(self, begin: int, end: int) -> pl.DataFrame | None:
+    def steps_between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame | None:
         """Return what `Loaders.steps_between` does."""
         with self._reading("steps between"):
-            return self._loaders.steps_between(begin, end)
+            return self._loaders.steps_between(begin, end, progress)
 
     def read_round(self, prof_id: str, row: int) -> list[ScheduledRequest]:
         """Return what `Loaders.read_round` does."""

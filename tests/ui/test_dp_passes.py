@@ -1,6 +1,7 @@
 """The table of forward passes of the DP pane: its rows against the files, its order, its keys."""
 
 import csv
+import threading
 from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.profile import SCHEMAS
+from lbtui.profile.progress import Silent
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
+from lbtui.sources.loaders import Guarded
 from lbtui.sources.steps import large_forward, streamed
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.panes.dp import passes as dp_passes
@@ -168,7 +171,7 @@ def large(monkeypatch):
     profile = open_profile(DEMO)
     data = dp_data(profile.load_domain_steps().frame, profile.load("batches").frame, None, None)
     assert "cards" in data.steps.columns
-    return data, profile.source.steps_between
+    return data, lambda begin, end: profile.source.steps_between(begin, end, Silent())
 
 
 def test_passes_that_are_not_held_are_read_and_are_the_same(large):
@@ -350,3 +353,54 @@ def test_without_forward_passes_it_is_said_why(tmp_path):
         await driven.press("down", "s", "enter", "plus", "escape")
 
     drive(tmp_path, script)
+
+
+def test_the_reading_of_passes_tells_how_far_it_is_and_escape_cancels_it(monkeypatch, large):
+    monkeypatch.setattr(dp_passes, "MOST", 200)
+    begun, go_on = threading.Event(), threading.Event()
+    read = Guarded.steps_between
+
+    def slow(source, begin, end, progress):
+        begun.set()
+        for done in (1, 2):
+            progress.advance("forward.csv", done * 10_000_000, 40_000_000)
+            assert go_on.wait(10)
+        return read(source, begin, end, progress)
+
+    async def until(pilot, holds):
+        for _turn in range(500):
+            if holds():
+                return
+            await pilot.pause(0.01)
+        raise AssertionError("never came")
+
+    async def script(driven):
+        pane, pilot = driven.pane, driven.pilot
+        monkeypatch.setattr(Guarded, "steps_between", slow)
+        await pilot.press("t")
+        await until(pilot, lambda: "10.0 of 40.0 MB" in " ".join(driven.text()))
+        assert "Escape cancels" in " ".join(driven.text())
+        await pilot.press("escape")
+        assert "Reading was cancelled. t shows the lanes" in " ".join(driven.text())
+        go_on.set()
+        await driven.settle()
+        # What was cancelled is not asked for again by itself, nor shown.
+        assert "Reading was cancelled" in " ".join(driven.text())
+        await driven.press("t", "t")
+        first = driven.text()
+        assert "those about the cursor" in first[0]
+        # While another window is read what was shown stays, and so it does when that is cancelled.
+        go_on.clear()
+        await pilot.press("plus", "plus")
+        await until(pilot, lambda: "10.0 of 40.0 MB" in driven.text()[0])
+        assert driven.text()[1:3] == first[1:3]
+        await pilot.press("escape")
+        go_on.set()
+        await driven.settle()
+        assert "others not read" in driven.text()[0]
+        assert pane._tabled
+        await driven.press("t", "t")
+        assert "others not read" not in driven.text()[0]
+        assert driven.text()[0] != first[0]
+
+    drive(DEMO, script, size=(200, 50))

@@ -11,6 +11,7 @@ import polars as pl
 from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
 from lbtui.sources import limits
+from lbtui.sources.steps.forward_places import ForwardPlaces
 from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
 from lbtui.sources.tables import csv_file
 from lbtui.sources.tables.csv_dialect import open_csv
@@ -28,10 +29,16 @@ class ForwardCsv:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.file = visible(path.name)
+        self._places = ForwardPlaces()
 
     def read(self, use: Callable[[ForwardRows], _T], sampled: Sequence[str] = ()) -> _T:
         """Return what `use` makes of the rows; it is called anew where they must be read another way."""
-        return csv_file.first_way(lambda way: use(ForwardRows(_Batches(self._path, way, sampled))))
+
+        def read(way: csv_file.Way) -> _T:
+            self._places = ForwardPlaces()
+            return use(ForwardRows(_Batches(self._path, way, sampled, self._places)))
+
+        return csv_file.first_way(read)
 
     def parts(self, use: Callable[[Iterator[pl.DataFrame]], _T], progress: Progress) -> _T:
         """Return what `use` makes of all rows, in order, typed, with all columns; it may be called anew."""
@@ -45,8 +52,11 @@ class ForwardCsv:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
         return csv_file.read_first(self._path, "forward", columns, rows, name="prof_id", among=processes)
 
-    def between(self, begin: int, end: int) -> pl.DataFrame:
-        """Return all columns, typed, of the rows that start between two instants (µs)."""
+    def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
+        """Return all columns, typed, of the rows that start between two instants (µs).
+
+        Once the file is read only the blocks that hold such rows are read again.
+        """
         header = csv_file.read_header(self._path)
         wanted = match_headers("forward", header, usual_columns("forward"), self.file).header_of
         first = csv_file.read_first(self._path, "forward", ["prof_id", "start", "end"], 1)
@@ -54,14 +64,16 @@ class ForwardCsv:
         # In the unit that the file writes.
         factor = limits.microseconds_per_unit(written) if first.height else 1.0
         bounds = (begin / factor, end / factor)
-        return csv_file.read_between(self._path, "forward", list(wanted), "start", bounds)
+        chosen = csv_file.Between("start", bounds, self._places.ranges(bounds))
+        return csv_file.read_between(self._path, "forward", list(wanted), chosen, progress)
 
 
 class _Batches:
     """The rows in one way; see `Batches`."""
 
-    def __init__(self, path: Path, way: csv_file.Way, sampled: Sequence[str]) -> None:
+    def __init__(self, path: Path, way: csv_file.Way, sampled: Sequence[str], places: ForwardPlaces) -> None:
         self._path = path
+        self._places = places
         self._way = way
         self._sampled = sampled
         self.file = visible(path.name)
@@ -78,7 +90,11 @@ class _Batches:
         return self._rows.notes
 
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
-        return self._rows.read(progress, self._way)
+        start = self.headers.header_of.get("start")
+        for batch in self._rows.read(progress, self._way):
+            if start is not None:
+                self._places.add(batch[start], self._rows.end)
+            yield batch
 
     def first(self, rows: int) -> pl.DataFrame:
         return csv_file.read_first(self._path, "forward", self._sampled, rows)

@@ -45,7 +45,7 @@ class ForwardDatabase:
         where = f"trim({quoted(prof_id.header_of['prof_id'])}) IN ({marks}) ORDER BY rowid LIMIT {rows}"
         return database.read_where(self._path, _TABLE, columns, where, processes)
 
-    def between(self, begin: int, end: int) -> pl.DataFrame:
+    def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
         with database.connect(self._path) as opened:
             headers = match_headers(_TABLE, opened.columns(_TABLE), ["start"], self.file)
@@ -56,7 +56,7 @@ class ForwardDatabase:
         factor = limits.microseconds_per_unit(*written) if written else 1.0
         where = f"{start} BETWEEN ? AND ? ORDER BY rowid"
         bounds = (begin / factor, end / factor)
-        return database.read_where(self._path, _TABLE, usual_columns(_TABLE), where, bounds)
+        return database.read_where(self._path, _TABLE, usual_columns(_TABLE), where, bounds, progress)
 
 
 class _Batches:

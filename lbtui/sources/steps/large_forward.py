@@ -43,7 +43,7 @@ class LargeForward(Protocol):
     def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
 
-    def between(self, begin: int, end: int) -> pl.DataFrame:
+    def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
 
 

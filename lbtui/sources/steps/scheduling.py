@@ -107,11 +107,13 @@ def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) ->
     return replace(scheduling, forward=forward)
 
 
-def steps_between(scheduling: Scheduling, batches: Loaded, begin: int, end: int) -> pl.DataFrame | None:
+def steps_between(
+    scheduling: Scheduling, batches: Loaded, window: tuple[int, int], progress: Progress
+) -> pl.DataFrame | None:
     """Return the `steps` that start between two instants (µs), read now; None where all are held."""
     if scheduling.large is None or scheduling.forward is None:
         return None
-    part = replace(scheduling.forward, frame=scheduling.large.between(begin, end))
+    part = replace(scheduling.forward, frame=scheduling.large.between(*window, progress))
     return load_steps(replace(scheduling, forward=part), batches).frame
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -97,16 +98,39 @@ def read_first(
     return _read_chosen(path, table, wanted, chosen, rows)
 
 
+@dataclass(frozen=True)
+class Between:
+    """The rows whose number `name`, as it is written, lies between two.
+
+    They are looked for in `ranges` of the file only, if given, as `CsvLines` takes them.
+    """
+
+    name: str
+    bounds: tuple[float, float]
+    ranges: Sequence[tuple[int, int]] | None = None
+
+
 def read_between(
-    path: Path, table: str, wanted: Collection[str], name: str, bounds: tuple[float, float]
+    path: Path, table: str, wanted: Collection[str], chosen: Between, progress: Progress
 ) -> pl.DataFrame:
-    """Return the `wanted` columns of the rows whose number `name`, as it is written, lies between bounds."""
-
-    def chosen(rows: pl.LazyFrame, headers: Headers) -> pl.LazyFrame:
-        number = pl.col(headers.header_of[name]).cast(pl.Float64, strict=False)
-        return rows.filter(number.is_between(*bounds))
-
-    return _read_chosen(path, table, wanted, chosen)
+    """Return the `wanted` columns, typed, of the rows chosen; raises what `progress` does."""
+    file = open_csv(path)
+    headers = match_headers(table, file.header, wanted, visible(path.name))
+    conversion = Conversion(table, headers, visible(path.name))
+    plain = plain_numbers(numeric_headers(table, headers), decimal_comma=file.decimal_comma)
+    number = pl.col(headers.header_of[chosen.name]).cast(pl.Float64, strict=False)
+    columns = list(headers.header_of.values())
+    with unreadable_on_failure(path):
+        sizes = None if chosen.ranges is None else [end - begin for begin, end in chosen.ranges]
+        total, read = path.stat().st_size if sizes is None else sum(sizes), 0
+        progress.advance(path.name, 0, total)
+        for block, done in CsvLines(file, chosen.ranges).blocks():
+            rows = _scan(file, columns, block).with_columns(plain)
+            conversion.take(rows.filter(number.is_between(*chosen.bounds)).collect())
+            read = done if sizes is None else min(read + len(block), total)
+            progress.advance(path.name, read, total)
+        progress.advance(path.name, total, total)
+    return conversion.frame()
 
 
 def _read_chosen(
@@ -248,6 +272,8 @@ def _scan(
 
 
 _Batches: TypeAlias = Generator[pl.DataFrame, None, int]
+# Lines, how many bytes of the file are read by then, and where they end in it (`CsvLines.end`).
+_Block: TypeAlias = tuple[bytes, int, int | None]
 Way: TypeAlias = Literal["plain", "typed", "text", "lines"]
 # The faster first: to compare every cell with the null words costs a third of the reading.
 WAYS: tuple[Way, ...] = ("plain", "typed", "text", "lines")
@@ -281,6 +307,7 @@ class Rows:
         self._plain = plain_numbers(numbers, decimal_comma=file.decimal_comma)
         self._more = list(more)
         self.notes: list[Note] = []
+        self.end: int | None = None  # of the batch yielded last, as `CsvLines.end`
 
     def read(self, progress: Progress, way: Way) -> Iterator[pl.DataFrame]:
         """Yield the batches in order; raises `Unreadable`, and `BrokenCells` where another way is left."""
@@ -294,15 +321,16 @@ class Rows:
     def _by_blocks(self, progress: Progress, way: Way, size: int) -> _Batches:
         """Yield a batch for each block of lines; return how far it got."""
         lines, quotes = CsvLines(self._file), ClosedQuotes(self._file.separator)
-        blocks = lines.blocks()
+        blocks = ((block, done, lines.end) for block, done in lines.blocks())
         if way == "lines":
-            blocks = ((quotes.only(block), done) for block, done in blocks)
+            # Not as they are in the file.
+            blocks = ((quotes.only(block), done, None) for block, done, _end in blocks)
         more, read, end = True, 0, size
-        for batch, done in ahead(self._batches(blocks, way)):
+        for batch, done, place in ahead(self._batches(blocks, way)):
             if not more:
                 end = self._cut(read, size)
                 break
-            read = done
+            read, self.end = done, place
             more = progress.wants_more(self._path.name, done, size)
             yield batch
         else:
@@ -313,12 +341,12 @@ class Rows:
             self.notes.append(Note(visible(self._path.name), told, lost=True))
         return end
 
-    def _batches(self, blocks: Iterator[tuple[bytes, int]], way: Way) -> Iterator[tuple[pl.DataFrame, int]]:
-        for block, done in blocks:
+    def _batches(self, blocks: Iterator[_Block], way: Way) -> Iterator[tuple[pl.DataFrame, int, int | None]]:
+        for block, done, end in blocks:
             if b'"' in block and block.count(b'"') % 2:
                 raise BrokenCells  # an odd quote would swallow what follows
             try:
-                yield self._scan(way, block).collect(), done
+                yield self._scan(way, block).collect(), done, end
             except pl.exceptions.ComputeError as error:
                 raise BrokenCells from error
 

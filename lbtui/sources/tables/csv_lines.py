@@ -6,9 +6,11 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
+from typing import BinaryIO
 
 from lbtui.profile import Note
 from lbtui.sources.decoded import decoded
@@ -40,16 +42,24 @@ def _cell(found: re.Match[bytes]) -> bytes:
 
 
 class CsvLines:
-    """Yields blocks of whole lines, below the header; `notes` tells afterwards what is not in them."""
+    """Yields blocks of whole lines, below the header; `notes` tells afterwards what is not in them.
 
-    def __init__(self, file: CsvFile) -> None:
+    `ranges` are all that is read, if given: bytes of the file, from one line's begin to another's. They come
+    of `end`: where the block yielded last ends in the file, None where it cannot be read from there.
+    """
+
+    def __init__(self, file: CsvFile, ranges: Sequence[tuple[int, int]] | None = None) -> None:
         self._file = file
+        self._ranges = ranges
+        self._recodes = file.encoding not in ("utf-8", MIXED)
         self.notes: list[Note] = []
+        self.end: int | None = None
 
     def blocks(self) -> Iterator[tuple[bytes, int]]:
         """Yield each block with how many bytes of the file are read by then. Raises `OSError`."""
         self.notes = []
-        above = self._file.lines_before
+        above = self._file.lines_before if self._ranges is None else 0
+        placed = not (self._recodes or self._file.compressed)
         begun: list[bytes] = []  # of a line whose end is not read yet
         size = overlong = done = 0
         for part, done in self._utf8():
@@ -70,6 +80,7 @@ class CsvLines:
                 _line, _end, lines = lines.partition(b"\n")
                 above -= 1
             if lines:
+                self.end = done - size if placed else None
                 yield self._repaired(lines), done
         overlong += size > _LONGEST_LINE
         if overlong:
@@ -79,18 +90,17 @@ class CsvLines:
         if above or self.notes or not rest.strip(b"\0"):
             return
         if rest.endswith((b"\r", b"\0")):
+            self.end = done if placed else None
             yield self._repaired(rest), done
         else:
             self._tell(_("The file breaks off without an end of line; its last row is left out."))
 
     def _utf8(self) -> Iterator[tuple[bytes, int]]:
         """Yield the file's bytes in UTF-8 (where they are text), with the place in the file."""
-        encoding = self._file.encoding
-        recode = encoding not in ("utf-8", MIXED)
-        decoder = codecs.getincrementaldecoder(encoding if recode else "utf-8")("replace")
+        recode = self._recodes
+        decoder = codecs.getincrementaldecoder(self._file.encoding if recode else "utf-8")("replace")
         with self._file.path.open("rb") as file:
-            sizes = chain([min(_FIRST, _READ)], repeat(_READ))
-            parts = inflated(file) if self._file.compressed else iter(lambda: file.read(next(sizes)), b"")
+            parts = inflated(file) if self._file.compressed else self._read(file)
             try:
                 for part in parts:
                     yield decoder.decode(part).encode() if recode else part, file.tell()
@@ -99,6 +109,15 @@ class CsvLines:
                     "Its compression is damaged or breaks off ({why}); only the rows before that are read."
                 )
                 self._tell(text.format(why=visible(str(error), 200)))
+
+    def _read(self, file: BinaryIO) -> Iterator[bytes]:
+        """Yield the bytes of the file, or of its ranges, in their order."""
+        sizes = chain([min(_FIRST, _READ)], repeat(_READ))
+        for begin, end in [(0, sys.maxsize)] if self._ranges is None else self._ranges:
+            if begin:
+                file.seek(begin)
+            while part := file.read(min(next(sizes), end - file.tell())):
+                yield part
 
     def _repaired(self, block: bytes) -> bytes:
         if len(block) > _MOST_LINES and _line_ends(block) > _MOST_LINES:

@@ -236,11 +236,16 @@ def read_parts(
 
 
 def read_where(
-    path: Path, table: str, wanted: Collection[str], where: str, parameters: Sequence[Any]
+    path: Path,
+    table: str,
+    wanted: Collection[str],
+    where: str,
+    parameters: Sequence[Any],
+    progress: Progress | None = None,
 ) -> pl.DataFrame:
     """Return what `read_table` does of the few rows of which the SQL `where` tells, without notes."""
     name = visible(f"{path.name}:{table}")
-    with connect(path) as database:
+    with connect(path, progress) as database:
         headers = match_headers(table, database.columns(table), wanted, name)
         conversion = Conversion(table, headers, name)
         columns = list(headers.header_of.values())

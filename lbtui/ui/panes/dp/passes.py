@@ -112,7 +112,10 @@ class Reader:
             frame, span = data.steps, wanted.window
             total = inside = 0
         else:
-            span, inside = reach(data.steps.filter(_of(wanted)), wanted.window, wanted.about)
+            # Rows of all domains are read, whichever of them are wanted.
+            span, inside = reach(data.steps, wanted.window, wanted.about)
+            if wanted.domains is not None:
+                inside = passes_in(data.steps.filter(_of(wanted)), wanted.window)
             frame = self._between(span)
             total = int(data.steps["cards"].sum())
         start = pl.col("start").cast(pl.Int64)
@@ -133,6 +136,12 @@ class Reader:
             assert frame is not None
             self._last = span, frame
         return self._last[1]
+
+
+def passes_in(steps: pl.DataFrame, window: Window) -> int:
+    """Return how many passes of joined `steps` (with `cards`) begin in a window."""
+    start = pl.col("start").cast(pl.Int64)
+    return int(steps.filter(start >= window[0], start < window[1])["cards"].sum())
 
 
 def _of(wanted: Wanted) -> pl.Expr:

@@ -30,7 +30,7 @@ class ShownPasses:
     scrolled: int
     dated: bool
     side: Side | None = None  # which of two profiles; None: there is one
-    busy: bool = False  # another order is being made
+    doing: str = ""  # how the reading of other passes, or another order, stands
     text: str = ""  # the filter that left these domains
 
     def lines(self, height: int) -> int:
@@ -113,8 +113,8 @@ def _state_row(shown: ShownPasses, width: int, caps: Capabilities) -> Row:
     if len(ordered.rows) < ordered.inside:
         # The way to the others before what is known anyway.
         parts.append(_("those about the cursor, + narrows"))
-    if shown.busy:
-        parts.append(_("reading …"))
+    if shown.doing:
+        parts.append(shown.doing)
     begin, end = ordered.span
     decimals = 0 if end - begin >= 20_000_000 else 3
     parts.append(_("by {column}, {order}").format(column=column.words, order=order))

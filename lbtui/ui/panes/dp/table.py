@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import polars as pl
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
-from textual.worker import get_current_worker
+from textual.worker import Worker, get_current_worker
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.profile import Profile, micros
@@ -19,6 +20,8 @@ from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.orders import Orders
+from lbtui.ui.kit.pane import PaneProgress, Stage
+from lbtui.ui.kit.progress_words import progress_words
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.panes.dp import keys as dp_keys
 from lbtui.ui.panes.dp.data import DpData
@@ -62,6 +65,9 @@ class DpTablePane(DpPane):
         self._orders: dict[Side, Orders[Wanted, Ordered]] = {}
         self._ordered: dict[Side, Ordered] = {}
         self._asked: Wanted | None = None  # of the worker
+        self._asking: Worker[None] | None = None
+        self._given_up: Wanted | None = None  # the reading of which was cancelled
+        self._doing = ""  # how far the reading is
         self._unread = ""  # why nothing came of it
         # Of the cursor, and of the first pass in view, as the last key left them.
         self._place, self._first = 0, 0
@@ -96,13 +102,19 @@ class DpTablePane(DpPane):
         if kept is not None and kept.wanted == wanted:
             return kept
         if side not in self._orders:
-            self._orders[side] = Orders(Reader(data, self.profile_of(side).source.steps_between).ordered)
+            source = self.profile_of(side).source
+
+            def read(begin: int, end: int) -> pl.DataFrame | None:
+                return source.steps_between(begin, end, PaneProgress(self))
+
+            self._orders[side] = Orders(Reader(data, read).ordered)
         orders = self._orders[side]
         made = orders.ready(wanted)
         if made is None and are_held(data) and data.steps.height <= AT_ONCE:
             made = orders.make(wanted, lambda: False)
         if made is None:
-            self._order_beside(side, wanted)
+            if wanted != self._given_up:
+                self._order_beside(side, wanted)
             return kept
         self._ordered[side] = made
         return made
@@ -110,7 +122,8 @@ class DpTablePane(DpPane):
     def _order_beside(self, side: Side, wanted: Wanted) -> None:
         if self._asked == wanted:
             return
-        self._asked, self._unread, orders = wanted, "", self._orders[side]
+        self._asked, self._unread, self._given_up, orders = wanted, "", None, self._orders[side]
+        self._doing = _("reading …") + "  " + _("Escape cancels")
 
         def work() -> None:
             made = orders.make(wanted, lambda: get_current_worker().is_cancelled)
@@ -120,7 +133,34 @@ class DpTablePane(DpPane):
             self._unread = why
             self.repaint()
 
-        in_background(self, work, failed, group="dp-passes")
+        self._asking = in_background(self, work, failed, group="dp-passes")
+
+    def on_pane_progressed(self, event: DpPane.Progressed) -> None:
+        """Show how far the reading of passes is; that of the pane itself is shown by the pane."""
+        if self._asked is not None and self.stage is Stage.READY:
+            words = progress_words(event.what, event.done, event.total, event.rate)
+            self._doing = words + "  " + _("Escape cancels")
+            if self._tabled:
+                self.repaint()
+
+    def cancel(self) -> bool:
+        """Cancel loading, or the reading of passes that the table waits for."""
+        if super().cancel():
+            return True
+        if not self._tabled or self._asked is None or self._asking is None:
+            return False
+        self._asking.cancel()
+        self._given_up, self._asked, self._to_top = self._asked, None, False
+        if (kept := self._ordered.get(self._of)) is not None:
+            self._order = kept.wanted.sort, kept.wanted.descending
+        self.repaint()
+        return True
+
+    def _doing_words(self, wanted: Wanted) -> str:
+        """Return how the passes that are wanted stand; nothing where they are shown."""
+        if self._asked is not None:
+            return self._doing
+        return _("others not read, t and t again reads them") if wanted == self._given_up else ""
 
     def on_dp_table_pane_passes_ordered(self, event: PassesOrdered) -> None:
         """Show an order, unless another is wanted by now."""
@@ -165,7 +205,8 @@ class DpTablePane(DpPane):
         if not is_at(ordered.at(place), state.domain, state.time):
             place = place_of(ordered, state.domain, state.time)
         side = None if self.baseline is None else self._of
-        return ShownPasses(ordered, place, self._first, data.dated, side, self._asked is not None, state.text)
+        doing = self._doing_words(self._wanted(data))
+        return ShownPasses(ordered, place, self._first, data.dated, side, doing, state.text)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the lanes, or the table, or why there is none."""
@@ -182,8 +223,10 @@ class DpTablePane(DpPane):
             why = _("No {what}: {reason}; {how}.").format(
                 what=missing.what, reason=missing.reason, how=missing.how_to_collect
             )
+        elif self._asked is None and self._given_up is not None:
+            why = _("Reading was cancelled. t shows the lanes, and t again reads.")
         else:
-            why = _("reading …")
+            why = self._doing
         return said_instead(why, canvas)
 
     # Keys
@@ -200,7 +243,7 @@ class DpTablePane(DpPane):
     def action_table(self) -> None:
         """Change between the lanes and the table of forward passes."""
         self._tabled = not self._tabled
-        self._unread = ""
+        self._unread, self._given_up = "", None
         self.repaint()
 
     def _go_to(self, ordered: Ordered, place: int) -> None:
