@@ -141,7 +141,8 @@ def help_of() -> list[HelpEntry]:
                 "in, if that has its batch size. – is unknown. Shown are those that begin in the window; "
                 "unknown values come last in either order, equal ones by begin. The pass under the cursor "
                 "sets the time and the domain of all panes. Of a file too large to be held the window's "
-                "passes are read when asked for, at most {most}: those about the cursor."
+                "passes are read when asked for, at most {most}: those about the cursor; the line above "
+                "tells of how many, and Escape cancels the reading."
             ).format(most=f"{MOST:,}"),
         ),
     ]

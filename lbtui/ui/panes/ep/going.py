@@ -23,7 +23,7 @@ _VIEWS: Mapping[str, tuple[ViewName, ...]] = {
 
 def grammar() -> str:
     """Return how a place is written, in a few words."""
-    return _("the cursor goes to layer=31, rank=3, expert=120, period=2, or to several: rank=3 layer=31")
+    return _("layer=31, rank=3, expert=120, period=2, or several with a blank between: rank=3 layer=31")
 
 
 def problem(data: EpData, state: EpState, text: str) -> str | None:
