@@ -184,7 +184,7 @@ class DpPictures(DpMetrics):
         """Return the difference as drawn in this size, None while its scenes are made."""
         assert self._both is not None
         both = self._common(pair)
-        views = self._views(layout(both.measured, width, height, "signed").columns)
+        views = self._views(layout(both.measured, width, height, "signed", self.state.text).columns)
         if views is None or not both.lanes:
             return None if views is None else Difference(both, pair, views, views.after, 0)
         return Difference(both, pair, views, difference(views, both), offset_of(self._both))
