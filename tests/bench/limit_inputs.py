@@ -300,6 +300,7 @@ def bomb_header(folder: Path) -> list[str]:
 def _sqlite(path: Path, statements: Sequence[tuple[str, tuple[object, ...]]]) -> None:
     connection = sqlite3.connect(path)
     try:
+        connection.execute("BEGIN")  # or the disk is waited for after each table
         for sql, parameters in statements:
             connection.execute(sql, parameters)
         connection.commit()

@@ -20,7 +20,10 @@ from lbtui.overview.run import overview
 from lbtui.render.capabilities import Capabilities
 from lbtui.report import as_text
 from lbtui.report.as_json import document
-from lbtui.sources import open_profile
+from lbtui.sources import frame, inflate, open_profile
+from lbtui.sources.experts import placement
+from lbtui.sources.tables import csv_lines, database
+from lbtui.sources.trace import json_stream
 from lbtui.thresholds import described
 from lbtui.ui.help import help_text
 from tests.sources.recorded import CSV_ONLY, profile
@@ -45,6 +48,20 @@ def test_every_id_of_the_code_is_described():
     ids = set(re.findall(r'"((?:dp|kv|pd|ep|data)\.[a-z_]+(?:\.[a-z_]+)*)"', text))
     assert len(ids) > 15
     assert {id for id in ids if f"`{id}`" not in FINDINGS} == set()
+
+
+def test_every_limit_of_what_is_read_is_the_code_s():
+    text = " ".join(text_of("formats").partition("## How much is read")[2].partition("\n## ")[0].split())
+    for words in (
+        f"{frame.MOST_PROCESSES:,} processes, {frame.MOST_DOMAINS:,} DP domains",
+        f"{frame.MOST_LANES:,} P/D nodes, ranks, layers",
+        f"CSV is left out beyond {csv_lines._LONGEST_LINE >> 20} MiB",
+        f"an event beyond {json_stream.LARGEST >> 20} MiB",
+        f"a cell beyond {database._LARGEST >> 20} MiB",
+        f"up to {inflate._MOST_RATIO} times its size, from {inflate._ALWAYS >> 20} MiB on",
+        f"{placement._MOST_LAYERS:,} layers",
+    ):
+        assert words in text
 
 
 def keys(value):
