@@ -1,9 +1,9 @@
 """Draw one picture of every pane from the demo data into screenshots/, as SVG and PNG, and of a comparison.
 
     python -m tests.tools.make_screenshots [DIRECTORY] [--profile PATH] [--size 140x40]
-        [--background light] [--color 16]
+        [--background light] [--color 16] [--scenes dp,pd | --scenes all]
 
-What is compared with the demo is made anew in a temporary folder: the same service with its faults mended.
+Scenes are those of `screens.SCENES`.
 PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core); without it only SVG is written.
 """
 
@@ -15,7 +15,7 @@ import io
 import re
 import shutil
 import subprocess
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,37 +23,16 @@ from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME, TerminalTheme
 from textual.app import App
 
-import lbtui
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
-from tests.tools import make_tuned
-from tests.tools.driving import settled
+from tests.tools.screens import SCENES, Size, folders, same_name, standing
 
-DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 SIZE = (140, 40)
-CAPS = Capabilities(colors="truecolor")
-# What to press in each pane before its picture is taken.
-PICTURES: dict[str, tuple[str, ...]] = {
-    "overview": ("1",),
-    "dp": ("2",),
-    "dp-chart": ("2", "c"),
-    "dp-round": ("2", "enter"),
-    "pd": ("3",),
-    "ep-rank": ("4",),
-    "ep-expert": ("4", "v"),
-    "ep-time": ("4", "v", "full_stop", "full_stop", "full_stop", "full_stop"),
-    "what-if": ("4", "w"),
-    "requests": ("5",),
-    "help": ("2", "question_mark"),
-}
-# The same, of the mended service with the demo as its baseline; `5` of DP is where it was most loaded.
-COMPARED: dict[str, tuple[str, ...]] = {
-    "compare": ("6",),
-    "compare-dp": ("2", "j", "j", "j", "b", "b"),
-    "compare-pd": ("3", "b", "b"),
-    "compare-ep": ("4", "b", "b"),
-}
+# Those that the README shows, and more.
+PICTURES = (
+    *("overview", "dp", "dp-chart", "dp-round", "pd", "ep-rank", "ep-expert", "ep-time"),
+    *("what-if", "requests", "help", "compare", "compare-dp", "compare-pd", "compare-ep"),
+)
 
 # xterm's sixteen colours on white.
 WHITE = TerminalTheme(
@@ -70,23 +49,13 @@ WHITE = TerminalTheme(
 )  # fmt: skip
 
 
-async def screen(
-    asked: Asked,
-    keys: tuple[str, ...],
-    size: tuple[int, int] = SIZE,
-    caps: Capabilities = CAPS,
-) -> str:
+async def screen(asked: Asked, keys: Sequence[str], size: Size, caps: Capabilities) -> str:
     """Return the screen as SVG after pressing the keys."""
     path, baseline = asked.path, asked.baseline
-    app = LbtuiApp(asked, caps)
-    async with app.run_test(size=size) as pilot:
-        for key in ("", *keys):
-            if key:
-                await pilot.press(key)
-            await settled(app, pilot)
-        title = "lbtui --demo" if path == DEMO else f"lbtui {path.name}"
+    async with standing(asked, keys, size, caps) as (app, _pilot):
+        title = "lbtui --demo" if path.parts[-2:] == ("demo", "output") else f"lbtui {path.name}"
         title += f" --baseline {baseline.name}" if baseline is not None else ""
-        return local_font(as_svg(app, title, WHITE if caps.light else SVG_EXPORT_THEME))
+        return same_name(local_font(as_svg(app, title, WHITE if caps.light else SVG_EXPORT_THEME)), asked)
 
 
 def as_svg(app: App[Any], title: str, theme: TerminalTheme) -> str:
@@ -116,50 +85,34 @@ def local_font(svg: str) -> str:
     return re.sub(r"font-size: 20px", "font-size: 20.27px", svg)
 
 
-def draw(
-    directory: Path,
-    asked: Asked,
-    pictures: dict[str, tuple[str, ...]],
-    size: tuple[int, int],
-    caps: Capabilities,
-) -> None:
-    """Write every picture of what is asked for into `directory`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    convert = shutil.which("rsvg-convert")
-    for name, keys in pictures.items():
-        svg = directory / f"{name}.svg"
-        svg.write_text(asyncio.run(screen(asked, keys, size, caps)), encoding="utf-8")
-        if convert:
-            png = svg.with_suffix(".png")
-            subprocess.run([convert, "--zoom", "0.8", "-o", str(png), str(svg)], check=True)
+def draw(directory: Path, name: str, asked: Asked, size: Size, caps: Capabilities) -> None:
+    """Write the picture of a scene into `directory`."""
+    svg = directory / f"{name}.svg"
+    svg.write_text(asyncio.run(screen(asked, SCENES[name].keys, size, caps)), encoding="utf-8")
+    if convert := shutil.which("rsvg-convert"):
+        subprocess.run([convert, "--zoom", "0.8", "-o", str(svg.with_suffix(".png")), str(svg)], check=True)
 
 
 def main() -> None:
     """Draw the pictures of the demo, or of another profile."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", nargs="?", type=Path, default=Path(__file__).parents[2] / "screenshots")
-    parser.add_argument("--profile", type=Path, default=DEMO)
+    parser.add_argument("--profile", type=Path)
     parser.add_argument("--size", default=f"{SIZE[0]}x{SIZE[1]}")
     parser.add_argument("--background", choices=("dark", "light"), default="dark")
     parser.add_argument("--color", choices=("truecolor", "256", "16", "none"), default="truecolor")
+    parser.add_argument("--scenes", default=",".join(PICTURES))
     options = parser.parse_args()
     caps = Capabilities(options.color, light=options.background == "light")
     columns, rows = (int(n) for n in options.size.split("x"))
-    draw(options.directory, Asked(options.profile), PICTURES, (columns, rows), caps)
-    if options.profile == DEMO:
-        draw_compared(options.directory, (columns, rows), caps)
-
-
-def draw_compared(directory: Path, size: tuple[int, int], caps: Capabilities) -> None:
-    """Write the pictures of the mended service compared with the demo."""
-    # The screen names both folders: by paths that are the same each time.
-    folder = Path(tempfile.gettempdir(), "lbtui-pictures")
-    shutil.rmtree(folder, ignore_errors=True)
-    before, after = folder / "demo", folder / "tuned"
-    shutil.copytree(DEMO, before)
-    make_tuned.make(after)
-    draw(directory, Asked(after, baseline=before), COMPARED, size, caps)
-    shutil.rmtree(folder)
+    names = list(SCENES) if options.scenes == "all" else options.scenes.split(",")
+    options.directory.mkdir(parents=True, exist_ok=True)
+    with folders() as made:
+        for name in names:
+            if options.profile is None:
+                draw(options.directory, name, made[SCENES[name].of], (columns, rows), caps)
+            elif SCENES[name].of == "demo":
+                draw(options.directory, name, Asked(options.profile), (columns, rows), caps)
 
 
 if __name__ == "__main__":

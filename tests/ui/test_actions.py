@@ -20,7 +20,6 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-GOLDEN = Path(__file__).parent / "golden"
 
 
 def offer(name, group="DP", tells="", why_not=""):
@@ -133,14 +132,3 @@ def test_what_cannot_work_now_says_why_and_stays():
         return [each for pane in app.panes.values() for each in pane_offers(pane, lambda *_given: None)]
 
     run(DATA / "vllm_small", scenario)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-def test_the_page(size):
-    async def scenario(app, pilot):
-        await press(app, pilot, "2", "ctrl+p", "down")
-        text = "\n".join(line.rstrip() for line in screen_text(app).splitlines()) + "\n"
-        golden = GOLDEN / f"actions_{size[0]}x{size[1]}.txt"
-        assert text == golden.read_text(encoding="utf-8")
-
-    run(DATA / "csv_only", scenario, size)

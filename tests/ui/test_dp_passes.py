@@ -5,7 +5,6 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import cache
 from operator import itemgetter
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -28,7 +27,6 @@ from tests.ui.test_dp_pane import DEMO, drive
 from tests.ui.test_dp_view import step
 
 CAPS = Capabilities("256")
-GOLDEN = Path(__file__).parent / "golden"
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -148,13 +146,6 @@ def test_unknown_values_are_dashes_and_never_nothing():
     line = plain(draw_passes(shown, Canvas(200, 6, CAPS))).split("\n")[2]
     assert line.split()[-7:] == ["decode", "3", "–", "–", "–", "100.000", "–"]
     assert "None" not in plain(draw_passes(shown, Canvas(80, 6, CAPS)))
-
-
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
-def test_the_table_as_it_stands_on_the_screen(width, height):
-    found = ordered(of_folder(DEMO), sort="bubble", descending=True)
-    text = plain(draw_passes(ShownPasses(found, 3, 0, False), Canvas(width, height, CAPS)))
-    assert f"{text}\n" == (GOLDEN / f"dp_passes_{width}x{height}.txt").read_text(encoding="utf-8")
 
 
 @given(st.integers(1, 220), st.integers(1, 40), st.integers(0, 30))

@@ -30,7 +30,6 @@ from tests.render.strategies import ALL_CAPS, check
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"
 PICTURES = ROOT / "tests" / "data" / "pd_ep_png"
-GOLDEN = Path(__file__).parent / "golden"
 CAPS = Capabilities("256")
 # Shades can be read in a text file.
 PLAIN = Capabilities("none")
@@ -602,22 +601,6 @@ def test_rows_are_exact_for_every_shape_with_gaps(layers, columns, width, height
 
 
 # The whole picture
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "view"),
-    [
-        ("ep_rank_80x24", NARROW, "rank"),
-        ("ep_expert_80x24", NARROW, "expert"),
-        ("ep_rank_200x50", WIDE, "rank"),
-        ("ep_model_expert_200x50", WIDE, "model_expert"),
-        ("ep_intervals_80x24", NARROW, "intervals"),
-    ],
-)
-def test_the_picture_is_as_agreed(name, size, view):
-    state = replace(ep_state.start(demo()), view=view)
-    drawn = text(demo(), state, size, PLAIN)
-    assert drawn.splitlines() == (GOLDEN / f"{name}.txt").read_text().splitlines()
 
 
 def test_a_title_and_the_figure_beside_it_keep_apart():

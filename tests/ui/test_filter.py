@@ -18,7 +18,6 @@ from tests.tools.driving import settled
 
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 CSV_ONLY = Path(__file__).parents[1] / "data" / "csv_only"
-GOLDEN = Path(__file__).parent / "golden"
 # A text that fewer match, one that goes on from it and is wrong or matches nothing, and what tells of it.
 TEXTS = {
     "2": ("d0-worker", "dpx", "No lane"),
@@ -100,18 +99,3 @@ def test_a_pane_follows_the_line_escape_gives_back_what_was_and_enter_keeps(pane
         assert shown(app).splitlines()[0] == before.splitlines()[0]
 
     run(pane, scenario)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-@pytest.mark.parametrize("pane", ["3", "5"])
-def test_the_screen_while_a_filter_is_written(pane, size):
-    async def scenario(app, pilot):
-        await press(app, pilot, "slash")
-        empty = screen_text(app).splitlines()[-1].rstrip()
-        await write(app, pilot, TEXTS[pane][0])
-        text = "\n".join(line.rstrip() for line in screen_text(app).splitlines())
-        golden = GOLDEN / f"filter_{app.current.TITLE.replace('/', '').lower()}_{size[0]}x{size[1]}.txt"
-        found = f"{text}\n{empty}\n"
-        assert found == golden.read_text(encoding="utf-8")
-
-    run(pane, scenario, size)

@@ -27,7 +27,6 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-GOLDEN = Path(__file__).parent / "golden"
 EVERY = (*COMPARED, WhatIfPane)
 SPREAD = ["mean", "p50", "p90", "p95", "p99", "max"]
 # What stands above, in every pane: the first line, and what lanes are made of.
@@ -142,15 +141,3 @@ def test_at_80_by_24_sentences_and_first_keys_stand_on_the_first_page():
             await press(app, pilot, "escape")
 
     run(scenario, (80, 24))
-
-
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-def test_the_page(size):
-    async def scenario(app, pilot):
-        await press(app, pilot, "4", "question_mark")
-        # Where the bar that scrolls stands depends on what others write.
-        lines = re.sub("[▁-█]", " ", screen_text(app)).splitlines()
-        text = "\n".join(line.rstrip() for line in lines) + "\n"
-        assert text == (GOLDEN / f"help_ep_{size[0]}x{size[1]}.txt").read_text(encoding="utf-8")
-
-    run(scenario, size)

@@ -62,15 +62,6 @@ def test_one_key_leads_to_the_node_that_got_too_much_and_moves_are_shared():
     session(DATA / "pd_ep", play)
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
-def test_the_pane_as_text(width, height):
-    async def play(app, pane, press):
-        golden = Path(__file__).parent / "golden" / f"pd_{width}x{height}.txt"
-        assert "\n".join(line.rstrip() for line in shown(pane).splitlines()) + "\n" == golden.read_text()
-
-    session(DATA / "pd_ep", play, size=(width, height))
-
-
 def test_metric_chart_and_hand_offs_and_escape_leaves_them_one_by_one():
     async def play(app, pane, press):
         await press("m", "m", "c")

@@ -286,18 +286,6 @@ def test_where_requests_ran_is_looked_for_once_its_column_is_seen():
     drive(CSV_ONLY, script, size=(40, 24))
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
-def test_a_pd_profile_as_text(width, height):
-    shown = []
-
-    async def script(driven):
-        shown.extend(driven.text())
-
-    drive(PD_EP, script, size=(width, height))
-    golden = Path(__file__).parent / "golden" / f"requests_{width}x{height}.txt"
-    assert "\n".join(shown) + "\n" == golden.read_text()
-
-
 def test_a_filter_for_a_domain_waits_until_it_is_known_where_requests_ran():
     async def script(driven):
         await driven.press("slash", *"dp", "equals_sign", "2", "enter")

@@ -1,0 +1,137 @@
+"""Every screen of lbtui: what is opened, what is pressed, and what then stands there as text.
+
+The goldens of `tests/ui/test_screens.py` and the pictures of `make_screenshots` are of these.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from textual.pilot import Pilot
+
+import lbtui
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.opening import Asked
+from tests.tools import make_tuned
+from tests.tools.driving import settled
+
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = ((250, 70), (200, 50), (120, 32), (80, 24), (60, 20))
+DEMO = Path(lbtui.__file__).parent / "demo" / "output"
+EVEN = Path(__file__).parents[1] / "data" / "even_small"
+
+
+class Scene(NamedTuple):
+    """A screen: the keys that lead to it, and what they are pressed in, a key of `folders`."""
+
+    keys: tuple[str, ...]
+    of: str = "demo"
+
+
+SCENES: dict[str, Scene] = {
+    "overview": Scene(("1",)),
+    "dp": Scene(("2",)),
+    "dp-chart": Scene(("2", "c")),
+    "dp-round": Scene(("2", "enter")),
+    "dp-table": Scene(("2", "t", "down", "down")),
+    "pd": Scene(("3",)),
+    "pd-chart": Scene(("3", "c")),
+    "pd-hand-offs": Scene(("3", "t")),
+    "ep-rank": Scene(("4",)),
+    "ep-expert": Scene(("4", "v")),
+    "ep-model-expert": Scene(("4", "v", "v")),
+    "ep-matmul": Scene(("4", "v", "v", "v")),
+    "ep-fast-slow": Scene(("4", "v", "v", "v", "v")),
+    "ep-time": Scene(("4", "v", "full_stop", "full_stop", "full_stop", "full_stop")),
+    "what-if": Scene(("4", "w")),
+    "requests": Scene(("5",)),
+    "request": Scene(("5", "i")),
+    "help": Scene(("2", "question_mark")),
+    "help-ep": Scene(("4", "question_mark")),
+    "actions": Scene(("2", "ctrl+p")),
+    "filter": Scene(("5", "slash", *"ttft", "greater_than_sign", *"2000")),
+    "filter-pd": Scene(("3", "slash", *"decode")),
+    "notes": Scene(("1", "exclamation_mark")),
+    "compare": Scene(("6",), "compared"),
+    "compare-dp": Scene(("2", "j", "j", "j", "b", "b"), "compared"),
+    "compare-pd": Scene(("3", "b", "b"), "compared"),
+    "compare-ep": Scene(("4", "b", "b"), "compared"),
+    "even-overview": Scene(("1",), "even"),
+    "even-dp": Scene(("2",), "even"),
+    "even-pd": Scene(("3",), "even"),
+    "even-ep": Scene(("4",), "even"),
+    "first-run": Scene((), "nothing"),
+    "chooser": Scene(("down",), "several"),
+}
+
+
+@contextmanager
+def folders() -> Iterator[Mapping[str, Asked]]:
+    """Make what scenes are of, in a folder of its own for as long as they are looked at.
+
+    What is compared with the demo is made anew: the same service with its faults mended.
+    """
+    # Screens name it, and cut what is long: its length is always the same, and `same_name` does the rest.
+    base = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+    try:
+        before, after = base / "compared" / "demo", base / "compared" / "tuned"
+        make_tuned.make(after)
+        for name in ("demo/output", "compared/demo"):
+            shutil.copytree(DEMO, base / name)
+        shutil.copytree(EVEN, base / EVEN.name)
+        for name in ("decode/output", "prefill/output", "yesterday"):
+            shutil.copytree(EVEN, base / "several" / name)
+        (base / "nothing").mkdir()
+        yield {
+            "demo": Asked(base / "demo" / "output"),
+            "even": Asked(base / EVEN.name),
+            "compared": Asked(after, baseline=before),
+            "several": Asked(base / "several"),
+            "nothing": Asked(base / "nothing", named=False),
+        }
+    finally:
+        shutil.rmtree(base)
+
+
+_PREFIX = "lbtui-"
+
+
+def same_name(text: str, asked: Asked) -> str:
+    """Return the text with the name of the folder of `folders` as it is each time."""
+    made = [part for part in asked.path.parts if part.startswith(_PREFIX)]
+    return text.replace(made[0], _PREFIX + "pictures") if made else text
+
+
+@asynccontextmanager
+async def standing(
+    asked: Asked, keys: Sequence[str], size: Size, caps: Capabilities
+) -> AsyncIterator[tuple[LbtuiApp, Pilot[int]]]:
+    """Run the app, and press the keys; then all is read and stands."""
+    app = LbtuiApp(asked, caps)
+    async with app.run_test(size=size) as pilot:
+        await settled(app, pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settled(app, pilot)
+        yield app, pilot
+
+
+async def texts(
+    asked: Asked, keys: Sequence[str], sizes: Sequence[Size], caps: Capabilities
+) -> dict[Size, str]:
+    """Return what the screen shows in each size, in lines without blanks at their ends."""
+    shown = {}
+    async with standing(asked, keys, sizes[0], caps) as (app, pilot):
+        for size in sizes:
+            await pilot.resize_terminal(*size)
+            await settled(app, pilot)
+            lines = app.screen._compositor.render_strips(app.screen.size)
+            whole = "".join(f"{line.text.rstrip()}\n" for line in lines)
+            shown[size] = same_name(whole, asked)
+    return shown
