@@ -12,7 +12,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
 from lbtui.render.palette import accent, dim
-from lbtui.render.text import fit, number, row
+from lbtui.render.text import fit, fit_parts, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep.data import EpData
 from lbtui.ui.panes.ep.iterations import EpOver, cell_width, columns
@@ -34,7 +34,7 @@ def time_rows(data: EpData, state: EpState, place: Layout, caps: Capabilities) -
     cell = cell_width(shown, place.map_width)
     words = _whole_words(over, shown) if cursor is None else _moment_words(over, shown, cursor, state)
     place_of_cursor = None if cursor is None else cursor * cell + cell // 2
-    rows = [fit(words, place.main, caps=caps, style=None if cursor is None else accent(caps))]
+    rows = [fit_parts(words, place.main, caps=caps, style=None if cursor is None else accent(caps))]
     of_par, of_balance = Scale(1.0, par_top(over.figures)), Scale(0.0, balance_top(over.figures))
     figures: list[tuple[str, Floats, Scale]] = [
         (_("PAR mean"), shown.mean, of_par),
@@ -61,19 +61,22 @@ def _least(values: Floats) -> float:
     return float(np.nanmin(values, initial=np.inf))
 
 
+def _from_to(low: str, high: str) -> str:
+    return low if low == high else f"{low}–{high}"
+
+
 def _whole_words(over: EpOver, shown: Columns) -> str:
     count = len(over.series.period)
     if not np.isfinite(shown.mean).any():
         return _("{count} iterations, none with tokens").format(count=number(count))
     parts = [
         _("{count} iterations").format(count=number(count)),
-        _("PAR mean {low}–{high}, max {worst}").format(
-            low=f"{_least(over.figures.mean):.2f}",
-            high=f"{_most(over.figures.mean, 1.0):.2f}",
+        _("PAR mean {mean}, max {worst}").format(
+            mean=_from_to(f"{_least(over.figures.mean):.2f}", f"{_most(over.figures.mean, 1.0):.2f}"),
             worst=f"{_most(over.figures.worst, 1.0):.2f}",
         ),
-        _("balance {low}–{high} tokens").format(
-            low=number(_least(over.figures.balance)), high=number(_most(over.figures.balance, 0.0))
+        _("balance {range} tokens").format(
+            range=_from_to(number(_least(over.figures.balance)), number(_most(over.figures.balance, 0.0)))
         ),
     ]
     each = -(-count // max(1, len(shown.mean)))
