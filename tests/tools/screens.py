@@ -19,7 +19,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
 from tests.tools import make_tuned
-from tests.tools.driving import settled
+from tests.tools.driving import resized, settled
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((250, 70), (200, 50), (120, 32), (80, 24), (60, 20))
@@ -129,8 +129,7 @@ async def texts(
     shown = {}
     async with standing(asked, keys, sizes[0], caps) as (app, pilot):
         for size in sizes:
-            await pilot.resize_terminal(*size)
-            await settled(app, pilot)
+            await resized(app, pilot, *size)
             lines = app.screen._compositor.render_strips(app.screen.size)
             whole = "".join(f"{line.text.rstrip()}\n" for line in lines)
             shown[size] = same_name(whole, asked)

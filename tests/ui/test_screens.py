@@ -6,7 +6,7 @@ import pytest
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from tests.tools.driving import settled
+from tests.tools.driving import resized, settled
 from tests.tools.redraw_goldens import CAPS, GOLDENS, golden
 from tests.tools.screens import SCENES, SIZES, folders, texts
 
@@ -36,7 +36,7 @@ def of_all_panes(caps, asked, keys="12345"):
         app = LbtuiApp(asked, caps)
         async with app.run_test(size=SIZES[0]) as pilot:
             for size in SIZES:
-                await pilot.resize_terminal(*size)
+                await resized(app, pilot, *size)
                 for key in keys:
                     await settled(app, pilot)
                     await pilot.press(key)
