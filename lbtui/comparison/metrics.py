@@ -112,7 +112,7 @@ WAITING_P95 = Metric(
 KV_FULLEST = Metric(
     "usage.fullest.mean",
     "kv",
-    _("KV use of the fullest domain, mean"),
+    _("highest KV use, mean"),
     _("share"),
     "lower",
     _(
@@ -125,7 +125,7 @@ KV_FULLEST = Metric(
 KV_PEAK = Metric(
     "usage.fullest.p95",
     "kv",
-    _("KV use of the fullest domain, p95"),
+    _("highest KV use, p95"),
     _("share"),
     "lower",
     _(

@@ -146,12 +146,12 @@ def effect_words(row: Row) -> str:
     if row.metric.unit == _("share"):
         return figure(row.metric, row.difference, signed=True)
     if row.metric.unit == _("max/mean"):
-        return _("{difference} × mean").format(difference=figure(row.metric, row.difference, signed=True))
+        return _("{difference}× mean").format(difference=figure(row.metric, row.difference, signed=True))
     if math.isnan(row.ratio):
         return with_unit(row.metric, row.difference, signed=True)
-    # Two digits that say something, also where little is left: never 0.00 × before.
+    # Two digits that say something, also where little is left: never 0.00× before.
     ratio = f"{row.ratio:.2f}" if row.ratio >= 0.1 else f"{row.ratio:.2g}"
-    return _("{ratio} × before").format(ratio=ratio)
+    return _("{ratio}× before").format(ratio=ratio)
 
 
 def interval_words(row: Row) -> str:

@@ -97,9 +97,9 @@ def test_figures_are_in_units_that_users_know():
     assert figure(PAR, math.nan) == "–"
     assert with_unit(TTFT, 1347.2) == "1,347 ms"
     load, par, use, thin, lacking = MADE.rows
-    assert effect_words(load) == "2.00 × before"
-    assert effect_words(replace(load, before=1000.0, after=3.6)) == "0.0036 × before"
-    assert effect_words(par) == "+0.40 × mean"
+    assert effect_words(load) == "2.00× before"
+    assert effect_words(replace(load, before=1000.0, after=3.6)) == "0.0036× before"
+    assert effect_words(par) == "+0.40× mean"
     assert effect_words(use) == "−68.7 pp"
     assert interval_words(use) == "−90 to −50 pp"
     assert interval_words(thin) == "−∞ to +∞"

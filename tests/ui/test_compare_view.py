@@ -33,29 +33,29 @@ WIDE = """\
  1 worse, 1 better of 4 headlines · 1 worse, 1 better of 4 details        o shows only what changed
    before /runs/before/output   after /runs/after/output
    No evidence that the loads differ: request rate, input length.
-                                                before   after   change    ±100 %      verdict
+                                                 before   after    change   ±100 %     verdict
  Load ──────────────────────────────────────────────────────────────────────────────────────────────
-  request rate, requests/s                         2.6    2.58    −0.02       ●       =  no evidence
-  input length, tokens                             560     563       +3       ●       =  no evidence
+  request rate, requests/s                          2.6    2.58     −0.02      ●      =  no evidence
+  input length, tokens                              560     563        +3      ●      =  no evidence
  DP · server-d0 ────────────────────────────────────────────────────────────────────────────────────
-→ batch size, PAR                                 1.42    1.82    +0.40       │●━     !! worse
-    waiting requests, mean                           0       2       +2     ━━━━━━━>  ?  too little
+→ batch size, PAR                                  1.42    1.82     +0.40      │●━    !! worse
+    waiting requests, mean                            0       2        +2    ━━━━━━>  ?  too little
  KV cache · server-d0 ──────────────────────────────────────────────────────────────────────────────
-  KV use of the fullest domain, mean              72 %     2 %   −70 pp  <━━  │       ++ better
+  KV use of the fullest domain, mean               72 %     2 %    −70 pp  <━  │      ++ better
  P/D · prefill ─────────────────────────────────────────────────────────────────────────────────────
-  requests per node, PAR                          1.40    1.30    −0.10      ━●       =  no evidence
+  requests per node, PAR                           1.40    1.30     −0.10     ━●      =  no evidence
  P/D ───────────────────────────────────────────────────────────────────────────────────────────────
-    KV pull, p95, ms                                 –      41        –       │       /  no pair
+    KV pull, p95, ms                                  –      41         –      │      /  no pair
  EP · server-d0 ────────────────────────────────────────────────────────────────────────────────────
-  expert load of ranks, PAR of the mean layer     1.41    1.43    +0.02       │●      =  no evidence
+  expert load of ranks, PAR of the mean layer      1.41    1.43     +0.02      │●     =  no evidence
  Requests ──────────────────────────────────────────────────────────────────────────────────────────
-    TTFT, p95, ms                                  402     931     +529       │   ━>  !! worse
-    throughput, output tokens, tokens/s           20.6    22.6       +2       │●      ++ better
+    TTFT, p95, ms                                   402     931      +529      │  ━>  !! worse
+    throughput, output tokens, tokens/s            20.6    22.6        +2      │●     ++ better
 
 
 
 ────────────────────────────────────────────────────────────────────────────────────────────────────
- batch size, PAR · server-d0: 1.42 before, 1.82 after, +0.40 × mean; 95 % interval +0.25 to +0.55.
+ batch size, PAR · server-d0: 1.42 before, 1.82 after, +0.40× mean; 95 % interval +0.25 to +0.55.
  Worse: more of it, beyond chance (adjusted p 0.002); less is better.
  Max / mean."""
 
@@ -145,7 +145,7 @@ def test_a_click_finds_the_row_that_is_drawn_there():
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("ttft.p95", "402 ms before, 931 ms after, 2.32 × before (+529 ms); 95 % interval +300 to +760 ms."),
+        ("ttft.p95", "402 ms before, 931 ms after, 2.32× before (+529 ms); 95 % interval +300 to +760 ms."),
         ("usage.fullest.mean", "72 % before, 2 % after, −70 pp; 95 % interval −93 to −47 pp."),
         ("waiting.mean", "Too little data: before: thin; 10 are needed."),
         ("transfer.p95", "Not comparable: before: no KV pull is recorded."),

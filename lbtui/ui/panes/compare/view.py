@@ -121,7 +121,7 @@ class _Columns:
     @property
     def change(self) -> int:
         """Cells of the difference: a sign and `pp` need more."""
-        return self.figure + 1
+        return self.figure + 2
 
 
 def _columns(width: int) -> _Columns:
@@ -133,7 +133,7 @@ def _columns(width: int) -> _Columns:
     elif width >= 112:
         fixed = _Columns(0, 9, 17, 0, 16, 19)
     elif width >= 76:
-        fixed = _Columns(0, 8, 11, 0, 0, 15)
+        fixed = _Columns(0, 8, 9, 0, 0, 15)
     else:
         fixed = _Columns(0, 8, 0, 0, 0, 4)
     used = 1 + 2 * fixed.figure + fixed.change + fixed.bar + fixed.interval + fixed.effect + fixed.verdict + 3
