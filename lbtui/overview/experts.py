@@ -52,7 +52,7 @@ def _expert_line(heat: pl.DataFrame, instance: str, several: bool) -> Line:
     hottest = int(np.nanargmax(ranks))
     worst_text = _("layer {layer}: {par:.2f} on rank {rank}").format(layer=layer, par=peak, rank=rank)
     details = [
-        _("hottest rank {rank}: {ratio:.2f} × the mean over all layers and periods").format(
+        _("hottest rank {rank}: {ratio:.2f}× the mean over all layers and periods").format(
             rank=hottest, ratio=float(ranks[hottest])
         ),
         _("worst layer {layer} in period {period}: PAR {par:.2f}, rank {rank}").format(
@@ -126,7 +126,7 @@ def layer_time_lines(layer_times: pl.DataFrame) -> list[Line]:
             worst=_("pid {pid}: {ratio:.2f}×").format(pid=pids[column], ratio=ratio),
             place=place,
             details=(
-                _("pid {pid}, place {column} in pid order: {ratio:.2f} × the mean").format(
+                _("pid {pid}, place {column} in pid order: {ratio:.2f}× the mean").format(
                     pid=pids[column], column=column, ratio=ratio
                 ),
                 _("which rank a pid is no file tells; numeric pid order is a guess"),

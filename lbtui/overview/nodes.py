@@ -41,7 +41,7 @@ def _role_line(table: prefill_decode.NodeTable, role: str, name: str, window: Wi
     address = visible(most.node.address)
     total = sum(s.added for s in shares)
     details = [
-        _("{address} · {added} of {total} · {share} · {ratio:.2f} × the mean").format(
+        _("{address} · {added} of {total} · {share} · {ratio:.2f}× the mean").format(
             address=visible(s.node.address), added=s.added, total=total, share=percent(s.share), ratio=s.ratio
         )
         for s in sorted(shares, key=lambda s: -s.added)

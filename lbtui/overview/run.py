@@ -21,7 +21,7 @@ from lbtui.overview.requests import request_lines
 from lbtui.overview.summaries import beside_own, differing
 from lbtui.overview.waits import waiting_lines
 from lbtui.profile import (
-    ZONE_NAME,
+    ZONE_OFFSET,
     FrameName,
     Loaded,
     Note,
@@ -335,7 +335,7 @@ def identity(known: Overview) -> str:
             plural("1 host", "{count} hosts", len(known.hosts)) if len(known.hosts) > 1 else known.hosts[0]
         )
     if known.window:
-        parts.append(f"{when(known.window)} {ZONE_NAME}{capture_words(known)}")
+        parts.append(f"{when(known.window)} {ZONE_OFFSET}{capture_words(known)}")
     return " · ".join([*parts, *shapes(known)])
 
 

@@ -17,6 +17,7 @@ from lbtui.profile.summary import Summary
 from lbtui.profile.time import (
     ZONE,
     ZONE_NAME,
+    ZONE_OFFSET,
     dated,
     format_time,
     format_window,
@@ -31,6 +32,7 @@ __all__ = [
     "UNPLACED",
     "ZONE",
     "ZONE_NAME",
+    "ZONE_OFFSET",
     "Cancelled",
     "Cut",
     "Domain",

@@ -74,7 +74,10 @@ def legend(
     unit: str = "",
     text: Callable[[float], str] = number,
 ) -> Row:
-    """Return the scale: its colours or glyphs between the numbers of its ends."""
+    """Return the scale: its colours or glyphs between the numbers of its ends.
+
+    `unit` follows the higher number at once: a blank between them is its own.
+    """
     symbols, difference, clipped = glyphs(caps), scale.kind == "difference", scale.clipped
     if difference:
         swatch = _difference_swatch(caps)
@@ -90,7 +93,7 @@ def legend(
             for index, glyph in enumerate(ramp)
         ]
     grey = palette.dim(caps)
-    end = f"{'≥ ' if clipped else ''}{'+' if difference else ''}{text(scale.high)}{' ' if unit else ''}{unit}"
+    end = f"{'≥ ' if clipped else ''}{'+' if difference else ''}{text(scale.high)}{unit}"
     return row(
         printable(f"{'≤ ' if difference and clipped else ''}{text(scale.low)} ", caps),
         Segment(symbols.frame_left, grey),

@@ -17,6 +17,8 @@ from lbtui.text import visible
 
 # Characters of a text that may be remembered with its cells: a few lines of a screen.
 _KEPT_TEXT = 512
+# What stands between the parts of a line.
+_BETWEEN = " · "
 _SUFFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -46,6 +48,21 @@ def fit(
     # From one frame to the next nearly every text stays; a file's longest need not be kept for that.
     fitted = _fit if len(text) <= _KEPT_TEXT else _fit.__wrapped__
     return list(fitted(text, width, caps, align, style))
+
+
+def fit_parts(text: str, width: int, *, caps: Capabilities, style: Style | None = None) -> Row:
+    """Return the first of the parts that stand between ` · `, as many as fit, padded.
+
+    The first one is cut if even that has no room. None after one that is left out is shown: the parts may be
+    a list, in which it would stand for something else.
+    """
+    shown, *rest = text.split(_BETWEEN)
+    for part in rest:
+        longer = f"{shown}{_BETWEEN}{part}"
+        if cell_len(printable(longer, caps)) > width:
+            break
+        shown = longer
+    return fit(shown, width, caps=caps, style=style)
 
 
 @lru_cache(maxsize=4096)
@@ -160,12 +177,17 @@ def fixed(value: float, decimals: int) -> str:
     return f"<{10.0**-decimals:.{decimals}f}" if value > 0 and not text.strip("0.") else text
 
 
+def behind(unit: str) -> str:
+    """Return a unit as it stands behind its number: `×` at once, any other behind a space."""
+    return unit if unit.startswith("×") else f" {unit}"
+
+
 def quantity(value: float | None, unit: str, width: int | None = None) -> str:
     """Return a number with its unit behind a space; no unit where there is no number."""
     if value is None or math.isnan(value) or not unit:
         return number(value, width)
     room = None if width is None else max(width - cell_len(unit) - 1, 0)
-    return f"{number(value, room)} {unit}"
+    return f"{number(value, room)}{behind(unit)}"
 
 
 def _full(value: float | None) -> str:

@@ -13,7 +13,7 @@ from textual.message import Message
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import spell_key
 from lbtui.render.palette import cursor, dim, selected, severity, strong
-from lbtui.render.text import fit, printable, row
+from lbtui.render.text import fit, fit_parts, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, side_word
@@ -37,7 +37,7 @@ def identity_row(identity: str, incomplete: str, notes: str, width: int, caps: C
         right.append(Segment(printable(" · ", caps), warned))
     right += _notes_parts(notes, caps)
     room = _cells(right)
-    left = fit(identity, width - room - 1, caps=caps, style=strong(caps))
+    left = fit_parts(identity, width - room - 1, caps=caps, style=strong(caps))
     return row(left, Segment(" "), right, width=width)
 
 
@@ -97,7 +97,7 @@ def keys_row(
     and the way out; in a terminal of usual width also for the second, which finds them.
     """
     sure = 2 if width >= _USUAL else 1
-    helped = [part for each in general[:sure] for part in _key_parts(*each, caps)]
+    helped = [part for each in general[:-1][:sure] for part in _key_parts(*each, caps)]
     left = _key_parts(*general[-1], caps)
     parts = _fitting(keys, width - _cells(helped) - _cells(left), caps) + helped
     rest = _fitting(general[sure:-1], width - _cells(parts) - _cells(left), caps)

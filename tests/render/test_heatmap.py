@@ -188,7 +188,7 @@ def test_ruler_labels_stand_over_their_columns_and_leave_out_what_has_no_room():
 
 def test_legend_and_minimap():
     assert (
-        plain([frame.legend(Scale(0, 7.8), width=40, caps=ASCII, unit="%")])
+        plain([frame.legend(Scale(0, 7.8), width=40, caps=ASCII, unit=" %")])
         == "0 [  ..::--==++**##%%@@] 7.80 %"
     )
     drawn = frame.minimap((58, 272), View(top=29, left=136), (29, 136), width=8, height=2, caps=ASCII)
@@ -244,5 +244,5 @@ def test_a_difference_in_signs_and_in_colours():
 
 
 def test_the_legend_of_a_difference_names_both_ends():
-    text = plain([frame.legend(Scale(-4, 4, "difference", clipped=True), width=60, caps=ASCII, unit="ms")])
+    text = plain([frame.legend(Scale(-4, 4, "difference", clipped=True), width=60, caps=ASCII, unit=" ms")])
     assert text == "<= -4 [==--  ++##] >= +4 ms"

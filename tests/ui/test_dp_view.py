@@ -128,7 +128,7 @@ GOLDEN = """\
 PAR      ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▃▅▅▅▅▅▅▅▅▅▅▅▅▅▅▁██████████████      1.60    1.40  by chance 1.33
          08:00:00      :05            :10            :15                   by chance ▄▄▄▄▄▄▄▄▄ far above peers
  08:00:12.480 · dp1 · 8 requests (0 prefill, 8 decode) · 80 tokens · step 1,000 ms · forward_iter 120
- batch size in this column: mean 8, max 8, lanes' mean 5, 1.0 × chance
+ batch size in this column: mean 8, max 8 · lanes' mean 5, 1.0× chance
  hot spot 1 of 2: 3.00 over the lanes' mean for 5 s
  PAR 1.60 at cursor, 1.40 in the window (chance 1.33; 100 % of the time counts) · node-d-1"""
 

@@ -98,7 +98,7 @@ def test_a_moments_cell_reads_its_own_tokens(view, iteration):
     }[view]
     drawn = text(demo(), state, WIDE)
     reading = drawn.splitlines()[-1]
-    share, multiple = numbers(r"· ([\d.e,-]+) % · ([\d.,e-]+) × mean", reading)
+    share, multiple = numbers(r"· ([\d.e,-]+) % · ([\d.,e-]+)× mean", reading)
     assert share == pytest.approx(100 * by_column[5] / layer.sum(), rel=0.006)
     routed = by_column[:128] if view == "model_expert" else by_column
     assert multiple == pytest.approx(by_column[5] / routed.mean(), rel=0.006)

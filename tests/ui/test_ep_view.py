@@ -91,7 +91,7 @@ def test_every_cell_reads_its_true_share_multiple_and_par(key, layer, across, si
     drawn = text(truth(), at(truth(), view, layer, column, period), size)
     reading = drawn.splitlines()[-1]
     assert reading.startswith(f"layer {layer} · ")
-    share, multiple = numbers(r"· ([\d.e,-]+) % · ([\d.,e-]+) × mean", reading)
+    share, multiple = numbers(r"· ([\d.e,-]+) % · ([\d.,e-]+)× mean", reading)
     assert share == pytest.approx(100 * shares[column], rel=0.006)
     routed = shares[:256] if view == "model_expert" else shares
     assert multiple == pytest.approx(shares[column] / routed.mean(), rel=0.006)
@@ -139,7 +139,7 @@ def test_grouped_matmul_time_is_the_files_in_ms_under_its_pid():
         nanoseconds = [int(rows[1 + layer][rows[0].index(pid)]) for pid in pids]
         reading = text(demo(), at(demo(), "times", layer, column)).splitlines()[-1]
         assert f"process {column} (pid {pids[column]}), rank guessed" in reading
-        time, multiple = numbers(r"· ([\d.]+) ms · ([\d.]+) × mean", reading)
+        time, multiple = numbers(r"· ([\d.]+) ms · ([\d.]+)× mean", reading)
         assert time == pytest.approx(nanoseconds[column] / 1e6, rel=0.006)
         assert multiple == pytest.approx(nanoseconds[column] / np.mean(nanoseconds), rel=0.006)
     legend = next(
@@ -304,7 +304,7 @@ def test_n_goes_to_the_next_hottest_cell_and_back():
 def test_one_scale_over_all_periods_until_asked_for_the_periods_own():
     def high(state):
         drawn = text(truth(), state)
-        return numbers(r"≥ ([\d.]+) × mean, (?:all|this) period", drawn)[0], "all periods" in drawn
+        return numbers(r"≥ ([\d.]+)× mean, (?:all|this) period", drawn)[0], "all periods" in drawn
 
     every = np.concatenate([m / m.mean(axis=1, keepdims=True) for (v, _p), m in TRUTH.items() if v == "rank"])
     first = TRUTH["rank", 0] / TRUTH["rank", 0].mean(axis=1, keepdims=True)

@@ -348,7 +348,7 @@ def test_the_value_under_the_cursor_is_read_out():
     assert "08:00:05.0: 4 requests" in text(SMALL, 80, 21, line, Selection(time=5 * SECOND))
     assert "08:00:07.0: no data" in text(SMALL, 80, 21, line, Selection(time=7 * SECOND))
     drawn = text(SMALL, 80, 21, ranks)
-    assert "rank 1: 1.1 × mean" in drawn
+    assert "rank 1: 1.1× mean" in drawn
 
 
 def test_progress_stands_in_the_first_row():

@@ -45,7 +45,7 @@ def shown(pane):
 
 def test_one_key_leads_to_the_node_that_got_too_much_and_moves_are_shared():
     async def play(app, pane, press):
-        assert "whole run: 71 % of prefills, 1.42 × mean" in shown(pane)
+        assert "whole run: 71 % of prefills, 1.42× mean" in shown(pane)
         await press("down", "l", "j")
         table = pane._data.table
         assert app.selection.node == "10.20.1.11:1025"

@@ -107,7 +107,7 @@ SMALL = """\
 
 
  08:00:00 · 10.0.0.2:80 prefill: 8 added, 7 ended, 1 running
- whole run: 57 % of prefills, 1.14 × mean · 8 of 14 requests"""
+ whole run: 57 % of prefills, 1.14× mean · 8 of 14 requests"""
 
 
 def test_lanes_and_table_show_counts_marks_sums_and_what_is_unknown():
@@ -157,7 +157,7 @@ def test_the_overloaded_node_is_read_at_once(width, height):
     marked = [line for line in shown.splitlines() if line.endswith("!!")]
     assert [line.split()[0] for line in marked] == ["10.20.0.12"]
     assert all(part in marked[0] for part in ("119", "71 %", "1.42"))
-    assert "whole run: 71 % of prefills, 1.42 × mean" in shown
+    assert "whole run: 71 % of prefills, 1.42× mean" in shown
 
 
 def test_every_cell_of_the_table_is_the_files():
@@ -301,7 +301,7 @@ def test_a_stage_in_another_order_is_marked_and_explained():
     turned = data.stages[1]._replace(negative=14)
     data = replace(data, stages=(data.stages[0], turned, *data.stages[2:]))
     shown = text(data, replace(starting(data, Selection()), transfers=True, line=1), 80, 21)
-    assert [line[1:20] for line in shown.splitlines() if "<0.1 %!" in line] == ["prefill done → sent"]
+    assert [line[1:20] for line in shown.splitlines() if "<0.1 % !" in line] == ["prefill done → sent"]
     assert "in 14 the two events came in the other order" in shown
 
 

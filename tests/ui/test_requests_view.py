@@ -87,7 +87,7 @@ SMALL = {
 # second and third, p95 at place 2.85, p99 at 2.97. p95 / p50 is 3.87 of the durations, 1.6 of
 # the waits of 1 and 5.
 GOLDEN = """\
- 4 requests · by duration, slowest first · 08:00:00.000–08:00:10.000 · …
+ 4 requests · by duration, slowest first · 08:00:00.000–08:00:10.000
                      ▼08:00:03.000               at cursor   mean    max
  waiting  ▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅███████████████████████         4   5.00      7
  running  ▂▂▂▂▂▂▂▆▆▆▆▆▆▆▆███████████████████████         3   3.20      4
@@ -104,7 +104,7 @@ req-c    08:00:02.000     300       1         –         –          900
 
 
 
- 1 of 4 · req-d · 1,700 ms per output token · TTFT 100 ms · queue wait …"""
+ 1 of 4 · req-d · 1,700 ms per output token · TTFT 100 ms"""
 
 
 def pane(profile, selection=None, width=80, height=21, caps=UNICODE, **changes):

@@ -316,7 +316,7 @@ def test_the_difference_of_heat_says_both_values():
     state = replace(ep_state.start(sides["after"]), layer=1, rank=0)
     text = ep_text(sides["difference"], state)
     assert text.startswith(" difference  rank × layer · after − before · period 0")
-    assert "layer 1 · rank 0 · +0.5 × mean · 0.500 before, 1 after" in text
+    assert "layer 1 · rank 0 · +0.5× mean · 0.500 before, 1 after" in text
     assert "PAR 2.00 → 1.00" in text
     period = replace(state, period=1)
     assert "No rank × layer map of period 1" in ep_text(sides["before"], period)

@@ -23,7 +23,7 @@ def routed_tokens(data: Recorded) -> float:
 def check_words(check: Check) -> str:
     """Return whether the load followed its experts when the table changed, with its numbers."""
     text = _(
-        "by their experts the fullest ranks of later tables should carry {predicted:.2f} × the mean; they "
+        "by their experts the fullest ranks of later tables should carry {predicted:.2f}× the mean; they "
         "carried {counted:.2f}."
     ).format(predicted=check.predicted, counted=check.counted)
     lead = _("Expect no such gain:") if check.fails else _("Load follows its experts:")

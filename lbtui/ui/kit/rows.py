@@ -1,4 +1,4 @@
-"""Figures and sentences of the P/D pane, as short as the room asks for."""
+"""Figures and sentences of the panes, as short as the room asks for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.style import Style
 
+from lbtui.profile import Missing
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.text import fit, printable
+from lbtui.render.palette import dim, strong
+from lbtui.render.text import blank, fit, printable, row, wrapped
+from lbtui.text import _
 
 
 def joined(parts: Sequence[str], width: int, caps: Capabilities, style: Style | None = None) -> Row:
@@ -20,6 +23,21 @@ def joined(parts: Sequence[str], width: int, caps: Capabilities, style: Style | 
         if cell_len(printable(longer, caps)) <= width:
             text = longer
     return fit(text, width, caps=caps, style=style)
+
+
+def missing_rows(missing: Sequence[Missing], width: int, caps: Capabilities) -> list[Row]:
+    """Return why there is nothing to show and how to collect it, wrapped to the width."""
+    rows: list[Row] = []
+    for item in missing:
+        rows.append(
+            fit(" " + _("No data: {what}").format(what=item.what), width, caps=caps, style=strong(caps))
+        )
+        why = _("Because {reason}.").format(reason=item.reason)
+        how = _("To have it: {how}.").format(how=item.how_to_collect)
+        for text, style in ((why, dim(caps)), (how, None)):
+            rows += [row("   ", line, width=width) for line in wrapped(text, max(1, width - 3), caps, style)]
+        rows.append(blank(width))
+    return rows
 
 
 def ratio_text(value: float) -> str:

@@ -30,5 +30,5 @@ def test_when_eplb_is_not_recommended_is_said_with_this_loads_numbers():
 def test_load_that_stays_on_its_rank_is_said():
     words = check_words(Check(1.05, 1.4, 9))
     assert words.startswith("Expect no such gain: by their experts")
-    assert words.endswith("should carry 1.05 × the mean; they carried 1.40.")
+    assert words.endswith("should carry 1.05× the mean; they carried 1.40.")
     assert check_words(Check(1.3, 1.4, 9)).startswith("Load follows its experts: by")

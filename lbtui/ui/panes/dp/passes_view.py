@@ -11,7 +11,7 @@ from lbtui.render import palette
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.table import Column, Layout, first_visible, fitting, table
-from lbtui.render.text import blank, fit, row, wrapped
+from lbtui.render.text import blank, fit, fit_parts, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.kit.sides import side_chip
@@ -158,7 +158,7 @@ def _reading_row(shown: ShownPasses, width: int, caps: Capabilities) -> Row:
     ends = _("ends {time}").format(time=format_time(found["end"], 3))
     # Its begin is in the first column.
     said = " · ".join([place, ends, *spoken])
-    return fit(f" {said}", width, caps=caps, style=palette.strong(caps))
+    return fit_parts(f" {said}", width, caps=caps, style=palette.strong(caps))
 
 
 def said_instead(why: str, canvas: Canvas) -> list[Row]:

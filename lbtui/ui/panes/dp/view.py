@@ -15,7 +15,7 @@ from lbtui.render import palette
 from lbtui.render.axis import bracketed, time_axis, time_pointer
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.text import blank, fit, number, printable, row
+from lbtui.render.text import blank, fit, fit_parts, number, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
@@ -150,12 +150,12 @@ def _wrapped(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
             rows.append(
                 row(
                     Segment(printable(f" {head}", caps), palette.selected(caps)),
-                    fit(text[len(head) + 1 :], max(0, width - len(head) - 1), caps=caps),
+                    fit_parts(text[len(head) + 1 :], max(0, width - len(head) - 1), caps=caps),
                     width=width,
                 )
             )
         else:
-            rows.append(fit(text, width, caps=caps))
+            rows.append(fit_parts(text, width, caps=caps))
     return rows + [blank(width)] * (lines - len(rows))
 
 
@@ -204,9 +204,11 @@ def _column_words(measured: Measured, view: Scene, state: DpState, index: int) -
     peers = view.mean[measured.lanes_of(measured.domains[index].instance), column]
     words = text.format(metric=metric.label, mean=value_text(metric, mean), worst=value_text(metric, worst))
     level = value_text(metric, float(known_mean(peers)))
-    words += ", " + _("lanes' mean {mean}").format(mean=level)
+    beside = _("lanes' mean {mean}").format(mean=level)
     apart = float((view.mean_apart if state.statistic == "mean" else view.worst_apart)[index, column])
-    return [words + (", " + _("{apart} × chance").format(apart=f"{apart:.1f}") if apart > 0 else "")]
+    if apart > 0:
+        beside += ", " + _("{apart}× chance").format(apart=f"{apart:.1f}")
+    return [words, beside]
 
 
 def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: str) -> list[str]:

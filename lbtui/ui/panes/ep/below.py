@@ -12,7 +12,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
 from lbtui.render.palette import accent, dim
-from lbtui.render.text import fit, number, row
+from lbtui.render.text import fit, fit_parts, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep.data import EpData
 from lbtui.ui.panes.ep.iterations import EpOver, cell_width, columns
@@ -34,7 +34,7 @@ def time_rows(data: EpData, state: EpState, place: Layout, caps: Capabilities) -
     cell = cell_width(shown, place.map_width)
     words = _whole_words(over, shown) if cursor is None else _moment_words(over, shown, cursor, state)
     place_of_cursor = None if cursor is None else cursor * cell + cell // 2
-    rows = [fit(words, place.main, caps=caps, style=None if cursor is None else accent(caps))]
+    rows = [fit_parts(words, place.main, caps=caps, style=None if cursor is None else accent(caps))]
     of_par, of_balance = Scale(1.0, par_top(over.figures)), Scale(0.0, balance_top(over.figures))
     figures: list[tuple[str, Floats, Scale]] = [
         (_("PAR mean"), shown.mean, of_par),

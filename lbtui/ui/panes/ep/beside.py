@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,9 +14,9 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.heatmap_frame import minimap
 from lbtui.render.heatmap_view import View
-from lbtui.render.lanes import bar, lane, signed_lane, sparkline
-from lbtui.render.palette import accent, difference_style, dim, severity, strong
-from lbtui.render.text import blank, fit, minus, number, row
+from lbtui.render.lanes import Marks, bar, lane, signed_lane, sparkline
+from lbtui.render.palette import accent, difference_style, dim, fraction, severity, strong
+from lbtui.render.text import blank, fit, fit_parts, minus, number, row
 from lbtui.text import _
 from lbtui.ui.panes.ep.data import VIEWS, EpData, EpMap, RankLoad
 from lbtui.ui.panes.ep.facts import fact_rows
@@ -109,10 +110,11 @@ def _profile_rows(data: EpData, state: EpState, canvas: Canvas) -> list[Row]:
     )  # fmt: skip
     each = min(3, width // max(1, len(profile)))
     if each == 0:
-        return [head, *_strip(load, state.layer, width, caps)]
+        return [head, *_strip(data, state, load, width, caps)]
     wide = np.repeat(profile, each).tolist()
     if load.pair is None:
-        lines = lane(wide, Scale(0.0, high), caps, height=height)
+        marks = Marks(heat=_heat(data, state, wide))
+        lines = lane(wide, Scale(0.0, high), caps, height=height, marks=marks)
     else:
         lines = signed_lane(wide, reach=_furthest(profile), height=height, caps=caps)
     return [
@@ -126,11 +128,22 @@ def _furthest(values: np.ndarray) -> float:
     return float(np.nan_to_num(np.abs(values)).max(initial=0.0)) or 1.0
 
 
-def _strip(load: RankLoad, layer: int, width: int, caps: Capabilities) -> list[Row]:
+def _heat(data: EpData, state: EpState, multiples: Sequence[float]) -> list[float] | None:
+    """Return the colours of ranks as the map of all periods has them; None where it has no scale."""
+    scale = data.common.get((state.instance or "", "rank"))
+    return None if scale is None else [fraction(v, scale.low, scale.high) or 0.0 for v in multiples]
+
+
+def _strip(data: EpData, state: EpState, load: RankLoad, width: int, caps: Capabilities) -> list[Row]:
     """Return the layer over ranks in one row, as far as `width` goes."""
-    profile = load.multiples[layer]
-    if load.pair is None:
+    profile = load.multiples[state.layer]
+    if load.pair is None and len(profile) > width:
         return [sparkline(profile.tolist(), caps=caps, width=width, low=0)]
+    if load.pair is None:
+        values = profile.tolist()
+        high = max(1.0, float(np.nanmax(profile, initial=1.0)))
+        lines = lane(values, Scale(0.0, high), caps, marks=Marks(heat=_heat(data, state, values)))
+        return [row(*lines, width=width)]
     return [
         row(line, width=width)
         for line in signed_lane(profile[:width].tolist(), reach=_furthest(profile), caps=caps)
@@ -145,7 +158,7 @@ def _pointer(
         return blank(width)
     mark, used = glyphs(caps).up, rank * each + each // 2
     value = float(profile[rank])
-    label = _("rank {rank}: {multiple} × mean").format(
+    label = _("rank {rank}: {multiple}× mean").format(
         rank=load.ranks[rank], multiple=number(value) if load.pair is None else minus(f"{value:+.2f}")
     )
     if used + 2 + len(label) <= width:
@@ -339,7 +352,7 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
     if load is None:
         return [fit(title + words, width, caps=caps)][:room]
     profile = load.multiples[state.layer].tolist()
-    (chart,) = _strip(load, state.layer, min(len(profile), 24), caps)
+    (chart,) = _strip(data, state, load, min(len(profile), 24), caps)
     first = row(
         fit(title, len(title), caps=caps),
         chart,
@@ -351,7 +364,7 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
     if room < 2:
         used = len(title) + min(len(profile), 24) + len(words) + 4
         few = _("worst {layers}") if load.pair is None else _("PAR {layers}")
-        rest = fit(
+        rest = fit_parts(
             few.format(layers=" · ".join(listed[:6])), max(0, width - used), caps=caps, style=dim(caps)
         )
         return [row(Segment.adjust_line_length(first, used), rest, width=width)][:room]
@@ -367,7 +380,7 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
         )
         words = _("hottest experts {experts}") if shown.pair is None else _("experts changed {experts}")
         texts.append(words.format(experts=entries))
-    return [first, fit("   ".join(texts), width, caps=caps, style=dim(caps))]
+    return [first, fit_parts("   ".join(texts), width, caps=caps, style=dim(caps))]
 
 
 def _figure(value: float, *, signed: bool) -> str:

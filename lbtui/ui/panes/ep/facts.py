@@ -73,7 +73,7 @@ def _cell_words(over: EpOver, hot: Persistence, state: EpState) -> str:
     if count is None:
         return ""
     ratio = over.rank_ratio if state.view == "rank" else over.expert_ratio
-    return _("hot (≥ {ratio} × mean) in {count} of {all} iterations of this period").format(
+    return _("hot (≥ {ratio}× mean) in {count} of {all} iterations of this period").format(
         ratio=number(ratio), count=number(count), all=number(hot.iterations)
     )
 

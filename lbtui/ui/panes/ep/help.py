@@ -64,7 +64,7 @@ def entries(data: EpData | None, absent: tuple[ViewName, ...]) -> list[HelpEntry
             _("colour scale"),
             _(
                 "From the smallest value to the 99.5 % quantile of all cells without shared experts, but "
-                "at least to 1.3 × mean, so that an even map looks even; hotter cells share the last "
+                "at least to 1.3× mean, so that an even map looks even; hotter cells share the last "
                 "colour and the legend says ≥. One scale over all periods, or with C the shown period's. "
                 "A relative map (scale of the picture unreadable) runs from 0 to 1 of its own range."
             ),

@@ -58,7 +58,7 @@ def interval_words(data: EpData, state: EpState) -> str:
     interval = next((each for each in data.intervals if each.column == state.process), None)
     if interval is None:
         return ""
-    return _("{process}, rank guessed · {mean} µs {range} · {multiple} × mean").format(
+    return _("{process}, rank guessed · {mean} µs {range} · {multiple}× mean").format(
         process=process_words(interval.column, interval.process),
         mean=number(interval.mean),
         range=_range_words(interval),

@@ -17,7 +17,7 @@ from lbtui.ui.panes.ep.state import go_to_block
 # Holds "mean p12".
 GUTTER = 9
 _WIDEST_CELL = 8
-# How wide cells must be for their column's mean in numbers: 1.5 × mean, 0.15 ms.
+# How wide cells must be for their column's mean in numbers: 1.5× mean, 0.15 ms.
 _NUMBER_CELLS = {"rank": 4, "times": 5}
 _SIDE_FROM = 120
 # From which height on how many lines show the iterations: words and one figure, or all with an axis.

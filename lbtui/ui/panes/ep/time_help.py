@@ -27,7 +27,7 @@ def time_entries() -> list[HelpEntry]:
                 "draws it: standard deviation over ranks (of the population) of raw token counts, in "
                 "tokens, mean over layers; 0 is even, and it grows with traffic. Colours are of the whole "
                 "run, whatever the width: PAR from 1 to the largest of all iterations, at least 1.3; balance "
-                "from 0 to the largest, at least 0.3 × the mean tokens of a rank in a layer. A mark with p1 "
+                "from 0 to the largest, at least 0.3× the mean tokens of a rank in a layer. A mark with p1 "
                 "is where the table of period 1 begins."
             ),
         ),

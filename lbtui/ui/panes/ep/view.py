@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rich.segment import Segment
 
-from lbtui.profile import Profile
+from lbtui.profile import FrameName, Profile
 from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
@@ -15,8 +15,9 @@ from lbtui.render.heatmap import Groups, heatmap
 from lbtui.render.heatmap_frame import gutter, legend, minimap, ruler
 from lbtui.render.heatmap_view import View, halves, place_of, span
 from lbtui.render.palette import dim, severity, strong
-from lbtui.render.text import blank, fit, number, printable, row, wrapped
+from lbtui.render.text import behind, blank, fit, fit_parts, number, printable, row, wrapped
 from lbtui.text import _
+from lbtui.ui.kit.rows import missing_rows
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.ep.below import time_rows
 from lbtui.ui.panes.ep.beside import fold_rows, place_words, side_rows
@@ -40,16 +41,14 @@ _MINIMAP = 12
 
 def nothing_rows(profile: Profile, width: int, height: int, caps: Capabilities) -> list[Row]:
     """Return the pane of a profile without anything about experts: what is missing and how to get it."""
-    rows = [fit(_("No expert load in this output."), width, caps=caps, style=strong(caps)), blank(width)]
-    for name in ("expert_heat", "layer_times", "rank_intervals"):
-        missing = profile.missing_of(name)
-        rows += [
-            fit(missing.what, width, caps=caps),
-            fit("  " + missing.reason, width, caps=caps, style=dim(caps)),
-            fit("  " + missing.how_to_collect, width, caps=caps, style=dim(caps)),
-        ]
+    rows = [
+        fit(" " + _("No expert load in this output."), width, caps=caps, style=strong(caps)),
+        blank(width),
+    ]
+    frames: tuple[FrameName, ...] = ("expert_heat", "layer_times", "rank_intervals")
+    rows += missing_rows([profile.missing_of(name) for name in frames], width, caps)
     for note in profile.load("expert_heat").notes:
-        rows.append(fit(f"{note.file}: {note.text}", width, caps=caps, style=severity(caps, "warning")))
+        rows += wrapped(f"{note.file}: {note.text}", width, caps, severity(caps, "warning"))
     return rows[:height]
 
 
@@ -66,7 +65,7 @@ def draw(data: EpData, state: EpState, view: View, canvas: Canvas) -> list[Row]:
     if state.view == "intervals":
         top = [_state_row(data, state, view, width, caps)] if height > 1 else []
         return [*top, *interval_rows(data, state, width, height - len(top), caps)]
-    reading = fit(reading_words(data, state), width, caps=caps)
+    reading = fit_parts(reading_words(data, state), width, caps=caps)
     if height == 1:
         return [reading]
     rows = [_state_row(data, state, view, width, caps)]
@@ -115,7 +114,7 @@ def _state_row(data: EpData, state: EpState, view: View, width: int, caps: Capab
         style = severity(caps, "warning")
         return row(head, fit(words, max(0, width - used), caps=caps, style=style), width=width)
     rest = "".join(f" · {part}" for part in _state_words(data, state, view) if part)
-    return row(head, fit(rest, max(0, width - used), caps=caps), width=width)
+    return row(head, fit_parts(rest, max(0, width - used), caps=caps), width=width)
 
 
 def _state_words(data: EpData, state: EpState, view: View) -> list[str]:
@@ -290,7 +289,7 @@ def _scale_words(state: EpState, shown: EpMap) -> str:
 
 def _legend_row(drawn: Shown, caps: Capabilities) -> Row:
     shown, view, place = drawn.map, drawn.view, drawn.place
-    unit = printable(_scale_words(drawn.state, shown), caps)
+    unit = printable(behind(_scale_words(drawn.state, shown)), caps)
     left = legend(drawn.scale, width=place.main - GUTTER, caps=caps, unit=unit)
     used = len("".join(segment.text for segment in left).rstrip())
     extra: list[Segment] = []

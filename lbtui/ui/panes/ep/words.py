@@ -172,7 +172,7 @@ def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -
         text = _("{share} %") if short else _("{share} % of the layer")
         words.append(text.format(share=percent))
     if shown.multiples is not None:
-        words.append(_("{multiple} × mean").format(multiple=number(float(shown.multiples[layer, column]))))
+        words.append(_("{multiple}× mean").format(multiple=number(float(shown.multiples[layer, column]))))
     if shown.kind == "copies":
         words.append(_copies_words(float(shown.values[layer, column])))
     if shown.kind == "relative":

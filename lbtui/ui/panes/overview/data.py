@@ -43,6 +43,12 @@ class Contents:
         return tuple(_entries(self))
 
     @cached_property
+    def loud(self) -> frozenset[str]:
+        """The dimensions that a finding is of: lines of others stay calm, however their load rises."""
+        found = () if self.diagnosis is None else self.diagnosis.findings
+        return frozenset(finding.dimension for finding in found)
+
+    @cached_property
     def hosts(self) -> Mapping[str, str]:
         """A short name of each host."""
         return short_hosts(self.known.hosts)

@@ -17,7 +17,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
 from lbtui.render.palette import dim, selected, severity, strong
-from lbtui.render.text import blank, fit, printable, row
+from lbtui.render.text import blank, fit, fit_parts, printable, row
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.overview.data import FOUND, Entry, Kind, Shown
@@ -115,9 +115,10 @@ def _one_line(shown: Shown, line: Line, here: bool, canvas: Canvas) -> list[Row]
             here=here,
             underlined=_worst_columns(shown.known, line, len(values)),
             lit=_lit(shown.known, line, shown.selection, columns),
+            heat=None if line.dimension in shown.contents.loud else [0.0] * len(values),
         ),
     )
-    words = [Segment(" "), *fit(line.worst, worst, caps=caps)] if worst else []
+    words = [Segment(" "), *fit_parts(line.worst, worst, caps=caps)] if worst else []
     above = [blank(_before_lane(width))] * (tall - 1)
     lane_rows = [row(picture, width=columns) for picture in lane_rows]
     rows = [row(b, picture, width=width) for b, picture in zip(above, lane_rows[:-1], strict=True)]

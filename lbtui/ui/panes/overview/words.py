@@ -23,7 +23,7 @@ from lbtui.overview.model import FORMULAS, Line
 from lbtui.overview.text import clock, short
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
-from lbtui.render.text import blank, fit, row, wrapped
+from lbtui.render.text import behind, blank, fit, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.panes.overview.data import Contents, Shown
 from lbtui.ui.panes.overview.lines import column_of
@@ -183,7 +183,7 @@ def _value_words(shown: Shown, line: Line) -> str:
         index = min(column, len(line.values) - 1)
         name = line.names[index]
     value = line.values[index]
-    said = _("no data") if value != value else f"{short(value)} {line.unit}"
+    said = _("no data") if value != value else f"{short(value)}{behind(line.unit)}"
     return f"{name}: {said} ({line.column})"
 
 

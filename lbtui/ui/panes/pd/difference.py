@@ -218,7 +218,7 @@ def reading_rows(shown: Shown, table: NodeDifference, width: int, caps: Capabili
             before=percent(ratios[0] / peers),
             after=percent(ratios[1] / peers),
         ),
-        _("{before} → {after} × mean").format(before=ratio_text(ratios[0]), after=ratio_text(ratios[1])),
+        _("{before} → {after}× mean").format(before=ratio_text(ratios[0]), after=ratio_text(ratios[1])),
         _("PAR {before} → {after}").format(before=pars[0], after=pars[1]),
     ]
     return [joined(first, width, caps), joined(second, width, caps)][: shown.at.reading]

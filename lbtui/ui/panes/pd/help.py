@@ -83,7 +83,7 @@ HELP = [
         _("even dispatch"),
         _(
             "What each node would get if every request went to a random node: N/k ± 2·√(N/k·(1 − 1/k)) "
-            "for N requests on k nodes. A node is marked ! when its share is at least {ratio} × the mean "
+            "for N requests on k nodes. A node is marked ! when its share is at least {ratio}× the mean "
             "and {deviations:g} standard deviations above N/k."
         ).format(ratio=NODE_RATIO, deviations=NODE_DEVIATIONS),
     ),

@@ -18,7 +18,7 @@ from lbtui.ui.panes.pd.state import PdData, PdState
 _LABEL = 24
 _NUMBER = 8
 _LAST = 9  # share or ratio
-_MARK = 3
+_MARK = 4
 
 
 def transfer_rows(data: PdData, state: PdState, lines: int, canvas: Canvas) -> list[Row]:
@@ -96,8 +96,9 @@ def _line(
     return row(
         fit(mark + spread.label, _LABEL, caps=caps, style=palette.selected(caps) if here else style),
         fit(numbers, 5 * _NUMBER, caps=caps),
-        fit(f"{last:>{_LAST}}{sign}", _LAST + _MARK, caps=caps, style=style),
-        bar(part, room, caps) if room > 0 else [],
+        fit(f"{last:>{_LAST}} {sign}", _LAST + _MARK, caps=caps, style=style),
+        # Colour is for what stands out: a long stage is no fault.
+        bar(part, room, caps, style or palette.heat_style(caps, 0)) if room > 0 else [],
         width=width,
     )
 
@@ -125,7 +126,7 @@ def transfer_reading(data: PdData, state: PdState) -> list[str]:
         return []
     spread = data.pulls[place]
     return [
-        _("{rank}: {n} KV pulls, median {p50} ms, {ratio} × the median of the ranks").format(
+        _("{rank}: {n} KV pulls, median {p50} ms, {ratio}× the median of the ranks").format(
             rank=spread.label,
             n=number(spread.known),
             p50=number(spread.p50),

@@ -12,14 +12,14 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.text import blank, fit, row
 from lbtui.text import _
-from lbtui.ui.kit.rows import joined
+from lbtui.ui.kit.rows import joined, missing_rows
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd import difference as pd_difference
 from lbtui.ui.panes.pd.lanes import lane_rows
 from lbtui.ui.panes.pd.layout import Shown
 from lbtui.ui.panes.pd.table import TableDrawing
 from lbtui.ui.panes.pd.transfers import transfer_reading, transfer_rows
-from lbtui.ui.panes.pd.words import missing_rows, panel_rows, reading_rows, state_row
+from lbtui.ui.panes.pd.words import panel_rows, reading_rows, state_row
 
 
 def draw(shown: Shown, chart: Sequence[Row] | None, canvas: Canvas) -> list[Row]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
-from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
@@ -21,7 +18,7 @@ from lbtui.analysis.prefill_decode import (
     role_chance_par,
     role_par,
 )
-from lbtui.profile import Missing, format_time, format_window
+from lbtui.profile import format_time, format_window
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import fit, number, row
@@ -196,7 +193,7 @@ def reading_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
         *way_words(shown.data.ways, shown.state.bin),
     ]
     second = [
-        _("{when}: {share} of {role}, {ratio} × mean").format(
+        _("{when}: {share} of {role}, {ratio}× mean").format(
             when=_("lit bins") if shown.lit else _("whole run"),
             share=percent(share.share),
             role=_plural(share.node.role),
@@ -253,7 +250,7 @@ def panel_rows(shown: Shown, height: int, caps: Capabilities) -> list[Row]:
         ("", _("lit bins") if shown.lit else _("whole run"), strong),
         (
             _("share"),
-            _("{share} of {role}, {ratio} × mean").format(
+            _("{share} of {role}, {ratio}× mean").format(
                 share=percent(share.share), role=_plural(share.node.role), ratio=ratio_text(share.ratio)
             ),
             alarm,
@@ -272,35 +269,6 @@ def panel_rows(shown: Shown, height: int, caps: Capabilities) -> list[Row]:
     ][:height]
 
 
-def missing_rows(missing: Sequence[Missing], width: int, caps: Capabilities) -> list[Row]:
-    """Return why there is nothing to show and how to collect it, wrapped to the width."""
-    rows: list[Row] = []
-    for item in missing:
-        rows.append(
-            fit(
-                " " + _("No data: {what}").format(what=item.what),
-                width,
-                caps=caps,
-                style=palette.strong(caps),
-            )
-        )
-        for line in _wrapped(_("Because {reason}.").format(reason=item.reason), width - 3):
-            rows.append(fit(f"   {line}", width, caps=caps, style=palette.dim(caps)))
-        for line in _wrapped(_("To have it: {how}.").format(how=item.how_to_collect), width - 3):
-            rows.append(fit(f"   {line}", width, caps=caps))
-        rows.append([Segment(" " * width)])
-    return rows
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
-            lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return lines
-
-
 def cell_page(shown: Shown) -> tuple[str, Text]:
     """Return title and text of the page of the cell under the cursor, with the requests of its bin."""
     cell, share = cell_words(shown.table, shown.state.bin, shown.state.node), _share_here(shown)
@@ -316,7 +284,7 @@ def cell_page(shown: Shown) -> tuple[str, Text]:
     )
     text.append(
         "  "
-        + _("{share} of {role}, {ratio} × mean of its role's nodes").format(
+        + _("{share} of {role}, {ratio}× mean of its role's nodes").format(
             share=percent(share.share), role=_plural(share.node.role), ratio=ratio_text(share.ratio)
         )
         + "\n"

@@ -30,7 +30,12 @@ def summary_row(data: RequestsData, state: RequestsState, width: int, caps: Capa
     # What the numbers are of before more of them.
     for name, value in summary(state, width - 1 - len(note)):
         parts += [Segment(f"  {name} ", dim(caps)), *fit(value, len(value), caps=caps)]
-    return row(parts, fit(note, len(note), caps=caps, style=dim(caps)), width=width)
+    room = width - sum(segment.cell_length for segment in parts)
+    if len(note) > room:
+        note = "  " + _("P+D queues")
+    return row(
+        parts, fit(note, len(note), caps=caps, style=dim(caps)) if len(note) <= room else [], width=width
+    )
 
 
 def _bars(

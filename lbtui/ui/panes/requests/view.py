@@ -6,7 +6,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, strong
 from lbtui.render.table import table
-from lbtui.render.text import blank, fit, row
+from lbtui.render.text import blank, fit, fit_parts, row
 from lbtui.text import _
 from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
 from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
@@ -24,7 +24,7 @@ def draw(shown: Shown, canvas: Canvas) -> list[Row]:
         if first is not None:
             lines[first : first + len(rows)] = rows
 
-    put(0, [fit(" " + state_line(shown), width, caps=caps, style=dim(caps))])
+    put(0, [fit_parts(" " + state_line(shown), width, caps=caps, style=dim(caps))])
     if data.no_queues is None:
         put(at.pointer, [pointer_row(shown, width, caps)])
         put(at.lanes, lane_rows(shown, canvas))
@@ -83,4 +83,5 @@ def _reading(shown: Shown, width: int, caps: Capabilities) -> Row:
             text += " · " + words
         if data.doubtful:
             text += _(" · ?: {doubt}").format(doubt=data.doubt)
-    return fit(" " + text, width, caps=caps, style=strong(caps))
+    # A doubt is cut rather than left out.
+    return (fit if data.doubtful else fit_parts)(" " + text, width, caps=caps, style=strong(caps))

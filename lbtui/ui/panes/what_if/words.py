@@ -55,13 +55,13 @@ def conclusion(data: Recorded, outcome: Outcome, found: WhatIf) -> list[Said]:
 
 def _check(check: Check) -> Said:
     text = _(
-        "Load follows its experts: by these the fullest rank of later tables should carry {predicted} × the "
+        "Load follows its experts: by these the fullest rank of later tables should carry {predicted}× the "
         "mean, and it carried {counted}."
     )
     if check.fails:
         text = _(
             "No such gain is to be expected: load stays on its ranks, whichever experts they hold. By its "
-            "experts the fullest rank of later tables should carry {predicted} × the mean; it carried "
+            "experts the fullest rank of later tables should carry {predicted}× the mean; it carried "
             "{counted}."
         )
     words = text.format(predicted=f"{check.predicted:.2f}", counted=f"{check.counted:.2f}")
