@@ -115,18 +115,18 @@ def picture(data, measured, state, width, height, caps=CAPS):
 
 
 GOLDEN = """\
- batch size · 08:00:00–08:00:20 · column 339 ms, mean · 0–8
-                                             ▼08:00:12.4             at cursor    mean     p95     max  × mean
-                                             │
-                                             │
-0 dp0    ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆         2       2       2       2    0.80
-                                             │
-                                       ██████████████
-                                      ▇██████████████
-1 dp1    ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆███████████████▆▁▁▁▁▁▁▁▁▁▁▁▁▁▁         8       3       8       8    1.20
-                                             │
-PAR      ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▃▅▅▅▅▅▅▅▅▅▅▅▅▅▅▁██████████████      1.60    1.40  by chance 1.33
-         08:00:00      :05            :10            :15                   by chance ▄▄▄▄▄▄▄▄▄ far above peers
+ batch size · 08:00:00–08:00:20 · column 351 ms, mean · 0–8
+                                              ▼08:00:12.4            at cursor    mean     p95     max  × mean
+                                              │
+                                              │
+d-0 dp0    ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆         2       2       2       2    0.80
+                                              │
+                                        █████████████▂
+                                       ▇██████████████
+d-1 dp1    ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆███████████████▁▁▁▁▁▁▁▁▁▁▁▁▁▁         8       3       8       8    1.20
+                                              │
+PAR        ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▃▅▅▅▅▅▅▅▅▅▅▅▅▅▄██████████████      1.60    1.40  by chance 1.33
+           08:00:00      :05           :10           :15                   by chance ▄▄▄▄▄▄▄▄▄ far above peers
  08:00:12.480 · dp1 · 8 requests (0 prefill, 8 decode) · 80 tokens · step 1,000 ms · forward_iter 120
  batch size in this column: mean 8, max 8 · lanes' mean 5, 1.0× chance
  hot spot 1 of 2: 3.00 over the lanes' mean for 5 s
@@ -150,12 +150,12 @@ def test_a_small_terminal_shows_the_cursors_lane_first():
 def test_columns_with_prefill_are_underlined_in_the_batch_size_only():
     data, measured = made(two_lanes())
     rows = picture(data, measured, started(data, measured), 110, 16)
-    line = next(r for r in rows if plain([r]).startswith("1 dp1"))
+    line = next(r for r in rows if plain([r]).startswith("d-1 dp1"))
     under = [
         bool(segment.style and segment.style.underline) for segment in line for _character in segment.text
     ]
-    # The step from 3 s to 4 s in columns of 20 / 59 s, nine cells of label before them.
-    assert [x - 9 for x, marked in enumerate(under) if marked] == [8, 9, 10, 11]
+    # The step from 3 s to 4 s in columns of 20 / 57 s, eleven cells of label before them.
+    assert [x - 11 for x, marked in enumerate(under) if marked] == [8, 9, 10, 11]
     data, measured = made(two_lanes(), "tokens")
     rows = picture(data, measured, started(data, measured), 110, 16)
     assert not any(segment.style and segment.style.underline for r in rows for segment in r)
@@ -410,13 +410,13 @@ def test_findings_stand_at_their_lanes_and_over_their_time():
     shown = replace(Shown.of(data, measured, view, state, at), marks=marks)
     rows = draw(shown, Canvas(110, 16, CAPS))
     lines = plain(rows).split("\n")
-    assert [line[6:8] for line in lines if line.startswith(("0 dp0", "1 dp1"))] == ["  ", "!!"]
+    assert [line[8:10] for line in lines if line.startswith(("d-0 dp0", "d-1 dp1"))] == ["  ", "!!"]
     # From 10 s to 15 s of 20 in 59 columns: 29.5 to 44.25.
-    assert lines[1][9:68] == "▼08:00:00.0" + " " * 18 + "┌" + "─" * 14 + "┐" + " " * 14
+    assert lines[1][11:68] == "▼08:00:00.0" + " " * 17 + "┌" + "─" * 13 + "┐" + " " * 14
     inside = replace(shown, state=replace(state, domain="node-d/dp1"))
     assert "dp1 · !! 2.50× its peers' batch, 08:00:10–08:00:15" in plain(draw(inside, Canvas(110, 16, CAPS)))
     ascii_rows = plain(draw(shown, Canvas(110, 16, Capabilities("none", unicode=False))))
-    assert "[" + "-" * 14 + "]" in ascii_rows
+    assert "[" + "-" * 13 + "]" in ascii_rows
 
 
 def test_kv_usage_is_in_percent_everywhere():
@@ -548,13 +548,13 @@ def test_a_click_hits_what_is_drawn_there():
     state = started(data, measured)
     view = scene(measured, view_window(state, data), at.columns)
     lines = plain(picture(data, measured, state, 110, 16)).split("\n")
-    y = next(i for i, line in enumerate(lines) if line.startswith("1 dp1"))
-    domain, time = hit(at, state, measured, view, 9, y)
+    y = next(i for i, line in enumerate(lines) if line.startswith("d-1 dp1"))
+    domain, time = hit(at, state, measured, view, 11, y)
     assert (domain, view.column_of(time)) == ("node-d/dp1", 0)
-    assert hit(at, state, measured, view, 9, y - 2)[0] == "node-d/dp1"
-    assert hit(at, state, measured, view, 9, 3)[0] == "node-d/dp0"
+    assert hit(at, state, measured, view, 11, y - 2)[0] == "node-d/dp1"
+    assert hit(at, state, measured, view, 11, 3)[0] == "node-d/dp0"
     assert hit(at, state, measured, view, 2, y) == ("node-d/dp1", None)
-    assert hit(at, state, measured, view, 9 + at.columns, 0) == (None, None)
+    assert hit(at, state, measured, view, 11 + at.columns, 0) == (None, None)
 
 
 # Chart and round

@@ -11,6 +11,7 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import Floats
+from lbtui.findings.words import short_hosts
 from lbtui.profile import Domain, format_window, instant, short_names
 from lbtui.render import palette
 from lbtui.render.canvas import Scale
@@ -192,7 +193,7 @@ def lane_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     measured, state, at, partner = shown.measured, shown.state, shown.at, shown.partner
     scales = instance_scales(measured, shown.view, state.statistic)
     current, furthest = measured.index(state.domain), _furthest(measured, shown.view)
-    hosts = short_names(d.host for d in measured.domains)
+    hosts = short_hosts([d.host for d in measured.domains])
     rows: list[Row] = []
     before = ""
     order = lane_order(measured, state.by_score, state.text)[state.top : state.top + at.shown]

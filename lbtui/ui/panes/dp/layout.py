@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.data_parallel import Metric, MetricKey
+from lbtui.findings.words import short_hosts
 from lbtui.profile import short_names
 from lbtui.text import _
 from lbtui.ui.kit import window as windows
@@ -101,7 +102,7 @@ def layout(measured: Measured, width: int, height: int, kind: Kind = "single", t
     Two lanes a domain are drawn only where all that the filter `text` leaves have room; its columns are those
     of all lanes.
     """
-    names = short_names(d.host for d in measured.domains)
+    names = short_hosts([d.host for d in measured.domains])
     said = [f"{names[d.host]} {d.name}" for d in measured.domains]
     natural = max(map(len, [*said, *evenness_labels(measured).values()]), default=4)
     narrow = max((len(d.name) for d in measured.domains), default=3)
