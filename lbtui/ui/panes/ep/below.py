@@ -61,19 +61,22 @@ def _least(values: Floats) -> float:
     return float(np.nanmin(values, initial=np.inf))
 
 
+def _from_to(low: str, high: str) -> str:
+    return low if low == high else f"{low}–{high}"
+
+
 def _whole_words(over: EpOver, shown: Columns) -> str:
     count = len(over.series.period)
     if not np.isfinite(shown.mean).any():
         return _("{count} iterations, none with tokens").format(count=number(count))
     parts = [
         _("{count} iterations").format(count=number(count)),
-        _("PAR mean {low}–{high}, max {worst}").format(
-            low=f"{_least(over.figures.mean):.2f}",
-            high=f"{_most(over.figures.mean, 1.0):.2f}",
+        _("PAR mean {mean}, max {worst}").format(
+            mean=_from_to(f"{_least(over.figures.mean):.2f}", f"{_most(over.figures.mean, 1.0):.2f}"),
             worst=f"{_most(over.figures.worst, 1.0):.2f}",
         ),
-        _("balance {low}–{high} tokens").format(
-            low=number(_least(over.figures.balance)), high=number(_most(over.figures.balance, 0.0))
+        _("balance {range} tokens").format(
+            range=_from_to(number(_least(over.figures.balance)), number(_most(over.figures.balance, 0.0)))
         ),
     ]
     each = -(-count // max(1, len(shown.mean)))

@@ -84,7 +84,10 @@ def _plain_row(entry: Entry, here: bool, width: int, caps: Capabilities) -> Row:
         style = selected(caps)
     title = f"{mark:>2} {entry.title}"
     used = min(cell_len(title) + 2, width)
-    short = fit(entry.short, max(width - 2 - used, 0), caps=caps, style=said)
+    room = max(width - 2 - used, 0)
+    # What is not judged stands below, whole.
+    text = entry.short if entry.kind == "remarks" or entry.good or cell_len(entry.short) <= room else ""
+    short = fit(text, room, caps=caps, style=said)
     return row(cursor_mark(here, caps), fit(title, used, caps=caps, style=style), short, width=width)
 
 

@@ -13,7 +13,7 @@ from lbtui.overview.text import short
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
-from lbtui.render.text import blank, fit, row
+from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown
 from lbtui.ui.panes.overview.findings import cost_heading, finding_rows
@@ -58,8 +58,9 @@ def _placed(shown: Shown, canvas: Canvas, progress: str) -> list[Placed]:
     width, height, caps = canvas.width, canvas.height, canvas.caps
     contents, everything = shown.contents, shown.contents.entries
     found = sum(e.kind in FOUND for e in everything)
-    plan = _plan(found, rows_wanted(contents, width, caps), width, height)
-    placed: list[Placed] = [(_head_row(contents, width, caps, progress), None)]
+    head = _head_rows(contents, width, caps, progress)
+    plan = _plan(found, rows_wanted(contents, width, caps), width, height + 1 - len(head))
+    placed: list[Placed] = [(line, None) for line in head]
     placed += finding_rows(contents, shown.at, width, plan.findings, caps)
     if plan.explanation:
         explained, whole = explanation_rows(paragraphs(shown), width, plan.explanation, caps)
@@ -81,18 +82,25 @@ def _scrolled(body: Sequence[Placed], at: int, room: int) -> list[Placed]:
     return list(body[top : top + room])
 
 
-def _head_row(contents: Contents, width: int, caps: Capabilities, progress: str) -> Row:
+def _head_rows(contents: Contents, width: int, caps: Capabilities, progress: str) -> list[Row]:
+    """Return what the list is of: one row, or those that it takes to say what to do."""
     title = _("FINDINGS")
-    to_do = progress or _to_do(contents)
-    if to_do:
-        said = fit(to_do, max(width - len(title) - 2, 0), caps=caps, style=severity(caps, "warning"))
-        return row(Segment(title, strong(caps)), blank(2), said, width=width, caps=caps)
+    room, warned = max(width - len(title) - 2, 0), severity(caps, "warning")
+    if progress:
+        said = fit(progress, room, caps=caps, style=warned)
+        return [row(Segment(title, strong(caps)), blank(2), said, width=width, caps=caps)]
+    if to_do := _to_do(contents):
+        before = [Segment(title, strong(caps)), *blank(2)]
+        return [
+            row(blank(len(title) + 2) if n else before, line, width=width, caps=caps)
+            for n, line in enumerate(wrapped(to_do, max(room, 1), caps, warned))
+        ]
     above, room = cost_heading(contents, width)
     order = _("most severe first, then most costly") if above else ""
     left = max(width - len(title) - 2 - room, 0)
     order_row = fit(order, left, caps=caps, style=dim(caps))
     cost = fit(above, room, caps=caps, style=dim(caps))
-    return row(Segment(title, strong(caps)), blank(2), order_row, cost, width=width, caps=caps)
+    return [row(Segment(title, strong(caps)), blank(2), order_row, cost, width=width, caps=caps)]
 
 
 def _to_do(contents: Contents) -> str:

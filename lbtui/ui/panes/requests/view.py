@@ -6,7 +6,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, strong
 from lbtui.render.table import table
-from lbtui.render.text import blank, fit, fit_parts, row
+from lbtui.render.text import blank, fit, fit_parts, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
 from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
@@ -33,7 +33,8 @@ def draw(shown: Shown, canvas: Canvas) -> list[Row]:
     put(at.life, [life_row(shown, width, caps)])
     put(at.axis, [axis_row(shown, width, caps)])
     if data.no_requests is not None:
-        put(at.header, [fit(" " + data.no_requests, width, caps=caps)])
+        why = wrapped(data.no_requests, max(1, width - 1), caps, None)
+        put(at.header, [row(" ", line, width=width) for line in why])
         return lines[:height]
     put(at.summary, [summary_row(data, shown.state, width, caps)])
     if at.folded is not None:

@@ -62,15 +62,20 @@ def state_line(shown: Shown) -> str:
     if data.no_queues is None:
         domain = shown.domain
         parts.append(
-            _("queues of all {count} DP domains").format(count=data.domains)
-            if domain is None
-            else _("queues of {domain}").format(domain=domain)
+            _queues_of_all(data.domains) if domain is None else _("queues of {domain}").format(domain=domain)
         )
         if columns:
             parts.append(
                 _("1 column = {length}, its highest").format(length=_length((end - begin) / columns))
             )
     return " · ".join(parts)
+
+
+def _queues_of_all(domains: int) -> str:
+    if domains < 2:
+        # A queue's process need not be a DP domain.
+        return _("all queues")
+    return _("queues of all {count} DP domains").format(count=domains)
 
 
 def _length(micros: float) -> str:
