@@ -213,7 +213,8 @@ def bits_set(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return how many bits of each number are 1, as `np.bitwise_count` of numpy 2 does."""
     of_bytes = _BITS_OF_BYTE.take(numbers.view(np.uint8)).view(np.uint64)
     # The product has in its highest byte the sum of all eight.
-    return of_bytes * np.uint64(0x0101010101010101) >> np.uint64(56)
+    bits: NDArray[np.uint64] = of_bytes * np.uint64(0x0101010101010101) >> np.uint64(56)
+    return bits
 
 
 def _numbers_in_chain(cards: NDArray[Any], chains: Integers) -> Integers:
