@@ -55,10 +55,12 @@ def read_raw(files: Sequence[SourceFile], progress: Progress) -> RawExperts:
     whole = Together(progress, max(sum(file.size for file in files), 1))
     # SQLite and polars let other threads work meanwhile.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = list(pool.map(_read_file, files, repeat(whole)))
+        read = list(pool.map(_read_file, (file for file in files if file.size), repeat(whole)))
+    # To SQLite an empty file is a database without tables; there may be very many.
+    empty = tuple((file, 0) for file in files if not file.size)
     return RawExperts(
         tuple(process for file in read for process in file.processes),
-        tuple(part for file in read for part in file.parts),
+        (*(part for file in read for part in file.parts), *empty),
         tuple(note for file in read for note in file.notes),
     )
 
