@@ -28,6 +28,7 @@ from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.text import visible
 from lbtui.thresholds import Expected
+from lbtui.ui.panes.dp import data as dp_data_module
 from lbtui.ui.panes.dp.chart import MOST_LINES, chart_key, chart_rows, chart_state_row
 from lbtui.ui.panes.dp.data import dp_data, measure, scene
 from lbtui.ui.panes.dp.lanes import lane_rows
@@ -342,6 +343,20 @@ def test_few_free_blocks_are_hot_and_named_as_the_bad_side():
     scarce = next(r for r in rows if measured.domains[lowest].name in "".join(s.text for s in r[:4]))
     hottest = palette.heat_style(CAPS, 1.0)
     assert any(s.style == hottest for s in scarce)
+
+
+def test_what_load_comes_in_is_found_once_an_instance(monkeypatch):
+    rows = [
+        step("node", rank, 1000 * second, 1000 * second + 900, 4, instance=instance)
+        for instance in ("node-p", "node-d")
+        for rank in range(9)
+        for second in range(20)
+    ]
+    asked = []
+    monkeypatch.setattr(dp_data_module, "lump", lambda loads: asked.append(loads.shape[0]) or 1.0)
+    _data, found = made([{**r, "tokens": 9} for r in rows], "tokens")
+    assert asked == [9, 9]
+    assert set(found.lumps) == {"node-p", "node-d"}
 
 
 @pytest.mark.parametrize("domains", [4, 64])

@@ -246,7 +246,7 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
         # Requests come one by one, as the chance beside PAR has it.
         {
             g: 1.0 if chosen.counts else lump(loads[[i for i, h in enumerate(groups) if h == g]])
-            for g in groups
+            for g in dict.fromkeys(groups)
         },
         data.dated,
         data.expected,
