@@ -27,7 +27,7 @@ def _add(file: IO[bytes], folder: Path, name: str) -> None:
 
 
 def tar(folder: Path, name: str, target: Path) -> None:
-    """Write a folder as `target`, with `name` as its only folder at the top; wheels are compressed already."""
+    """Write a folder as `target`, with `name` as its only folder at the top, not compressed: wheels are."""
     with target.open("wb") as file:
         _add(file, folder, name)
 

@@ -4,7 +4,8 @@
     lbtui-VERSION-wheels-pyX.Y-linux-ARCH.tar     wheels and install.sh for a Python that is there
     SHA256SUMS                                    of all files in the folder
 
-Debian bookworm has what is needed: apt-get, dpkg-deb, Python 3.11 with pip. The same inputs give the same bytes.
+Debian bookworm has what is needed: apt-get, dpkg-deb, Python 3.11 with pip. The same inputs give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def build_run(own: Path, architecture: str, target: Path, work: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     pinned = wheels(f"wheels-{OWN_PYTHON}", architecture, OWN_PYTHON, work)
     tree.assemble(folder, architecture, [*pinned, own], work)
-    unpacked = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    unpacked = sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
+    )
     archive.run_file(target, archive.tar_gz(folder, "tree"), version_of(own), architecture, unpacked)
 
 
@@ -35,7 +38,10 @@ def build_wheels(own: Path, python: str, architecture: str, target: Path, work: 
     folder = work / "wheelhouse"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "wheels").mkdir(parents=True)
-    pinned = [*wheels(f"wheels-{python}", architecture, python, work), *wheels("pip", architecture, python, work)]
+    pinned = [
+        *wheels(f"wheels-{python}", architecture, python, work),
+        *wheels("pip", architecture, python, work),
+    ]
     for wheel in [own, *pinned]:
         shutil.copy2(wheel, folder / "wheels")
     sums = [f"{sha256(wheel)}  wheels/{wheel.name}\n" for wheel in sorted((folder / "wheels").iterdir())]
@@ -83,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"build.py: {trouble}", file=sys.stderr)
         return 1
     built = sorted(path for path in options.out.iterdir() if path.name != "SHA256SUMS")
-    (options.out / "SHA256SUMS").write_text("".join(f"{sha256(path)}  {path.name}\n" for path in built), "utf-8")
+    (options.out / "SHA256SUMS").write_text(
+        "".join(f"{sha256(path)}  {path.name}\n" for path in built), "utf-8"
+    )
     return 0
 
 

@@ -1,7 +1,7 @@
-"""What the builder needs of ELF, of any architecture: which libraries a file wants, and its file without the rest.
+"""ELF, of any architecture: which libraries a file wants, and the file without its rest.
 
-Formats: System V ABI, 64-bit little-endian. `strip` of binutils knows one architecture only, and breaks files that
-patchelf has changed, as those in wheels.
+Formats: System V ABI, 64-bit little-endian. `strip` of binutils knows one architecture only, and breaks files
+that patchelf has changed, as those in wheels.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ class Package(NamedTuple):
 
 def run(command: Sequence[str | Path], cwd: Path | None = None) -> str:
     """Return what a command printed; its words, where it fails, are a `Trouble`."""
-    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise Trouble(f"{Path(str(command[0])).name} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -105,8 +107,8 @@ def _fetch(pin: Package, folder: Path, work: Path) -> None:
         run([*apt("apt-get", pin.architecture, work), "download", f"{pin.name}={pin.version}"], cwd=folder)
     except Trouble as trouble:
         raise Trouble(
-            f"{pin.name} {pin.version} is not to be had from this machine's sources. They must be Debian bookworm's, "
-            f"and the pins may be stale: python3 .packaging/pin.py debian\n{trouble}"
+            f"{pin.name} {pin.version} is not to be had from this machine's sources. They must be Debian "
+            f"bookworm's, and the pins may be stale: python3 .packaging/pin.py debian\n{trouble}"
         ) from None
 
 
@@ -135,7 +137,9 @@ def wheels(pins: str, architecture: str, python: str, work: Path) -> list[Path]:
         *("download", "--quiet", "--no-deps", "--require-hashes", "-r", file, "-d", folder),
         *platform_options(architecture, python),
     )
-    names = {line.split("==")[0].replace("-", "_") for line in file.read_text("utf-8").splitlines() if "==" in line}
+    names = {
+        line.split("==")[0].replace("-", "_") for line in file.read_text("utf-8").splitlines() if "==" in line
+    }
     found = sorted(wheel for wheel in folder.glob("*.whl") if wheel.name.split("-")[0] in names)
     if len(found) != len(names):
         raise Trouble(f"{folder} holds other wheels than {file.name} lists. Remove it.")

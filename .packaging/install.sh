@@ -31,7 +31,8 @@ main() {
         stop "the wheels are damaged: $(printf '%s\n' "$said" | grep -v ': OK$' | head -n 1). Unpack them again."
     "$python" -I -m venv --without-pip "$1" || stop "$python cannot make a virtual environment in $1."
     # Neither the machine's pip nor its settings; an index is not asked.
-    PIP_CONFIG_FILE=/dev/null "$1/bin/python" -I "$here"/wheels/pip-*.whl/pip --isolated install --quiet \
+    for pip in "$here"/wheels/pip-*.whl; do :; done
+    PIP_CONFIG_FILE=/dev/null "$1/bin/python" -I "$pip/pip" --isolated install --quiet \
         --disable-pip-version-check --no-cache-dir --no-index --find-links "$here/wheels" lbtui==@VERSION@ ||
         stop "pip could not set lbtui up in $1; its words are above."
     printf 'lbtui is set up: %s/bin/lbtui\n' "$1"

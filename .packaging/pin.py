@@ -1,7 +1,7 @@
 """Write the pins anew: `python3 .packaging/pin.py [debian] [wheels] [--work DIR]`; then read what changed.
 
-Debian's newest versions are taken from this machine's apt sources (Debian bookworm with its security updates), wheels
-as pip resolves pyproject.toml for each Python and architecture.
+Debian's newest versions are taken from this machine's apt sources (Debian bookworm with its security
+updates), wheels as pip resolves pyproject.toml for each Python and architecture.
 """
 
 from __future__ import annotations
@@ -16,9 +16,16 @@ from pip._vendor.packaging.requirements import Requirement
 
 # Python, and the libraries that it and the wheels load; base-files has the texts of the licences.
 DEBIAN_PACKAGES = (
-    "python3.11-minimal libpython3.11-minimal libpython3.11-stdlib libc6 libgcc-s1 libstdc++6 libexpat1 zlib1g "
-    "libsqlite3-0 libffi8 liblzma5 libbz2-1.0 base-files"
-).split()
+    *(
+        "python3.11-minimal",
+        "libpython3.11-minimal",
+        "libpython3.11-stdlib",
+        "libc6",
+        "libgcc-s1",
+        "libstdc++6",
+    ),
+    *("libexpat1", "zlib1g", "libsqlite3-0", "libffi8", "liblzma5", "libbz2-1.0", "base-files"),
+)
 
 
 def debian(work: Path) -> None:
@@ -28,7 +35,9 @@ def debian(work: Path) -> None:
         run([*apt("apt-get", architecture, work), "update"])
         for name in DEBIAN_PACKAGES:
             shown = run([*apt("apt-cache", architecture, work), "show", "--no-all-versions", name])
-            fields = dict(line.split(": ", 1) for line in shown.splitlines() if ": " in line and line[0] != " ")
+            fields = dict(
+                line.split(": ", 1) for line in shown.splitlines() if ": " in line and line[0] != " "
+            )
             rows.append(f"{architecture} {name} {fields['Version']} {fields['SHA256']}")
     (PINS / "debian.txt").write_text("\n".join(rows) + "\n", "utf-8")
 
@@ -48,7 +57,15 @@ def pinned(wanted: list[str], python: str, work: Path) -> str:
     for architecture in ARCHITECTURES:
         report = json.loads(
             pip(
-                *("install", "--quiet", "--dry-run", "--ignore-installed", "--report=-", "--target", work / "none"),
+                *(
+                    "install",
+                    "--quiet",
+                    "--dry-run",
+                    "--ignore-installed",
+                    "--report=-",
+                    "--target",
+                    work / "none",
+                ),
                 *(*platform_options(architecture, python), *wanted),
             )
         )
@@ -57,7 +74,9 @@ def pinned(wanted: list[str], python: str, work: Path) -> str:
             hashes.setdefault(name, set()).add(each["download_info"]["archive_info"]["hashes"]["sha256"])
     names = [name.split("==")[0] for name in hashes]
     if len(set(names)) != len(names):
-        raise Trouble(f"Python {python} gets other versions on other architectures: {', '.join(sorted(hashes))}")
+        raise Trouble(
+            f"Python {python} gets other versions on other architectures: {', '.join(sorted(hashes))}"
+        )
     rows = [
         " \\\n    ".join([name, *(f"--hash=sha256:{each}" for each in sorted(found))])
         for name, found in sorted(hashes.items())

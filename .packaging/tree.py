@@ -1,11 +1,11 @@
-"""The folder that a .run file unpacks: Debian's Python and libraries, wheels and lbtui, without what nobody uses.
+"""The folder that a .run file unpacks: Debian's Python, wheels and lbtui, without what nobody uses.
 
-    bin/lbtui  bin/python3   start what is below
-    bin/python3.11           Debian's
-    lib/                     the loader, the C library and all else that is loaded
-    lib/python3.11/          Python's modules, as bytecode
-    lib/python3/dist-packages/   wheels and lbtui, as bytecode (Debian's Python looks here)
-    licenses/                of Debian's packages; those of wheels stand beside them, in their .dist-info
+bin/lbtui, bin/python3      start what is below
+bin/python3.11              Debian's
+lib/                        the loader, the C library and all else that is loaded
+lib/python3.11/             Python's modules, as bytecode
+lib/python3/dist-packages/  wheels and lbtui, as bytecode (Debian's Python looks here)
+licenses/                   of Debian's packages; those of wheels stand beside them, in their .dist-info
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ MODULES = f"lib/python{OWN_PYTHON}"
 PACKAGES = "lib/python3/dist-packages"
 LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
 
-# Patterns of paths below the folder; `*` also means a `/`. Each was looked for in what lbtui imports, and the tests
-# pass without it.
+# Patterns of paths below the folder; `*` also means a `/`. Nothing of it is imported: the tests pass without.
 DROPPED = (
     # Python: what needs OpenSSL, readline or ncurses, and what makes or tests programs.
-    *(f"{MODULES}/lib-dynload/{name}.*" for name in ("_ssl", "_hashlib", "_curses*", "readline", "nis", "_dbm")),
-    *(f"{MODULES}/lib-dynload/{name}.*" for name in ("_crypt", "_uuid", "ossaudiodev", "audioop", "*test*", "xx*")),
+    *(
+        f"{MODULES}/lib-dynload/{name}.*"
+        for name in ("_ssl", "_hashlib", "_curses*", "readline", "nis", "_dbm")
+    ),
+    *(
+        f"{MODULES}/lib-dynload/{name}.*"
+        for name in ("_crypt", "_uuid", "ossaudiodev", "audioop", "*test*", "xx*")
+    ),
     *(f"{MODULES}/lib-dynload/{name}.*" for name in ("_xx*", "_lsprof", "_codecs_*", "_multibytecodec")),
     *(f"{MODULES}/{name}/*" for name in ("test", "distutils", "pydoc_data", "venv", "wsgiref", "xmlrpc")),
     *(f"{MODULES}/{name}/*" for name in ("curses", "dbm", "lib2to3", "ensurepip", "config-*", "__phello__")),
@@ -37,12 +42,21 @@ DROPPED = (
     f"{MODULES}/*.txt",
     f"{MODULES}/sitecustomize.py",
     # Wheels: their commands, stubs, headers and tests.
-    *(f"{PACKAGES}/{name}" for name in ("bin/*", "*.pyi", "*/py.typed", "*.h", "*.pxd", "*.a", "*.lib", "*/tests/*")),
+    *(
+        f"{PACKAGES}/{name}"
+        for name in ("bin/*", "*.pyi", "*/py.typed", "*.h", "*.pxd", "*.a", "*.lib", "*/tests/*")
+    ),
     *(f"{PACKAGES}/*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "sboms/*")),
-    *(f"{PACKAGES}/numpy/{name}/*" for name in ("f2py", "distutils", "_core/include", "_core/lib", "_pyinstaller")),
+    *(
+        f"{PACKAGES}/numpy/{name}/*"
+        for name in ("f2py", "distutils", "_core/include", "_core/lib", "_pyinstaller")
+    ),
     *(f"{PACKAGES}/numpy/_core/{name}.*" for name in ("_simd", "*_tests")),
     # Pillow decodes PNG and nothing else here.
-    *(f"{PACKAGES}/PIL/{name}.*.so" for name in ("_avif", "_webp", "_imagingft", "_imagingcms", "_imagingtk")),
+    *(
+        f"{PACKAGES}/PIL/{name}.*.so"
+        for name in ("_avif", "_webp", "_imagingft", "_imagingcms", "_imagingtk")
+    ),
     *(f"{PACKAGES}/PIL/{name}.*.so" for name in ("_imagingmath", "_imagingmorph")),
 )
 
@@ -112,7 +126,7 @@ def drop(tree: Path, patterns: Iterable[str]) -> None:
 
 
 def _libraries(tree: Path, system: Path, loader: str) -> None:
-    """Copy the libraries that are wanted, and those that these want; drop what wheels bring and nobody wants."""
+    """Copy the libraries that are wanted, and those that these want; drop the other ones of wheels."""
     theirs = {file.name: file for file in _files(tree / PACKAGES) if ".libs/" in file.as_posix()}
     found = {path.name: path for folder in ("lib", "usr/lib") for path in (system / folder).glob("*/*.so*")}
     found |= {path.name: path for path in (system / "lib").glob("ld-linux*")}
@@ -137,7 +151,7 @@ def _libraries(tree: Path, system: Path, loader: str) -> None:
 
 
 def to_bytecode(folder: Path) -> None:
-    """Replace each module by its bytecode, which is not compared with a source: half the size, and never written.
+    """Replace each module by its bytecode, compared with no source: half the size, and never written.
 
     What tracebacks name is the path below `folder`.
     """
@@ -161,5 +175,7 @@ def _licenses(tree: Path, system: Path, architecture: str) -> None:
             shutil.copyfile(text, folder / f"{pin.name}.txt")
             rows.append(f"{pin.name} {pin.version}")
     shutil.copyfile(HERE.parent / "LICENSE", folder / "lbtui.txt")
-    words = (HERE / "licenses.md").read_text("utf-8").replace("@ROWS@", "\n".join(f"    {row}" for row in rows))
+    words = (
+        (HERE / "licenses.md").read_text("utf-8").replace("@ROWS@", "\n".join(f"    {row}" for row in rows))
+    )
     (folder / "README.md").write_text(words, "utf-8")
