@@ -6,13 +6,14 @@ import gzip
 import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 from inputs import HERE
 
 
-def _add(file: IO[bytes], folder: Path, name: str) -> None:
+def _add(file: IO[bytes] | gzip.GzipFile, folder: Path, name: str) -> None:
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for path in [folder, *sorted(folder.rglob("*"))]:
             inside = archive.gettarinfo(path, (Path(name) / path.relative_to(folder)).as_posix())
@@ -40,7 +41,7 @@ def tar_gz(folder: Path, name: str) -> bytes:
     return content.getvalue()
 
 
-def filled(text: str, values: dict[str, object]) -> str:
+def filled(text: str, values: Mapping[str, object]) -> str:
     """Return a script with each `@NAME@` replaced."""
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))

@@ -40,8 +40,11 @@ unpack() { # BASE: makes BASE/$name, or finds that another start has made it
     trap 'exit 130' INT
     trap 'exit 143' TERM
     printf 'lbtui: unpacking @MEGABYTES@ MB, once, into %s\n' "$1/$name" >&2
-    said=$({ payload | gzip -dc | tar -xof - -C "$beside"; } 2>&1) ||
-        stop 74 "cannot unpack @MEGABYTES@ MB into $1: $(printf '%s\n' "$said" | head -n 1). $(elsewhere)"
+    if ! said=$({ payload | gzip -dc | tar -xof - -C "$beside"; } 2>&1); then
+        rm -rf "$beside"
+        free=$(df -Pk "$1" 2>/dev/null | { read -r _ && read -r _ _ _ kilobytes _ && echo $((kilobytes * 1024 / 1000000)); })
+        stop 74 "cannot unpack @MEGABYTES@ MB into $1${free:+, where $free MB are free}: $(printf '%s\n' "$said" | head -n 1). $(elsewhere)"
+    fi
     said=$("$beside/tree/bin/python3" -I -c '' 2>&1) ||
         stop 69 "what was unpacked into $1 does not start: $(printf '%s\n' "$said" | head -n 1). A folder where programs may run is needed. $(elsewhere)"
     # Where another start was first, this lands inside its folder, or nowhere, and is dropped.
@@ -53,7 +56,7 @@ unpack() { # BASE: makes BASE/$name, or finds that another start has made it
 
 main() {
     [ "$(uname -s)" = Linux ] && [ "$(uname -m)" = @ARCH@ ] ||
-        stop 69 "this file is for Linux on @ARCH@, and here is $(uname -s) on $(uname -m). Take the file for $(uname -m)."
+        stop 69 "this file is for Linux on @ARCH@, and here is $(uname -s) on $(uname -m). There are files for x86_64 and aarch64."
     case ${1-} in
         --dir)
             [ -n "${2-}" ] || stop 2 "--dir wants a folder: sh $0 --dir DIR"

@@ -76,7 +76,8 @@ def assemble(tree: Path, architecture: str, wheels: Iterable[Path], work: Path) 
     _python(tree, system)
     pip(
         *("install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", tree / PACKAGES),
-        *(*platform_options(architecture, OWN_PYTHON), *wheels),
+        *platform_options(architecture, OWN_PYTHON),
+        *wheels,
     )
     drop(tree, DROPPED)
     _libraries(tree, system, LOADERS[architecture])

@@ -214,7 +214,7 @@ def test_a_full_disk(tmp_path):
         env=environment(tmp_path / "cache"),
         check=False,
     )
-    refused(done, 74, "cannot unpack 1 MB into", "filling", "--dir DIR")
+    refused(done, 74, "cannot unpack 1 MB into", " MB are free: ", "filling", "--dir DIR")
     assert list((tmp_path / "cache/lbtui").iterdir()) == []
 
 

@@ -2,10 +2,10 @@
 
     python -m tests.tools.install_table DIST [--work DIR] [--only WORD …]
 
-DIST is what `.packaging/build.py` built. Each line is tried on a machine of its own kind (`bare_root`), with no
-network where the table says so: it is set up, the first frame is awaited in a pseudo-terminal, a key is
-pressed, it is left by `q`, and the demo's report is compared with the one of this checkout, but for the path.
-Exits with 1 where a line fails; a line that cannot be tried here is told, with the reason.
+DIST is what `.packaging/build.py` built. Each line is tried on a machine of its own kind (`bare_root`),
+without network where the table says so: it is set up, the first frame is awaited in a pseudo-terminal, a
+key is pressed, it is left by `q`, and the demo's report is compared with the one of this checkout, but
+for the path. Exits with 1 where a line fails; a line that cannot be tried here is told, with the reason.
 
 Seconds are those from the command to the first frame on this machine, as busy as it is. Emulated ones tell
 nothing of a server and are not printed.
