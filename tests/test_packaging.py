@@ -17,8 +17,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.tools.terminal import PATIENCE
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PACKAGING = Path(__file__).parents[1] / ".packaging"
 pytestmark = pytest.mark.skipif(not PACKAGING.is_dir(), reason="the source distribution has no .packaging")
@@ -424,7 +431,14 @@ def test_an_elf_of_32_bits_and_text_are_none():
     ]
 
 
-def test_every_pin_has_a_sum_for_each_architecture():
+def pins(python):
+    """Return the pinned version of each wheel, and how many sha256 it has."""
+    text = (PACKAGING / "pins" / f"wheels-{python}.txt").read_text().replace("\\\n", "")
+    rows = [line.split() for line in text.splitlines() if line[0] != "#"]
+    return {canonicalize_name(row[0].split("==")[0]): (row[0].split("==")[1], len(row) - 1) for row in rows}
+
+
+def test_every_package_of_debian_is_pinned_for_each_architecture():
     import inputs
 
     of = {
@@ -432,9 +446,16 @@ def test_every_pin_has_a_sum_for_each_architecture():
     }
     assert of["x86_64"] == of["aarch64"] != set()
     assert all(len(pin.sha256) == 64 for pin in inputs.debian_pins())
-    for python in inputs.PYTHONS:
-        pins = (PACKAGING / "pins" / f"wheels-{python}.txt").read_text().replace("\\\n", "")
-        rows = [line.split() for line in pins.splitlines() if line[0] != "#"]
-        sums = {row[0].split("==")[0]: len(row) - 1 for row in rows}
-        assert {"numpy": 2, "polars-runtime-32": 2, "textual": 1}.items() <= sums.items()
-        assert all(count in (1, 2) for count in sums.values())
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_the_pinned_wheels_are_what_lbtui_requires(python):
+    found = pins(python)
+    project = (PACKAGING.parent / "pyproject.toml").read_text("utf-8")
+    for line in tomllib.loads(project)["project"]["dependencies"]:
+        wanted = Requirement(line)
+        if wanted.marker is None or wanted.marker.evaluate({"python_version": python}):
+            assert wanted.specifier.contains(found[canonicalize_name(wanted.name)][0]), line
+    # One file for each architecture, or one for all.
+    assert found["numpy"][1] == found["polars-runtime-32"][1] == 2
+    assert {count for _, count in found.values()} == {1, 2}
