@@ -14,7 +14,7 @@ from pathlib import Path
 from inputs import ARCHITECTURES, PINS, PYTHONS, Trouble, apt, own_wheel, pip, platform_options, run
 from pip._vendor.packaging.requirements import Requirement
 
-# Python, and the libraries that it and the wheels load; base-files has the texts of the licences.
+# Python, and the libraries that it and the wheels load; base-files and gcc-12-base have texts of licences.
 DEBIAN_PACKAGES = (
     *(
         "python3.11-minimal",
@@ -24,7 +24,16 @@ DEBIAN_PACKAGES = (
         "libgcc-s1",
         "libstdc++6",
     ),
-    *("libexpat1", "zlib1g", "libsqlite3-0", "libffi8", "liblzma5", "libbz2-1.0", "base-files"),
+    *(
+        "libexpat1",
+        "zlib1g",
+        "libsqlite3-0",
+        "libffi8",
+        "liblzma5",
+        "libbz2-1.0",
+        "base-files",
+        "gcc-12-base",
+    ),
 )
 
 

@@ -46,7 +46,10 @@ DROPPED = (
         f"{PACKAGES}/{name}"
         for name in ("bin/*", "*.pyi", "*/py.typed", "*.h", "*.pxd", "*.a", "*.lib", "*/tests/*")
     ),
-    *(f"{PACKAGES}/*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "sboms/*")),
+    *(
+        f"{PACKAGES}/*.dist-info/{name}"
+        for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json", "sboms/*")
+    ),
     *(
         f"{PACKAGES}/numpy/{name}/*"
         for name in ("f2py", "distutils", "_core/include", "_core/lib", "_pyinstaller")
@@ -172,9 +175,12 @@ def _licenses(tree: Path, system: Path, architecture: str) -> None:
     rows = []
     for pin in debian_pins():
         text = system / "usr/share/doc" / pin.name / "copyright"
-        if pin.architecture == architecture and text.exists():
+        if pin.architecture == architecture:
             shutil.copyfile(text, folder / f"{pin.name}.txt")
             rows.append(f"{pin.name} {pin.version}")
+    for info in (tree / PACKAGES).glob("*.dist-info"):
+        if not any("licen" in path.name.lower() for path in info.rglob("*")):
+            raise Trouble(f"{info.name} brings no text of its licence.")
     shutil.copyfile(HERE.parent / "LICENSE", folder / "lbtui.txt")
     words = (
         (HERE / "licenses.md").read_text("utf-8").replace("@ROWS@", "\n".join(f"    {row}" for row in rows))
