@@ -92,7 +92,11 @@ def made(host: Host, folder: Path) -> Path:
         foreign = ["--foreign"] if host.foreign else []
         packages = [f"--include={','.join(host.packages)}"] if host.packages else []
         arch = _DEBIAN[host.architecture]
-        _run("debootstrap", "--variant=minbase", "--arch", arch, *foreign, *packages, host.suite, root)
+        # What it mounts and, where it fails, leaves mounted is not seen outside.
+        alone = ["unshare", "--mount", "--fork"]
+        _run(
+            *alone, "debootstrap", "--variant=minbase", "--arch", arch, *foreign, *packages, host.suite, root
+        )
     for name in ("dev", "proc", "tmp", "media"):
         if (root / name).is_symlink():  # of a foreign suite /proc leads to /proc
             (root / name).unlink()

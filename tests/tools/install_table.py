@@ -236,7 +236,7 @@ LINES = [
             ("no C library at all (busybox)", Host("busybox")),
             ("glibc 2.31, Python 3.9 (Debian 11)", Host("bullseye", packages=("python3",))),
             ("glibc 2.41 (Debian 13)", Host("trixie", packages=("python3",))),
-            ("the newest glibc (Debian sid)", Host("sid")),
+            ("glibc 2.43 (Debian sid)", Host("sid", packages=("python3",))),
         )
     ),
     *(
@@ -249,12 +249,15 @@ LINES = [
         )
         for page in (4096, 65536)
     ),
-    Line(
-        "x86_64, Debian 13, no pip",
-        "3.13",
-        "no",
-        WHEELS.format(version="VERSION", python="3.13", arch="x86_64"),
-        wheels_in_root(Host("trixie", packages=("python3",)), "3.13"),
+    *(
+        Line(
+            f"x86_64, {words}, no pip",
+            python,
+            "no",
+            WHEELS.format(version="VERSION", python=python, arch="x86_64"),
+            wheels_in_root(Host(suite, packages=("python3",)), python),
+        )
+        for words, suite, python in (("Debian 13", "trixie", "3.13"), ("Debian sid", "sid", "3.14"))
     ),
     *(
         Line(
