@@ -264,6 +264,27 @@ def test_the_window_of_a_finding_is_coloured_and_the_rest_is_not():
     assert low == {UNICODE_GREY}
 
 
+@pytest.mark.parametrize(
+    ("finding", "loud"),
+    [
+        ("dp.batch_size.skew", {"dp.batch_size", "dp.step_time.wasted"}),
+        ("dp.queue.skew", {"dp.waiting", "dp.step_time.wasted"}),
+        ("dp.straggler", {"dp.step_time.wasted"}),
+        ("kv.skew", {"kv.kv_usage"}),
+        ("pd.node.skew", {"pd.added", "pd.pull"}),
+        ("ep.rank.hot", {"ep.rank_load"}),
+        ("data.short", set()),
+    ],
+)
+@pytest.mark.parametrize("severity", ["critical", "warning", "info"])
+def test_only_lines_of_what_was_found_are_heated(finding, loud, severity):
+    keys = ("dp.batch_size", "dp.tokens", "dp.step_time.wasted", "dp.waiting", "kv.kv_usage", "pd.added")
+    lines = [Line(key, key.partition(".")[0], key) for key in (*keys, "pd.pull", "ep.rank_load")]
+    drawn = Drawn(replace(BATCH, id=finding, severity=severity), DRAWN[0].picture)
+    contents = Contents(SMALL, Diagnosis((drawn,)))
+    assert {line.key for line in lines if contents.is_loud(line)} == (set() if severity == "info" else loud)
+
+
 def test_every_row_fills_the_width_exactly(demo):
     for width, height in [(20, 5), (79, 20), (80, 21), (119, 29), (120, 29), (200, 47), (400, 117)]:
         for caps in (UNICODE, ASCII, Capabilities("16", True), Capabilities("truecolor", True)):

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
+from lbtui.findings.kinds import kind_of
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.support import Figure
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere, short_hosts
 from lbtui.overview.model import Line, Overview, Source
 from lbtui.overview.run import expert_shape, unjudged, when
 from lbtui.overview.text import short, size_text, summary_texts
+from lbtui.overview.waits import WASTED_LINE
 from lbtui.profile import ZONE_NAME, MissingStatus
 from lbtui.text import _, plural
 from lbtui.ui.kit.selection import Selection
@@ -30,6 +33,14 @@ _MISSING: Mapping[MissingStatus, str] = {
 }
 
 
+def _is_of(finding: Finding, line: Line) -> bool:
+    """Tell whether a finding is of a line: of its dimension, in DP of its metric or of what it wastes."""
+    if finding.dimension != line.dimension:
+        return False
+    metric = kind_of(finding).metric
+    return metric is None or line.key in (f"{line.dimension}.{metric}", WASTED_LINE)
+
+
 @dataclass(frozen=True)
 class Contents:
     """All that the pane shows; `diagnosis` is None until imbalances have been looked for."""
@@ -42,11 +53,14 @@ class Contents:
         """Everything the cursor walks over: findings first, then the lines, the sections below them."""
         return tuple(_entries(self))
 
+    def is_loud(self, line: Line) -> bool:
+        """Tell whether an imbalance found is of a line: others stay calm, however their load rises."""
+        return any(_is_of(found, line) for found in self._imbalances)
+
     @cached_property
-    def loud(self) -> frozenset[str]:
-        """The dimensions that a finding is of: lines of others stay calm, however their load rises."""
+    def _imbalances(self) -> tuple[Finding, ...]:
         found = () if self.diagnosis is None else self.diagnosis.findings
-        return frozenset(finding.dimension for finding in found)
+        return tuple(finding for finding in found if is_imbalance(finding) and finding.severity != "info")
 
     @cached_property
     def hosts(self) -> Mapping[str, str]:

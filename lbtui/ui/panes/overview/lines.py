@@ -115,7 +115,7 @@ def _one_line(shown: Shown, line: Line, here: bool, canvas: Canvas) -> list[Row]
             here=here,
             underlined=_worst_columns(shown.known, line, len(values)),
             lit=_lit(shown.known, line, shown.selection, columns),
-            heat=None if line.dimension in shown.contents.loud else [0.0] * len(values),
+            heat=None if shown.contents.is_loud(line) else [0.0] * len(values),
         ),
     )
     words = [Segment(" "), *fit_parts(line.worst, worst, caps=caps)] if worst else []
