@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.analysis.prefill_decode import COUNTS, node_table, stage_spreads, transfer_spreads
+from lbtui.analysis.prefill_decode import (
+    COUNTS,
+    node_table,
+    outstanding,
+    stage_spreads,
+    transfer_spreads,
+)
 from lbtui.profile import SCHEMAS, Missing
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities
@@ -28,6 +34,7 @@ from lbtui.ui.panes.pd.state import (
     moved,
     moved_line,
     next_role,
+    place_moved,
     shown_nodes,
     starting,
     with_filter,
@@ -255,6 +262,28 @@ def test_roles_cycle_and_a_text_without_nodes_in_the_role_is_given_up():
     assert roles == ["prefill", "decode", None]
     only = with_filter(data.table, state, role=None, text="0.12")
     assert next_role(data.table, next_role(data.table, only)).text == ""
+
+
+@pytest.mark.parametrize("wanted", ["", "prefill", "1.13"])
+def test_the_next_hot_spot_is_of_the_nodes_shown(wanted):
+    data = pd_ep()
+    table = data.table
+    start = with_filter(table, starting(data, Selection()), role=None, text=wanted)
+    places = outstanding(table)
+    said = [f"{node.role} {node.address}" for node in table.nodes]
+    expected = [place for place in places if wanted in said[place[1]]]
+    assert len(expected) > (wanted == "")
+    quiet = next(bin_ for bin_ in range(len(table.times)) if (bin_, start.node) not in expected)
+    start = replace(start, bin=quiet)
+    seen, state = [], start
+    for _turn in expected:
+        state = place_moved(table, state, places, 1)
+        seen.append((state.bin, state.node))
+    assert seen == expected
+    assert state.text == wanted
+    back = place_moved(table, start, places, -1)
+    assert (back.bin, back.node) == expected[-1]
+    assert place_moved(table, start, [], 1) == start
 
 
 def test_a_selected_time_and_node_move_the_cursor():

@@ -327,13 +327,7 @@ class PdPane(Filtered):
         if table is None:
             return
         places = furthest(table, state.count) if self.side == "difference" else outstanding(table)
-        if not places:
-            return
-        here = (state.bin, state.node)
-        place = places[(places.index(here) + by) % len(places) if here in places else 0]
-        if place[1] not in pd_state.shown_nodes(table, state):
-            state = pd_state.with_filter(table, state, role=None, text="")
-        self._move_to(table, replace(state, bin=place[0], node=place[1]))
+        self._move_to(table, pd_state.place_moved(table, state, places, by))
 
     def why_not(self, action: str) -> str:
         """Return why an action can do nothing now."""

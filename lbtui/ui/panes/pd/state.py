@@ -130,6 +130,21 @@ def with_filter(table: NodeTable, state: PdState, *, role: str | None, text: str
     return moved(table, changed, 0, 0)
 
 
+def place_moved(table: NodeTable, state: PdState, places: Sequence[tuple[int, int]], by: int) -> PdState:
+    """Return the state with the cursor at the place `by` further among those (bin, node) of nodes shown.
+
+    From elsewhere it goes to the first, or back to the last.
+    """
+    shown = shown_nodes(table, state)
+    left = [place for place in places if place[1] in shown]
+    if not left:
+        return state
+    here = (state.bin, state.node)
+    at = left.index(here) if here in left else -1 if by > 0 else 0
+    bin_, node = left[(at + by) % len(left)]
+    return replace(state, bin=bin_, node=node)
+
+
 def next_role(table: NodeTable, state: PdState) -> PdState:
     """Return the state with the next of both, prefill, decode, of those roles that the table has."""
     choices = [role for role in ROLE_CHOICES if role is None or role in table.roles]
