@@ -45,10 +45,7 @@ class OverviewPane(Pane):
         *keys.columns(_("value")),
         keys.entered(
             _("go there"),
-            _(
-                "go to the pane of this finding or line, the place under the cursor there; of other entries, "
-                "all there is to say"
-            ),
+            _("to the pane of this finding or line, at the place under the cursor; of others, all there is"),
         ),
         keys.details(_("everything known of this line, on a page")),
         key(
