@@ -38,6 +38,8 @@ class Terminal:
         size = struct.pack("HHHH", rows, columns, 0, 0)
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, size)
+            # Tests started by nohup ignore it, and so would what they start.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             env = {k: v for k, v in os.environ.items() if k not in _NOT_A_TERMINALS}
             env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
             os.execvpe(command[0], list(command), {**env, **(environment or {})})
