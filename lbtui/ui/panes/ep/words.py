@@ -10,7 +10,7 @@ from lbtui.analysis.expert_parallel import Phase
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.schema import FrameName
 from lbtui.render.heatmap_view import View
-from lbtui.render.text import minus, number
+from lbtui.render.text import behind, minus, number
 from lbtui.text import _
 from lbtui.ui.kit.selection import side_word
 from lbtui.ui.panes.ep.data import EpData, EpMap, ViewName
@@ -162,7 +162,7 @@ def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -
         before, after = (float(side.values[layer, column]) for side in shown.pair)
         unit = _("ms") if shown.kind == "ms" else _("× mean")
         return [
-            _("{difference} {unit}").format(difference=minus(f"{after - before:+.3g}"), unit=unit),
+            minus(f"{after - before:+.3g}") + behind(unit),
             _("{before} before, {after} after").format(before=number(before), after=number(after)),
         ]
     if shown.kind == "ms":
