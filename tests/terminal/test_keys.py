@@ -34,6 +34,23 @@ def test_what_is_typed_right_after_the_question_reaches_it():
         assert terminal.wait() == 0
 
 
+def test_what_is_typed_right_after_the_answer_is_the_panes():
+    with Terminal(LBTUI, 120, 32) as terminal:
+        person = Person(terminal, 120, 32)
+        person.sees("DP batch")
+        person.press("5")
+        person.sees("slowest first")
+        # A letter behind Enter is no part of the filter, and is not lost.
+        for reversed_ in ("fastest first", "slowest first", "fastest first"):
+            person.press("/ttft>50\rr")
+            person.sees(reversed_)
+            assert "filter ttft>50" in person.sees("Esc no filter")
+            person.press("\x1b")
+            person.misses("filter ttft>50")
+        person.press("q")
+        assert terminal.wait() == 0
+
+
 def test_escape_closes_what_is_open_then_goes_one_level_out():
     with Terminal(LBTUI, 120, 32) as terminal:
         person = Person(terminal, 120, 32)

@@ -316,6 +316,33 @@ def test_enter_goes_to_the_first_round_of_the_request_in_dp_and_enter_there_come
     drive(CSV_ONLY, script)
 
 
+@pytest.mark.parametrize("key", ["enter", "i"])
+def test_what_is_pressed_before_the_filter_is_followed_is_done_with_what_it_leaves(monkeypatch, key):
+    async def script(driven):
+        pane, release = driven.pane, threading.Event()
+        rids = sorted({rid for rid, _rank, _start in listed(CSV_ONLY)})
+        wanted = next(rid for rid in rids if rid != driven.ids()[0])
+        made = requests_orders.arrange
+        # Nothing is left while it is written; what it leaves in the end comes late.
+        pane.filter_by("no such request")
+        await driven.settle()
+        assert pane._shown.request is None
+        monkeypatch.setattr(requests_orders, "arrange", lambda *given: release.wait(60) and made(*given))
+        pane.filter_by(wanted)
+        await driven.pilot.press(key)
+        assert driven.app.current is pane
+        assert len(driven.app.screen_stack) == 1
+        release.set()
+        await driven.settle()
+        if key == "i":
+            assert wanted in driven.app.screen._title
+        else:
+            rank = min((start, rank) for rid, rank, start in listed(CSV_ONLY) if rid == wanted)[1]
+            assert (driven.app.current.KEY, driven.app.selection.domain) == ("2", f"node-a/dp{rank}")
+
+    drive(CSV_ONLY, script)
+
+
 def test_too_many_requests_of_rounds_are_said_and_not_looked_through(monkeypatch):
     monkeypatch.setattr(requests_data, "MOST_ENTRIES", 100)
 

@@ -117,6 +117,9 @@ class RequestsPane(Filtered):
     _step: int
     _placing: RequestsData | None = None  # the data for which it is looked for where requests ran
     _waiting: Arrangement | None = None  # what needs to know that first
+    _then: Callable[[], None] | None = (
+        None  # what is to be done with the request under the cursor, once shown
+    )
 
     # Loading
 
@@ -252,7 +255,7 @@ class RequestsPane(Filtered):
     # Arranging
 
     def _arrange(self, wanted: Arrangement) -> None:
-        data = self.data
+        data, self._then = self.data, None
         if data is None or wanted == self._wanted:
             return
         if asks_for_places(wanted.filter) and not data.placed:
@@ -307,7 +310,16 @@ class RequestsPane(Filtered):
             place = int(same[0]) if len(same) else 0
         self.state = replace(self.state, arranged=after, busy=False, first=0)
         self._move_to(place)
+        then, self._then = self._then, None
+        if then is not None:
+            then()
         self.call_after_refresh(self._arrange_ahead)
+
+    def _once_arranged(self, act: Callable[[], None]) -> bool:
+        """Tell whether an order is still to come; what was pressed for a request of it is done then."""
+        coming = self.data is not None and self._wanted != self.state.arranged.arrangement
+        self._then = act if coming else None
+        return coming
 
     def _sort_by(self, name: str) -> None:
         self._arrange(sorted_by(name, self._wanted))
@@ -382,7 +394,7 @@ class RequestsPane(Filtered):
             return True
         if self.data is None or not self.state.busy:
             return False
-        self._wanted = self.state.arranged.arrangement
+        self._wanted, self._then = self.state.arranged.arrangement, None
         self.state = replace(self.state, busy=False)
         self.repaint()
         return True
@@ -440,6 +452,8 @@ class RequestsPane(Filtered):
 
     def action_enter(self) -> None:
         """Go to its first round; where none is known, open its page."""
+        if self._once_arranged(self.action_enter):
+            return
         request = None if self._shown is None else self._shown.request
         if request is None or self.data is None:
             return
@@ -466,6 +480,8 @@ class RequestsPane(Filtered):
 
     def action_details(self) -> None:
         """Open a page with everything known of the request under the cursor."""
+        if self._once_arranged(self.action_details):
+            return
         request = None if self._shown is None else self._shown.request
         if request is None:
             return
