@@ -107,19 +107,26 @@ class DpMetrics(Filtered):
         """Have the lanes of a metric, computed now if that is quick; return whether they are there."""
         if self._both is None or chosen.key in self._measured:
             return self._both is not None
-        data = [self._both.after, *([self._both.before] if self._both.before is not None else [])]
-        profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
-        frames = [f for profile in profiles if (f := frame_now(profile, chosen)) is not None]
-        if len(frames) < len(profiles):
+        if not (pairs := self._read_of(chosen)):
             return False
-        sizes = [own.size for own in data] + [frame.height for frame in frames]
-        large = max(sizes) > AT_ONCE or sum(len(own.domains) for own in data) > _LANES_AT_ONCE
-        pairs = list(zip(data, frames, strict=True))
+        sizes = [size for own, frame in pairs for size in (own.size, frame.height)]
+        large = max(sizes) > AT_ONCE or sum(len(own.domains) for own, _frame in pairs) > _LANES_AT_ONCE
         if large and not all(says_nothing(chosen, own, frame) for own, frame in pairs):
             return False
         made = [measure(chosen, own, frame) for own, frame in pairs]
         self._measured[chosen.key] = Pair(*made)
         return True
+
+    def _read_of(self, chosen: Metric) -> list[tuple[DpData, pl.DataFrame]]:
+        """Return data and frame of each profile for a metric, nothing where a frame is still to be read."""
+        if self._both is None:
+            return []
+        known = [(self.profile, self._both.after)]
+        if self.baseline is not None and self._both.before is not None:
+            known.append((self.baseline, self._both.before))
+        frames = [(data, frame_now(profile, chosen)) for profile, data in known]
+        read = [(data, frame) for data, frame in frames if frame is not None]
+        return read if len(read) == len(frames) else []
 
     def _measure_partner(self, chosen: Metric) -> None:
         if chosen.key in self._working:
@@ -149,16 +156,9 @@ class DpMetrics(Filtered):
 
     def _measure_all(self) -> None:
         """Measure all metrics whose frames are there: how even they are stands in the state line."""
-        both = self._both
-        profiles = [self.profile, *([self.baseline] if self.baseline is not None else [])]
-        if both is None or self._measuring:
+        if self._measuring:
             return
-        datas = [both.after, *([both.before] if both.before is not None else [])]
-        todo = []
-        for m in METRICS:
-            frames = [frame for profile in profiles if (frame := frame_now(profile, m)) is not None]
-            if m.key not in self._measured and len(frames) == len(profiles):
-                todo.append((m, list(zip(datas, frames, strict=True))))
+        todo = [(m, pairs) for m in METRICS if m.key not in self._measured and (pairs := self._read_of(m))]
         if not todo:
             return
         self._measuring = True

@@ -184,7 +184,7 @@ class DpPictures(DpMetrics):
         """Return the difference as drawn in this size, None while its scenes are made."""
         assert self._both is not None
         both = self._common(pair)
-        views = self._views(layout(both.measured, width, height, "signed", self.state.text).columns)
+        views = self._views(self._layout(both.measured, width, height).columns)
         if views is None or not both.lanes:
             return None if views is None else Difference(both, pair, views, views.after, 0)
         return Difference(both, pair, views, difference(views, both), offset_of(self._both))
@@ -320,5 +320,5 @@ class DpPictures(DpMetrics):
             shown = self._difference(pair, *self.size)
             return None if shown is None or not shown.both.lanes else (data, shown.both.measured, shown.view)
         measured = pair.of(self.side)
-        view = self._scene(measured, layout(measured, *self.size).columns)
+        view = self._scene(measured, self._layout(measured, *self.size).columns)
         return (data, measured, view) if view is not None else None

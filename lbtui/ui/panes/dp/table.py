@@ -58,7 +58,6 @@ class DpTablePane(DpPane):
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self._tabled = False
-        self._measuring = False
         self._order = ("start", False)  # the column, whether downwards
         self._to_top = False  # that order is new: the cursor goes to its top
         self._step = 1  # by which the last key went over the columns
