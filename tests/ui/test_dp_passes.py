@@ -342,6 +342,28 @@ def test_a_worker_orders_what_is_large_while_the_last_order_stays(monkeypatch, l
     drive(DEMO, script)
 
 
+def test_enter_pressed_before_the_order_came_opens_the_round_of_its_top(monkeypatch, large):
+    monkeypatch.setattr(dp_table, "AT_ONCE", 0)
+    gate = threading.Event()
+
+    async def script(driven):
+        await driven.press("t")
+        made = dp_passes.in_order
+        monkeypatch.setattr(dp_passes, "in_order", lambda *given: gate.wait(60) and made(*given))
+        # The order ahead is of the next column, not of this one turned round.
+        await driven.pilot.press("r", "enter")
+        assert len(driven.app.screen_stack) == 1
+        gate.set()
+        await driven.settle()
+        top = driven.pane._shown_passes().ordered.at(0)
+        assert isinstance(driven.app.screen, TextPage)
+        assert top["prof_id"] in driven.app.screen._text.plain
+        await driven.press("escape")
+        assert driven.pane._shown_passes().cursor == 0
+
+    drive(DEMO, script)
+
+
 def test_without_forward_passes_it_is_said_why(tmp_path):
     source = DEMO / "kvcache.csv"
     (tmp_path / "kvcache.csv").write_bytes(source.read_bytes())

@@ -39,3 +39,25 @@ class Orders(Generic[Wanted, Made]):
                 raise Cancelled
             self._ahead = None
             self._ahead = wanted, self._make(wanted)
+
+
+class Pressed:
+    """What was pressed for a row while another order was still to come: done once that is shown."""
+
+    def __init__(self) -> None:
+        self._act: Callable[[], None] | None = None
+
+    def waits(self, act: Callable[[], None], *, coming: bool) -> bool:
+        """Tell whether it is kept for the order that comes; the last one pressed is."""
+        self._act = act if coming else None
+        return coming
+
+    def do(self) -> None:
+        """Do it: the order is shown."""
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+    def drop(self) -> None:
+        """Forget it: the order does not come, or another is asked for."""
+        self._act = None

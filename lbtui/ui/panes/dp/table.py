@@ -19,7 +19,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.orders import Orders
+from lbtui.ui.kit.orders import Orders, Pressed
 from lbtui.ui.kit.pane import PaneProgress, Stage
 from lbtui.ui.kit.progress_words import progress_words
 from lbtui.ui.kit.selection import Side
@@ -66,6 +66,7 @@ class DpTablePane(DpPane):
         self._asked: Wanted | None = None  # of the worker
         self._asking: Worker[None] | None = None
         self._given_up: Wanted | None = None  # the reading of which was cancelled
+        self._pressed = Pressed()  # for a pass of an order still to come
         self._doing = ""  # how far the reading is
         self._unread = ""  # why nothing came of it
         # Of the cursor, and of the first pass in view, as the last key left them.
@@ -130,6 +131,7 @@ class DpTablePane(DpPane):
 
         def failed(why: str) -> None:
             self._unread = why
+            self._pressed.drop()
             self.repaint()
 
         self._asking = in_background(self, work, failed, group="dp-passes")
@@ -149,6 +151,7 @@ class DpTablePane(DpPane):
         if not self._tabled or self._asked is None or self._asking is None:
             return False
         self._asking.cancel()
+        self._pressed.drop()
         self._given_up, self._asked, self._to_top = self._asked, None, False
         if (kept := self._ordered.get(self._of)) is not None:
             self._order = kept.wanted.sort, kept.wanted.descending
@@ -180,6 +183,7 @@ class DpTablePane(DpPane):
             self._go_to(ordered, 0)
         else:
             self.repaint()
+        self._pressed.do()
         if ordered.frame.height > AT_ONCE:
             self.call_after_refresh(self._order_ahead)
 
@@ -243,6 +247,7 @@ class DpTablePane(DpPane):
         """Change between the lanes and the table of forward passes."""
         self._tabled = not self._tabled
         self._unread, self._given_up = "", None
+        self._pressed.drop()
         self.repaint()
 
     def _go_to(self, ordered: Ordered, place: int) -> None:
@@ -318,7 +323,7 @@ class DpTablePane(DpPane):
         shown = self._shown_passes() if self._tabled else None
         if shown is None or self._data is None:
             super().action_enter()
-        elif shown.under is not None:
+        elif not self._pressed.waits(self.action_enter, coming=self._asked is not None) and shown.under:
             domain = next(d for d in self._data.domains if d.key == shown.under["domain"])
             self._open_round(self._data, domain, micros(shown.under["start"]))
 

@@ -26,7 +26,7 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
-from lbtui.ui.kit.orders import Orders
+from lbtui.ui.kit.orders import Orders, Pressed
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, PaneProgress
 from lbtui.ui.kit.places import PANES
@@ -117,9 +117,7 @@ class RequestsPane(Filtered):
     _step: int
     _placing: RequestsData | None = None  # the data for which it is looked for where requests ran
     _waiting: Arrangement | None = None  # what needs to know that first
-    _then: Callable[[], None] | None = (
-        None  # what is to be done with the request under the cursor, once shown
-    )
+    _pressed: Pressed  # for a request of an order still to come
 
     # Loading
 
@@ -132,7 +130,7 @@ class RequestsPane(Filtered):
         """Start with the cursor on the first request."""
         self.data, arranged = result
         self.state = RequestsState(arranged)
-        self._wanted = arranged.arrangement
+        self._wanted, self._pressed = arranged.arrangement, Pressed()
         self._orders = orders_of(self.data.table)
         self._step = 1  # by which the last key went over the columns
         self.set_timer(_AT_REST, self._arrange_ahead)
@@ -255,8 +253,11 @@ class RequestsPane(Filtered):
     # Arranging
 
     def _arrange(self, wanted: Arrangement) -> None:
-        data, self._then = self.data, None
-        if data is None or wanted == self._wanted:
+        data = self.data
+        if data is None:
+            return
+        self._pressed.drop()
+        if wanted == self._wanted:
             return
         if asks_for_places(wanted.filter) and not data.placed:
             if data.no_places is None:
@@ -310,16 +311,14 @@ class RequestsPane(Filtered):
             place = int(same[0]) if len(same) else 0
         self.state = replace(self.state, arranged=after, busy=False, first=0)
         self._move_to(place)
-        then, self._then = self._then, None
-        if then is not None:
-            then()
+        self._pressed.do()
         self.call_after_refresh(self._arrange_ahead)
 
-    def _once_arranged(self, act: Callable[[], None]) -> bool:
-        """Tell whether an order is still to come; what was pressed for a request of it is done then."""
-        coming = self.data is not None and self._wanted != self.state.arranged.arrangement
-        self._then = act if coming else None
-        return coming
+    def _waits(self, act: Callable[[], None]) -> bool:
+        """Tell whether something is done later, with a request of the order that is asked for."""
+        if self.data is None:
+            return False
+        return self._pressed.waits(act, coming=self._wanted != self.state.arranged.arrangement)
 
     def _sort_by(self, name: str) -> None:
         self._arrange(sorted_by(name, self._wanted))
@@ -394,7 +393,8 @@ class RequestsPane(Filtered):
             return True
         if self.data is None or not self.state.busy:
             return False
-        self._wanted, self._then = self.state.arranged.arrangement, None
+        self._wanted = self.state.arranged.arrangement
+        self._pressed.drop()
         self.state = replace(self.state, busy=False)
         self.repaint()
         return True
@@ -441,6 +441,8 @@ class RequestsPane(Filtered):
 
     def action_life(self) -> None:
         """Zoom all panes to the life of the request under the cursor."""
+        if self._waits(self.action_life):
+            return
         shown = self._shown
         if shown is None or shown.request is None or shown.request["arrival"] is None:
             return
@@ -452,7 +454,7 @@ class RequestsPane(Filtered):
 
     def action_enter(self) -> None:
         """Go to its first round; where none is known, open its page."""
-        if self._once_arranged(self.action_enter):
+        if self._waits(self.action_enter):
             return
         request = None if self._shown is None else self._shown.request
         if request is None or self.data is None:
@@ -480,7 +482,7 @@ class RequestsPane(Filtered):
 
     def action_details(self) -> None:
         """Open a page with everything known of the request under the cursor."""
-        if self._once_arranged(self.action_details):
+        if self._waits(self.action_details):
             return
         request = None if self._shown is None else self._shown.request
         if request is None:
