@@ -25,9 +25,6 @@ async def handled(pilot: Pilot[Any]) -> None:
 async def resized(app: App[Any], pilot: Pilot[Any], columns: int, rows: int) -> None:
     """Return once the terminal has that size, and all is drawn for it."""
     await pilot.resize_terminal(columns, rows)
-    # The new size is handed on by a timer, which may be late where the machine is busy.
-    while tuple(app.screen.size) != (columns, rows):
-        await pilot.pause()
     await settled(app, pilot)
 
 

@@ -188,40 +188,45 @@ def interpreter(python: str) -> str:
     raise Unavailable(f"no Python {python} is here")
 
 
-def from_checkout(python: str) -> Callable[[Path, Path], Measured]:
-    """Return how the README's first command is tried, which asks an index."""
+def with_index(python: str, tool: str, command: str, program: str) -> Callable[[Path, Path], Measured]:
+    """Return how a command that asks an index is tried beside a serving image, whose packages must stay.
+
+    The image's numpy is old (< 2), and its Python the `python3` of the command, which is run in an empty home
+    and sets `program` up there. `tool` is what else the command needs, from PyPI.
+    """
 
     def tried(dist: Path, work: Path) -> Measured:
         found = interpreter(python)
-        with tempfile.TemporaryDirectory(dir=work) as home:
-            setup = f"{found} -m venv {home}/.venv && {home}/.venv/bin/pip install --quiet {ROOT}"
-            seconds = checked(["sh", "-c", setup], lambda words: [f"{home}/.venv/bin/lbtui", *words])
-            return Measured(0, size(Path(home, ".venv")), seconds)
-
-    return tried
-
-
-def serving_image(python: str) -> Callable[[Path, Path], Measured]:
-    """Return how it is tried that a serving image's packages stay as they are; its numpy is old (< 2)."""
-
-    def tried(dist: Path, work: Path) -> Measured:
-        found = interpreter(python)
-        with tempfile.TemporaryDirectory(dir=work) as home:
-            image = f"{home}/image/bin/python"
-            output(["sh", "-c", f"{found} -m venv {home}/image && {image} -m pip install --quiet 'numpy<2'"])
-            before = output([image, "-m", "pip", "freeze"])
-            setup = f"{image} -m venv {home}/own && {home}/own/bin/pip install --quiet {ROOT}"
-            seconds = checked(["sh", "-c", setup], lambda words: [f"{home}/own/bin/lbtui", *words])
-            if output([image, "-m", "pip", "freeze"]) != before:
+        with tempfile.TemporaryDirectory(dir=work) as folder:
+            home, image, tools = (Path(folder, name) for name in ("home", "image", "tools"))
+            home.mkdir()
+            for environment, package in ((image, "numpy<2"), (tools, tool)):
+                output([found, "-m", "venv", str(environment)])
+                if package:
+                    output([f"{environment}/bin/python", "-m", "pip", "install", "--quiet", package])
+            before = output([f"{image}/bin/python", "-m", "pip", "freeze"])
+            path = os.pathsep.join((f"{image}/bin", f"{tools}/bin", os.environ["PATH"]))
+            own = {"HOME": str(home), "PATH": path, "UV_LINK_MODE": "copy", "UV_CACHE_DIR": f"{tools}/cache"}
+            own |= {"PIPX_HOME": f"{home}/own", "PIPX_BIN_DIR": f"{home}/.local/bin"}
+            own |= {"UV_TOOL_DIR": f"{home}/own", "UV_TOOL_BIN_DIR": f"{home}/.local/bin"}
+            alone = ["env", *(f"{name}={value}" for name, value in own.items())]
+            setup = [*alone, "sh", "-c", f"cd {home} && {command.format(checkout=ROOT)}"]
+            seconds = checked(setup, lambda words: [*alone, str(home / program), *words])
+            if output([f"{image}/bin/python", "-m", "pip", "freeze"]) != before:
                 raise Failure("the image's own packages are others now")
-            return Measured(0, size(Path(home, "own")), seconds)
+            return Measured(0, size(home), seconds)
 
     return tried
 
 
 RUN = "sh lbtui-{version}-linux-{arch}.run"
 WHEELS = "tar xf lbtui-{version}-wheels-py{python}-linux-{arch}.tar; sh lbtui-*/install.sh DIR"
-CHECKOUT = "python3 -m venv .venv && .venv/bin/pip install ."
+# Commands that ask an index, what they need from it, and where lbtui then is.
+INDEX = (
+    ("", "python3 -m venv lbtui && lbtui/bin/pip install --quiet {checkout}", "lbtui/bin/lbtui"),
+    ("pipx", "pipx install --quiet {checkout}", ".local/bin/lbtui"),
+    ("uv", "uv tool install --quiet {checkout}", ".local/bin/lbtui"),
+)
 
 LINES = [
     *(
@@ -270,10 +275,19 @@ LINES = [
         for python in ("3.10", "3.11", "3.12", "3.13", "3.14")
     ),
     *(
-        Line(f"{platform.machine()}, this machine", python, "yes", CHECKOUT, from_checkout(python))
-        for python in ("3.10", "3.11", "3.12", "3.13", "3.14")
+        Line(
+            "a serving image with numpy < 2",
+            python,
+            "yes",
+            command.format(checkout="CHECKOUT"),
+            with_index(python, tool, command, program),
+        )
+        for python, ways in (
+            ("3.11", INDEX),
+            *((each, INDEX[:1]) for each in ("3.10", "3.12", "3.13", "3.14")),
+        )
+        for tool, command, program in ways
     ),
-    Line("a serving image with numpy < 2", "3.11", "yes", CHECKOUT, serving_image("3.11")),
 ]
 
 
