@@ -222,9 +222,7 @@ class _InstancePart:
             parts.append(par_text(value))
             if chance is not None:
                 parts.append(_("chance {par:.2f}").format(par=chance))
-            parts.append(
-                _("{share} of the time counts").format(share=percent(self.figure.time_counted or 0.0))
-            )
+            parts.append(_("{share} of time counts").format(share=percent(self.figure.time_counted or 0.0)))
         parts.append(
             _("peak {value} on {domain} at {time}").format(
                 value=amount(self.peak.value, self.chosen),

@@ -65,6 +65,8 @@ class Chart:
                     for cells in rows[first:last]
                 ]
             at, begin, end = self.names[chosen]
+            # The mark before it keeps the line's colour: a colour of its own would be of no line.
+            begin = min(begin + cell_len(_mark(chosen, caps)) + 1, end)
             rows[at] = _restyled(rows[at], begin, end, palette.selected(caps))
         if x is not None and self.plot is not None:
             first, last, left, columns, low, high = self.plot
@@ -152,8 +154,7 @@ def _names(
     lines: list[list[Segment]] = [[]]
     places = []
     for index, name in enumerate(names):
-        mark = _point(index, caps) if _by_points(caps) else glyphs(caps).rule * 2
-        text = f"{mark} {printable(name, caps)}"
+        text = f"{_mark(index, caps)} {printable(name, caps)}"
         used, own = sum(cell_len(segment.text) for segment in lines[-1]), cell_len(text)
         if used and used + own > width:
             lines.append([])
@@ -161,6 +162,11 @@ def _names(
         places.append((len(lines) - 1, min(used, width), min(used + own, width)))
         lines[-1] += [Segment(text, palette.series(caps, index)), Segment("  ")]
     return [row(parts, width=width) for parts in lines], places
+
+
+def _mark(index: int, caps: Capabilities) -> str:
+    """Return what stands before a line's name."""
+    return _point(index, caps) if _by_points(caps) else glyphs(caps).rule * 2
 
 
 def _by_points(caps: Capabilities) -> bool:

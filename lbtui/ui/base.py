@@ -19,6 +19,7 @@ from textual.widgets import Input
 
 from lbtui.codes import BROKEN, INTERRUPTED, OPENED
 from lbtui.fault import fault_sentence
+from lbtui.log import log_fault
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.kit.pages import Page
 from lbtui.ui.kit.picture import Picture
@@ -48,6 +49,7 @@ class TerminalApp(App[int]):
         self.enquiry = enquiry  # what the terminal was asked, for its driver
         self.failure: str | None = None
         self._left_with: int | None = None  # the exit code, once the user leaves
+        self._taken_down = False  # whether the screens are going, or gone
         self._awaited: Widget | None = None
         self._shown = Shown(caps.colors)
 
@@ -68,6 +70,17 @@ class TerminalApp(App[int]):
             return
         self.failure = fault_sentence(private.failure_of(self))
         private.end_now(self, BROKEN)
+
+    async def _shutdown(self) -> None:
+        self._taken_down = True
+        await super()._shutdown()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Let go what a worker sent before the end and nobody finds the widgets of any more."""
+        if self._taken_down:
+            log_fault(error, "after the end")
+            return
+        super()._handle_exception(error)
 
     def action_interrupt(self) -> None:
         """Leave with the code that Ctrl-C has everywhere."""

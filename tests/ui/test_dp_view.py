@@ -131,7 +131,7 @@ PAR        ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
  08:00:12.480 · dp1 · 8 requests (0 prefill, 8 decode) · 80 tokens · step 1,000 ms · forward_iter 120
  batch size in this column: mean 8, max 8 · lanes' mean 5, 1.0× chance
  hot spot 1 of 2: 3.00 over the lanes' mean for 5 s
- PAR 1.60 at cursor, 1.40 in the window (chance 1.33; 100 % of the time counts) · node-d-1"""
+ PAR 1.60 in this column, 1.40 in the window (chance 1.33; 100 % of time counts) · node-d-1"""
 
 
 def test_two_lanes_as_they_stand_on_the_screen():
@@ -144,7 +144,7 @@ def test_two_lanes_as_they_stand_on_the_screen():
 def test_a_small_terminal_shows_the_cursors_lane_first():
     data, measured = made(two_lanes())
     assert plain(picture(data, measured, started(data, measured), 20, 2)) == (
-        " batch size · 08:00…\ndp1    ▂▂▂▂▂▂▅██▆▁▁▁"
+        " batch size\ndp1    ▂▂▂▂▂▂▅██▆▁▁▁"
     )
 
 

@@ -65,11 +65,12 @@ def help_of() -> list[HelpEntry]:
         HelpEntry(
             _("at cursor, mean, p95, max, × mean"),
             _(
-                "at cursor: the value at the cursor's instant (of a difference that of the column). mean and "
-                "p95 over the window shown, each value weighted by how long it holds, idle time as 0 for "
-                "batch sizes and tokens; for forward and bubble time every step counts once. p95: the least "
-                "value at or below which 95 % of that weight lies. × mean: the lane's mean / the mean of its "
-                "instance's lanes' means; bold is the lane furthest to the bad side."
+                "at cursor: the value at the cursor's instant (of a difference, and of PAR or min/mean, that "
+                "of the column). mean and p95 over the window shown, each value weighted by how long it "
+                "holds, idle time as 0 for batch sizes and tokens; for forward and bubble time every step "
+                "counts once. p95: the least value at or below which 95 % of that weight lies. × mean: the "
+                "lane's mean / the mean of its instance's lanes' means; bold is the lane furthest to the bad "
+                "side."
             ),
         ),
         HelpEntry(

@@ -18,7 +18,7 @@ from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane, pointed
-from lbtui.render.text import blank, fit, number, printable, quantity, row
+from lbtui.render.text import blank, fit, fit_parts, number, printable, quantity, row
 from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.sides import side_chip
@@ -107,7 +107,7 @@ def headed(
     return row(
         chip,
         head,
-        fit(text, max(0, width - used), caps=caps, style=palette.dim(caps)),
+        fit_parts(text, max(0, width - used), caps=caps, style=palette.dim(caps)),
         width=width,
     )
 

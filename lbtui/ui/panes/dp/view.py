@@ -217,11 +217,11 @@ def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: s
         return []
     name = evenness_name(measured.metric)
     here = float(even.columns[view.column_of(state.time)])
-    text = _("{name} {here} at cursor, {value} in the window").format(
+    text = _("{name} {here} in this column, {value} in the window").format(
         name=name, here=two_decimals(here), value=two_decimals(even.value)
     )
     if even.chance is not None:
-        text += " " + _("(chance {chance}; {share} % of the time counts)").format(
+        text += " " + _("(chance {chance}; {share} % of time counts)").format(
             chance=two_decimals(even.chance), share=f"{100 * even.share_counted:.0f}"
         )
     return [text]

@@ -19,6 +19,7 @@ _LABEL = 24
 _NUMBER = 8
 _LAST = 9  # share or ratio
 _MARK = 4
+_LEAST_BAR = 32  # cells: those of its heading
 
 
 def transfer_rows(data: PdData, state: PdState, lines: int, canvas: Canvas) -> list[Row]:
@@ -66,13 +67,12 @@ def _heading(stage: bool, width: int, caps: Capabilities) -> Row:
     numbers = "".join(f"{t:>{_NUMBER}}" for t in ("n", _("mean"), "p50", "p95", _("max")))
     what = _("bar: mean / mean of the whole way") if stage else _("bar: p50 / slowest p50")
     dim = palette.dim(caps)
-    used = _LABEL + 5 * _NUMBER + _LAST + _MARK
     return row(
         # A title runs into the room before the short figures of the first column.
         fit(f" {title}", _LABEL + _NUMBER - 2, caps=caps, style=palette.strong(caps)),
         fit(numbers[_NUMBER - 2 :], 4 * _NUMBER + 2, caps=caps, style=dim),
         fit(f"{last:>{_LAST}}", _LAST + _MARK, caps=caps, style=dim),
-        fit(what, width - used, caps=caps, style=dim) if width > used + len(what) else [],
+        fit(what, _room_for_bars(width), caps=caps, style=dim),
         width=width,
     )
 
@@ -92,7 +92,7 @@ def _line(
     mark = glyphs(caps).right[-1] if here else " "
     figures = (float(spread.known), spread.mean, spread.p50, spread.p95, spread.max)
     numbers = "".join(f" {number(value, _NUMBER - 1)}" for value in figures)
-    room = width - _LABEL - 5 * _NUMBER - _LAST - _MARK
+    room = _room_for_bars(width)
     return row(
         fit(mark + spread.label, _LABEL, caps=caps, style=palette.selected(caps) if here else style),
         fit(numbers, 5 * _NUMBER, caps=caps),
@@ -101,6 +101,12 @@ def _line(
         bar(part, room, caps, style or palette.heat_style(caps, 0)) if room > 0 else [],
         width=width,
     )
+
+
+def _room_for_bars(width: int) -> int:
+    """Return the cells for a bar behind the figures; none where what it is would have no room."""
+    room = width - _LABEL - 5 * _NUMBER - _LAST - _MARK
+    return room if room > _LEAST_BAR else 0
 
 
 def transfer_reading(data: PdData, state: PdState) -> list[str]:
