@@ -153,6 +153,11 @@ class Store:
                             files[table] = visible(f"{self.database.name}:{table}")
         return find_clocks(heads, files)
 
+    @property
+    def has_trace(self) -> bool:
+        """Whether there are the service's events, readable or not."""
+        return self.output.trace is not None
+
     def trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
         """Return the trace, streamed once, or None with a note when it is unreadable or too large for this.
 

@@ -1,5 +1,6 @@
 import ast
 import json
+from functools import cache
 
 import polars as pl
 import pytest
@@ -42,16 +43,15 @@ def table(path):
 
 
 @pytest.fixture(scope="module")
-def trace_of(tmp_path_factory):
+def path_of(tmp_path_factory):
+    """Return a function that unpacks a recorded trace, once per name."""
+    return cache(lambda name: unpack(name, tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture(scope="module")
+def trace_of(path_of):
     """Return a function that reads a recorded trace, once per name."""
-    read = {}
-
-    def trace(name):
-        if name not in read:
-            read[name] = read_trace(unpack(name, tmp_path_factory.mktemp(name)), Silent())
-        return read[name]
-
-    return trace
+    return cache(lambda name: read_trace(path_of(name), Silent()))
 
 
 def scheduled(one):
@@ -70,17 +70,17 @@ def test_frames_have_their_schemas_and_nothing_is_amiss(trace_of, name):
 
 
 @pytest.mark.parametrize("name", ["mindie_small", "pd_ep_cut", "vllm_small_cut"])
-def test_times_equal_upstreams_texts_to_the_microsecond(trace_of, name):
+def test_times_equal_upstreams_texts_to_the_microsecond(path_of, trace_of, name):
     trace = trace_of(name)
     checked = 0
     spans = trace.spans.with_columns(text_of("start").alias("s"), text_of("end").alias("e"))
     for start, end, offset in spans.select("s", "e", "offset").rows()[::7]:
-        args = read_event(trace.path, offset)["args"]
+        args = read_event(path_of(name), offset)["args"]
         assert (start, end) == (args["start_datetime"], args["end_datetime"])
         checked += 1
     expected = [
         event["args"]["start_datetime"]
-        for event in json.loads(trace.path.read_text())
+        for event in json.loads(path_of(name).read_text())
         if event["name"] in ("Queue", "Enqueue", "Dequeue")
     ]
     assert trace.queue_events.select(text_of("time")).to_series().to_list() == expected
@@ -90,7 +90,7 @@ def test_times_equal_upstreams_texts_to_the_microsecond(trace_of, name):
 @pytest.mark.parametrize(
     ("name", "path"), [("mindie_small", "csv_only/batch.csv"), ("vllm_small_cut", "vllm_small/batch.csv.gz")]
 )
-def test_spans_equal_batch_csv(trace_of, name, path):
+def test_spans_equal_batch_csv(path_of, trace_of, name, path):
     trace, batch = trace_of(name), table(path)
     key = ["name", "prof_id", "start_datetime", "end_datetime"]
     host = trace.processes.select("pid", "host", "dp_rank")
@@ -124,7 +124,7 @@ def test_spans_equal_batch_csv(trace_of, name, path):
     assert grouping["rids"].to_list() == [[one["rid"] for one in ast.literal_eval(cell)] for cell in lists]
     for offset, cell in list(zip(ours["offset"], batch["res_list"], strict=True))[::50]:
         # In specDecoding rows batch.csv has accepted tokens that the trace has not.
-        event = [scheduled(one) for one in read_event(trace.path, offset)["args"]["res_list"]]
+        event = [scheduled(one) for one in read_event(path_of(name), offset)["args"]["res_list"]]
         assert event == [scheduled(one) for one in ast.literal_eval(cell)]
 
 
@@ -178,9 +178,9 @@ def test_queue_samples_equal_request_status_csv(trace_of):
     assert wide.sort(key).equals(theirs.sort(key))
 
 
-def test_every_kv_counter_is_kept_with_its_owner(trace_of):
+def test_every_kv_counter_is_kept_with_its_owner(path_of, trace_of):
     counters = trace_of("vllm_small_cut").kv_counters
-    raw = [e for e in json.loads(trace_of("vllm_small_cut").path.read_text()) if e["ph"] == "C"]
+    raw = [e for e in json.loads(path_of("vllm_small_cut").read_text()) if e["ph"] == "C"]
     assert counters["value"].to_list() == [event["args"]["Device Block"] for event in raw]
     assert counters["dp_rank"].to_list() == [int(event["name"][-1]) for event in raw]
     assert counters["pid"].to_list() == [event["pid"] for event in raw]
@@ -232,9 +232,8 @@ def test_experts_come_one_process_a_rank(trace_of):
     assert combine(experts, "trace").periods[0].shape == (4, 272)
 
 
-def test_the_object_form_and_other_layouts_read_the_same(trace_of, tmp_path):
-    trace = trace_of("mindie_small")
-    events = json.loads(trace.path.read_text())[:2000]
+def test_the_object_form_and_other_layouts_read_the_same(path_of, tmp_path):
+    events = json.loads(path_of("mindie_small").read_text())[:2000]
     plain = read_trace(write(events, tmp_path), Silent())
     path = tmp_path / "object.json"
     path.write_text(json.dumps({"displayTimeUnit": "ns", "traceEvents": events}, indent=1))
@@ -246,8 +245,8 @@ def test_the_object_form_and_other_layouts_read_the_same(trace_of, tmp_path):
     assert len(plain.spans) > 50
 
 
-def test_flow_events_are_passed_over_as_a_run(trace_of):
-    text = trace_of("mindie_small").path.read_text()
+def test_flow_events_are_passed_over_as_a_run(path_of):
+    text = path_of("mindie_small").read_text()
     found = list(FLOW_EVENTS.finditer(text))
     assert sum(match[0].count('"name": "flow_') for match in found) == text.count('"name": "flow_') > 10_000
     assert not any(f'"ph": "{phase}"' in match[0] for match in found for phase in "XICM")
@@ -255,9 +254,9 @@ def test_flow_events_are_passed_over_as_a_run(trace_of):
 
 @settings(deadline=None, max_examples=25)
 @given(share=st.floats(0.001, 0.999))
-def test_a_cut_trace_keeps_what_stands_before_the_break(trace_of, tmp_path_factory, share):
+def test_a_cut_trace_keeps_what_stands_before_the_break(path_of, trace_of, tmp_path_factory, share):
     whole = trace_of("vllm_small_cut")
-    data = whole.path.read_bytes()
+    data = path_of("vllm_small_cut").read_bytes()
     path = tmp_path_factory.mktemp("cut") / "chrome_tracing.json"
     path.write_bytes(data[: int(len(data) * share)])
     cut = read_trace(path, Silent())
@@ -531,18 +530,18 @@ def test_more_rows_than_one_buffer_holds(tmp_path):
     assert queue_events["queue"].unique().to_list() == ["running"]
 
 
-def test_reading_can_be_cancelled(trace_of):
+def test_reading_can_be_cancelled(path_of):
     class Impatient(Silent):
         def advance(self, what, done, total):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        read_trace(trace_of("mindie_small").path, Impatient())
+        read_trace(path_of("mindie_small"), Impatient())
 
 
-def test_an_event_is_not_found_where_there_is_none(trace_of, tmp_path):
+def test_an_event_is_not_found_where_there_is_none(path_of, tmp_path):
     with pytest.raises(Unreadable, match="at byte 3"):
-        read_event(trace_of("mindie_small").path, 3)
+        read_event(path_of("mindie_small"), 3)
     path = write([[1]], tmp_path)
     with pytest.raises(Unreadable, match="has no event at byte 1"):
         read_event(path, 1)

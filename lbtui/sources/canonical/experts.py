@@ -197,5 +197,5 @@ def _table_sources(
     trace, trace_notes = (store.trace if store.output.heat_maps else store.whole_trace)(progress)
     notes += trace_notes
     if trace is not None:
-        name = visible(trace.path.name)
-        yield name, "trace", combine(trace.experts, name)
+        name = trace.file
+        yield name, trace.reader, combine(trace.experts, name)

@@ -58,8 +58,8 @@ def with_first_tokens(
     trace, notes = store.trace(progress)
     if trace is not None and not trace.requests.is_empty():
         told = trace.requests.select("request_id", true="ttft").drop_nulls()
-        whence = Provenance(visible(trace.path.name), "trace", _("1 µs"), told.height)
-        return *_replaced(requests, told, file, trace.path.name, notes), (whence,)
+        whence = Provenance(trace.file, trace.reader, _("1 µs"), told.height)
+        return *_replaced(requests, told, file, trace.file, notes), (whence,)
     late = _late(requests, store, batch, progress)
     if late.is_empty() and not requests["ttft"].null_count():
         return requests, notes, ()
@@ -74,7 +74,7 @@ def with_first_tokens(
             true = (pl.col("token") - pl.col("arrived")).dt.total_microseconds() / 1000
             told = events.select("request_id", true=true)
             whence = Provenance(visible(name), "sqlite", _("1 µs"), told.height)
-            return *_replaced(requests, told, file, name, notes), (whence,)
+            return *_replaced(requests, told, file, visible(name), notes), (whence,)
     return *_without(requests, late, file, notes), ()
 
 
@@ -89,7 +89,7 @@ def _replaced(
             "{count} of {all} times to first token are unknown here or not those of the events in {other}, "
             "which are used: the parser does not split events of several requests."
         )
-        notes = [*notes, Note(file, text.format(count=wrong, all=requests.height, other=visible(of)))]
+        notes = [*notes, Note(file, text.format(count=wrong, all=requests.height, other=of))]
     return joined.with_columns(ttft=pl.coalesce("true", "ttft")).drop("true"), notes
 
 

@@ -225,7 +225,7 @@ def _from_counters(
     notes = [*notes, *trace_notes]
     if trace is None or trace.kv_counters.is_empty():
         return Loaded(empty("kv"), notes=tuple(notes))
-    file = visible(trace.path.name)
+    file = trace.file
     if not (trace.kv_counters["value"] != 0).any():
         notes.append(
             Note(
@@ -267,7 +267,7 @@ def _from_counters(
     )
     notes.append(Note(file, _("The trace holds free KV blocks only; the size of the pools is unknown.")))
     return Loaded(
-        _by_time(frame), (Provenance(file, "trace", _("end of each round"), frame.height),), tuple(notes)
+        _by_time(frame), (Provenance(file, trace.reader, _("end of each round"), frame.height),), tuple(notes)
     )
 
 

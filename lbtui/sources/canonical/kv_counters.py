@@ -76,10 +76,9 @@ def read_values(store: Store, progress: Progress) -> tuple[pl.DataFrame, Provena
         unnamed = trace.kv_counters.filter(pl.col("dp_rank").is_null())
         values = unnamed.select("time", "pid", pl.col("value").cast(pl.Int64, strict=False)).drop_nulls()
         if values.height:
-            file = visible(trace.path.name)
             return (
                 values.sort("time", maintain_order=True),
-                Provenance(file, "trace", _("1 µs"), values.height),
+                Provenance(trace.file, trace.reader, _("1 µs"), values.height),
                 notes,
             )
     return pl.DataFrame(schema=_VALUES), None, notes

@@ -30,9 +30,9 @@ def load_nodes(store: Store, progress: Progress) -> Loaded:
         ]
         return Loaded(frame, (raw.provenance,), (*notes, *raw.notes, *found))
     trace, trace_notes = store.trace(progress)
-    if trace is None or trace.nodes.is_empty() or store.output.trace is None:
+    if trace is None or trace.nodes.is_empty():
         return Loaded(empty("nodes"), notes=(*notes, *trace_notes))
-    provenance = Provenance(store.output.trace.name, "trace", "5 s bins", trace.nodes.height)
+    provenance = Provenance(trace.file, trace.reader, _("5 s bins"), trace.nodes.height)
     frame, lane_notes = possible_lanes(trace.nodes, "address", provenance.file, "addresses")
     found = totals_notes(frame, provenance.file, trace.requests.height)
     return Loaded(frame, (provenance,), (*notes, *trace_notes, *lane_notes, *found))

@@ -16,7 +16,7 @@ from lbtui.sources.steps.row_checks import checked_durations, checked_first_toke
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.tables.tables import TABLES
-from lbtui.text import _, visible
+from lbtui.text import _
 
 
 def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], progress: Progress) -> Loaded:
@@ -81,5 +81,5 @@ def _load(table: str, name: FrameName, store: Store, progress: Progress, derived
     frame = {"requests": trace.requests, "handoffs": trace.handoffs, "transfers": trace.transfers}[name]
     if frame.is_empty():
         return Loaded(empty(name), notes=(*notes, *trace_notes))
-    provenance = Provenance(visible(trace.path.name), "trace", _("1 µs"), frame.height)
+    provenance = Provenance(trace.file, trace.reader, _("1 µs"), frame.height)
     return Loaded(frame, (provenance,), (*notes, *trace_notes))

@@ -7,7 +7,7 @@ import polars as pl
 from lbtui.profile import Note, Progress, Provenance
 from lbtui.sources.steps.recorded import recorded_passes
 from lbtui.sources.store import Raw, Store
-from lbtui.text import _, visible
+from lbtui.text import _
 
 
 def name_processes(spans: pl.DataFrame, processes: pl.DataFrame) -> pl.DataFrame:
@@ -62,6 +62,6 @@ def scheduling_tables(store: Store, progress: Progress) -> tuple[Raw | None, Raw
         frame = frame.drop_nulls(["start", "end"])
         if frame.is_empty():
             return None
-        return Raw(frame, Provenance(visible(trace.path.name), "trace", _("1 µs"), frame.height))
+        return Raw(frame, Provenance(trace.file, trace.reader, _("1 µs"), frame.height))
 
     return raw(forwards), raw(spans), notes

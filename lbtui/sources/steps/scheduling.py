@@ -54,7 +54,7 @@ def load_scheduling(store: Store, progress: Progress) -> Scheduling:
     else:
         forward, forward_notes = store.table("forward", progress)
     notes += [*forward_notes, *batch_notes]
-    if store.output.trace and (forward is None or batch is None):
+    if store.has_trace and (forward is None or batch is None):
         traced_forward, traced_batch, trace_notes = scheduling_tables(store, progress)
         notes += trace_notes
         forward, batch = forward or traced_forward, batch or traced_batch
@@ -74,7 +74,7 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
         return [held_whole(forward, why)]
     batch, notes = store.table("batch", progress)
     batch = possible_processes(batch)
-    if batch is None and store.output.trace:
+    if batch is None and store.has_trace:
         return [held_whole(forward, _("there is no batch table, and the trace may tell the rounds"))]
     if are_unnamed(batch):
         return [held_whole(forward, _("the batch table names no process"))]

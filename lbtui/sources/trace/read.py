@@ -20,14 +20,16 @@ from lbtui.text import _, visible
 
 @dataclass(frozen=True)
 class Trace:
-    """What one trace holds. Times are UTC, naive, cut to whole microseconds; frames keep the file's order.
+    """What a service's events tell, of a trace or of a raw profile.
 
-    Columns of `processes`, `forwards`, `spans`, `queue_events` and `kv_counters` are in `trace_events`,
-    those of `dispatches` in `trace_nodes`; `requests`, `nodes`, `transfers` and `handoffs` are canonical.
-    `experts` has one entry per EP process: `expert_tables.combine` joins those of one instance.
+    Times are UTC, naive, cut to whole microseconds; frames keep the file's order. Columns of `processes`,
+    `forwards`, `spans`, `queue_events` and `kv_counters` are in `trace.events`, those of `dispatches` in
+    `trace.nodes`; `requests`, `nodes`, `transfers` and `handoffs` are canonical. `experts` has one entry per
+    EP process: `experts.tables.combine` joins those of one instance.
     """
 
-    path: Path
+    file: str  # as it is shown
+    reader: str
     processes: pl.DataFrame
     forwards: pl.DataFrame
     spans: pl.DataFrame
@@ -65,7 +67,8 @@ def read_trace(path: Path, progress: Progress) -> Trace:
         )
     dispatches = collector.coordinator.dispatches()
     return Trace(
-        path=path,
+        file=visible(path.name),
+        reader="trace",
         processes=collector.processes(),
         forwards=collector.forwards.frame(),
         spans=collector.spans.frame(),
