@@ -15,7 +15,7 @@ from lbtui.sources.pull_source import source_of
 from lbtui.sources.safe_values import count, moment, real, request_ids, small, text, whole
 from lbtui.sources.tables.row_buffer import RowBuffer, columns
 from lbtui.sources.trace.nodes import CoordinatorEvents
-from lbtui.sources.trace.requests import STAGE_EVENTS, RequestLives
+from lbtui.sources.trace.requests import STAGE_EVENTS, STAGES
 
 PROCESSES = columns(
     {"pid": pl.Int64, "host": pl.String, "dp_rank": pl.Int32, "name": pl.String}  # name misleads: trap 19
@@ -91,7 +91,7 @@ class EventCollector:
         self.queue_events = RowBuffer(QUEUE_EVENTS)
         self.kv_counters = RowBuffer(KV_COUNTERS)
         self.transfers = RowBuffer(SCHEMAS["transfers"])
-        self.requests = RequestLives()
+        self.stages = RowBuffer(STAGES)
         self.coordinator = CoordinatorEvents()
         self.experts = ExpertAccumulator()
         self.events = 0  # of the trace format, used or not
@@ -201,7 +201,7 @@ class EventCollector:
         self.queue_events.add(int(time), pid, queue, count(args.get("QueueSize=")), kind, rids)
         if queue == "waiting" and kind != "Queue":
             for rid in rids:
-                self.requests.waiting(rid, time, entered=kind == "Enqueue")
+                self.stages.add(kind, rid, pid, time, None, None)
 
     def _counter(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
         match = _COUNTER_DP.search(event["name"])
@@ -209,12 +209,9 @@ class EventCollector:
             self.kv_counters.add(int(time), pid, small(match[1]), real(args.get("Device Block")))
 
     def _stage(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
+        tokens = count(args.get("recvTokenSize=")), count(args.get("replyTokenSize="))
         for rid in request_ids(args.get("res_list")):
-            self.requests.stage(event["name"], rid, pid, time)
-            if "recvTokenSize=" in args or "replyTokenSize=" in args:
-                self.requests.tokens(
-                    rid, count(args.get("recvTokenSize=")), count(args.get("replyTokenSize="))
-                )
+            self.stages.add(event["name"], rid, pid, time, *tokens)
 
     def _dispatch(self, _offset: int, _event: Event, args: Event, _pid: int, time: float) -> None:
         for rid in request_ids(args.get("res_list")):

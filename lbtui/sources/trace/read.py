@@ -15,6 +15,7 @@ from lbtui.sources.trace.events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace.names import names_behind
 from lbtui.sources.trace.nodes import node_frame
+from lbtui.sources.trace.requests import handoffs_of, requests_of
 from lbtui.text import _, visible
 
 
@@ -66,6 +67,7 @@ def read_trace(path: Path, progress: Progress) -> Trace:
             )
         )
     dispatches = collector.coordinator.dispatches()
+    stages = collector.stages.frame()
     return Trace(
         file=visible(path.name),
         reader="trace",
@@ -74,11 +76,11 @@ def read_trace(path: Path, progress: Progress) -> Trace:
         spans=collector.spans.frame(),
         queue_events=collector.queue_events.frame(),
         kv_counters=collector.kv_counters.frame(),
-        requests=collector.requests.requests(),
+        requests=requests_of(stages),
         dispatches=dispatches,
         nodes=node_frame(dispatches),
         transfers=collector.transfers.frame(),
-        handoffs=collector.requests.handoffs(),
+        handoffs=handoffs_of(stages),
         experts=collector.experts.processes(),
         notes=tuple(
             Note(visible(path.name), text, lost)

@@ -1,143 +1,114 @@
-"""The life of each request as the trace's point events tell it: arrival, first token, P→D hand-off, end."""
+"""The life of each request as a service's point events tell it: arrival, first token, P→D hand-off, end."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import polars as pl
 
 from lbtui.profile import SCHEMAS
-from lbtui.sources.tables.row_buffer import RowBuffer
+from lbtui.profile.schema import TIME
+from lbtui.sources.frame import canonical
+from lbtui.sources.tables.row_buffer import columns
+
+# One event of one request.
+STAGES = columns(
+    {
+        "name": pl.String,
+        "request_id": pl.String,
+        "process": pl.Int64,  # whatever tells processes apart
+        "time": pl.Float64,  # µs since 1970, exact; of a span its beginning
+        "input_tokens": pl.Int32,  # as `httpReq` (MindIE) or `httpRes` carry them
+        "output_tokens": pl.Int32,
+    }
+)
+ENTERED, LEFT = "Enqueue", "Dequeue"  # of a waiting queue
+_HTTP, _RESPONSE, _END = "httpReq", "sendResponse", "httpRes"  # the second only MindIE
+_TOKENS = "detokenize"  # vLLM, SGLang
+_OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED = (
+    "receiveReq",
+    "prefillRes",
+    "sendReqToD",
+    "sendReqToDSucc",
+    "decodeRes",
+)
+STAGE_EVENTS = frozenset({_HTTP, _RESPONSE, _END, _TOKENS, _OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED})
 
 
-@dataclass(slots=True)
-class _Life:
-    """Times in us since 1970, exact; None where no such event was seen."""
+def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
+    """Return the canonical frame `requests`, by arrival, of every request of `STAGES` with an HTTP event.
 
-    arrival: float | None = None
-    last_arrival: float | None = None
-    first_response: float | None = None
-    detokenized: dict[int, float] = field(default_factory=dict)  # by pid, the first time
-    response: float | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    enqueued: float | None = None
-    dequeued: float | None = None
-    received_by_p: float | None = None
-    prefill_done: float | None = None
-    sent: float | None = None
-    accepted_by_d: float | None = None
-    decode_done: float | None = None
-
-    def first_token(self) -> float | None:
-        """Return when the client got its first token; None where that is unknown.
-
-        vLLM's proxy sends a request to a prefill engine and then to a decode engine, and passes on nothing
-        of the first: what counts is the first token after the last arrival.
-        """
-        if self.first_response is not None or self.last_arrival is None:
-            return self.first_response
-        since = self.last_arrival
-        return min((time for time in self.detokenized.values() if time >= since), default=None)
-
-
-# Event name -> (field, which of several events counts).
-_STAGES = {
-    "httpReq": ("arrival", min),
-    "sendResponse": ("first_response", min),  # MindIE
-    "httpRes": ("response", max),
-    "receiveReq": ("received_by_p", min),
-    "prefillRes": ("prefill_done", min),
-    "sendReqToD": ("sent", min),
-    "sendReqToDSucc": ("accepted_by_d", min),
-    "decodeRes": ("decode_done", max),
-}
-_DETOKENIZE = "detokenize"  # vLLM, SGLang
-STAGE_EVENTS = frozenset(_STAGES) | {_DETOKENIZE}
+    ttft = first token - first httpReq, the first token being the first sendResponse (MindIE), else the first
+    detokenize after the last httpReq of each process: vLLM's proxy sends a request to a prefill engine and
+    then to a decode engine, and passes on nothing of the first. queue_wait = last Dequeue - first Enqueue of
+    a waiting queue, which over P and D covers the prefill between them, as in request.csv. duration = last
+    httpRes - httpReq; request.csv cuts both to ms first. cache_hit_rate is in no event of these: null.
+    """
+    lives = stages.group_by("request_id", maintain_order=True).agg(
+        _first(_HTTP).alias("arrived"),
+        _last(_HTTP).alias("arrived_last"),
+        _first(_RESPONSE).alias("responded"),
+        _last(_END).alias("ended"),
+        _first(ENTERED).alias("entered"),
+        _last(LEFT).alias("left"),
+        pl.col("input_tokens", "output_tokens").drop_nulls().last(),
+    )
+    token = (
+        stages.filter(pl.col("name") == _TOKENS)
+        .group_by("request_id", "process")
+        .agg(pl.col("time").min())
+        .join(lives.select("request_id", "arrived_last"), on="request_id")
+        .filter(pl.col("time") >= pl.col("arrived_last"))
+        .group_by("request_id")
+        .agg(token=pl.col("time").min())
+    )
+    known = (
+        lives.join(token, on="request_id", how="left", maintain_order="left")
+        .filter(pl.col("arrived").is_not_null() | pl.col("ended").is_not_null())
+        .with_columns(
+            arrival=_whole("arrived"),
+            ttft=_ms(pl.coalesce("responded", "token") - pl.col("arrived")),
+            queue_wait=_ms(pl.col("left") - pl.col("entered")),
+            duration=_ms(pl.col("ended") - pl.col("arrived")),
+            cache_hit_rate=pl.lit(None, pl.Float64),
+        )
+    )
+    return canonical(known.sort("arrival", nulls_last=True, maintain_order=True), "requests")
 
 
-class RequestLives:
-    """Gathers the events of each request id."""
+def handoffs_of(stages: pl.DataFrame) -> pl.DataFrame:
+    """Return the canonical frame `handoffs`, by arrival, of every request with an event between P and D.
 
-    def __init__(self) -> None:
-        self._lives: dict[str, _Life] = {}
-
-    def stage(self, name: str, rid: str, pid: int, time: float) -> None:
-        """Take an event of `STAGE_EVENTS`; of a span the time is its beginning."""
-        life = self._life(rid)
-        if name == _DETOKENIZE:
-            life.detokenized[pid] = min(time, life.detokenized.get(pid, time))
-            return
-        stage, choose = _STAGES[name]
-        known = getattr(life, stage)
-        setattr(life, stage, time if known is None else choose(known, time))
-        if stage == "arrival":
-            life.last_arrival = time if life.last_arrival is None else max(life.last_arrival, time)
-
-    def tokens(self, rid: str, received: int | None, replied: int | None) -> None:
-        """Take the token counts that `httpReq` (MindIE) or `httpRes` carry."""
-        life = self._life(rid)
-        if received is not None:
-            life.input_tokens = received
-        if replied is not None:
-            life.output_tokens = replied
-
-    def waiting(self, rid: str, time: float, *, entered: bool) -> None:
-        """Take the request's entry into a waiting queue, or its leaving one."""
-        life = self._life(rid)
-        if entered:
-            life.enqueued = time if life.enqueued is None else min(life.enqueued, time)
-        else:
-            life.dequeued = time if life.dequeued is None else max(life.dequeued, time)
-
-    def _life(self, rid: str) -> _Life:
-        life = self._lives.get(rid)
-        if life is None:
-            life = self._lives[rid] = _Life()
-        return life
-
-    def requests(self) -> pl.DataFrame:
-        """Return the canonical frame `requests`, by arrival, of every request that has an HTTP event.
-
-        ttft = `first_token` - first httpReq. queue_wait = last Dequeue - first Enqueue of a waiting queue,
-        which over P and D covers the prefill between them, as in request.csv. duration = last httpRes -
-        httpReq; request.csv cuts both to ms first. cache_hit_rate is not in a trace: null.
-        """
-        rows = RowBuffer(SCHEMAS["requests"])
-        for rid, life in self._lives.items():
-            if life.arrival is None and life.response is None:
-                continue
-            rows.add(
-                rid,
-                _floor(life.arrival),
-                life.input_tokens,
-                life.output_tokens,
-                _milliseconds(life.arrival, life.first_token()),
-                _milliseconds(life.enqueued, life.dequeued),
-                _milliseconds(life.arrival, life.response),
-                None,
-            )
-        return rows.frame().sort("arrival", nulls_last=True, maintain_order=True)
-
-    def handoffs(self) -> pl.DataFrame:
-        """Return the canonical frame `handoffs`, by arrival, of every request that has a Communication event.
-
-        The five times are those of pd_split_communication.csv: httpReq (else receiveReq), sendReqToD,
-        sendReqToDSucc, prefillRes, decodeRes.
-        """
-        rows = RowBuffer(SCHEMAS["handoffs"])
-        for rid, life in self._lives.items():
-            stages = (life.sent, life.accepted_by_d, life.prefill_done, life.decode_done)
-            if life.received_by_p is None and all(stage is None for stage in stages):
-                continue
-            arrival = life.received_by_p if life.arrival is None else life.arrival
-            rows.add(rid, _floor(arrival), *map(_floor, stages))
-        return rows.frame().sort("arrival", nulls_last=True, maintain_order=True)
+    The five times are those of pd_split_communication.csv: httpReq (else receiveReq), sendReqToD,
+    sendReqToDSucc, prefillRes, decodeRes.
+    """
+    lives = stages.group_by("request_id", maintain_order=True).agg(
+        _first(_HTTP).alias("arrived"),
+        _first(_OF_P).alias("received_by_p"),
+        _first(_SENT).alias("sent"),
+        _first(_ACCEPTED).alias("received"),
+        _first(_PREFILLED).alias("prefill_done"),
+        _last(_DECODED).alias("end"),
+    )
+    between = ("received_by_p", "sent", "received", "prefill_done", "end")
+    known = lives.filter(pl.any_horizontal(pl.col(between).is_not_null())).with_columns(
+        pl.coalesce("arrived", "received_by_p").alias("arrival")
+    )
+    stages_of = [name for name, kind in SCHEMAS["handoffs"].items() if kind == TIME]
+    placed = known.with_columns(_whole(name).alias(name) for name in stages_of)
+    return canonical(placed.sort("arrival", nulls_last=True, maintain_order=True), "handoffs")
 
 
-def _floor(time: float | None) -> int | None:
-    return None if time is None else int(time)
+def _first(name: str) -> pl.Expr:
+    return pl.col("time").filter(pl.col("name") == name).min()
 
 
-def _milliseconds(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else (end - start) / 1000
+def _last(name: str) -> pl.Expr:
+    return pl.col("time").filter(pl.col("name") == name).max()
+
+
+def _ms(duration: pl.Expr) -> pl.Expr:
+    # Polars multiplies by the inverse; times are quarters of a µs.
+    return (duration / 1000).round(5)
+
+
+def _whole(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64).cast(TIME)
