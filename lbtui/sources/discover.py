@@ -71,6 +71,11 @@ class Output:
         return bool(self.csv or self.database or self.trace or self.heat_maps)
 
     @property
+    def raw(self) -> bool:
+        """Whether this is a raw profile that is to be read in place of what the parser would write."""
+        return bool(self.experts.raw) and not self.parsed
+
+    @property
     def sizes(self) -> dict[Path, int]:
         """The size of each file in bytes, as it was at opening."""
         return {file.path: file.size for file in self.files}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,6 +33,8 @@ from lbtui.sources.store import Store
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from lbtui.sources.steps.owners import Owners
 
 _T = TypeVar("_T")
 
@@ -89,7 +92,12 @@ class Loaders:
             "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
             "speculation": lambda p: requests.load_speculation(store, p),
         }
+        for name, load in store.own.items():
+            self.named[name] = partial(self._of_domains, load)
         self.named |= {name: self.of_this_run(name, self.named[name]) for name in DATED}
+
+    def _of_domains(self, load: Callable[[Owners, Progress], Loaded], progress: Progress) -> Loaded:
+        return load(self._scheduled(progress).owners, progress)
 
     def of_this_run(self, name: FrameName, load: Loader) -> Loader:
         """Let a frame of another run than the scheduling's be left out, and told."""

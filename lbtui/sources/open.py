@@ -38,13 +38,13 @@ def open_profile(
     snapshot = Snapshot(file.path for file in (*output.files, *output.beside.files))
     _check_counts(output)
     given = _placement(output, placement)
-    store = Store(output)
+    store = _store(output)
     notes = (*output.notes, *store.notes)
     present = store.database_tables | output.csv.keys()
     available: list[FrameName] = [
         name
         for name, (tables, in_trace) in YIELDS.items()
-        if present.intersection(tables) or (in_trace and output.trace)
+        if present.intersection(tables) or (in_trace and store.has_trace) or name in store.own
     ]
     available += [name for name in _of_experts(output, bool(available)) if name not in available]
     if not available:
@@ -66,12 +66,20 @@ def open_profile(
         files=output.files,
         notes=notes,
         source=guarded,
-        unparsed=None if output.parsed else _unparsed(output),
+        unparsed=None if output.parsed or output.raw else _unparsed(output),
         placement=given,
         cuts=store.cuts,
         capture=capture,
         holders=holders,
     )
+
+
+def _store(output: Output) -> Store:
+    if not output.raw:
+        return Store(output)
+    from lbtui.sources.raw.store import RawStore
+
+    return RawStore(output)
 
 
 def _holders(name: FrameName, output: Output, store: Store) -> Iterator[SourceFile]:
@@ -83,6 +91,7 @@ def _holders(name: FrameName, output: Output, store: Store) -> Iterator[SourceFi
         if (
             file.path in csv
             or (file.path == output.trace and in_trace)
+            or (file.kind == RAW and output.raw)
             # Of one that cannot be opened nobody knows what it held.
             or (file.path == output.database and (held is None or not held.isdisjoint(tables)))
             or (name == "expert_heat" and file.kind in ("heat_png", RAW, DUMP, COUNTS))
@@ -137,13 +146,6 @@ def _placement(output: Output, asked: Path | None) -> PlacementFile | None:
 
 def _unparsed(output: Output) -> tuple[str, str]:
     """Return why all but experts is missing where the parser wrote nothing, and how to get it."""
-    if output.experts.raw:
-        return (
-            _("this is a raw profile, of which lbtui reads the expert heat only"),
-            _("parse it: python3 -m ms_service_profiler.parse --input-path={folder}").format(
-                folder=visible(str(output.folder))
-            ),
-        )
     alone = output.experts.placements and not output.experts.loads
     return (
         _("only a placement of experts is here, no load and no parsed output")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from lbtui.profile import Silent, Unreadable, host_and_pid
+from lbtui.profile import Silent, Unreadable
 from lbtui.profile.source import ScheduledRequest
+from lbtui.sources.events import READERS
 from lbtui.sources.res_list import parse_res_list
 from lbtui.sources.tables import csv_file, database
 from lbtui.sources.tables.sqlite_cells import quoted
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Prove that a row is still the round it was when the table was read.
 _IDENTITY = ("name", "prof_id", "start", "end")
 _WANTED = (*_IDENTITY, "res_list")
-_EPOCH = datetime(1970, 1, 1)
 _Found: TypeAlias = "tuple[tuple[Any, ...] | None, str | None]"  # what proves the row, and its res_list
 
 
@@ -32,8 +31,8 @@ def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[Schedul
     """
     known = batch.frame.filter(pl.col("row") == row, pl.col("prof_id") == prof_id).select(_IDENTITY)
     if known.height == 1:
-        if batch.provenance.reader == "trace":
-            found, res_list = _from_trace(store, prof_id, row)
+        if batch.provenance.reader in READERS:
+            found, res_list = store.read_span(prof_id, row)
         else:
             found, res_list = _from_table(store, batch, prof_id, row)
         if found == known.row(0):
@@ -65,19 +64,3 @@ def _from_table(store: Store, batch: Raw, prof_id: str, row: int) -> _Found:
     # An old table names no process.
     cells = conversion.frame().select(_WANTED).with_columns(pl.col("prof_id").fill_null(prof_id))
     return (cells.row(0)[:-1], cells["res_list"][0]) if cells.height else (None, None)
-
-
-def _from_trace(store: Store, prof_id: str, offset: int) -> _Found:
-    from lbtui.sources.safe_values import moment, real, whole
-    from lbtui.sources.trace.read import read_event
-
-    assert store.output.trace is not None
-    event = read_event(store.output.trace, offset)
-    process = host_and_pid(prof_id)
-    start, duration = moment(event.get("ts")), real(event.get("dur"))
-    if process is None or process[1] != whole(event.get("pid")) or start is None or duration is None:
-        return None, None
-    args = event.get("args")
-    res_list = args.get("res_list") if isinstance(args, dict) else None
-    times = (_EPOCH + timedelta(microseconds=int(time)) for time in (start, start + duration))
-    return (event.get("name"), prof_id, *times), None if res_list is None else str(res_list)

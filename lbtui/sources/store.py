@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Provenance, Silent, Summary, Unreadable
+from lbtui.profile import FrameName, Loaded, Note, Progress, Provenance, Silent, Summary, Unreadable
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources.clocks import HEAD, Clocks, find_clocks, headers_to_see
@@ -24,7 +24,8 @@ from lbtui.sources.tables.tables import ONLY_CSV, PRECISION, TABLES, usual_colum
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
-    from lbtui.sources.trace.read import Trace
+    from lbtui.sources.events import Events
+    from lbtui.sources.steps.owners import Owners
 
 _T = TypeVar("_T")
 
@@ -158,7 +159,7 @@ class Store:
         """Whether there are the service's events, readable or not."""
         return self.output.trace is not None
 
-    def trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
+    def trace(self, progress: Progress) -> tuple[Events | None, list[Note]]:
         """Return the trace, streamed once, or None with a note when it is unreadable or too large for this.
 
         A large trace is not read just to look for what the tables beside it lack.
@@ -172,7 +173,7 @@ class Store:
         ).format(size=f"{self.output.sizes[path] / 1e6:,.0f}")
         return None, [Note(visible(path.name), text)]
 
-    def whole_trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
+    def whole_trace(self, progress: Progress) -> tuple[Events | None, list[Note]]:
         """Return the trace, however large, or None with a note when it is unreadable."""
         trace, notes = self._read_trace(progress)
         return trace, list(notes)
@@ -181,7 +182,7 @@ class Store:
         """Tell whether the scheduling, which everything is placed by, is known without the trace."""
         return {"forward", "batch"} <= self.database_tables | self.output.csv.keys()
 
-    def _trace(self, progress: Progress) -> tuple[Trace | None, list[Note]]:
+    def _trace(self, progress: Progress) -> tuple[Events | None, list[Note]]:
         path = self.output.trace
         if path is None:
             return None, []
@@ -193,6 +194,22 @@ class Store:
             return None, [unreadable_note(path.name, error)]
         self.keep_cuts(trace.notes)
         return trace, list(trace.notes)
+
+    @property
+    def own(self) -> Mapping[FrameName, Callable[[Owners, Progress], Loaded]]:
+        """The loaders of frames that no table tells, where there are any."""
+        return {}
+
+    def read_span(self, prof_id: str, offset: int) -> tuple[tuple[Any, ...] | None, str | None]:
+        """Return what proves a scheduling round of the events (name, prof_id, start, end), and its requests.
+
+        `offset` is its place in `spans`. Raises `Unreadable` when there is none, as after the file was
+        written anew.
+        """
+        from lbtui.sources.trace.read import read_span
+
+        assert self.output.trace is not None
+        return read_span(self.output.trace, prof_id, offset)
 
     def summaries(self) -> tuple[tuple[Summary, ...], tuple[Note, ...]]:
         """Return the figures of `analyze`, and notes on files without any."""

@@ -58,7 +58,7 @@ def with_first_tokens(
     trace, notes = store.trace(progress)
     if trace is not None and not trace.requests.is_empty():
         told = trace.requests.select("request_id", true="ttft").drop_nulls()
-        whence = Provenance(trace.file, trace.reader, _("1 µs"), told.height)
+        whence = trace.provenance(told.height)
         return *_replaced(requests, told, file, trace.file, notes), (whence,)
     late = _late(requests, store, batch, progress)
     if late.is_empty() and not requests["ttft"].null_count():

@@ -90,7 +90,7 @@ def _from_pools(
             "the most the domain ever had free, a lower bound where it never stood empty."
         )
         notes.append(Note(file, text))
-    frame = _by_time(_placed(_with_pools(known.sort("time", maintain_order=True)), owners))
+    frame = by_time(placed(with_pools(known.sort("time", maintain_order=True)), owners))
     return Loaded(frame, (replace(provenance, rows=frame.height),), tuple(notes))
 
 
@@ -107,7 +107,7 @@ def _are_whole_seconds(events: pl.DataFrame) -> bool:
     return events.height > 1 and bool((events["time"].dt.microsecond() == 0).all())
 
 
-def _with_pools(known: pl.DataFrame) -> pl.DataFrame:
+def with_pools(known: pl.DataFrame) -> pl.DataFrame:
     """Return readings of free blocks with what is used of the pool, whose size is the most ever free."""
     return known.with_columns(total_blocks=pl.col("free_blocks").max().over("domain")).with_columns(
         used_blocks=pl.col("total_blocks") - pl.col("free_blocks"),
@@ -115,7 +115,7 @@ def _with_pools(known: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _placed(known: pl.DataFrame, owners: Owners) -> pl.DataFrame:
+def placed(known: pl.DataFrame, owners: Owners) -> pl.DataFrame:
     """Return readings of domains with their owners' columns, the place being that of the first process."""
     places = owners.frame.unique("domain", keep="first", maintain_order=True).select(_OWNER)
     return known.join(places, on="domain", how="left", maintain_order="left")
@@ -134,7 +134,7 @@ def _no_blocks_note(raw: Raw | None) -> list[Note]:
 
 def _from_rounds(readings: pl.DataFrame, owners: Owners, batch: Raw) -> Loaded:
     """VLLM: the state after each round, one row a round of its own rank."""
-    frame = _by_time(
+    frame = by_time(
         readings.drop("dp_rank")
         .join(owners.frame, on="prof_id", how="left")
         # A column that is zero on every row is left out by upstream: that zero is known.
@@ -172,10 +172,10 @@ def _from_events(
         notes += [*counter_notes, *_whole_seconds_note(file, inexact)]
     notes += _ownerless_note(file, owned)
     # MindIE never writes the size of the pool.
-    known = _with_pools(by_value(owned.drop_nulls(["domain", "free_blocks"]), inexact))
+    known = with_pools(by_value(owned.drop_nulls(["domain", "free_blocks"]), inexact))
     if known.height:
         notes.append(_pool_note(file, known))
-    frame = _by_time(_placed(known, owners))
+    frame = by_time(placed(known, owners))
     return Loaded(frame, (Provenance(file, raw.provenance.reader, precision, frame.height),), tuple(notes))
 
 
@@ -266,10 +266,9 @@ def _from_counters(
         )
     )
     notes.append(Note(file, _("The trace holds free KV blocks only; the size of the pools is unknown.")))
-    return Loaded(
-        _by_time(frame), (Provenance(file, trace.reader, _("end of each round"), frame.height),), tuple(notes)
-    )
+    return Loaded(by_time(frame), (trace.provenance(frame.height, _("end of each round")),), tuple(notes))
 
 
-def _by_time(frame: pl.DataFrame) -> pl.DataFrame:
+def by_time(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the canonical frame of readings, by time."""
     return canonical(frame.sort("time", maintain_order=True), "kv")

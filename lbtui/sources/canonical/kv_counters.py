@@ -78,7 +78,7 @@ def read_values(store: Store, progress: Progress) -> tuple[pl.DataFrame, Provena
         if values.height:
             return (
                 values.sort("time", maintain_order=True),
-                Provenance(trace.file, trace.reader, _("1 µs"), values.height),
+                trace.provenance(values.height),
                 notes,
             )
     return pl.DataFrame(schema=_VALUES), None, notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lbtui.profile import SCHEMAS, Loaded, Note, Progress, Provenance, empty
+from lbtui.profile import SCHEMAS, Loaded, Note, Progress, empty
 from lbtui.sources.frame import possible_lanes
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -32,7 +32,7 @@ def load_nodes(store: Store, progress: Progress) -> Loaded:
     trace, trace_notes = store.trace(progress)
     if trace is None or trace.nodes.is_empty():
         return Loaded(empty("nodes"), notes=(*notes, *trace_notes))
-    provenance = Provenance(trace.file, trace.reader, _("5 s bins"), trace.nodes.height)
+    provenance = trace.provenance(trace.nodes.height, _("5 s bins"))
     frame, lane_notes = possible_lanes(trace.nodes, "address", provenance.file, "addresses")
     found = totals_notes(frame, provenance.file, trace.requests.height)
     return Loaded(frame, (provenance,), (*notes, *trace_notes, *lane_notes, *found))

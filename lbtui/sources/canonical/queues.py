@@ -66,7 +66,7 @@ def load_queues(store: Store, owners: Owners, progress: Progress) -> Loaded:
     if trace is None or trace.queue_events.is_empty():
         return Loaded(empty("queues"), notes=tuple(notes))
     changes = _wide(name_processes(trace.queue_events, trace.processes))
-    provenance = Provenance(trace.file, trace.reader, _("1 µs"), changes.height)
+    provenance = trace.provenance(changes.height)
     return _loaded(changes, owners, provenance, notes)
 
 

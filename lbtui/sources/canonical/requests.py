@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import polars as pl
 
-from lbtui.profile import FrameName, Loaded, Progress, Provenance, empty
+from lbtui.profile import FrameName, Loaded, Progress, empty
 from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.request_units import are_slow, from_seconds, in_milliseconds, what_ran
+from lbtui.sources.events import READERS
 from lbtui.sources.frame import canonical, possible_lanes
 from lbtui.sources.pull_source import sources
 from lbtui.sources.steps.row_checks import checked_durations, checked_first_tokens
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.tables.tables import TABLES
-from lbtui.text import _
 
 
 def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], progress: Progress) -> Loaded:
@@ -28,7 +28,7 @@ def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], pro
     loaded = _load("request", "requests", store, progress, known)
     summaries, notes = store.summaries()
     loaded = replace(loaded, notes=(*loaded.notes, *notes))
-    if not loaded.provenance or loaded.provenance[0].reader == "trace":
+    if not loaded.provenance or loaded.provenance[0].reader in READERS:
         return loaded
     file = loaded.provenance[0].file
     frame, second_notes = from_seconds(loaded.frame, summaries, file)
@@ -81,5 +81,5 @@ def _load(table: str, name: FrameName, store: Store, progress: Progress, derived
     frame = {"requests": trace.requests, "handoffs": trace.handoffs, "transfers": trace.transfers}[name]
     if frame.is_empty():
         return Loaded(empty(name), notes=(*notes, *trace_notes))
-    provenance = Provenance(trace.file, trace.reader, _("1 µs"), frame.height)
+    provenance = trace.provenance(frame.height)
     return Loaded(frame, (provenance,), (*notes, *trace_notes))

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import polars as pl
 
-from lbtui.profile import Note, Progress, Provenance
+from lbtui.profile import Note, Progress
 from lbtui.sources.steps.recorded import recorded_passes
 from lbtui.sources.store import Raw, Store
-from lbtui.text import _
 
 
 def name_processes(spans: pl.DataFrame, processes: pl.DataFrame) -> pl.DataFrame:
-    """Return `spans` (which have a pid) with `host`, `label_rank` and `prof_id` of their process."""
-    return (
-        spans.join(
-            processes.select("pid", "host", label_rank="dp_rank"),
-            on="pid",
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(pl.col("host").fill_null("unknown host"))
-        .with_columns(prof_id=pl.format("ms_service_{}-{}", "host", "pid"))
+    """Return `spans` (which have a prof_id or a pid) with `host`, `label_rank` and `prof_id`."""
+    key = "prof_id" if "prof_id" in spans.columns else "pid"
+    owners = processes.select(key, "host", label_rank="dp_rank")
+    named = spans.join(owners, on=key, how="left", maintain_order="left").with_columns(
+        pl.col("host").fill_null("unknown host")
     )
+    if key == "prof_id":
+        return named
+    return named.with_columns(prof_id=pl.format("ms_service_{}-{}", "host", "pid"))
 
 
 def scheduling_tables(store: Store, progress: Progress) -> tuple[Raw | None, Raw | None, list[Note]]:
@@ -62,6 +59,6 @@ def scheduling_tables(store: Store, progress: Progress) -> tuple[Raw | None, Raw
         frame = frame.drop_nulls(["start", "end"])
         if frame.is_empty():
             return None
-        return Raw(frame, Provenance(trace.file, trace.reader, _("1 µs"), frame.height))
+        return Raw(frame, trace.provenance(frame.height))
 
     return raw(forwards), raw(spans), notes

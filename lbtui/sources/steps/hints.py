@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from lbtui.profile import Progress, Unreadable
+from lbtui.sources.events import READERS
 from lbtui.sources.res_list import request_ids
 from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.processes import Hints
@@ -48,9 +49,9 @@ def _labelled_ranks(store: Store, progress: Progress) -> dict[tuple[str, int], i
     if store.database and "process" in store.database_tables:
         with suppress(Unreadable):
             labels = _of_database(store.database, progress)
-    if not labels and store.output.trace:
+    if not labels and store.has_trace:
         with suppress(OSError):
-            labels = _of_trace(store, store.output.trace, progress)
+            labels = _of_trace(store, progress)
     return {(host, pid): rank for pid, host, rank in labels if host is not None and rank is not None}
 
 
@@ -62,7 +63,7 @@ def _of_database(path: Path, progress: Progress) -> list[tuple[int, str | None, 
     return [(pid, *found) for pid, label in rows.iter_rows() if (found := labelled(label)) is not None]
 
 
-def _of_trace(store: Store, path: Path, progress: Progress) -> Iterable[tuple[int, str | None, int | None]]:
+def _of_trace(store: Store, progress: Progress) -> Iterable[tuple[int, str | None, int | None]]:
     from lbtui.sources.trace.events import EventCollector
     from lbtui.sources.trace.names import names_behind
 
@@ -70,8 +71,9 @@ def _of_trace(store: Store, path: Path, progress: Progress) -> Iterable[tuple[in
     if trace is not None:
         processes = trace.processes
     else:  # unreadable, or large beside tables: labels stand near its end
+        assert store.output.trace is not None
         collector = EventCollector()
-        for event in names_behind(path, 0, progress):
+        for event in names_behind(store.output.trace, 0, progress):
             collector.take(0, event)
         processes = collector.processes()
     return processes.select("pid", "host", "dp_rank").iter_rows()
@@ -82,7 +84,7 @@ def _first_requests(store: Store, batch: Raw | None, progress: Progress) -> Mapp
     if batch is None:
         return {}
     columns = ("prof_id", "res_list")
-    if batch.provenance.reader == "trace":
+    if batch.provenance.reader in READERS:
         trace, _notes = store.whole_trace(progress)
         if trace is None:
             return {}

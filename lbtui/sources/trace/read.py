@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from lbtui.profile import Cancelled, Cut, Note, Progress, Unreadable
+from lbtui.profile import Cancelled, Cut, Note, Progress, Provenance, Unreadable, host_and_pid
 from lbtui.profile.note import cut_words
 from lbtui.sources.experts.rows import ProcessExperts
+from lbtui.sources.safe_values import moment, real, whole
 from lbtui.sources.trace.events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace.names import names_behind
@@ -18,16 +20,12 @@ from lbtui.sources.trace.nodes import node_frame
 from lbtui.sources.trace.requests import handoffs_of, requests_of
 from lbtui.text import _, visible
 
+_EPOCH = datetime(1970, 1, 1)
+
 
 @dataclass(frozen=True)
 class Trace:
-    """What a service's events tell, of a trace or of a raw profile.
-
-    Times are UTC, naive, cut to whole microseconds; frames keep the file's order. Columns of `processes`,
-    `forwards`, `spans`, `queue_events` and `kv_counters` are in `trace.events`, those of `dispatches` in
-    `trace.nodes`; `requests`, `nodes`, `transfers` and `handoffs` are canonical. `experts` has one entry per
-    EP process: `experts.tables.combine` joins those of one instance.
-    """
+    """`Events` of one trace; frames keep the file's order."""
 
     file: str  # as it is shown
     reader: str
@@ -43,6 +41,10 @@ class Trace:
     handoffs: pl.DataFrame
     experts: tuple[ProcessExperts, ...]
     notes: tuple[Note, ...]
+
+    def provenance(self, rows: int, precision: str = _("1 µs")) -> Provenance:
+        """Return where that many rows come from."""
+        return Provenance(self.file, self.reader, precision, rows)
 
 
 def read_trace(path: Path, progress: Progress) -> Trace:
@@ -121,6 +123,22 @@ def read_event(path: Path, offset: int) -> dict[str, Any]:
             )
         )
     return event
+
+
+def read_span(path: Path, prof_id: str, offset: int) -> tuple[tuple[Any, ...] | None, str | None]:
+    """Return what proves the span at byte `offset` (name, prof_id, start, end), and its `res_list`.
+
+    None of one of another process, or without its times. Raises what `read_event` does.
+    """
+    event = read_event(path, offset)
+    process = host_and_pid(prof_id)
+    start, duration = moment(event.get("ts")), real(event.get("dur"))
+    if process is None or process[1] != whole(event.get("pid")) or start is None or duration is None:
+        return None, None
+    args = event.get("args")
+    res_list = args.get("res_list") if isinstance(args, dict) else None
+    times = (_EPOCH + timedelta(microseconds=int(time)) for time in (start, start + duration))
+    return (event.get("name"), prof_id, *times), None if res_list is None else str(res_list)
 
 
 def _losses(collector: EventCollector, broken: Break | None) -> list[str]:
