@@ -1,0 +1,1 @@
+"""Readers of the raw profile, as the profiler recorded it."""
