@@ -14,7 +14,7 @@ UNNAMED_EXPERTS: str = _("experts")
 # From so many characters on a part that all names have in their middle is left out.
 _LONG = 8
 _NAMELESS = re.compile(r":(?P<pid>\d{1,18})/dp\?$")
-_PROF_ID = re.compile(r"^ms_service_(?P<host>.+)-(?P<pid>\d+)$")
+_PROF_ID = re.compile(r"^(ms_service|ascend_service_profiler)_(?P<host>.+)-(?P<pid>\d+)$")
 
 
 class Domain(NamedTuple):
@@ -40,7 +40,10 @@ class Domain(NamedTuple):
 
 
 def host_and_pid(prof_id: str) -> tuple[str, int] | None:
-    """Return the host and pid in a `prof_id` such as `ms_service_node-a-10041`, or None if it is not one."""
+    """Return the host and pid in a `prof_id` such as `ms_service_node-a-10041`, or None if it is not one.
+
+    The names of MSPTI's databases, `ascend_service_profiler_node-a-10041`, are understood too.
+    """
     match = _PROF_ID.match(prof_id)
     return (match["host"], int(match["pid"])) if match else None
 

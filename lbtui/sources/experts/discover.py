@@ -1,6 +1,7 @@
 """Find raw profiles, MindIE dumps, token counts and placement files; looks at names and sizes only.
 
-Only a file that was named itself is looked into, where its name does not tell what it is.
+A raw profile has MSPTI's databases too, where operators were recorded. Only a file that was named itself is
+looked into, where its name does not tell what it is.
 """
 
 from __future__ import annotations
@@ -19,9 +20,16 @@ from lbtui.sources.other_tools import tool_of
 from lbtui.text import _, visible
 
 CONFIG = "model_gen_config.json"
-RAW, DUMP, COUNTS, PLACEMENT = "raw_profile", "mindie_dump", "expert_counts", "placement"
+RAW, OPERATORS, DUMP, COUNTS, PLACEMENT = (
+    "raw_profile",
+    "mspti",
+    "mindie_dump",
+    "expert_counts",
+    "placement",
+)
 
 _RAW_NAME = re.compile(r"ms_service_.+\.db")
+_OPERATORS_NAME = re.compile(r"ascend_service_profiler_.+-\d{1,18}\.db")
 # Not the mirrors (`_bak`), which stand in for a file, nor `_topk_`, which hold something else.
 _DUMP_NAME = re.compile(r"(prefill|decode)_(\d{1,6})(_bak)?\.csv")
 _PLACEMENT_NAME = re.compile(
@@ -51,6 +59,7 @@ class ExpertFiles:
     """The files below a folder that tell of experts and that the parser did not write."""
 
     raw: tuple[SourceFile, ...] = ()
+    operators: tuple[SourceFile, ...] = ()  # of MSPTI; they tell of no tokens
     dump: tuple[SourceFile, ...] = ()
     counts: tuple[SourceFile, ...] = ()
     configs: tuple[Path, ...] = ()
@@ -60,7 +69,7 @@ class ExpertFiles:
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
-        """All of them."""
+        """All of them but MSPTI's, which are read beside others only."""
         return (*self.raw, *self.dump, *self.counts, *self.placements)
 
     @property
@@ -87,9 +96,11 @@ NOTHING = ExpertFiles()
 
 
 def kind_of(name: str) -> str | None:
-    """Return which of `RAW`, `DUMP`, `COUNTS` and `PLACEMENT` a file of this name is, or None."""
+    """Return which of the kinds `RAW` to `PLACEMENT` a file of this name is, or None."""
     if _RAW_NAME.fullmatch(name):
         return RAW
+    if _OPERATORS_NAME.fullmatch(name):
+        return OPERATORS
     if _DUMP_NAME.fullmatch(name):
         return DUMP
     if _COUNTS_NAME.fullmatch(name):
@@ -105,6 +116,8 @@ def named_file(path: Path) -> ExpertFiles | None:
     kind = kind_of(path.name)
     if kind in (RAW, DUMP):
         return find_expert_files(path.parent, depth=0)
+    if kind == OPERATORS:
+        return None
     if path.suffix in TORCH:
         raise Unreadable(torch_sentence(path))
     if path.suffix == ".json" and kind != COUNTS:
@@ -125,7 +138,7 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
 
     No more than `most` files and folders are looked at; a note tells where there are more.
     """
-    found: dict[str, list[SourceFile]] = {RAW: [], DUMP: [], COUNTS: [], PLACEMENT: []}
+    found: dict[str, list[SourceFile]] = {kind: [] for kind in (RAW, OPERATORS, DUMP, COUNTS, PLACEMENT)}
     configs: list[Path] = []
     pickled: list[Path] = []
     notes: list[Note] = []
@@ -143,12 +156,12 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
             configs.append(Path(entry.path))
         else:
             found[kind].append(SourceFile(Path(entry.path), kind, kind, size))
-    raw, dump, counts, placements = (
-        tuple(sorted(found[kind], key=lambda file: file.path)) for kind in (RAW, DUMP, COUNTS, PLACEMENT)
+    raw, operators, dump, counts, placements = (
+        tuple(sorted(files, key=lambda file: file.path)) for files in found.values()
     )
     notes += [Note(visible(path.name), torch_sentence(path), lost=True) for path in sorted(pickled)]
     return ExpertFiles(
-        raw, dump, counts, tuple(sorted(configs)), placements, tuple(sorted(pickled)), tuple(notes)
+        raw, operators, dump, counts, tuple(sorted(configs)), placements, tuple(sorted(pickled)), tuple(notes)
     )
 
 
