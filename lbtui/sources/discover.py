@@ -159,7 +159,8 @@ def with_experts(output: Output, path: Path) -> Output:
 
 
 def _of_experts(folder: Path, found: ExpertFiles) -> Output:
-    return Output(folder, {}, None, None, (), found.files, found.notes, found)
+    files = (*found.files, *found.operators) if found.raw else found.files
+    return Output(folder, {}, None, None, (), files, found.notes, found)
 
 
 def _with_beside(output: Output) -> Output:

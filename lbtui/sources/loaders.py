@@ -93,11 +93,17 @@ class Loaders:
             "speculation": lambda p: requests.load_speculation(store, p),
         }
         for name, load in store.own.items():
-            self.named[name] = partial(self._of_domains, load)
+            self.named[name] = partial(load, self)
         self.named |= {name: self.of_this_run(name, self.named[name]) for name in DATED}
 
-    def _of_domains(self, load: Callable[[Owners, Progress], Loaded], progress: Progress) -> Loaded:
-        return load(self._scheduled(progress).owners, progress)
+    def owners(self, progress: Progress) -> Owners:
+        """Return the DP domain of every process."""
+        return self._scheduled(progress).owners
+
+    def layers(self, progress: Progress) -> int | None:
+        """Return how many MoE layers the model has, None where no expert table tells."""
+        told = self.named["expert_heat"](progress).frame["layer"].max()
+        return None if told is None else int(told) + 1  # type: ignore[arg-type]
 
     def of_this_run(self, name: FrameName, load: Loader) -> Loader:
         """Let a frame of another run than the scheduling's be left out, and told."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -42,6 +42,16 @@ class Raw:
 
 
 _Found: TypeAlias = "tuple[Raw | None, list[Note]]"
+
+
+class Known(Protocol):
+    """What is found of a profile from several of its frames."""
+
+    def owners(self, progress: Progress) -> Owners:
+        """Return the DP domain of every process."""
+
+    def layers(self, progress: Progress) -> int | None:
+        """Return how many MoE layers the model has, None where no expert table tells."""
 
 
 class Store:
@@ -196,7 +206,7 @@ class Store:
         return trace, list(trace.notes)
 
     @property
-    def own(self) -> Mapping[FrameName, Callable[[Owners, Progress], Loaded]]:
+    def own(self) -> Mapping[FrameName, Callable[[Known, Progress], Loaded]]:
         """The loaders of frames that no table tells, where there are any."""
         return {}
 

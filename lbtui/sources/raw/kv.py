@@ -21,7 +21,7 @@ def load_kv(events: RawEvents, owners: Owners) -> Loaded:
 
     Where the size of a domain's pool is not recorded it is the most that it ever had free.
     """
-    records = events.kv_records
+    records = events.kv_records()
     numbers = [cells.count(records[name]).alias(name) for name in (*_FREE, "TotalBlocks=")]
     looked_up = pl.col("deviceFreeBlock").is_not_null().any().over("prof_id")
     readings = (

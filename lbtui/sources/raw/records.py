@@ -206,15 +206,25 @@ class _Reader:
         times = {"r": pl.Int64(), "s": pl.Int64(), "e": pl.Int64()}
         self._line = pl.Schema({**times, "n": pl.String(), "d": pl.String(), "m": self._message})
         self._text = "message" if process.layout == "Mstx" else "args"
-        words = sorted(wanted.names | wanted.domains)
-        if process.layout == "Mstx":
-            quote = self._quote()
-            self._where = " OR ".join("instr(message, ?)" for _word in words)
-            words = [f"{quote}{word}{quote}" for word in words]
-        else:
-            self._where = f"name IN ({_marks(words)}) OR cat IN ({_marks(words)})"
-            words = words * 2
-        self._words = words
+        self._where, self._words = self._condition()
+
+    def _condition(self) -> tuple[str, list[str]]:
+        """Return SQL that holds of every wanted record, and of few others, with its parameters."""
+        names, domains = sorted(self._wanted.names), sorted(self._wanted.domains)
+        if self._process.layout == "slice":
+            return f"name IN ({_marks(names)}) OR cat IN ({_marks(domains)})", [*names, *domains]
+        quote = self._quote()
+        words = [f"{quote}{word}{quote}" for word in (*names, *domains)]
+        anywhere = " OR ".join("instr(message, ?)" for _word in words)
+        if domains:
+            return anywhere, words
+        # As a rule the name comes first: a comparison is cheaper than a search.
+        first = f"{{{quote}name{quote}:{quote}"
+        heads = [f"{first}{name}{quote}" for name in names]
+        begins = "message >= ? AND message < ?"
+        any_head = " OR ".join(begins for _head in heads)
+        bounds = [bound for head in (first, *heads) for bound in (head, head[:-1] + chr(ord(head[-1]) + 1))]
+        return f"CASE WHEN {begins} THEN {any_head} ELSE {anywhere} END", [*bounds, *words]
 
     def _quote(self) -> str:
         """Return what the process' messages have for a quotation mark."""

@@ -62,23 +62,20 @@ def requests_of(rid: pl.Series) -> pl.DataFrame:
     ).drop_nulls("request_id")
 
 
-def sizes_of(rid: pl.Series) -> pl.DataFrame:
-    """Return of each cell how many requests it tells of, how many are prefilled and decoded, and the tokens.
+def sizes_of(requests: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return of each of `count` cells, of which these are the `requests` (`requests_of`), how many there are,
+    how many are prefilled and decoded, and their tokens.
 
     Columns `batch_size`, `prefill_batch_size`, `decode_batch_size` (null without a request) and `tokens`
     (also null where that of a request cannot be read).
     """
-    told = (
-        requests_of(rid)
-        .group_by("cell")
-        .agg(
-            batch_size=pl.len().cast(pl.Int64),
-            prefill_batch_size=pl.col("prefills").sum().cast(pl.Int64),
-            tokens=pl.when(pl.col("tokens").is_not_null().all()).then(pl.col("tokens").sum()),
-        )
+    told = requests.group_by("cell").agg(
+        batch_size=pl.len().cast(pl.Int64),
+        prefill_batch_size=pl.col("prefills").sum().cast(pl.Int64),
+        tokens=pl.when(pl.col("tokens").is_not_null().all()).then(pl.col("tokens").sum()),
     )
     sizes = (
-        pl.DataFrame({"cell": pl.int_range(len(rid), eager=True, dtype=pl.Int64)})
+        pl.DataFrame({"cell": pl.int_range(count, eager=True, dtype=pl.Int64)})
         .join(told, on="cell", how="left", maintain_order="left")
         .with_columns(decode_batch_size=pl.col("batch_size") - pl.col("prefill_batch_size"))
     )

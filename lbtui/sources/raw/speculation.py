@@ -20,14 +20,14 @@ def load_speculation(events: RawEvents) -> Loaded:
     What was accepted is told by the run of the model that encloses the proposal, else by the next one of its
     process (upstream takes the next always); else as the proposal itself has it.
     """
-    records = events.speculation_records.with_row_index("cell")
+    records = events.proposals().with_row_index("cell")
     told = requests_of(records["rid"])
     proposals = (
         records.select(pl.col("cell").cast(pl.Int64), "prof_id", "start", "end")
         .join(told, on="cell", maintain_order="left_right")
         .with_columns(proposed=pl.coalesce("proposed", "tokens"))
     )
-    runs = events.accepted_records.drop_nulls("spec_decode_accepted_by_req").with_row_index("told")
+    runs = events.runs().drop_nulls("spec_decode_accepted_by_req").with_row_index("told")
     rows = _step_of(proposals, runs).join(
         _accepted(runs), on=["told", "request_id"], how="left", maintain_order="left"
     )

@@ -9,9 +9,9 @@ from lbtui.profile import FrameName, Loaded, Note, Progress, Silent
 from lbtui.sources.discover import Output
 from lbtui.sources.raw.events import RawEvents, RawProfile
 from lbtui.sources.raw.kv import load_kv
+from lbtui.sources.raw.operators import read_layer_times, read_rank_intervals
 from lbtui.sources.raw.speculation import load_speculation
-from lbtui.sources.steps.owners import Owners
-from lbtui.sources.store import Store
+from lbtui.sources.store import Known, Store
 
 
 class RawStore(Store):
@@ -34,12 +34,19 @@ class RawStore(Store):
     whole_trace = trace
 
     @property
-    def own(self) -> Mapping[FrameName, Callable[[Owners, Progress], Loaded]]:
-        """The loaders of frames that records tell better than tables do."""
-        return {
-            "kv": lambda owners, progress: load_kv(RawEvents(self._raw, progress), owners),
-            "speculation": lambda _owners, progress: load_speculation(RawEvents(self._raw, progress)),
+    def own(self) -> Mapping[FrameName, Callable[[Known, Progress], Loaded]]:
+        """The loaders of frames that no event of a trace tells, or not as well."""
+        raw, operators = self._raw, self.output.experts.operators
+        own: dict[FrameName, Callable[[Known, Progress], Loaded]] = {
+            "kv": lambda known, progress: load_kv(RawEvents(raw, progress), known.owners(progress)),
+            "speculation": lambda _known, progress: load_speculation(RawEvents(raw, progress)),
         }
+        if operators:
+            own["layer_times"] = lambda known, progress: read_layer_times(
+                operators, progress, known.layers(progress)
+            )
+            own["rank_intervals"] = lambda _known, progress: read_rank_intervals(operators, progress)
+        return own
 
     def read_span(self, prof_id: str, offset: int) -> tuple[tuple[Any, ...] | None, str | None]:
         """Return what proves a scheduling round, and its requests, as `Store.read_span`."""

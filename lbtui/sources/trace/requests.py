@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from lbtui.profile import SCHEMAS
+from lbtui.profile import SCHEMAS, FrameName
 from lbtui.profile.schema import TIME
-from lbtui.sources.frame import canonical
 from lbtui.sources.tables.row_buffer import columns
 
 # One event of one request.
@@ -71,7 +70,7 @@ def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
             cache_hit_rate=pl.lit(None, pl.Float64),
         )
     )
-    return canonical(known.sort("arrival", nulls_last=True, maintain_order=True), "requests")
+    return _by_arrival(known, "requests")
 
 
 def handoffs_of(stages: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +93,12 @@ def handoffs_of(stages: pl.DataFrame) -> pl.DataFrame:
     )
     stages_of = [name for name, kind in SCHEMAS["handoffs"].items() if kind == TIME]
     placed = known.with_columns(_whole(name).alias(name) for name in stages_of)
-    return canonical(placed.sort("arrival", nulls_last=True, maintain_order=True), "handoffs")
+    return _by_arrival(placed, "handoffs")
+
+
+def _by_arrival(lives: pl.DataFrame, name: FrameName) -> pl.DataFrame:
+    ordered = lives.sort("arrival", nulls_last=True, maintain_order=True)
+    return ordered.select(pl.col(column).cast(kind) for column, kind in SCHEMAS[name].items())
 
 
 def _first(name: str) -> pl.Expr:
