@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -92,8 +91,13 @@ class Loaders:
             "rank_intervals": lambda p: operators.load_rank_intervals(store, p),
             "speculation": lambda p: requests.load_speculation(store, p),
         }
-        for name, load in store.own.items():
-            self.named[name] = partial(load, self)
+        if store.output.raw:
+            from lbtui.sources.raw.loaders import raw_loaders, with_notes
+            from lbtui.sources.raw.store import RawStore
+
+            assert isinstance(store, RawStore)
+            self.named |= raw_loaders(store, self)
+            self.named = {name: with_notes(store, load) for name, load in self.named.items()}
         self.named |= {name: self.of_this_run(name, self.named[name]) for name in DATED}
 
     def owners(self, progress: Progress) -> Owners:
@@ -102,8 +106,8 @@ class Loaders:
 
     def layers(self, progress: Progress) -> int | None:
         """Return how many MoE layers the model has, None where no expert table tells."""
-        told = self.named["expert_heat"](progress).frame["layer"].max()
-        return None if told is None else int(told) + 1  # type: ignore[arg-type]
+        last = self.named["expert_heat"](progress).frame.select("layer").max().item()
+        return None if last is None else last + 1
 
     def of_this_run(self, name: FrameName, load: Loader) -> Loader:
         """Let a frame of another run than the scheduling's be left out, and told."""

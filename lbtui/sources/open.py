@@ -44,7 +44,7 @@ def open_profile(
     available: list[FrameName] = [
         name
         for name, (tables, in_trace) in YIELDS.items()
-        if present.intersection(tables) or (in_trace and store.has_trace) or name in store.own
+        if present.intersection(tables) or (in_trace and store.has_trace) or name in store.yields
     ]
     available += [name for name in _of_experts(output, bool(available)) if name not in available]
     if not available:

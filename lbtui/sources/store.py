@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import polars as pl
 
-from lbtui.profile import FrameName, Loaded, Note, Progress, Provenance, Silent, Summary, Unreadable
+from lbtui.profile import FrameName, Note, Progress, Provenance, Silent, Summary, Unreadable
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
 from lbtui.sources.clocks import HEAD, Clocks, find_clocks, headers_to_see
@@ -25,7 +25,6 @@ from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     from lbtui.sources.events import Events
-    from lbtui.sources.steps.owners import Owners
 
 _T = TypeVar("_T")
 
@@ -42,16 +41,6 @@ class Raw:
 
 
 _Found: TypeAlias = "tuple[Raw | None, list[Note]]"
-
-
-class Known(Protocol):
-    """What is found of a profile from several of its frames."""
-
-    def owners(self, progress: Progress) -> Owners:
-        """Return the DP domain of every process."""
-
-    def layers(self, progress: Progress) -> int | None:
-        """Return how many MoE layers the model has, None where no expert table tells."""
 
 
 class Store:
@@ -206,9 +195,9 @@ class Store:
         return trace, list(trace.notes)
 
     @property
-    def own(self) -> Mapping[FrameName, Callable[[Known, Progress], Loaded]]:
-        """The loaders of frames that no table tells, where there are any."""
-        return {}
+    def yields(self) -> frozenset[FrameName]:
+        """The frames that are known without a table or a trace."""
+        return frozenset()
 
     def read_span(self, prof_id: str, offset: int) -> tuple[tuple[Any, ...] | None, str | None]:
         """Return what proves a scheduling round of the events (name, prof_id, start, end), and its requests.

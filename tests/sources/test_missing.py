@@ -233,14 +233,14 @@ def test_rows_that_are_of_no_use_alone_are_not_said_not_to_be_there(tmp_path):
         open_profile(tmp_path).require_rows()
 
 
-def test_a_raw_profile_without_experts_names_the_command(tmp_path):
+def test_a_raw_profile_without_records_says_what_to_check(tmp_path):
     folder = tmp_path / "Trace_Service"
     folder.mkdir()
     with sqlite3.connect(folder / "ms_service_node-a-1.db") as database:
         database.execute("CREATE TABLE Mstx (markId, timestamp, message)")
         database.execute("CREATE TABLE Meta (name, value)")
     database.close()
-    with pytest.raises(Unreadable, match=r"raw profile.* parse it: python3 -m ms_service_profiler"):
+    with pytest.raises(Unreadable, match=r"None of its 1 files holds a record: .* switched on"):
         open_profile(tmp_path).require_rows()
 
 

@@ -36,6 +36,7 @@ _BATCH_TYPES = {
     "3": "Mixed",
     "5": "Dummy",
 }  # MindIE's batchType
+FILE = _("raw profile")
 _QUEUES = frozenset({"Queue", ENTERED, LEFT})
 
 
@@ -82,6 +83,7 @@ class RawProfile:
     def __init__(self, files: Sequence[SourceFile]) -> None:
         self.files = tuple(files)
         self.processes = Once(lambda progress: read_processes(self.files, progress))
+        self._told: dict[str, tuple[Note, ...]] = {}  # by kind
         self._records = {kind: Once(partial(self.read, kind)) for kind in ("queues", "others")}
         self._frames = {name: Once(partial(self._make, make)) for name, make in _FRAMES.items()}
 
@@ -102,8 +104,18 @@ class RawProfile:
                 "pid": pl.Series([process.pid for process in known], dtype=pl.Int64),
             }
         )
-        records = read_records(known, _WANTED[kind], progress).frame
-        return records.join(of, on="process", how="left", maintain_order="left")
+        records = read_records(known, _WANTED[kind], progress)
+        self._told[kind] = (*_unusable_note(records.unusable), *records.notes)
+        return records.frame.join(of, on="process", how="left", maintain_order="left")
+
+    def notes(self) -> tuple[Note, ...]:
+        """Return what could not be read of what was read so far."""
+        processes = self.processes.kept
+        if processes is None:
+            return ()
+        told = (note for notes in list(self._told.values()) for note in notes)
+        nothing = () if processes[0] else (_nothing_note(len(self.files)),)
+        return tuple(dict.fromkeys((*processes[1], *nothing, *told)))
 
     def records(self, kind: str, names: Collection[str], progress: Progress) -> pl.DataFrame:
         """Return the records of these names, of a kind that several frames are made of."""
@@ -114,6 +126,21 @@ class RawProfile:
         known = self.processes(progress)[0]
         process = next((process for process in known if process.prof_id == prof_id), None)
         return None if process is None else read_record(process, row, _WANTED[kind], progress)
+
+
+def _nothing_note(files: int) -> Note:
+    text = _(
+        "None of its {count} files holds a record: was the profiler switched on while requests were served, "
+        "and stopped, so that it wrote what it had?"
+    )
+    return Note(FILE, text.format(count=files), lost=True, verdict="no rows")
+
+
+def _unusable_note(count: int) -> tuple[Note, ...]:
+    if not count:
+        return ()
+    text = _("{count} records have no time or are no JSON objects, and are left out.")
+    return (Note(FILE, text.format(count=count), lost=True),)
 
 
 def _forwards(raw: RawProfile, progress: Progress) -> pl.DataFrame:
@@ -250,7 +277,7 @@ class RawEvents:
     Rows name their process by `prof_id`, which is unique, and by its pid, which need not be.
     """
 
-    file = _("raw profile")
+    file = FILE
     reader = "raw"
     experts: tuple[ProcessExperts, ...] = ()  # its files are read where expert heat is
 
@@ -269,8 +296,8 @@ class RawEvents:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What could not be read."""
-        return self._raw.processes(self._progress)[1]
+        """What could not be read, so far."""
+        return self._raw.notes()
 
     @property
     def _known(self) -> tuple[Process, ...]:
