@@ -73,9 +73,9 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         help=_(
-            "the parsed output: its folder, or a file in it; or, for experts alone, a raw profile, a "
-            "MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file (default: the output in "
-            "the working directory, or below it)"
+            "the parsed output: its folder, or a file in it; or a raw profile (a folder above "
+            "ms_service_*.db); or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) "
+            "or a placement file (default: the output in the working directory, or below it)"
         ),
     )
     known.add_argument(

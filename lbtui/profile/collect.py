@@ -21,8 +21,8 @@ COLLECT: Mapping[FrameName, tuple[str, str, str]] = {
     ),
     "kv": (
         _("KV-cache blocks (kvcache.csv)"),
-        _("domain KVCache was not recorded, or only a MindIE trace is here, whose KV counters are all 0"),
-        _('collect domain "KVCache" and parse with --format csv or db'),
+        _("domain KVCache was not recorded; a MindIE trace alone has none (its KV counters are all 0)"),
+        _('collect domain "KVCache"; open the raw profile, or parse with --format csv or db'),
     ),
     "queues": (
         _("queue lengths (request_status.csv)"),
@@ -35,8 +35,8 @@ COLLECT: Mapping[FrameName, tuple[str, str, str]] = {
     "nodes": (
         _("requests per P/D node (coordinator.csv)"),
         _(
-            "not a P/D deployment, domain Coordinator was not recorded, or its raw database has "
-            "the slice layout, whose table the parser drops without a word"
+            "not a P/D deployment, or domain Coordinator was not recorded; the parser also drops it without "
+            "a word where its raw database has the slice layout"
         ),
         _('collect domain "Coordinator"'),
     ),
@@ -75,7 +75,7 @@ COLLECT: Mapping[FrameName, tuple[str, str, str]] = {
     ),
     "speculation": (
         _("speculative decoding (spec_decode.csv)"),
-        _("only vLLM with speculative decoding writes it, never into profiler.db"),
-        _("serve vLLM with speculative decoding and parse with --format csv"),
+        _("only vLLM with speculative decoding records it; the parser writes it to CSV only"),
+        _("serve vLLM with speculative decoding; open the raw profile, or parse with --format csv"),
     ),
 }

@@ -57,4 +57,4 @@ def load_kv(events: RawEvents, owners: Owners) -> Loaded:
         )
         notes.append(Note(events.file, text.format(domains=visible(", ".join(unsized), 300))))
     frame = by_time(placed(known, owners))
-    return Loaded(frame, (events.provenance(frame.height),), tuple(notes))
+    return Loaded(frame, (events.provenance(frame.height),) if readings.height else (), tuple(notes))

@@ -37,7 +37,8 @@ def load_speculation(events: RawEvents) -> Loaded:
         rows.with_columns(accepted=pl.coalesce(of_run, "accepted")).sort("start", maintain_order=True),
         "speculation",
     )
-    return Loaded(frame, (events.provenance(frame.height),))
+    # Where nothing was recorded there is nothing to tell a place of.
+    return Loaded(frame, (events.provenance(frame.height),) if frame.height else ())
 
 
 def _step_of(proposals: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
