@@ -65,6 +65,8 @@ _WANTED = {
         fields=[
             "recvTokenSize=",
             "replyTokenSize=",
+            "hitCache",
+            "hitRate=",
             "PrefillAddress",
             "DecodeAddress",
             "Phase",
@@ -202,6 +204,7 @@ def _stages(raw: RawProfile, progress: Progress) -> pl.DataFrame:
             time=pl.col("start").dt.timestamp("us").cast(pl.Float64),
             input_tokens=cells.count(events["recvTokenSize="]),
             output_tokens=cells.count(events["replyTokenSize="]),
+            cache_hit_rate=cells.share(events.select(pl.coalesce("hitCache", "hitRate="))["hitCache"]),
         )
         .with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
         .join(requests_of(events["rid"]).select("cell", "request_id"), on="cell", maintain_order="left_right")
