@@ -25,7 +25,7 @@ from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.tables import cells
 from lbtui.sources.trace.events import KV_COUNTERS
 from lbtui.sources.trace.nodes import CoordinatorEvents, node_frame
-from lbtui.sources.trace.requests import ENTERED, LEFT, STAGE_EVENTS, STAGES, handoffs_of
+from lbtui.sources.trace.requests import ENTERED, LEFT, STAGE_EVENTS, STAGES, WAITING, handoffs_of
 from lbtui.sources.trace.requests import requests_of as lives_of
 from lbtui.text import _
 
@@ -195,7 +195,7 @@ def _queue_events(raw: RawProfile, progress: Progress) -> pl.DataFrame:
 
 def _stages(raw: RawProfile, progress: Progress) -> pl.DataFrame:
     """Return the events of requests' lives, as `STAGES`."""
-    of_queues = raw.records("queues", [ENTERED, LEFT], progress).filter(_queue() == "waiting")
+    of_queues = raw.records("queues", [ENTERED, LEFT], progress).filter(_queue().is_in(list(WAITING)))
     events = pl.concat([raw.records("others", STAGE_EVENTS, progress), of_queues], how="diagonal")
     return (
         events.select(

@@ -15,7 +15,7 @@ from lbtui.sources.pull_source import source_of
 from lbtui.sources.safe_values import count, moment, real, request_ids, share, small, text, whole
 from lbtui.sources.tables.row_buffer import RowBuffer, columns
 from lbtui.sources.trace.nodes import CoordinatorEvents
-from lbtui.sources.trace.requests import STAGE_EVENTS, STAGES
+from lbtui.sources.trace.requests import STAGE_EVENTS, STAGES, WAITING
 
 PROCESSES = columns(
     {"pid": pl.Int64, "host": pl.String, "dp_rank": pl.Int32, "name": pl.String}  # name misleads: trap 19
@@ -199,7 +199,7 @@ class EventCollector:
         kind = event["name"]
         rids = request_ids(args.get("res_list"))
         self.queue_events.add(int(time), pid, queue, count(args.get("QueueSize=")), kind, rids)
-        if queue == "waiting" and kind != "Queue":
+        if queue in WAITING and kind != "Queue":
             for rid in rids:
                 self.stages.add(kind, rid, pid, time, None, None, None)
 

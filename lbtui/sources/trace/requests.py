@@ -20,7 +20,9 @@ STAGES = columns(
         "cache_hit_rate": pl.Float64,  # 0..1
     }
 )
-ENTERED, LEFT = "Enqueue", "Dequeue"  # of a waiting queue
+ENTERED, LEFT = "Enqueue", "Dequeue"  # of a queue of `WAITING`
+# Where requests wait, in lower case; SGLang's disaggregated nodes have queues of their own before that.
+WAITING = frozenset({"waiting", "decodeprealloc", "prefillbootstrap"})
 _HTTP, _RESPONSE, _END = "httpReq", "sendResponse", "httpRes"  # the second only MindIE
 _TOKENS = "detokenize"  # vLLM, SGLang
 _COUNTED = "DecodeEnd"  # SGLang: tells the tokens that `httpRes` of others does
