@@ -74,6 +74,7 @@ _WANTED = {
             "batch_seq_len",
             "block_tables",
             "spec_decode_accepted_by_req",
+            "msg",
         ],
     ),
 }

@@ -205,7 +205,8 @@ class _Reader:
         self._message = pl.Struct(dict.fromkeys(("name", "domain", *wanted.fields), pl.String()))
         times = {"r": pl.Int64(), "s": pl.Int64(), "e": pl.Int64()}
         self._line = pl.Schema({**times, "n": pl.String(), "d": pl.String(), "m": self._message})
-        self._text = "message" if process.layout == "Mstx" else "args"
+        # A span may have no attributes.
+        self._text = "message" if process.layout == "Mstx" else "ifnull(nullif(args, ''), '{}')"
         self._where, self._words = self._condition()
 
     def _condition(self) -> tuple[str, list[str]]:
