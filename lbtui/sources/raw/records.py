@@ -355,9 +355,9 @@ def _object(text: object) -> dict[str, Any] | None:
     if not isinstance(text, bytes):
         return None
     if text.startswith((b"{^", b"^")):
-        text = text.rstrip(b", ").replace(b"^", b'"')
+        text = text.replace(b"^", b'"')
     if not text.lstrip().startswith(b"{"):
-        text = b"{%b}" % text
+        text = b"{%b}" % text.rstrip(b", ")
     try:
         message = json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
