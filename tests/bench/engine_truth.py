@@ -100,7 +100,7 @@ def from_json(text: str) -> Truth:
 
 def read_truth(raw: Path) -> Truth:
     """Return what the raw profile below `raw` records."""
-    processes = [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
+    processes = read_processes(raw)
     engine = _engine(processes)
     arrivals: dict[str, list[int]] = {}
     tokens: dict[str, list[int]] = {}
@@ -116,6 +116,11 @@ def read_truth(raw: Path) -> Truth:
         if first := min((time for time in tokens.get(rid, []) if time >= max(times)), default=None):
             ttft[rid] = (first - min(times)) / 1e6
     return Truth(engine, tuple(_domains(processes, engine)), len(arrivals), ttft)
+
+
+def read_processes(raw: Path) -> list[Process]:
+    """Return the processes of the raw profile below `raw`."""
+    return [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
 
 
 def request_ids(event: Event) -> list[str]:

@@ -15,6 +15,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lbtui.profile import Loaded, Profile
 from lbtui.sources import open_profile
@@ -25,8 +26,20 @@ from tests.bench.frame_rows import SHAPES, differences
 from tests.bench.parser_faults import Place, fault_of
 
 
-def _rows(name: str, truth: Truth, raw: Profile, outputs: Sequence[Path]) -> Iterator[tuple[str, ...]]:
-    """Yield pair, frame, rows of the raw profile and the output, whether equal, differences and why."""
+class Row(NamedTuple):
+    """One row of the table."""
+
+    pair: str
+    frame: str
+    raw: int  # rows
+    parsed: int
+    equal: str
+    differs: str
+    why: str
+
+
+def rows_of(name: str, truth: Truth, raw: Profile, outputs: Sequence[Path]) -> Iterator[Row]:
+    """Yield what differs between the frames of a raw profile and of outputs, and why."""
     frames = {frame: raw.load(frame) for frame in SHAPES}
     for output in outputs:
         profile = open_profile(output)
@@ -42,11 +55,11 @@ def _rows(name: str, truth: Truth, raw: Profile, outputs: Sequence[Path]) -> Ite
                 what = f"{one.column or 'rows'} {one.kind}: {one.rows}"
                 why = "UNEXPLAINED" if fault is None else fault
                 told.setdefault(why, []).append(what if fault else f"{what} ({one.example})")
-            pair = (f"{name} {output.name}", frame, str(ours.frame.height), str(theirs.frame.height))
+            pair = (f"{name} {output.name}", frame, ours.frame.height, theirs.frame.height)
             if not told:
-                yield (*pair, "yes", "", "")
+                yield Row(*pair, "yes", "", "")
             for why, what in told.items():
-                yield (*pair, "no", ", ".join(what), why)
+                yield Row(*pair, "no", ", ".join(what), why)
 
 
 def _reader(loaded: Loaded) -> str:
@@ -58,12 +71,12 @@ def _are_whole_seconds(loaded: Loaded) -> bool:
     return "time" in frame.columns and frame.height > 1 and not (frame["time"].dt.microsecond() != 0).any()
 
 
-def _against_truth(name: str, raw: Path, truth: Truth) -> Iterator[tuple[str, ...]]:
+def _against_truth(name: str, raw: Path, truth: Truth) -> Iterator[Row]:
     """Yield what of a raw profile is not as its databases record it."""
     rows = list(compared(name, truth, [(format_of(raw), shown_of(raw))]))
     wrong = [f"{row.subject} {row.quantity} {row.truth}: {row.cells[0]}" for row in rows if row.wrong]
     equal, why = ("yes", "") if not wrong else ("no", "UNEXPLAINED")
-    yield (f"{name} truth", "quantities", str(len(rows)), str(len(rows)), equal, "; ".join(wrong), why)
+    yield Row(f"{name} truth", "quantities", len(rows), len(rows), equal, "; ".join(wrong), why)
 
 
 def main() -> int:
@@ -86,11 +99,11 @@ def main() -> int:
     frames = unexplained = 0
     for name, raw, outputs in pairs:
         truth = read_truth(raw)
-        for row in (*_rows(name, truth, open_profile(raw), outputs), *_against_truth(name, raw, truth)):
+        for row in (*rows_of(name, truth, open_profile(raw), outputs), *_against_truth(name, raw, truth)):
             frames += 1
-            unexplained += row[-1] == "UNEXPLAINED"
-            if row[-1] or not asked.differing:
-                print(f"| {' | '.join(row)} |", flush=True)
+            unexplained += row.why == "UNEXPLAINED"
+            if row.why or not asked.differing:
+                print(f"| {' | '.join(map(str, row))} |", flush=True)
     print(f"\n{frames} rows, {unexplained} unexplained")
     return 1 if unexplained else 0
 
