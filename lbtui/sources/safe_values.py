@@ -46,6 +46,17 @@ def real(value: Any) -> float | None:
     return None
 
 
+def share(value: Any) -> float | None:
+    """Return a share from 0 to 1 given as number or text, or None."""
+    if type(value) is str:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    number = real(value)
+    return None if number is None or not 0 <= number <= 1 else number
+
+
 def text(value: Any) -> str | None:
     """Return a text that can be stored, or None if the value is no text.
 

@@ -48,7 +48,7 @@ _BY_DETOKENIZE = ("vLLM v0", "vLLM v1", "SGLang")
 
 
 class Format(NamedTuple):
-    """What kinds of file an output has."""
+    """What kinds of file an output has; a raw profile has none of them."""
 
     tables: bool  # CSVs or profiler.db
     trace: bool
@@ -201,7 +201,7 @@ def _held(quantity: str, truth: Truth, kinds: Format) -> bool:
         for there, not_in in ((kinds.tables, _NOT_IN_TABLES), (kinds.trace, _NOT_IN_TRACE))
         if there
     ]
-    return quantity not in kinds.lacks and not all(quantity in names for names in absent)
+    return quantity not in kinds.lacks and not (absent and all(quantity in names for names in absent))
 
 
 def _expected(domain: Domain) -> dict[str, Value]:
@@ -248,7 +248,7 @@ def _ttft_cell(quantity: str, truth: Truth, shown: Shown, kinds: Format) -> str:
     if not shown.ttft:
         return "unknown" + ("!" if truth.ttft else "")
     most = PRECISION[quantity][1]
-    if truth.engine in _BY_DETOKENIZE and not kinds.trace:
+    if truth.engine in _BY_DETOKENIZE and kinds.tables and not kinds.trace:
         most = _DETOKENIZED
     alike = {rid: truth.ttft[rid] for rid in shown.ttft if rid in truth.ttft}
     wrong = sum(rid not in alike or abs(ttft - alike[rid]) > most for rid, ttft in shown.ttft.items())
@@ -258,7 +258,7 @@ def _ttft_cell(quantity: str, truth: Truth, shown: Shown, kinds: Format) -> str:
     text = _text(quantity, value)
     text += f" ({len(shown.ttft)} of {len(truth.ttft)})" if fewer else ""
     text += f" {wrong} wrong" if wrong else ""
-    return text + ("" if right and not wrong and not (fewer and kinds.trace) else "!")
+    return text + ("" if right and not wrong and not (fewer and (kinds.trace or not kinds.tables)) else "!")
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

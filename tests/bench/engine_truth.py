@@ -14,6 +14,7 @@ leaves the null block out; where no total is recorded, 1 − free / the most eve
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 
 _GROUPING = {"BatchSchedule", "batchFrameworkProcessing"}
 _EXECUTION = {"Execute", "modelExec"}
+_SUFFIX = re.compile(r"-[0-9a-f]{8}$")  # of vLLM from 0.14 on, behind the id that httpReq has
 _FIRST_TOKEN = {"detokenize", "sendResponse"}
 _TOKENS = ("num_scheduled_tokens", "num_scheduled_tokens=")
 
@@ -98,7 +100,7 @@ def from_json(text: str) -> Truth:
 
 def read_truth(raw: Path) -> Truth:
     """Return what the raw profile below `raw` records."""
-    processes = [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
+    processes = read_processes(raw)
     engine = _engine(processes)
     arrivals: dict[str, list[int]] = {}
     tokens: dict[str, list[int]] = {}
@@ -108,10 +110,17 @@ def read_truth(raw: Path) -> Truth:
                 kept, time = (arrivals if event.name == "httpReq" else tokens), event.start
                 kept.setdefault(rid, []).append(time)
     ttft = {}
+    for rid in [rid for rid in tokens if rid not in arrivals]:
+        tokens.setdefault(_SUFFIX.sub("", rid), []).extend(tokens[rid])
     for rid, times in arrivals.items():
         if first := min((time for time in tokens.get(rid, []) if time >= max(times)), default=None):
             ttft[rid] = (first - min(times)) / 1e6
     return Truth(engine, tuple(_domains(processes, engine)), len(arrivals), ttft)
+
+
+def read_processes(raw: Path) -> list[Process]:
+    """Return the processes of the raw profile below `raw`."""
+    return [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
 
 
 def request_ids(event: Event) -> list[str]:

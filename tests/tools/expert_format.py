@@ -17,12 +17,20 @@ _SLICE = """CREATE TABLE slice (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp 
 
 
 class RawMark(NamedTuple):
-    """One event of a process; `fields` are its attributes, those of experts an integer `rank` and a table."""
+    """One event of a process, or a span; `fields` are its attributes, those of experts an integer `rank` and
+    a table. `text` stands in the database instead of their JSON.
+    """
 
-    time_ns: int
+    time_ns: int | None
     fields: Mapping[str, Any]
     name: str = "expert"
     domain: str = "eplb_observe"
+    end_ns: int | None = None
+    text: str | bytes | None = None
+
+    @property
+    def end(self) -> int | None:
+        return self.time_ns if self.end_ns is None else self.end_ns
 
 
 def write_raw(
@@ -33,9 +41,13 @@ def write_raw(
     *,
     layout: str = "mstx",
     hats: bool = False,
+    braces: bool = True,
     meta: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write one process's `ms_service_<host>-<pid>.db`; with `hats` its messages have `^` for `"`."""
+    """Write one process's `ms_service_<host>-<pid>.db`.
+
+    With `hats` its messages have `^` for `"`, without `braces` a comma behind instead of these around.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"ms_service_{host}-{pid}.db"
     connection = sqlite3.connect(path)
@@ -49,16 +61,19 @@ def write_raw(
                 event = {"name": mark.name, "type": 0, "domain": mark.domain, **mark.fields}
                 message = json.dumps(event, separators=(",", ":"))
                 message = message.replace('"', "^") if hats else message
-                row = (message, 1, number, mark.time_ns, mark.time_ns, pid, pid)
-                connection.execute("INSERT INTO Mstx VALUES (?,?,?,?,?,?,?)", row)
+                message = message if braces else f"{message[1:-1]},"
+                told = message if mark.text is None else mark.text
+                row = (told, 1, number, mark.time_ns, mark.end, pid, pid)
+                connection.execute("INSERT INTO Mstx VALUES (CAST(? AS TEXT),?,?,?,?,?,?)", row)
         else:
             connection.execute(_SLICE)
             for mark in marks:
-                args = json.dumps({**mark.fields, "type": 0})
-                row = (mark.time_ns, 0, mark.name, pid, mark.domain, args, mark.time_ns, pid, pid)
+                args = json.dumps({**mark.fields, "type": 0}) if mark.text is None else mark.text
+                long = (mark.end or 0) - (mark.time_ns or 0)
+                row = (mark.time_ns, long, mark.name, pid, mark.domain, args, mark.end, pid, pid)
                 connection.execute(
                     "INSERT INTO slice (timestamp,duration,name,depth,track_id,cat,args,cname,end_time,"
-                    "flag_id,pid,tid) VALUES (?,?,?,0,?,?,?,'',?,'',?,?)",
+                    "flag_id,pid,tid) VALUES (?,?,?,0,?,?,CAST(? AS TEXT),'',?,'',?,?)",
                     row,
                 )
         connection.commit()

@@ -15,6 +15,8 @@ from lbtui.sources.tables import database
 from lbtui.text import _, visible
 
 _QUEUES = ["waiting", "running", "swapped"]
+# SGLang's disaggregated decode nodes tell of no other queue that requests wait in.
+_NAMED = {"decodeprealloc": "waiting"}
 
 _EVENTS = pl.Schema(
     [
@@ -79,7 +81,9 @@ def _wide(events: pl.DataFrame) -> pl.DataFrame:
         "pid",
         "time",
         *(
-            pl.when(pl.col("queue") == name, pl.col("size") >= 0).then(pl.col("size")).alias(name)
+            pl.when(pl.col("queue").replace(_NAMED) == name, pl.col("size") >= 0)
+            .then(pl.col("size"))
+            .alias(name)
             for name in _QUEUES
         ),
     )

@@ -25,7 +25,7 @@ from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.tables import cells
 from lbtui.sources.trace.events import KV_COUNTERS
 from lbtui.sources.trace.nodes import CoordinatorEvents, node_frame
-from lbtui.sources.trace.requests import ENTERED, LEFT, STAGE_EVENTS, STAGES, handoffs_of
+from lbtui.sources.trace.requests import ENTERED, LEFT, STAGE_EVENTS, STAGES, WAITING, handoffs_of
 from lbtui.sources.trace.requests import requests_of as lives_of
 from lbtui.text import _
 
@@ -65,6 +65,8 @@ _WANTED = {
         fields=[
             "recvTokenSize=",
             "replyTokenSize=",
+            "hitCache",
+            "hitRate=",
             "PrefillAddress",
             "DecodeAddress",
             "Phase",
@@ -72,6 +74,7 @@ _WANTED = {
             "batch_seq_len",
             "block_tables",
             "spec_decode_accepted_by_req",
+            "msg",
         ],
     ),
 }
@@ -193,7 +196,7 @@ def _queue_events(raw: RawProfile, progress: Progress) -> pl.DataFrame:
 
 def _stages(raw: RawProfile, progress: Progress) -> pl.DataFrame:
     """Return the events of requests' lives, as `STAGES`."""
-    of_queues = raw.records("queues", [ENTERED, LEFT], progress).filter(_queue() == "waiting")
+    of_queues = raw.records("queues", [ENTERED, LEFT], progress).filter(_queue().is_in(list(WAITING)))
     events = pl.concat([raw.records("others", STAGE_EVENTS, progress), of_queues], how="diagonal")
     return (
         events.select(
@@ -202,6 +205,7 @@ def _stages(raw: RawProfile, progress: Progress) -> pl.DataFrame:
             time=pl.col("start").dt.timestamp("us").cast(pl.Float64),
             input_tokens=cells.count(events["recvTokenSize="]),
             output_tokens=cells.count(events["replyTokenSize="]),
+            cache_hit_rate=cells.share(events.select(pl.coalesce("hitCache", "hitRate="))["hitCache"]),
         )
         .with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
         .join(requests_of(events["rid"]).select("cell", "request_id"), on="cell", maintain_order="left_right")

@@ -205,7 +205,8 @@ class _Reader:
         self._message = pl.Struct(dict.fromkeys(("name", "domain", *wanted.fields), pl.String()))
         times = {"r": pl.Int64(), "s": pl.Int64(), "e": pl.Int64()}
         self._line = pl.Schema({**times, "n": pl.String(), "d": pl.String(), "m": self._message})
-        self._text = "message" if process.layout == "Mstx" else "args"
+        # A span may have no attributes.
+        self._text = "message" if process.layout == "Mstx" else "ifnull(nullif(args, ''), '{}')"
         self._where, self._words = self._condition()
 
     def _condition(self) -> tuple[str, list[str]]:
@@ -354,9 +355,9 @@ def _object(text: object) -> dict[str, Any] | None:
     if not isinstance(text, bytes):
         return None
     if text.startswith((b"{^", b"^")):
-        text = text.rstrip(b", ").replace(b"^", b'"')
+        text = text.replace(b"^", b'"')
     if not text.lstrip().startswith(b"{"):
-        text = b"{%b}" % text
+        text = b"{%b}" % text.rstrip(b", ")
     try:
         message = json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -11,6 +11,7 @@ from lbtui.sources.frame import canonical
 from lbtui.sources.raw.events import RawEvents
 from lbtui.sources.raw.scheduled import requests_of
 
+_COUNTS = "spec_decode_accepted_by_req"
 _ACCEPTED = pl.Schema({"told": pl.Int64(), "request_id": pl.String(), "accepted_there": pl.Int64()})
 
 
@@ -27,7 +28,7 @@ def load_speculation(events: RawEvents) -> Loaded:
         .join(told, on="cell", maintain_order="left_right")
         .with_columns(proposed=pl.coalesce("proposed", "tokens"))
     )
-    runs = events.runs().drop_nulls("spec_decode_accepted_by_req").with_row_index("told")
+    runs = _with_counts(events.runs()).with_row_index("told")
     rows = _step_of(proposals, runs).join(
         _accepted(runs), on=["told", "request_id"], how="left", maintain_order="left"
     )
@@ -39,6 +40,13 @@ def load_speculation(events: RawEvents) -> Loaded:
     )
     # Where nothing was recorded there is nothing to tell a place of.
     return Loaded(frame, (events.provenance(frame.height),) if frame.height else ())
+
+
+def _with_counts(runs: pl.DataFrame) -> pl.DataFrame:
+    """Return the runs that tell what was accepted; the native interface puts attributes into a text `msg`."""
+    told = pl.col(_COUNTS)
+    within = pl.col("msg").str.json_path_match(f"$.{_COUNTS}")
+    return runs.with_columns(pl.coalesce(told, within)).drop_nulls(_COUNTS)
 
 
 def _step_of(proposals: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
@@ -56,7 +64,7 @@ def _step_of(proposals: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
 
 def _accepted(runs: pl.DataFrame) -> pl.DataFrame:
     rows = []
-    for number, text in runs.select("told", "spec_decode_accepted_by_req").iter_rows():
+    for number, text in runs.select("told", _COUNTS).iter_rows():
         try:
             counts = json.loads(text)
         except (ValueError, RecursionError):

@@ -31,6 +31,11 @@ def number(column: pl.Series) -> pl.Series:
     return column if _are_all(column, "number") else _within(column, -limits.LARGEST, limits.LARGEST)
 
 
+def share(column: pl.Series) -> pl.Series:
+    """Return shares from 0 to 1 as Float64, null where they are none."""
+    return _within(column, 0, 1)
+
+
 def milliseconds(column: pl.Series) -> pl.Series:
     """Return durations as Float64, null where they are negative or longer than a century."""
     return column if _are_all(column, "duration") else _within(column, 0, limits.LONGEST)

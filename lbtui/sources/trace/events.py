@@ -12,10 +12,10 @@ from lbtui.profile import SCHEMAS
 from lbtui.profile.schema import TIME
 from lbtui.sources.experts.rows import ExpertAccumulator, ExpertRow
 from lbtui.sources.pull_source import source_of
-from lbtui.sources.safe_values import count, moment, real, request_ids, small, text, whole
+from lbtui.sources.safe_values import count, moment, real, request_ids, share, small, text, whole
 from lbtui.sources.tables.row_buffer import RowBuffer, columns
 from lbtui.sources.trace.nodes import CoordinatorEvents
-from lbtui.sources.trace.requests import STAGE_EVENTS, STAGES
+from lbtui.sources.trace.requests import STAGE_EVENTS, STAGES, WAITING
 
 PROCESSES = columns(
     {"pid": pl.Int64, "host": pl.String, "dp_rank": pl.Int32, "name": pl.String}  # name misleads: trap 19
@@ -199,9 +199,9 @@ class EventCollector:
         kind = event["name"]
         rids = request_ids(args.get("res_list"))
         self.queue_events.add(int(time), pid, queue, count(args.get("QueueSize=")), kind, rids)
-        if queue == "waiting" and kind != "Queue":
+        if queue in WAITING and kind != "Queue":
             for rid in rids:
-                self.stages.add(kind, rid, pid, time, None, None)
+                self.stages.add(kind, rid, pid, time, None, None, None)
 
     def _counter(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
         match = _COUNTER_DP.search(event["name"])
@@ -210,8 +210,9 @@ class EventCollector:
 
     def _stage(self, _offset: int, event: Event, args: Event, pid: int, time: float) -> None:
         tokens = count(args.get("recvTokenSize=")), count(args.get("replyTokenSize="))
+        hits = share(args.get("hitCache", args.get("hitRate=")))
         for rid in request_ids(args.get("res_list")):
-            self.stages.add(event["name"], rid, pid, time, *tokens)
+            self.stages.add(event["name"], rid, pid, time, *tokens, hits)
 
     def _dispatch(self, _offset: int, _event: Event, args: Event, _pid: int, time: float) -> None:
         for rid in request_ids(args.get("res_list")):

@@ -15,13 +15,17 @@ STAGES = columns(
         "request_id": pl.String,
         "process": pl.Int64,  # whatever tells processes apart
         "time": pl.Float64,  # µs since 1970, exact; of a span its beginning
-        "input_tokens": pl.Int32,  # as `httpReq` (MindIE) or `httpRes` carry them
+        "input_tokens": pl.Int32,  # as `httpReq` (MindIE), `httpRes` or `DecodeEnd` carry them
         "output_tokens": pl.Int32,
+        "cache_hit_rate": pl.Float64,  # 0..1
     }
 )
-ENTERED, LEFT = "Enqueue", "Dequeue"  # of a waiting queue
+ENTERED, LEFT = "Enqueue", "Dequeue"  # of a queue of `WAITING`
+# Where requests wait, in lower case; SGLang's disaggregated nodes have queues of their own before that.
+WAITING = frozenset({"waiting", "decodeprealloc", "prefillbootstrap"})
 _HTTP, _RESPONSE, _END = "httpReq", "sendResponse", "httpRes"  # the second only MindIE
 _TOKENS = "detokenize"  # vLLM, SGLang
+_COUNTED = "DecodeEnd"  # SGLang: tells the tokens that `httpRes` of others does
 _OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED = (
     "receiveReq",
     "prefillRes",
@@ -29,7 +33,12 @@ _OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED = (
     "sendReqToDSucc",
     "decodeRes",
 )
-STAGE_EVENTS = frozenset({_HTTP, _RESPONSE, _END, _TOKENS, _OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED})
+_HITS = ("CacheHitRate", "HitCache")  # of the prefix cache
+STAGE_EVENTS = frozenset(
+    {_HTTP, _RESPONSE, _END, _TOKENS, _COUNTED, _OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED, *_HITS}
+)
+# vLLM from 0.14 on adds it to the id that the client knows, once the request is in.
+_SUFFIX = r"-[0-9a-f]{8}$"
 
 
 def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
@@ -39,8 +48,10 @@ def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
     detokenize after the last httpReq of each process: vLLM's proxy sends a request to a prefill engine and
     then to a decode engine, and passes on nothing of the first. queue_wait = last Dequeue - first Enqueue of
     a waiting queue, which over P and D covers the prefill between them, as in request.csv. duration = last
-    httpRes - httpReq; request.csv cuts both to ms first. cache_hit_rate is in no event of these: null.
+    httpRes - httpReq; request.csv cuts both to ms first. Tokens are those told last (of P and D, D's), the
+    cache hit rate that told first (P's: D finds what it has pulled).
     """
+    stages = _as_the_client_has_them(stages)
     lives = stages.group_by("request_id", maintain_order=True).agg(
         _first(_HTTP).alias("arrived"),
         _last(_HTTP).alias("arrived_last"),
@@ -48,7 +59,9 @@ def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
         _last(_END).alias("ended"),
         _first(ENTERED).alias("entered"),
         _last(LEFT).alias("left"),
-        pl.col("input_tokens", "output_tokens").drop_nulls().last(),
+        _told("input_tokens").last(),
+        _told("output_tokens").last(),
+        _told("cache_hit_rate").first(),
     )
     token = (
         stages.filter(pl.col("name") == _TOKENS)
@@ -67,7 +80,6 @@ def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
             ttft=_ms(pl.coalesce("responded", "token") - pl.col("arrived")),
             queue_wait=_ms(pl.col("left") - pl.col("entered")),
             duration=_ms(pl.col("ended") - pl.col("arrived")),
-            cache_hit_rate=pl.lit(None, pl.Float64),
         )
     )
     return _by_arrival(known, "requests")
@@ -99,6 +111,24 @@ def handoffs_of(stages: pl.DataFrame) -> pl.DataFrame:
 def _by_arrival(lives: pl.DataFrame, name: FrameName) -> pl.DataFrame:
     ordered = lives.sort("arrival", nulls_last=True, maintain_order=True)
     return ordered.select(pl.col(column).cast(kind) for column, kind in SCHEMAS[name].items())
+
+
+def _as_the_client_has_them(stages: pl.DataFrame) -> pl.DataFrame:
+    """Return the stages of requests by the ids that HTTP events have."""
+    known = stages.filter(pl.col("name") == _HTTP).select("request_id").unique()
+    others = stages.select("request_id").unique().join(known, on="request_id", how="anti")
+    longer = others.with_columns(of=pl.col("request_id").str.replace(_SUFFIX, ""))
+    renamed = longer.join(known, left_on="of", right_on="request_id", how="semi")
+    if renamed.is_empty():
+        return stages
+    return stages.join(renamed, on="request_id", how="left", maintain_order="left").with_columns(
+        request_id=pl.coalesce("of", "request_id")
+    )
+
+
+def _told(name: str) -> pl.Expr:
+    """Return the values of a column that are told, by time."""
+    return pl.col(name).sort_by("time", maintain_order=True).drop_nulls()
 
 
 def _first(name: str) -> pl.Expr:

@@ -1,0 +1,106 @@
+"""Why a frame of the parser's files differs from that of the raw profile: its faults, with their reasons."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lbtui.profile import FrameName
+from lbtui.sources.events import READERS
+from tests.bench.frame_rows import Difference
+
+
+class Place(NamedTuple):
+    """Where a difference was found."""
+
+    engine: str
+    frame: FrameName
+    reader: str  # of the parsed frame; empty where there is none
+    whole_seconds: bool  # whether its times are cut to these
+
+    @property
+    def tables(self) -> bool:
+        """Whether the parsed frame is of CSVs or profiler.db."""
+        return bool(self.reader) and self.reader not in READERS
+
+
+def fault_of(difference: Difference, place: Place) -> str | None:
+    """Return the fault that explains a difference, None where none does."""
+    return next(
+        (why for why, wheres in _FAULTS.items() if any(where.holds(difference, place) for where in wheres)),
+        None,
+    )
+
+
+class _Where(NamedTuple):
+    """The differences that a fault explains; what is left empty is any."""
+
+    frame: FrameName
+    engines: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    tables: bool | None = None
+    whole_seconds: bool | None = None
+
+    def holds(self, difference: Difference, place: Place) -> bool:
+        return (
+            place.frame == self.frame
+            and (not self.engines or place.engine in self.engines)
+            and (not self.columns or difference.column in self.columns)
+            and (not self.kinds or difference.kind in self.kinds)
+            and self.tables in (None, place.tables)
+            and self.whole_seconds in (None, place.whole_seconds)
+        )
+
+
+_MINDIE, _V0, _V1, _SGLANG = ("MindIE",), ("vLLM v0",), ("vLLM v1",), ("SGLang",)
+_BLOCKS = ("free_blocks", "used_blocks", "total_blocks", "usage")
+_FAULTS: dict[str, tuple[_Where, ...]] = {
+    "MindIE: request.csv has N/A for every cache hit rate, as rows of domain KVCache are dropped before they "
+    "are looked up; the trace has no such rows.": (
+        _Where("requests", _MINDIE, ("cache_hit_rate",), ("parsed unknown",)),
+    ),
+    "SGLang: request.csv has N/A for every cache hit rate, which is in events of another name, HitCache.": (
+        _Where("requests", _SGLANG, ("cache_hit_rate",), ("parsed unknown",), tables=True),
+    ),
+    "vLLM: of cache hits the trace has but counters, and these name no request.": (
+        _Where("requests", _V1, ("cache_hit_rate",), ("parsed unknown",), tables=False),
+    ),
+    "MindIE: the KV counters of the trace are 0 throughout.": (
+        _Where("kv", _MINDIE, ("",), ("only raw",), tables=False),
+    ),
+    "kvcache.csv is cut to whole seconds where db is among the formats: of one second the order is the "
+    "rows'.": (_Where("kv", _MINDIE, ("time", *_BLOCKS), ("other",), whole_seconds=True),),
+    "MindIE: kvcache.csv does not keep the order of readings of one microsecond.": (
+        _Where("kv", _MINDIE, _BLOCKS, ("other",), tables=True, whole_seconds=False),
+    ),
+    "vLLM: batch.csv has the KV blocks of rounds alone, at the end of each; of what is freed after them it "
+    "has none.": (_Where("kv", _V1, ("", "time", *_BLOCKS), ("only raw", "other"), tables=True),),
+    "vLLM: the KV counters of the trace have the free blocks of rounds and no total, and 0 for all else.": (
+        _Where("kv", _V1, ("", "time", *_BLOCKS), ("only raw", "other", "parsed unknown"), tables=False),
+    ),
+    "vLLM v0: the number of sequences that hold blocks is written for that of free blocks, and the number of "
+    "these is dropped.": (_Where("kv", _V0, ("",), ("only raw",)),),
+    "vLLM v0: queues are named in lower case, and request_status.csv looks for capitals.": (
+        _Where("queues", _V0, ("",), ("only raw",)),
+    ),
+    "vLLM, SGLang: events of several requests are not split: request.csv has no time to first token, that of "
+    "a later token, or the end of the step or the span.": (
+        _Where("requests", (*_V0, *_V1, *_SGLANG), ("ttft",), ("other", "parsed unknown"), tables=True),
+    ),
+    "vLLM, P and D apart: request.csv has the number of tokens that the prefill node replied, 1.": (
+        _Where("requests", _V1, ("output_tokens",), ("other",), tables=True),
+    ),
+    "SGLang: kvcache.csv names neither process nor request: readings that rounds do not place are left out, "
+    "and those of tensor parallel ranks.": (
+        _Where("kv", _SGLANG, ("", "time", *_BLOCKS), ("only raw", "other"), tables=True),
+    ),
+    "vLLM: speculation stands in spec_decode.csv alone, neither in profiler.db nor in the trace.": (
+        _Where("speculation", _V1, ("",), ("only raw",)),
+    ),
+    "SGLang: request_status.csv has rows of Enqueue and Dequeue, of which no length is recorded.": (
+        _Where("queues", _SGLANG, ("",), ("only parsed",), tables=True),
+    ),
+    "SGLang: request_status.csv and the columns it is made of know no queue of disaggregated nodes.": (
+        _Where("queues", _SGLANG, ("",), ("only raw",)),
+    ),
+}
