@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
@@ -49,7 +50,8 @@ _PULL, _PROPOSAL, _RUN = "PullKVCache", "specDecoding", "modelRunnerExec"
 # Each kind is one pass over the files.
 _WANTED = {
     "forwards": _named("forward", fields=["dp_rank"]),
-    "rounds": _named(*EXECUTION, *GROUPING, fields=["batchType", "batch_type"]),
+    # A round is grouped and executed: both hold the same batch.
+    "rounds": replace(_named(*EXECUTION, fields=["batchType", "batch_type"]), instead=frozenset(GROUPING)),
     "queues": _named(*_QUEUES, fields=["status", "scope#QueueName", "QueueSize="]),
     "kv": Wanted(
         frozenset(),

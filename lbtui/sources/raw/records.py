@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -51,11 +51,15 @@ class Process:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which records: those of these names or domains; and of which of their `fields` the values."""
+    """Which records: those of these names or domains; and of which of their `fields` the values.
+
+    Of a process that has none of them those of the names `instead`.
+    """
 
     names: frozenset[str]
     domains: frozenset[str]
     fields: tuple[str, ...]
+    instead: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -185,11 +189,16 @@ def _of_process(wanted: Wanted, progress: Progress, place: int, process: Process
     try:
         with database.connect(process.file.path, progress) as opened:
             for frame, bad in _Reader(opened, process, wanted).pieces():
-                frames.append(frame.select(pl.lit(place, pl.Int32).alias("process"), pl.all()))
                 unusable += bad
+                if frame.height:
+                    frames.append(frame.select(pl.lit(place, pl.Int32).alias("process"), pl.all()))
     except Unreadable as error:
         # What stands before the break is used.
         notes = (unreadable_note(visible(process.file.path.name), error),)
+    if wanted.instead and not frames and not notes:
+        return _of_process(
+            replace(wanted, names=wanted.instead, instead=frozenset()), progress, place, process
+        )
     progress.advance(process.file.path.name, process.file.size, process.file.size)
     return Records(pl.concat([pl.DataFrame(schema=_columns(wanted)), *frames]), unusable, notes)
 
