@@ -162,8 +162,9 @@ def read_record(process: Process, row: int, wanted: Wanted, progress: Progress) 
 
     Raises `Unreadable`.
     """
+    either = replace(wanted, names=wanted.names | wanted.instead)
     with database.connect(process.file.path, progress) as opened:
-        found = [frame for frame, _bad in _Reader(opened, process, wanted).piece((row, row))]
+        found = [frame for frame, _bad in _Reader(opened, process, either).piece((row, row))]
     if not found or found[0].height != 1:
         return None
     cells = found[0].row(0, named=True)
@@ -196,9 +197,8 @@ def _of_process(wanted: Wanted, progress: Progress, place: int, process: Process
         # What stands before the break is used.
         notes = (unreadable_note(visible(process.file.path.name), error),)
     if wanted.instead and not frames and not notes:
-        return _of_process(
-            replace(wanted, names=wanted.instead, instead=frozenset()), progress, place, process
-        )
+        others = replace(wanted, names=wanted.instead, instead=frozenset())
+        return _of_process(others, progress, place, process)
     progress.advance(process.file.path.name, process.file.size, process.file.size)
     return Records(pl.concat([pl.DataFrame(schema=_columns(wanted)), *frames]), unusable, notes)
 
