@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.bench.fuzz import run_many
-from tests.tools.mutate import EXPERT_SEEDS, READERS, SCALED
+from tests.tools.mutate import EXPERT_SEEDS, RAW_SEEDS, READERS, SCALED
 
 COUNT = 40
 CHEAP = ("endless views", "deep folders")
@@ -33,6 +33,13 @@ def test_broken_raw_profiles_dumps_counts_and_placements_break_nothing():
     assert sum(outcome.opened for outcome in outcomes) > COUNT / 2
     kinds = {done.split(":")[0] for outcome in outcomes for done in outcome.done}
     assert {"raw profile", "dump", "placement", "counts"} <= kinds
+
+
+def test_broken_recordings_of_all_engines_break_nothing():
+    outcomes = list(run_many(RAW_SEEDS, COUNT, workers=1))
+    assert faults(outcomes) == []
+    assert sum(outcome.opened for outcome in outcomes) > COUNT / 2
+    assert len({outcome.done[0] for outcome in outcomes}) > 3, "engines"
 
 
 @pytest.mark.parametrize("name", CHEAP)

@@ -1403,12 +1403,18 @@ _WEIGHTS = {"csv": 50, "profiler.db": 20, "trace": 20, "heat_png": 10}
 
 # Seeds from here on are of the inputs that the parser did not write: others keep what they always were.
 EXPERT_SEEDS = 10_000_000
+RAW_SEEDS = 20_000_000
 
 
 def make_case(seed: int, folder: Path) -> Case:
     """Write the output of `seed` into the empty `folder`."""
     rng = random.Random(seed)
     case = Case(folder)
+    if seed >= RAW_SEEDS:
+        from tests.tools import mutate_raw
+
+        mutate_raw.write_case(rng, case)
+        return case
     if seed >= EXPERT_SEEDS:
         from tests.tools.mutate_experts import write_case
 
