@@ -152,7 +152,7 @@ def wheels_in_root(host: Host, python: str) -> Callable[[Path, Path], Measured]:
                 return enter(host, root, dist, [f"{inside}/lbtui/bin/lbtui", *arguments])
 
             seconds = checked(enter(host, root, dist, ["/bin/sh", "-c", setup]), start)
-            return Measured(size(file), size(Path(home, "lbtui")), seconds)
+            return Measured(size(file), size(Path(home, "lbtui")), None if host.foreign else seconds)
 
     return tried
 
@@ -263,6 +263,19 @@ LINES = [
             wheels_in_root(Host(suite, packages=("python3",)), python),
         )
         for words, suite, python in (("Debian 13", "trixie", "3.13"), ("Debian sid", "sid", "3.14"))
+    ),
+    *(
+        Line(
+            f"aarch64, {words}, pages of {page // 1024} KiB (emulated), no pip",
+            python,
+            "no",
+            WHEELS.format(version="VERSION", python=python, arch="aarch64"),
+            wheels_in_root(Host(suite, "aarch64", page, ("python3",)), python),
+        )
+        for words, suite, python, page in (
+            ("Debian 12", "bookworm", "3.11", 65536),
+            ("Debian 13", "trixie", "3.13", 4096),
+        )
     ),
     *(
         Line(
