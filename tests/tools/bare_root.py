@@ -126,7 +126,8 @@ def enter(
     words |= {"LANG": "C.UTF-8", **(environment or {})}
     if host.foreign:
         words |= {"BINFMT": _BINFMT, **({"QEMU_PAGESIZE": str(host.page)} if host.page else {})}
-    namespaces = ["--net", "--mount", "--pid", "--fork", "--mount-proc"]
+    # --kill-child: what is stopped leaves nothing that runs on.
+    namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if host.foreign:
         namespaces += ["--user", "--map-root-user"]
     return [
