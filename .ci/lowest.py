@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 _PROJECT = Path(__file__).parents[1] / "pyproject.toml"
-# As in `"numpy>=1.26,<3"`, and with a marker behind `;`.
-_BOUND = re.compile(r'^    "(?P<name>[\w.-]+)>=(?P<least>[\w.]+)[^";]*(?P<marker>;[^"]*)?",$', re.MULTILINE)
+# As in `"numpy>=1.26,<3",  # why`, and with a marker behind `;`.
+_BOUND = re.compile(
+    r'^    "(?P<name>[\w.-]+)>=(?P<least>[\w.]+)[^";]*(?P<marker>;[^"]*)?",(\s+#.*)?$', re.MULTILINE
+)
 
 
 def constraints(project: str) -> list[str]:

@@ -459,3 +459,21 @@ def test_the_pinned_wheels_are_what_lbtui_requires(python):
     # One file for each architecture, or one for all.
     assert found["numpy"][1] == found["polars-runtime-32"][1] == 2
     assert {count for _, count in found.values()} == {1, 2}
+
+
+def test_the_lowest_libraries_are_the_least_that_lbtui_admits():
+    root = PACKAGING.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    admitted = {
+        wanted.name: (
+            min(bound.version for bound in wanted.specifier if bound.operator == ">="),
+            wanted.marker,
+        )
+        for wanted in map(Requirement, project["project"]["dependencies"])
+    }
+    printed = subprocess.run(
+        [sys.executable, root / ".ci/lowest.py"], capture_output=True, text=True, check=True
+    ).stdout
+    for pin in map(Requirement, printed.splitlines()):
+        assert admitted.pop(pin.name) == (str(pin.specifier).removeprefix("=="), pin.marker)
+    assert not admitted

@@ -55,6 +55,10 @@ class Events(Protocol):
         """The canonical frame."""
 
     @property
+    def client_ids(self) -> pl.DataFrame:
+        """The `trace.requests.CLIENT_IDS` of requests that have longer ids in rounds and queues."""
+
+    @property
     def dispatches(self) -> pl.DataFrame:
         """Which nodes a coordinator sent each request to."""
 

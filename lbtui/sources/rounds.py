@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
@@ -31,15 +32,21 @@ def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[Schedul
     """
     known = batch.frame.filter(pl.col("row") == row, pl.col("prof_id") == prof_id).select(_IDENTITY)
     if known.height == 1:
-        if batch.provenance.reader in READERS:
-            found, res_list = store.read_span(prof_id, row)
-        else:
-            found, res_list = _from_table(store, batch, prof_id, row)
+        of_events = batch.provenance.reader in READERS
+        read = store.read_span(prof_id, row) if of_events else _from_table(store, batch, prof_id, row)
+        found, res_list = read
         if found == known.row(0):
-            return parse_res_list(res_list).requests
+            requests = parse_res_list(res_list).requests
+            return _by_client_id(requests, store) if of_events else requests
     raise Unreadable(
         _("{file} changed while it was open; R reads it again.").format(file=batch.provenance.file)
     )
+
+
+def _by_client_id(requests: list[ScheduledRequest], store: Store) -> list[ScheduledRequest]:
+    events, _notes = store.whole_trace(Silent())
+    ids = {} if events is None else dict(events.client_ids.iter_rows())
+    return [replace(one, request_id=ids.get(one.request_id, one.request_id)) for one in requests]
 
 
 def _from_table(store: Store, batch: Raw, prof_id: str, row: int) -> _Found:

@@ -71,37 +71,48 @@ def _wanted(*tools: str) -> None:
 
 def made(host: Host, folder: Path) -> Path:
     """Return the root of a host, made below `folder` where it is not there yet; raise `Unavailable`."""
-    root = folder / "-".join([host.suite, host.architecture, *host.packages])
+    whole = folder / "-".join([host.suite, host.architecture, *host.packages])
     if os.geteuid():
         raise Unavailable("only root can make and enter a root folder")
     _wanted("unshare", "chroot", *(["busybox"] if host.suite == "busybox" else ["debootstrap"]))
     if host.foreign and not (host.architecture == "aarch64" and QEMU.exists()):
         raise Unavailable(f"nothing here emulates {host.architecture} (Debian: qemu-user-static)")
-    if (root / "media").is_dir():
-        return root
+    if whole.is_dir():
+        return whole
+    # Made beside, then renamed: what was stopped half-way is not taken for one.
+    root = whole.with_name(f"{whole.name}.part")
     shutil.rmtree(root, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     if host.suite == "busybox":
-        (root / "bin").mkdir(parents=True)
-        shutil.copy(str(shutil.which("busybox")), root / "bin/busybox")
-        listed = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True)
-        for name in set(listed.stdout.split()) - {"busybox"}:
-            (root / "bin" / name).symlink_to("busybox")
+        _busybox(root)
     else:
-        # What is unpacked of a foreign suite starts by qemu; its packages are not set up, and need not be.
-        foreign = ["--foreign"] if host.foreign else []
-        packages = [f"--include={','.join(host.packages)}"] if host.packages else []
-        arch = _DEBIAN[host.architecture]
-        # What it mounts and, where it fails, leaves mounted is not seen outside.
-        alone = ["unshare", "--mount", "--fork"]
-        _run(
-            *alone, "debootstrap", "--variant=minbase", "--arch", arch, *foreign, *packages, host.suite, root
-        )
+        _debian(host, root)
     for name in ("dev", "proc", "tmp", "media"):
         if (root / name).is_symlink():  # of a foreign suite /proc leads to /proc
             (root / name).unlink()
         (root / name).mkdir(exist_ok=True)
-    return root
+    return root.rename(whole)
+
+
+def _busybox(root: Path) -> None:
+    (root / "bin").mkdir(parents=True)
+    shutil.copy(str(shutil.which("busybox")), root / "bin/busybox")
+    listed = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True)
+    for name in set(listed.stdout.split()) - {"busybox"}:
+        (root / "bin" / name).symlink_to("busybox")
+
+
+def _debian(host: Host, root: Path) -> None:
+    foreign = ["--foreign"] if host.foreign else []
+    packages = [f"--include={','.join(host.packages)}"] if host.packages else []
+    arch = _DEBIAN[host.architecture]
+    # What it mounts and, where it fails, leaves mounted is not seen outside.
+    alone = ["unshare", "--mount", "--fork"]
+    _run(*alone, "debootstrap", "--variant=minbase", "--arch", arch, *foreign, *packages, host.suite, root)
+    if host.foreign:
+        # Its packages start by qemu when unpacked, and need not be set up. Those asked for are only fetched.
+        for package in sorted((root / "var/cache/apt/archives").glob("*.deb")):
+            _run("dpkg-deb", "--extract", package, root)
 
 
 def enter(
@@ -115,7 +126,8 @@ def enter(
     words |= {"LANG": "C.UTF-8", **(environment or {})}
     if host.foreign:
         words |= {"BINFMT": _BINFMT, **({"QEMU_PAGESIZE": str(host.page)} if host.page else {})}
-    namespaces = ["--net", "--mount", "--pid", "--fork", "--mount-proc"]
+    # --kill-child: what is stopped leaves nothing that runs on.
+    namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if host.foreign:
         namespaces += ["--user", "--map-root-user"]
     return [

@@ -16,6 +16,7 @@ from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.served import service_order
 from lbtui.sources.store import Store
+from lbtui.sources.trace.requests import by_client_id
 
 
 def read_service(store: Store, owners: Owners, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
@@ -38,6 +39,7 @@ def read_service(store: Store, owners: Owners, progress: Progress) -> tuple[pl.D
         rounds = name_processes(trace.spans, trace.processes).select(
             "name", "prof_id", "start", request_id="rids"
         )
+        return by_client_id(service_order([rounds], owners), trace.client_ids), notes
     return service_order([rounds], owners), notes
 
 

@@ -26,7 +26,7 @@ from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.tables import cells
 from lbtui.sources.trace.events import KV_COUNTERS
 from lbtui.sources.trace.nodes import CoordinatorEvents, node_frame
-from lbtui.sources.trace.requests import ENTERED, LEFT, STAGE_EVENTS, STAGES, WAITING, handoffs_of
+from lbtui.sources.trace.requests import ENTERED, LEFT, STAGE_EVENTS, STAGES, WAITING, client_ids, handoffs_of
 from lbtui.sources.trace.requests import requests_of as lives_of
 from lbtui.text import _
 
@@ -272,6 +272,7 @@ _FRAMES: dict[str, Callable[[RawProfile, Progress], pl.DataFrame]] = {
     "spans": _spans,
     "queue_events": _queue_events,
     "stages": _stages,
+    "client_ids": lambda raw, progress: client_ids(raw.frame("stages", progress)),
     "dispatches": _dispatches,
     "transfers": _transfers,
 }
@@ -364,6 +365,11 @@ class RawEvents:
     def handoffs(self) -> pl.DataFrame:
         """The canonical frame of that name."""
         return handoffs_of(self._frame("stages"))
+
+    @property
+    def client_ids(self) -> pl.DataFrame:
+        """What HTTP events call requests that have longer ids elsewhere."""
+        return self._frame("client_ids")
 
     @property
     def dispatches(self) -> pl.DataFrame:

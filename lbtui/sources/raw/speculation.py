@@ -10,6 +10,7 @@ from lbtui.profile import Loaded
 from lbtui.sources.frame import canonical
 from lbtui.sources.raw.events import RawEvents
 from lbtui.sources.raw.scheduled import requests_of
+from lbtui.sources.trace.requests import by_client_id
 
 _COUNTS = "spec_decode_accepted_by_req"
 _ACCEPTED = pl.Schema({"told": pl.Int64(), "request_id": pl.String(), "accepted_there": pl.Int64()})
@@ -34,10 +35,8 @@ def load_speculation(events: RawEvents) -> Loaded:
     )
     # A run that tells of others tells of all.
     of_run = pl.when(pl.col("told").is_not_null()).then(pl.col("accepted_there").fill_null(0))
-    frame = canonical(
-        rows.with_columns(accepted=pl.coalesce(of_run, "accepted")).sort("start", maintain_order=True),
-        "speculation",
-    )
+    known = rows.with_columns(accepted=pl.coalesce(of_run, "accepted")).sort("start", maintain_order=True)
+    frame = canonical(by_client_id(known, events.client_ids), "speculation")
     # Where nothing was recorded there is nothing to tell a place of.
     return Loaded(frame, (events.provenance(frame.height),) if frame.height else ())
 

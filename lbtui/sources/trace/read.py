@@ -17,7 +17,7 @@ from lbtui.sources.trace.events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace.names import names_behind
 from lbtui.sources.trace.nodes import node_frame
-from lbtui.sources.trace.requests import handoffs_of, requests_of
+from lbtui.sources.trace.requests import client_ids, handoffs_of, requests_of
 from lbtui.text import _, visible
 
 _EPOCH = datetime(1970, 1, 1)
@@ -35,6 +35,7 @@ class Trace:
     queue_events: pl.DataFrame
     kv_counters: pl.DataFrame
     requests: pl.DataFrame
+    client_ids: pl.DataFrame
     dispatches: pl.DataFrame
     nodes: pl.DataFrame
     transfers: pl.DataFrame
@@ -79,6 +80,7 @@ def read_trace(path: Path, progress: Progress) -> Trace:
         queue_events=collector.queue_events.frame(),
         kv_counters=collector.kv_counters.frame(),
         requests=requests_of(stages),
+        client_ids=client_ids(stages),
         dispatches=dispatches,
         nodes=node_frame(dispatches),
         transfers=collector.transfers.frame(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from lbtui.profile import SCHEMAS, FrameName
@@ -37,8 +39,7 @@ _HITS = ("CacheHitRate", "HitCache")  # of the prefix cache
 STAGE_EVENTS = frozenset(
     {_HTTP, _RESPONSE, _END, _TOKENS, _COUNTED, _OF_P, _PREFILLED, _SENT, _ACCEPTED, _DECODED, *_HITS}
 )
-# vLLM from 0.14 on adds it to the id that the client knows, once the request is in.
-_SUFFIX = r"-[0-9a-f]{8}$"
+CLIENT_IDS = columns({"request_id": pl.String, "client_id": pl.String})
 
 
 def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
@@ -51,7 +52,7 @@ def requests_of(stages: pl.DataFrame) -> pl.DataFrame:
     httpRes - httpReq; request.csv cuts both to ms first. Tokens are those told last (of P and D, D's), the
     cache hit rate that told first (P's: D finds what it has pulled).
     """
-    stages = _as_the_client_has_them(stages)
+    stages = by_client_id(stages, client_ids(stages))
     lives = stages.group_by("request_id", maintain_order=True).agg(
         _first(_HTTP).alias("arrived"),
         _last(_HTTP).alias("arrived_last"),
@@ -113,17 +114,32 @@ def _by_arrival(lives: pl.DataFrame, name: FrameName) -> pl.DataFrame:
     return ordered.select(pl.col(column).cast(kind) for column, kind in SCHEMAS[name].items())
 
 
-def _as_the_client_has_them(stages: pl.DataFrame) -> pl.DataFrame:
-    """Return the stages of requests by the ids that HTTP events have."""
+def client_ids(stages: pl.DataFrame) -> pl.DataFrame:
+    """Return `CLIENT_IDS` of `STAGES`: what HTTP events call a request that others call by a longer id.
+
+    vLLM adds to the id that the client knows, once the request is in: from 0.14 on a hash.
+    """
     known = stages.filter(pl.col("name") == _HTTP).select("request_id").unique()
     others = stages.select("request_id").unique().join(known, on="request_id", how="anti")
-    longer = others.with_columns(of=pl.col("request_id").str.replace(_SUFFIX, ""))
-    renamed = longer.join(known, left_on="of", right_on="request_id", how="semi")
-    if renamed.is_empty():
-        return stages
-    return stages.join(renamed, on="request_id", how="left", maintain_order="left").with_columns(
-        request_id=pl.coalesce("of", "request_id")
-    )
+    ids = set(known["request_id"])
+    found = ((rid, _known_part(rid, ids)) for rid in others["request_id"])
+    return pl.DataFrame([row for row in found if row[1]], schema=CLIENT_IDS, orient="row")
+
+
+def by_client_id(rows: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """Return rows that have a `request_id` with that of `CLIENT_IDS` instead, where it has one."""
+    if ids.is_empty():
+        return rows
+    named = rows.join(ids, on="request_id", how="left", maintain_order="left")
+    return named.with_columns(request_id=pl.coalesce("client_id", "request_id")).drop("client_id")
+
+
+def _known_part(rid: str, known: Collection[str]) -> str | None:
+    """Return the longest part of an id up to a hyphen that is known."""
+    part = rid.rpartition("-")[0]
+    while part and part not in known:
+        part = part.rpartition("-")[0]
+    return part or None
 
 
 def _told(name: str) -> pl.Expr:
