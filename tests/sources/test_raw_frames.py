@@ -1,6 +1,8 @@
 """Frames of raw profiles against the parser's of the same runs, and plain loops over the databases."""
 
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -190,3 +192,24 @@ def test_the_requests_of_a_round_are_found_again(run, raws):
 def test_every_frame_that_can_be_compared_is():
     parsers_alone = {"layer_times", "rank_intervals"}  # of MSPTI's databases
     assert set(SCHEMAS) - set(SHAPES) == parsers_alone
+
+
+def test_a_scheduler_whose_executions_were_not_recorded_has_its_grouping_rounds(tmp_path):
+    raw = raw_of("mindie_pd_even", tmp_path)
+    prof_id, events = next(
+        (prof_id, events)
+        for prof_id, events in events_of(raw).items()
+        if any(event.name == "BatchSchedule" for event in events)
+    )
+    path = next(raw.rglob(f"{prof_id}.db"))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM Mstx WHERE message LIKE '%\"Execute\"%'")
+        database.commit()
+    profile = open_profile(raw)
+    batches = profile.load("batches").frame
+    own = batches.filter(pl.col("prof_id") == prof_id).sort("row")
+    grouped = [event for event in events if event.name == "BatchSchedule"]
+    assert own["batch_size"].to_list() == [len(ids_of(event)) for event in grouped]
+    assert set(batches["prof_id"]) > {prof_id}
+    found = profile.requests_of_round(prof_id, own["row"][3])
+    assert [request.request_id for request in found] == ids_of(grouped[3])

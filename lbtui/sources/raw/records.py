@@ -295,7 +295,7 @@ class _Reader:
         plain = self._text
         if self._process.layout == "Mstx":
             old = """replace(rtrim(message, ', '), '^', '"')"""
-            plain = f"""CASE WHEN message LIKE '{{"%' THEN message
+            plain = f"""CASE WHEN message >= '{{"' AND message < '{{#' THEN message
             WHEN message LIKE '{{%' THEN {old} ELSE '{{' || {old} || '}}' END"""
         start, end = self._times()
         parts = [f"""'{{"r":' || rowid || ',"s":' || {_number(start)} || ',"e":' || {_number(end)}"""]
