@@ -230,11 +230,9 @@ class _Reader:
             return anywhere, words
         # As a rule the name comes first: a comparison is cheaper than a search.
         first = f"{{{quote}name{quote}:{quote}"
-        heads = [f"{first}{name}{quote}" for name in names]
+        named, bounds = _any_of(sorted(f"{first}{name}{quote}" for name in names))
         begins = "message >= ? AND message < ?"
-        any_head = " OR ".join(begins for _head in heads)
-        bounds = [bound for head in (first, *heads) for bound in (head, head[:-1] + chr(ord(head[-1]) + 1))]
-        return f"CASE WHEN {begins} THEN {any_head} ELSE {anywhere} END", [*bounds, *words]
+        return f"CASE WHEN {begins} THEN {named} ELSE {anywhere} END", [*_range(first), *bounds, *words]
 
     def _quote(self) -> str:
         """Return what the process' messages have for a quotation mark."""
@@ -346,6 +344,20 @@ class _Reader:
         meant = records.filter(pl.col("name").is_in(names) | pl.col("domain").is_in(domains))
         placed = meant.drop_nulls("start")
         return placed, count - lines.height + meant.height - placed.height
+
+
+def _any_of(heads: list[str]) -> tuple[str, list[str]]:
+    """Return SQL that tells whether a message begins with one of the sorted `heads`, and its parameters."""
+    if len(heads) == 1:
+        return "message >= ? AND message < ?", list(_range(heads[0]))
+    middle = len(heads) // 2
+    (left, before), (right, after) = _any_of(heads[:middle]), _any_of(heads[middle:])
+    return f"CASE WHEN message < ? THEN {left} ELSE {right} END", [heads[middle], *before, *after]
+
+
+def _range(head: str) -> tuple[str, str]:
+    """Return the least text that begins with `head`, and the least that comes after all of these."""
+    return head, head[:-1] + chr(ord(head[-1]) + 1)
 
 
 def _marks(words: Sequence[str]) -> str:
