@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from lbtui.profile import Cancelled, Silent, SourceFile
+from lbtui.sources.experts.discover import find_expert_files
 from lbtui.sources.raw import records
 from lbtui.sources.raw.records import Wanted, read_processes, read_record, read_records
 from tests.sources.recorded import sentences, state_of
@@ -280,3 +281,14 @@ def test_reading_can_be_cancelled(tmp_path):
     processes, _notes = found(write_raw(tmp_path, "node", 1, marks(50)))
     with pytest.raises(Cancelled):
         read_records(processes, WANTED, Stopping())
+
+
+def test_recordings_of_several_runs_below_one_folder_are_told(tmp_path):
+    for folder in ("first", "second"):
+        write_raw(tmp_path / folder, "node", 7, [RawMark(10**18, {"rid": "1"}, "httpReq", "Request")])
+    write_raw(tmp_path / "second", "node", 8, [RawMark(10**18, {"rid": "1"}, "httpReq", "Request")])
+    files = find_expert_files(tmp_path).raw
+    processes, notes = read_processes(files, Silent())
+    assert len(processes) == 3
+    assert [note.file for note in notes] == ["ms_service_node-7.db"]
+    assert "1 processes have a file of the same name in several folders" in notes[0].text

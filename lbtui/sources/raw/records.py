@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -94,7 +95,19 @@ def read_processes(
         else:
             if process is not None:
                 found.append(process)
-    return tuple(found), tuple(notes)
+    return tuple(found), (*notes, *_recorded_twice(found))
+
+
+def _recorded_twice(found: Sequence[Process]) -> list[Note]:
+    folders = Counter(process.prof_id for process in found)
+    twice = [prof_id for prof_id, count in folders.items() if count > 1]
+    if not twice:
+        return []
+    text = _(
+        "{count} processes have a file of the same name in several folders: recordings of several runs lie "
+        "here, and all are read as one. Give the folder of one run to see it by itself."
+    )
+    return [Note(visible(f"{twice[0]}.db"), text.format(count=len(twice)))]
 
 
 def _process(opened: Database, file: SourceFile) -> Process | None:
