@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from lbtui.profile import Note, Provenance
-from lbtui.sources.experts.rows import ProcessExperts
+
+if TYPE_CHECKING:
+    from lbtui.sources.experts.rows import ProcessExperts  # needs numpy, which opening does without
 
 READERS = ("trace", "raw")  # of events, not of tables
 
