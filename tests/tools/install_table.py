@@ -188,11 +188,16 @@ def interpreter(python: str) -> str:
     raise Unavailable(f"no Python {python} is here")
 
 
+def image_numpy(python: str) -> str:
+    """Return the bound on numpy in an image with a Python: below 2 where there are such wheels, to 3.12."""
+    return "<2" if python in ("3.10", "3.11", "3.12") else "<3"
+
+
 def with_index(python: str, tool: str, command: str, program: str) -> Callable[[Path, Path], Measured]:
     """Return how a command that asks an index is tried beside a serving image, whose packages must stay.
 
-    The image's numpy is old (< 2), and its Python the `python3` of the command, which is run in an empty home
-    and sets `program` up there. `tool` is what else the command needs, from PyPI.
+    The image's numpy is old where there are wheels of it, and its Python the `python3` of the command, which
+    is run in an empty home and sets `program` up there. `tool` is what else the command needs, from PyPI.
     """
 
     def tried(dist: Path, work: Path) -> Measured:
@@ -200,10 +205,11 @@ def with_index(python: str, tool: str, command: str, program: str) -> Callable[[
         with tempfile.TemporaryDirectory(dir=work) as folder:
             home, image, tools = (Path(folder, name) for name in ("home", "image", "tools"))
             home.mkdir()
-            for environment, package in ((image, "numpy<2"), (tools, tool)):
+            for environment, package in ((image, f"numpy{image_numpy(python)}"), (tools, tool)):
                 output([found, "-m", "venv", str(environment)])
                 if package:
-                    output([f"{environment}/bin/python", "-m", "pip", "install", "--quiet", package])
+                    pip = [f"{environment}/bin/python", "-m", "pip", "install", "--quiet"]
+                    output([*pip, "--only-binary=:all:", package])
             before = output([f"{image}/bin/python", "-m", "pip", "freeze"])
             path = os.pathsep.join((f"{image}/bin", f"{tools}/bin", os.environ["PATH"]))
             own = {"HOME": str(home), "PATH": path, "UV_LINK_MODE": "copy", "UV_CACHE_DIR": f"{tools}/cache"}
@@ -289,7 +295,7 @@ LINES = [
     ),
     *(
         Line(
-            "a serving image with numpy < 2",
+            f"a serving image with numpy {image_numpy(python)}",
             python,
             "yes",
             command.format(checkout="CHECKOUT"),
