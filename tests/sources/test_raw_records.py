@@ -292,3 +292,24 @@ def test_recordings_of_several_runs_below_one_folder_are_told(tmp_path):
     assert len(processes) == 3
     assert [note.file for note in notes] == ["ms_service_node-7.db"]
     assert "1 processes have a file of the same name in several folders" in notes[0].text
+
+
+@pytest.mark.parametrize("held", [1, 400, 1 << 20])
+def test_records_are_reduced_piece_by_piece_in_their_order(tmp_path, monkeypatch, held):
+    for pid in (3, 4, 5):
+        marks = [RawMark(10**18 + n * 1000, {"rid": str(n)}, "httpReq", "Request") for n in range(40)]
+        write_raw(tmp_path, "node", pid, marks)
+    processes, _notes = read_processes(find_expert_files(tmp_path).raw, Silent())
+    wanted = Wanted(frozenset({"httpReq"}), frozenset(), ("rid",))
+    monkeypatch.setattr(records, "_HELD_BYTES", held)
+    monkeypatch.setattr(records, "_CHUNK_BYTES", 500)
+    sizes = []
+
+    def reduced(part):
+        sizes.append(part.height)
+        return part.select("process", "row", "rid")
+
+    read = read_records(processes, wanted, Silent(), reduced)
+    assert read.frame.rows() == [(place, n + 1, str(n)) for place in range(3) for n in range(40)]
+    assert sum(sizes) == 120
+    assert (max(sizes) < 40) is (held < 1000)

@@ -99,8 +99,16 @@ class RawProfile:
     def _make(self, make: Callable[[RawProfile, Progress], pl.DataFrame], progress: Progress) -> pl.DataFrame:
         return make(self, progress)
 
-    def read(self, kind: str, progress: Progress) -> pl.DataFrame:
-        """Return the records of a kind of `_WANTED`, with the `prof_id` and `pid` of their process."""
+    def read(
+        self,
+        kind: str,
+        progress: Progress,
+        reduced: Callable[[pl.DataFrame], pl.DataFrame] = lambda records: records,
+    ) -> pl.DataFrame:
+        """Return the records of a kind of `_WANTED`, with the `prof_id` and `pid` of their process.
+
+        Each piece of them is as `reduced` makes it.
+        """
         known = self.processes(progress)[0]
         of = pl.DataFrame(
             {
@@ -109,7 +117,7 @@ class RawProfile:
                 "pid": pl.Series([process.pid for process in known], dtype=pl.Int64),
             }
         )
-        records = read_records(known, _WANTED[kind], progress)
+        records = read_records(known, _WANTED[kind], progress, reduced)
         self._told[kind] = (*_unusable_note(records.unusable), *records.notes)
         return records.frame.join(of, on="process", how="left", maintain_order="left")
 
@@ -149,9 +157,12 @@ def _unusable_note(count: int) -> tuple[Note, ...]:
 
 
 def _forwards(raw: RawProfile, progress: Progress) -> pl.DataFrame:
-    records = raw.read("forwards", progress)
+    return raw.read("forwards", progress, _sized_passes).drop("process", "pid")
+
+
+def _sized_passes(records: pl.DataFrame) -> pl.DataFrame:
     return records.select(
-        "prof_id",
+        "process",
         "start",
         "end",
         _duration(),
@@ -161,7 +172,10 @@ def _forwards(raw: RawProfile, progress: Progress) -> pl.DataFrame:
 
 
 def _spans(raw: RawProfile, progress: Progress) -> pl.DataFrame:
-    records = raw.read("rounds", progress)
+    return raw.read("rounds", progress, _sized_rounds).drop("process", "pid")
+
+
+def _sized_rounds(records: pl.DataFrame) -> pl.DataFrame:
     named = pl.col("batchType").replace_strict(_BATCH_TYPES, default=None)
     requests = requests_of(records["rid"])
     ids = requests.group_by("cell", maintain_order=True).agg(rids=pl.col("request_id"))
@@ -170,7 +184,7 @@ def _spans(raw: RawProfile, progress: Progress) -> pl.DataFrame:
         .with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
         .join(ids, on="cell", how="left", maintain_order="left")
         .select(
-            "prof_id",
+            "process",
             "name",
             "start",
             "end",

@@ -11,12 +11,12 @@ import io
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -34,6 +34,7 @@ from lbtui.text import _, visible
 _AT_ONCE = 2  # files
 _CHUNK_BYTES = 16 << 20  # of JSON in one piece
 _MOST_ROWS = 200_000  # in one piece
+_HELD_BYTES = 64 << 20  # of records as they are, by each that reads
 _ROW_BYTES = 64  # the least that a record takes in the file, for a file of which nothing else is known
 
 
@@ -147,17 +148,79 @@ def _layout(opened: Database, tables: Collection[str]) -> str | None:
     return None
 
 
-def read_records(processes: Sequence[Process], wanted: Wanted, progress: Progress) -> Records:
-    """Return the `wanted` records of all processes. Raises `Cancelled` when `progress` does."""
+def read_records(
+    processes: Sequence[Process],
+    wanted: Wanted,
+    progress: Progress,
+    reduced: Callable[[pl.DataFrame], pl.DataFrame] = lambda records: records,
+) -> Records:
+    """Return the `wanted` records of all processes, each piece of them as `reduced` makes it.
+
+    The JSON of all together need not fit into memory. Raises `Cancelled` when `progress` does.
+    """
     whole = Together(progress, max(sum(process.file.size for process in processes), 1))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = list(pool.map(partial(_of_process, wanted, whole), range(len(processes)), processes))
-    nothing = pl.DataFrame(schema=_columns(wanted))
+        read = list(pool.map(partial(_of_group, wanted, reduced, whole), _groups(processes)))
+    nothing = reduced(pl.DataFrame(schema=_columns(wanted)))
     return Records(
         pl.concat([nothing, *(records.frame for records in read)]),
         sum(records.unusable for records in read),
         tuple(note for records in read for note in records.notes),
     )
+
+
+_Placed: TypeAlias = "tuple[int, Process]"  # its place among all
+
+
+def _groups(processes: Sequence[Process]) -> list[list[_Placed]]:
+    """Return the processes in groups of some size, in order: what is made of few rows costs more a row."""
+    total = sum(process.file.size for process in processes)
+    most = min(total // (2 * _AT_ONCE), _HELD_BYTES)
+    groups: list[list[_Placed]] = [[]]
+    size = 0
+    for placed in enumerate(processes):
+        if groups[-1] and size + placed[1].file.size > most:
+            groups.append([])
+            size = 0
+        groups[-1].append(placed)
+        size += placed[1].file.size
+    return groups
+
+
+def _of_group(
+    wanted: Wanted,
+    reduced: Callable[[pl.DataFrame], pl.DataFrame],
+    progress: Progress,
+    group: Sequence[_Placed],
+) -> Records:
+    held, made = [pl.DataFrame(schema=_columns(wanted))], []
+    notes: list[Note] = []
+    unusable = 0
+    for place, process in group:
+        try:
+            for frame, bad in _pieces(wanted, progress, process):
+                unusable += bad
+                held.append(frame.select(pl.lit(place, pl.Int32).alias("process"), pl.all()))
+                if sum(piece.estimated_size() for piece in held) > _HELD_BYTES:
+                    made.append(reduced(pl.concat(held)))
+                    del held[1:]
+        except Unreadable as error:
+            # What stands before the break is used.
+            notes.append(unreadable_note(visible(process.file.path.name), error))
+        progress.advance(process.file.path.name, process.file.size, process.file.size)
+    return Records(pl.concat([*made, reduced(pl.concat(held))]), unusable, tuple(notes))
+
+
+def _pieces(wanted: Wanted, progress: Progress, process: Process) -> Iterator[tuple[pl.DataFrame, int]]:
+    """Yield the records of a process, and how many were unusable; of those `instead` where there are none."""
+    with database.connect(process.file.path, progress) as opened:
+        none = True
+        for piece in _Reader(opened, process, wanted).pieces():
+            none = none and piece[0].is_empty()
+            yield piece
+        if none and wanted.instead:
+            others = replace(wanted, names=wanted.instead)
+            yield from _Reader(opened, process, others).pieces()
 
 
 @dataclass(frozen=True)
@@ -194,26 +257,6 @@ def _columns(wanted: Wanted) -> pl.Schema:
         "domain": pl.String(),
     }
     return pl.Schema({**fixed, **dict.fromkeys(wanted.fields, pl.String())})
-
-
-def _of_process(wanted: Wanted, progress: Progress, place: int, process: Process) -> Records:
-    frames: list[pl.DataFrame] = []
-    unusable = 0
-    notes: tuple[Note, ...] = ()
-    try:
-        with database.connect(process.file.path, progress) as opened:
-            for frame, bad in _Reader(opened, process, wanted).pieces():
-                unusable += bad
-                if frame.height:
-                    frames.append(frame.select(pl.lit(place, pl.Int32).alias("process"), pl.all()))
-    except Unreadable as error:
-        # What stands before the break is used.
-        notes = (unreadable_note(visible(process.file.path.name), error),)
-    if wanted.instead and not frames and not notes:
-        others = replace(wanted, names=wanted.instead, instead=frozenset())
-        return _of_process(others, progress, place, process)
-    progress.advance(process.file.path.name, process.file.size, process.file.size)
-    return Records(pl.concat([pl.DataFrame(schema=_columns(wanted)), *frames]), unusable, notes)
 
 
 class _Reader:
