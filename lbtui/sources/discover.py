@@ -216,8 +216,6 @@ def _read_folder(folder: Path) -> Output:
             notes.append(Note(visible(entry.name), text, lost=True))
         else:
             files.append(SourceFile(Path(entry.path), kind, _READERS.get(kind, "csv"), size))
-            if kind == DATABASE:
-                notes += _unwritten(Path(entry.path))
     files, twice = _each_once(files)
     notes += twice
     by_kind = {f.kind: f.path for f in files if f.kind not in ("heat_png", *_BESIDE)}
@@ -253,21 +251,6 @@ def _size(entry: os.DirEntry[str]) -> int | None:
         return entry.stat().st_size if entry.is_file() else None
     except OSError:  # a loop of links, or gone
         return None
-
-
-def _unwritten(database: Path) -> list[Note]:
-    """Tell of a journal: an interrupted parser's last rows stand there, and reading them would write."""
-    journal = database.with_name(f"{database.name}-wal")
-    try:
-        if journal.stat().st_size == 0:
-            return []
-    except OSError:
-        return []
-    text = _(
-        "Rows in {journal} are not read, since that would write beside your files; "
-        "`sqlite3 {database} 'PRAGMA wal_checkpoint'` on a copy moves them in."
-    ).format(journal=journal.name, database=database.name)
-    return [Note(visible(database.name), text, lost=True)]
 
 
 def _search(folder: Path) -> list[Path]:

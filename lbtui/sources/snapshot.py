@@ -23,6 +23,11 @@ def identity_of(path: Path) -> Identity:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def is_rewritten(before: Identity, now: Identity) -> bool:
+    """Tell whether a file is still there, with other bytes in it."""
+    return before is not None and now is not None and before[:2] == now[:2] and before != now
+
+
 class Snapshot:
     """The identity of each of some files, as it was when this was made."""
 

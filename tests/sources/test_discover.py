@@ -104,10 +104,3 @@ def test_the_search_ends_in_a_forest_of_folders(tmp_path, monkeypatch):
         (tmp_path / f"{number:03}").mkdir()
     with pytest.raises(Unreadable, match="holds no parsed output"):
         find_output(tmp_path)
-
-
-def test_rows_in_the_journal_of_an_interrupted_parser_are_told(tmp_path):
-    lay_out(tmp_path, "db_only/profiler.db")
-    assert find_output(tmp_path).notes == ()
-    (tmp_path / "profiler.db-wal").write_bytes(b"x" * 100)
-    assert "Rows in profiler.db-wal are not read" in sentences(open_profile(tmp_path).notes)

@@ -1,4 +1,4 @@
-"""Read chosen columns of profiler.db, without leaving a trace of it."""
+"""Read chosen columns of SQLite databases, without leaving a trace of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,8 @@ from lbtui.profile import Cancelled, Note, Progress, Silent, Unreadable
 from lbtui.sources.decoded import decoded
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.limits import LATEST
+from lbtui.sources.snapshot import identity_of, is_rewritten
+from lbtui.sources.tables.beside_writer import Place, place_of
 from lbtui.sources.tables.joined_rows import can_be_joined, extent, joined_rows, ranges
 from lbtui.sources.tables.sqlite_cells import quoted, series
 from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, Headers, match_headers
@@ -165,37 +167,56 @@ def as_blob(cell: str) -> str:
 
 @contextmanager
 def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
-    """Yield the database, open for reading only; `immutable` keeps SQLite from making -wal and -shm files.
+    """Yield the database, open for reading only, with all that is committed by now; see `beside_writer`.
+
+    Keep it open no longer than it takes: a writer that ends meanwhile cannot tidy up its files.
 
     Raises `Unreadable` with a sentence for whatever SQLite cannot read, also later inside the block, and
     `Cancelled` when `progress` does, also in the middle of a query.
     """
+    path = path.resolve()
+    before = identity_of(path)
+    with ExitStack() as stack:
+        try:
+            connection, place = _opened(path)
+            stack.callback(connection.close)
+            # What the file itself defines may run nothing with effects.
+            connection.execute("PRAGMA trusted_schema = OFF")
+            with unreadable_on_failure(path):
+                database = Database(connection, path, progress or Silent())
+            try:
+                yield database
+            except sqlite3.Error:
+                if database.cancelled:
+                    raise database.cancelled from None
+                raise
+        # SQLite quotes from a broken schema, and Python decodes what it says.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise Unreadable(_broken(path, error)) from error
+        if place.still and is_rewritten(before, identity_of(path)):
+            text = _("{file} was written to while it was read; R reads it again.")
+            raise Unreadable(text.format(file=visible(path.name)))
+
+
+def _opened(path: Path) -> tuple[sqlite3.Connection, Place]:
+    """Return a connection to a database, and from where it reads."""
+    place = place_of(path)
     # As bytes: a folder's name need not be UTF-8.
-    uri = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro&immutable=1"
-    try:
-        connection = sqlite3.connect(uri, uri=True)
-    except sqlite3.Error as error:
-        raise Unreadable(_broken(path, error)) from error
+    connection = sqlite3.connect(f"file:{quote(os.fsencode(place.file))}?{place.how}", uri=True)
     try:
         if sys.version_info >= (3, 11):
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
         # No temporary file either.
         connection.execute("PRAGMA temp_store = MEMORY")
-        # What the file itself defines may run nothing with effects.
-        connection.execute("PRAGMA trusted_schema = OFF")
-        with unreadable_on_failure(path):
-            database = Database(connection, path, progress or Silent())
-        try:
-            yield database
-        except sqlite3.Error:
-            if database.cancelled:
-                raise database.cancelled from None
-            raise
-    # SQLite quotes from a broken schema, and Python decodes what it says.
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise Unreadable(_broken(path, error)) from error
-    finally:
+        # SQLite opens files when it first reads: now, before those beside it are others.
+        connection.execute("PRAGMA schema_version").fetchone()
+    except BaseException:
         connection.close()
+        # A writer that has just ended took them with it.
+        if not place.still and place_of(path) != place:
+            return _opened(path)
+        raise
+    return connection, place
 
 
 def read_table(
