@@ -15,7 +15,7 @@ from lbtui.profile import (
 )
 from lbtui.profile.captures import Choice
 from lbtui.sources.discover import Output, find_output, with_experts
-from lbtui.sources.experts.discover import COUNTS, DUMP, PLACEMENT, RAW
+from lbtui.sources.experts.discover import COUNTS, DUMP, OPERATORS, PLACEMENT, RAW
 from lbtui.sources.loaders import YIELDS, Guarded, Loaders, log_notes
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
@@ -35,7 +35,9 @@ def open_profile(
     output = find_output(path)
     if experts is not None:
         output = with_experts(output, experts)
-    snapshot = Snapshot(file.path for file in (*output.files, *output.beside.files))
+    files = (*output.files, *output.beside.files)
+    growing = [file.path for file in files if file.kind in (RAW, OPERATORS)]
+    snapshot = Snapshot((file.path for file in files), growing)
     _check_counts(output)
     given = _placement(output, placement)
     store = _store(output)

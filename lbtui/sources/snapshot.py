@@ -29,10 +29,14 @@ def is_rewritten(before: Identity, now: Identity) -> bool:
 
 
 class Snapshot:
-    """The identity of each of some files, as it was when this was made."""
+    """The identity of each of some files, as it was when this was made.
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._known = {path: identity_of(path) for path in files}
+    To those that are `growing` records may be added: only what was there at first is read of them.
+    """
+
+    def __init__(self, files: Iterable[Path], growing: Iterable[Path] = ()) -> None:
+        self._growing = frozenset(growing)
+        self._known = {path: identity_of(path) for path in (*files, *self._growing)}
 
     @contextmanager
     def unchanged(self, files: Iterable[Path]) -> Iterator[None]:
@@ -48,10 +52,16 @@ class Snapshot:
     def _check(self, files: Iterable[Path]) -> None:
         for path in files:
             now = identity_of(path)
-            if path in self._known and now != self._known[path]:
+            if path in self._known and now != self._known[path] and not self._has_grown(path, now):
                 text = (
                     _("{file} was removed while it was open; R looks for it again.")
                     if now is None
                     else _("{file} changed while it was open; R reads it again.")
                 )
                 raise Unreadable(text.format(file=visible(path.name)))
+
+    def _has_grown(self, path: Path, now: Identity) -> bool:
+        before = self._known[path]
+        if path not in self._growing or before is None or now is None:
+            return False
+        return before[:2] == now[:2] and before[2] <= now[2]

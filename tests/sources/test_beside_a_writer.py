@@ -16,7 +16,9 @@ import pytest
 from lbtui.profile import Silent, Unreadable
 from lbtui.sources import open_profile
 from lbtui.sources.tables import beside_writer, database
+from tests.sources.engines import raw_of
 from tests.sources.recorded import lay_out, state_of
+from tests.tools.replay import Replay
 
 # A row is right if its text is that of its number: half a row, or one of two commits, is not.
 _ROWS = "SELECT rowid, told FROM t WHERE rowid > ? ORDER BY rowid"
@@ -249,3 +251,22 @@ def test_rows_in_the_journal_of_an_interrupted_parser_are_read(tmp_path):
     profile = open_profile(tmp_path)
     assert profile.load("batches", Silent()).frame.height < known
     assert profile.notes == ()
+
+
+def test_a_profile_that_is_being_recorded_is_that_of_its_opening(tmp_path):
+    recorded = raw_of("vllm_v1_dp2", tmp_path / "recorded")
+    replay = Replay(recorded, tmp_path / "live")
+    replay.to(0.5)
+    first, alone = (open_profile(tmp_path / "live") for _reading in range(2))
+    read = {name: first.load(name).frame for name in ("batches", "steps")}
+    known = {name: alone.load(name).frame for name in ("batches", "kv")}
+    replay.to(1.0)
+    # What is read first tells how far: the other frames go no further.
+    assert known["kv"].equals(first.load("kv").frame)
+    assert known["batches"].equals(read["batches"])
+    assert first.load("kv").notes == ()
+    whole, expected = open_profile(tmp_path / "live"), open_profile(recorded)
+    for name in ("batches", "steps", "kv", "requests", "queues"):
+        assert whole.load(name).frame.equals(expected.load(name).frame)
+    assert whole.load("kv").frame.height > known["kv"].height
+    replay.close()

@@ -48,7 +48,7 @@ class Process:
     pid: int
     dp_rank: int | None
     layout: str  # the table that holds its records
-    records: int  # how many these are
+    records: int  # the last of their rowids, as of when the process was read
 
 
 @dataclass(frozen=True)
@@ -213,14 +213,23 @@ def _of_group(
 
 def _pieces(wanted: Wanted, progress: Progress, process: Process) -> Iterator[tuple[pl.DataFrame, int]]:
     """Yield the records of a process, and how many were unusable; of those `instead` where there are none."""
-    with database.connect(process.file.path, progress) as opened:
-        none = True
-        for piece in _Reader(opened, process, wanted).pieces():
+    none, parts = True, _parts(process, progress)
+    for between in parts:
+        for piece in _piece(wanted, progress, process, between):
             none = none and piece[0].is_empty()
             yield piece
-        if none and wanted.instead:
-            others = replace(wanted, names=wanted.instead)
-            yield from _Reader(opened, process, others).pieces()
+    if none and wanted.instead:
+        others = replace(wanted, names=wanted.instead)
+        for between in parts:
+            yield from _piece(others, progress, process, between)
+
+
+def _piece(
+    wanted: Wanted, progress: Progress, process: Process, between: tuple[int, int]
+) -> list[tuple[pl.DataFrame, int]]:
+    """Return what `_Reader.piece` yields; a process that ends meanwhile must be able to tidy up its files."""
+    with database.connect(process.file.path, progress) as opened:
+        return list(_Reader(opened, process, wanted).piece(between))
 
 
 @dataclass(frozen=True)
@@ -259,8 +268,17 @@ def _columns(wanted: Wanted) -> pl.Schema:
     return pl.Schema({**fixed, **dict.fromkeys(wanted.fields, pl.String())})
 
 
+def _parts(process: Process, progress: Progress) -> list[tuple[int, int]]:
+    """Return the first and last rowid of each piece of the records that were there at first."""
+    each = max(process.file.size // max(process.records, 1), _ROW_BYTES)
+    rows = min(max(_CHUNK_BYTES // each, 1), _MOST_ROWS)
+    with database.connect(process.file.path, progress) as opened:
+        found = list(ranges(opened.connection, process.layout, rows))
+    return [(first, min(last, process.records)) for first, last in found if first <= process.records]
+
+
 class _Reader:
-    """Reads one process' records, piece by piece."""
+    """Reads records of one process."""
 
     def __init__(self, opened: Database, process: Process, wanted: Wanted) -> None:
         self._opened = opened
@@ -294,18 +312,6 @@ class _Reader:
         """Return what the process' messages have for a quotation mark."""
         first = self._opened.connection.execute("SELECT message FROM Mstx LIMIT 1").fetchone()
         return "^" if first and isinstance(first[0], str) and first[0].lstrip("{").startswith("^") else '"'
-
-    def pieces(self) -> Iterator[tuple[pl.DataFrame, int]]:
-        """Yield records, and how many were unusable."""
-        connection = self._opened.connection
-        rows = self._rows_at_once()
-        for between in ranges(connection, self._process.layout, rows):
-            yield from self.piece(between)
-
-    def _rows_at_once(self) -> int:
-        """Return how many rows of the file make a piece."""
-        each = max(self._process.file.size // max(self._process.records, 1), _ROW_BYTES)
-        return min(max(_CHUNK_BYTES // each, 1), _MOST_ROWS)
 
     def piece(self, between: tuple[int, int]) -> Iterator[tuple[pl.DataFrame, int]]:
         """Yield the records from one rowid to another, and how many were unusable."""
