@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known.error(_("give the path of a parsed output, or --demo"))
     if options.per_iteration and options.export is None:
         known.error(_("--per-iteration needs --export"))
+    if options.watch and _reports(options):
+        known.error(_("--watch is of the screen: it goes with no report and no export"))
     if options.fail_on == "worse" and options.baseline is None:
         known.error(_("--fail-on worse needs --baseline"))
     # Without either an output is looked for here and below.
@@ -58,10 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BadConfig as error:
             return _failed(str(error), USAGE)
         thresholds, background = found.thresholds, background or found.background
-    reporting = options.report or options.json or options.export or options.fail_on
-    if reporting or not _has_screen():
+    if _reports(options) or not _has_screen():
         return _without_screen(path, options, thresholds)
     return _on_screen(path, options, thresholds, background or "auto")
+
+
+def _reports(options: Namespace) -> bool:
+    """Tell whether something is asked for that is made without a screen."""
+    return bool(options.report or options.json or options.export or options.fail_on)
 
 
 def _print_manual(topic: str, *, ascii_only: bool) -> int:
@@ -156,7 +162,7 @@ def _on_screen(
         if background != "auto":
             caps = replace(caps, light=background == "light")
         inputs = (options.baseline, options.experts, options.placement, options.capture)
-        asked = Asked(path, *inputs, thresholds, named=_is_named(options))
+        asked = Asked(path, *inputs, thresholds, named=_is_named(options), watch=options.watch)
         return run(asked, caps, mouse=not options.no_mouse, save=_save, enquiry=enquiry)
 
 

@@ -182,6 +182,14 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
             "terminal and takes what it says within 0.1 s, then COLORFGBG, then dark)"
         ),
     )
+    screen.add_argument(
+        "--watch",
+        action="store_true",
+        help=_(
+            "look every two seconds whether the profile's files have changed or others came, as while it is "
+            "being recorded, and show what is new (W in the screen)"
+        ),
+    )
     screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
 

@@ -17,6 +17,7 @@ TOPICS: Mapping[str, str] = {
     "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),
     "what-if": _("what another placement of experts would bring"),
     "formats": _("files that are read, engines, versions, what is missing and why"),
+    "watch": _("files that are still being written: --watch and W"),
     "config": _("options, the config file, exit codes, the log"),
     "exports": _("what --export writes"),
     "json": _("every field of --json"),

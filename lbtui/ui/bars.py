@@ -26,16 +26,22 @@ _USUAL = 80  # columns
 NOTES_KEY = "!"
 
 
-def identity_row(identity: str, incomplete: str, notes: str, width: int, caps: Capabilities) -> Row:
+def identity_row(
+    identity: str, incomplete: str, notes: str, width: int, caps: Capabilities, live: str = ""
+) -> Row:
     """Return line 1: what this profile is, and at the right how much is to be minded about its data.
 
-    The notes stand last, with the key that opens them.
+    Before it stands how it is watched; the notes stand last, with the key that opens them.
     """
     warned = severity(caps, "warning")
-    right: Row = [Segment(printable(incomplete, caps), warned)] if incomplete else []
-    if incomplete and notes:
-        right.append(Segment(printable(" · ", caps), warned))
-    right += _notes_parts(notes, caps)
+    said = [
+        [Segment(printable(live, caps), selected(caps))] if live else [],
+        [Segment(printable(incomplete, caps), warned)] if incomplete else [],
+        _notes_parts(notes, caps),
+    ]
+    right: Row = []
+    for parts in filter(None, said):
+        right += [Segment(printable(" · ", caps), warned), *parts] if right else parts
     room = _cells(right)
     left = fit_parts(identity, width - room - 1, caps=caps, style=strong(caps))
     return row(left, Segment(" "), right, width=width)
@@ -145,6 +151,7 @@ class TopBar(Picture):
         self._current = tabs[0][0]
         self._over = ""
         self._side = ""
+        self._live = ""
 
     def show(
         self,
@@ -169,6 +176,12 @@ class TopBar(Picture):
         self._incomplete = self._incomplete if incomplete is None else incomplete
         self.repaint()
 
+    def watched(self, live: str) -> None:
+        """Change what is said of how the files are watched."""
+        if live != self._live:
+            self._live = live
+            self.repaint()
+
     @property
     def _titled(self) -> Sequence[tuple[str, str]]:
         """The panes with their titles as they are shown."""
@@ -178,7 +191,7 @@ class TopBar(Picture):
     def picture(self, width: int, height: int) -> list[Row]:
         """Return both lines."""
         return [
-            identity_row(self._identity, self._incomplete, self._notes, width, self._caps),
+            identity_row(self._identity, self._incomplete, self._notes, width, self._caps, self._live),
             tabs_row(self._titled, self._current, width, self._caps, self._side),
         ]
 

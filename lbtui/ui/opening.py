@@ -29,6 +29,7 @@ class Asked:
     capture: Choice = None  # which is shown of several
     thresholds: Thresholds | None = None  # of the findings; None is the defaults
     named: bool = True  # whether the user named `path`; else it is where an output is looked for
+    watch: bool = False  # whether its files are watched from the start
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -39,6 +40,9 @@ class Host(Protocol):
 
     def select(self, **changes: Any) -> None:
         """Change the shared selection and tell all panes."""
+
+    def moved_by_nobody(self) -> AbstractContextManager[None]:
+        """Take what is selected meanwhile for no move of the user's."""
 
     def action_pane(self, key: str) -> None:
         """Show a pane."""

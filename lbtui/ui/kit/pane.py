@@ -76,6 +76,7 @@ class Pane(Picture, can_focus=True):
 
         pane: Pane
         generation: int
+        profile: Profile
         result: Any
 
     @dataclass
@@ -98,9 +99,10 @@ class Pane(Picture, can_focus=True):
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(id=f"pane-{self.KEY}", classes="pane")
-        self.profile = profile
+        self.profile = profile  # that of which `ready` has taken something
         self.baseline = baseline
         self.caps = caps
+        self._newest = profile
         self._stage = Stage.WAITING
         self._generation = 0
         self._progress_text = ""
@@ -144,8 +146,12 @@ class Pane(Picture, can_focus=True):
     # For subclasses
 
     @abstractmethod
-    def prepare(self, progress: PaneProgress) -> Any:
-        """Return what `draw` needs, computed from the frames in `NEEDS`; runs in a worker thread."""
+    def prepare(self, profile: Profile, progress: PaneProgress) -> Any:
+        """Return what `draw` needs of a profile, made of the frames in `NEEDS`; runs in a worker thread.
+
+        It is `self.profile`, or that of the same files read anew, of which later `ready` takes the result:
+        what the user has chosen and where the cursor is stays, as far as it is there.
+        """
 
     @abstractmethod
     def ready(self, result: Any) -> None:
@@ -269,27 +275,49 @@ class Pane(Picture, can_focus=True):
         """Start loading if nothing is there yet; called whenever the pane is shown."""
         if self.stage is Stage.WAITING:
             self.load()
-        elif self._stale:
+            return
+        if self._newest is not self.profile and self.stage is Stage.READY and not self._is_read_anew:
+            self._read()
+        if self._stale:
             self._stale = False
             self.repaint()
 
     def load(self) -> None:
         """Load and prepare in a worker; a result of an earlier start is dropped."""
-        self._generation += 1
-        generation = self._generation
-        self.limits = self.lbtui.thresholds or Thresholds()
         self.stage = Stage.LOADING
         self._progress_text = _("reading …") + "   " + _("Escape cancels")
+        self._read()
         self.repaint()
+
+    def renew(self, profile: Profile) -> None:
+        """Take a profile of the same files opened anew; what is shown stands until this is read."""
+        self._newest = profile
+        if self.stage is Stage.WAITING:
+            self.profile = profile
+        elif self.stage is not Stage.READY:
+            self.discard()
+            self.stage = Stage.WAITING
+        if self.display:
+            self.activate()
+
+    @property
+    def _is_read_anew(self) -> bool:
+        """Whether what is shown is being read anew."""
+        return self.stage is Stage.READY and self._worker is not None and not self._worker.is_finished
+
+    def _read(self) -> None:
+        self._generation += 1
+        generation, profile = self._generation, self._newest
+        self.limits = self.lbtui.thresholds or Thresholds()
 
         def work() -> None:
             progress = self._reader = PaneProgress(self)
             for name in self.NEEDS:
-                self.profile.load(name, progress)
+                profile.load(name, progress)
                 if self.SIDED and self.baseline is not None:
                     self.baseline.load(name, progress)
-            result = self.prepare(progress)
-            self.post_message(self.Prepared(self, generation, result))
+            result = self.prepare(profile, progress)
+            self.post_message(self.Prepared(self, generation, profile, result))
 
         self._worker = in_background(self, work, self.fail, group=f"load-{self.KEY}")
 
@@ -328,7 +356,9 @@ class Pane(Picture, can_focus=True):
         if event.generation != self._generation:
             return
         self.stage = Stage.READY
-        self.ready(event.result)
+        with self.lbtui.moved_by_nobody():
+            self.profile = event.profile
+            self.ready(event.result)
         self._take_aim()
         self.lbtui.pane_ready(self)
         self.repaint()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -50,19 +51,24 @@ class ComparePane(Filtered):
         self._comparison: Comparison | None = None
         self._state = CompareState()
 
-    def prepare(self, progress: PaneProgress) -> Comparison:
+    def prepare(self, profile: Profile, progress: PaneProgress) -> Comparison:
         """Return the comparison of both profiles."""
         assert self.baseline is not None
-        comparison = compare(self.baseline, self.profile, progress)
-        if notes := [*self.baseline.cuts, *self.profile.cuts]:
+        comparison = compare(self.baseline, profile, progress)
+        if notes := [*self.baseline.cuts, *profile.cuts]:
             raise Unreadable(_("{file} was read in part only").format(file=notes[0].file))
-        before, after = (doubt_of(side, self.limits, progress) for side in (self.baseline, self.profile))
+        before, after = (doubt_of(side, self.limits, progress) for side in (self.baseline, profile))
         return comparable(comparison, before, after)
 
     def ready(self, result: Comparison) -> None:
-        """Put the cursor on what matters most."""
-        self._comparison = result
-        self._state = compare_view.starting(result)
+        """Put the cursor on what matters most; leave it on the row that it was on."""
+        row, self._comparison = self._row(), result
+        if row is None:
+            self._state = compare_view.starting(result)
+            return
+        same = [(r.metric, r.subject) == (row.metric, row.subject) for r in shown_rows(result, self._state)]
+        place = same.index(True) if True in same else self._state.cursor
+        self._state = compare_view.moved(result, replace(self._state, cursor=place), 0)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""

@@ -50,6 +50,7 @@ class DpMetrics(Filtered):
     class PartnerMade(Message):
         """A worker has made the metric that stands below the one chosen."""
 
+        of: Pair[DpData]
         key: MetricKey
         measured: Pair[Measured]
 
@@ -57,12 +58,17 @@ class DpMetrics(Filtered):
     class RestMeasured(Message):
         """A worker has measured the metrics that were not there yet."""
 
+        of: Pair[DpData]
         measured: dict[MetricKey, Pair[Measured]]
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self.state = DpState()  # in the times and domains of after, whichever side is shown
         self._both: Pair[DpData] | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was made of data that are shown no more."""
         self._measured: dict[MetricKey, Pair[Measured]] = {}
         self._working: set[Hashable] = set()
         self._measuring = False
@@ -75,13 +81,18 @@ class DpMetrics(Filtered):
             self.state = replace(self.state, metric=opening_metric(self.lbtui.findings))
         super().load()
 
-    def prepare(self, progress: PaneProgress) -> Prepared:
+    def prepare(self, profile: Profile, progress: PaneProgress) -> Prepared:
         """Return the shared data and the lanes of the metric chosen."""
-        return self._prepared(metric(self.state.metric), self._both, progress)
+        both = self._both
+        known = Pair[DpData | None](None) if both is None else Pair[DpData | None](both.after, both.before)
+        if profile is not self.profile:
+            known = replace(known, after=None)
+        return self._prepared(profile, metric(self.state.metric), known, progress)
 
-    def _prepared(self, chosen: Metric, both: Pair[DpData] | None, progress: PaneProgress | None) -> Prepared:
-        known = both or Pair[DpData | None](None)
-        data, measured = self._of_profile(self.profile, known.after, chosen, progress)
+    def _prepared(
+        self, profile: Profile, chosen: Metric, known: Pair[DpData | None], progress: PaneProgress | None
+    ) -> Prepared:
+        data, measured = self._of_profile(profile, known.after, chosen, progress)
         if self.baseline is None:
             return Prepared(Pair(data), Pair(measured))
         before = self._of_profile(self.baseline, known.before, chosen, progress)
@@ -131,11 +142,13 @@ class DpMetrics(Filtered):
     def _measure_partner(self, chosen: Metric) -> None:
         if chosen.key in self._working:
             return
-        known = self._both
+        profile, both = self.profile, self._both
+        assert both is not None
+        known = Pair[DpData | None](both.after, both.before)
 
         def work() -> None:
-            pair = self._prepared(chosen, known, None).measured
-            self.post_message(self.PartnerMade(chosen.key, pair))
+            pair = self._prepared(profile, chosen, known, None).measured
+            self.post_message(self.PartnerMade(both, chosen.key, pair))
 
         self._working.add(chosen.key)
         # Why it failed is said when it is asked for.
@@ -143,6 +156,8 @@ class DpMetrics(Filtered):
 
     def on_dp_metrics_partner_made(self, event: PartnerMade) -> None:
         """Show the lanes below those of the metric chosen."""
+        if event.of is not self._both:
+            return
         self._measured.setdefault(event.key, event.measured)
         self._working.discard(event.key)
         self.repaint()
@@ -162,10 +177,12 @@ class DpMetrics(Filtered):
         if not todo:
             return
         self._measuring = True
+        both = self._both
+        assert both is not None
 
         def work() -> None:
             found = {m.key: Pair(*(measure(m, data, frame) for data, frame in pairs)) for m, pairs in todo}
-            self.post_message(self.RestMeasured(found))
+            self.post_message(self.RestMeasured(both, found))
 
         def failed(_why: str) -> None:
             # Why is said when it is asked for.
@@ -176,6 +193,8 @@ class DpMetrics(Filtered):
     def on_dp_metrics_rest_measured(self, event: RestMeasured) -> None:
         """Keep the metrics for when they are asked for, and show how even they are."""
         event.stop()
+        if event.of is not self._both:
+            return
         self._measuring = False
         self._measured = {**event.measured, **self._measured}
         self.repaint()

@@ -74,14 +74,26 @@ class DpPane(DpPictures):
     def ready(self, result: Prepared) -> None:
         """Keep what was prepared, the first time put the cursor where it matters, and measure the rest."""
         first = self._both is None
+        if self._both is not None and result.data.after is not self._both.after:
+            self._forget()
         self._both = result.data
         self._measured[result.measured.after.metric.key] = result.measured
         if first and result.data.after.domains:
             self._start(result.data.after, result.measured.after)
+        elif result.data.after.domains:
+            self._keep_place(result.data.after)
         self._go_to_change()
         self._measure_rest()
-        if result.data.after.domains:
+        if first and result.data.after.domains:
             self.lbtui.look_for_findings()
+
+    def _keep_place(self, data: DpData) -> None:
+        """Leave the cursor where it is, as far as that is there."""
+        state = self.state
+        if all(domain.key != state.domain for domain in data.domains):
+            state = replace(state, domain=data.domains[0].key)
+        state = replace(state, time=max(data.begin, min(state.time, data.end - 1)))
+        self.state = following(state, self.selection, data)
 
     def _start(self, data: DpData, measured: Measured) -> None:
         chosen = self.selection

@@ -44,6 +44,7 @@ class DpPictures(DpMetrics):
     class SceneMade(Message):
         """A worker has summarised the lanes of one view."""
 
+        of: Pair[DpData]
         key: SceneKey
         scene: Pair[Scene]
 
@@ -51,23 +52,31 @@ class DpPictures(DpMetrics):
     class MetricMade(Message):
         """A worker has made a metric before it was asked for."""
 
+        of: Pair[DpData]
         made: Ahead
 
     @dataclass
     class ChartMade(Message):
         """A worker has drawn a chart."""
 
+        of: Pair[DpData]
         key: tuple[Side, ChartKey]
         chart: Chart
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
+        self._charts: dict[tuple[Side, ChartKey], Chart] = {}
         super().__init__(profile, caps, baseline)
         self._drawn: Side = "after"
+        # What was drawn last, until another is made: of data before these, too.
+        self._last: dict[MetricKey, tuple[SceneKey, Pair[Scene]]] = {}
+
+    def _forget(self) -> None:
+        """Forget what was made of data that are shown no more, but for the last pictures."""
+        super()._forget()
         self._scenes: dict[SceneKey, Pair[Scene]] = {}
-        self._charts: dict[tuple[Side, ChartKey], Chart] = {}
+        self._old_charts, self._charts = self._charts, {}
         self._commons: dict[MetricKey, Common] = {}
         self._marks: dict[MetricKey, tuple[Mark, ...]] = {}
-        self._last: dict[MetricKey, tuple[SceneKey, Pair[Scene]]] = {}
 
     def _lanes(self) -> Measured | None:
         """Return the lanes of the side that is shown, None until they are loaded."""
@@ -197,16 +206,17 @@ class DpPictures(DpMetrics):
             measured, state, view_window(state, data), Canvas(width, max(1, height - 1 - reading), self.caps)
         )
         chart = self._charts.get((self.side, key))
+        side, both = self.side, self._both
+        assert both is not None
         if chart is not None:
             rows = marked_rows(chart, key, data, measured, state, self.caps)
         else:
-            side = self.side
-            rows = [fit(" " + _("drawing …"), width, caps=self.caps, style=dim(self.caps))]
-            rows += [blank(width)] * (key.height - 1)
+            drawing = fit(" " + _("drawing …"), width, caps=self.caps, style=dim(self.caps))
+            rows = self._old_chart(side, key, now) or [drawing, *[blank(width)] * (key.height - 1)]
             self._work(
                 (side, key),
                 lambda: self.post_message(
-                    self.ChartMade((side, key), chart_rows(key, data, measured, self.caps))
+                    self.ChartMade(both, (side, key), chart_rows(key, data, measured, self.caps))
                 ),
             )
         return [
@@ -215,8 +225,17 @@ class DpPictures(DpMetrics):
             *reading_rows(now, canvas.sized(height=reading)),
         ][:height]
 
+    def _old_chart(self, side: Side, key: ChartKey, now: Shown) -> list[Row] | None:
+        """Return the same chart of the data before, None where none was drawn."""
+        for (of, old), chart in self._old_charts.items():
+            if of == side and replace(old, window=key.window, lanes=key.lanes) == key:
+                return marked_rows(chart, old, now.data, now.measured, now.state, self.caps)
+        return None
+
     def on_dp_pictures_chart_made(self, event: ChartMade) -> None:
         """Show a chart."""
+        if event.of is not self._both:
+            return
         self._keep(self._charts, event.key, event.chart)
         self._working.discard(event.key)
         self.repaint()
@@ -247,13 +266,18 @@ class DpPictures(DpMetrics):
             self._last[chosen] = key, made
             return made
         self._work(
-            key, lambda: self.post_message(self.SceneMade(key, scenes(data, measured, state, columns, side)))
+            key,
+            lambda: self.post_message(
+                self.SceneMade(data, key, scenes(data, measured, state, columns, side))
+            ),
         )
         last = self._last.get(chosen)
         return last[1] if last is not None and last[0].side == key.side else None
 
     def on_dp_pictures_scene_made(self, event: SceneMade) -> None:
         """Show a view that took a while."""
+        if event.of is not self._both:
+            return
         self._keep(self._scenes, event.key, event.scene)
         self._working.discard(event.key)
         self.repaint()
@@ -274,10 +298,11 @@ class DpPictures(DpMetrics):
         chosen = next((m for m in METRICS if m.frame == "steps" and not self._measured_now(m)), None)
         if chosen is None:
             return
-        data, state, (width, height) = self._both.after, self.state, self.size
+        both, state, (width, height) = self._both, self.state, self.size
+        data = both.after
 
         def work() -> None:
-            self.post_message(self.MetricMade(made_ahead(chosen, data, state, width, height)))
+            self.post_message(self.MetricMade(both, made_ahead(chosen, data, state, width, height)))
 
         self._working.add(_AHEAD)
         # Why it failed is said when it is asked for.
@@ -285,6 +310,8 @@ class DpPictures(DpMetrics):
 
     def on_dp_pictures_metric_made(self, event: MetricMade) -> None:
         """Keep a metric for when it is asked for, and make the next."""
+        if event.of is not self._both:
+            return
         made = event.made
         self._measured.setdefault(made.key.metric, Pair(made.measured))
         self._keep(self._scenes, made.key, Pair(made.scene))

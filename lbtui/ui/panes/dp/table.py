@@ -61,16 +61,20 @@ class DpTablePane(DpPane):
         self._order = ("start", False)  # the column, whether downwards
         self._to_top = False  # that order is new: the cursor goes to its top
         self._step = 1  # by which the last key went over the columns
-        self._orders: dict[Side, Orders[Wanted, Ordered]] = {}
-        self._ordered: dict[Side, Ordered] = {}
-        self._asked: Wanted | None = None  # of the worker
         self._asking: Worker[None] | None = None
-        self._given_up: Wanted | None = None  # the reading of which was cancelled
         self._pressed = Pressed()  # for a pass of an order still to come
         self._doing = ""  # how far the reading is
         self._unread = ""  # why nothing came of it
         # Of the cursor, and of the first pass in view, as the last key left them.
         self._place, self._first = 0, 0
+
+    def _forget(self) -> None:
+        """Forget what was made of data that are shown no more."""
+        super()._forget()
+        self._orders: dict[Side, Orders[Wanted, Ordered]] = {}
+        self._ordered: dict[Side, Ordered] = {}
+        self._asked: Wanted | None = None  # of the worker
+        self._given_up: Wanted | None = None  # the reading of which was cancelled
 
     # What is there
 

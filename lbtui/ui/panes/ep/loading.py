@@ -64,21 +64,24 @@ class AlongIterations(Pane):
 
     def _read_iterations(self) -> None:
         """Read heat by iteration behind what is already shown: it may take seconds where maps do not."""
-        limits = self.limits
-        generation = self._generation
+        generation, profile = self._generation, self.profile
 
         def work() -> None:
-            progress = PaneProgress(self)
-            profiles: dict[Side, Profile | None] = {"after": self.profile, "before": self.baseline}
-            found = {
-                side: ep_phases.iterations(profile, limits.ep_par, limits.ep_expert_ratio, progress)
-                for side, profile in profiles.items()
-                if profile is not None
-            }
+            found = self._iterations(profile, PaneProgress(self))
             self.post_message(self.IterationsRead(generation, found))
 
         self._tell(_("reading iterations …, Escape cancels"))
         self._over_worker = in_background(self, work, self._not_read, group="ep-iterations")
+
+    def _iterations(self, profile: Profile, progress: PaneProgress) -> dict[Side, ep_phases.Iterations]:
+        """Return the iterations of a profile, and of the baseline, read now."""
+        limits = self.limits
+        profiles: dict[Side, Profile | None] = {"after": profile, "before": self.baseline}
+        return {
+            side: ep_phases.iterations(each, limits.ep_par, limits.ep_expert_ratio, progress)
+            for side, each in profiles.items()
+            if each is not None
+        }
 
     def _tell(self, behind: str) -> None:
         """Say in the state line how the reading of iterations stands."""

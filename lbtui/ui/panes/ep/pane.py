@@ -50,15 +50,25 @@ class EpPane(AlongIterations, Filtered):
         self._view: View | None = None
         self._from: EpState | None = None  # where the cursor was when a place was asked for
 
-    def prepare(self, progress: PaneProgress) -> dict[Phase, dict[Side, EpData]]:
-        """Return maps, scales, loads and intervals of each side, for each phase that can be chosen."""
-        after = ep_phases.by_phase(self.profile, progress)
+    def prepare(self, profile: Profile, progress: PaneProgress) -> dict[Phase, dict[Side, EpData]]:
+        """Return maps, scales, loads and intervals of each side, for each phase that can be chosen.
+
+        Where iterations were shown, they are read with them.
+        """
+        after = ep_phases.by_phase(profile, progress)
         before = None if self.baseline is None else ep_phases.by_phase(self.baseline, progress)
-        return ep_phases.sided(after, before)
+        found = ep_phases.sided(after, before)
+        if not self._phases:
+            return found
+        return ep_phases.with_iterations(found, self._iterations(profile, progress))
 
     def ready(self, result: dict[Phase, dict[Side, EpData]]) -> None:
-        """Put the cursor where the load stands out, or where another pane has pointed."""
+        """Put the cursor where the load stands out, or where another pane has pointed; leave it there."""
+        known = self._state if self._phases and self._phase in result else None
         self._phases = result
+        if known is not None and self._data is not None and ep_state.is_there(self._data, known):
+            self._state = ep_state.in_bounds(self._data, replace(known, behind=""))
+            return
         self._phase = next(iter(result))
         self._state = ep_state.start(result[self._phase]["after"])
         self.selection_changed(self.selection)

@@ -95,6 +95,13 @@ def at_cell(data: EpData, state: EpState, layer: int, column: int) -> EpState:
     return replace(state, process=column)
 
 
+def is_there(data: EpData, state: EpState) -> bool:
+    """Tell whether data have the instance, the view and the period of a state."""
+    if state.view not in data.views(state.instance):
+        return False
+    return state.instance is None or state.period in data.periods.get(state.instance, ())
+
+
 def in_bounds(data: EpData, state: EpState) -> EpState:
     """Return the state with its cursor kept inside the map that is shown."""
     shown = current_map(data, state)

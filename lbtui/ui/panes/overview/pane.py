@@ -16,7 +16,7 @@ from lbtui.findings.pictures import Drawn
 from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import FORMULAS, Overview
 from lbtui.overview.run import identity, overviews
-from lbtui.profile import Cancelled, Unreadable
+from lbtui.profile import Cancelled, Profile, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
@@ -28,7 +28,7 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.places import PANES, Target
 from lbtui.ui.kit.selection import Aim, Selection
-from lbtui.ui.panes.overview.data import FOUND, Contents, Shown, State
+from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown, State
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import requests_of, target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
@@ -71,19 +71,19 @@ class OverviewPane(Pane):
 
     # Loading
 
-    def prepare(self, progress: PaneProgress) -> Contents:
+    def prepare(self, profile: Profile, progress: PaneProgress) -> Contents:
         """Return overview and findings, telling the screen of every part on the way."""
         generation = self._generation
-        for known in overviews(self.profile, progress, self.limits.expected):
+        for known in overviews(profile, progress, self.limits.expected):
             # Small frames report no progress: this is where a cancel takes hold.
             if generation != self._generation:
                 raise Cancelled
             self.post_message(self.Grown(generation, known))
         try:
-            self.profile.require_rows(progress)
+            profile.require_rows(progress)
         except Unreadable as error:
             self.post_message(OpenFailed(str(error)))
-        diagnosis = diagnose(self.profile, known.window, self.limits, progress)
+        diagnosis = diagnose(profile, known.window, self.limits, progress)
         return Contents(with_doubt(known, diagnosis.findings), diagnosis)
 
     def on_overview_pane_grown(self, event: Grown) -> None:
@@ -103,14 +103,15 @@ class OverviewPane(Pane):
 
     def _take(self, contents: Contents) -> None:
         known = contents.known
-        before = self._found_entries()
+        before, shown = self._found_entries(), self._shown
         self._contents = contents
         if not self._moved:
             first = next((i for i, line in enumerate(known.lines) if line.values), 0)
             self._state = State(entry=0 if self._found_entries() else first)
         else:
             # Findings come in above: the cursor stays on its entry.
-            self._state = replace(self._state, entry=self._state.entry + self._found_entries() - before)
+            by = self._found_entries() - before
+            self._state = replace(self._state, entry=_place_of(shown, contents, self._state.entry + by))
         self.lbtui.show_identity(identity(known), known.notes)
         # A file may have been cut meanwhile.
         self.lbtui.stage_changed()
@@ -386,6 +387,20 @@ def _expected_entry(current: Thresholds) -> HelpEntry:
             "finding that it silences stays as a remark. Now: {entries}."
         ).format(entries=", ".join(entries) or _("equal shares")),
     )
+
+
+def _place_of(shown: Shown | None, contents: Contents, otherwise: int) -> int:
+    """Return where the entry that was shown stands now."""
+    if shown is not None:
+        for place, entry in enumerate(contents.entries):
+            if _identity(entry) == _identity(shown.entry):
+                return place
+    return max(0, min(otherwise, len(contents.entries) - 1))
+
+
+def _identity(entry: Entry) -> tuple[str, ...]:
+    subject = () if entry.found is None else (entry.found.finding.subject,)
+    return entry.kind, entry.title, *map(str, subject)
 
 
 def _threshold_entries(current: Thresholds) -> list[HelpEntry]:

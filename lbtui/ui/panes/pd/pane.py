@@ -89,12 +89,14 @@ class PdPane(Filtered):
         """A worker has drawn the line chart for `key`."""
 
         key: ChartKey
+        table: NodeTable
         chart: Chart
 
     _drawn: Side = "after"
     _asked = PdState()  # as a key left it, before its scrolling is settled
     _chart: tuple[ChartKey, Chart] | None = None
-    _charting: ChartKey | None = None
+    _charted: NodeTable | None = None  # of which the chart is
+    _charting: tuple[ChartKey, NodeTable] | None = None
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
@@ -110,10 +112,10 @@ class PdPane(Filtered):
         """The shared selection in the times of the side shown."""
         return shifted(self.selection, shift(self._sides, self.side)) if self._sides else self.selection
 
-    def prepare(self, progress: PaneProgress) -> dict[Side, PdData]:
+    def prepare(self, profile: Profile, progress: PaneProgress) -> dict[Side, PdData]:
         """Return the table over time, the hand-offs' stages and the pulls per rank, of each side."""
         before = None if self.baseline is None else self._of_profile(self.baseline, progress)
-        return sides(self._of_profile(self.profile, progress), before)
+        return sides(self._of_profile(profile, progress), before)
 
     def _of_profile(self, profile: Profile, progress: PaneProgress) -> PdData:
         nodes, handoffs, transfers = (
@@ -131,10 +133,15 @@ class PdPane(Filtered):
         )
 
     def ready(self, result: dict[Side, PdData]) -> None:
-        """Put the cursor where something is selected, or on what stands out most."""
+        """Put the cursor where something is selected, or on what stands out most; leave it where it is."""
+        old, new = self._sides.get("after"), result["after"]
+        if old is None or old.table is None or new.table is None:
+            self._asked = pd_state.starting(new, self.selection)
+            self._drawn = "after"
+        elif (table := result.get(self._drawn, new).table) is not None:
+            before = self._sides[self._drawn].table
+            self._asked = pd_state.renewed(before or old.table, table, self._asked)
         self._sides = result
-        self._asked = pd_state.starting(result["after"], self.selection)
-        self._drawn = "after"
         self._follow_side()
 
     def _follow_side(self) -> None:
@@ -213,19 +220,20 @@ class PdPane(Filtered):
         if table is None or not placed.chart:
             return None
         key = ChartKey(self.side, self._state.count, chart_nodes(table, self._state), width, placed.chart)
-        if self._chart and self._chart[0] == key:
-            state = placed.state
-            chosen = key.nodes.index(state.node) if state.node in key.nodes else None
-            return self._chart[1].marked(chosen, chart_x(table, state.bin), self.caps)
-        if self._charting != key:
-            self._charting = key
+        is_drawn = self._chart is not None and self._chart[0] == key
+        if not (is_drawn and self._charted is table) and self._charting != (key, table):
+            self._charting = key, table
 
             def work() -> None:
                 chart = chart_rows(table, key.count, key.nodes, Canvas(key.width, key.height, self.caps))
-                self.post_message(self.Charted(key, chart))
+                self.post_message(self.Charted(key, table, chart))
 
             in_background(self, work, self.fail, group="chart-3")
-        return None
+        if self._chart is None or not is_drawn:
+            return None
+        state = placed.state
+        chosen = key.nodes.index(state.node) if state.node in key.nodes else None
+        return self._chart[1].marked(chosen, chart_x(table, state.bin), self.caps)
 
     def fail(self, why: str) -> None:
         """Say why; a chart that was not made is made again after R."""
@@ -235,8 +243,8 @@ class PdPane(Filtered):
     def on_pd_pane_charted(self, event: Charted) -> None:
         """Show the chart, unless another is wanted by now."""
         event.stop()
-        if event.key == self._charting:
-            self._chart = (event.key, event.chart)
+        if (event.key, event.table) == self._charting:
+            self._chart, self._charted = (event.key, event.chart), event.table
             self._charting = None
             self.repaint()
 

@@ -98,6 +98,15 @@ def starting(data: PdData, selection: Selection) -> PdState:
     return following(data.table, PdState(bin=places[0][0], node=places[0][1]), selection)
 
 
+def renewed(old: NodeTable, new: NodeTable, state: PdState) -> PdState:
+    """Return the state on a table read anew: the same node and time; in the last bin in the last one now."""
+    address, time = old.nodes[state.node].address, int(old.starts[state.bin])
+    node = next((i for i, node in enumerate(new.nodes) if node.address == address), 0)
+    last = len(new.times) - 1
+    place = last if state.bin == len(old.times) - 1 else bin_at(new, time)
+    return moved(new, replace(state, node=node, bin=min(state.bin, last) if place is None else place), 0, 0)
+
+
 def following(table: NodeTable, state: PdState, selection: Selection) -> PdState:
     """Return the state with its cursor at the selected time and node, where those are on the table."""
     if selection.time is not None and (place := bin_at(table, selection.time)) is not None:

@@ -151,6 +151,14 @@ def request_at(data: RequestsData, state: RequestsState, place: int) -> Request 
     return data.table.row(int(rows[place]), named=True) if 0 <= place < len(rows) else None
 
 
+def place_in(data: RequestsData, arranged: Arranged, request: Request | None) -> int:
+    """Return the place of a request that was shown before, 0 where it is not shown now."""
+    if request is None:
+        return 0
+    ids = data.table["request_id"].gather(arranged.rows)
+    return ids.index_of(request["request_id"]) or 0
+
+
 def domain_shown(state: RequestsState, selection: Selection) -> str | None:
     """Return the domain whose queues are shown; None for all together."""
     return None if state.all_domains else selection.domain

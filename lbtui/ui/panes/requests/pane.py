@@ -16,7 +16,7 @@ from textual.worker import Worker, get_current_worker
 from lbtui.analysis.data_parallel import first_step
 from lbtui.analysis.latency import Arranged, Arrangement, arrange, asks_for_places, filter_error
 from lbtui.analysis.request_places import PLACE_COLUMNS, domain_keys
-from lbtui.profile import FrameName, micros
+from lbtui.profile import FrameName, Profile, micros
 from lbtui.profile.schema import empty
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
@@ -38,6 +38,7 @@ from lbtui.ui.panes.requests.data import (
     RequestsState,
     first_arrangement,
     load_requests,
+    place_in,
     window_of,
     with_places,
 )
@@ -121,19 +122,39 @@ class RequestsPane(Filtered):
 
     # Loading
 
-    def prepare(self, progress: PaneProgress) -> tuple[RequestsData, Arranged]:
-        """Return the data and its first arrangement."""
-        data = load_requests(self.profile, self.limits, progress)
-        return data, arrange(data.table, first_arrangement(data.table), BINS)
+    def prepare(self, profile: Profile, progress: PaneProgress) -> tuple[RequestsData, Arranged]:
+        """Return the data and its first arrangement, or the one that is wanted."""
+        data, known = load_requests(profile, self.limits, progress), self.data
+        if known is None:
+            return data, arrange(data.table, first_arrangement(data.table), BINS)
+        if known.placed and data.no_places is None:
+            data = with_places(data, profile, progress)
+        wanted = self._wanted
+        if wanted.sort not in data.sortable or (asks_for_places(wanted.filter) and not data.placed):
+            wanted = first_arrangement(data.table)
+        return data, arrange(data.table, wanted, BINS)
 
     def ready(self, result: tuple[RequestsData, Arranged]) -> None:
-        """Start with the cursor on the first request."""
+        """Start with the cursor on the first request; leave it on its request."""
+        known, wanted = self._shown, None
         self.data, arranged = result
-        self.state = RequestsState(arranged)
+        if known is None:
+            self.state = RequestsState(arranged)
+        else:
+            wanted = self._wanted
+            place = place_in(self.data, arranged, known.request)
+            first = max(0, place - self.state.cursor + self.state.first)
+            self.state = replace(
+                self.state, arranged=arranged, cursor=place, first=first, busy=False, placing=False
+            )
         self._wanted, self._pressed = arranged.arrangement, Pressed()
+        self._placing = self._waiting = None
         self._orders = orders_of(self.data.table)
         self._step = 1  # by which the last key went over the columns
         self.set_timer(_AT_REST, self._arrange_ahead)
+        if wanted is not None:
+            # What was asked for meanwhile.
+            self._arrange(wanted)
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows; where requests ran is looked for once a column of it is in view."""

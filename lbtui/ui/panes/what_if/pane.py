@@ -57,9 +57,9 @@ class WhatIfPane(Pane):
         self._series = series
         self.state = WhatIfState(None, states.NOTHING)
 
-    def prepare(self, progress: PaneProgress) -> WhatIfState:
+    def prepare(self, profile: Profile, progress: PaneProgress) -> WhatIfState:
         """Return the first question and its answer; a placement file of the profile is judged first."""
-        return states.begin(self._series, self.profile.placement)
+        return states.begin(self._series, profile.placement)
 
     def ready(self, result: WhatIfState) -> None:
         """Show the first answer."""
