@@ -349,10 +349,9 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
 
     async def scenario(app, pilot):
         pane = app.panes["4"]
-        pane.profile = profile
         profile._frames["expert_heat"] = Once(lambda _progress: loaded)
         profile.source.load_series = lambda _progress: LoadedSeries(tuple(series for _own, series in parts))
-        pane.load()
+        pane.renew(profile)
         await settled(app, pilot)
         tokens = {}
         for name in ("prefill and decode", "prefill", "decode"):
