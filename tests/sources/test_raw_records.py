@@ -11,7 +11,9 @@ import pytest
 from lbtui.profile import Cancelled, Silent, SourceFile
 from lbtui.sources.experts.discover import find_expert_files
 from lbtui.sources.raw import records
-from lbtui.sources.raw.records import Wanted, read_processes, read_record, read_records
+from lbtui.sources.raw.processes import read_processes
+from lbtui.sources.raw.reader import Wanted
+from lbtui.sources.raw.records import read_record, read_records
 from tests.sources.recorded import sentences, state_of
 from tests.tools.expert_format import RawMark, write_raw
 

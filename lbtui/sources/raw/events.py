@@ -13,14 +13,9 @@ from lbtui.profile.once import Once
 from lbtui.sources.experts.rows import ProcessExperts
 from lbtui.sources.frame import canonical
 from lbtui.sources.pull_source import sources
-from lbtui.sources.raw.records import (
-    Process,
-    Record,
-    Wanted,
-    read_processes,
-    read_record,
-    read_records,
-)
+from lbtui.sources.raw.processes import Process, read_processes
+from lbtui.sources.raw.reader import Wanted
+from lbtui.sources.raw.records import Record, read_record, read_records
 from lbtui.sources.raw.scheduled import requests_of, sizes_of
 from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.tables import cells

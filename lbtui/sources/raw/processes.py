@@ -1,0 +1,97 @@
+"""The processes of a raw profile, each a file of its own, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from lbtui.profile import Note, Progress, SourceFile, Unreadable, host_and_pid
+from lbtui.sources.failure import unreadable_note
+from lbtui.sources.tables import database
+from lbtui.sources.tables.database import Database
+from lbtui.sources.together import Together
+from lbtui.text import _, visible
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a raw profile; `dp_rank` is what it said of itself, null where it did not."""
+
+    file: SourceFile
+    prof_id: str
+    host: str
+    pid: int
+    dp_rank: int | None
+    layout: str  # the table that holds its records
+    records: int  # the last of their rowids, as of when the process was read
+
+
+def read_processes(
+    files: Sequence[SourceFile], progress: Progress
+) -> tuple[tuple[Process, ...], tuple[Note, ...]]:
+    """Return the processes that these files are of, without those that hold no records; and notes."""
+    found: list[Process] = []
+    notes: list[Note] = []
+    whole = Together(progress, max(sum(file.size for file in files), 1))
+    for file in files:
+        if not file.size:  # to SQLite it is a database without tables
+            continue
+        try:
+            with database.connect(file.path, whole) as opened:
+                process = _process(opened, file)
+        except Unreadable as error:
+            notes.append(unreadable_note(visible(file.path.name), error))
+        else:
+            if process is not None:
+                found.append(process)
+    return tuple(found), (*notes, *_recorded_twice(found))
+
+
+def _recorded_twice(found: Sequence[Process]) -> list[Note]:
+    folders = Counter(process.prof_id for process in found)
+    twice = [prof_id for prof_id, count in folders.items() if count > 1]
+    if not twice:
+        return []
+    text = _(
+        "{count} processes have a file of the same name in several folders: recordings of several runs lie "
+        "here, and all are read as one. Give the folder of one run to see it by itself."
+    )
+    return [Note(visible(f"{twice[0]}.db"), text.format(count=len(twice)))]
+
+
+def _process(opened: Database, file: SourceFile) -> Process | None:
+    tables = opened.tables()
+    layout = _layout(opened, tables)
+    if layout is None:
+        return None
+    records = opened.connection.execute(f"SELECT max(rowid) FROM {layout}").fetchone()[0]
+    told: dict[str, str] = {}
+    if "Meta" in tables:
+        rows = opened.connection.execute(
+            "SELECT name, CAST(value AS TEXT) FROM Meta WHERE name IN ('hostname', 'dpRankId') LIMIT 100"
+        )
+        told = {name: value.strip() for name, value in rows if isinstance(value, str) and value.strip()}
+    named = host_and_pid(file.path.stem)
+    host = told.get("hostname") or (named[0] if named else "")
+    rank = told.get("dpRankId", "")
+    return Process(
+        file,
+        file.path.stem,
+        host or _("unknown host"),
+        named[1] if named else 0,
+        int(rank) if rank.isascii() and rank.isdigit() and len(rank) <= 9 else None,
+        layout,
+        records if isinstance(records, int) else 0,
+    )
+
+
+def _layout(opened: Database, tables: Collection[str]) -> str | None:
+    """Return the table of the records: of two, the one that has any."""
+    known = [name for name in ("Mstx", "slice") if name in tables]
+    if "slice" in known and not {"cat", "args", "end_time"} <= set(opened.columns("slice")):
+        known.remove("slice")
+    for name in known:
+        if opened.connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone():
+            return name
+    return None

@@ -1,0 +1,227 @@
+"""The records of a raw profile in bulk: SQLite joins the JSON of many rows into one text, polars reads it.
+
+A process writes one `ms_service_<host>-<pid>.db`, in one of two layouts: a record is JSON in `Mstx.message`
+(in old ones with `^` for `"`, or without its braces), or stands in `slice`, with its name and domain in
+columns of their own and the rest as JSON in `args`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from lbtui.profile.schema import TIME
+from lbtui.sources.limits import LATEST
+from lbtui.sources.raw.processes import Process
+from lbtui.sources.tables.database import Database, as_blob
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records: those of these names or domains; and of which of their `fields` the values.
+
+    Of a process that has none of them those of the names `instead`.
+    """
+
+    names: frozenset[str]
+    domains: frozenset[str]
+    fields: tuple[str, ...]
+    instead: frozenset[str] = frozenset()
+
+
+def columns(wanted: Wanted) -> pl.Schema:
+    """Return the columns of the wanted records, as in `Records`."""
+    fixed = {
+        "process": pl.Int32(),
+        "row": pl.Int64(),
+        "start": TIME,
+        "end": TIME,
+        "name": pl.String(),
+        "domain": pl.String(),
+    }
+    return pl.Schema({**fixed, **dict.fromkeys(wanted.fields, pl.String())})
+
+
+class Reader:
+    """Reads records of one process."""
+
+    def __init__(self, opened: Database, process: Process, wanted: Wanted) -> None:
+        self._opened = opened
+        self._process = process
+        self._wanted = wanted
+        self._schema = columns(wanted)
+        self._message = pl.Struct(dict.fromkeys(("name", "domain", *wanted.fields), pl.String()))
+        times = {"r": pl.Int64(), "s": pl.Int64(), "e": pl.Int64()}
+        self._line = pl.Schema({**times, "n": pl.String(), "d": pl.String(), "m": self._message})
+        # A span may have no attributes.
+        self._text = "message" if process.layout == "Mstx" else "ifnull(nullif(args, ''), '{}')"
+        self._where, self._words = self._condition()
+
+    def _condition(self) -> tuple[str, list[str]]:
+        """Return SQL that holds of every wanted record, and of few others, with its parameters."""
+        names, domains = sorted(self._wanted.names), sorted(self._wanted.domains)
+        if self._process.layout == "slice":
+            return f"name IN ({_marks(names)}) OR cat IN ({_marks(domains)})", [*names, *domains]
+        quote = self._quote()
+        words = [f"{quote}{word}{quote}" for word in (*names, *domains)]
+        anywhere = " OR ".join("instr(message, ?)" for _word in words)
+        if domains:
+            return anywhere, words
+        # As a rule the name comes first: a comparison is cheaper than a search.
+        first = f"{{{quote}name{quote}:{quote}"
+        named, bounds = _any_of(sorted(f"{first}{name}{quote}" for name in names))
+        begins = "message >= ? AND message < ?"
+        return f"CASE WHEN {begins} THEN {named} ELSE {anywhere} END", [*_range(first), *bounds, *words]
+
+    def _quote(self) -> str:
+        """Return what the process' messages have for a quotation mark."""
+        first = self._opened.connection.execute("SELECT message FROM Mstx LIMIT 1").fetchone()
+        return "^" if first and isinstance(first[0], str) and first[0].lstrip("{").startswith("^") else '"'
+
+    def piece(self, between: tuple[int, int]) -> Iterator[tuple[pl.DataFrame, int]]:
+        """Yield the records from one rowid to another, and how many were unusable."""
+        try:
+            count, joined = self._joined(between)
+        except sqlite3.DataError:  # longer than SQLite lets a text be
+            first, last = between
+            if first == last:
+                yield pl.DataFrame(schema=self._schema).drop("process"), 1
+                return
+            middle = (first + last) // 2
+            yield from self.piece((first, middle))
+            yield from self.piece((middle + 1, last))
+            return
+        if not count:
+            return
+        try:
+            lines = pl.read_ndjson(io.BytesIO(joined or b""), schema=self._line)
+        except PolarsError:
+            lines = None
+        if lines is None or lines.height != count:  # a record that is no JSON object, or over several lines
+            lines = self._one_by_one(between)
+        yield self._known(lines, count)
+
+    def _joined(self, between: tuple[int, int]) -> tuple[int, bytes | None]:
+        sql = f"""
+        SELECT count(line), group_concat(line, char(10)) FROM (
+            SELECT {self._as_line()} AS line FROM {self._process.layout} NOT INDEXED
+            WHERE rowid BETWEEN ? AND ? AND ({self._where})
+        )"""
+        connection = self._opened.connection
+        text_factory, connection.text_factory = connection.text_factory, bytes
+        try:
+            count, joined = connection.execute(sql, (*between, *self._words)).fetchone()
+        finally:
+            connection.text_factory = text_factory
+        return count, joined
+
+    def _as_line(self) -> str:
+        """Return SQL of a record as one line of JSON."""
+        plain = self._text
+        if self._process.layout == "Mstx":
+            old = """replace(rtrim(message, ', '), '^', '"')"""
+            plain = f"""CASE WHEN message >= '{{"' AND message < '{{#' THEN message
+            WHEN message LIKE '{{%' THEN {old} ELSE '{{' || {old} || '}}' END"""
+        start, end = self._times()
+        parts = [f"""'{{"r":' || rowid || ',"s":' || {_number(start)} || ',"e":' || {_number(end)}"""]
+        if self._process.layout == "slice":
+            parts.append(f"""',"n":"' || {_escaped("name")} || '","d":"' || {_escaped("cat")} || '"'""")
+        return " || ".join([*parts, f"""',"m":' || {plain} || '}}'"""])
+
+    def _times(self) -> tuple[str, str]:
+        if self._process.layout == "Mstx":
+            return "timestamp", "endTimestamp"
+        return "timestamp", "coalesce(end_time, timestamp + duration)"
+
+    def _one_by_one(self, between: tuple[int, int]) -> pl.DataFrame:
+        """Return the lines of those records that can be read."""
+        names = ("name", "cat") if self._process.layout == "slice" else ("NULL", "NULL")
+        start, end = self._times()
+        sql = f"""
+        SELECT rowid, CAST({start} AS INTEGER), CAST({end} AS INTEGER), {", ".join(names)},
+               {as_blob(self._text)}
+        FROM {self._process.layout} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND ({self._where})"""
+        rows = []
+        for row, begin, finish, name, domain, text in self._opened.connection.execute(
+            sql, (*between, *self._words)
+        ):
+            message = _object(text)
+            if message is not None:
+                cells = {field: _as_text(message.get(field)) for field in self._message.to_schema()}
+                rows.append((row, begin, finish, _as_text(name), _as_text(domain), cells))
+        return pl.DataFrame(rows, schema=self._line, orient="row")
+
+    def _known(self, lines: pl.DataFrame, count: int) -> tuple[pl.DataFrame, int]:
+        """Return the wanted records of the lines, of which there were `count`, and how many were unusable."""
+        ns = {name: pl.when(pl.col(name).is_between(1, LATEST * 1000)).then(pl.col(name)) for name in "se"}
+        start = (ns["s"] // 1000).cast(TIME)
+        named = {
+            "name": pl.coalesce("n", pl.col("m").struct.field("name")),
+            "domain": pl.coalesce("d", pl.col("m").struct.field("domain")),
+        }
+        names, domains = list(self._wanted.names), list(self._wanted.domains)
+        records = lines.select(
+            pl.col("r").alias("row"),
+            start.alias("start"),
+            # An event has one time.
+            pl.coalesce((ns["e"] // 1000).cast(TIME), start).alias("end"),
+            *(column.alias(name) for name, column in named.items()),
+            *(pl.col("m").struct.field(field) for field in self._wanted.fields),
+        )
+        meant = records.filter(pl.col("name").is_in(names) | pl.col("domain").is_in(domains))
+        placed = meant.drop_nulls("start")
+        return placed, count - lines.height + meant.height - placed.height
+
+
+def _any_of(heads: list[str]) -> tuple[str, list[str]]:
+    """Return SQL that tells whether a message begins with one of the sorted `heads`, and its parameters."""
+    if len(heads) == 1:
+        return "message >= ? AND message < ?", list(_range(heads[0]))
+    middle = len(heads) // 2
+    (left, before), (right, after) = _any_of(heads[:middle]), _any_of(heads[middle:])
+    return f"CASE WHEN message < ? THEN {left} ELSE {right} END", [heads[middle], *before, *after]
+
+
+def _range(head: str) -> tuple[str, str]:
+    """Return the least text that begins with `head`, and the least that comes after all of these."""
+    return head, head[:-1] + chr(ord(head[-1]) + 1)
+
+
+def _marks(words: Sequence[str]) -> str:
+    return ", ".join("?" for _word in words) or "NULL"
+
+
+def _number(cell: str) -> str:
+    return f"ifnull(CAST({cell} AS INTEGER), 'null')"
+
+
+def _escaped(cell: str) -> str:
+    return f"""replace(replace(ifnull({cell}, ''), '\\', '\\\\'), '"', '\\"')"""
+
+
+def _object(text: object) -> dict[str, Any] | None:
+    if not isinstance(text, bytes):
+        return None
+    if text.startswith((b"{^", b"^")):
+        text = text.replace(b"^", b'"')
+    if not text.lstrip().startswith(b"{"):
+        text = b"{%b}" % text.rstrip(b", ")
+    try:
+        message = json.loads(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a value of JSON as polars does: a text as it is, else its JSON."""
+    if value is None or isinstance(value, str):
+        return value if value is None else value.encode("utf-8", "replace").decode()
+    return json.dumps(value)
