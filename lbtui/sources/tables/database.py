@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,7 @@ _STEPS = 1_000_000  # of SQLite's machine, some 10 ms: between two of them the u
 # SQLite itself allows a gigabyte a cell, and some copies are made of each. The cells of a column that are
 # read joined into one (`joined_rows`) may reach it.
 _LARGEST = 256 << 20
+_TRIES, _BETWEEN_TRIES = 50, 0.01  # s, to open a database beside who writes to it
 _BYTES_OF_ROW = 200  # a guess, for progress only
 
 
@@ -180,8 +182,6 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
         try:
             connection, place = _opened(path)
             stack.callback(connection.close)
-            # What the file itself defines may run nothing with effects.
-            connection.execute("PRAGMA trusted_schema = OFF")
             with unreadable_on_failure(path):
                 database = Database(connection, path, progress or Silent())
             try:
@@ -199,24 +199,31 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
 
 
 def _opened(path: Path) -> tuple[sqlite3.Connection, Place]:
-    """Return a connection to a database, and from where it reads."""
-    place = place_of(path)
-    # As bytes: a folder's name need not be UTF-8.
-    connection = sqlite3.connect(f"file:{quote(os.fsencode(place.file))}?{place.how}", uri=True)
-    try:
-        if sys.version_info >= (3, 11):
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
-        # No temporary file either.
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # SQLite opens files when it first reads: now, before those beside it are others.
-        connection.execute("PRAGMA schema_version").fetchone()
-    except BaseException:
-        connection.close()
-        # A writer that has just ended took them with it.
-        if not place.still and place_of(path) != place:
-            return _opened(path)
-        raise
-    return connection, place
+    """Return a connection to a database, and from where it reads: all that it reads is of one moment."""
+    for left in reversed(range(_TRIES)):
+        place = place_of(path)
+        # As bytes: a folder's name need not be UTF-8.
+        connection = sqlite3.connect(f"file:{quote(os.fsencode(place.file))}?{place.how}", uri=True)
+        try:
+            if sys.version_info >= (3, 11):
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
+            # No temporary file either.
+            connection.execute("PRAGMA temp_store = MEMORY")
+            # What the file itself defines may run nothing with effects.
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("BEGIN")
+            # SQLite opens files when it first reads: now, before those beside it are others.
+            connection.execute("PRAGMA schema_version").fetchone()
+        except BaseException as error:
+            connection.close()
+            # A writer that has just ended took them with it; where one is in the middle of a commit, what they
+            # share is in a state that only a writer may mend.
+            if place.still or not left or not isinstance(error, sqlite3.OperationalError):
+                raise
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return connection, place
+    raise AssertionError
 
 
 def read_table(
