@@ -216,8 +216,8 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, Place]:
             connection.execute("PRAGMA schema_version").fetchone()
         except BaseException as error:
             connection.close()
-            # A writer that has just ended took them with it; where one is in the middle of a commit, what they
-            # share is in a state that only a writer may mend.
+            # A writer that has just ended took them with it; while one commits, what they share is in a state
+            # that only a writer may mend.
             if place.still or not left or not isinstance(error, sqlite3.OperationalError):
                 raise
             time.sleep(_BETWEEN_TRIES)
