@@ -193,7 +193,7 @@ def test_what_is_prepared_for_a_pane_that_is_gone_asks_nothing_of_the_app(monkey
             await settled(app, pilot)
             for pane in app.panes.values():
                 pane.load()
-                await asyncio.to_thread(pane.prepare, Silent())
+                await asyncio.to_thread(pane.prepare, app.profile, Silent())
 
     asyncio.run(scenario())
     assert not asked
