@@ -5,9 +5,8 @@ Nothing heavy is imported before the first frame: polars and numpy cost a quarte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -16,8 +15,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -27,7 +24,6 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
-from lbtui.ui.base import TerminalApp
 from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
@@ -37,7 +33,7 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import Asked, NoneFound, Opened, SeveralFound, opened, told_apart
 from lbtui.ui.terminal import memory
-from lbtui.ui.watching import PERIOD, Look, Watch, look
+from lbtui.ui.watched import WatchedApp
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -56,20 +52,10 @@ TABS = (
     ("5", _("Requests")),
 )
 COMPARE = ("6", _("Compare"))
-_CLOCK = 1.0  # seconds between two tellings of how old the last event is
-_SETTLING = 0.2
 DEMO = Path(__file__).parents[1] / "demo" / "output"
 
 
-@dataclass
-class Looked(Message):
-    """A worker has looked for what is new in the files of a profile."""
-
-    of: Profile
-    found: Look
-
-
-class LbtuiApp(TerminalApp):
+class LbtuiApp(WatchedApp):
     """The viewer."""
 
     CSS_PATH = "lbtui.tcss"
@@ -104,26 +90,19 @@ class LbtuiApp(TerminalApp):
         save: Saver | None = None,
         enquiry: Enquiry | None = None,
     ) -> None:
-        super().__init__(caps, enquiry)
-        self.asked = asked
+        super().__init__(asked, caps, enquiry)
         self.thresholds = asked.thresholds
         self.findings: tuple[Finding, ...] = ()
         self._save = save
         self.tabs = TABS if asked.baseline is None else (*TABS, COMPARE)
-        self.profile: Profile | None = None
         self._baseline: Profile | None = None
         self._tidied = False
-        self.selection = Selection()
-        self.panes: dict[str, Pane] = {}
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
         self._over: Pane | None = None  # what stands in the place of the current pane
         self._before = ""  # the baseline's name
         self._choice: tuple[Path, list[Path]] | None = None  # below which folder, and which outputs
         self._notes: tuple[Note, ...] = ()
-        self._watch = Watch()
-        self._next_look: Timer | None = None
-        self._moves = True  # whether what is selected is a move of the user's
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
@@ -139,7 +118,6 @@ class LbtuiApp(TerminalApp):
         self.animation_level = "none"
         self.app_resume_signal.subscribe(self, lambda _app: self.action_redraw())
         self.call_after_refresh(self._open)
-        self.set_interval(_CLOCK, self._show_watch)
         if self.asked.watch:
             self.action_watch()
 
@@ -322,8 +300,8 @@ class LbtuiApp(TerminalApp):
         selection = replace(self.selection, **changes)
         if selection == self.selection:
             return
-        if self._moves and {"time", "window"} & changes.keys():
-            self._watch.moved(selection.window, selection.time)
+        if {"time", "window"} & changes.keys():
+            self.watch_moved(selection)
         self.selection = selection
         self._show_side()
         for pane in self.panes.values():
@@ -349,7 +327,7 @@ class LbtuiApp(TerminalApp):
         from lbtui.ui.help import notes_text
 
         if len(self.screen_stack) == 1:
-            live = [Note(_("live"), self._watch.why, lost=True)] if self._watch.why else []
+            live = [Note(_("live"), self.watching.why, lost=True)] if self.watching.why else []
             self.push_screen(TextPage(_("Notes on the data"), notes_text((*live, *self._notes))))
 
     def on_top_bar_notes_asked(self) -> None:
@@ -373,7 +351,7 @@ class LbtuiApp(TerminalApp):
 
     def pane_ready(self, pane: Widget) -> None:
         """Keep line 1 true when a pane has learnt more; stay at the end of what comes."""
-        self._follow()
+        self.follow_end()
         for other in self.panes.values():
             if other is not pane:
                 other.profile_grew()
@@ -421,83 +399,9 @@ class LbtuiApp(TerminalApp):
         self.profile = self._baseline = None
         self.panes = {}
         self.findings = ()
-        self._watch.forget()
+        self.watching.forget()
         self.stage_changed()
         self._open()
-
-    # Watching
-
-    def action_watch(self) -> None:
-        """Look every few seconds for what comes to the files, or end that."""
-        self._watch.toggle()
-        self._show_watch()
-        if self._watch.on:
-            self._look()
-
-    def _show_watch(self) -> None:
-        self.screen_stack[0].query_one(TopBar).watched(self._watch.words())
-
-    @contextmanager
-    def moved_by_nobody(self) -> Iterator[None]:
-        """Take what is selected meanwhile for no move of the user's."""
-        before, self._moves = self._moves, False
-        try:
-            yield
-        finally:
-            self._moves = before
-
-    def _follow(self) -> None:
-        if (end := self._watch.at_end(self.selection.window)) is not None:
-            with self.moved_by_nobody():
-                self.select(**end)
-
-    def _look(self) -> None:
-        """Look for what is new, unless something is being read: then a little later."""
-        watch, profile, asked = self._watch, self.profile, self.asked
-        if not watch.on:
-            return
-        if profile is None or len(self.screen_stack) > 1 or self._reads():
-            self._look_in(PERIOD)
-            return
-        watch.begin()
-        shown, before = watch.shown, watch.before
-
-        def work() -> None:
-            self.post_message(Looked(profile, look(asked, shown, before)))
-
-        def failed(why: str) -> None:
-            self.post_message(Looked(profile, Look(None, why=why)))
-
-        in_background(self, work, failed, group="watch")
-
-    def _look_in(self, seconds: float) -> None:
-        if self._next_look is not None:
-            self._next_look.stop()
-        self._next_look = self.set_timer(seconds, self._look)
-
-    def _reads(self) -> bool:
-        return any(not worker.is_finished for worker in self.workers)
-
-    def on_looked(self, event: Looked) -> None:
-        """Have the panes show what was found, and look again once they do."""
-        if not self._watch.on or event.of is not self.profile:
-            if self._watch.on:
-                self._look_in(PERIOD)
-            return
-        self._watch.take(event.found)
-        if (profile := event.found.profile) is not None:
-            self.profile = profile
-            for pane in self.panes.values():
-                pane.renew(profile)
-        self._show_watch()
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """Wait until all is read, and then as long as that asks for."""
-        if self._reads():
-            self.set_timer(_SETTLING, self._look_again)
-        else:
-            self._look_in(self._watch.pause())
 
     def ask(
         self,

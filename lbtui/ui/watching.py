@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from lbtui.text import _, plural, visible
-from lbtui.ui.opening import Asked
 
 if TYPE_CHECKING:
     from lbtui.profile import Profile
+    from lbtui.profile.captures import Choice
     from lbtui.sources.watch import Seen
 
+# What a profile is opened of: path, experts, placement, capture.
+Given: TypeAlias = "tuple[Path, Path | None, Path | None, Choice]"
 PERIOD = 2.0  # seconds between two looks, and
 _REST = 4.0  # so many times as long as what came of the last one took: at most a fifth of a core
 _SOON = 2e6  # µs ahead of this machine's clock
@@ -38,8 +40,8 @@ class Look:
     refused: bool = False
 
 
-def look(asked: Asked, shown: Seen | None, before: Look | None) -> Look:
-    """Return what is there now, `shown` being what the panes show and `before` the last look.
+def look(given: Given, shown: Seen | None, before: Look | None) -> Look:
+    """Return what is there now of what was `given`: `shown` is what the panes show, `before` the last look.
 
     While files are cut, replaced or removed, what is shown stands until two looks find the same. Runs in a
     worker thread.
@@ -50,7 +52,7 @@ def look(asked: Asked, shown: Seen | None, before: Look | None) -> Look:
 
     seen: Seen | None = None
     try:
-        seen = seen_now(asked.path, asked.experts)
+        seen = seen_now(*given[:2])
         if seen == shown:
             return Look(seen)
         again = before is not None and seen == before.seen
@@ -58,7 +60,7 @@ def look(asked: Asked, shown: Seen | None, before: Look | None) -> Look:
             return before
         if not again and shown is not None and (missed := lost(shown, seen)):
             return Look(seen, why=_lost_words(missed))
-        profile = open_profile(asked.path, asked.experts, asked.placement, asked.capture)
+        profile = open_profile(*given)
         profile.require_rows()
         return Look(seen, profile, *_times_of(profile), why=_gone_words(shown, seen))
     except (Unreadable, SeveralOutputs) as error:

@@ -11,7 +11,7 @@ from lbtui.cli import main
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
-from lbtui.ui import app as app_module
+from lbtui.ui import watched as watched_module
 from lbtui.ui import watching
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.bars import TopBar
@@ -30,9 +30,9 @@ def quick(monkeypatch):
     """Look all the time: how long it waits is no matter of these tests."""
     monkeypatch.setattr(watching, "PERIOD", 0.1)
     monkeypatch.setattr(watching, "_REST", 0.0)
-    monkeypatch.setattr(app_module, "PERIOD", 0.1)
-    monkeypatch.setattr(app_module, "_SETTLING", 0.01)
-    monkeypatch.setattr(app_module, "_CLOCK", 0.01)
+    monkeypatch.setattr(watched_module, "PERIOD", 0.1)
+    monkeypatch.setattr(watched_module, "_SETTLING", 0.01)
+    monkeypatch.setattr(watched_module, "_CLOCK", 0.01)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def watch(path, scenario, size=(120, 36)):
     async def whole():
         app = LbtuiApp(Asked(path, watch=True), Capabilities("256"))
         async with app.run_test(size=size) as pilot:
-            await until(app, pilot, lambda: app._watch.window is not None)
+            await until(app, pilot, lambda: app.watching.window is not None)
             await shown(app, pilot)
             await scenario(app, pilot)
 
@@ -65,10 +65,10 @@ async def shown(app, pilot):
 
 async def looked(app, pilot, times=3):
     """Return once it was looked so many times more."""
-    begun = {app._watch._begun}
+    begun = {app.watching._begun}
 
     def more():
-        begun.add(app._watch._begun)
+        begun.add(app.watching._begun)
         return len(begun) > times
 
     await until(app, pilot, more)
@@ -142,7 +142,7 @@ def test_the_end_is_followed_until_the_cursor_is_moved_and_from_the_end_again(tm
         app.current.action_column(1000)
         app.current.action_zoom(0.125)
         window = app.selection.window
-        assert app._watch.follows
+        assert app.watching.follows
         await come(app, pilot, 1.0)
         assert app.selection.window[1] > window[1]
         assert app.selection.window[1] - app.selection.window[0] == window[1] - window[0]
@@ -243,11 +243,11 @@ def test_w_begins_and_ends_the_watching(tmp_path, recorded):
             await pilot.press("W")
             assert "live," not in line_one(app)
             await settled(app, pilot)
-            profile, begun = app.profile, app._watch._begun
+            profile, begun = app.profile, app.watching._begun
             replay.to(1.0)
             for _pause in range(30):
                 await pilot.pause(0.01)
-            assert (app.profile, app._watch._begun) == (profile, begun)
+            assert (app.profile, app.watching._begun) == (profile, begun)
 
     asyncio.run(whole())
     replay.close()
@@ -290,16 +290,16 @@ def test_files_that_go_are_told_and_come_back(tmp_path, recorded, harm, kind):
         for path in files:
             harm(path)
         before = app.profile
-        await until(app, pilot, lambda: app._watch.why)
+        await until(app, pilot, lambda: app.watching.why)
         assert "live, " in line_one(app)
         await looked(app, pilot)
         if (kind, harm) != ("csv", cut):  # half a table is one, too
-            assert app._watch.why
+            assert app.watching.why
             assert app.profile is before
             assert plain(app.current.picture(*app.current.size)) == picture, "what was read stands"
         for path, content in safe.items():
             path.write_bytes(content)
-        await until(app, pilot, lambda: not app._watch.why)
+        await until(app, pilot, lambda: not app.watching.why)
         await until(app, pilot, lambda: app.profile is not before)
         await until(app, pilot, lambda: steps(app) == known)
         await shown(app, pilot)
@@ -314,11 +314,11 @@ def test_a_file_of_several_that_goes_is_told_by_its_name(tmp_path, recorded):
 
     async def scenario(app, pilot):
         gone.rename(tmp_path / "aside")
-        await until(app, pilot, lambda: gone.name in app._watch.why)
+        await until(app, pilot, lambda: gone.name in app.watching.why)
         await looked(app, pilot)
-        assert f"{gone.name} is gone" in app._watch.why
+        assert f"{gone.name} is gone" in app.watching.why
         (tmp_path / "aside").rename(gone)
-        await until(app, pilot, lambda: not app._watch.why)
+        await until(app, pilot, lambda: not app.watching.why)
 
     watch(live, scenario)
 
