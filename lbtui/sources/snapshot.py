@@ -28,6 +28,11 @@ def is_rewritten(before: Identity, now: Identity) -> bool:
     return before is not None and now is not None and before[:2] == now[:2] and before != now
 
 
+def is_longer(before: Identity, now: Identity) -> bool:
+    """Tell whether a file is still there, with no fewer bytes in it."""
+    return before is not None and now is not None and before[:2] == now[:2] and before[2] <= now[2]
+
+
 class Snapshot:
     """The identity of each of some files, as it was when this was made.
 
@@ -52,16 +57,12 @@ class Snapshot:
     def _check(self, files: Iterable[Path]) -> None:
         for path in files:
             now = identity_of(path)
-            if path in self._known and now != self._known[path] and not self._has_grown(path, now):
+            if path not in self._known or now == self._known[path]:
+                continue
+            if path not in self._growing or not is_longer(self._known[path], now):
                 text = (
                     _("{file} was removed while it was open; R looks for it again.")
                     if now is None
                     else _("{file} changed while it was open; R reads it again.")
                 )
                 raise Unreadable(text.format(file=visible(path.name)))
-
-    def _has_grown(self, path: Path, now: Identity) -> bool:
-        before = self._known[path]
-        if path not in self._growing or before is None or now is None:
-            return False
-        return before[:2] == now[:2] and before[2] <= now[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lbtui.sources.discover import find_output, with_experts
-from lbtui.sources.snapshot import Identity, identity_of
+from lbtui.sources.snapshot import Identity, identity_of, is_longer
 from lbtui.sources.tables.beside_writer import beside
 
 Seen: TypeAlias = "Mapping[Path, Identity]"
@@ -31,9 +31,5 @@ def lost(before: Seen, now: Seen) -> tuple[Path, ...]:
     return tuple(
         file
         for file, old in before.items()
-        if old is not None and not file.name.endswith("-wal") and not _is_more(old, now.get(file))
+        if old is not None and not file.name.endswith("-wal") and not is_longer(old, now.get(file))
     )
-
-
-def _is_more(old: Identity, new: Identity) -> bool:
-    return old is not None and new is not None and old[:2] == new[:2] and old[2] <= new[2]

@@ -85,14 +85,11 @@ class RawProfile:
         self.processes = Once(lambda progress: read_processes(self.files, progress))
         self._told: dict[str, tuple[Note, ...]] = {}  # by kind
         self._records = {kind: Once(partial(self.read, kind)) for kind in ("queues", "others")}
-        self._frames = {name: Once(partial(self._make, make)) for name, make in _FRAMES.items()}
+        self._frames = {name: Once(partial(make, self)) for name, make in _FRAMES.items()}
 
     def frame(self, name: str, progress: Progress) -> pl.DataFrame:
         """Return a frame of `_FRAMES`."""
         return self._frames[name](progress)
-
-    def _make(self, make: Callable[[RawProfile, Progress], pl.DataFrame], progress: Progress) -> pl.DataFrame:
-        return make(self, progress)
 
     def read(
         self,
@@ -209,19 +206,14 @@ def _stages(raw: RawProfile, progress: Progress) -> pl.DataFrame:
     """Return the events of requests' lives, as `STAGES`."""
     of_queues = raw.records("queues", [ENTERED, LEFT], progress).filter(_queue().is_in(list(WAITING)))
     events = pl.concat([raw.records("others", STAGE_EVENTS, progress), of_queues], how="diagonal")
-    return (
-        events.select(
-            "name",
-            process=pl.col("process").cast(pl.Int64),
-            time=pl.col("start").dt.timestamp("us").cast(pl.Float64),
-            input_tokens=cells.count(events["recvTokenSize="]),
-            output_tokens=cells.count(events["replyTokenSize="]),
-            cache_hit_rate=cells.share(events.select(pl.coalesce("hitCache", "hitRate="))["hitCache"]),
-        )
-        .with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
-        .join(requests_of(events["rid"]).select("cell", "request_id"), on="cell", maintain_order="left_right")
-        .select(pl.col(name).cast(kind, strict=False) for name, kind in STAGES.items())
+    told = events.with_columns(
+        process=pl.col("process").cast(pl.Int64),
+        time=pl.col("start").dt.timestamp("us").cast(pl.Float64),
+        input_tokens=cells.count(events["recvTokenSize="]),
+        output_tokens=cells.count(events["replyTokenSize="]),
+        cache_hit_rate=cells.share(events.select(pl.coalesce("hitCache", "hitRate="))["hitCache"]),
     )
+    return _each(told).select(pl.col(name).cast(kind, strict=False) for name, kind in STAGES.items())
 
 
 def _dispatches(raw: RawProfile, progress: Progress) -> pl.DataFrame:
