@@ -6,7 +6,8 @@ from typing import Any
 
 from lbtui.profile import FrameName, Note, Progress, Silent
 from lbtui.sources.discover import Output
-from lbtui.sources.raw.events import RawEvents, RawProfile
+from lbtui.sources.raw.events import RawEvents
+from lbtui.sources.raw.meanings import RawProfile
 from lbtui.sources.store import Store
 
 
