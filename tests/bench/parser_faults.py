@@ -88,7 +88,7 @@ _FAULTS: dict[str, tuple[_Where, ...]] = {
         _Where("requests", (*_V0, *_V1, *_SGLANG), ("ttft",), ("other", "parsed unknown"), tables=True),
     ),
     "vLLM, P and D apart: request.csv has the number of tokens that the prefill node replied, 1.": (
-        _Where("requests", _V1, ("output_tokens",), ("other",), tables=True),
+        _Where("requests", _V1, ("output_tokens",), ("parsed unknown",), tables=True),
     ),
     "SGLang: kvcache.csv names neither process nor request: readings that rounds do not place are left out, "
     "and those of tensor parallel ranks.": (

@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 
 from lbtui.sources import open_profile
+from lbtui.sources.steps.row_checks import are_of_prefills
+from tests.sources.engines import events_of, output_of, raw_of
 from tests.sources.recorded import content, lay_out, sentences
 from tests.sources.test_recorded import SGLANG
 
@@ -158,3 +160,38 @@ def test_sglang_writes_zero_for_what_it_does_not_know(tmp_path):
     written = [float(row["first_token_latency(ms)"]) for row in rows_of(SGLANG[2])]
     assert written.count(0.0) == loaded["ttft"].null_count() == 8
     assert loaded["ttft"].drop_nulls().sort().to_list() == sorted(t for t in written if t)
+
+
+@pytest.mark.parametrize("formats", ["csv", "db", "all"])
+def test_what_the_prefill_engine_replied_is_not_the_output(tmp_path, formats):
+    raw = raw_of("vllm_pd_even", tmp_path / "raw")
+    replied = {
+        event.args["rid"]: int(event.args["replyTokenSize="])
+        for events in events_of(raw).values()
+        for event in sorted(events, key=lambda event: event.start)
+        if event.name == "httpRes" and event.args["replyTokenSize="] != 1
+    }
+    output = tmp_path / "output"
+    output.mkdir()
+    loaded = open_profile(output_of("vllm_pd_even", formats, output)).load("requests")
+    tokens = dict(loaded.frame.select("request_id", "output_tokens").iter_rows())
+    assert len(tokens) > 20
+    known = formats == "all"
+    assert tokens == ({rid: replied[rid] for rid in tokens} if known else dict.fromkeys(tokens))
+    assert ("Those of chrome_tracing.json are used" in sentences(loaded.notes)) is known
+    assert ("How many there were is unknown" in sentences(loaded.notes)) is not known
+
+
+@pytest.mark.parametrize(
+    ("replies", "decoded", "wrong"),
+    [
+        ([1, 1, None], 3, True),
+        ([1, 1], 2, False),
+        ([1, 2], 90, False),
+        ([None], 90, False),
+        ([], 90, False),
+    ],
+)
+def test_one_token_each_is_the_prefills_where_more_were_decoded(replies, decoded, wrong):
+    requests = pl.DataFrame({"output_tokens": replies}, schema={"output_tokens": pl.Int32})
+    assert are_of_prefills(requests, decoded) is wrong

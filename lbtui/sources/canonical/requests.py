@@ -7,16 +7,18 @@ from dataclasses import replace
 
 import polars as pl
 
-from lbtui.profile import FrameName, Loaded, Progress, empty
+from lbtui.profile import FrameName, Loaded, Note, Progress, empty
 from lbtui.sources.canonical.first_tokens import with_first_tokens
 from lbtui.sources.canonical.request_units import are_slow, from_seconds, in_milliseconds, what_ran
 from lbtui.sources.events import READERS
 from lbtui.sources.frame import canonical, possible_lanes
 from lbtui.sources.pull_source import sources
-from lbtui.sources.steps.row_checks import checked_durations, checked_first_tokens
+from lbtui.sources.steps.recorded import executed_rounds
+from lbtui.sources.steps.row_checks import are_of_prefills, checked_durations, checked_first_tokens
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.tables.tables import TABLES
+from lbtui.text import _
 
 
 def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], progress: Progress) -> Loaded:
@@ -39,8 +41,34 @@ def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], pro
         notes += (*unit_notes,)
     frame, token_notes, whence = with_first_tokens(frame, file, store, found.batch, progress)
     frame, late_notes = checked_first_tokens(frame, file)
+    frame, reply_notes = _with_replies(frame, found, store, file, progress)
     provenance = (*loaded.provenance, *whence)
-    return replace(loaded, frame=frame, provenance=provenance, notes=(*notes, *token_notes, *late_notes))
+    notes = (*notes, *token_notes, *late_notes, *reply_notes)
+    return replace(loaded, frame=frame, provenance=provenance, notes=notes)
+
+
+def _with_replies(
+    requests: pl.DataFrame, scheduling: Scheduling, store: Store, file: str, progress: Progress
+) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the requests with the decode engine's replies, where the prefill engine's are written."""
+    rounds = scheduling.batch
+    decoded = 0 if rounds is None else int(executed_rounds(rounds.frame)["decode_batch_size"].sum())
+    if not are_of_prefills(requests, decoded):
+        return requests, []
+    text = _(
+        "All {count} requests are written with one output token, and the rounds decode them {decoded} times: "
+        "it is the reply of the prefill engine (upstream takes the first of two)."
+    ).format(count=requests.height, decoded=f"{decoded:,}")
+    trace, _notes = store.trace(progress)
+    told = {} if trace is None else dict(trace.requests.select("request_id", "output_tokens").iter_rows())
+    kind = requests.schema["output_tokens"]
+    known = pl.col("request_id").replace_strict(told, default=None, return_dtype=kind).alias("output_tokens")
+    if any(told.values()):
+        assert trace is not None
+        text += " " + _("Those of {other} are used.").format(other=trace.file)
+    else:
+        text += " " + _("How many there were is unknown; a trace or the raw profile tells it.")
+    return requests.with_columns(known), [Note(file, text)]
 
 
 def load_handoffs(store: Store, progress: Progress) -> Loaded:

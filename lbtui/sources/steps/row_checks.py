@@ -68,5 +68,15 @@ def checked_first_tokens(requests: pl.DataFrame, file: str) -> tuple[pl.DataFram
     return requests.with_columns(ttft=pl.when(~late).then("ttft")), [Note(file, text)]
 
 
+def are_of_prefills(requests: pl.DataFrame, decoded: int) -> bool:
+    """Tell whether the one output token of each request is what its prefill engine replied.
+
+    The first token is of the prefill: where requests were `decoded` in more rounds than there are requests,
+    they had more than one.
+    """
+    replies = requests["output_tokens"].drop_nulls()
+    return not replies.is_empty() and not (replies != 1).any() and decoded > len(replies)
+
+
 def _ms(duration: pl.Expr) -> pl.Expr:
     return duration.dt.total_microseconds() / 1000
