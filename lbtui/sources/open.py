@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbtui.log import log
 from lbtui.profile import (
@@ -21,16 +22,24 @@ from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
 
+if TYPE_CHECKING:
+    from lbtui.sources.raw.meanings import Kept
+
 
 def open_profile(
-    path: Path, experts: Path | None = None, placement: Path | None = None, capture: Choice = None
+    path: Path,
+    experts: Path | None = None,
+    placement: Path | None = None,
+    capture: Choice = None,
+    kept: Kept | None = None,
 ) -> Profile:
     """Return the profile at `path`; looks at names, sizes and table names only, whatever the size.
 
     `experts` is a raw profile or a MindIE dump to take expert heat from, `placement` a placement file: that
     of the loads where nothing else tells it, and a candidate. `capture` is the one to show of several that
-    lie far apart in time. Raises `Unreadable` when nothing there can be
-    read, `SeveralOutputs` when there is a choice to make.
+    lie far apart in time; `kept` is what earlier openings read of a
+    raw profile that is being recorded. Raises `Unreadable` when nothing there can be read, `SeveralOutputs`
+    when there is a choice to make.
     """
     output = find_output(path)
     if experts is not None:
@@ -40,7 +49,7 @@ def open_profile(
     snapshot = Snapshot((file.path for file in files), growing)
     _check_counts(output)
     given = _placement(output, placement)
-    store = _store(output)
+    store = _store(output, kept)
     notes = (*output.notes, *store.notes)
     present = store.database_tables | output.csv.keys()
     available: list[FrameName] = [
@@ -76,12 +85,12 @@ def open_profile(
     )
 
 
-def _store(output: Output) -> Store:
+def _store(output: Output, kept: Kept | None) -> Store:
     if not output.raw:
         return Store(output)
     from lbtui.sources.raw.store import RawStore
 
-    return RawStore(output)
+    return RawStore(output, kept)
 
 
 def _holders(name: FrameName, output: Output, store: Store) -> Iterator[SourceFile]:

@@ -98,11 +98,11 @@ class WatchedApp(TerminalApp):
         if profile is None or len(self.screen_stack) > 1 or self._reads():
             self._look_in(PERIOD)
             return
-        watch.begin()
+        kept = watch.begin()
         shown, before = watch.shown, watch.before
 
         def work() -> None:
-            self.post_message(Looked(profile, look(given, shown, before)))
+            self.post_message(Looked(profile, look(given, shown, before, kept)))
 
         def failed(why: str) -> None:
             self.post_message(Looked(profile, Look(None, why=why)))

@@ -12,12 +12,13 @@ from lbtui.text import _, plural, visible
 if TYPE_CHECKING:
     from lbtui.profile import Profile
     from lbtui.profile.captures import Choice
+    from lbtui.sources.raw.meanings import Kept
     from lbtui.sources.watch import Seen
 
 # What a profile is opened of: path, experts, placement, capture.
 Given: TypeAlias = "tuple[Path, Path | None, Path | None, Choice]"
-PERIOD = 2.0  # seconds between two looks, and
-_REST = 4.0  # so many times as long as what came of the last one took: at most a fifth of a core
+PERIOD = 1.5  # seconds between two looks, and
+_REST = 4.0  # so many times the processor time that all took since the last: at most a fifth of a core
 _SOON = 2e6  # µs ahead of this machine's clock
 # A cursor in the last of so many parts of what is in view stands at its end.
 _PARTS = 50
@@ -40,8 +41,9 @@ class Look:
     refused: bool = False
 
 
-def look(given: Given, shown: Seen | None, before: Look | None) -> Look:
-    """Return what is there now of what was `given`: `shown` is what the panes show, `before` the last look.
+def look(given: Given, shown: Seen | None, before: Look | None, kept: Kept) -> Look:
+    """Return what is there now of what was `given`: `shown` is what the panes show, `before` the last look,
+    `kept` what earlier ones read.
 
     While files are cut, replaced or removed, what is shown stands until two looks find the same. Runs in a
     worker thread.
@@ -60,7 +62,7 @@ def look(given: Given, shown: Seen | None, before: Look | None) -> Look:
             return before
         if not again and shown is not None and (missed := lost(shown, seen)):
             return Look(seen, why=_lost_words(missed))
-        profile = open_profile(*given)
+        profile = open_profile(*given, kept)
         profile.require_rows()
         return Look(seen, profile, *_times_of(profile), why=_gone_words(shown, seen))
     except (Unreadable, SeveralOutputs) as error:
@@ -118,6 +120,7 @@ class Watch:
         self.window: tuple[int, int] | None = None
         self.last: int | None = None
         self.shown: Seen | None = None
+        self.kept: Kept | None = None
         self.before: Look | None = None
         self._begun = 0.0
         self._gone = ""
@@ -129,16 +132,20 @@ class Watch:
 
     def forget(self) -> None:
         """Forget what the panes show: they are opened anew."""
-        self.shown = self.before = self.window = self.last = None
+        self.shown = self.kept = self.before = self.window = self.last = None
         self._gone = ""
 
-    def begin(self) -> None:
-        """Take note that a look begins."""
-        self._begun = time.monotonic()
+    def begin(self) -> Kept:
+        """Take note that a look begins; return what earlier ones read."""
+        from lbtui.sources.raw.meanings import Kept
+
+        self._begun = time.process_time()
+        self.kept = self.kept or Kept()
+        return self.kept
 
     def pause(self) -> float:
         """Return how long to wait for the next look once all that came of the last is done."""
-        return max(PERIOD, _REST * (time.monotonic() - self._begun))
+        return max(PERIOD, _REST * (time.process_time() - self._begun))
 
     def take(self, found: Look) -> None:
         """Take what a look has found."""

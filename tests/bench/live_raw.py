@@ -1,73 +1,75 @@
 """How soon what is recorded is on screen, and what watching it costs.
 
-`python -m tests.bench.live_raw RAW_DIR [EVENTS_A_SECOND [SECONDS]]`: replays a recording into growing
-databases and reads it again and again as `--watch` does; prints how long each reading of what DP shows took,
-and the share of a core that all takes.
+`python -m tests.bench.live_raw RAW_DIR [EVENTS_A_SECOND [SECONDS [BEGUN [KEYS]]]]`: replays a recording into
+growing databases, from the share BEGUN of it on, as if it were recorded now at that rate; opens them with
+`--watch` in a pseudo-terminal and presses KEYS. Prints how old the last event on screen was by what line 1
+says, in whole seconds, each time that it said so, and the share of a core that lbtui takes.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
-import threading
 import time
+from collections import Counter
 from pathlib import Path
 
-from lbtui.ui.opening import Asked
-from lbtui.ui.watching import PERIOD, Watch, look
-from tests.tools.replay import Replay
+import pyte
+
+from tests.tools.replay import Replay, times_of
+from tests.tools.terminal import Terminal
 
 _WRITES = 10  # a second
+_AGE = re.compile(r"last event (\d+ \w+) (ago|ahead)")
+_COLUMNS, _ROWS = 140, 40
+_STARTING = 15.0  # s until lbtui is there
+_SETTLED = 5.0  # s until what is told counts
 
 
 def main() -> None:
+    """Print what the module says."""
     recorded = Path(sys.argv[1])
-    rate, seconds = (float(given) for given in [*sys.argv[2:4], "5000", "30"][:2])
+    given = [*sys.argv[2:], *("5000", "60", "0.05", "2")[len(sys.argv) - 2 :]]
+    rate, seconds, share, keys = float(given[0]), float(given[1]), float(given[2]), given[3]
+    first, last = times_of(recorded)
+    at_first = first + int(share * (last - first))
     with tempfile.TemporaryDirectory() as folder:
-        replay = Replay(recorded, Path(folder))
-        each = rate / _WRITES / replay.total
-        replay.to(each)
-        begun = time.monotonic()
+        begun = time.time_ns() + int(_STARTING * 1e9)
+        speed = 1.0
 
-        def write() -> None:
-            number = 1
-            while (now := time.monotonic() - begun) < seconds:
-                number = max(number + 1, int(now * _WRITES))
-                replay.to(min(1.0, each * number))
-                time.sleep(max(0.0, begun + number / _WRITES - time.monotonic()))
+        def now(recorded_ns: int) -> int:
+            return begun + int((recorded_ns - at_first) / speed)
 
-        # SQLite's connections are of the thread that made them.
-        watch, found, spent = Watch(), None, 0.0
-        watch.toggle()
-        results: list[str] = []
-
-        def read() -> None:
-            nonlocal found, spent
-            while time.monotonic() - begun < seconds:
-                watch.begin()
-                at, used = time.monotonic(), time.thread_time()
-                found = look(Asked(Path(folder)), watch.shown, watch.before)
-                if found.profile is not None:
-                    found.profile.load("batches")
-                    found.profile.load_domain_steps()
-                took = time.monotonic() - at
-                spent += time.thread_time() - used
-                watch.take(found)
-                results.append(f"{at - begun:6.1f} s: read in {took:.2f} s")
-                time.sleep(min(watch.pause(), max(0.0, seconds - (time.monotonic() - begun))))
-
-        cpu = time.process_time()
-        reader = threading.Thread(target=read)
-        reader.start()
-        write()
-        reader.join()
-        cpu = time.process_time() - cpu
-        print("\n".join(results))
-        print(
-            f"{rate:,.0f} events/s for {seconds:.0f} s, looks at least {PERIOD:.0f} s apart: "
-            f"{cpu / seconds:.0%} of a core, the writing with it; the thread that reads {spent / seconds:.0%}"
-        )
+        replay = Replay(recorded, Path(folder), now)
+        speed = rate / (replay.total / ((last - first) / 1e9))
+        there = replay.until(at_first)
+        print(f"{there:,} of {replay.total:,} records are there at first; {speed:.2f} s of it in a second")
+        screen = pyte.Screen(_COLUMNS, _ROWS)
+        stream = pyte.ByteStream(screen)
+        ages: Counter[str] = Counter()
+        command = [sys.executable, "-m", "lbtui", folder, "--watch"]
+        with Terminal(command, _COLUMNS, _ROWS, {"LBTUI_LANG": "en"}) as terminal:
+            said, used, pressed, written = "", 0, False, 0
+            while (at := time.time_ns() - begun) < seconds * 1e9:
+                written += replay.until(at_first + int(at * speed))
+                if at >= 0 and not pressed:
+                    pressed, used = True, terminal.used()
+                    terminal.press(keys)
+                until = time.monotonic() + 1 / _WRITES
+                while (left := until - time.monotonic()) > 0:
+                    if not (data := terminal.read(left)):
+                        continue
+                    stream.feed(data)
+                    found = _AGE.search(" ".join(screen.display[:2]))
+                    if at > _SETTLED * 1e9 and found and found[0] != said:
+                        said = found[0]
+                        ages[said] += 1
+            share_of_core = (terminal.used() - used) / 100 / seconds
         replay.close()
+    for said, count in sorted(ages.items()):
+        print(f"{count:4} times: {said}")
+    print(f"{written / seconds:,.0f} events/s for {seconds:.0f} s: {share_of_core:.0%} of a core")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from lbtui.profile import Note, Progress, SourceFile
 from lbtui.profile.once import Once
 from lbtui.sources.frame import canonical
 from lbtui.sources.pull_source import sources
-from lbtui.sources.raw.processes import read_processes
+from lbtui.sources.raw.processes import Process, read_processes
 from lbtui.sources.raw.reader import Wanted
-from lbtui.sources.raw.records import Record, read_record, read_records
+from lbtui.sources.raw.records import Record, Records, read_record, read_records
 from lbtui.sources.raw.scheduled import requests_of, sizes_of
 from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.tables import cells
@@ -74,15 +74,34 @@ _WANTED = {
 }
 
 
-class RawProfile:
-    """The processes of a raw profile; what their records mean is found once, when it is first asked for."""
+class Kept:
+    """What was read of files that records may come to, for those who read them again."""
 
-    def __init__(self, files: Sequence[SourceFile]) -> None:
+    def __init__(self) -> None:
+        self.processes: tuple[Process, ...] = ()
+        self.records: dict[str, Records] = {}  # by kind
+
+
+class RawProfile:
+    """The processes of a raw profile; what their records mean is found once, when it is first asked for.
+
+    Of what is `kept` only what came since is read, and kept in its turn.
+    """
+
+    def __init__(self, files: Sequence[SourceFile], kept: Kept | None = None) -> None:
         self.files = tuple(files)
-        self.processes = Once(lambda progress: read_processes(self.files, progress))
+        self._kept = kept
+        self.processes = Once(self._read_processes)
         self._told: dict[str, tuple[Note, ...]] = {}  # by kind
         self._records = {kind: Once(partial(self.read, kind)) for kind in ("queues", "others")}
         self._frames = {name: Once(partial(make, self)) for name, make in _FRAMES.items()}
+
+    def _read_processes(self, progress: Progress) -> tuple[tuple[Process, ...], tuple[Note, ...]]:
+        if self._kept is None:
+            return read_processes(self.files, progress)
+        found = read_processes(self.files, progress, self._kept.processes)
+        self._kept.processes = found[0]
+        return found
 
     def frame(self, name: str, progress: Progress) -> pl.DataFrame:
         """Return a frame of `_FRAMES`."""
@@ -106,7 +125,10 @@ class RawProfile:
                 "pid": pl.Series([process.pid for process in known], dtype=pl.Int64),
             }
         )
-        records = read_records(known, _WANTED[kind], progress, reduced)
+        before = None if self._kept is None else self._kept.records.get(kind)
+        records = read_records(known, _WANTED[kind], progress, reduced, before)
+        if self._kept is not None:
+            self._kept.records[kind] = records
         self._told[kind] = (*_unusable_note(records.unusable), *records.notes)
         return records.frame.join(of, on="process", how="left", maintain_order="left")
 
@@ -262,7 +284,8 @@ def _queue() -> pl.Expr:
 
 
 def _duration(name: str = "duration_ms") -> pl.Expr:
-    return ((pl.col("end") - pl.col("start")).dt.total_microseconds() / 1000).alias(name)
+    # Rounded, as a quotient's last bit depends on how many are divided at once.
+    return ((pl.col("end") - pl.col("start")).dt.total_microseconds() / 1000).round(3).alias(name)
 
 
 _FRAMES: dict[str, Callable[[RawProfile, Progress], pl.DataFrame]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 from lbtui.profile import Note, Progress, SourceFile, Unreadable, host_and_pid
 from lbtui.sources.failure import unreadable_note
@@ -25,12 +26,21 @@ class Process:
     dp_rank: int | None
     layout: str  # the table that holds its records
     records: int  # the last of their rowids, as of when the process was read
+    last: int  # a hash of the record there
+    recording: int  # the same where only records came to those that were there before
+
+
+_numbers = count()
 
 
 def read_processes(
-    files: Sequence[SourceFile], progress: Progress
+    files: Sequence[SourceFile], progress: Progress, before: Sequence[Process] = ()
 ) -> tuple[tuple[Process, ...], tuple[Note, ...]]:
-    """Return the processes that these files are of, without those that hold no records; and notes."""
+    """Return the processes that these files are of, without those that hold no records; and notes.
+
+    Those of `before` are told apart from others in the same place.
+    """
+    known = {process.file.path: process for process in before}
     found: list[Process] = []
     notes: list[Note] = []
     whole = Together(progress, max(sum(file.size for file in files), 1))
@@ -40,6 +50,9 @@ def read_processes(
         try:
             with database.connect(file.path, whole) as opened:
                 process = _process(opened, file)
+                old = known.get(file.path)
+                if process is not None and old is not None and _goes_on(opened, old, process):
+                    process = replace(process, recording=old.recording)
         except Unreadable as error:
             notes.append(unreadable_note(visible(file.path.name), error))
         else:
@@ -65,7 +78,8 @@ def _process(opened: Database, file: SourceFile) -> Process | None:
     layout = _layout(opened, tables)
     if layout is None:
         return None
-    records = opened.connection.execute(f"SELECT max(rowid) FROM {layout}").fetchone()[0]
+    found = opened.connection.execute(f"SELECT max(rowid) FROM {layout}").fetchone()[0]
+    records = found if isinstance(found, int) else 0
     told: dict[str, str] = {}
     if "Meta" in tables:
         rows = opened.connection.execute(
@@ -82,8 +96,27 @@ def _process(opened: Database, file: SourceFile) -> Process | None:
         named[1] if named else 0,
         int(rank) if rank.isascii() and rank.isdigit() and len(rank) <= 9 else None,
         layout,
-        records if isinstance(records, int) else 0,
+        records,
+        _hash(opened, layout, records),
+        next(_numbers),
     )
+
+
+def _hash(opened: Database, layout: str, row: int) -> int:
+    """Return a hash of the record at a row."""
+    connection = opened.connection
+    text_factory, connection.text_factory = connection.text_factory, bytes
+    try:
+        return hash(connection.execute(f"SELECT * FROM {layout} WHERE rowid = ?", (row,)).fetchone())
+    finally:
+        connection.text_factory = text_factory
+
+
+def _goes_on(opened: Database, before: Process, now: Process) -> bool:
+    """Tell whether the records of a process are those of before, and maybe more."""
+    if now.records < before.records or _hash(opened, now.layout, before.records) != before.last:
+        return False
+    return now == replace(before, file=now.file, records=now.records, last=now.last, recording=now.recording)
 
 
 def _layout(opened: Database, tables: Collection[str]) -> str | None:

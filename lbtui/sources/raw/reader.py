@@ -167,7 +167,7 @@ class Reader:
             "domain": pl.coalesce("d", pl.col("m").struct.field("domain")),
         }
         names, domains = list(self._wanted.names), list(self._wanted.domains)
-        records = lines.select(
+        records = lines.lazy().select(
             pl.col("r").alias("row"),
             start.alias("start"),
             # An event has one time.
@@ -175,8 +175,8 @@ class Reader:
             *(column.alias(name) for name, column in named.items()),
             *(pl.col("m").struct.field(field) for field in self._wanted.fields),
         )
-        meant = records.filter(pl.col("name").is_in(names) | pl.col("domain").is_in(domains))
-        placed = meant.drop_nulls("start")
+        meant = records.filter(pl.col("name").is_in(names) | pl.col("domain").is_in(domains)).collect()
+        placed = meant.drop_nulls("start") if meant["start"].null_count() else meant
         return placed, count - lines.height + meant.height - placed.height
 
 

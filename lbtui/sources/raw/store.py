@@ -7,16 +7,16 @@ from typing import Any
 from lbtui.profile import FrameName, Note, Progress, Silent
 from lbtui.sources.discover import Output
 from lbtui.sources.raw.events import RawEvents
-from lbtui.sources.raw.meanings import RawProfile
+from lbtui.sources.raw.meanings import Kept, RawProfile
 from lbtui.sources.store import Store
 
 
 class RawStore(Store):
     """What a raw profile tells; it has no tables."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, kept: Kept | None = None) -> None:
         super().__init__(output)
-        self.raw = RawProfile(output.experts.raw)
+        self.raw = RawProfile(output.experts.raw, kept)
 
     @property
     def has_trace(self) -> bool:
