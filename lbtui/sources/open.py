@@ -143,16 +143,14 @@ def _placement(output: Output, asked: Path | None) -> PlacementFile | None:
 
     Raises `Unreadable`.
     """
-    from lbtui.sources.experts.placement import read_placement
-
-    if asked is not None:
-        return read_placement(asked)
     lying = output.experts.placements
     alone = not output.parsed and not output.experts.raw and not output.experts.dump
     # Of several beside counts none is known to be theirs.
-    if not alone or not lying or (output.experts.counts and len(lying) > 1):
+    if asked is None and (not alone or not lying or (output.experts.counts and len(lying) > 1)):
         return None
-    return read_placement(lying[0].path)
+    from lbtui.sources.experts.placement import read_placement  # numpy
+
+    return read_placement(asked or lying[0].path)
 
 
 def _unparsed(output: Output) -> tuple[str, str]:

@@ -18,7 +18,13 @@ from tests.tools.replay import Replay
 START = 1_767_225_600_000_000_000
 WANTED = [
     Wanted(frozenset({"forward"}), frozenset(), ("rid",)),
-    Wanted(frozenset({"Execute"}), frozenset(), ("rid",), instead=frozenset({"BatchSchedule"})),
+    Wanted(
+        frozenset({"Execute"}),
+        frozenset(),
+        ("rid",),
+        instead=frozenset({"BatchSchedule"}),
+        unless=frozenset({"Execute"}),
+    ),
     Wanted(frozenset(), frozenset({"KVCache"}), ("rid",)),
 ]
 PIDS = range(1, 5)

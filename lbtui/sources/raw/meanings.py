@@ -38,12 +38,15 @@ def _named(*names: str, fields: Sequence[str] = ()) -> Wanted:
 
 
 _COORDINATOR = ("RequestDispatch", "GenerateToken", "ReqFinish")
-_PULL, PROPOSAL, RUN = "PullKVCache", "specDecoding", "modelRunnerExec"
+_PASS, _PULL, PROPOSAL, RUN = "forward", "PullKVCache", "specDecoding", "modelRunnerExec"
 # Each kind is one pass over the files.
 _WANTED = {
-    "forwards": _named("forward", fields=["dp_rank"]),
     # A round is grouped and executed: both hold the same batch.
-    "rounds": replace(_named(*EXECUTION, fields=["batchType", "batch_type"]), instead=frozenset(GROUPING)),
+    "runs": replace(
+        _named(_PASS, *EXECUTION, fields=["dp_rank", "batchType", "batch_type"]),
+        instead=frozenset(GROUPING),
+        unless=frozenset(EXECUTION),
+    ),
     "queues": _named(*_QUEUES, fields=["status", "scope#QueueName", "QueueSize="]),
     "kv": Wanted(
         frozenset(),
@@ -168,30 +171,33 @@ def _unusable_note(count: int) -> tuple[Note, ...]:
 
 
 def _forwards(raw: RawProfile, progress: Progress) -> pl.DataFrame:
-    return raw.read("forwards", progress, _sized_passes).drop("process", "pid")
-
-
-def _sized_passes(records: pl.DataFrame) -> pl.DataFrame:
-    return records.select(
-        "process",
-        "start",
-        "end",
-        _duration(),
-        cells.count(records["dp_rank"]).alias("dp_rank"),
-        sizes_of(requests_of(records["rid"]), records.height)["batch_size"].cast(pl.Int32),
-    )
+    passes = raw.frame("runs", progress).filter(pl.col("name") == _PASS)
+    return passes.select("prof_id", "start", "end", "duration_ms", "dp_rank", "batch_size")
 
 
 def _spans(raw: RawProfile, progress: Progress) -> pl.DataFrame:
-    return raw.read("rounds", progress, _sized_rounds).drop("process", "pid")
+    return raw.frame("runs", progress).filter(pl.col("name") != _PASS).drop("dp_rank")
 
 
-def _sized_rounds(records: pl.DataFrame) -> pl.DataFrame:
+def _runs(raw: RawProfile, progress: Progress) -> pl.DataFrame:
+    """Return forward passes and scheduling rounds, which one reading yields."""
+    return raw.read("runs", progress, _sized).drop("process", "pid")
+
+
+def _sized(records: pl.DataFrame) -> pl.DataFrame:
     named = pl.col("batchType").replace_strict(_BATCH_TYPES, default=None)
     requests = requests_of(records["rid"])
-    ids = requests.group_by("cell", maintain_order=True).agg(rids=pl.col("request_id"))
+    rounds = records.select(
+        cell=pl.int_range(pl.len(), dtype=pl.Int64), is_round=pl.col("name") != _PASS
+    ).filter("is_round")
+    ids = (
+        requests.join(rounds, on="cell", how="semi", maintain_order="left")
+        .group_by("cell", maintain_order=True)
+        .agg(rids=pl.col("request_id"))
+    )
     return (
-        records.hstack(sizes_of(requests, records.height))
+        records.with_columns(cells.count(records["dp_rank"]).alias("dp_rank"))
+        .hstack(sizes_of(requests, records.height))
         .with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
         .join(ids, on="cell", how="left", maintain_order="left")
         .select(
@@ -200,6 +206,7 @@ def _sized_rounds(records: pl.DataFrame) -> pl.DataFrame:
             "start",
             "end",
             _duration(),
+            "dp_rank",
             pl.coalesce(named, "batch_type").alias("batch_type"),
             pl.col("batch_size", "prefill_batch_size", "decode_batch_size").cast(pl.Int32),
             "tokens",
@@ -289,6 +296,7 @@ def _duration(name: str = "duration_ms") -> pl.Expr:
 
 
 _FRAMES: dict[str, Callable[[RawProfile, Progress], pl.DataFrame]] = {
+    "runs": _runs,
     "forwards": _forwards,
     "spans": _spans,
     "queue_events": _queue_events,

@@ -27,13 +27,14 @@ from lbtui.sources.tables.database import Database, as_blob
 class Wanted:
     """Which records: those of these names or domains; and of which of their `fields` the values.
 
-    Of a process that has none of them those of the names `instead`.
+    Of a process that has none of the names `unless` there are also those of the names `instead`.
     """
 
     names: frozenset[str]
     domains: frozenset[str]
     fields: tuple[str, ...]
     instead: frozenset[str] = frozenset()
+    unless: frozenset[str] = frozenset()
 
 
 def columns(wanted: Wanted) -> pl.Schema:

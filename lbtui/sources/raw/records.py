@@ -31,8 +31,9 @@ _ROW_BYTES = 64  # the least that a record takes in the file, for a file of whic
 class Told:
     """How the reading of one process went.
 
-    `unusable` counts records that are no JSON object or have no time; `broken` tells what ended the reading;
-    `found` is whether there are any of the names that are wanted, `instead` whether there are others instead.
+    `unusable` counts records that are no JSON object or have no time; `broken` tells what ended the reading.
+    `found` is whether there are any of the names `unless` there are those `instead`, and `instead` whether
+    there are these.
     """
 
     unusable: int = 0
@@ -124,7 +125,7 @@ def _places_before(before: Records, processes: Sequence[Process]) -> dict[int, i
         if place is not None
         and before.processes[place].records <= processes[now].records
         and before.told[place].broken is None
-        # Those that are wanted may have come.
+        # Those that these stand for may have come.
         and not before.told[place].instead
     }
 
@@ -160,10 +161,13 @@ def _of_group(
         name, size = part.process.file.path.name, part.process.file.size
         now = part.told
         try:
-            for frame, bad, instead in _pieces(wanted, progress, part):
-                now = replace(now, unusable=now.unusable + bad)
-                if not frame.is_empty():
-                    now = replace(now, found=True, instead=instead)
+            for frame, bad in _pieces(wanted, progress, part):
+                names = frame["name"]
+                now = Told(
+                    now.unusable + bad,
+                    found=now.found or names.is_in(list(wanted.unless)).any(),
+                    instead=now.instead or names.is_in(list(wanted.instead)).any(),
+                )
                 place = pl.repeat(part.place, frame.height, dtype=pl.Int32, eager=True)
                 held.append(frame.insert_column(0, place.alias("process")))
                 if sum(piece.estimated_size() for piece in held) > _HELD_BYTES:
@@ -177,22 +181,19 @@ def _of_group(
     return pl.concat([*made, reduced(pl.concat(held))]), told
 
 
-def _pieces(wanted: Wanted, progress: Progress, part: _Part) -> Iterator[tuple[pl.DataFrame, int, bool]]:
-    """Yield the records of a process, how many were unusable, and whether they are those of `instead`, which
-    are there where there are none of the others.
-    """
+def _pieces(wanted: Wanted, progress: Progress, part: _Part) -> Iterator[tuple[pl.DataFrame, int]]:
+    """Yield the records of a process, and how many were unusable."""
     if part.after == part.process.records:
         return
-    none, spans = not part.told.found, _spans(part, progress)
+    found, spans = part.told.found, _spans(part, progress)
     for between in spans:
-        for frame, bad in _piece(wanted, progress, part.process, between):
-            none = none and frame.is_empty()
-            yield frame, bad, False
-    if none and wanted.instead:
+        for piece in _piece(wanted, progress, part.process, between):
+            found = found or piece[0]["name"].is_in(list(wanted.unless)).any()
+            yield piece
+    if wanted.instead and not found:
         others = replace(wanted, names=wanted.instead)
         for between in spans:
-            for frame, bad in _piece(others, progress, part.process, between):
-                yield frame, bad, True
+            yield from _piece(others, progress, part.process, between)
 
 
 def _piece(

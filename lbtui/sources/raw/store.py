@@ -37,7 +37,7 @@ class RawStore(Store):
 
     def read_span(self, prof_id: str, offset: int) -> tuple[tuple[Any, ...] | None, str | None]:
         """Return what proves a scheduling round, and its requests, as `Store.read_span`."""
-        record = self.raw.record(prof_id, offset, "rounds", Silent())
+        record = self.raw.record(prof_id, offset, "runs", Silent())
         if record is None:
             return None, None
         return (record.name, prof_id, record.start, record.end), record.fields["rid"]
