@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -50,6 +50,9 @@ def columns(wanted: Wanted) -> pl.Schema:
     return pl.Schema({**fixed, **dict.fromkeys(wanted.fields, pl.String())})
 
 
+_Joined: TypeAlias = "tuple[bytes, bytes] | None"  # None where the JSON of a record has several lines
+
+
 class Reader:
     """Reads records of one process."""
 
@@ -58,9 +61,11 @@ class Reader:
         self._process = process
         self._wanted = wanted
         self._schema = columns(wanted)
-        self._message = pl.Struct(dict.fromkeys(("name", "domain", *wanted.fields), pl.String()))
-        times = {"r": pl.Int64(), "s": pl.Int64(), "e": pl.Int64()}
-        self._line = pl.Schema({**times, "n": pl.String(), "d": pl.String(), "m": self._message})
+        self._message = pl.Schema(dict.fromkeys(("name", "domain", *wanted.fields), pl.String()))
+        # What stands in columns of its own; no field is called so.
+        self._beside = pl.Schema(dict.fromkeys(("_row", "_start", "_end"), pl.Int64()))
+        if process.layout == "slice":
+            self._beside |= dict.fromkeys(("_name", "_domain"), pl.String())
         # A span may have no attributes.
         self._text = "message" if process.layout == "Mstx" else "ifnull(nullif(args, ''), '{}')"
         self._where, self._words = self._condition()
@@ -101,40 +106,54 @@ class Reader:
             return
         if not count:
             return
-        try:
-            lines = pl.read_ndjson(io.BytesIO(joined or b""), schema=self._line)
-        except PolarsError:
-            lines = None
-        if lines is None or lines.height != count:  # a record that is no JSON object, or over several lines
+        lines = self._side_by_side(count, joined)
+        if lines is None:
             lines = self._one_by_one(between)
         yield self._known(lines, count)
 
-    def _joined(self, between: tuple[int, int]) -> tuple[int, bytes | None]:
+    def _joined(self, between: tuple[int, int]) -> tuple[int, _Joined]:
+        """Return how many records there are, the JSON of all and what stands beside it, a line each."""
         sql = f"""
-        SELECT count(line), group_concat(line, char(10)) FROM (
-            SELECT {self._as_line()} AS line FROM {self._process.layout} NOT INDEXED
-            WHERE rowid BETWEEN ? AND ? AND ({self._where})
+        SELECT count(*), group_concat(line, char(10)), group_concat(beside, char(10)),
+               total(instr(line, char(10)))
+        FROM (
+            SELECT {self._as_json()} AS line, {self._as_csv()} AS beside
+            FROM {self._process.layout} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND ({self._where})
         )"""
         connection = self._opened.connection
         text_factory, connection.text_factory = connection.text_factory, bytes
         try:
-            count, joined = connection.execute(sql, (*between, *self._words)).fetchone()
+            count, *joined, breaks = connection.execute(sql, (*between, *self._words)).fetchone()
         finally:
             connection.text_factory = text_factory
-        return count, joined
+        return count, None if breaks else (joined[0], joined[1])
 
-    def _as_line(self) -> str:
-        """Return SQL of a record as one line of JSON."""
-        plain = self._text
-        if self._process.layout == "Mstx":
-            old = """replace(rtrim(message, ', '), '^', '"')"""
-            plain = f"""CASE WHEN message >= '{{"' AND message < '{{#' THEN message
-            WHEN message LIKE '{{%' THEN {old} ELSE '{{' || {old} || '}}' END"""
-        start, end = self._times()
-        parts = [f"""'{{"r":' || rowid || ',"s":' || {_number(start)} || ',"e":' || {_number(end)}"""]
+    def _side_by_side(self, count: int, joined: _Joined) -> pl.DataFrame | None:
+        """Return the records, None where one is no JSON object: which of them, their lines do not tell."""
+        if joined is None:
+            return None
+        try:
+            messages = pl.read_ndjson(io.BytesIO(joined[0]), schema=self._message)
+            beside = pl.read_csv(io.BytesIO(joined[1]), has_header=False, schema=self._beside)
+        except PolarsError:
+            return None
+        return messages.hstack(beside) if messages.height == beside.height == count else None
+
+    def _as_json(self) -> str:
+        """Return SQL of what a record says as JSON."""
         if self._process.layout == "slice":
-            parts.append(f"""',"n":"' || {_escaped("name")} || '","d":"' || {_escaped("cat")} || '"'""")
-        return " || ".join([*parts, f"""',"m":' || {plain} || '}}'"""])
+            return self._text
+        old = """replace(rtrim(message, ', '), '^', '"')"""
+        return f"""CASE WHEN message >= '{{"' AND message < '{{#' THEN message
+            WHEN message LIKE '{{%' THEN {old} ELSE '{{' || {old} || '}}' END"""
+
+    def _as_csv(self) -> str:
+        """Return SQL of what stands in a record's other columns."""
+        start, end = self._times()
+        cells = ["rowid", _number(start), _number(end)]
+        if self._process.layout == "slice":
+            cells += [_quoted("name"), _quoted("cat")]
+        return " || ',' || ".join(cells)
 
     def _times(self) -> tuple[str, str]:
         if self._process.layout == "Mstx":
@@ -145,6 +164,7 @@ class Reader:
         """Return the lines of those records that can be read."""
         names = ("name", "cat") if self._process.layout == "slice" else ("NULL", "NULL")
         start, end = self._times()
+        schema = pl.Schema({**self._message, **self._beside})
         sql = f"""
         SELECT rowid, CAST({start} AS INTEGER), CAST({end} AS INTEGER), {", ".join(names)},
                {as_blob(self._text)}
@@ -155,26 +175,27 @@ class Reader:
         ):
             message = _object(text)
             if message is not None:
-                cells = {field: _as_text(message.get(field)) for field in self._message.to_schema()}
-                rows.append((row, begin, finish, _as_text(name), _as_text(domain), cells))
-        return pl.DataFrame(rows, schema=self._line, orient="row")
+                cells = [_as_text(message.get(field)) for field in self._message]
+                rows.append([*cells, row, begin, finish, _as_text(name), _as_text(domain)][: len(schema)])
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
     def _known(self, lines: pl.DataFrame, count: int) -> tuple[pl.DataFrame, int]:
         """Return the wanted records of the lines, of which there were `count`, and how many were unusable."""
-        ns = {name: pl.when(pl.col(name).is_between(1, LATEST * 1000)).then(pl.col(name)) for name in "se"}
-        start = (ns["s"] // 1000).cast(TIME)
-        named = {
-            "name": pl.coalesce("n", pl.col("m").struct.field("name")),
-            "domain": pl.coalesce("d", pl.col("m").struct.field("domain")),
+        ns = {
+            name: pl.when(pl.col(name).is_between(1, LATEST * 1000)).then(pl.col(name))
+            for name in ("_start", "_end")
         }
+        start = (ns["_start"] // 1000).cast(TIME)
+        own = "_" if self._process.layout == "slice" else ""
         names, domains = list(self._wanted.names), list(self._wanted.domains)
         records = lines.lazy().select(
-            pl.col("r").alias("row"),
+            pl.col("_row").alias("row"),
             start.alias("start"),
             # An event has one time.
-            pl.coalesce((ns["e"] // 1000).cast(TIME), start).alias("end"),
-            *(column.alias(name) for name, column in named.items()),
-            *(pl.col("m").struct.field(field) for field in self._wanted.fields),
+            pl.coalesce((ns["_end"] // 1000).cast(TIME), start).alias("end"),
+            pl.col(f"{own}name").alias("name"),
+            pl.col(f"{own}domain").alias("domain"),
+            *self._wanted.fields,
         )
         meant = records.filter(pl.col("name").is_in(names) | pl.col("domain").is_in(domains)).collect()
         placed = meant.drop_nulls("start") if meant["start"].null_count() else meant
@@ -200,11 +221,11 @@ def _marks(words: Sequence[str]) -> str:
 
 
 def _number(cell: str) -> str:
-    return f"ifnull(CAST({cell} AS INTEGER), 'null')"
+    return f"ifnull(CAST({cell} AS INTEGER), '')"
 
 
-def _escaped(cell: str) -> str:
-    return f"""replace(replace(ifnull({cell}, ''), '\\', '\\\\'), '"', '\\"')"""
+def _quoted(cell: str) -> str:
+    return f"""'"' || replace(ifnull({cell}, ''), '"', '""') || '"'"""
 
 
 def _object(text: object) -> dict[str, Any] | None:
