@@ -59,8 +59,8 @@ Opening: TypeAlias = Opened | SeveralFound | NoneFound | OpenFailed
 def opened(asked: Asked) -> Opening:
     """Return what came of opening the profile asked for; runs in a worker thread."""
     from lbtui.profile import Unreadable
+    from lbtui.profile.early import read_early
     from lbtui.sources import SeveralOutputs, open_profile
-    from lbtui.ui.panes.order import COMPARED, PANES
 
     try:
         before = None if asked.baseline is None else open_profile(asked.baseline)
@@ -77,7 +77,10 @@ def opened(asked: Asked) -> Opening:
         return SeveralFound(several.folders)
     except Unreadable as error:
         return OpenFailed(str(error)) if asked.named else NoneFound()
-    return Opened(profile, before, list(PANES if before is None else COMPARED))
+    read_early(profile, "batches")
+    from lbtui.ui.panes.order import PANES, with_comparison  # which takes a while
+
+    return Opened(profile, before, list(PANES if before is None else with_comparison()))
 
 
 def told_apart(path: Path, other: Path) -> str:

@@ -12,7 +12,7 @@ from lbtui.render.text import plain
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.filtering import Filtered, FilterLine
 from lbtui.ui.opening import Asked
-from lbtui.ui.panes.order import COMPARED
+from lbtui.ui.panes.order import with_comparison
 from tests.terminal.driven import press, screen_text
 from tests.tools.driving import settled
 
@@ -26,7 +26,7 @@ TEXTS = {
     "5": ("ttft>2000", "x", "no number"),
     "6": ("batch", "x", "No row matches"),
 }
-FILTERED = [pane.KEY for pane in COMPARED if issubclass(pane, Filtered)]
+FILTERED = [pane.KEY for pane in with_comparison() if issubclass(pane, Filtered)]
 GOES = "4"  # this pane goes to what is named, and hides nothing
 
 

@@ -18,7 +18,7 @@ from lbtui.ui.kit.keys import families_first, printed
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.compare.words import VERDICTS
 from lbtui.ui.panes.ep.words import VIEW_TITLES
-from lbtui.ui.panes.order import COMPARED
+from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.pd.state import count_word
 from lbtui.ui.panes.requests.columns import COLUMNS
 from lbtui.ui.panes.what_if.pane import WhatIfPane
@@ -27,7 +27,7 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-EVERY = (*COMPARED, WhatIfPane)
+EVERY = (*with_comparison(), WhatIfPane)
 SPREAD = ["mean", "p50", "p90", "p95", "p99", "max"]
 # What stands above, in every pane: the first line, and what lanes are made of.
 ABOVE = ["DP 2+8", "P 2", "D 4", "EP 16 ranks × 17 × 58 layers", "notes", "window", "1 column", "period"]

@@ -11,7 +11,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
 from lbtui.ui.opening import Asked
-from lbtui.ui.panes.order import COMPARED
+from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.tools.driving import settled
 
@@ -26,7 +26,10 @@ def bindings(owner):
 
 def each():
     return [
-        (owner, binding, key) for owner in COMPARED for binding in bindings(owner) for key in _keys(binding)
+        (owner, binding, key)
+        for owner in with_comparison()
+        for binding in bindings(owner)
+        for key in _keys(binding)
     ]
 
 
@@ -53,13 +56,13 @@ def test_reserved_letters_have_no_other_meaning():
 
 
 def test_a_key_is_printed_the_same_everywhere():
-    for owner in (*COMPARED, WhatIfPane):
+    for owner in (*with_comparison(), WhatIfPane):
         for binding in bindings(owner):
             assert binding.key_display == printed(binding.key), (owner, binding)
 
 
 def test_the_families_come_first_in_the_help_and_in_one_order():
-    for owner in COMPARED:
+    for owner in with_comparison():
         keys = [binding.key for binding in families_first(bindings(owner))]
         own = [key for key in FAMILIES if key in keys]
         assert keys[: len(own)] == own
@@ -86,7 +89,7 @@ def test_the_manual_tells_every_key_as_it_is():
     page = (Path(__file__).parents[2] / "lbtui" / "manual" / "keys.md").read_text(encoding="utf-8")
     general, own = page.split("## In one pane")
     sections = {part.split("\n")[0]: part for part in own.split("### ")[1:]}
-    for owner in (*COMPARED, WhatIfPane):
+    for owner in (*with_comparison(), WhatIfPane):
         rows = [
             f"| `{binding.key_display}` | {binding.tooltip or binding.description} |"
             for binding in bindings(owner)

@@ -1,0 +1,35 @@
+"""A frame read before a pane asks for it: while the panes are still being imported."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from threading import Thread
+
+from lbtui.profile.model import Profile
+from lbtui.profile.progress import Cancelled, Progress
+from lbtui.profile.schema import FrameName
+
+_LONGEST = 5.0  # s until whoever wants it has asked
+
+
+class _ForAWhile(Progress):
+    """The progress of one who waits until others do; where none comes, the reading ends."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + _LONGEST
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        if time.monotonic() > self._end:
+            raise Cancelled
+
+
+def read_early(profile: Profile, name: FrameName) -> None:
+    """Begin to read a frame in a thread of its own; who loads it meanwhile waits for the same."""
+
+    def read() -> None:
+        # Whoever loads it meets, and tells, what goes wrong.
+        with suppress(Exception):
+            profile.load(name, _ForAWhile())
+
+    Thread(target=read, name="read-early", daemon=True).start()
