@@ -136,6 +136,7 @@ class LbtuiApp(WatchedApp):
     async def on_opened(self, event: Opened) -> None:
         """Put up the panes."""
         self.profile, self._baseline = event.profile, event.baseline
+        self.watching.kept = event.kept
         self._before = "" if event.baseline is None else told_apart(event.baseline.path, event.profile.path)
         self.show_identity(visible(event.profile.name), ())
         area = self.screen_stack[0].query_one("#panes", Container)

@@ -14,6 +14,7 @@ from lbtui.ui.kit.host import OpenFailed
 if TYPE_CHECKING:
     from lbtui.profile import Profile
     from lbtui.profile.captures import Choice
+    from lbtui.sources.raw.meanings import Kept
     from lbtui.thresholds import Thresholds
     from lbtui.ui.kit.pane import Pane
 
@@ -39,6 +40,7 @@ class Opened(Message):
     profile: Profile
     baseline: Profile | None
     panes: list[type[Pane]]
+    kept: Kept | None = None  # of what is watched, for those who read it again
 
 
 @dataclass
@@ -71,8 +73,13 @@ def opened(asked: Asked) -> Opening:
         return OpenFailed(sentence.format(path=visible(str(asked.baseline)), folders=visible(folders)))
     except Unreadable as error:
         return OpenFailed(_("baseline: {why}").format(why=error))
+    kept = None
+    if asked.watch:
+        from lbtui.sources.raw.meanings import Kept
+
+        kept = Kept()
     try:
-        profile = open_profile(asked.path, asked.experts, asked.placement, asked.capture)
+        profile = open_profile(asked.path, asked.experts, asked.placement, asked.capture, kept)
     except SeveralOutputs as several:
         return SeveralFound(several.folders)
     except Unreadable as error:
@@ -80,7 +87,7 @@ def opened(asked: Asked) -> Opening:
     read_early(profile, "batches")
     from lbtui.ui.panes.order import PANES, with_comparison  # which takes a while
 
-    return Opened(profile, before, list(PANES if before is None else with_comparison()))
+    return Opened(profile, before, list(PANES if before is None else with_comparison()), kept)
 
 
 def told_apart(path: Path, other: Path) -> str:

@@ -96,7 +96,8 @@ class WatchedApp(TerminalApp):
         if not watch.on:
             return
         if profile is None or len(self.screen_stack) > 1 or self._reads():
-            self._look_in(PERIOD)
+            # The first look is for the end, to go there.
+            self._look_in(PERIOD if watch.shown else _SETTLING)
             return
         kept = watch.begin()
         shown, before = watch.shown, watch.before

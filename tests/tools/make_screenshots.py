@@ -15,6 +15,8 @@ import io
 import re
 import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from textual.app import App
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.opening import Asked
+from tests.sources.engines import raw_of
+from tests.tools.replay import Replay, times_of
 from tests.tools.screens import SCENES, Size, folders, same_name, standing
 
 SIZE = (140, 40)
@@ -55,6 +59,7 @@ async def screen(asked: Asked, keys: Sequence[str], size: Size, caps: Capabiliti
     async with standing(asked, keys, size, caps) as (app, _pilot):
         title = "lbtui --demo" if path.parts[-2:] == ("demo", "output") else f"lbtui {path.name}"
         title += f" --baseline {baseline.name}" if baseline is not None else ""
+        title += " --watch" if asked.watch else ""
         return same_name(local_font(as_svg(app, title, WHITE if caps.light else SVG_EXPORT_THEME)), asked)
 
 
@@ -87,8 +92,25 @@ def local_font(svg: str) -> str:
 
 def draw(directory: Path, name: str, asked: Asked, size: Size, caps: Capabilities) -> None:
     """Write the picture of a scene into `directory`."""
-    svg = directory / f"{name}.svg"
-    svg.write_text(asyncio.run(screen(asked, SCENES[name].keys, size, caps)), encoding="utf-8")
+    keep(directory / f"{name}.svg", asyncio.run(screen(asked, SCENES[name].keys, size, caps)))
+
+
+def draw_watching(directory: Path, size: Size, caps: Capabilities) -> None:
+    """Write the picture of a recording that goes on: 60 % of one, as if its last event were just now."""
+    with tempfile.TemporaryDirectory() as folder:
+        recorded, path = raw_of("mindie_pd_even", Path(folder) / "recorded"), Path(folder) / "PROF_DIR"
+        first, last = times_of(recorded)
+        until = first + (last - first) * 6 // 10
+        later = time.time_ns() - until
+        replay = Replay(recorded, path, lambda time_ns: time_ns + later)
+        replay.until(until)
+        keep(directory / "watching.svg", asyncio.run(screen(Asked(path, watch=True), ("2",), size, caps)))
+        replay.close()
+
+
+def keep(svg: Path, picture: str) -> None:
+    """Write a picture as SVG and, where that can be had, as PNG."""
+    svg.write_text(picture, encoding="utf-8")
     if convert := shutil.which("rsvg-convert"):
         subprocess.run([convert, "--zoom", "0.8", "-o", str(svg.with_suffix(".png")), str(svg)], check=True)
 
@@ -113,6 +135,8 @@ def main() -> None:
                 draw(options.directory, name, made[SCENES[name].of], (columns, rows), caps)
             elif SCENES[name].of == "demo":
                 draw(options.directory, name, Asked(options.profile), (columns, rows), caps)
+    if options.profile is None and names == list(PICTURES):
+        draw_watching(options.directory, (columns, rows), caps)
 
 
 if __name__ == "__main__":
