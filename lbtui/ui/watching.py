@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What a profile is opened of: path, experts, placement, capture.
 Given: TypeAlias = "tuple[Path, Path | None, Path | None, Choice]"
 PERIOD = 1.5  # seconds between two looks, and
-_REST = 4.0  # so many times the processor time that all took since the last: at most a fifth of a core
+_REST = 4.0  # so many times the processor time that all took since the last: about a fifth of a core
 _SOON = 2e6  # µs ahead of this machine's clock
 # A cursor in the last of so many parts of what is in view stands at its end.
 _PARTS = 50

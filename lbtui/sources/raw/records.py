@@ -23,6 +23,7 @@ from lbtui.text import visible
 _AT_ONCE = 2  # files
 _CHUNK_BYTES = 16 << 20  # of JSON in one piece
 _MOST_ROWS = 200_000  # in one piece
+_TOGETHER_BYTES = 4 << 20  # of files that are read one after the other, where all of them are no more
 _HELD_BYTES = 64 << 20  # of records as they are, by each that reads
 _ROW_BYTES = 64  # the least that a record takes in the file, for a file of which nothing else is known
 
@@ -139,7 +140,7 @@ def _moved(frame: pl.DataFrame, known: dict[int, int]) -> pl.DataFrame:
 
 def _groups(parts: Sequence[_Part]) -> list[list[_Part]]:
     """Return the processes in groups of some size, in order: what is made of few rows costs more a row."""
-    most = min(sum(part.size for part in parts) // (2 * _AT_ONCE), _HELD_BYTES)
+    most = min(max(sum(part.size for part in parts) // (2 * _AT_ONCE), _TOGETHER_BYTES), _HELD_BYTES)
     groups: list[list[_Part]] = [[]]
     size = 0
     for part in parts:
