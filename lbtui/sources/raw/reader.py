@@ -50,7 +50,9 @@ def columns(wanted: Wanted) -> pl.Schema:
     return pl.Schema({**fixed, **dict.fromkeys(wanted.fields, pl.String())})
 
 
-_Joined: TypeAlias = "tuple[bytes, bytes] | None"  # None where the JSON of a record has several lines
+_BETWEEN = "\x1f"
+# None where a text has what stands between two.
+_Joined: TypeAlias = "list[bytes] | None"
 
 
 class Reader:
@@ -112,21 +114,27 @@ class Reader:
         yield self._known(lines, count)
 
     def _joined(self, between: tuple[int, int]) -> tuple[int, _Joined]:
-        """Return how many records there are, the JSON of all and what stands beside it, a line each."""
+        """Return how many records there are, the JSON of all, a line each, and what stands beside it.
+
+        SQLite joins each column by itself: what makes new texts of several takes its one lock for each.
+        """
+        beside = self._cells()
+        texts = [name for name, kind in self._beside.items() if kind == pl.String]
+        odd = " + ".join(["instr(line, char(10))", *(f"instr({name}, '{_BETWEEN}')" for name in texts)])
         sql = f"""
-        SELECT count(*), group_concat(line, char(10)), group_concat(beside, char(10)),
-               total(instr(line, char(10)))
+        SELECT count(*), total({odd}), group_concat(line, char(10)),
+               {", ".join(f"group_concat({name}, '{_BETWEEN}')" for name in beside)}
         FROM (
-            SELECT {self._as_json()} AS line, {self._as_csv()} AS beside
+            SELECT {self._as_json()} AS line, {", ".join(f"{sql} AS {name}" for name, sql in beside.items())}
             FROM {self._process.layout} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND ({self._where})
         )"""
         connection = self._opened.connection
         text_factory, connection.text_factory = connection.text_factory, bytes
         try:
-            count, *joined, breaks = connection.execute(sql, (*between, *self._words)).fetchone()
+            count, odd_ones, *joined = connection.execute(sql, (*between, *self._words)).fetchone()
         finally:
             connection.text_factory = text_factory
-        return count, None if breaks else (joined[0], joined[1])
+        return count, None if odd_ones else joined
 
     def _side_by_side(self, count: int, joined: _Joined) -> pl.DataFrame | None:
         """Return the records, None where one is no JSON object: which of them, their lines do not tell."""
@@ -134,8 +142,12 @@ class Reader:
             return None
         try:
             messages = pl.read_ndjson(io.BytesIO(joined[0]), schema=self._message)
-            beside = pl.read_csv(io.BytesIO(joined[1]), has_header=False, schema=self._beside)
-        except PolarsError:
+            texts = [text.decode() for text in joined[1:]]
+            beside = pl.DataFrame([texts], schema=list(self._beside), orient="row").select(
+                pl.col(name).str.split(_BETWEEN).explode(empty_as_null=True).cast(kind)
+                for name, kind in self._beside.items()
+            )
+        except (PolarsError, UnicodeDecodeError):
             return None
         return messages.hstack(beside) if messages.height == beside.height == count else None
 
@@ -147,13 +159,13 @@ class Reader:
         return f"""CASE WHEN message >= '{{"' AND message < '{{#' THEN message
             WHEN message LIKE '{{%' THEN {old} ELSE '{{' || {old} || '}}' END"""
 
-    def _as_csv(self) -> str:
-        """Return SQL of what stands in a record's other columns."""
+    def _cells(self) -> dict[str, str]:
+        """Return SQL of what stands in a record's other columns, never null, by its names here."""
         start, end = self._times()
-        cells = ["rowid", _number(start), _number(end)]
+        cells = {"_row": "rowid", "_start": _number(start), "_end": _number(end)}
         if self._process.layout == "slice":
-            cells += [_quoted("name"), _quoted("cat")]
-        return " || ',' || ".join(cells)
+            cells |= {"_name": "ifnull(name, '')", "_domain": "ifnull(cat, '')"}
+        return cells
 
     def _times(self) -> tuple[str, str]:
         if self._process.layout == "Mstx":
@@ -221,11 +233,8 @@ def _marks(words: Sequence[str]) -> str:
 
 
 def _number(cell: str) -> str:
-    return f"ifnull(CAST({cell} AS INTEGER), '')"
-
-
-def _quoted(cell: str) -> str:
-    return f"""'"' || replace(ifnull({cell}, ''), '"', '""') || '"'"""
+    """Return SQL of an integer, 0 for what is none: no time."""
+    return f"ifnull(CAST({cell} AS INTEGER), 0)"
 
 
 def _object(text: object) -> dict[str, Any] | None:
