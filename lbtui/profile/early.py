@@ -1,10 +1,8 @@
-"""A frame read before a pane asks for it: while the panes are still being imported."""
+"""A frame read before a pane asks for it."""
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from threading import Thread
 
 from lbtui.profile.model import Profile
 from lbtui.profile.progress import Cancelled, Progress
@@ -25,11 +23,5 @@ class _ForAWhile(Progress):
 
 
 def read_early(profile: Profile, name: FrameName) -> None:
-    """Begin to read a frame in a thread of its own; who loads it meanwhile waits for the same."""
-
-    def read() -> None:
-        # Whoever loads it meets, and tells, what goes wrong.
-        with suppress(Exception):
-            profile.load(name, _ForAWhile())
-
-    Thread(target=read, name="read-early", daemon=True).start()
+    """Read a frame; who loads it meanwhile waits for the same. Raises `Cancelled` where nobody does."""
+    profile.load(name, _ForAWhile())

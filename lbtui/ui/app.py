@@ -31,7 +31,7 @@ from lbtui.ui.kit.keys import PANES_ROUND
 from lbtui.ui.kit.line import Question
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
-from lbtui.ui.opening import Asked, NoneFound, Opened, SeveralFound, opened, told_apart
+from lbtui.ui.opening import Asked, Begun, NoneFound, Opened, SeveralFound, opened, told_apart
 from lbtui.ui.terminal import memory
 from lbtui.ui.watched import WatchedApp
 
@@ -123,7 +123,7 @@ class LbtuiApp(WatchedApp):
 
     def _open(self) -> None:
         def work() -> None:
-            found = opened(self.asked)
+            found = opened(self.asked, lambda profile: self.post_message(Begun(profile)))
             if not get_current_worker().is_cancelled:
                 self.post_message(found)
 
@@ -132,6 +132,13 @@ class LbtuiApp(WatchedApp):
     def _unforeseen(self, why: str) -> None:
         sentence = _("{path} could not be opened: {why}").format(path=visible(str(self.asked.path)), why=why)
         self.post_message(OpenFailed(sentence))
+
+    def on_begun(self, event: Begun) -> None:
+        """Begin to read what nearly every pane asks for."""
+        from lbtui.profile.early import read_early
+
+        # A pane that asks for it tells why it failed.
+        in_background(self, lambda: read_early(event.profile, "batches"), lambda _why: None, group="early")
 
     async def on_opened(self, event: Opened) -> None:
         """Put up the panes."""

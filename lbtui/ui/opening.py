@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -34,6 +35,13 @@ class Asked:
 
 
 @dataclass
+class Begun(Message):
+    """The profile is open; the panes are still to come."""
+
+    profile: Profile
+
+
+@dataclass
 class Opened(Message):
     """The profile is open and the panes are imported."""
 
@@ -58,10 +66,12 @@ class SeveralFound(Message):
 Opening: TypeAlias = Opened | SeveralFound | NoneFound | OpenFailed
 
 
-def opened(asked: Asked) -> Opening:
-    """Return what came of opening the profile asked for; runs in a worker thread."""
+def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
+    """Return what came of opening the profile asked for; runs in a worker thread.
+
+    `begun` is told the profile before the panes are imported, which takes a while.
+    """
     from lbtui.profile import Unreadable
-    from lbtui.profile.early import read_early
     from lbtui.sources import SeveralOutputs, open_profile
 
     try:
@@ -84,8 +94,8 @@ def opened(asked: Asked) -> Opening:
         return SeveralFound(several.folders)
     except Unreadable as error:
         return OpenFailed(str(error)) if asked.named else NoneFound()
-    read_early(profile, "batches")
-    from lbtui.ui.panes.order import PANES, with_comparison  # which takes a while
+    begun(profile)
+    from lbtui.ui.panes.order import PANES, with_comparison
 
     return Opened(profile, before, list(PANES if before is None else with_comparison()), kept)
 

@@ -22,6 +22,7 @@ from lbtui.ui.terminal.enquiry import Enquiry
 _PATIENCE = 0.3
 # So many threads load for the panes; each holds memory of its own.
 _THREADS = 6
+_TURN = 0.001  # s that a thread runs Python before another may
 
 
 def run(
@@ -39,6 +40,8 @@ def run(
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
         sys.__stdout__.reconfigure(errors="replace")
+    # What reads in threads gives way often: it waits as long for each turn while another one computes.
+    sys.setswitchinterval(_TURN)
     log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
     app = LbtuiApp(asked, caps, save, enquiry)
     return asyncio.run(_run(app, mouse))

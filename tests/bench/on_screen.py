@@ -48,7 +48,7 @@ def _painted(command: list[str], word: bytes) -> tuple[float, float]:
     with Terminal(command, 200, 50) as terminal:
         while word not in terminal.output and time.perf_counter() - start < 60:
             terminal.read(0.05)
-        return time.perf_counter() - start, _cpu(terminal.pid)
+        return time.perf_counter() - start, processor(terminal.pid)
 
 
 def _loaded(terminal: Terminal) -> Person:
@@ -72,9 +72,9 @@ def keys(small: Path, large: Path, repeat: int) -> None:
             for pane, pressed in KEYS.items():
                 answer(terminal, pane[0])
                 terminal.settle(2.0)
-                before = _cpu(terminal.pid)
+                before = processor(terminal.pid)
                 times = sorted(answer(terminal, key)[0] for _turn in range(repeat) for _name, key in pressed)
-                cpu = (_cpu(terminal.pid) - before) / len(times)
+                cpu = (processor(terminal.pid) - before) / len(times)
                 found.setdefault(pane, []).append((1000 * times[int(0.95 * len(times))], 1000 * cpu))
     for pane, ((few, few_cpu), (many, many_cpu)) in found.items():
         measured = f"{many:.0f} / {few:.0f} ms; processor {many_cpu:.0f} / {few_cpu:.0f} ms a key"
@@ -82,7 +82,7 @@ def keys(small: Path, large: Path, repeat: int) -> None:
         tell(f"key to last byte, p95, {pane}", "<= 30 ms, <= 1.2 x", measured, f"{many / few:.2f} x", ok)
 
 
-def _cpu(pid: int) -> float:
+def processor(pid: int) -> float:
     """Return the processor seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -96,7 +96,7 @@ def tables(folder: Path, rows: int) -> None:
         person.misses("Escape cancels", 600)
         for key in ("\x1b[6~", "\x1b[F", "\x1b[5~", "s", "\x1b[6~", "\x1b[H") * 5:
             answer(terminal, key)
-        peak = _peak(terminal.pid)
+        peak = resident_peak(terminal.pid)
     tell_peak(f"a table of {rows:,} rows", peak, 1536)
 
 
@@ -137,10 +137,10 @@ def _opened(
         opened = time.perf_counter() - start
         terminal.settle(1.0)
         pages = [answer(terminal, "\x1b[6~")[0] for _page in range(20)]
-        return opened, statistics.median(pages), _peak(terminal.pid)
+        return opened, statistics.median(pages), resident_peak(terminal.pid)
 
 
-def _peak(pid: int) -> float:
+def resident_peak(pid: int) -> float:
     """Return the most memory that a process had, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024

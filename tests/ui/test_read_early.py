@@ -1,7 +1,9 @@
-"""What is read of a profile while the panes are still being imported."""
+"""What is read of a profile before a pane asks for it."""
 
+import asyncio
 import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from lbtui.profile import Cancelled, Silent, early
 from lbtui.profile.early import read_early
 from lbtui.profile.once import Once
-from lbtui.sources import open_profile
+from lbtui.render.capabilities import Capabilities
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.opening import Asked
+from tests.tools.driving import settled
 from tests.tools.screens import DEMO
 
 
@@ -17,7 +22,7 @@ class Held:
     """A profile whose reading goes on until it is let go, and tells how it ended."""
 
     def __init__(self):
-        self.begun, self.go, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self.begun, self.go = threading.Event(), threading.Event()
         self.readings = self.cancelled = 0
         self.load_once = Once(self.read)
 
@@ -33,34 +38,45 @@ class Held:
                 progress.advance("file", 0, 1)
         except Cancelled:
             self.cancelled += 1
-            self.ended.set()
             raise
         return "read"
 
 
-def test_who_asks_meanwhile_waits_for_the_same_reading():
-    held = Held()
-    read_early(held, "batches")
+@pytest.fixture
+def held():
+    return Held()
+
+
+def early_of(held):
+    thread = threading.Thread(target=read_quietly, args=[held])
+    thread.start()
     held.begun.wait()
+    return thread
+
+
+def read_quietly(held):
+    with suppress(Cancelled):
+        read_early(held, "batches")
+
+
+def test_who_asks_meanwhile_waits_for_the_same_reading(held):
+    thread = early_of(held)
     held.go.set()
     assert held.load("batches", Silent()) == "read"
+    thread.join()
     assert held.readings == 1
 
 
-def test_where_nobody_asks_it_ends_after_a_while(monkeypatch):
+def test_where_nobody_asks_it_ends_after_a_while(monkeypatch, held):
     monkeypatch.setattr(early, "_LONGEST", 0.0)
-    held = Held()
-    read_early(held, "batches")
-    assert held.ended.wait(60)
+    early_of(held).join()
     assert (held.readings, held.cancelled) == (1, 1)
 
 
-def test_it_goes_on_for_who_asked_after_the_while_is_over(monkeypatch):
+def test_it_goes_on_for_who_asked_after_the_while_is_over(monkeypatch, held):
     now = [0.0]
     monkeypatch.setattr(early, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    held = Held()
-    read_early(held, "batches")
-    held.begun.wait()
+    reading = early_of(held)
 
     def end():
         """Let the while be over once the other waits, and then go on for a little."""
@@ -75,21 +91,27 @@ def test_it_goes_on_for_who_asked_after_the_while_is_over(monkeypatch):
     ending.start()
     assert held.load("batches", Silent()) == "read"
     ending.join()
+    reading.join()
     assert (held.readings, held.cancelled) == (1, 0)
 
 
-@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_what_goes_wrong_is_told_by_who_asks(monkeypatch):
-    profile = open_profile(DEMO)
-    failed = threading.Event()
+def test_it_is_read_before_there_is_a_pane_and_what_goes_wrong_disturbs_none(monkeypatch):
+    asked = []
 
-    def load(name, progress):
-        failed.set()
-        raise MemoryError
+    def failing(profile, name):
+        asked.append((profile.path, name, len(app.panes)))
+        raise ValueError("broken")
 
-    monkeypatch.setattr(profile, "load", load)
-    read_early(profile, "batches")
-    assert failed.wait(60)
-    for thread in threading.enumerate():
-        if thread.name == "read-early":
-            thread.join()
+    monkeypatch.setattr(early, "read_early", failing)
+    app = LbtuiApp(Asked(DEMO), Capabilities("256"))
+
+    async def whole():
+        async with app.run_test(size=(120, 36)) as pilot:
+            await settled(app, pilot)
+            assert asked == [(app.profile.path, "batches", 0)]
+            strips = app.screen._compositor.render_strips(app.screen.size)
+            shown = "".join(strip.text for strip in strips)
+            assert "most severe first" in shown
+            assert "broken" not in shown
+
+    asyncio.run(whole())
