@@ -43,10 +43,10 @@ def excess_over_peers(loads: Floats, groups: Sequence[str]) -> Floats:
     return excess
 
 
-def standouts(excess: Floats, limit: int) -> list[Standout]:
+def standouts(excess: Floats, limit: int, bests: Sequence[Standout] | None = None) -> list[Standout]:
     """Return at most `limit` places of `excess` [lane, bin], the most outstanding first, none overlapping.
 
-    A place is the interval that maximises Σ excess / √bins, the likelihood-ratio scan for a shifted mean
+    `bests` are the `lane_bests` of `excess`, where these are known. A place is the interval that maximises Σ excess / √bins, the likelihood-ratio scan for a shifted mean
     in noise: a short spike needs to be higher than a long one, a long one covers no more than it fills.
     """
     bins = excess.shape[1]
@@ -68,9 +68,8 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
             )
             keep(shifted, begin, end)
 
-    if (excess > 0).any():
-        for found in _best(excess):
-            keep(found, 0, bins)
+    for found in lane_bests(excess) if bests is None else bests:
+        keep(found, 0, bins)
     places: list[Standout] = []
     while waiting and len(places) < limit:
         _score, _lane, begin, end, place = heapq.heappop(waiting)
@@ -80,9 +79,14 @@ def standouts(excess: Floats, limit: int) -> list[Standout]:
     return places
 
 
-def lane_scores(excess: Floats) -> list[float]:
+def lane_bests(excess: Floats) -> list[Standout]:
+    """Return each lane's place that stands out most, by whatever score; none where no lane has any."""
+    return _best(excess) if (excess > 0).any() else []
+
+
+def lane_scores(excess: Floats, bests: Sequence[Standout] | None = None) -> list[float]:
     """Return each lane's best score of `standouts`: how far it stands out at its worst; 0 if nowhere."""
-    found = _best(excess) if (excess > 0).any() else []
+    found = lane_bests(excess) if bests is None else bests
     return [max(0.0, best.score) for best in found] or [0.0] * len(excess)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -163,11 +163,10 @@ def _of_group(
         now = part.told
         try:
             for frame, bad in _pieces(wanted, progress, part):
-                names = frame["name"]
                 now = Told(
                     now.unusable + bad,
-                    found=now.found or names.is_in(list(wanted.unless)).any(),
-                    instead=now.instead or names.is_in(list(wanted.instead)).any(),
+                    found=now.found or _any(frame, wanted.unless),
+                    instead=now.instead or _any(frame, wanted.instead),
                 )
                 place = pl.repeat(part.place, frame.height, dtype=pl.Int32, eager=True)
                 held.append(frame.insert_column(0, place.alias("process")))
@@ -189,12 +188,16 @@ def _pieces(wanted: Wanted, progress: Progress, part: _Part) -> Iterator[tuple[p
     found, spans = part.told.found, _spans(part, progress)
     for between in spans:
         for piece in _piece(wanted, progress, part.process, between):
-            found = found or piece[0]["name"].is_in(list(wanted.unless)).any()
+            found = found or _any(piece[0], wanted.unless)
             yield piece
     if wanted.instead and not found:
         others = replace(wanted, names=wanted.instead)
         for between in spans:
             yield from _piece(others, progress, part.process, between)
+
+
+def _any(records: pl.DataFrame, names: Collection[str]) -> bool:
+    return bool(names) and records["name"].is_in(list(names)).any()
 
 
 def _piece(

@@ -33,7 +33,7 @@ from lbtui.analysis.lanes import (
     lanes_evenness,
     parted,
 )
-from lbtui.analysis.standout import Standout, excess_over_peers, lane_scores, standouts
+from lbtui.analysis.standout import Standout, excess_over_peers, lane_bests, lane_scores, standouts
 from lbtui.profile import Domain, FrameName, dated, micros
 from lbtui.profile.place import window_of
 from lbtui.thresholds import Expected
@@ -234,8 +234,9 @@ def measure(chosen: Metric, data: DpData, frame: pl.DataFrame) -> Measured:
     excess = excess_over_peers(loads, groups)
     if not chosen.more_is_load:
         excess = -excess
-    places = tuple(place_of(found, edges) for found in standouts(excess, PLACES))
-    scores = tuple(lane_scores(excess))
+    bests = lane_bests(excess)
+    places = tuple(place_of(found, edges) for found in standouts(excess, PLACES, bests))
+    scores = tuple(lane_scores(excess, bests))
     found = Measured(
         chosen,
         domains,
