@@ -46,7 +46,9 @@ def excess_over_peers(loads: Floats, groups: Sequence[str]) -> Floats:
 def standouts(excess: Floats, limit: int, bests: Sequence[Standout] | None = None) -> list[Standout]:
     """Return at most `limit` places of `excess` [lane, bin], the most outstanding first, none overlapping.
 
-    `bests` are the `lane_bests` of `excess`, where these are known. A place is the interval that maximises Σ excess / √bins, the likelihood-ratio scan for a shifted mean
+    `bests` are the `lane_bests` of `excess`, where these are known.
+
+    A place is the interval that maximises Σ excess / √bins, the likelihood-ratio scan for a shifted mean
     in noise: a short spike needs to be higher than a long one, a long one covers no more than it fills.
     """
     bins = excess.shape[1]
