@@ -240,11 +240,10 @@ def shared_experts(slots: HeatMatrix | None, model: HeatMatrix | None) -> frozen
         return frozenset()
     ranks = np.array(slots.ranks)
     if slots.experts:
-        held = [
-            {row[column] for column in np.flatnonzero(ranks == rank)}
-            for row in slots.experts
-            for rank in np.unique(ranks)
-        ]
+        places: dict[int, list[int]] = {}
+        for place, rank in enumerate(slots.ranks):
+            places.setdefault(rank, []).append(place)
+        held = [{row[place] for place in own} for row in slots.experts for own in places.values()]
         return frozenset(expert for expert in set.intersection(*held) if expert is not None)
     if slots.shares is None or model is None or model.shares is None:
         return frozenset()

@@ -102,6 +102,16 @@ def test_shared_experts_lie_on_every_rank_in_every_layer():
     assert shared_experts(matrix, None) == {9}
 
 
+def test_experts_of_a_hundred_thousand_ranks_are_held_against_each_other_once():
+    # What a broken record says of its rank; it took a minute.
+    ranks = 100_000
+    experts = [[1, *range(2, ranks + 1)]]
+    matrix = heat_matrix(
+        cells(np.full((1, ranks), 1 / ranks), view="expert", slots=1, experts=experts), "d0", "expert", 0
+    )
+    assert shared_experts(matrix, None) == frozenset()
+
+
 def test_the_scale_lets_the_structure_show():
     values = multiples_of_mean(truth("model_expert"), frozenset({256}))[:, :256]
     scale = heat_scale([values])

@@ -11,11 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.sources.operators import of_passes, write_mspti
 from tests.sources.recorded import DATA
 from tests.tools.mutate import FOLDERS, HOSTILE, Case, _odd_value, mutate_database
+from tests.tools.mutate_experts import KINDS
 
 _RUNS = tuple(sorted(path.parent.name for path in (DATA / "engines").glob("*/raw.json.gz")))
-_ROWS = 120  # of a process
+_ROWS = 80  # of a process
+_PROCESSES = 4
 _TIMES = (0, -1, 1, 2**62, -(2**63), 2**63 - 1, 10**9, 1.5e18, "soon", None, b"\xff")
 _TEXT, _TIME = {"Mstx": 0, "slice": 7}, {"Mstx": (3, 4), "slice": (1, 2, 9)}
 
@@ -99,7 +102,10 @@ def write_case(rng: random.Random, case: Case) -> None:
     """Write a raw profile into the case's folder."""
     run = rng.choice(_RUNS)
     case.done.append(run)
-    for held in json.loads(_recorded(run)):
+    recorded = json.loads(_recorded(run))
+    if rng.random() < 0.8:  # what others recorded was not copied; each file takes its time
+        recorded = rng.sample(recorded, min(len(recorded), _PROCESSES))
+    for held in recorded:
         begin = rng.choice((0, 0, rng.randrange(max(len(held["rows"]) - _ROWS, 1))))
         rows = [list(row) for row in held["rows"][begin : begin + _ROWS]]
         if rng.random() < 0.6:
@@ -116,5 +122,21 @@ def write_case(rng: random.Random, case: Case) -> None:
             _write(path, held, rows)
             if rng.random() < 0.1:
                 case.done.append(mutate_database(rng, path))
+    if rng.random() < 0.1:
+        KINDS["raw_profile"](rng, case)  # marks of experts
+    if rng.random() < 0.1:
+        _write_operators(rng, case)
     if rng.random() < 0.08:
         rng.choice(FOLDERS)(rng, case)
+
+
+def _write_operators(rng: random.Random, case: Case) -> None:
+    """Write databases of MSPTI, for processes of their own."""
+    for rank in range(rng.choice((1, 2))):
+        calls = list(of_passes(rng.choice((1, 3)), 3, marks=rng.random() < 0.7))
+        if rng.random() < 0.5:
+            odd = {"start": rng.choice(_TIMES), "end": rng.choice(_TIMES), "name": rng.choice(HOSTILE)}
+            field = rng.choice(sorted(odd))
+            calls = [c._replace(**{field: odd[field]}) if rng.random() < 0.3 else c for c in calls]
+        path = write_mspti(case.path / "mspti", "node-0", 900 + rank, calls)
+        case.done.append(f"MSPTI: {mutate_database(rng, path) if rng.random() < 0.6 else 'calls'}")
