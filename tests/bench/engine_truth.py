@@ -18,9 +18,9 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 _GROUPING = {"BatchSchedule", "batchFrameworkProcessing"}
 _EXECUTION = {"Execute", "modelExec"}
@@ -52,8 +52,14 @@ class Process:
 
     prof_id: str
     host: str
+    parent: str  # its pid
     dp_rank: int | None
     events: tuple[Event, ...]
+    layout: Literal["Mstx", "slice"]
+
+    @property
+    def pid(self) -> str:
+        return self.prof_id.rpartition("-")[2]
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,29 @@ def read_truth(raw: Path) -> Truth:
 
 def read_processes(raw: Path) -> list[Process]:
     """Return the processes of the raw profile below `raw`."""
-    return [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
+    found = [_process(path) for path in sorted(raw.rglob("ms_service_*.db"))]
+    of_workers: dict[tuple[str, str], set[int]] = {}
+    for process in found:
+        if process.dp_rank is not None:
+            of_workers.setdefault((process.host, process.parent), set()).add(process.dp_rank)
+    return [_ranked(process, of_workers.get((process.host, process.pid), set())) for process in found]
+
+
+def _ranked(process: Process, of_workers: set[int]) -> Process:
+    """Return a process with its rank: vLLM's engine core of one DP domain may name none, its workers do."""
+    if process.dp_rank is not None or len(of_workers) != 1:
+        return process
+    return replace(process, dp_rank=next(iter(of_workers)))
+
+
+def begun_anew(processes: list[Process]) -> set[str]:
+    """Return the ids of requests that several schedulers prefilled: where one ended, they began anew."""
+    of: dict[str, set[str]] = {}
+    for process in processes:
+        for event in _rounds(process):
+            for rid in _prefilled(event):
+                of.setdefault(rid, set()).add(process.prof_id)
+    return {rid for rid, schedulers in of.items() if len(schedulers) > 1}
 
 
 def request_ids(event: Event) -> list[str]:
@@ -133,15 +161,16 @@ def request_ids(event: Event) -> list[str]:
 def _process(path: Path) -> Process:
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
         meta = dict(connection.execute("SELECT name, value FROM Meta"))
-        events = tuple(_events(connection))
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        layout: Literal["Mstx", "slice"] = "slice" if ("slice",) in names.fetchall() else "Mstx"
+        events = tuple(_events(connection, layout))
     rank = meta.get("dpRankId")
     known = None if rank is None or int(rank) < 0 else int(rank)
-    return Process(path.stem, meta["hostname"], known, events)
+    return Process(path.stem, meta["hostname"], meta.get("ppid", ""), known, events, layout)
 
 
-def _events(connection: sqlite3.Connection) -> Iterator[Event]:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if "slice" in tables:
+def _events(connection: sqlite3.Connection, layout: Literal["Mstx", "slice"]) -> Iterator[Event]:
+    if layout == "slice":
         rows = connection.execute("SELECT timestamp, end_time, name, cat, args FROM slice ORDER BY id")
         for start, end, name, domain, args in rows:
             yield Event(start, end, name, domain, json.loads(args))
@@ -178,7 +207,7 @@ def _domains(processes: list[Process], engine: str) -> Iterator[Domain]:
             host=host,
             dp_rank=process.dp_rank,
             batch_sizes=tuple(len(request_ids(event)) for event in rounds),
-            prefills=sum(_prefills(event) for event in rounds),
+            prefills=sum(len(_prefilled(event)) for event in rounds),
             tokens=sum(known) if len(known := [n for n in tokens if n is not None]) == len(tokens) else None,
             kv_peak=max((1 - pool.free / (pool.total or most) for pool in pools), default=None),
             least_free=min((pool.free for pool in pools), default=None),
@@ -203,15 +232,16 @@ def _tokens(event: Event) -> int | None:
     return sum(known) if len(known) == len(found) else None
 
 
-def _prefills(event: Event) -> int:
-    """Return how many requests of a round are prefilled."""
-    prefilled = 0
-    for item in event.args["rid"]:
+def _prefilled(event: Event) -> list[str]:
+    """Return the ids of the requests of a round that are prefilled."""
+    found = []
+    for item, rid in zip(event.args["rid"], request_ids(event), strict=True):
         if isinstance(item, dict) and ("type" in item or "iter" in item):
-            prefilled += item.get("type", item.get("iter")) == 0
+            prefilled = item.get("type", item.get("iter")) == 0
         else:
-            prefilled += str(event.args.get("batch_type")).lower() == "prefill"
-    return prefilled
+            prefilled = str(event.args.get("batch_type")).lower() == "prefill"
+        found += [rid] if prefilled else []
+    return found
 
 
 def _pools(process: Process, engine: str) -> Iterator[Pool]:

@@ -21,7 +21,7 @@ _DURATION = 0.0021  # ms: between two times, each cut or rounded to whole µs
 class Shape:
     """What tells a frame's rows apart: `keys`, and of those alike their order by `time`.
 
-    `within` is how far numbers may be apart, times in µs; `cut` the same where a table cuts them.
+    `within` is how far numbers may be apart, times in µs; `cut` the same where a table or picture cuts them.
     """
 
     keys: tuple[str, ...]
@@ -60,7 +60,10 @@ SHAPES: dict[FrameName, Shape] = {
         dict.fromkeys(("arrival", "sent", "received", "prefill_done", "end"), _US),
         dict.fromkeys(("arrival", "sent", "received", "prefill_done", "end"), _MS),
     ),
-    "expert_heat": Shape(("instance", "view", "period", "layer", "column"), None, {"share": 1e-9}),
+    # A picture has 256 colours between its least and its most (`heat_png`).
+    "expert_heat": Shape(
+        ("instance", "view", "period", "layer", "column"), None, {"share": 1e-9}, {"relative": 1.3 / 256}
+    ),
     "placements": Shape(("instance", "period", "layer", "rank", "slot")),
     "speculation": Shape(("request_id", "iteration", "prof_id"), "start", _TIMES),
 }
@@ -84,7 +87,7 @@ class Difference:
 
 
 def differences(name: FrameName, raw: pl.DataFrame, parsed: pl.DataFrame, *, cut: bool) -> list[Difference]:
-    """Return where two readings of a frame differ; `cut` tells whether the parsed one is of tables."""
+    """Return where two readings of a frame differ; `cut` tells whether the parsed one is cut."""
     shape = SHAPES[name]
     keys, columns = list(shape.keys), [c for c in raw.columns if c not in _NOT_COMPARED]
     ours, theirs = _paired(*(_last_states(frame.select(columns), shape) for frame in (raw, parsed)), shape)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from lbtui.profile import FrameName
 from lbtui.sources.events import READERS
+from tests.bench.engine_truth import Process, begun_anew
 from tests.bench.frame_rows import Difference
+
+Trait: TypeAlias = Literal["begun anew", "coordinator in slice layout"]
+PICTURES = "heat_png"  # the reader
+
+
+def traits_of(processes: list[Process]) -> frozenset[Trait]:
+    """Return what of a recording lets a fault of the parser act that else does not."""
+    found: set[Trait] = set()
+    if begun_anew(processes):
+        found.add("begun anew")
+    if any(p.layout == "slice" and any(e.domain == "Coordinator" for e in p.events) for p in processes):
+        found.add("coordinator in slice layout")
+    return frozenset(found)
 
 
 class Place(NamedTuple):
@@ -16,6 +30,7 @@ class Place(NamedTuple):
     frame: FrameName
     reader: str  # of the parsed frame; empty where there is none
     whole_seconds: bool  # whether its times are cut to these
+    traits: frozenset[Trait] = frozenset()
 
     @property
     def tables(self) -> bool:
@@ -40,6 +55,8 @@ class _Where(NamedTuple):
     kinds: tuple[str, ...] = ()
     tables: bool | None = None
     whole_seconds: bool | None = None
+    reader: str | None = None
+    trait: Trait | None = None
 
     def holds(self, difference: Difference, place: Place) -> bool:
         return (
@@ -49,6 +66,8 @@ class _Where(NamedTuple):
             and (not self.kinds or difference.kind in self.kinds)
             and self.tables in (None, place.tables)
             and self.whole_seconds in (None, place.whole_seconds)
+            and self.reader in (None, place.reader)
+            and (self.trait is None or self.trait in place.traits)
         )
 
 
@@ -72,6 +91,23 @@ _FAULTS: dict[str, tuple[_Where, ...]] = {
     "rows'.": (_Where("kv", _MINDIE, ("time", *_BLOCKS), ("other",), whole_seconds=True),),
     "MindIE: kvcache.csv does not keep the order of readings of one microsecond.": (
         _Where("kv", _MINDIE, _BLOCKS, ("other",), tables=True, whole_seconds=False),
+    ),
+    "kvcache.csv names no process: what a request freed that began anew elsewhere, as its domain had ended, "
+    "cannot be told from what a prefill node frees after the pull.": (
+        _Where(
+            "kv", _MINDIE, ("", "time"), ("only raw", "only parsed", "other"), tables=True, trait="begun anew"
+        ),
+    ),
+    "MindIE: request.csv has the time to the end of the last round of iteration 0, and a request that begins "
+    "anew has two.": (_Where("requests", _MINDIE, ("ttft",), ("other",), tables=True, trait="begun anew"),),
+    "coordinator.csv is not written where the coordinator's database is in slice layout: the parser looks "
+    "for names in the messages.": (
+        _Where("nodes", columns=("",), kinds=("only raw",), reader="", trait="coordinator in slice layout"),
+    ),
+    "With --format csv alone experts are in pictures: 256 colours, no tokens, no placements.": (
+        _Where("expert_heat", columns=("expert", "tokens"), kinds=("parsed unknown",), reader=PICTURES),
+        _Where("expert_heat", columns=("share",), kinds=("other",), reader=PICTURES),
+        _Where("placements", columns=("",), kinds=("only raw",), reader=""),
     ),
     "vLLM: batch.csv has the KV blocks of rounds alone, at the end of each; of what is freed after them it "
     "has none.": (_Where("kv", _V1, ("", "time", *_BLOCKS), ("only raw", "other"), tables=True),),

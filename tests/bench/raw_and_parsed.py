@@ -21,9 +21,9 @@ from lbtui.profile import Loaded, Profile
 from lbtui.sources import open_profile
 from lbtui.sources.events import READERS
 from tests.bench.engine_cells import compared, format_of, shown_of
-from tests.bench.engine_truth import Truth, read_truth
+from tests.bench.engine_truth import Truth, read_processes, read_truth
 from tests.bench.frame_rows import SHAPES, differences
-from tests.bench.parser_faults import Place, fault_of
+from tests.bench.parser_faults import PICTURES, Place, Trait, fault_of, traits_of
 
 
 class Row(NamedTuple):
@@ -38,7 +38,9 @@ class Row(NamedTuple):
     why: str
 
 
-def rows_of(name: str, truth: Truth, raw: Profile, outputs: Sequence[Path]) -> Iterator[Row]:
+def rows_of(
+    name: str, truth: Truth, raw: Profile, outputs: Sequence[Path], traits: frozenset[Trait] = frozenset()
+) -> Iterator[Row]:
     """Yield what differs between the frames of a raw profile and of outputs, and why."""
     frames = {frame: raw.load(frame) for frame in SHAPES}
     for output in outputs:
@@ -48,10 +50,12 @@ def rows_of(name: str, truth: Truth, raw: Profile, outputs: Sequence[Path]) -> I
             if ours.frame.is_empty() and theirs.frame.is_empty():
                 continue
             reader = _reader(theirs)
-            found = differences(frame, ours.frame, theirs.frame, cut=reader not in READERS)
+            cut = reader == PICTURES if frame == "expert_heat" else reader not in READERS
+            place = Place(truth.engine, frame, reader, _are_whole_seconds(theirs), traits)
+            found = differences(frame, ours.frame, theirs.frame, cut=cut)
             told: dict[str, list[str]] = {}
             for one in found:
-                fault = fault_of(one, Place(truth.engine, frame, reader, _are_whole_seconds(theirs)))
+                fault = fault_of(one, place)
                 what = f"{one.column or 'rows'} {one.kind}: {one.rows}"
                 why = "UNEXPLAINED" if fault is None else fault
                 told.setdefault(why, []).append(what if fault else f"{what} ({one.example})")
@@ -98,8 +102,9 @@ def main() -> int:
     print("|" + " --- |" * 7)
     frames = unexplained = 0
     for name, raw, outputs in pairs:
-        truth = read_truth(raw)
-        for row in (*rows_of(name, truth, open_profile(raw), outputs), *_against_truth(name, raw, truth)):
+        truth, traits = read_truth(raw), traits_of(read_processes(raw))
+        rows = rows_of(name, truth, open_profile(raw), outputs, traits)
+        for row in (*rows, *_against_truth(name, raw, truth)):
             frames += 1
             unexplained += row.why == "UNEXPLAINED"
             if row.why or not asked.differing:

@@ -52,6 +52,18 @@ def test_every_frame_is_the_parsers_but_for_its_known_faults(run, formats, raws,
     assert all(row.equal == "yes" for row in rows if row.frame in ("batches", "steps"))
 
 
+def test_prefill_and_decode_on_one_host_are_told_apart_by_what_they_do(tmp_path):
+    # A raw forward pass does not say of which kind it is: the schedulers do.
+    raw = raw_of("mindie_pd_even", tmp_path)
+    for path in raw.rglob("ms_service_node-1-*.db"):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE Meta SET value = 'node-0' WHERE name = 'hostname'")
+            connection.commit()
+        path.rename(path.with_name(path.name.replace("node-1", "node-0")))
+    batches = open_profile(raw).load("batches").frame
+    assert set(batches["instance"]) == {"node-0 prefill", "node-0 decode"}
+
+
 def at(ns):
     return datetime(1970, 1, 1) + timedelta(microseconds=ns // 1000)
 

@@ -236,8 +236,12 @@ class _Finder:
 
     def tell_engines_apart(self, work: Mapping[str, Work]) -> None:
         """Give the domains of an instance the engine that each is of (`engine_names`)."""
-        # By its first process that did anything: all do the same.
-        done = [next((work[m.prof_id] for m in d.members if m.prof_id in work), None) for d in self.domains]
+        # By its first process of which it is told: all do the same. Only forward.csv says of a pass whether
+        # it is a prefill.
+        telling = {process: own for process, own in work.items() if own.prefills or own.decodes}
+        done = [
+            next((telling[m.prof_id] for m in d.members if m.prof_id in telling), None) for d in self.domains
+        ]
         known = {number: own for number, own in enumerate(done) if own is not None}
         roles = roles_of(known, disaggregated=self.hints.disaggregated)
         groups: dict[str, list[int]] = {}
