@@ -1,6 +1,6 @@
 """Make the profiles that `findings` judges: runs of the lab's simulators, with a fault or with none.
 
-    python -m tests.bench.finding_cases FOLDER --lab LAB --parser CHECKOUT [--python PYTHON] [NAME …]
+    python -m tests.bench.finding_cases FOLDER --lab LAB --parser CHECKOUT [--python PYTHON] [--only NAME …]
 
 LAB holds the simulators, CHECKOUT is upstream's parser, PYTHON an interpreter that both run with. Of each
 case FOLDER/<name>/ then has `raw/`, `out/` and `truth.json`; what is there is kept. A name ends with its
@@ -183,10 +183,10 @@ def main() -> None:
     parser.add_argument("--lab", type=_folder, required=True)
     parser.add_argument("--parser", type=_folder, required=True)
     parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("names", nargs="*")
+    parser.add_argument("--only", nargs="*", metavar="NAME")
     asked = parser.parse_args()
     for case in cases():
-        if not asked.names or case.name in asked.names:
+        if not asked.only or case.name in asked.only:
             make(case, asked.folder / case.name, asked)
             print(case.name, flush=True)
 

@@ -1,13 +1,15 @@
 """Compare what `find_all` finds with what was put into a folder of profiles: a table and its totals.
 
-    python tests/bench/findings.py FOLDER
+    python tests/bench/findings.py FOLDER [out] [raw]
 
-Each case is FOLDER/<name>/ with `out/` (what the parser wrote) and `truth.json`: `expected` (a list of `id`
+Each case is FOLDER/<name>/ with `out/` (what the parser wrote), `raw/` (what was recorded; `finding_cases`
+makes both) and `truth.json`: `expected` (a list of `id`
 — one or several acceptable ones — with subject keys and maybe a `window`), `may` (ids that may rightly
 appear beside them) and `even` (nothing was put in). An expected fault counts as found if an id of its own
 carries its subject and overlaps its window, as a finding or as the consequence of one. `role` of a domain is
 that of its instance (`-d` or `-p` in its name). A missed fault of the experts is "no data" where the parser
-wrote no expert heat (`--format csv` without pictures); the totals are given with and without these.
+wrote no expert heat (`--format csv` without pictures); the totals are given with and without these. Where
+both are read, a last table has what is found in one of them only, whether a fault, a warning or a remark.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,12 +39,13 @@ class Result:
     first_right: bool | None  # None unless a single fault was put in
     wrong: tuple[str, ...]
     even: bool
+    said: tuple[str, ...] = ()  # every finding, whether right or not
 
 
-def judged(case: Path) -> Result:
-    """Return how one case went."""
+def judged(case: Path, folder: str = "out") -> Result:
+    """Return how one case went, read from one of its folders."""
     truth = json.loads((case / "truth.json").read_text())
-    profile = open_profile(case / "out")
+    profile = open_profile(case / folder)
     findings = find_all(profile)
     heat = profile.load("expert_heat").frame.height > 0
     expected = truth["expected"]
@@ -54,7 +57,13 @@ def judged(case: Path) -> Result:
         first is not None and _matches(expected[0], first) if len(expected) == 1 else None,
         tuple(_short(f) for f in warned if f.id not in truth["may"] and not _about(expected, f)),
         truth["even"],
+        tuple(sorted(_of_whom(f) for f in (*findings, *_below(findings)) if f.dimension != "data")),
     )
+
+
+def _of_whom(finding: Finding) -> str:
+    keys = " ".join(f"{k}={v}" for k, v in sorted(finding.subject.items()))
+    return f"{finding.severity} {finding.id} {keys}"
 
 
 def _place(fault: dict[str, Any], findings: tuple[Finding, ...], heat: bool) -> str:
@@ -146,15 +155,34 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def differences(folders: Sequence[str], results: Sequence[list[Result]]) -> str:
+    """Return what was found in one of the folders and not in another."""
+    lines = []
+    for of_case in zip(*results, strict=True):
+        every = sorted({said for result in of_case for said in result.said})
+        lines += [
+            f"{of_case[0].name:<15} in {', '.join(found)} only: {said}"
+            for said in every
+            if len(found := [f for f, r in zip(folders, of_case, strict=True) if said in r.said])
+            < len(folders)
+        ]
+    return "\n".join([*lines, f"{len(lines)} findings in one only"])
+
+
 def _rate(count: int, total: int) -> str:
     return f"{count}/{total}" + (f" = {count / total:.0%}" if total else "")
 
 
-def main(folder: str) -> None:
-    """Print the table of a folder's cases."""
+def main(folder: str, *read: str) -> None:
+    """Print the table of a folder's cases, for each of the folders that are `read`."""
     cases = sorted(truth.parent for truth in Path(folder).glob("*/truth.json"))
-    print(table([judged(case) for case in cases]))
+    found = []
+    for name in read or ("out",):
+        found.append([judged(case, name) for case in cases])
+        print(f"{name}\n{table(found[-1])}\n")
+    if len(found) > 1:
+        print(differences(read, found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

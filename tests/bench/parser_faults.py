@@ -119,6 +119,9 @@ _FAULTS: dict[str, tuple[_Where, ...]] = {
     "vLLM v0: queues are named in lower case, and request_status.csv looks for capitals.": (
         _Where("queues", _V0, ("",), ("only raw",)),
     ),
+    "Where `status` names the queue, request_status.csv has events of the name Queue alone.": (
+        _Where("queues", _V1, ("",), ("only raw",), reader=""),
+    ),
     "vLLM, SGLang: events of several requests are not split: request.csv has no time to first token, that of "
     "a later token, or the end of the step or the span.": (
         _Where("requests", (*_V0, *_V1, *_SGLANG), ("ttft",), ("other", "parsed unknown"), tables=True),
