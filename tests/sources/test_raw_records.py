@@ -264,6 +264,21 @@ def test_processes_are_told_by_what_they_say_of_themselves_else_by_their_files_n
     ]
 
 
+def test_a_process_that_says_no_rank_has_that_of_the_one_that_started_it(tmp_path):
+    # Two workers of one engine, as vLLM's; one of another host with a parent of the same pid; one of none.
+    told = [
+        ({"hostname": "a", "ppid": "1", "dpRankId": "3"}, 3),
+        ({"hostname": "a", "ppid": "10"}, 3),
+        ({"hostname": "a", "ppid": "10", "dpRankId": "4"}, 4),
+        ({"hostname": "b", "ppid": "10"}, None),
+        ({"hostname": "a", "ppid": "11"}, None),
+        ({"hostname": "a", "ppid": "x"}, None),
+    ]
+    paths = [write_raw(tmp_path, "a", 10 + n, marks(3), meta=meta) for n, (meta, _rank) in enumerate(told)]
+    processes, _notes = found(*paths)
+    assert [process.dp_rank for process in processes] == [rank for _meta, rank in told]
+
+
 def test_of_two_tables_the_one_that_holds_records_counts(tmp_path):
     path = write_raw(tmp_path, "node", 1, marks(50), layout="slice")
     expected = read(WANTED, path)[1].frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -17,12 +17,16 @@ from lbtui.text import _, visible
 
 @dataclass(frozen=True)
 class Process:
-    """One process of a raw profile; `dp_rank` is what it said of itself, null where it did not."""
+    """One process of a raw profile.
+
+    `dp_rank` is what it said of itself, else what the process said that started it; None where neither did.
+    """
 
     file: SourceFile
     prof_id: str
     host: str
     pid: int
+    parent: int | None  # its pid
     dp_rank: int | None
     layout: str  # the table that holds its records
     records: int  # the last of their rowids, as of when the process was read
@@ -58,7 +62,17 @@ def read_processes(
         else:
             if process is not None:
                 found.append(process)
-    return tuple(found), (*notes, *_recorded_twice(found))
+    return tuple(_ranked(found)), (*notes, *_recorded_twice(found))
+
+
+def _ranked(found: Sequence[Process]) -> Iterator[Process]:
+    """Yield the processes; those that say no rank with that of their parent, as the cards of a scheduler."""
+    said = {(process.host, process.pid): process.dp_rank for process in found}
+    for process in found:
+        if process.dp_rank is None and process.parent is not None:
+            yield replace(process, dp_rank=said.get((process.host, process.parent)))
+        else:
+            yield process
 
 
 def _recorded_twice(found: Sequence[Process]) -> list[Note]:
@@ -83,18 +97,20 @@ def _process(opened: Database, file: SourceFile) -> Process | None:
     told: dict[str, str] = {}
     if "Meta" in tables:
         rows = opened.connection.execute(
-            "SELECT name, CAST(value AS TEXT) FROM Meta WHERE name IN ('hostname', 'dpRankId') LIMIT 100"
+            "SELECT name, CAST(value AS TEXT) FROM Meta "
+            "WHERE name IN ('hostname', 'dpRankId', 'ppid') LIMIT 100"
         )
         told = {name: value.strip() for name, value in rows if isinstance(value, str) and value.strip()}
     named = host_and_pid(file.path.stem)
     host = told.get("hostname") or (named[0] if named else "")
-    rank = told.get("dpRankId", "")
+    rank, parent = (_number(told.get(name, "")) for name in ("dpRankId", "ppid"))
     return Process(
         file,
         file.path.stem,
         host or _("unknown host"),
         named[1] if named else 0,
-        int(rank) if rank.isascii() and rank.isdigit() and len(rank) <= 9 else None,
+        parent or None,
+        rank,
         layout,
         records,
         _hash(opened, layout, records),
@@ -116,7 +132,13 @@ def _goes_on(opened: Database, before: Process, now: Process) -> bool:
     """Tell whether the records of a process are those of before, and maybe more."""
     if now.records < before.records or _hash(opened, now.layout, before.records) != before.last:
         return False
-    return now == replace(before, file=now.file, records=now.records, last=now.last, recording=now.recording)
+    # A rank may be its parent's, which may have come later.
+    same = replace(before, file=now.file, dp_rank=now.dp_rank, records=now.records, last=now.last)
+    return now == replace(same, recording=now.recording)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _layout(opened: Database, tables: Collection[str]) -> str | None:
