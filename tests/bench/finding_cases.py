@@ -41,7 +41,12 @@ class Case(NamedTuple):
 _MINDIE = "--dp 6 --hosts node-a node-b --duration 15 --rate 20"
 _VLLM = "--flavour vllm --dp 4 --duration 15 --rate 16"
 _PD = "--p-nodes 2 --d-nodes 2 --dp 4 --duration 15 --rate 14"
-_EP = "--dp 2 --duration 4 --rate 6 --ep-ranks 8 --experts-per-rank 9 --layers 8 --eplb-iters 6"
+# One host for all: profiler.db names none for what experts are counted by.
+_EP = (
+    "--dp 2 --duration 4 --rate 6 --ep-hosts node-0 --ep-ranks 8 --experts-per-rank 9 --layers 8 "
+    "--eplb-iters 6"
+)
+_FEW = "--dp 3 --n 150"
 _EVEN_EP = f"{_EP} --expert-alpha 300"
 # Of a domain that has more to do: it holds more, and what is sent to it waits.
 _LOAD = ["dp.batch_size.skew", "dp.queue.skew", "dp.tokens.skew", "kv.skew", "kv.exhausted"]
@@ -133,11 +138,12 @@ def _runs() -> dict[str, Run]:
     found |= {f"vllm_{name}": of_vllm[name] for name in ("even", "slow", "send", "pool", "dead")}
     found |= {f"pd_{name}": run for name, run in _nodes().items()}
     found |= {f"ep_{name}": run for name, run in _experts().items()}
-    for script, size in (("make_sglang", "--dp 3 --n 150"), ("make_vllm_v1", "--dp 3 --n 150")):
-        found[f"{script[5:]}_even"] = Run(script, f"{size} --skew 0.333")
-        found[f"{script[5:]}_send"] = Run(
-            script, f"{size} --skew 0.6", _of_domain(_LOAD, 0), (*_LOAD, *_SLOW, "dp.idle", "dp.stalled")
-        )
+    # SGLang's schedulers name no rank.
+    first: dict[str, _Fault] = {"make_sglang": {"pid": 20010}, "make_vllm_v1": {"dp_rank": 0}}
+    for script, subject in first.items():
+        engine, may = script.removeprefix("make_"), (*_LOAD, *_SLOW, "dp.idle", "dp.stalled")
+        found[f"{engine}_even"] = Run(script, f"{_FEW} --skew 0.333")
+        found[f"{engine}_send"] = Run(script, f"{_FEW} --skew 0.6", ({"id": _LOAD, **subject},), may)
     return found
 
 

@@ -27,7 +27,7 @@ from lbtui.findings import Finding, find_all
 from lbtui.sources import open_profile
 
 _FOUND = ("finding", "consequence")
-_SUBJECT = ("dp_rank", "address", "rank", "expert", "layer")
+_SUBJECT = ("dp_rank", "pid", "address", "rank", "expert", "layer")
 
 
 @dataclass(frozen=True)
