@@ -136,6 +136,9 @@ _FAULTS: dict[str, tuple[_Where, ...]] = {
     "vLLM: speculation stands in spec_decode.csv alone, neither in profiler.db nor in the trace.": (
         _Where("speculation", _V1, ("",), ("only raw",)),
     ),
+    "Of a scheduler that ran nothing only the raw profile and the trace name the rank.": (
+        _Where("queues", columns=("instance", "dp_rank", "domain"), kinds=("parsed unknown",), tables=True),
+    ),
     "SGLang: request_status.csv has rows of Enqueue and Dequeue, of which no length is recorded.": (
         _Where("queues", _SGLANG, ("",), ("only parsed",), tables=True),
     ),

@@ -58,6 +58,21 @@ def test_one_pid_on_two_hosts_is_two_processes(tmp_path, layout):
     assert opened.load("batches").frame["phase"].to_list()[:2] == ["prefill", "prefill"]
 
 
+@pytest.mark.parametrize("engines", [1, 2])
+def test_a_scheduler_that_runs_nothing_is_the_domain_of_its_rank(tmp_path, engines):
+    # Of two engines on one host nothing tells whose it is.
+    sizes = {0: [1, 2, 3], 1: [3, 2, 1], 2: []}
+    for rank, batches in sizes.items():
+        for engine in range(engines if batches else 1):
+            queued = [event(5, "Queue", "Schedule", status="waiting", **{"QueueSize=": rank})]
+            marks = [*rounds_of(rank, batches, first=7.0 * engine), *queued]
+            meta = {"hostname": "node", "dpRankId": str(rank)}
+            write_raw(tmp_path, "node", 10 * engine + rank, marks, meta=meta)
+    queues = open_profile(tmp_path).load("queues").frame.filter(pid=2)
+    assert queues["domain"].to_list() == [["node/dp2"], [None]][engines - 1]
+    assert queues["waiting"].to_list() == [2]
+
+
 def test_a_rank_below_zero_is_none(tmp_path):
     """vLLM's hooks record -1 where they find no parallel config."""
     for pid, sizes in ((7, [1, 2]), (8, [5, 5])):

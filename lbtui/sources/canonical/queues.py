@@ -8,7 +8,7 @@ from lbtui.profile import Loaded, Note, Progress, Provenance, Unreadable, empty
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.frame import canonical
 from lbtui.sources.steps.from_trace import name_processes
-from lbtui.sources.steps.idle_processes import idle_owners
+from lbtui.sources.steps.idle_processes import idle_owners, labelled_owners
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.store import Store
 from lbtui.sources.tables import database
@@ -51,7 +51,7 @@ def load_queues(store: Store, owners: Owners, progress: Progress) -> Loaded:
     """
     raw, notes = store.table("request_status", progress)
     if raw is not None:
-        return _loaded(raw.frame, owners, raw.provenance, [*notes, *raw.notes])
+        return _loaded(raw.frame, owners.of_processes(), raw.provenance, [*notes, *raw.notes])
     if store.database and {"slice", "thread", "process"} <= store.database_tables:
         name = f"{store.database.name}:slice"
         try:
@@ -62,14 +62,15 @@ def load_queues(store: Store, owners: Owners, progress: Progress) -> Loaded:
         else:
             if not changes.is_empty():
                 provenance = Provenance(visible(name), "sqlite", _("1 µs"), changes.height)
-                return _loaded(changes, owners, provenance, notes)
+                return _loaded(changes, owners.of_processes(), provenance, notes)
     trace, trace_notes = store.trace(progress)
     notes += trace_notes
     if trace is None or trace.queue_events.is_empty():
         return Loaded(empty("queues"), notes=tuple(notes))
     changes = _wide(name_processes(trace.queue_events, trace.processes))
     provenance = trace.provenance(changes.height)
-    return _loaded(changes, owners, provenance, notes)
+    known = labelled_owners(owners.of_processes(), trace.processes)
+    return _loaded(changes, known, provenance, notes)
 
 
 def _wide(events: pl.DataFrame) -> pl.DataFrame:
@@ -89,7 +90,7 @@ def _wide(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _loaded(changes: pl.DataFrame, owners: Owners, provenance: Provenance, notes: list[Note]) -> Loaded:
+def _loaded(changes: pl.DataFrame, owners: pl.DataFrame, provenance: Provenance, notes: list[Note]) -> Loaded:
     process = ["host", "pid"]
     # Each row tells of one queue only: the state is what was last heard of each.
     state = (
@@ -97,6 +98,6 @@ def _loaded(changes: pl.DataFrame, owners: Owners, provenance: Provenance, notes
         .with_columns(pl.col(_QUEUES).forward_fill().over(process))
         .unique([*process, "time"], keep="last", maintain_order=True)
     )
-    of_processes, told = idle_owners(state, owners.of_processes(), provenance.file)
+    of_processes, told = idle_owners(state, owners, provenance.file)
     owned = state.join(of_processes, on=process, how="left", maintain_order="left")
     return Loaded(canonical(owned, "queues"), (provenance,), (*notes, *told))

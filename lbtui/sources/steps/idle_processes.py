@@ -12,6 +12,34 @@ from lbtui.text import _, visible
 _AS_OFTEN = 0.5  # of the readings of the schedulers that run
 
 
+def labelled_owners(owners: pl.DataFrame, processes: pl.DataFrame) -> pl.DataFrame:
+    """Return `owners` (by `host` and `pid`) with the processes that are owned by none and name their dp_rank.
+
+    `processes` are `host`, `pid` and `dp_rank` of each. One becomes the domain of its rank where its host is
+    of one instance, which has no domain of that rank.
+    """
+    stem = pl.col("domain").str.strip_suffix(pl.format("dp{}", "dp_rank"))
+    named = owners.drop_nulls(["domain", "dp_rank"]).with_columns(stem=stem)
+    alone = (
+        named.filter(pl.col("stem") != pl.col("domain"))
+        .group_by("host")
+        .agg(pl.col("instance", "stem").unique())
+    )
+    alone = alone.filter(pl.col("instance").list.len() == 1, pl.col("stem").list.len() == 1).explode(
+        "instance", "stem"
+    )
+    found = (
+        processes.select("host", "pid", pl.col("dp_rank").cast(owners.schema["dp_rank"]))
+        .drop_nulls()
+        .join(owners, on=["host", "pid"], how="anti")
+        .join(named, on=["host", "dp_rank"], how="anti")
+        .join(alone, on="host")
+        .join(named, on=["instance", "dp_rank"], how="anti")
+        .with_columns(domain=pl.format("{}dp{}", "stem", "dp_rank"))
+    )
+    return pl.concat([owners, found.select(owners.columns)])
+
+
 def idle_owners(state: pl.DataFrame, owners: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Note]]:
     """Return `owners` (by `host` and `pid`) with idle schedulers as the domains that are missing.
 
