@@ -181,7 +181,7 @@ def compared(name: str, truth: Truth, outputs: Sequence[tuple[Format, Shown | No
         )
         return Row(name, subject, quantity, _text(quantity, value), tuple(cells))
 
-    yield row("", "domains", len(truth.domains), lambda shown: shown.domains)
+    yield row("", "domains", len(truth.domains) + truth.idle_domains, lambda shown: shown.domains)
     for domain in truth.domains:
         for quantity, value in _expected(domain).items():
             yield row(_subject(domain), quantity, value, partial(_of, domain, quantity))

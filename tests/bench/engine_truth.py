@@ -89,6 +89,7 @@ class Truth:
     domains: tuple[Domain, ...]
     requests: int
     ttft: dict[str, float]
+    idle_domains: int = 0  # beside those
 
 
 def to_json(truth: Truth) -> str:
@@ -121,7 +122,8 @@ def read_truth(raw: Path) -> Truth:
     for rid, times in arrivals.items():
         if first := min((time for time in tokens.get(rid, []) if time >= max(times)), default=None):
             ttft[rid] = (first - min(times)) / 1e6
-    return Truth(engine, tuple(_domains(processes, engine)), len(arrivals), ttft)
+    idle = len(idle_schedulers(processes))
+    return Truth(engine, tuple(_domains(processes, engine)), len(arrivals), ttft, idle)
 
 
 def read_processes(raw: Path) -> list[Process]:
@@ -139,6 +141,17 @@ def _ranked(process: Process, of_workers: set[int]) -> Process:
     if process.dp_rank is not None or len(of_workers) != 1:
         return process
     return replace(process, dp_rank=next(iter(of_workers)))
+
+
+def idle_schedulers(processes: list[Process]) -> list[Process]:
+    """Return the schedulers that name a rank and write queues, and run nothing: domains without rounds."""
+    return [
+        process
+        for process in processes
+        if process.dp_rank is not None
+        and any(event.name == "Queue" for event in process.events)
+        and not _rounds(process)
+    ]
 
 
 def begun_anew(processes: list[Process]) -> set[str]:

@@ -6,10 +6,12 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from lbtui.profile import FrameName
 from lbtui.sources.events import READERS
-from tests.bench.engine_truth import Process, begun_anew
+from tests.bench.engine_truth import Process, begun_anew, idle_schedulers
 from tests.bench.frame_rows import Difference
 
-Trait: TypeAlias = Literal["begun anew", "coordinator in slice layout"]
+Trait: TypeAlias = Literal[
+    "begun anew", "coordinator in slice layout", "scheduler that ran nothing", "card without rank"
+]
 PICTURES = "heat_png"  # the reader
 
 
@@ -20,6 +22,11 @@ def traits_of(processes: list[Process]) -> frozenset[Trait]:
         found.add("begun anew")
     if any(p.layout == "slice" and any(e.domain == "Coordinator" for e in p.events) for p in processes):
         found.add("coordinator in slice layout")
+    if idle_schedulers(processes):
+        found.add("scheduler that ran nothing")
+    passes = (e for p in processes if p.dp_rank is None for e in p.events if e.name == "forward")
+    if any("dp_rank" not in event.args for event in passes):
+        found.add("card without rank")
     return frozenset(found)
 
 
@@ -136,8 +143,24 @@ _FAULTS: dict[str, tuple[_Where, ...]] = {
     "vLLM: speculation stands in spec_decode.csv alone, neither in profiler.db nor in the trace.": (
         _Where("speculation", _V1, ("",), ("only raw",)),
     ),
-    "Of a scheduler that ran nothing only the raw profile and the trace name the rank.": (
-        _Where("queues", columns=("instance", "dp_rank", "domain"), kinds=("parsed unknown",), tables=True),
+    "No file of the parser names rank or host of a scheduler that ran nothing.": (
+        _Where(
+            "queues",
+            columns=("", "instance", "dp_rank", "domain"),
+            kinds=("only raw", "only parsed", "parsed unknown"),
+            trait="scheduler that ran nothing",
+        ),
+    ),
+    "No file of the parser tells which process started which: cards that name no rank are placed by their "
+    "batches.": (
+        _Where("steps", _V1, ("dp_rank", "domain"), ("other",), trait="card without rank"),
+        _Where(
+            "steps",
+            _V1,
+            ("phase", "prefill_batch_size", "decode_batch_size", "tokens"),
+            ("parsed unknown", "other"),
+            trait="card without rank",
+        ),
     ),
     "SGLang: request_status.csv has rows of Enqueue and Dequeue, of which no length is recorded.": (
         _Where("queues", _SGLANG, ("",), ("only parsed",), tables=True),
