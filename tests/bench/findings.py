@@ -36,7 +36,7 @@ class Result:
 
     name: str
     found: tuple[tuple[str, str], ...]  # (fault, "finding", "consequence", "missed" or "no data")
-    first_right: bool | None  # None unless a single fault was put in
+    first_right: bool | None  # None unless a single fault was put into the service
     wrong: tuple[str, ...]
     even: bool
     said: tuple[str, ...] = ()  # every finding, whether right or not
@@ -51,10 +51,12 @@ def judged(case: Path, folder: str = "out") -> Result:
     expected = truth["expected"]
     warned = [f for f in findings if f.severity != "info" and f.dimension != "data"]
     first = warned[0] if warned else None
+    # What is wrong with the recording is told behind what is wrong with the service.
+    ordered = len(expected) == 1 and not str(expected[0]["id"]).startswith("data.")
     return Result(
         truth["name"],
         tuple((_named(fault), _place(fault, findings, heat)) for fault in expected),
-        first is not None and _matches(expected[0], first) if len(expected) == 1 else None,
+        first is not None and _matches(expected[0], first) if ordered else None,
         tuple(_short(f) for f in warned if f.id not in truth["may"] and not _about(expected, f)),
         truth["even"],
         tuple(sorted(_of_whom(f) for f in (*findings, *_below(findings)) if f.dimension != "data")),
@@ -102,7 +104,7 @@ def _in_role(fault: dict[str, Any], finding: Finding) -> bool:
     role = fault.get("role")
     if role is None:
         return True
-    if "address" in fault:
+    if "address" in fault or "role" in finding.subject:
         return finding.subject.get("role") == role
     return re.search(rf"-{role[0]}\d", str(finding.subject.get("instance"))) is not None
 
