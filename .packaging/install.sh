@@ -12,6 +12,7 @@ is_right() {
 }
 
 main() {
+    CDPATH=
     here=$(cd "$(dirname "$0")" && pwd) || stop "cannot enter the folder of $0."
     [ -n "${1-}" ] || stop "name the folder to set lbtui up in: sh $0 DIR [PYTHON]"
     [ "$(uname -s)" = Linux ] && [ "$(uname -m)" = @ARCH@ ] ||
@@ -33,8 +34,13 @@ main() {
     # Neither the machine's pip nor its settings; an index is not asked.
     for pip in "$here"/wheels/pip-*.whl; do :; done
     PIP_CONFIG_FILE=/dev/null "$1/bin/python" -I "$pip/pip" --isolated install --quiet \
-        --disable-pip-version-check --no-cache-dir --no-index --find-links "$here/wheels" lbtui==@VERSION@ ||
-        stop "pip could not set lbtui up in $1; its words are above."
+        --disable-pip-version-check --no-cache-dir --no-index --no-compile --find-links "$here/wheels" \
+        lbtui==@VERSION@ || stop "pip could not set lbtui up in $1; its words are above."
+    # Bytecode is half of the work, which pip does in one process. Several need shared memory, which may lack.
+    libraries=$(cd "$1" && pwd)/lib
+    for processes in 8 1; do
+        "$1/bin/python" -I -m compileall -qq -j "$processes" "$libraries" && break
+    done >/dev/null 2>&1
     printf 'lbtui is set up: %s/bin/lbtui\n' "$1"
 }
 

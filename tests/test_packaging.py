@@ -327,6 +327,22 @@ def test_wheels_are_installed_by_their_own_pip(wheelhouse, tmp_path):
     )
     assert (ran.returncode, ran.stdout) == (3, "['a b']\n")
     assert not (tmp_path / "elsewhere").exists()
+    # Where the folder is another user's, nothing could be written at the first start.
+    (bytecode,) = tmp_path.glob("an environment/lib/python3.*/site-packages/__pycache__/lbtui.*.pyc")
+    assert str(tmp_path / "an environment/lib").encode() in bytecode.read_bytes()
+
+
+def test_bytecode_is_written_where_there_is_no_shared_memory(wheelhouse, tmp_path):
+    script = wheelhouse / "install.sh"
+    text = script.read_text()
+    assert " -m compileall " in text
+    # As where /dev/shm is missing: more than one process fails before any.
+    script.write_text(
+        text.replace('-j "$processes"', '-j "$processes" $([ "$processes" = 1 ] || echo --no-such)')
+    )
+    done = install(wheelhouse, "an environment", sys.executable)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.glob("an environment/lib/python3.*/site-packages/__pycache__/lbtui.*.pyc"))) == 1
 
 
 def declined(done, *words):
