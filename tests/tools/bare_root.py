@@ -97,6 +97,8 @@ def made(host: Host, folder: Path) -> Path:
 def _busybox(root: Path) -> None:
     (root / "bin").mkdir(parents=True)
     shutil.copy(str(shutil.which("busybox")), root / "bin/busybox")
+    # One that is linked to libraries does not start there.
+    _run("chroot", root, "/bin/busybox", "true")
     listed = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True)
     for name in set(listed.stdout.split()) - {"busybox"}:
         (root / "bin" / name).symlink_to("busybox")
