@@ -323,7 +323,11 @@ def test_wheels_are_installed_by_their_own_pip(wheelhouse, tmp_path):
     done = install(wheelhouse, "an environment", sys.executable)
     assert (done.stderr, done.stdout) == ("", "lbtui is set up: an environment/bin/lbtui\n")
     ran = subprocess.run(
-        [tmp_path / "an environment/bin/lbtui", "a b"], capture_output=True, text=True, check=False
+        [tmp_path / "an environment/bin/lbtui", "a b"],
+        capture_output=True,
+        text=True,
+        env=environment(None),
+        check=False,
     )
     assert (ran.returncode, ran.stdout) == (3, "['a b']\n")
     assert not (tmp_path / "elsewhere").exists()
