@@ -162,7 +162,9 @@ def _on_screen(
         if background != "auto":
             caps = replace(caps, light=background == "light")
         inputs = (options.baseline, options.experts, options.placement, options.capture)
-        asked = Asked(path, *inputs, thresholds, named=_is_named(options), watch=options.watch)
+        asked = Asked(
+            path, *inputs, thresholds, named=_is_named(options), watch=options.watch, raw=options.raw
+        )
         return run(asked, caps, mouse=not options.no_mouse, save=_save, enquiry=enquiry)
 
 
@@ -188,7 +190,7 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
     failed = False
     profile = None
     try:
-        profile = open_profile(path, options.experts, options.placement, options.capture)
+        profile = open_profile(path, options.experts, options.placement, options.capture, options.raw)
         profile.require_rows()
         baseline = None if options.baseline is None else open_profile(options.baseline)
         if baseline is not None:
@@ -248,6 +250,7 @@ def _report(
     from lbtui.comparison import compare
     from lbtui.findings.diagnosis import diagnose
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
+    from lbtui.overview.beside import with_outputs
     from lbtui.overview.run import overview
     from lbtui.report import as_json, as_markdown, as_text
     from lbtui.thresholds import Thresholds
@@ -255,7 +258,7 @@ def _report(
     ascii_only = options.ascii or not _takes_unicode()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)
     diagnosis = diagnose(profile, known.window, thresholds)
-    known = with_doubt(known, diagnosis.findings)
+    known = with_outputs(with_doubt(known, diagnosis.findings), profile)
     limits = thresholds or Thresholds()
     comparison = None
     if baseline is not None:

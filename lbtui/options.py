@@ -113,6 +113,14 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
             "both; fewer than 20 rows by themselves are rows with a broken time. --export writes all"
         ),
     )
+    known.add_argument(
+        "--raw",
+        action="store_true",
+        help=_(
+            "open the raw profile at PATH (the folder above ms_service_*.db) where the parser's output lies "
+            "there, too; without it that output is opened (O in the screen leads to the other)"
+        ),
+    )
     known.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
 
 

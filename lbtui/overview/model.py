@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
-from lbtui.profile import Domain, FrameName, Missing, Note, SourceFile, Summary, dated
+from lbtui.overview.readings import Beside
+from lbtui.profile import Domain, FrameName, Missing, Note, Reading, SourceFile, Summary, dated
 from lbtui.profile.captures import Captures
 from lbtui.text import _
 from lbtui.thresholds import Expected
@@ -191,6 +192,8 @@ class Overview:
     lines: tuple[Line, ...] = field(default_factory=tuple)
     reading: str = ""
     summaries: tuple[Summarised, ...] = ()  # of upstream's `analyze`, beside ours
+    near: tuple[Reading, ...] = ()  # where else the run is to be seen
+    beside: tuple[Beside, ...] = ()  # how outputs differ from the raw profile, where that was asked for
     expected: Expected = field(default_factory=Expected)  # the shares that chance is told of
     unparsed: str = ""  # why all but experts is missing, and the command that gets it
     how_to_parse: str = ""  # that command alone

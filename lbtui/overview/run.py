@@ -207,6 +207,7 @@ def _known(
         missing=() if reading else profile.missing(),
         notes=notes,
         reading=reading,
+        near=profile.near,
         unparsed="; ".join(profile.unparsed or ()),
         how_to_parse=profile.unparsed[1] if profile.unparsed else "",
     )

@@ -11,6 +11,7 @@ from lbtui.profile.model import (
 )
 from lbtui.profile.note import Cut, Note, Provenance, SourceFile, Verdict
 from lbtui.profile.progress import Cancelled, Progress, Silent
+from lbtui.profile.reading import Reading
 from lbtui.profile.schema import SCHEMAS, FrameName, empty
 from lbtui.profile.source import JoinedSteps, Loaded, Source
 from lbtui.profile.summary import Summary
@@ -50,6 +51,7 @@ __all__ = [
     "Profile",
     "Progress",
     "Provenance",
+    "Reading",
     "Silent",
     "Source",
     "SourceFile",

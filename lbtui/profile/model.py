@@ -27,6 +27,7 @@ from lbtui.profile.note import Note, SourceFile
 from lbtui.profile.once import Once
 from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
+from lbtui.profile.reading import Reading
 from lbtui.profile.schema import FrameName, empty
 from lbtui.profile.source import (
     JoinedSteps,
@@ -64,6 +65,8 @@ class Profile:
     cuts: list[Note] = field(default_factory=list)  # grows with every file of which a part was enough
     capture: Choice = None  # which is shown of captures that lie far apart
     holders: Mapping[FrameName, tuple[SourceFile, ...]] = field(default_factory=dict)  # that may tell a frame
+    raw: bool = False  # whether it is what was recorded, not what the parser made of it
+    near: tuple[Reading, ...] = ()  # where else the run is to be seen
     _joined: Loaded | None = field(default=None, repr=False)
     _frames: dict[FrameName, Once[Loaded]] = field(default_factory=dict, repr=False)
     _captures: Once[Captures | None] = field(init=False, repr=False)
@@ -248,6 +251,10 @@ class Profile:
         takes neither.
         """
         return self.source.load_series(progress or Silent())
+
+    def engine(self, progress: Progress | None = None) -> str | None:
+        """Return which serving engine the profile is of (`sources.steps.engine`), None if nothing tells."""
+        return self.source.engine(progress or Silent())
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return what upstream's `analyze` wrote beside the tables, if it did."""

@@ -109,6 +109,9 @@ class Source(Protocol):
         """Return what rounds and dispatches tell of where requests ran, read now."""
         return RequestPlaces()
 
+    def engine(self, progress: Progress) -> str | None:
+        """Return the name of the serving engine, None where nothing tells."""
+
     def summaries(self) -> tuple[Summary, ...]:
         """Return what upstream's `analyze` wrote beside the tables, if it did."""
         return ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timezone
 from typing import Any, TypeAlias
 
 from lbtui.comparison import Comparison, Row
 from lbtui.findings import Cost, Finding
 from lbtui.overview.model import Figure, Overview, Place, Source, Summarised
+from lbtui.overview.readings import Beside, Unit
 from lbtui.profile import ZONE, Domain, instant, micros
 from lbtui.profile.captures import Captures
 from lbtui.text import visible
@@ -18,6 +19,7 @@ from lbtui.text import visible
 SCHEMA = 1
 
 Json: TypeAlias = dict[str, Any]
+_UNITS: Mapping[Unit, str] = {"ms": "ms", "share": "share"}  # of numbers; an instant is a text
 _DIMENSIONS = ("dp", "kv", "pd", "ep", "requests")
 
 
@@ -47,6 +49,8 @@ def document(known: Overview, findings: Iterable[Finding], comparison: Compariso
     }
     if known.summaries:
         found["summaries"] = [_summarised(one) for one in known.summaries]
+    if known.beside:
+        found["outputs"] = [_beside(one) for one in known.beside]
     if comparison is not None:
         notes = [visible(note) for note in comparison.notes]
         found["baseline"] = {"path": visible(comparison.before), "notes": notes}
@@ -64,6 +68,30 @@ def _summarised(one: Summarised) -> Json:
         "own": _finite(one.own),
         "agrees": one.agrees,
     }
+
+
+def _beside(beside: Beside) -> Json:
+    return {
+        "path": beside.output,
+        "same_recording": beside.meet,
+        "quantities": [
+            {
+                "quantity": pair.quantity.key,
+                "unit": _UNITS.get(pair.quantity.unit),
+                "output": _reading(pair.output, pair.quantity.unit),
+                "raw": _reading(pair.raw, pair.quantity.unit),
+                "differs": pair.differs,
+                "reason": pair.why or None,
+            }
+            for pair in beside.pairs
+        ],
+    }
+
+
+def _reading(value: float | None, unit: Unit) -> float | str | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return iso(int(value)) if unit == "instant" else value
 
 
 def _compared(row: Row) -> Json:

@@ -24,7 +24,9 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.overview.beside import headline, reasons, table
 from lbtui.overview.model import FORMULAS, Overview
+from lbtui.overview.readings import Beside
 from lbtui.overview.run import shapes, unjudged, when
 from lbtui.overview.text import clock
 from lbtui.profile import ZONE_NAME, micros
@@ -207,6 +209,19 @@ def _fenced(lines: Iterator[str]) -> Iterator[str]:
     yield around
 
 
+def _beside(beside: Beside) -> Iterator[str]:
+    """Yield how an output differs from the raw profile."""
+    yield ""
+    yield "## " + _("Beside the output {path}").format(path=inert(beside.output))
+    yield ""
+    yield inert(headline(beside))
+    if beside.meet and beside.differing:
+        yield ""
+        yield from _fenced(iter(table(beside.differing)))
+        yield ""
+        yield from (f"- {inert(', '.join(names))}: {inert(why)}" for why, names in reasons(beside))
+
+
 def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
     remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
     if remarks or known.notes:
@@ -215,6 +230,8 @@ def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
         yield ""
         yield from (f"- {inert(f'{finding.message} {finding.advice}')}" for finding in remarks)
         yield from (f"- {inert(f'{note.file}: {note.text}')}" for note in known.notes)
+    for beside in known.beside:
+        yield from _beside(beside)
     if known.missing:
         yield ""
         yield "## " + _("Missing")

@@ -24,7 +24,9 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.overview.beside import headline, reasons, table
 from lbtui.overview.model import FORMULAS, Formula, Line, Overview
+from lbtui.overview.readings import Beside
 from lbtui.overview.run import expert_shape, identity, unjudged, when
 from lbtui.overview.text import size_text, summary_texts
 from lbtui.profile import ZONE_NAME
@@ -74,6 +76,9 @@ def _report(
     yield ""
     yield _("Read")
     yield from (f"  {entry}" for entry in _sources(known))
+    for beside in known.beside:
+        yield ""
+        yield from _beside(beside)
     if known.missing:
         yield ""
         yield _("Missing")
@@ -85,6 +90,15 @@ def _report(
         yield ""
         yield _("Notes on the data")
         yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
+
+
+def _beside(beside: Beside) -> Iterator[str]:
+    """Yield how an output differs from the raw profile."""
+    yield _("Beside the output {path}").format(path=beside.output)
+    yield f"  {headline(beside)}"
+    if beside.meet and beside.differing:
+        yield from (f"  {line}" for line in table(beside.differing))
+    yield from (f"  {', '.join(names)}: {why}" for why, names in reasons(beside))
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:

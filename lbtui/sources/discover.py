@@ -36,15 +36,20 @@ _MAX_ENTRIES = 100_000
 
 
 class SeveralOutputs(Exception):
-    """More than one parsed output lies below the path; `folders` are theirs, sorted."""
+    """More than one parsed output lies below the path; `folders` are theirs, sorted.
 
-    def __init__(self, path: Path, folders: list[Path]) -> None:
-        super().__init__(
-            _("{path} holds {count} parsed outputs; choose one of them.").format(
-                path=visible(str(path)), count=len(folders)
-            )
+    `raw` tells whether a raw profile lies there, too.
+    """
+
+    def __init__(self, path: Path, folders: list[Path], *, raw: bool = False) -> None:
+        text = (
+            _("{path} holds {count} parsed outputs; choose one of them, or the raw profile with --raw.")
+            if raw
+            else _("{path} holds {count} parsed outputs; choose one of them.")
         )
+        super().__init__(text.format(path=visible(str(path)), count=len(folders)))
         self.folders = folders
+        self.raw = raw
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,10 @@ class Output:
         return {file.path: file.size for file in self.files}
 
 
-def find_output(path: Path) -> Output:
+def find_output(path: Path, *, raw: bool = False) -> Output:
     """Return the output at `path`: the folder, its parent, or one file in it.
+
+    With `raw` the raw profile there, whatever the parser wrote beside it.
 
     Raises `Unreadable` if there is none or no such path, `SeveralOutputs` if there is more than one.
     """
@@ -98,6 +105,8 @@ def find_output(path: Path) -> Output:
         ) from error
     if not exists:
         raise Unreadable(_("{path} does not exist; check the path.").format(path=visible(str(path))))
+    if raw:
+        return _raw_profile(path, folder)
     if path.is_file() and (tool := tool_of(path)):
         raise Unreadable(f"{visible(str(path))}: {tool_note(path, tool).text}")
     if path.is_file() and _kind(path.name) is None and (found := named_file(path)):
@@ -109,10 +118,10 @@ def find_output(path: Path) -> Output:
                 "`python3 -m ms_service_profiler.parse` wrote."
             ).format(path=visible(str(path)))
         )
-    output = _read_folder(folder)
+    output = read_folder(folder)
     if output.files:
         return _with_beside(output)
-    folders = _search(folder)
+    folders = outputs_below(folder)
     if not folders:
         found = find_expert_files(folder)
         if found.files:
@@ -131,8 +140,8 @@ def find_output(path: Path) -> Output:
             ).format(path=visible(str(path)))
         )
     if len(folders) > 1:
-        raise SeveralOutputs(path, folders)
-    return _with_beside(_read_folder(folders[0]))
+        raise SeveralOutputs(path, folders, raw=bool(find_expert_files(folder).raw))
+    return _with_beside(read_folder(folders[0]))
 
 
 def with_experts(output: Output, path: Path) -> Output:
@@ -155,6 +164,18 @@ def with_experts(output: Output, path: Path) -> Output:
         )
     return replace(
         output, experts=found, files=(*output.files, *found.files), notes=(*output.notes, *found.notes)
+    )
+
+
+def _raw_profile(path: Path, folder: Path) -> Output:
+    """Return the raw profile at a path that exists. Raises `Unreadable` if there is none."""
+    found = find_expert_files(folder) if path.is_dir() else named_file(path)
+    if found is not None and found.raw:
+        return _of_experts(folder, found)
+    raise Unreadable(
+        _(
+            "{path} holds no raw profile (ms_service_*.db), in it or below; give the folder above its files."
+        ).format(path=visible(str(path)))
     )
 
 
@@ -191,7 +212,11 @@ _READERS = {
 }
 
 
-def _read_folder(folder: Path) -> Output:
+def read_folder(folder: Path) -> Output:
+    """Return the parsed output that lies in the folder itself, without files if there is none.
+
+    Raises `Unreadable` where it cannot be listed.
+    """
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
@@ -253,7 +278,7 @@ def _size(entry: os.DirEntry[str]) -> int | None:
         return None
 
 
-def _search(folder: Path) -> list[Path]:
+def outputs_below(folder: Path) -> list[Path]:
     """Return the folders below `folder` that hold a parsed output; links are not followed."""
     found: list[Path] = []
     level = [folder]
@@ -274,7 +299,7 @@ def _search(folder: Path) -> list[Path]:
                 continue
             for child in children:
                 try:
-                    holds = bool(_read_folder(child).files)
+                    holds = bool(read_folder(child).files)
                 except Unreadable:
                     continue
                 if holds:

@@ -109,6 +109,13 @@ class Loaders:
         last = self.named["expert_heat"](progress).frame.select("layer").max().item()
         return None if last is None else last + 1
 
+    def engine(self, progress: Progress) -> str | None:
+        """Return the serving engine that the scheduling rounds are of."""
+        from lbtui.sources.steps.engine import engine_of
+
+        batch = self._scheduled(progress).batch
+        return None if batch is None else engine_of(batch.frame)
+
     def of_this_run(self, name: FrameName, load: Loader) -> Loader:
         """Let a frame of another run than the scheduling's be left out, and told."""
         from lbtui.sources.canonical.other_run import of_this_run
@@ -262,6 +269,11 @@ class Guarded(Source):
         """Return what `Loaders.read_request_places` does."""
         with self._reading("where requests ran"):
             return self._loaders.read_request_places(progress)
+
+    def engine(self, progress: Progress) -> str | None:
+        """Return what `Loaders.engine` does."""
+        with self._reading("the engine"):
+            return self._loaders.engine(progress)
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return what `Store.summaries` found."""

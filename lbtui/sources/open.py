@@ -18,6 +18,7 @@ from lbtui.profile.captures import Choice
 from lbtui.sources.discover import Output, find_output, with_experts
 from lbtui.sources.experts.discover import COUNTS, DUMP, OPERATORS, PLACEMENT, RAW
 from lbtui.sources.loaders import YIELDS, Guarded, Loaders, log_notes
+from lbtui.sources.near import readings_near
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
 from lbtui.text import _, visible
@@ -31,17 +32,19 @@ def open_profile(
     experts: Path | None = None,
     placement: Path | None = None,
     capture: Choice = None,
+    raw: bool = False,
     kept: Kept | None = None,
 ) -> Profile:
     """Return the profile at `path`; looks at names, sizes and table names only, whatever the size.
 
     `experts` is a raw profile or a MindIE dump to take expert heat from, `placement` a placement file: that
     of the loads where nothing else tells it, and a candidate. `capture` is the one to show of several that
-    lie far apart in time; `kept` is what earlier openings read of a
-    raw profile that is being recorded. Raises `Unreadable` when nothing there can be read, `SeveralOutputs`
-    when there is a choice to make.
+    lie far apart in time. `raw` opens the raw profile, whatever the parser wrote beside it; `kept` is what
+    earlier openings read of one that is being recorded.
+
+    Raises `Unreadable` when nothing there can be read, `SeveralOutputs` when there is a choice to make.
     """
-    output = find_output(path)
+    output = find_output(path, raw=raw)
     if experts is not None:
         output = with_experts(output, experts)
     files = (*output.files, *output.beside.files)
@@ -82,6 +85,8 @@ def open_profile(
         cuts=store.cuts,
         capture=capture,
         holders=holders,
+        raw=output.raw,
+        near=readings_near(output),
     )
 
 

@@ -13,12 +13,12 @@ from lbtui.sources.tables.beside_writer import beside
 Seen: TypeAlias = "Mapping[Path, Identity]"
 
 
-def seen_now(path: Path, experts: Path | None = None) -> Seen:
+def seen_now(path: Path, experts: Path | None = None, *, raw: bool = False) -> Seen:
     """Return which files lie where a profile is opened, the journals of databases among them.
 
     Raises `Unreadable` and `SeveralOutputs` as opening does.
     """
-    output = find_output(path)
+    output = find_output(path, raw=raw)
     if experts is not None:
         output = with_experts(output, experts)
     files = [file.path for file in (*output.files, *output.beside.files)]

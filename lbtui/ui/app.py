@@ -31,14 +31,24 @@ from lbtui.ui.kit.keys import PANES_ROUND
 from lbtui.ui.kit.line import Question
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
-from lbtui.ui.opening import Asked, Begun, NoneFound, Opened, SeveralFound, opened, told_apart
+from lbtui.ui.opening import (
+    Asked,
+    Begun,
+    NoneFound,
+    Opened,
+    SeveralFound,
+    around,
+    opened,
+    reading_of,
+    told_apart,
+)
 from lbtui.ui.terminal import memory
 from lbtui.ui.watched import WatchedApp
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding
-    from lbtui.profile import Note, Profile
+    from lbtui.profile import Note, Profile, Reading
     from lbtui.ui.kit.pane import Pane
     from lbtui.ui.terminal.enquiry import Enquiry
 
@@ -74,7 +84,7 @@ class LbtuiApp(WatchedApp):
         ),
         Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
         Binding("exclamation_mark", "notes", _("notes on the data, whole"), show=False, key_display="!"),
-        Binding("O", "outputs", _("choose another of several outputs"), show=False),
+        Binding("O", "outputs", _("choose another of several outputs, or the raw profile"), show=False),
         Binding("R", "reload", _("read again, or what was left out"), show=False),
         Binding("W", "watch", _("watch the files and show what comes, at the end; or stop"), show=False),
         Binding("q", "quit", _("quit")),
@@ -101,7 +111,8 @@ class LbtuiApp(WatchedApp):
         self._current = self._home
         self._over: Pane | None = None  # what stands in the place of the current pane
         self._before = ""  # the baseline's name
-        self._choice: tuple[Path, list[Path]] | None = None  # below which folder, and which outputs
+        self._choice: tuple[Path, list[Reading]] | None = None  # below which folder, and which of a run
+        self._asked_first = False  # whether nothing is shown before it is chosen
         self._notes: tuple[Note, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -145,6 +156,8 @@ class LbtuiApp(WatchedApp):
         self.profile, self._baseline = event.profile, event.baseline
         self.watching.kept = event.kept
         self._before = "" if event.baseline is None else told_apart(event.baseline.path, event.profile.path)
+        if self._choice is None and event.profile.near:
+            self._choice = around(event.profile)
         self.show_identity(visible(event.profile.name), ())
         area = self.screen_stack[0].query_one("#panes", Container)
         await area.remove_children()
@@ -164,26 +177,29 @@ class LbtuiApp(WatchedApp):
 
     def on_several_found(self, event: SeveralFound) -> None:
         """Let the user choose."""
-        self._choice = (self.asked.path, event.folders)
+        from lbtui.profile import Reading
+
+        found = [*map(Reading, event.folders), *([Reading(self.asked.path.resolve(), raw=True)] * event.raw)]
+        self._choice, self._asked_first = (self.asked.path, found), True
         self._choose()
 
     def _choose(self) -> None:
         assert self._choice is not None
 
-        def chosen(folder: Path | None) -> None:
-            if folder is not None:
-                self._open_other(folder)
+        def chosen(reading: Reading | None) -> None:
+            if reading is not None:
+                self._open_other(reading)
             elif self.profile is None:
                 self.exit(OPENED)
 
-        shown = None if self.profile is None else self.asked.path
+        shown = None if self.profile is None else reading_of(self.profile)
         self.push_screen(Chooser(*self._choice, shown, self.caps), chosen)
 
-    def _open_other(self, path: Path) -> None:
-        """Open another output; the one that is open is forgotten unless it is the same."""
-        if self.profile is not None and path == self.asked.path:
+    def _open_other(self, reading: Reading) -> None:
+        """Open another output or the raw profile; what is open is forgotten unless it is the same."""
+        if self.profile is not None and reading == reading_of(self.profile):
             return
-        self.asked = replace(self.asked, path=path, named=True)
+        self.asked = replace(self.asked, path=reading.path, raw=reading.raw, named=True)
         self.selection = Selection()
         self.action_reload()
 
@@ -193,8 +209,8 @@ class LbtuiApp(WatchedApp):
             self._choose()
             return
         sentence = _(
-            "{path} holds one output. Started with a folder that holds several, lbtui lets you choose, and O "
-            "leads back to the choice."
+            "{path} holds one output. Started with a folder that holds several, or the raw profile too, "
+            "lbtui lets you choose: O leads to the choice."
         ).format(path=visible(str(self.asked.path)))
         self.push_screen(TextPage(_("One output"), Text(sentence)))
 
@@ -203,7 +219,9 @@ class LbtuiApp(WatchedApp):
 
         def started(answer: Start | None) -> None:
             if answer == "demo":
-                self._open_other(DEMO)
+                from lbtui.profile import Reading
+
+                self._open_other(Reading(DEMO))
             else:
                 self.exit(OPENED)
 
@@ -396,7 +414,7 @@ class LbtuiApp(WatchedApp):
             self.action_pane(self._current)
         elif self._current != self._home:
             self.action_pane(self._home)
-        elif self._choice is not None and len(self.screen_stack) == 1:
+        elif self._asked_first and len(self.screen_stack) == 1:
             self._choose()
 
     def action_reload(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, TypeVar
 
 from rich.segment import Segment
 from textual import events
@@ -21,6 +21,9 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.pages import Page
 from lbtui.ui.kit.picture import Picture
+
+if TYPE_CHECKING:
+    from lbtui.profile import Reading
 
 _Answer = TypeVar("_Answer")
 Start: TypeAlias = Literal["demo", "quit"]
@@ -56,8 +59,8 @@ class _Sheet(Page[_Answer]):
         """Return all rows."""
 
 
-class Chooser(_Sheet[Path | None]):
-    """Lets the user choose one of several outputs; Escape answers None: nothing else is opened."""
+class Chooser(_Sheet["Reading | None"]):
+    """Lets the user choose one of several outputs, or the raw profile; Escape answers None: nothing else."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("output"), _("outputs")),
@@ -66,20 +69,27 @@ class Chooser(_Sheet[Path | None]):
         Binding("q", "app.quit", _("quit")),
     ]
 
-    def __init__(self, base: Path, folders: Sequence[Path], shown: Path | None, caps: Capabilities) -> None:
+    def __init__(
+        self, base: Path, readings: Sequence[Reading], shown: Reading | None, caps: Capabilities
+    ) -> None:
         super().__init__(caps)
-        self._base, self._folders, self._shown = base, folders, shown
-        self._at = folders.index(shown) if shown in folders else 0
+        self._base, self._readings, self._shown = base, readings, shown
+        self._at = readings.index(shown) if shown in readings else 0
 
     def rows(self, width: int, height: int) -> list[Row]:
         """Return the title, the outputs with the cursor on one, and the keys."""
         caps = self._caps
-        title = _("{count} below {path}").format(
-            count=plural("1 output", "{count} outputs", len(self._folders)), path=visible(str(self._base))
+        raw = sum(reading.raw for reading in self._readings)
+        counts = [plural("1 output", "{count} outputs", len(self._readings) - raw)]
+        counts += [plural("1 raw profile", "{count} raw profiles", raw)] if raw else []
+        title = _("{count} below {path}").format(count=_(" and ").join(counts), path=visible(str(self._base)))
+        asked = (
+            _("The raw profile is what was recorded, an output what was made of it. Which?")
+            if raw
+            else _("Each is what the parser wrote of one profile. Which one?")
         )
-        asked = _("Each is what the parser wrote of one profile. Which one?")
         room, top = self._place(height)
-        listed = [self._output_row(n, width) for n in range(top, min(top + room, len(self._folders)))]
+        listed = [self._output_row(n, width) for n in range(top, min(top + room, len(self._readings)))]
         escape = _("back") if self._shown else _("quit")
         ways = [("Esc", escape), ("q", _("quit"))]
         return [
@@ -94,21 +104,22 @@ class Chooser(_Sheet[Path | None]):
     def _place(self, height: int) -> tuple[int, int]:
         """Return how many outputs have room, and the first of them."""
         room = max(height - _AROUND, 1)
-        return room, max(0, min(self._at - room // 2, len(self._folders) - room))
+        return room, max(0, min(self._at - room // 2, len(self._readings) - room))
 
     def _output_row(self, number: int, width: int) -> Row:
-        caps, folder, here = self._caps, self._folders[number], number == self._at
+        caps, reading, here = self._caps, self._readings[number], number == self._at
         try:
-            name = str(folder.relative_to(self._base.resolve()))
+            name = str(reading.path.relative_to(self._base.resolve()))
         except ValueError:
-            name = str(folder)
-        name = visible(name) + ("  " + _("(open)") if folder == self._shown else "")
+            name = str(reading.path)
+        marks = [_("(raw profile)")] * reading.raw + [_("(open)")] * (reading == self._shown)
+        name = "  ".join([visible(name), *marks])
         style = selected(caps) if here else None
         mark = Segment("> " if here else "  ", style)
         return row(mark, fit(name, max(width - 2, 0), caps=caps, style=style), width=width)
 
     def _move_to(self, place: int) -> None:
-        self._at = min(max(place, 0), len(self._folders) - 1)
+        self._at = min(max(place, 0), len(self._readings) - 1)
         self.query_one(_Whole).repaint()
 
     def action_row(self, step: int) -> None:
@@ -121,17 +132,17 @@ class Chooser(_Sheet[Path | None]):
 
     def action_end(self, which: End) -> None:
         """Move the cursor to the first or the last."""
-        self._move_to(0 if which == "first" else len(self._folders) - 1)
+        self._move_to(0 if which == "first" else len(self._readings) - 1)
 
     def action_enter(self) -> None:
         """Open the output under the cursor."""
-        self.dismiss(self._folders[self._at])
+        self.dismiss(self._readings[self._at])
 
     def on_click(self, event: events.Click) -> None:
         """Open what is clicked."""
         room, top = self._place(self.size.height)
         number = top + event.screen_y - 3
-        if 3 <= event.screen_y < 3 + room and number < len(self._folders):
+        if 3 <= event.screen_y < 3 + room and number < len(self._readings):
             self._move_to(number)
             self.action_enter()
 

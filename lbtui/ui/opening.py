@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.host import OpenFailed
 
 if TYPE_CHECKING:
-    from lbtui.profile import Profile
+    from lbtui.profile import Profile, Reading
     from lbtui.profile.captures import Choice
     from lbtui.sources.raw.meanings import Kept
     from lbtui.thresholds import Thresholds
@@ -31,6 +32,7 @@ class Asked:
     capture: Choice = None  # which is shown of several
     thresholds: Thresholds | None = None  # of the findings; None is the defaults
     named: bool = True  # whether the user named `path`; else it is where an output is looked for
+    raw: bool = False  # whether the raw profile is meant where the parser's output lies there, too
     watch: bool = False  # whether its files are watched from the start
 
 
@@ -58,9 +60,10 @@ class NoneFound(Message):
 
 @dataclass
 class SeveralFound(Message):
-    """There is a choice of outputs."""
+    """There is a choice of outputs; `raw` tells whether a raw profile lies there, too."""
 
     folders: list[Path]
+    raw: bool = False
 
 
 Opening: TypeAlias = Opened | SeveralFound | NoneFound | OpenFailed
@@ -89,9 +92,10 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
 
         kept = Kept()
     try:
-        profile = open_profile(asked.path, asked.experts, asked.placement, asked.capture, kept)
+        inputs = asked.path, asked.experts, asked.placement, asked.capture, asked.raw
+        profile = open_profile(*inputs, kept)
     except SeveralOutputs as several:
-        return SeveralFound(several.folders)
+        return SeveralFound(several.folders, several.raw)
     except Unreadable as error:
         return OpenFailed(str(error)) if asked.named else NoneFound()
     begun(profile)
@@ -105,3 +109,16 @@ def told_apart(path: Path, other: Path) -> str:
     parts, others = path.resolve().parts, other.resolve().parts
     count = next((n for n in range(1, len(parts) + 1) if parts[-n:] != others[-n:]), 1)
     return visible("/".join(parts[-count:]))
+
+
+def reading_of(profile: Profile) -> Reading:
+    """Return which of the readings of a run a profile is."""
+    from lbtui.profile import Reading
+
+    return Reading(profile.path, profile.raw)
+
+
+def around(profile: Profile) -> tuple[Path, list[Reading]]:
+    """Return the readings of a profile's run, outputs first, and the folder that all lie in."""
+    found = sorted({reading_of(profile), *profile.near}, key=lambda reading: (reading.raw, reading.path))
+    return Path(os.path.commonpath([reading.path for reading in found])), found

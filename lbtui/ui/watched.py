@@ -92,7 +92,7 @@ class WatchedApp(TerminalApp):
     def _look(self) -> None:
         """Look for what is new, unless something is being read: then a little later."""
         watch, profile, asked = self.watching, self.profile, self.asked
-        given = asked.path, asked.experts, asked.placement, asked.capture
+        given = asked.path, asked.experts, asked.placement, asked.capture, asked.raw
         if not watch.on:
             return
         if profile is None or len(self.screen_stack) > 1 or self._reads():

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lbtui.sources.raw.meanings import Kept
     from lbtui.sources.watch import Seen
 
-# What a profile is opened of: path, experts, placement, capture.
-Given: TypeAlias = "tuple[Path, Path | None, Path | None, Choice]"
+# What a profile is opened of: path, experts, placement, capture, and whether it is to be the raw one.
+Given: TypeAlias = "tuple[Path, Path | None, Path | None, Choice, bool]"
 PERIOD = 1.5  # seconds between two looks, and
 _REST = 4.0  # so many times the processor time that all took since the last: about a fifth of a core
 _SOON = 2e6  # µs ahead of this machine's clock
@@ -54,7 +54,7 @@ def look(given: Given, shown: Seen | None, before: Look | None, kept: Kept) -> L
 
     seen: Seen | None = None
     try:
-        seen = seen_now(*given[:2])
+        seen = seen_now(*given[:2], raw=given[-1])
         if seen == shown:
             return Look(seen)
         again = before is not None and seen == before.seen

@@ -17,15 +17,16 @@ from lbtui.overview.model import Line, Overview, Source
 from lbtui.overview.run import expert_shape, unjudged, when
 from lbtui.overview.text import short, size_text, summary_texts
 from lbtui.overview.waits import WASTED_LINE
-from lbtui.profile import ZONE_NAME, MissingStatus
-from lbtui.text import _, plural
+from lbtui.profile import ZONE_NAME, MissingStatus, Reading
+from lbtui.text import _, plural, visible
 from lbtui.ui.kit.selection import Selection
 
-Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "missing", "note"]
+Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "near", "missing", "note"]
 # What stands in the list of findings.
 FOUND: tuple[Kind, ...] = ("finding", "even", "remarks")
 
-
+# Of these there is one for each process.
+_DATABASES: Mapping[str, str] = {"raw_profile": _("raw profile"), "mspti": _("raw profile, MSPTI")}
 _MISSING: Mapping[MissingStatus, str] = {
     "not_recorded": _("Why it may be missing: {reason}."),
     "unreadable": _("It is here, but of no use: {reason}."),
@@ -90,6 +91,7 @@ class Entry:
     good: bool = False  # nothing is wrong, and all that could be judged was
     line: Line | None = None
     found: Drawn | None = None
+    near: Reading | None = None  # another reading of the run
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _entries(contents: Contents) -> list[Entry]:
         *_section(_("Profile"), _facts(known)),
         *_section(_("Figures of `analyze`"), _summaries(known)),
         *_section(_("Read"), _files(known.sources)),
+        *_section(_("The same run"), _near(known)),
         *_section(
             _("Missing ({count})").format(count=len(known.missing)),
             [
@@ -205,10 +208,10 @@ def _facts(known: Overview) -> list[Entry]:
 
 
 def _files(sources: Sequence[Source]) -> list[Entry]:
-    """Return an entry a file; pictures of one kind and fate are one entry."""
+    """Return an entry a file; pictures and databases of one kind and fate are one entry."""
     groups: dict[tuple[str, ...], list[Source]] = {}
     for source in sources:
-        alone = source.file.kind not in ("heat_png", "picture")
+        alone = source.file.kind not in ("heat_png", "picture", *_DATABASES)
         name = source.file.path.name if alone else ""
         groups.setdefault((source.file.kind, name, source.status, source.why), []).append(source)
     found = []
@@ -217,24 +220,57 @@ def _files(sources: Sequence[Source]) -> list[Entry]:
         size = size_text(sum(s.file.size for s in group))
         rows = [s.rows for s in group if s.rows is not None]
         said = [
+            _counted(group) if first.file.kind in _DATABASES else "",
             size,
             plural("1 row", "{count} rows", sum(rows)) if rows else "",
             first.file.reader if rows and first.file.reader != first.file.kind else "",
             first.precision,
             "" if first.status == "read" and rows else _status(first),
         ]
-        title = (
-            first.file.path.name
-            if len(group) == 1
-            else _("{count} heatmaps").format(count=len(group))
-            if first.file.kind == "heat_png"
-            else _("{count} pictures").format(count=len(group))
-        )
-        names = tuple(s.file.path.name for s in group) if len(group) > 1 else ()
+        names = tuple(map(_named, group)) if len(group) > 1 else ()
         text = " · ".join(part for part in said if part)
         bad = first.status in ("partly", "unreadable", "other run")
-        found.append(Entry("file", title, text, long=(text, *names), warning=bad))
+        found.append(Entry("file", _title(group), text, long=(text, *names), warning=bad))
     return found
+
+
+def _title(group: Sequence[Source]) -> str:
+    """Return what the files of one kind are called."""
+    kind, count = group[0].file.kind, len(group)
+    if kind in _DATABASES:
+        return _DATABASES[kind]
+    if count == 1:
+        return group[0].file.path.name
+    words = _("{count} heatmaps") if kind == "heat_png" else _("{count} pictures")
+    return words.format(count=count)
+
+
+def _counted(group: Sequence[Source]) -> str:
+    if len(group) == 1:
+        return group[0].file.path.name
+    return _("{count} files").format(count=f"{len(group):,}")
+
+
+def _named(source: Source) -> str:
+    """Return a file's name, and of a database how many of its rows are read."""
+    if source.file.kind not in _DATABASES or source.rows is None:
+        return source.file.path.name
+    return f"{source.file.path.name}: {plural('1 row', '{count} rows', source.rows)}"
+
+
+def _near(known: Overview) -> list[Entry]:
+    """Return an entry for each other reading of the run."""
+    return [
+        Entry(
+            "near",
+            _("raw profile") if reading.raw else _("parsed output"),
+            visible(str(reading.path)),
+            _("Enter: where the two differ · O opens the other"),
+            (visible(str(reading.path)), _("Enter shows where the two differ, and O opens the other.")),
+            near=reading,
+        )
+        for reading in known.near
+    ]
 
 
 def _status(source: Source) -> str:

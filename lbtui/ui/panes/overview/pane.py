@@ -13,21 +13,25 @@ from textual.message import Message
 from lbtui.findings.diagnosis import diagnose
 from lbtui.findings.doubts import with_doubt
 from lbtui.findings.pictures import Drawn
+from lbtui.overview.beside import read_beside
 from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import FORMULAS, Overview
+from lbtui.overview.readings import Beside
 from lbtui.overview.run import identity, overviews
-from lbtui.profile import Cancelled, Profile, Unreadable
+from lbtui.profile import Cancelled, Profile, Reading, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.text import _, visible
 from lbtui.thresholds import Thresholds, described
 from lbtui.ui.kit import keys
+from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.places import PANES, Target
 from lbtui.ui.kit.selection import Aim, Selection
+from lbtui.ui.panes.overview.beside import beside_text
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown, State
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import requests_of, target_of
@@ -62,6 +66,13 @@ class OverviewPane(Pane):
 
         generation: int
         known: Overview
+
+    @dataclass
+    class BesideRead(Message):
+        """A worker has read another reading of the run, for a page."""
+
+        page: TextPage
+        found: Beside
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -207,7 +218,7 @@ class OverviewPane(Pane):
             self._go_to(shown.entry.found, shown.known)
             return
         line = shown.entry.line
-        if line is None or not line.values:
+        if line is None or not line.values:  # of another reading, where it differs
             self.action_details()
             return
         if (place := line.place) is not None:
@@ -247,8 +258,32 @@ class OverviewPane(Pane):
 
     def action_details(self) -> None:
         """Show everything known of the entry on a page."""
-        if (shown := self._shown) is not None:
-            self.lbtui.push_screen(TextPage(shown.entry.title, Text(detail_text(shown))))
+        if (shown := self._shown) is None:
+            return
+        if shown.entry.near is not None:
+            self._open_beside(shown.entry.near)
+            return
+        self.lbtui.push_screen(TextPage(shown.entry.title, Text(detail_text(shown))))
+
+    def _open_beside(self, other: Reading) -> None:
+        """Show on a page how another reading of the run differs; it is read only now."""
+        page = TextPage(_("The output and the raw profile"), Text(_("reading …")))
+        profile = self.profile
+
+        def work() -> None:
+            progress = PaneProgress(self)
+            self.post_message(self.BesideRead(page, read_beside(profile, other, progress)))
+
+        def failed(why: str) -> None:
+            page.show(Text(_("It could not be read: {why}").format(why=why)))
+
+        worker = in_background(self, work, failed, group="beside")
+        self.lbtui.push_screen(page, lambda _nothing: worker.cancel())
+
+    def on_overview_pane_beside_read(self, event: BesideRead) -> None:
+        """Show where the two differ."""
+        event.stop()
+        event.page.show(beside_text(event.found, self.caps))
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to what was clicked."""
