@@ -73,6 +73,7 @@ class NodeTable:
     # Of another table on the same scale: the largest cell of each count and role.
     ceiling: Mapping[tuple[Count, str], float] = field(default_factory=dict)
     expected: Expected = field(default_factory=Expected)  # what the nodes are to get
+    known_before: frozenset[int] = frozenset()  # nodes of which there are events before the first bin
 
     @property
     def dated(self) -> bool:
@@ -107,6 +108,8 @@ class NodeTable:
 
     def first_event(self, node: int) -> int:
         """Return the bin of a node's first added or ended request; before it running is a lower bound."""
+        if node in self.known_before:
+            return 0
         events = np.nan_to_num(self.counts["added"][:, node]) + np.nan_to_num(self.counts["ended"][:, node])
         found = np.flatnonzero(events > 0)
         return int(found[0]) if len(found) else len(self.times)

@@ -252,6 +252,13 @@ class Profile:
         """
         return self.source.load_series(progress or Silent())
 
+    def node_changes(self, progress: Progress | None = None) -> pl.DataFrame | None:
+        """Return when P/D nodes get requests and end them, of all captures; None where a table counts them.
+
+        Columns: `time`, `address`, `role`, and `added` and `ended`, of which one is 1 and the other 0.
+        """
+        return self.source.node_changes(progress or Silent()) if self.has("nodes") else None
+
     def engine(self, progress: Progress | None = None) -> str | None:
         """Return which serving engine the profile is of (`sources.steps.engine`), None if nothing tells."""
         return self.source.engine(progress or Silent())

@@ -109,6 +109,12 @@ class Source(Protocol):
         """Return what rounds and dispatches tell of where requests ran, read now."""
         return RequestPlaces()
 
+    def node_changes(self, progress: Progress) -> pl.DataFrame | None:
+        """Return when P/D nodes get requests and end them, None where only counts in bins are known.
+
+        Columns: `time`, `address`, `role`, and `added` and `ended`, of which one is 1 and the other 0.
+        """
+
     def engine(self, progress: Progress) -> str | None:
         """Return the name of the serving engine, None where nothing tells."""
 

@@ -109,6 +109,16 @@ class Loaders:
         last = self.named["expert_heat"](progress).frame.select("layer").max().item()
         return None if last is None else last + 1
 
+    def node_changes(self, progress: Progress) -> pl.DataFrame | None:
+        """Return when P/D nodes get requests and end them; None where a table counts these in bins."""
+        from lbtui.sources.trace.nodes import node_changes
+
+        counted, _notes = self._store.table("coordinator", progress)
+        if counted is not None:
+            return None
+        trace, _notes = self._store.trace(progress)
+        return None if trace is None else node_changes(trace.dispatches)
+
     def engine(self, progress: Progress) -> str | None:
         """Return the serving engine that the scheduling rounds are of."""
         from lbtui.sources.steps.engine import engine_of
@@ -269,6 +279,11 @@ class Guarded(Source):
         """Return what `Loaders.read_request_places` does."""
         with self._reading("where requests ran"):
             return self._loaders.read_request_places(progress)
+
+    def node_changes(self, progress: Progress) -> pl.DataFrame | None:
+        """Return what `Loaders.node_changes` does."""
+        with self._reading("changes of nodes", "nodes"):
+            return self._loaders.node_changes(progress)
 
     def engine(self, progress: Progress) -> str | None:
         """Return what `Loaders.engine` does."""

@@ -66,14 +66,13 @@ class CoordinatorEvents:
         return rows.frame().sort("time", maintain_order=True)
 
 
-def node_frame(dispatches: pl.DataFrame) -> pl.DataFrame:
-    """Return the canonical frame `nodes` from `DISPATCHES` rows: every 5 s bin × node, by time and address.
+def node_changes(dispatches: pl.DataFrame) -> pl.DataFrame:
+    """Return when nodes get requests and are done with them: `time`, `address`, `role`, `added`, `ended`.
 
     A prefill node gets a request at its dispatch and is done with it at its first token; the decode node
-    gets it at that moment and is done at ReqFinish. `running` sums added - ended since the capture began,
-    a lower bound where requests were running before. `running_written` is null.
+    gets it at that moment and is done at ReqFinish. Of `added` and `ended` one is 1, the other 0.
     """
-    changes = pl.concat(
+    return pl.concat(
         [
             _changes(dispatches, "prefill_address", "prefill", "time", added=1),
             _changes(dispatches, "prefill_address", "prefill", "prefill_end", added=0),
@@ -87,6 +86,17 @@ def node_frame(dispatches: pl.DataFrame) -> pl.DataFrame:
                 added=0,
             ),
         ]
+    )
+
+
+def node_frame(dispatches: pl.DataFrame) -> pl.DataFrame:
+    """Return the canonical frame `nodes` from `DISPATCHES` rows: every 5 s bin × node, by time and address.
+
+    It counts what `node_changes` tells. `running` sums added - ended since the capture began, a lower bound
+    where requests were running before. `running_written` is null.
+    """
+    changes = node_changes(dispatches).with_columns(
+        pl.from_epoch(pl.col("time").dt.timestamp("us") // BIN * BIN, "us").alias("time")
     )
     if changes.is_empty():
         return empty("nodes")
@@ -108,7 +118,7 @@ def node_frame(dispatches: pl.DataFrame) -> pl.DataFrame:
 
 def _changes(dispatches: pl.DataFrame, address: str, role: str, time: str, added: int) -> pl.DataFrame:
     return dispatches.select(
-        pl.from_epoch(pl.col(time).dt.timestamp("us") // BIN * BIN, "us").alias("time"),
+        pl.col(time).alias("time"),
         pl.col(address).alias("address"),
         pl.lit(role).alias("role"),
         pl.lit(added, pl.Int64).alias("added"),

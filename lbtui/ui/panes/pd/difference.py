@@ -48,7 +48,7 @@ def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> R
             f"{role_word(role)} ±{number(table.peak(state.count, role))}" for role in table.roles
         )
         parts.append(_("colour {scales}").format(scales=scales))
-        parts.append(_("1 row = {seconds} s").format(seconds=number(table.bin_seconds)))
+        parts.append(_("1 row = {seconds} s").format(seconds=f"{table.bin_seconds:g}"))
     if data.left_out:
         parts.insert(1, data.left_out)
     used = len(title) + sum(len(segment.text) for segment in chip)
@@ -213,7 +213,7 @@ def reading_rows(shown: Shown, table: NodeDifference, width: int, caps: Capabili
     pars = [ratio_text(role_par(side, node.role, *window)) for side in table.both]
     second = [
         _("{when}: share of {role} {before} → {after}").format(
-            when=_("lit bins") if shown.lit else _("whole run"),
+            when=shown.extent,
             role=role_word(node.role),
             before=percent(ratios[0] / peers),
             after=percent(ratios[1] / peers),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lbtui.analysis.deviation import CHANCE, LEAST_SHARE
+from lbtui.analysis.node_events import LEAST_BIN
 from lbtui.analysis.prefill_decode import NODE_DEVIATIONS, NODE_RATIO, SLOW_RANK
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
@@ -11,18 +12,31 @@ HELP = [
     HelpEntry(
         _("added, ended"),
         _(
-            "Requests that a node was given, and finished with, in a time bin (upstream's are 5 s). "
-            "Source: coordinator.csv, profiler.db or the trace's dispatches. Zero is grey, a missing row "
-            "is a dot."
+            "Requests that a node was given, and finished with, in a time bin. "
+            "Source: coordinator.csv or profiler.db, whose bins are 5 s; the coordinator's events in a raw "
+            "profile or trace, at their own times. Zero is grey, a missing row is a dot."
         ),
+    ),
+    HelpEntry(
+        _("bins of events"),
+        _(
+            "Where events have their own times (raw profile, trace without coordinator.csv), a bin is the "
+            "shortest of 1, 2, 5 × 10ⁿ s, 15 or 30 s, 1, 2, 5 min, … that is at least window / columns of "
+            "the lanes, and {least:g} ms: it begins at a multiple of its length and has the events with "
+            "begin ≤ time < end. So + and - change the bins, and lanes and table show those that the window "
+            "touches; at every length the whole run has the same totals. A prefill node is given a request "
+            "at RequestDispatch and ends it at its first GenerateToken; there the decode node is given it, "
+            "and ends it at ReqFinish. With a baseline both profiles keep bins of 5 s."
+        ).format(least=LEAST_BIN / 1000),
     ),
     HelpEntry(
         _("running"),
         _(
-            "Requests on the node at the end of a bin. Upstream writes 0 in bins without events: where "
-            "added = ended = 0 the last figure is carried forward, and marked ~ (underlined in the lanes) "
-            "if the file's differs. Requests dispatched before the capture are unknown: every figure is a "
-            "lower bound, and before a node's first event nothing is known."
+            "Requests on the node at the end of a bin: of events, all added − all ended before that. "
+            "Upstream writes 0 in bins without events: where added = ended = 0 the last figure is carried "
+            "forward, and marked ~ (underlined in the lanes) if the file's differs. Requests dispatched "
+            "before the capture are unknown: every figure is a lower bound, and before a node's first event "
+            "nothing is known."
         ),
     ),
     HelpEntry(
@@ -40,8 +54,8 @@ HELP = [
     HelpEntry(
         _("height of a lane"),
         _(
-            "A bin / the largest of the same count and role in the whole run. Of prefill and decode each has "
-            "its own scale."
+            "A bin / the largest of the same count and role in the bins there are. Of prefill and decode "
+            "each has its own scale."
         ),
     ),
     HelpEntry(

@@ -210,7 +210,7 @@ def chart_rows(table: NodeTable, count: Count, nodes: Sequence[int], canvas: Can
             _("requests running at the end of each {seconds} s")
             if count == "running"
             else _("requests {count} in each {seconds} s")
-        ).format(count=count_word(count), seconds=number(table.bin_seconds)),
+        ).format(count=count_word(count), seconds=f"{table.bin_seconds:g}"),
         x_ticks=_ticks(table, canvas.width),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -10,6 +11,7 @@ import numpy as np
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
 from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.render.text import number
+from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.pd.state import PdData, PdState, lit_bins, node_names, scrolled, shown_nodes
 
@@ -64,6 +66,7 @@ class Grid:
     counts: tuple[Count, ...]
     digits: tuple[int, ...]  # cells of each count's number; one more follows for its mark
     time: int  # cells of the time
+    decimals: int  # of its seconds
     group: int  # cells of a node's group, without the gap behind it
     nodes: tuple[int, ...]  # the nodes in view
     hidden: int  # nodes that the filter leaves and the width does not
@@ -115,8 +118,16 @@ class Shown:
 
     @cached_property
     def lit(self) -> tuple[int, int] | None:
-        """The half-open range of bins that the shared window touches, None if none or no window."""
-        return lit_bins(self.table, self.selection)
+        """The half-open range of bins that the shared window touches, None if none or no window.
+
+        Where bins follow the window, these are all bins, and none is lit.
+        """
+        return None if self.data.events is not None else lit_bins(self.table, self.selection)
+
+    @property
+    def extent(self) -> str:
+        """What sums and shares are over."""
+        return _("lit bins") if self.lit else _("bins shown") if self.data.zoomed else _("whole run")
 
     @property
     def window(self) -> tuple[int, int]:
@@ -175,13 +186,18 @@ def _lanes(
         first = scrolled(cursor - share // 2, cursor, share, len(items))
         items = items[first : first + share]
     names = [*(table.hosts[i] for i in shown), *(way.name for way in data.ways[:ways])]
-    label = min(max(map(len, names)) + 2, max(6, width // 4))
-    statistics = _STATISTICS if width - label - _STATISTICS >= 20 else 0
-    columns = max(1, width - label - statistics)
+    label, columns, statistics = lane_cells(names, width)
     bins = len(table.times)
     if bins <= columns:
         columns = columns // bins * bins
     return Lanes(tuple(items), lane_height, label, columns, statistics, ways)
+
+
+def lane_cells(names: Sequence[str], width: int) -> tuple[int, int, int]:
+    """Return the cells before lanes of these names, of the lanes themselves, and of what stands behind."""
+    label = min(max(map(len, names)) + 2, max(6, width // 4))
+    statistics = _STATISTICS if width - label - _STATISTICS >= 20 else 0
+    return label, max(1, width - label - statistics), statistics
 
 
 def _with_grid(table: NodeTable, placed: Layout, width: int, room: int) -> Layout:
@@ -221,9 +237,15 @@ def _grid(table: NodeTable, counts: tuple[Count, ...], shown: list[int], rows: i
     least = min(9, max(len(names[i]) for i in shown))
     group = max(sum(digits) + len(digits), least, _SHARE)
     days = {(int(start) + ZONE_OFFSET_US) // 86_400_000_000 for start in table.starts[[0, -1]]}
-    time = 15 if len(days) > 1 else 9
+    decimals = second_digits(table)
+    time = (15 if len(days) > 1 else 9) + (decimals + 1 if decimals else 0)
     width = time + (len(shown) + len(table.roles)) * (group + 1)
-    return Grid(counts, digits, time, group, tuple(shown), 0, rows, width)
+    return Grid(counts, digits, time, decimals, group, tuple(shown), 0, rows, width)
+
+
+def second_digits(table: NodeTable) -> int:
+    """Return how many decimals of seconds tell one bin from the next."""
+    return next((digits for digits in range(6) if round(table.bin_seconds * 10**digits, 6) >= 1), 6)
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
+from lbtui.analysis.node_events import node_events
 from lbtui.analysis.prefill_decode import (
     Count,
     NodeTable,
@@ -34,6 +35,7 @@ from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.pd import state as pd_state
+from lbtui.ui.panes.pd.bins import in_view
 from lbtui.ui.panes.pd.help import HELP
 from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows, chart_x
 from lbtui.ui.panes.pd.layout import Layout, Shown, clicked, layout
@@ -94,6 +96,7 @@ class PdPane(Filtered):
 
     _drawn: Side = "after"
     _asked = PdState()  # as a key left it, before its scrolling is settled
+    _of: NodeTable | None = None  # whose bins it counts
     _chart: tuple[ChartKey, Chart] | None = None
     _charted: NodeTable | None = None  # of which the chart is
     _charting: tuple[ChartKey, NodeTable] | None = None
@@ -104,8 +107,18 @@ class PdPane(Filtered):
 
     @property
     def _data(self) -> PdData | None:
-        """What is shown of the two profiles."""
-        return self._sides.get(self.side)
+        """What is shown of the two profiles, in the bins that are in view."""
+        return self._in_view(self.size.width)
+
+    def _in_view(self, width: int) -> PdData | None:
+        data = self._sides.get(self.side)
+        return None if data is None else in_view(data, self._here.window, width)
+
+    def _on(self, data: PdData) -> PdState:
+        """Return what was chosen last, on the bins of the data."""
+        if self._of is None or data.table is None or self._of is data.table:
+            return self._asked
+        return pd_state.rebinned(self._of, data.table, self._asked)
 
     @property
     def _here(self) -> Selection:
@@ -122,6 +135,7 @@ class PdPane(Filtered):
             profile.load(name, progress).frame for name in ("nodes", "handoffs", "transfers")
         )
         table = None if nodes.is_empty() else node_table(nodes, self.limits.expected)
+        changes = None if table is None or self.baseline is not None else profile.node_changes(progress)
         return PdData(
             table,
             tuple(transfer_spreads(transfers)),
@@ -130,19 +144,26 @@ class PdPane(Filtered):
             tuple(m for m in profile.missing() if m.what in _OWN),
             doubt=doubt_of(profile, self.limits, progress),
             ways=() if table is None else ways_of(table, transfers, handoffs),
+            events=None if table is None or changes is None else node_events(changes, table),
+            pulled=transfers,
         )
 
     def ready(self, result: dict[Side, PdData]) -> None:
         """Put the cursor where something is selected, or on what stands out most; leave it where it is."""
         old, new = self._sides.get("after"), result["after"]
-        if old is None or old.table is None or new.table is None:
-            self._asked = pd_state.starting(new, self.selection)
+        of, self._sides = self._of, result
+        if old is None or old.table is None or new.table is None or of is None:
+            # A pane that was never laid out has no columns to have bins by.
+            shown = self._data_of("after") if self.size.width else new
+            self._asked, self._of = pd_state.starting(shown, self.selection), shown.table
             self._drawn = "after"
-        elif (table := result.get(self._drawn, new).table) is not None:
-            before = self._sides[self._drawn].table
-            self._asked = pd_state.renewed(before or old.table, table, self._asked)
-        self._sides = result
+        elif (table := self._data_of(self._drawn).table) is not None:
+            self._asked, self._of = pd_state.renewed(of, table, self._asked), table
         self._follow_side()
+
+    def _data_of(self, side: Side) -> PdData:
+        data = self._sides.get(side, self._sides["after"])
+        return in_view(data, self._here.window, self.size.width)
 
     def _follow_side(self) -> None:
         """Keep the cursor's node and bin, counted from the start, when another side is shown."""
@@ -150,6 +171,7 @@ class PdPane(Filtered):
         if data is not None and self.side != self._drawn:
             if data.table is not None:
                 self._asked = switched(old.table if old is not None else None, data.table, self._asked)
+                self._of = data.table
             self._drawn = self.side
 
     @property
@@ -170,8 +192,9 @@ class PdPane(Filtered):
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows; the line chart comes from a worker once drawn."""
-        assert self._data is not None
-        shown = Shown(self._data, layout(self._data, self._asked, width, height), self._here)
+        data = self._in_view(width)
+        assert data is not None
+        shown = Shown(data, layout(data, self._on(data), width, height), self._here)
         return draw(shown, self._chart_for(shown.at, width), Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
@@ -251,7 +274,8 @@ class PdPane(Filtered):
     # Keys
 
     def _placed(self) -> Layout | None:
-        return layout(self._data, self._asked, *self.size) if self._data else None
+        data = self._data
+        return layout(data, self._on(data), *self.size) if data else None
 
     @property
     def _state(self) -> PdState:
@@ -261,16 +285,16 @@ class PdPane(Filtered):
 
     def _change(self, state: PdState) -> None:
         """Take a state."""
-        if self._data is not None:
+        if (data := self._data) is not None:
             if state != self._state:
-                self._asked = state
+                self._asked, self._of = state, data.table
             self.repaint()
 
     def _move_to(self, table: NodeTable, state: PdState) -> None:
         """Change the cursor's cell and tell all panes."""
         if self._data is None:
             return
-        self._asked = state
+        self._asked, self._of = state, table
         before = self.selection
         time = int(table.starts[state.bin]) - shift(self._sides, self.side)
         self.lbtui.select(time=time, node=table.nodes[state.node].address)
@@ -280,10 +304,15 @@ class PdPane(Filtered):
 
     def action_row(self, bins: int) -> None:
         """Move the cursor by bins, or lines of the hand-offs."""
-        if (table := self._table) and not self._state.transfers:
-            self._move_to(table, pd_state.moved(table, self._state, bins, 0))
-        elif self._data:
-            self._change(pd_state.moved_line(self._data, self._state, bins))
+        data, table, state = self._data, self._table, self._state
+        if data is None:
+            return
+        if table is None or state.transfers:
+            self._change(pd_state.moved_line(data, state, bins))
+        elif (further := pd_state.beyond(data, table, state, self._here, bins)) is not None:
+            self.lbtui.select(time=further[0], window=further[1], node=table.nodes[state.node].address)
+        else:
+            self._move_to(table, pd_state.moved(table, state, bins, 0))
 
     def action_column(self, nodes: int) -> None:
         """Move the cursor by nodes."""
@@ -296,9 +325,10 @@ class PdPane(Filtered):
         return 1 if placed is None else max(1, placed.grid.rows if placed.grid else placed.transfer_lines)
 
     def action_zoom(self, factor: float) -> None:
-        """Zoom the shared window around the cursor's bin; it is lit, and summed up."""
-        if (table := self._table) and self.side != "difference":
-            window = pd_state.zoomed(table, self._state, self._here, factor)
+        """Zoom the shared window around the cursor's bin; it is lit and summed up, or the bins follow it."""
+        data = self._data
+        if data is not None and data.table is not None and self.side != "difference":
+            window = pd_state.zoomed(data, data.table, self._state, self._here, factor)
             by = shift(self._sides, self.side)
             self.lbtui.select(window=window and (window[0] - by, window[1] - by))
 

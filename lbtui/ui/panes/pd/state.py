@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.node_events import LEAST_BIN, NodeEvents
 from lbtui.analysis.prefill_decode import (
     COUNTS,
     Count,
@@ -27,6 +28,7 @@ from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.window import Window
 from lbtui.ui.panes.pd.ways import Way
 
+_LEAST_BINS = 20  # in the shortest window
 ROLE_CHOICES = (None, "prefill", "decode")
 
 
@@ -47,6 +49,10 @@ class PdData:
     ways: tuple[Way, ...] = ()  # hand-offs by the table's bins
     before: PdData | None = None  # of a difference: the profile before, its lines in the order of these
     left_out: str = ""  # of a difference: what one profile alone has, or why there is none
+    # Requests at their own times, of which the table's bins may be made anew; None: only bins are known.
+    events: NodeEvents | None = None
+    pulled: pl.DataFrame | None = None  # KV pulls, which the ways are made of
+    zoomed: bool = False  # whether the table has the bins of a part of the time
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,12 @@ def renewed(old: NodeTable, new: NodeTable, state: PdState) -> PdState:
     last = len(new.times) - 1
     place = last if state.bin == len(old.times) - 1 else bin_at(new, time)
     return moved(new, replace(state, node=node, bin=min(state.bin, last) if place is None else place), 0, 0)
+
+
+def rebinned(old: NodeTable, new: NodeTable, state: PdState) -> PdState:
+    """Return the state on other bins of the same nodes: at the same time, or the nearest that is there."""
+    place = int(np.searchsorted(new.starts, int(old.starts[state.bin]), side="right")) - 1
+    return replace(state, bin=_kept(place, len(new.times)), first_bin=0)
 
 
 def following(table: NodeTable, state: PdState, selection: Selection) -> PdState:
@@ -166,15 +178,37 @@ def next_count(state: PdState) -> PdState:
     return replace(state, count=COUNTS[(COUNTS.index(state.count) + 1) % len(COUNTS)])
 
 
-def zoomed(table: NodeTable, state: PdState, selection: Selection, factor: float) -> Window | None:
+def whole_of(data: PdData, table: NodeTable) -> Window:
+    """Return all the time that there are bins of."""
+    if data.events is not None:
+        return data.events.whole
+    return int(table.starts[0]), int(table.starts[-1]) + round(table.bin_seconds * 1e6)
+
+
+def zoomed(
+    data: PdData, table: NodeTable, state: PdState, selection: Selection, factor: float
+) -> Window | None:
     """Return the shared window `factor` times as long about the cursor's bin; None for the whole.
 
-    It is one bin long at least.
+    It is one bin long at least, or where bins follow it, some of the shortest.
     """
     length = round(table.bin_seconds * 1e6)
-    whole = (int(table.starts[0]), int(table.starts[-1]) + length)
+    whole = whole_of(data, table)
     around = int(table.starts[state.bin]) + length // 2
-    return windows.zoomed(factor, windows.within(selection.window, whole), whole, around, length)
+    least = length if data.events is None else _LEAST_BINS * LEAST_BIN
+    return windows.zoomed(factor, windows.within(selection.window, whole), whole, around, least)
+
+
+def beyond(
+    data: PdData, table: NodeTable, state: PdState, selection: Selection, bins: int
+) -> tuple[int, Window] | None:
+    """Return the time so many bins on and a window moved to hold it, None where the table goes so far."""
+    if not data.zoomed or selection.window is None or 0 <= state.bin + bins < len(table.times):
+        return None
+    whole = whole_of(data, table)
+    time = int(table.starts[state.bin]) + bins * round(table.bin_seconds * 1e6)
+    time = max(whole[0], min(time, whole[1] - 1))
+    return time, windows.following(time, windows.within(selection.window, whole), whole)
 
 
 def moved_line(data: PdData, state: PdState, lines: int) -> PdState:

@@ -231,8 +231,8 @@ class TableDrawing:
 
 def time_text(table: NodeTable, place: int, grid: Grid) -> str:
     """Return the time of a bin as the table shows it, with the day where the table spans several."""
-    text = format_time(table.times[place], 0, date=True)
-    return text[5:] if grid.time > 9 else text[11:]
+    text = format_time(table.times[place], grid.decimals, date=True)
+    return text[5:] if grid.time >= 15 else text[11:]
 
 
 def _tail(name: str, width: int) -> str:

@@ -26,7 +26,7 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd.lanes import MOST_LINES
-from lbtui.ui.panes.pd.layout import Shown
+from lbtui.ui.panes.pd.layout import Shown, second_digits
 from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
 from lbtui.ui.panes.pd.ways import way_words
 
@@ -74,7 +74,7 @@ def _state_parts(drawn: Shown) -> list[str]:
                 bins=lit[1] - lit[0],
             )
         )
-    elif drawn.selection.window:
+    elif drawn.selection.window and drawn.data.events is None:
         parts.append(_("the seconds selected elsewhere lie outside these bins"))
     if state.chart and shown > MOST_LINES:
         parts.append(_("chart: the {shown} busiest").format(shown=MOST_LINES))
@@ -83,15 +83,22 @@ def _state_parts(drawn: Shown) -> list[str]:
     if grid and not state.transfers:
         first = state.first_bin
         parts.append(
-            _("1 row = {seconds} s").format(seconds=number(table.bin_seconds))
+            _("1 row = {seconds} s").format(seconds=f"{table.bin_seconds:g}")
             if grid.rows == len(table.times)
             else _("rows {first}–{last} of {all}, {seconds} s each").format(
                 first=first + 1,
                 last=first + grid.rows,
                 all=len(table.times),
-                seconds=number(table.bin_seconds),
+                seconds=f"{table.bin_seconds:g}",
             )
         )
+    if drawn.data.zoomed:
+        digits = second_digits(table)
+        begin, end = (
+            format_time(time, digits, date=table.dated)
+            for time in (table.times[0], bin_end(table, len(table.times) - 1))
+        )
+        parts.append(f"{begin}–{end}")
     if placed.lanes and len(table.times) > placed.lanes.columns:
         parts.append(
             _("1 column = {bins} bins, their largest").format(
@@ -133,7 +140,8 @@ def _bin_times(table: NodeTable, bin: int) -> str:
     begin, end = table.times[bin], bin_end(table, bin)
     if table.dated:
         return format_window(begin, end, date=True)
-    return f"{format_time(begin, 0)}–{format_time(end, 0)[5:]}"
+    digits = second_digits(table)
+    return f"{format_time(begin, digits)}–{format_time(end, digits)[5:]}"
 
 
 def cell_words(table: NodeTable, bin: int, node: int) -> Cell:
@@ -194,7 +202,7 @@ def reading_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     ]
     second = [
         _("{when}: {share} of {role}, {ratio}× mean").format(
-            when=_("lit bins") if shown.lit else _("whole run"),
+            when=shown.extent,
             share=percent(share.share),
             role=_plural(share.node.role),
             ratio=ratio_text(share.ratio),
@@ -247,7 +255,7 @@ def panel_rows(shown: Shown, height: int, caps: Capabilities) -> list[Row]:
         (_("running"), cell.running, None),
         *(("", words, None) for words in way_words(shown.data.ways, shown.state.bin)),
         ("", "", None),
-        ("", _("lit bins") if shown.lit else _("whole run"), strong),
+        ("", shown.extent, strong),
         (
             _("share"),
             _("{share} of {role}, {ratio}× mean").format(
@@ -279,7 +287,7 @@ def cell_page(shown: Shown) -> tuple[str, Text]:
     if cell.share:
         text.append(f"  {cell.share}\n")
     text.append(
-        "\n" + (_("The node over the lit bins") if shown.lit else _("The node over the whole run")) + "\n",
+        "\n" + _("The node over: {extent}").format(extent=shown.extent) + "\n",
         style="bold",
     )
     text.append(
