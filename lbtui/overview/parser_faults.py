@@ -87,6 +87,14 @@ _FAULTS: tuple[_Fault, ...] = (
         ("output_tokens",),
     ),
     _Fault(
+        _("The parser joins ids that MindIE links in one process and its workers alone, not in chains."),
+        "requests",
+        _MINDIE,
+        _TABLES,
+        ("requests",),
+        missing=False,
+    ),
+    _Fault(
         _("Parsers before March 2026 drop the requests of vLLM from 0.14 on, whose ids have a suffix."),
         "requests",
         _VLLM,

@@ -60,6 +60,9 @@ class Events(Protocol):
     def client_ids(self) -> pl.DataFrame:
         """The `trace.requests.CLIENT_IDS` of requests that have longer ids in rounds and queues."""
 
+    def linked(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with `prof_id` and `request_id`, or a list of them, with the ids they are linked to."""
+
     @property
     def dispatches(self) -> pl.DataFrame:
         """Which nodes a coordinator sent each request to."""

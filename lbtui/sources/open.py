@@ -54,13 +54,7 @@ def open_profile(
     given = _placement(output, placement)
     store = _store(output, kept)
     notes = (*output.notes, *store.notes)
-    present = store.database_tables | output.csv.keys()
-    available: list[FrameName] = [
-        name
-        for name, (tables, in_trace) in YIELDS.items()
-        if present.intersection(tables) or (in_trace and store.has_trace) or name in store.yields
-    ]
-    available += [name for name in _of_experts(output, bool(available)) if name not in available]
+    available = _frames(output, store)
     if not available:
         sentences = " ".join(note.text for note in notes)
         raise Unreadable(
@@ -88,6 +82,17 @@ def open_profile(
         raw=output.raw,
         near=readings_near(output),
     )
+
+
+def _frames(output: Output, store: Store) -> list[FrameName]:
+    """Return the frames that the files can yield."""
+    present = store.database_tables | output.csv.keys()
+    found: list[FrameName] = [
+        name
+        for name, (tables, in_trace) in YIELDS.items()
+        if present.intersection(tables) or (in_trace and store.has_trace) or name in store.yields
+    ]
+    return found + [name for name in _of_experts(output, bool(found)) if name not in found]
 
 
 def _store(output: Output, kept: Kept | None) -> Store:

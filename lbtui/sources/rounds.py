@@ -14,6 +14,7 @@ from lbtui.sources.res_list import parse_res_list
 from lbtui.sources.tables import csv_file, database
 from lbtui.sources.tables.sqlite_cells import quoted
 from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers
+from lbtui.sources.trace.requests import by_client_id
 from lbtui.text import _
 
 if TYPE_CHECKING:
@@ -37,16 +38,21 @@ def read_round(store: Store, batch: Raw, prof_id: str, row: int) -> list[Schedul
         found, res_list = read
         if found == known.row(0):
             requests = parse_res_list(res_list).requests
-            return _by_client_id(requests, store) if of_events else requests
+            return _by_known_ids(requests, store, prof_id) if of_events else requests
     raise Unreadable(
         _("{file} changed while it was open; R reads it again.").format(file=batch.provenance.file)
     )
 
 
-def _by_client_id(requests: list[ScheduledRequest], store: Store) -> list[ScheduledRequest]:
+def _by_known_ids(requests: list[ScheduledRequest], store: Store, prof_id: str) -> list[ScheduledRequest]:
+    """Return the requests by the ids that the other frames know them by."""
     events, _notes = store.whole_trace(Silent())
-    ids = {} if events is None else dict(events.client_ids.iter_rows())
-    return [replace(one, request_id=ids.get(one.request_id, one.request_id)) for one in requests]
+    if events is None:
+        return requests
+    ids = pl.Series([one.request_id for one in requests], dtype=pl.String)
+    rows = pl.DataFrame({"request_id": ids}).with_columns(prof_id=pl.lit(prof_id))
+    named = by_client_id(events.linked(rows), events.client_ids)["request_id"]
+    return [replace(one, request_id=known) for one, known in zip(requests, named, strict=True)]
 
 
 def _from_table(store: Store, batch: Raw, prof_id: str, row: int) -> _Found:

@@ -39,7 +39,7 @@ def read_service(store: Store, owners: Owners, progress: Progress) -> tuple[pl.D
         rounds = name_processes(trace.spans, trace.processes).select(
             "name", "prof_id", "start", request_id="rids"
         )
-        return by_client_id(service_order([rounds], owners), trace.client_ids), notes
+        return by_client_id(service_order([trace.linked(rounds)], owners), trace.client_ids), notes
     return service_order([rounds], owners), notes
 
 

@@ -103,6 +103,10 @@ class RawEvents:
         """The canonical frame of that name."""
         return handoffs_of(self._frame("stages"))
 
+    def linked(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with `prof_id` and `request_id` with the ids that the service links them to."""
+        return self._raw.links(self._progress).named(rows)
+
     @property
     def client_ids(self) -> pl.DataFrame:
         """What HTTP events call requests that have longer ids elsewhere."""

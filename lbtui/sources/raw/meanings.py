@@ -12,6 +12,8 @@ from lbtui.profile import Note, Progress, SourceFile
 from lbtui.profile.once import Once
 from lbtui.sources.frame import canonical
 from lbtui.sources.pull_source import sources
+from lbtui.sources.raw import links
+from lbtui.sources.raw.links import Links, links_of
 from lbtui.sources.raw.processes import Process, read_processes
 from lbtui.sources.raw.reader import Wanted
 from lbtui.sources.raw.records import Record, Records, read_record, read_records
@@ -53,26 +55,32 @@ _WANTED = {
         frozenset({"KVCache", "Schedule.KVCache"}),
         ("deviceBlock=", "deviceFreeBlock", "FreeBlocks=", "TotalBlocks="),
     ),
-    "others": _named(
-        *STAGE_EVENTS,
-        *_COORDINATOR,
-        _PULL,
-        PROPOSAL,
-        RUN,
-        fields=[
-            "recvTokenSize=",
-            "replyTokenSize=",
-            "hitCache",
-            "hitRate=",
-            "PrefillAddress",
-            "DecodeAddress",
-            "Phase",
-            "rank",
-            "batch_seq_len",
-            "block_tables",
-            "spec_decode_accepted_by_req",
-            "msg",
-        ],
+    "others": replace(
+        _named(
+            *STAGE_EVENTS,
+            *_COORDINATOR,
+            _PULL,
+            PROPOSAL,
+            RUN,
+            links.NAME,
+            fields=[
+                links.FROM,
+                links.TO,
+                "recvTokenSize=",
+                "replyTokenSize=",
+                "hitCache",
+                "hitRate=",
+                "PrefillAddress",
+                "DecodeAddress",
+                "Phase",
+                "rank",
+                "batch_seq_len",
+                "block_tables",
+                "spec_decode_accepted_by_req",
+                "msg",
+            ],
+        ),
+        keys=frozenset({links.FROM}),
     ),
 }
 
@@ -97,6 +105,7 @@ class RawProfile:
         self.processes = Once(self._read_processes)
         self._told: dict[str, tuple[Note, ...]] = {}  # by kind
         self._records = {kind: Once(partial(self.read, kind)) for kind in ("queues", "others")}
+        self._links = Once(self._read_links)
         self._frames = {name: Once(partial(make, self)) for name, make in _FRAMES.items()}
 
     def _read_processes(self, progress: Progress) -> tuple[tuple[Process, ...], tuple[Note, ...]]:
@@ -134,6 +143,14 @@ class RawProfile:
             self._kept.records[kind] = records
         self._told[kind] = (*_unusable_note(records.unusable), *records.notes)
         return records.frame.join(of, on="process", how="left", maintain_order="left")
+
+    def links(self, progress: Progress) -> Links:
+        """Return which ids are of one request."""
+        return self._links(progress)
+
+    def _read_links(self, progress: Progress) -> Links:
+        records = self._records["others"](progress).filter(pl.col(links.FROM).is_not_null())
+        return links_of(records, self.processes(progress)[0])
 
     def notes(self) -> tuple[Note, ...]:
         """Return what could not be read of what was read so far."""
@@ -239,13 +256,15 @@ def _stages(raw: RawProfile, progress: Progress) -> pl.DataFrame:
         output_tokens=cells.count(events["replyTokenSize="]),
         cache_hit_rate=cells.share(events.select(pl.coalesce("hitCache", "hitRate="))["hitCache"]),
     )
-    return _each(told).select(pl.col(name).cast(kind, strict=False) for name, kind in STAGES.items())
+    return _each(told, raw.links(progress)).select(
+        pl.col(name).cast(kind, strict=False) for name, kind in STAGES.items()
+    )
 
 
 def _dispatches(raw: RawProfile, progress: Progress) -> pl.DataFrame:
     events = CoordinatorEvents()
     records = raw.records("others", _COORDINATOR, progress)
-    rows = _each(records).select(
+    rows = _each(records, raw.links(progress)).select(
         "name",
         "request_id",
         pl.col("start").dt.timestamp("us"),
@@ -268,7 +287,8 @@ def _transfers(raw: RawProfile, progress: Progress) -> pl.DataFrame:
     lengths = pl.col("batch_seq_len").str.extract_all(r"\d+")
     # One length per request; any other number of lengths cannot be told apart.
     length = pl.when(lengths.list.len() == pl.col("of")).then(lengths.list.get("place", null_on_oob=True))
-    rows = _each(records.with_columns(cells.count(records["rank"]))).with_columns(
+    ranked = records.with_columns(cells.count(records["rank"]))
+    rows = _each(ranked, raw.links(progress)).with_columns(
         place=pl.int_range(pl.len()).over("cell"), of=pl.len().over("cell")
     )
     return canonical(
@@ -279,11 +299,11 @@ def _transfers(raw: RawProfile, progress: Progress) -> pl.DataFrame:
     )
 
 
-def _each(records: pl.DataFrame) -> pl.DataFrame:
+def _each(records: pl.DataFrame, known: Links) -> pl.DataFrame:
     """Return the records once for each of their requests, with its `request_id` and their `cell`."""
     told = requests_of(records["rid"]).select("cell", "request_id")
     placed = records.with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
-    return placed.join(told, on="cell", maintain_order="left_right")
+    return known.named(placed.join(told, on="cell", maintain_order="left_right"))
 
 
 def _queue() -> pl.Expr:

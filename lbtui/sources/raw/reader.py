@@ -27,7 +27,8 @@ from lbtui.sources.tables.database import Database, as_blob
 class Wanted:
     """Which records: those of these names or domains; and of which of their `fields` the values.
 
-    Of a process that has none of the names `unless` there are also those of the names `instead`.
+    In `Mstx` also those without a name that have a value under one of the `keys`, which are fields. Of a
+    process that has none of the names `unless` there are also those of the names `instead`.
     """
 
     names: frozenset[str]
@@ -35,6 +36,7 @@ class Wanted:
     fields: tuple[str, ...]
     instead: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
 
 
 def columns(wanted: Wanted) -> pl.Schema:
@@ -78,7 +80,7 @@ class Reader:
         if self._process.layout == "slice":
             return f"name IN ({_marks(names)}) OR cat IN ({_marks(domains)})", [*names, *domains]
         quote = self._quote()
-        words = [f"{quote}{word}{quote}" for word in (*names, *domains)]
+        words = [f"{quote}{word}{quote}" for word in (*names, *domains, *sorted(self._wanted.keys))]
         anywhere = " OR ".join("instr(message, ?)" for _word in words)
         if domains:
             return anywhere, words
@@ -209,7 +211,11 @@ class Reader:
             pl.col(f"{own}domain").alias("domain"),
             *self._wanted.fields,
         )
-        meant = records.filter(pl.col("name").is_in(names) | pl.col("domain").is_in(domains)).collect()
+        nameless = pl.col("name").is_null() & pl.any_horizontal(
+            pl.lit(False), *(pl.col(key).is_not_null() for key in self._wanted.keys)
+        )
+        by_name = pl.col("name").is_in(names) | pl.col("domain").is_in(domains)
+        meant = records.filter(by_name.fill_null(False) | nameless).collect()
         placed = meant.drop_nulls("start") if meant["start"].null_count() else meant
         return placed, count - lines.height + meant.height - placed.height
 

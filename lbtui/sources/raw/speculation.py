@@ -36,7 +36,7 @@ def load_speculation(events: RawEvents) -> Loaded:
     # A run that tells of others tells of all.
     of_run = pl.when(pl.col("told").is_not_null()).then(pl.col("accepted_there").fill_null(0))
     known = rows.with_columns(accepted=pl.coalesce(of_run, "accepted")).sort("start", maintain_order=True)
-    frame = canonical(by_client_id(known, events.client_ids), "speculation")
+    frame = canonical(by_client_id(events.linked(known), events.client_ids), "speculation")
     # Where nothing was recorded there is nothing to tell a place of.
     return Loaded(frame, (events.provenance(frame.height),) if frame.height else ())
 

@@ -43,6 +43,10 @@ class Trace:
     experts: tuple[ProcessExperts, ...]
     notes: tuple[Note, ...]
 
+    def linked(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows: the parser has named the requests of a trace."""
+        return rows
+
     def provenance(self, rows: int, precision: str = _("1 µs")) -> Provenance:
         """Return where that many rows come from."""
         return Provenance(self.file, self.reader, precision, rows)
