@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lbtui.profile import Reading, SourceFile, Unreadable, host_and_pid
-from lbtui.sources.discover import Output, outputs_below, read_folder
+from lbtui.sources.discover import DATABASE, Output, outputs_below, read_folder
 
 _MOST = 16  # outputs
 _HEAD_BYTES = 1 << 16
 _HEAD_ROWS = 500
-_MOST_SIBLINGS = 1_000
+_MOST_SIBLINGS = 200
 
 
 def readings_near(output: Output) -> tuple[Reading, ...]:
@@ -64,7 +64,7 @@ def _outputs_of(output: Output) -> list[Path]:
     folder = output.folder
     found = [path for path in (folder,) if _is_output(path)] + outputs_below(folder)
     prof_ids = {file.path.stem for file in output.experts.raw}
-    beside = [path for path in _siblings(folder) if _is_output(path) and _tells_of(path, prof_ids)]
+    beside = [path for path in _siblings(folder) if _tells_of(path, prof_ids)]
     return found + beside
 
 
@@ -86,11 +86,20 @@ def _is_output(folder: Path) -> bool:
 
 def _tells_of(folder: Path, prof_ids: Collection[str]) -> bool:
     """Tell whether a table of the output begins with a row of one of the processes."""
-    output = read_folder(folder)
-    for table in ("batch", "forward"):
-        if (path := output.csv.get(table)) is not None and _any_in(_head(path), prof_ids):
-            return True
-    return output.database is not None and _any_in(_rows(output.database), prof_ids)
+    # Not listed: nobody knows what lies in a folder beside it, and how much.
+    tables = (folder / "batch.csv", folder / "forward.csv")
+    if any(_any_in(_head(path), prof_ids) for path in tables):
+        return True
+    database = folder / DATABASE
+    return _is_file(database) and _any_in(_rows(database), prof_ids)
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is a regular file: a pipe would hang its reader."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _any_in(text: str, prof_ids: Collection[str]) -> bool:
@@ -98,7 +107,7 @@ def _any_in(text: str, prof_ids: Collection[str]) -> bool:
 
 
 def _head(path: Path) -> str:
-    if path.suffix != ".csv":  # packed
+    if not _is_file(path):
         return ""
     try:
         with path.open("rb") as file:
