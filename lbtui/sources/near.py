@@ -14,6 +14,7 @@ from lbtui.profile import Reading, SourceFile, Unreadable, host_and_pid
 from lbtui.sources.discover import DATABASE, Output, outputs_below, read_folder
 
 _MOST = 16  # outputs
+_PROF_ID = re.compile(r"ms_service_[^,;\s\"]+")
 _HEAD_BYTES = 1 << 16
 _HEAD_ROWS = 500
 _MOST_SIBLINGS = 200
@@ -103,7 +104,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _any_in(text: str, prof_ids: Collection[str]) -> bool:
-    return any(re.search(rf"{re.escape(prof_id)}(?!\d)", text) for prof_id in prof_ids)
+    return not set(_PROF_ID.findall(text)).isdisjoint(prof_ids)
 
 
 def _head(path: Path) -> str:
