@@ -110,7 +110,8 @@ def _state_parts(drawn: Shown) -> list[str]:
     scales = ", ".join(f"{role_word(role)} 0–{number(peak)}" for role, peak in _peaks(table, state))
     parts.append(_("height {scales}").format(scales=scales))
     parts.append(_("colour: how far above its peers"))
-    parts.append(format_window(table.times[0], bin_end(table, len(table.times) - 1)))
+    if not drawn.data.zoomed:
+        parts.append(format_window(table.times[0], bin_end(table, len(table.times) - 1)))
     return parts
 
 
