@@ -67,7 +67,9 @@ class WatchedApp(TerminalApp):
             self._clock.pause()
 
     def _show_watch(self) -> None:
-        self.screen_stack[0].query_one(TopBar).watched(self.watching.words())
+        # While the screens come and go there is no line to say it in.
+        for bar in (bar for screen in self.screen_stack[:1] for bar in screen.query(TopBar)):
+            bar.watched(self.watching.words())
 
     @contextmanager
     def moved_by_nobody(self) -> Iterator[None]:
