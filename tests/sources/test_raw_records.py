@@ -279,6 +279,24 @@ def test_a_process_that_says_no_rank_has_that_of_the_one_that_started_it(tmp_pat
     assert [process.dp_rank for process in processes] == [rank for _meta, rank in told]
 
 
+def test_a_domain_that_is_a_blob_is_a_text_to_either_way_of_reading(tmp_path):
+    path = write_raw(tmp_path, "node", 1, marks(50), layout="slice")
+    expected = read(WANTED, path)[1]
+    assert expected.frame.height
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE slice SET cat = CAST(cat AS BLOB)")
+        connection.commit()
+        blobs = read(WANTED, path)[1]
+        # What is no JSON makes each be read by itself.
+        connection.execute("INSERT INTO slice (timestamp, name, cat, args) VALUES (1, 'forward', 'x', '[')")
+        connection.commit()
+    one_by_one = read(WANTED, path)[1]
+    assert one_by_one.unusable == expected.unusable + 1
+    places = expected.frame.select("row", "name", "domain")
+    assert places.equals(blobs.frame.select(places.columns))
+    assert places.equals(one_by_one.frame.select(places.columns))
+
+
 def test_of_two_tables_the_one_that_holds_records_counts(tmp_path):
     path = write_raw(tmp_path, "node", 1, marks(50), layout="slice")
     expected = read(WANTED, path)[1].frame

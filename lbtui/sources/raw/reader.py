@@ -258,7 +258,9 @@ def _object(text: object) -> dict[str, Any] | None:
 
 
 def _as_text(value: Any) -> str | None:
-    """Return a value of JSON as polars does: a text as it is, else its JSON."""
+    """Return a value of JSON as polars does: a text as it is, else its JSON; and a blob as a text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     if value is None or isinstance(value, str):
         return value if value is None else value.encode("utf-8", "replace").decode()
     return json.dumps(value)
