@@ -120,8 +120,8 @@ def _experts() -> dict[str, Run]:
         ),
         "slow": Run(
             "make_raw",
-            f"{_EVEN_EP} --mspti-iters 8 --fault epslow:rank=4,f=1.6",
-            ({"id": "ep.rank.slow"},),
+            f"{_EVEN_EP} --layers 16 --mspti-iters 8 --fault epslow:rank=4,f=1.6",
+            ({"id": "ep.rank.slow", "rank": 4},),
             may,
         ),
     }
