@@ -31,8 +31,9 @@ def dispatched(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floa
     if 0 < finished < total:
         counts *= finished / total
     sent = np.cumsum(counts, axis=1) + _queues(evidence, domains, edges)
-    # Counts and queue samples come at different times; what was sent never falls.
-    return np.diff(np.maximum.accumulate(sent, axis=1), axis=1, prepend=0.0)
+    # Counts and queue samples come at different times; what was sent never falls, nor below none where a
+    # queue drains into rounds that are not there.
+    return np.diff(np.maximum.accumulate(np.maximum(sent, 0.0), axis=1), axis=1, prepend=0.0)
 
 
 def sent_to(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame:

@@ -55,6 +55,14 @@ def test_a_queue_that_grows_came_too(tmp_path: Path, queue: Callable[[int, float
     assert difference == [0, pytest.approx(79, abs=2), 0, 0]  # 2 a second for 40 s
 
 
+def test_a_queue_that_drains_into_rounds_that_are_not_there_sent_nothing(tmp_path: Path) -> None:
+    # As where the rounds of the beginning are lost: what is less than none cannot be given to anyone.
+    group = Group(rate=lambda _d, s: 3 if s > 30 else 0, waiting=lambda _d, s: max(0, 30 - int(2 * s)))
+    evidence = evidence_of(service(tmp_path, group))
+    counts = dispatched(evidence, evidence.domains, _edges()[1:])
+    assert (counts >= 0).all()
+
+
 def test_what_was_sent_is_not_taken_back_when_a_queue_falls(tmp_path: Path) -> None:
     group = Group(waiting=lambda _d, s: max(0, 30 - int(s)))
     counts = dispatched(evidence := evidence_of(service(tmp_path, group)), evidence.domains, _edges())
