@@ -297,6 +297,17 @@ def test_a_domain_that_is_a_blob_is_a_text_to_either_way_of_reading(tmp_path):
     assert places.equals(one_by_one.frame.select(places.columns))
 
 
+@pytest.mark.parametrize("layout", TABLES)
+def test_a_table_whose_rows_have_no_numbers_is_none_of_the_profiler(tmp_path, layout):
+    path = write_raw(tmp_path, "node", 1, marks(5), layout=layout)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"ALTER TABLE {TABLES[layout]} ADD COLUMN rowid TEXT")
+        connection.commit()
+    processes, read_as = read(WANTED, path)
+    assert processes == ()
+    assert read_as.frame.is_empty()
+
+
 def test_of_two_tables_the_one_that_holds_records_counts(tmp_path):
     path = write_raw(tmp_path, "node", 1, marks(50), layout="slice")
     expected = read(WANTED, path)[1].frame

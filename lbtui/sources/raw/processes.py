@@ -11,6 +11,7 @@ from lbtui.profile import Note, Progress, SourceFile, Unreadable, host_and_pid
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.tables import database
 from lbtui.sources.tables.database import Database
+from lbtui.sources.tables.joined_rows import has_rowids
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
@@ -143,7 +144,7 @@ def _number(text: str) -> int | None:
 
 def _layout(opened: Database, tables: Collection[str]) -> str | None:
     """Return the table of the records: of two, the one that has any."""
-    known = [name for name in ("Mstx", "slice") if name in tables]
+    known = [n for n in ("Mstx", "slice") if n in tables and has_rowids(opened.connection, n)]
     if "slice" in known and not {"cat", "args", "end_time"} <= set(opened.columns("slice")):
         known.remove("slice")
     for name in known:

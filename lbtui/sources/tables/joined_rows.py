@@ -51,8 +51,11 @@ _INTEGER = _Plan("{c}", "+{c} COLLATE BINARY >= ''", pl.Int64())
 
 def can_be_joined(connection: sqlite3.Connection, table: str) -> bool:
     """Tell whether a table has rowids in the order of its rows, and texts that are UTF-8 throughout."""
-    if connection.execute("PRAGMA encoding").fetchone() != ("UTF-8",):
-        return False
+    return connection.execute("PRAGMA encoding").fetchone() == ("UTF-8",) and has_rowids(connection, table)
+
+
+def has_rowids(connection: sqlite3.Connection, table: str) -> bool:
+    """Tell whether a table has rowids in the order of its rows."""
     root = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? AND rootpage > 0"
     if connection.execute(root, (table,)).fetchone() is None:
         return False
