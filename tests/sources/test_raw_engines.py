@@ -73,6 +73,24 @@ def test_a_scheduler_that_runs_nothing_is_the_domain_of_its_rank(tmp_path, engin
     assert queues["waiting"].to_list() == [2]
 
 
+def test_a_few_passes_that_lie_in_the_rounds_of_another_engine_are_not_its_own(tmp_path):
+    """Two engines on one host: each of the few passes of one lies in a round of the other, by chance."""
+    few = [mark for n in range(4) for mark in rounds_of(1, [1], first=100.0 + 20 * n + (3, 6, 1, 5)[n])]
+    for pid, marks in ((10, few), (20, list(rounds_of(1, [1] * 30)))):
+        ranked = {"hostname": "node", "dpRankId": "1"}
+        of_card = [mark for mark in marks if mark.name == "forward"]
+        rounds = [mark for mark in marks if mark.name != "forward"]
+        write_raw(tmp_path, "node", pid, rounds, meta=ranked)
+        write_raw(tmp_path, "node", pid + 1, of_card, meta=ranked)
+    opened = open_profile(tmp_path)
+    domains = [
+        dict(opened.load(frame).frame.select("prof_id", "domain").unique().iter_rows())
+        for frame in ("batches", "steps")
+    ]
+    for pid in (10, 20):
+        assert domains[0][f"ms_service_node-{pid}"] == domains[1][f"ms_service_node-{pid + 1}"]
+
+
 def test_a_rank_below_zero_is_none(tmp_path):
     """vLLM's hooks record -1 where they find no parallel config."""
     for pid, sizes in ((7, [1, 2]), (8, [5, 5])):

@@ -9,6 +9,7 @@ schedulers that run the same batches of the same requests are one domain: SGLang
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -261,16 +262,19 @@ class _Finder:
         return self.compared <= _MOST_COMPARED
 
     def _enclosed(self, scheduler: Process, domains: list[_Domain]) -> _Domain | None:
-        """Return the domain most of whose forward passes lie in the scheduler's rounds."""
-        best, most = None, _ENCLOSED
+        """Return the domain most of whose forward passes lie in the scheduler's rounds.
+
+        Of several with the same share of them, that with the most: a few lie there by chance.
+        """
+        best, most = None, (_ENCLOSED, math.inf)
         for domain in domains:
             if scheduler.runs is None or domain.leader.runs is None:
                 continue
             if not self._may_compare():
                 break
             share = share_enclosed(domain.leader.runs, scheduler.runs)
-            if share > most:
-                best, most = domain, share
+            if (share, len(domain.leader.runs.start)) > most:
+                best, most = domain, (share, len(domain.leader.runs.start))
         return best
 
     def _name_domains(self) -> None:
