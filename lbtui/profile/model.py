@@ -20,7 +20,7 @@ from lbtui.profile.captures import (
     rows_outside,
     strays_note,
 )
-from lbtui.profile.collect import COLLECT
+from lbtui.profile.collect import COLLECT, words_of
 from lbtui.profile.experts import LoadedSeries, PlacementFile
 from lbtui.profile.missing import Missing, in_vain, sentences
 from lbtui.profile.note import Note, SourceFile
@@ -96,7 +96,7 @@ class Profile:
 
     def missing_of(self, name: FrameName) -> Missing:
         """Return why the frame `name`, one of `COLLECT`, may be missing, and how to get it."""
-        what, reason, how = COLLECT[name]
+        what, reason, how = words_of(name, raw=self.raw)
         if self.unparsed and name not in self.source.names:
             reason, how = self.unparsed
         if self.cuts and name in self.source.names:
@@ -122,7 +122,7 @@ class Profile:
         notes = dict.fromkeys([*self.notes, *(kept.notes if kept else ())])
         own = [note for note in notes if note.verdict and note.file.split(":")[0] in files]
         # The file named after the frame's table tells most: others hold it beside their own.
-        told = COLLECT[name][0] if name in COLLECT else ""
+        told = COLLECT[name].files if name in COLLECT else ""
         main = [note for note in own if note.file.removesuffix(".gz") in told]
         return main or own or _of_no_use(kept)
 

@@ -1,5 +1,6 @@
 """Frames of raw profiles against the parser's of the same runs, and plain loops over the databases."""
 
+import re
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
@@ -228,3 +229,15 @@ def test_a_scheduler_whose_executions_were_not_recorded_has_its_grouping_rounds(
     assert set(batches["prof_id"]) > {prof_id}
     found = profile.requests_of_round(prof_id, own["row"][3])
     assert [request.request_id for request in found] == ids_of(grouped[3])
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_what_a_raw_profile_lacks_is_told_without_the_parser(run, raws):
+    profile = open_profile(raws[run])
+    for name in profile.source.names:
+        profile.load(name)
+    missing = profile.missing()
+    assert missing
+    for told in missing:
+        words = " ".join([told.what, told.reason, told.how_to_collect])
+        assert not re.search(r"parse|\.csv|raw profile", words), words

@@ -38,8 +38,8 @@ def why_absent(data: EpData, view: ViewName) -> str:
     frame = _FRAMES[view]
     if frame == "expert_heat" and data.instances:
         return _("{view}: no such heatmap in this output").format(view=VIEW_TITLES[view])
-    _what, reason, how = COLLECT[frame]
-    return _("{view}: {reason}; {how}").format(view=VIEW_TITLES[view], reason=reason, how=how)
+    told = COLLECT[frame]
+    return _("{view}: {reason}; {how}").format(view=VIEW_TITLES[view], reason=told.reason, how=told.how)
 
 
 def absent_words(views: Sequence[ViewName]) -> str:

@@ -201,7 +201,8 @@ def detail_text(shown: Shown) -> str:
     entry = shown.entry
     if entry.found is not None:
         return "\n".join(map(visible, _page_of(entry.found.finding, shown.contents)))
-    words = reading_words(shown)
+    # The page is headed by the title.
+    words = list(entry.long) if entry.line is None and entry.long else reading_words(shown)
     if entry.line is not None and entry.line.values:
         words += ["", *_explained(entry.line)]
     return "\n".join(visible(text) for text in words)

@@ -21,7 +21,7 @@ from lbtui.analysis.prefill_decode import (
 )
 from lbtui.findings.doubts import doubt_of
 from lbtui.profile import FrameName, Profile
-from lbtui.profile.collect import COLLECT
+from lbtui.profile.collect import COLLECT, words_of
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import Chart
@@ -373,7 +373,7 @@ class PdPane(Filtered):
         if (why := super().why_not(action)) or data is None:
             return why
         if action == "transfers" and not data.stages and not data.pulls:
-            return _("not here: {what}").format(what=COLLECT["handoffs"][0])
+            return _("not here: {what}").format(what=COLLECT["handoffs"].what)
         return _("one role only") if action == "role" and self._table and len(self._table.roles) < 2 else ""
 
     # Filter
@@ -425,4 +425,4 @@ class PdPane(Filtered):
             self._move_to(table, state)
 
 
-_OWN = {COLLECT[name][0] for name in ("nodes", "handoffs", "transfers")}
+_OWN = {words_of(name, raw=raw)[0] for name in PdPane.NEEDS for raw in (False, True)}
