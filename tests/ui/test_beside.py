@@ -138,7 +138,7 @@ KV readings
 TTFT, median, TTFT, highest
   An event of several requests is not split: a request has the time of a later one, or none.
 
-The same in both
+The same in both, as exactly as the output tells
 quantity                             output      raw profile
 forward passes                           93               93
 first pass begins           08:00:00.091965  08:00:00.091965

@@ -26,7 +26,7 @@ def beside_text(found: Beside, caps: Capabilities) -> Text:
         text.append("\n" + printable(", ".join(names), caps) + "\n", style="dim")
         text.append(printable(f"  {why}", caps) + "\n")
     if same := [pair for pair in found.pairs if not pair.differs]:
-        text.append("\n" + _("The same in both") + "\n", style="bold")
+        text.append("\n" + _("The same in both, as exactly as the output tells") + "\n", style="bold")
         _say_table(text, same, caps)
     return text
 
