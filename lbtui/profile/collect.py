@@ -79,7 +79,7 @@ COLLECT: Mapping[FrameName, Collect] = {
             'collect domain "eplb_observe", with MINDIE_ENABLE_EXPERT_HOTPOT_GATHER=1 and '
             "MINDIE_EXPERT_HOTPOT_DUMP_PATH set before the service starts"
         ),
-        _("the parser may not have been able to parse it beside the others"),
+        _("or not parsable beside the others"),
     ),
     "layer_times": Collect(
         _("GroupedMatmul time per layer"),
