@@ -13,10 +13,10 @@ DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 
 
 def drive(caps, scenario, size=(100, 30), path=DEMO):
-    """Run `scenario(app, pilot)` once everything is read."""
+    """Run `scenario(app, pilot)` once everything is read of a path, or of what is `Asked`."""
 
     async def whole():
-        app = LbtuiApp(Asked(path), caps)
+        app = LbtuiApp(path if isinstance(path, Asked) else Asked(path), caps)
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
             await scenario(app, pilot)

@@ -1,17 +1,14 @@
 """Where an output and its raw profile lie near each other: the choice, the list of files, the page."""
 
-import asyncio
-
 import pytest
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
-from lbtui.ui.app import LbtuiApp
 from lbtui.ui.choosing import Chooser
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from tests.sources.engines import output_of, raw_of
-from tests.tools.driving import settled
+from tests.terminal.driven import drive, press
 
 RUN = "vllm_v1_dp2"
 
@@ -24,20 +21,8 @@ def base(tmp_path):
     return folder
 
 
-def run(asked, scenario, size=(80, 24)):
-    async def whole():
-        app = LbtuiApp(asked, Capabilities("256", True))
-        async with app.run_test(size=size) as pilot:
-            await settled(app, pilot)
-            await scenario(app, pilot)
-
-    asyncio.run(whole())
-
-
-async def press(app, pilot, *keys):
-    for key in keys:
-        await pilot.press(key)
-        await settled(app, pilot)
+def run(asked, scenario):
+    drive(Capabilities("256", True), scenario, (80, 24), asked)
 
 
 def choice(app):

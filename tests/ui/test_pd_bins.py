@@ -1,6 +1,5 @@
 """P/D of a raw profile: bins as long as a column, which follow the window; totals stay."""
 
-import asyncio
 import re
 
 import numpy as np
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
-from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.pd.bins import bin_width
 from tests.sources.engines import output_of, raw_of
+from tests.terminal.driven import drive, press
 from tests.tools.driving import settled
 
 RUN = "mindie_pd_even"
@@ -25,20 +24,11 @@ def raw(tmp_path):
 
 
 def run(asked, scenario, size=(120, 32)):
-    async def whole():
-        app = LbtuiApp(asked, Capabilities("256", True))
-        async with app.run_test(size=size) as pilot:
-            await settled(app, pilot)
-            await press(app, pilot, "3")
-            await scenario(app, pilot)
+    async def in_pd(app, pilot):
+        await press(app, pilot, "3")
+        await scenario(app, pilot)
 
-    asyncio.run(whole())
-
-
-async def press(app, pilot, *keys):
-    for key in keys:
-        await pilot.press(key)
-        await settled(app, pilot)
+    drive(Capabilities("256", True), in_pd, size, asked)
 
 
 def table(app):
