@@ -203,7 +203,7 @@ def _any(records: pl.DataFrame, names: Collection[str]) -> bool:
 def _piece(
     wanted: Wanted, progress: Progress, process: Process, between: tuple[int, int]
 ) -> list[tuple[pl.DataFrame, int]]:
-    """Return what `_Reader.piece` yields; a process that ends meanwhile must be able to tidy up its files."""
+    """Return what `Reader.piece` yields; a process that ends meanwhile must be able to tidy up its files."""
     with database.connect(process.file.path, progress) as opened:
         return list(Reader(opened, process, wanted).piece(between))
 
