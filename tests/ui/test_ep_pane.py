@@ -137,10 +137,10 @@ def test_pictures_alone_open_and_the_missing_views_are_explained_in_the_help():
 
 def test_a_profile_without_experts_says_how_to_collect_them():
     async def scenario(app, pilot):
-        assert shown(app)[0] == " No expert load in this output."
+        assert shown(app)[0] == " No expert load in this profile."
         assert any("eplb_observe" in line for line in shown(app))
         await pilot.press("v", "n", "right", "enter", "plus", "C", "I", "]", "L")
-        assert shown(app)[0] == " No expert load in this output."
+        assert shown(app)[0] == " No expert load in this profile."
 
     run(ROOT / "tests" / "data" / "csv_only", scenario)
 

@@ -42,7 +42,7 @@ _MINIMAP = 12
 def nothing_rows(profile: Profile, width: int, height: int, caps: Capabilities) -> list[Row]:
     """Return the pane of a profile without anything about experts: what is missing and how to get it."""
     rows = [
-        fit(" " + _("No expert load in this output."), width, caps=caps, style=strong(caps)),
+        fit(" " + _("No expert load in this profile."), width, caps=caps, style=strong(caps)),
         blank(width),
     ]
     frames: tuple[FrameName, ...] = ("expert_heat", "layer_times", "rank_intervals")
@@ -72,7 +72,7 @@ def draw(data: EpData, state: EpState, view: View, canvas: Canvas) -> list[Row]:
     shown = current_map(data, state)
     body = height - 2
     if shown is None:
-        why = _("No {view} map of {period} in this output.").format(
+        why = _("No {view} map of {period} in this profile.").format(
             view=VIEW_TITLES[state.view], period=period_words(data, state)
         )
         rows += [blank(width), fit(why, width, caps=caps, style=dim(caps))]

@@ -37,7 +37,7 @@ def why_absent(data: EpData, view: ViewName) -> str:
     """Return why a view is not in this profile, and how to collect it."""
     frame = _FRAMES[view]
     if frame == "expert_heat" and data.instances:
-        return _("{view}: no such heatmap in this output").format(view=VIEW_TITLES[view])
+        return _("{view}: no such heatmap in this profile").format(view=VIEW_TITLES[view])
     told = COLLECT[frame]
     return _("{view}: {reason}; {how}").format(view=VIEW_TITLES[view], reason=told.reason, how=told.how)
 
@@ -73,7 +73,7 @@ def iteration_words(span: tuple[int, int]) -> str:
 def side_lacks(data: EpData, view: ViewName) -> str:
     """Return why the side shown has no such view."""
     if data.side != "difference":
-        return _("{side}: no {view} in this output").format(
+        return _("{side}: no {view} in this profile").format(
             side=side_word(data.side or "after"), view=VIEW_TITLES[view]
         )
     if view == "intervals":
