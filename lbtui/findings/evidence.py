@@ -185,9 +185,9 @@ class Evidence:
         """What the steps of each instance's domains should have taken, and who waits for whom."""
         return {
             instance: account_of(
-                self._corrected(self.steps, instance),
+                self.corrected(self.steps, instance),
                 [domain.key for domain in domains],
-                self._corrected(self.frame("batches"), instance),
+                self.corrected(self.frame("batches"), instance),
             )
             for instance, domains in self.instances.items()
         }
@@ -215,7 +215,7 @@ class Evidence:
                 found[instance] = offsets
         return found
 
-    def _corrected(self, spans: pl.DataFrame, instance: str) -> pl.DataFrame:
+    def corrected(self, spans: pl.DataFrame, instance: str) -> pl.DataFrame:
         """Return an instance's steps or rounds on the clock of its first host."""
         own = spans.filter(pl.col("instance") == instance)
         offsets = self.clock_offsets.get(instance)

@@ -34,6 +34,7 @@ from lbtui.profile.source import (
     Loaded,
     Nothing,
     RequestPlaces,
+    RequestRounds,
     ScheduledRequest,
     Source,
 )
@@ -291,6 +292,10 @@ class Profile:
     def read_request_places(self, progress: Progress | None = None) -> RequestPlaces:
         """Return where requests ran, read now and not kept: a row for each request of each round is read."""
         return self.source.read_request_places(progress or Silent())
+
+    def read_request_rounds(self, request_ids: pl.Series, progress: Progress | None = None) -> RequestRounds:
+        """Return in which rounds each request was, and the moments of its life, read now and not kept."""
+        return self.source.read_request_rounds(request_ids, progress or Silent())
 
 
 def _of_no_use(read: Loaded | None) -> list[Note]:

@@ -69,6 +69,32 @@ class RequestPlaces:
     )
 
 
+@dataclass(frozen=True)
+class RequestRounds:
+    """What rounds and events tell of requests' lives; `request` is the place of one among those asked for.
+
+    `members`: request, prof_id, row (of `batches`), a row for each of its rounds. `taken`: request, time at
+    which a scheduler took it up. `dispatched`: request, time. `pulls`: request, start, end. `reason` says why
+    nothing is told where the rounds were too many.
+    """
+
+    members: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(
+            schema={"request": pl.UInt32, "prof_id": pl.Categorical, "row": pl.Int64}
+        )
+    )
+    taken: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"request": pl.UInt32, "time": _TIME})
+    )
+    dispatched: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"request": pl.UInt32, "time": _TIME})
+    )
+    pulls: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"request": pl.UInt32, "start": _TIME, "end": _TIME})
+    )
+    reason: str = ""
+
+
 class Source(Protocol):
     """Files as a `Profile` reads them. A source of frames alone has only to say which, and to load them.
 
@@ -108,6 +134,10 @@ class Source(Protocol):
     def read_request_places(self, progress: Progress) -> RequestPlaces:
         """Return what rounds and dispatches tell of where requests ran, read now."""
         return RequestPlaces()
+
+    def read_request_rounds(self, request_ids: pl.Series, progress: Progress) -> RequestRounds:
+        """Return in which rounds each of these requests was, and the moments of its life, read now."""
+        return RequestRounds()
 
     def node_changes(self, progress: Progress) -> pl.DataFrame | None:
         """Return when P/D nodes get requests and end them, None where only counts in bins are known.

@@ -64,6 +64,10 @@ class Events(Protocol):
         """Return rows with `prof_id` and `request_id`, or a list of them, with the ids they are linked to."""
 
     @property
+    def left_queue(self) -> pl.DataFrame:
+        """`request_id` and `time` of each request that leaves a queue in which it waits for its prefill."""
+
+    @property
     def dispatches(self) -> pl.DataFrame:
         """Which nodes a coordinator sent each request to."""
 

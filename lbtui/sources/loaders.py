@@ -25,10 +25,11 @@ from lbtui.profile import (
 )
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
-from lbtui.profile.source import Loader, RequestPlaces, ScheduledRequest
+from lbtui.profile.source import Loader, RequestPlaces, RequestRounds, ScheduledRequest
 from lbtui.sources.rounds import read_round
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
+from lbtui.text import _
 
 if TYPE_CHECKING:
     import polars as pl
@@ -187,6 +188,27 @@ class Loaders:
             return places
         return RequestPlaces(places.service, trace.dispatches.select(places.dispatches.columns))
 
+    def read_request_rounds(self, request_ids: pl.Series, progress: Progress) -> RequestRounds:
+        """Return in which rounds each of these requests was, and the moments of its life, read now."""
+        import polars as pl
+
+        from lbtui.sources.canonical.moments import read_moments
+        from lbtui.sources.steps.members import MOST, TooMany, read_members
+
+        scheduled = self._scheduled(progress)
+        batches = self._batches(progress).frame
+        try:
+            members, taken = read_members(self._store, scheduled, batches, request_ids, progress)
+        except TooMany:
+            text = _("requests are in more than {most} rounds, too many to be taken apart here")
+            return RequestRounds(reason=text.format(most=f"{MOST:,}"))
+        transfers = self.named["transfers"](progress).frame
+        dispatched, pulls = read_moments(self._store, scheduled, transfers, progress)
+        ids = pl.DataFrame({"request_id": request_ids}).with_row_index("request").drop_nulls()
+        known = ids.unique("request_id", keep="first", maintain_order=True)
+        named = [found.join(known, on="request_id").drop("request_id") for found in (dispatched, pulls)]
+        return RequestRounds(members, taken, dispatched=named[0], pulls=named[1])
+
 
 def log_notes(notes: Iterable[Note]) -> None:
     """Let the log tell notes."""
@@ -279,6 +301,11 @@ class Guarded(Source):
         """Return what `Loaders.read_request_places` does."""
         with self._reading("where requests ran"):
             return self._loaders.read_request_places(progress)
+
+    def read_request_rounds(self, request_ids: pl.Series, progress: Progress) -> RequestRounds:
+        """Return what `Loaders.read_request_rounds` does."""
+        with self._reading("rounds of requests", "transfers"):
+            return self._loaders.read_request_rounds(request_ids, progress)
 
     def node_changes(self, progress: Progress) -> pl.DataFrame | None:
         """Return what `Loaders.node_changes` does."""

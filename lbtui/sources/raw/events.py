@@ -10,7 +10,7 @@ from lbtui.sources.raw.meanings import FILE, PROPOSAL, RUN, RawProfile
 from lbtui.sources.raw.processes import Process
 from lbtui.sources.trace.events import KV_COUNTERS
 from lbtui.sources.trace.nodes import node_frame
-from lbtui.sources.trace.requests import handoffs_of
+from lbtui.sources.trace.requests import handoffs_of, left_queue
 from lbtui.sources.trace.requests import requests_of as lives_of
 from lbtui.text import _
 
@@ -111,6 +111,11 @@ class RawEvents:
     def client_ids(self) -> pl.DataFrame:
         """What HTTP events call requests that have longer ids elsewhere."""
         return self._frame("client_ids")
+
+    @property
+    def left_queue(self) -> pl.DataFrame:
+        """When requests leave a queue in which they wait."""
+        return left_queue(self._frame("stages"))
 
     @property
     def dispatches(self) -> pl.DataFrame:

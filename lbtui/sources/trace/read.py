@@ -17,7 +17,7 @@ from lbtui.sources.trace.events import FLOW_EVENTS, EventCollector
 from lbtui.sources.trace.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace.names import names_behind
 from lbtui.sources.trace.nodes import node_frame
-from lbtui.sources.trace.requests import client_ids, handoffs_of, requests_of
+from lbtui.sources.trace.requests import client_ids, handoffs_of, left_queue, requests_of
 from lbtui.text import _, visible
 
 _EPOCH = datetime(1970, 1, 1)
@@ -36,6 +36,7 @@ class Trace:
     kv_counters: pl.DataFrame
     requests: pl.DataFrame
     client_ids: pl.DataFrame
+    left_queue: pl.DataFrame
     dispatches: pl.DataFrame
     nodes: pl.DataFrame
     transfers: pl.DataFrame
@@ -85,6 +86,7 @@ def read_trace(path: Path, progress: Progress) -> Trace:
         kv_counters=collector.kv_counters.frame(),
         requests=requests_of(stages),
         client_ids=client_ids(stages),
+        left_queue=left_queue(stages),
         dispatches=dispatches,
         nodes=node_frame(dispatches),
         transfers=collector.transfers.frame(),

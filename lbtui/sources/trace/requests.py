@@ -109,6 +109,11 @@ def handoffs_of(stages: pl.DataFrame) -> pl.DataFrame:
     return _by_arrival(placed, "handoffs")
 
 
+def left_queue(stages: pl.DataFrame) -> pl.DataFrame:
+    """Return `request_id` and `time` of each Dequeue of a waiting queue among `STAGES`."""
+    return stages.filter(pl.col("name") == LEFT).select("request_id", time=_whole("time"))
+
+
 def _by_arrival(lives: pl.DataFrame, name: FrameName) -> pl.DataFrame:
     ordered = lives.sort("arrival", nulls_last=True, maintain_order=True)
     return ordered.select(pl.col(column).cast(kind) for column, kind in SCHEMAS[name].items())
