@@ -60,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BadConfig as error:
             return _failed(str(error), USAGE)
         thresholds, background = found.thresholds, background or found.background
+    if options.slo:
+        from lbtui.thresholds import Thresholds
+
+        thresholds = replace(thresholds or Thresholds(), targets=options.slo)
     if _reports(options) or not _has_screen():
         return _without_screen(path, options, thresholds)
     return _on_screen(path, options, thresholds, background or "auto")
@@ -252,6 +256,7 @@ def _report(
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
     from lbtui.overview.beside import with_outputs
     from lbtui.overview.run import overview
+    from lbtui.overview.targets import with_targets
     from lbtui.report import as_json, as_markdown, as_text
     from lbtui.thresholds import Thresholds
 
@@ -260,6 +265,8 @@ def _report(
     diagnosis = diagnose(profile, known.window, thresholds)
     known = with_outputs(with_doubt(known, diagnosis.findings), profile)
     limits = thresholds or Thresholds()
+    if options.json or options.report or not options.export:
+        known = with_targets(known, profile, limits)
     comparison = None
     if baseline is not None:
         sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)

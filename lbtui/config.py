@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lbtui.render.capabilities import Background
 from lbtui.text import _, visible
-from lbtui.thresholds import Entry, Expected, Thresholds, described
+from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry, Expected, Thresholds, described
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,17 +55,18 @@ def from_file(path: Path) -> Config:
             )
         ) from error
     file = str(path)
-    if other := sorted(document.keys() - {"thresholds", "expected", "screen"}):
+    if other := sorted(document.keys() - {"thresholds", "expected", "slo", "screen"}):
         raise BadConfig(
             _(
                 "{file}: there is no setting {name}; all that can be set is in the tables [thresholds], "
-                "[expected] and [screen]."
+                "[expected], [slo] and [screen]."
             ).format(file=visible(file), name=visible(other[0], 100))
         )
     changed = _changed(_table(document, "thresholds", file), file)
     expected = _expected(_table(document, "expected", file), file)
+    targets = _targets(_table(document, "slo", file), file)
     background = _background(_table(document, "screen", file), file)
-    return Config(dataclasses.replace(changed, expected=expected), background)
+    return Config(dataclasses.replace(changed, expected=expected, targets=targets), background)
 
 
 def _background(table: Mapping[str, Any], file: str) -> Background | None:
@@ -78,6 +79,18 @@ def _background(table: Mapping[str, Any], file: str) -> Background | None:
             )
     found: Literal["auto"] | Background = table.get("background", "auto")
     return None if found == "auto" else found
+
+
+def _targets(table: Mapping[str, Any], file: str) -> tuple[Entry, ...]:
+    """Return `ttft = 500` of the table, in the order in which targets are always told."""
+    for name, value in table.items():
+        if name not in TARGET_NAMES or not 0 < _number(value) <= MOST_TARGET:
+            raise BadConfig(
+                _("{file}: [slo] has {known}, each a number of ms above 0 and up to {most:,.0f}.").format(
+                    file=visible(file), known=", ".join(TARGET_NAMES), most=MOST_TARGET
+                )
+            )
+    return tuple((name, _number(table[name])) for name in TARGET_NAMES if name in table)
 
 
 def _why(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -11,11 +12,13 @@ from lbtui import __version__
 from lbtui.codes import OPENED, UNWRITTEN, USAGE
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
+from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
 
 if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
 
 REPORTS = ("text", "markdown")
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}")
 _COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
 _BACKGROUNDS: tuple[Literal["auto"] | Background, ...] = ("auto", "dark", "light")
 
@@ -145,13 +148,23 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
         ),
     )
     known.add_argument(
+        "--slo",
+        type=_targets,
+        metavar="ttft=MS,tpot=MS,e2e=MS",
+        help=_(
+            "what a request is to take at most, in ms: to its first token, per output token after that, from "
+            "arrival to end; of one of them or more only these count (default: [slo] of the config; else p95 "
+            "of this run for ttft and tpot)"
+        ),
+    )
+    known.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help=_(
             "thresholds, the shares of the load that domains and nodes are meant to carry ([expected]: "
-            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), and '
-            '[screen] background = "light"; TOML '
+            'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), targets '
+            '([slo] ttft = 500), and [screen] background = "light"; TOML '
             "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
         ),
     )
@@ -234,6 +247,24 @@ def _capture(text: str) -> int | Literal["all"]:
     if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(_("a number from 1 or `all` is wanted"))
+
+
+def _targets(text: str) -> tuple[Entry, ...]:
+    """Return the targets of `ttft=500,tpot=50`, ms, in the order in which they are always told."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _sign, number = part.partition("=")
+        if name not in TARGET_NAMES:
+            wanted = _("{part} is no target; ttft=500,tpot=50,e2e=20000 are, in ms, one of them or more")
+            raise argparse.ArgumentTypeError(wanted.format(part=part or "“”"))
+        if name in found:
+            raise argparse.ArgumentTypeError(_("{name} is given twice").format(name=name))
+        # Not what `float` takes beside: nan, 1_000, blanks.
+        if not _NUMBER.fullmatch(number) or not 0 < float(number) <= MOST_TARGET:
+            wanted = _("{name} wants a number of ms above 0 and up to {most:,.0f}, as {name}=500")
+            raise argparse.ArgumentTypeError(wanted.format(name=name, most=MOST_TARGET))
+        found[name] = float(number)
+    return tuple((name, found[name]) for name in TARGET_NAMES if name in found)
 
 
 def told_apart(arguments: Sequence[str]) -> list[str]:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 # A share of the load of each lane, in any unit; empty where all are to carry the same.
 Shares: TypeAlias = tuple[float, ...]
-Entry: TypeAlias = tuple[str, float]  # what the config names, and its share
+Entry: TypeAlias = tuple[str, float]  # what the config names, and its number
+
+# What a request is to take at most (`--slo`, `[slo]`): to its first token, per output token, to its end; ms.
+TARGET_NAMES = ("ttft", "tpot", "e2e")
+# Longer than a request takes is a slip of the pen: 28 hours.
+MOST_TARGET = 1e8
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ def _threshold(default: float, text: str) -> Any:
 class Thresholds:
     """Effects below these are no findings, however certain; `p_value` bounds chance for all of them.
 
-    `expected` is what evenness is judged against: the shares of the load that the config expects.
+    `expected` is what evenness is judged against: the shares of the load that the config expects. `targets`
+    are what requests are to take at most (`TARGET_NAMES`, ms); without any, p95 of the run is.
     """
 
     p_value: float = _threshold(0.01, _("probability of chance below which an effect counts as real"))
@@ -137,6 +143,7 @@ class Thresholds:
     short_capture_seconds: float = _threshold(120.0, _("capture length below which figures are uncertain"))
     clock_skew_ms: float = _threshold(5.0, _("difference of two hosts' clocks"))
     expected: Expected = field(default_factory=Expected)
+    targets: tuple[Entry, ...] = ()
 
 
 def described() -> list[tuple[str, float, str]]:

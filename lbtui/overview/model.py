@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
+from lbtui.overview.attained import Slo
 from lbtui.overview.readings import Beside
 from lbtui.profile import Domain, FrameName, Missing, Note, Reading, SourceFile, Summary, dated
 from lbtui.profile.captures import Captures
@@ -195,6 +196,7 @@ class Overview:
     near: tuple[Reading, ...] = ()  # where else the run is to be seen
     beside: tuple[Beside, ...] = ()  # how outputs differ from the raw profile, where that was asked for
     expected: Expected = field(default_factory=Expected)  # the shares that chance is told of
+    slo: Slo | None = None  # what requests attained of their targets, where that was asked for
     unparsed: str = ""  # why all but experts is missing, and the command that gets it
     how_to_parse: str = ""  # that command alone
 

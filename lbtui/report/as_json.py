@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import timezone
-from typing import Any, TypeAlias
 
 from lbtui.comparison import Comparison, Row
 from lbtui.findings import Cost, Finding
 from lbtui.overview.model import Figure, Overview, Place, Source, Summarised
 from lbtui.overview.readings import Beside, Unit
-from lbtui.profile import ZONE, Domain, instant, micros
+from lbtui.profile import ZONE, Domain, micros
 from lbtui.profile.captures import Captures
+from lbtui.report.slo_json import slo_json
+from lbtui.report.values import Json, finite, iso
 from lbtui.text import visible
 
 SCHEMA = 1
 
-Json: TypeAlias = dict[str, Any]
 _UNITS: Mapping[Unit, str] = {"ms": "ms", "share": "share"}  # of numbers; an instant is a text
 _DIMENSIONS = ("dp", "kv", "pd", "ep", "requests")
 
@@ -47,6 +46,8 @@ def document(known: Overview, findings: Iterable[Finding], comparison: Compariso
         "metrics": metrics,
         "findings": [_finding(finding) for finding in findings],
     }
+    if known.slo is not None:
+        found["slo"] = slo_json(known.slo, known.domains)
     if known.summaries:
         found["summaries"] = [_summarised(one) for one in known.summaries]
     if known.beside:
@@ -64,8 +65,8 @@ def _summarised(one: Summarised) -> Json:
         "metric": one.summary.metric,
         "unit": one.summary.unit or None,
         "statistic": one.summary.statistic,
-        "value": _finite(one.summary.value),
-        "own": _finite(one.own),
+        "value": finite(one.summary.value),
+        "own": finite(one.own),
         "agrees": one.agrees,
     }
 
@@ -100,15 +101,15 @@ def _compared(row: Row) -> Json:
         "metric": row.metric.key,
         "headline": row.is_headline,
         "subject": _place(row.subject),
-        "before": _finite(row.before),
-        "after": _finite(row.after),
-        "difference": _finite(row.difference),
-        "low": _finite(row.low),
-        "high": _finite(row.high),
+        "before": finite(row.before),
+        "after": finite(row.after),
+        "difference": finite(row.difference),
+        "low": finite(row.low),
+        "high": finite(row.high),
         "unit": row.metric.unit,
         "better": row.metric.better,
-        "p_value": _finite(row.p_value),
-        "adjusted_p_value": _finite(row.adjusted),
+        "p_value": finite(row.p_value),
+        "adjusted_p_value": finite(row.adjusted),
         "verdict": row.verdict,
         "reason": row.reason or None,
     }
@@ -188,13 +189,13 @@ def _figure(figure: Figure) -> Json:
         "formula": figure.formula,
         "unit": figure.unit,
         "subject": _place(figure.subject),
-        "value": _finite(figure.value),
+        "value": finite(figure.value),
         "worst": _place(figure.worst) if figure.worst else None,
     }
     if figure.chance is not None:
-        found["chance"] = _finite(figure.chance)
+        found["chance"] = finite(figure.chance)
     if figure.time_counted is not None:
-        found["time_counted"] = _finite(figure.time_counted)
+        found["time_counted"] = finite(figure.time_counted)
     if figure.doubt:
         found["doubt"] = visible(figure.doubt)
     return found
@@ -234,10 +235,10 @@ def _finding(found: Finding) -> Json:
         },
         "window": window,
         "metric": found.metric,
-        "value": _finite(found.value),
-        "threshold": _finite(found.threshold),
-        "p_value": None if found.p_value is None else _finite(found.p_value),
-        **({} if found.expected is None else {"expected": _finite(found.expected)}),
+        "value": finite(found.value),
+        "threshold": finite(found.threshold),
+        "p_value": None if found.p_value is None else finite(found.p_value),
+        **({} if found.expected is None else {"expected": finite(found.expected)}),
         "cost": _cost(found.cost),
         "message": visible(found.message),
         "advice": visible(found.advice),
@@ -254,14 +255,3 @@ def _cost(cost: Cost) -> Json:
     if cost.share is not None:
         share = {"share": cost.share, "share_of": cost.of}
     return {"value": cost.value, "unit": cost.unit, **share, "text": visible(cost.text)}
-
-
-def iso(time: int | None) -> str | None:
-    """Return an instant (µs since 1970, UTC) in ISO 8601 with the offset of the files' zone."""
-    if time is None:
-        return None
-    return instant(time).replace(tzinfo=timezone.utc).astimezone(ZONE).isoformat(timespec="microseconds")
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -24,6 +24,8 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.overview import targets
+from lbtui.overview.attained import Slo
 from lbtui.overview.beside import headline, reasons, table
 from lbtui.overview.model import FORMULAS, Overview
 from lbtui.overview.readings import Beside
@@ -86,7 +88,31 @@ def _page(
     if used := dict.fromkeys(figure.formula for figure in known.figures()):
         yield ""
         yield from (f"- {inert(FORMULAS[name])}" for name in used)
+    if known.slo is not None:
+        yield ""
+        yield from _slo(known.slo, known, caps)
     yield from _data(known, diagnosis.findings)
+
+
+def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
+    """Yield the targets, and what all requests and each group attained of them."""
+    yield "## " + targets.TITLE
+    yield ""
+    yield inert(targets.target_words(slo.targets))
+    yield ""
+    yield f"**{inert(targets.attained_words(slo.run))}**"
+    yield ""
+    if worst := targets.worst_stretch_words(slo, date=known.dated):
+        lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
+        yield from _fenced(iter((lane.rstrip(), worst)))
+        yield ""
+    yield f"| {' | '.join(targets.HEADS)} |"
+    yield "|---" * len(targets.HEADS) + "|"
+    for row in targets.table_rows(slo):
+        yield f"| {' | '.join(inert(cell, in_table=True) for cell in row)} |"
+    yield ""
+    yield from (f"- {inert(text)}" for text in ((slo.unplaced,) if slo.unplaced else ()))
+    yield from (f"- {inert(text)}" for text in targets.FORMULAS)
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:

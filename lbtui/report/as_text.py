@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
@@ -24,6 +24,8 @@ from lbtui.findings.words import (
     subject_words,
     window_words,
 )
+from lbtui.overview import targets
+from lbtui.overview.attained import Slo
 from lbtui.overview.beside import headline, reasons, table
 from lbtui.overview.model import FORMULAS, Formula, Line, Overview
 from lbtui.overview.readings import Beside
@@ -66,6 +68,9 @@ def _report(
         yield f"  {_line(line, caps)}"
         yield from (f"      {detail}" for detail in line.details)
     yield ""
+    if known.slo is not None:
+        yield from _slo(known.slo, known, caps)
+        yield ""
     if known.summaries:
         yield _("Figures of `analyze` (in brackets those of the tables here; ! where they differ)")
         yield from (f"  {text}" for text in summary_texts(known.summaries))
@@ -92,6 +97,28 @@ def _report(
         yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
 
 
+def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
+    """Yield the targets, and what all requests and each group attained of them."""
+    yield f"{targets.TITLE}: {targets.target_words(slo.targets)}"
+    yield f"  {targets.attained_words(slo.run)}"
+    if worst := targets.worst_stretch_words(slo, date=known.dated):
+        lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
+        yield f"  {lane.rstrip()}  {worst}"
+    yield from (f"  {line}" for line in _aligned([targets.HEADS, *targets.table_rows(slo)]))
+    if slo.unplaced:
+        yield f"  {visible(slo.unplaced)}"
+    yield from (f"  {sentence}" for sentence in targets.FORMULAS)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows with their columns under each other."""
+    table = [tuple(map(visible, row)) for row in rows]
+    widths = [max(cell_len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        filled = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(filled).rstrip()
+
+
 def _beside(beside: Beside) -> Iterator[str]:
     """Yield how an output differs from the raw profile."""
     yield _("Beside the output {path}").format(path=beside.output)
@@ -105,11 +132,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     yield _("Compared with {path}").format(path=visible(comparison.before))
     yield f"  {load_sentence(comparison)}"
     yield from (f"  {visible(sentence)}" for sentence in outcome_sentences(comparison))
-    table = [tuple(map(visible, row)) for row in (compared.HEADS, *compared.cells(comparison, "  "))]
-    widths = [max(cell_len(row[column]) for row in table) for column in range(len(compared.HEADS))]
-    for row in table:
-        filled = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
-        yield f"  {'  '.join(filled)}".rstrip()
+    yield from (f"  {line}" for line in _aligned([compared.HEADS, *compared.cells(comparison, "  ")]))
     yield from (f"  {visible(sentence)}" for sentence in compared.reasons(comparison))
     yield from (f"  {visible(note)}" for note in comparison.notes)
     yield ""

@@ -11,8 +11,9 @@ import polars as pl
 
 from lbtui.analysis.latency import Arranged, Arrangement, most_spread, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
-from lbtui.analysis.request_places import NODE_COLUMNS, PLACE_COLUMNS, request_places
+from lbtui.analysis.request_places import NODE_COLUMNS, PLACE_COLUMNS
 from lbtui.findings.doubts import DOUBTFUL_COLUMNS, doubt_of
+from lbtui.overview.placed import places_of, tells_places
 from lbtui.profile import Profile, Progress, place
 from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
@@ -23,14 +24,9 @@ from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS, RequestColumn
 
 Request: TypeAlias = Mapping[str, Any]  # one row of the request table
 
-# Beyond these it is not looked for where requests ran: the lists of rounds would take a GB of memory.
-MOST_PLACED = 2_000_000  # requests
-MOST_ENTRIES = 10_000_000  # requests of rounds
-
 # Narrow enough to stand beside the table at 120 columns, one cell a bin.
 BINS = 30
 
-_TELL_PLACES: tuple[FrameName, ...] = ("batches", "transfers", "nodes")
 _PD_FILES = frozenset({"coordinator.csv", "pd_split_communication.csv", "pd_split_kvcache.csv"})
 
 
@@ -108,7 +104,7 @@ def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> R
         no_requests=_why_none(profile, "requests") if requests.is_empty() else None,
         no_queues=_why_none(profile, "queues") if queues.is_empty() else None,
         doubt=doubt_of(profile, limits, progress),
-        no_places=None if any(map(profile.has, _TELL_PLACES)) else "",
+        no_places=None if tells_places(profile) else "",
     )
 
 
@@ -123,14 +119,9 @@ def first_arrangement(table: pl.DataFrame) -> Arrangement:
 
 def with_places(data: RequestsData, profile: Profile, progress: Progress) -> RequestsData:
     """Return the data with where each request ran (`request_places`), or why that is not looked for."""
-    requests = data.table.height
-    entries = int(profile.load("batches", progress).frame["batch_size"].sum())
-    if requests > MOST_PLACED or entries > MOST_ENTRIES:
-        text = _("too many to tell where they ran ({requests} requests, {entries} entries of rounds)")
-        return replace(data, no_places=text.format(requests=f"{requests:,}", entries=f"{entries:,}"))
-    told = profile.read_request_places(progress)
-    transfers = profile.load("transfers", progress).frame
-    places = request_places(data.table["request_id"], told.service, told.dispatches, transfers)
+    places = places_of(data.table["request_id"], profile, progress)
+    if isinstance(places, str):
+        return replace(data, no_places=places)
     table = data.table.with_columns(places.get_columns())
     shown = places.select(PLACE_COLUMNS).unique()
     longest = {

@@ -10,18 +10,13 @@ import polars as pl
 
 from lbtui.analysis.latency import FILTER_NAMES, Arrangement, asks_for_places
 from lbtui.analysis.request_places import PLACE_COLUMNS
+from lbtui.overview.placed import MOST_ENTRIES, MOST_PLACED
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.requests.columns import BY_NAME
-from lbtui.ui.panes.requests.data import (
-    MOST_ENTRIES,
-    MOST_PLACED,
-    Request,
-    RequestsData,
-    RequestsState,
-)
+from lbtui.ui.panes.requests.data import Request, RequestsData, RequestsState
 from lbtui.ui.panes.requests.layout import Shown
 
 Section: TypeAlias = tuple[str, list[tuple[str, str]]]  # a title, then pairs of name and value
