@@ -252,7 +252,7 @@ def _report(
 ) -> bool:
     """Write the report asked for and tell whether it holds what `--fail-on` names."""
     from lbtui.comparison import compare
-    from lbtui.findings.diagnosis import diagnose
+    from lbtui.findings.diagnosis import diagnose, with_latency
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
     from lbtui.overview.beside import with_outputs
     from lbtui.overview.run import overview
@@ -267,12 +267,14 @@ def _report(
     limits = thresholds or Thresholds()
     if options.json or options.report or not options.export:
         known = with_targets(known, profile, limits)
+        diagnosis = with_latency(diagnosis, profile, limits)
     comparison = None
     if baseline is not None:
         sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)
         comparison = comparable(compare(baseline, profile), *sides)
     if options.json:
-        write_out(as_json(known, diagnosis.findings, comparison, ascii_only=ascii_only) + "\n")
+        text = as_json(known, diagnosis.findings, comparison, diagnosis.told, ascii_only=ascii_only)
+        write_out(text + "\n")
     elif not options.export or options.report:
         write = as_markdown if options.report == "markdown" else as_text
         write_out(write(known, diagnosis, comparison, ascii_only=ascii_only))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from lbtui.findings.evidence import Evidence
+from lbtui.findings.latency.told import Told, tell, with_hurt
 from lbtui.findings.model import Finding
 from lbtui.findings.pictures import Drawn, drawn
 from lbtui.findings.run import evidence_of, find_in
@@ -15,10 +17,15 @@ from lbtui.thresholds import Thresholds
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The findings in their order; `support` has figures where none of them is an imbalance."""
+    """The findings in their order; `support` has figures where none of them is an imbalance.
+
+    `told` is where the time of requests went, once that is known (`with_latency`).
+    """
 
     found: tuple[Drawn, ...] = ()
     support: tuple[Figure, ...] = ()
+    told: Told | None = None
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -42,4 +49,22 @@ def diagnose(
     evidence = evidence_of(profile, progress)
     findings = find_in(evidence, limits)
     support = supporting_figures(evidence, limits) if is_even(findings) else ()
-    return Diagnosis(drawn(evidence, window, findings), support)
+    return Diagnosis(drawn(evidence, window, findings), support, evidence=evidence)
+
+
+def with_latency(
+    diagnosis: Diagnosis, profile: Profile, thresholds: Thresholds, progress: Progress | None = None
+) -> Diagnosis:
+    """Return the diagnosis with where the time of requests went, and how many each finding hurts.
+
+    Reads in which rounds each request was. What it was made of is let go. Raises `Cancelled` when `progress`
+    does.
+    """
+    evidence = diagnosis.evidence
+    if evidence is None:
+        return diagnosis
+    told = tell(profile, evidence, thresholds, progress)
+    found = tuple(
+        replace(one, finding=with_hurt(one.finding, told, evidence.domains)) for one in diagnosis.found
+    )
+    return replace(diagnosis, found=found, told=told, evidence=None)

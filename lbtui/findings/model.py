@@ -73,6 +73,8 @@ class Finding:
     consequences: tuple[Finding, ...] = field(default=())
     expected: float | None = None
     what_if: str = ""
+    hurt: int | None = None  # requests of its place that were in service in its window
+    hurt_beyond: int = 0  # of these, that missed a target
 
     def __post_init__(self) -> None:
         if math.isnan(self.excess):

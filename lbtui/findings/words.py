@@ -160,6 +160,7 @@ def explained(finding: Finding, *, date: bool) -> list[tuple[str, str]]:
     return [
         (_("cost"), cost_words(finding) if known else finding.cost.text),
         (_("try"), finding.advice),
+        *([(_("requests hurt"), hurt_words(finding.hurt, finding.hurt_beyond))] if finding.hurt else []),
         *([(_("what-if"), finding.what_if)] if finding.what_if else []),
         (_("metric"), formula_words(finding)),
         *([(_("cost from"), finding.cost.text)] if known else []),
@@ -167,6 +168,11 @@ def explained(finding: Finding, *, date: bool) -> list[tuple[str, str]]:
         (_("evidence"), finding.evidence),
         (_("id"), finding.id),
     ]
+
+
+def hurt_words(hurt: int, beyond: int) -> str:
+    """Return how many requests a finding hurts."""
+    return _("{hurt}, {beyond} of them beyond target").format(hurt=f"{hurt:,}", beyond=f"{beyond:,}")
 
 
 def amount_words(cost: Cost) -> str:

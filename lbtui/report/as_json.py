@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 
 from lbtui.comparison import Comparison, Row
 from lbtui.findings import Cost, Finding
+from lbtui.findings.latency.told import Told
 from lbtui.overview.model import Figure, Overview, Place, Source, Summarised
 from lbtui.overview.readings import Beside, Unit
-from lbtui.profile import ZONE, Domain, micros
+from lbtui.profile import ZONE, micros
 from lbtui.profile.captures import Captures
+from lbtui.report.latency_json import latency_json
 from lbtui.report.slo_json import slo_json
-from lbtui.report.values import Json, finite, iso
+from lbtui.report.values import Json, domain_json, finite, iso
 from lbtui.text import visible
 
 SCHEMA = 1
@@ -26,16 +28,22 @@ def as_json(
     known: Overview,
     findings: Iterable[Finding],
     comparison: Comparison | None = None,
+    told: Told | None = None,
     *,
     ascii_only: bool,
 ) -> str:
     """Return the whole document as text; text from files holds no control characters."""
     return json.dumps(
-        document(known, findings, comparison), indent=2, ensure_ascii=ascii_only, allow_nan=False
+        document(known, findings, comparison, told), indent=2, ensure_ascii=ascii_only, allow_nan=False
     )
 
 
-def document(known: Overview, findings: Iterable[Finding], comparison: Comparison | None = None) -> Json:
+def document(
+    known: Overview,
+    findings: Iterable[Finding],
+    comparison: Comparison | None = None,
+    told: Told | None = None,
+) -> Json:
     """Return the document as plain dicts, lists, strings and finite numbers."""
     metrics: dict[str, list[Json]] = {dimension: [] for dimension in _DIMENSIONS}
     for figure in known.figures():
@@ -48,6 +56,8 @@ def document(known: Overview, findings: Iterable[Finding], comparison: Compariso
     }
     if known.slo is not None:
         found["slo"] = slo_json(known.slo, known.domains)
+    if told is not None and known.slo is not None:
+        found["latency_parts"] = latency_json(told, known.domains)
     if known.summaries:
         found["summaries"] = [_summarised(one) for one in known.summaries]
     if known.beside:
@@ -122,7 +132,7 @@ def _profile(known: Overview) -> Json:
         "hosts": [visible(host) for host in known.hosts],
         "window": {"start": iso(begin), "end": iso(end), "zone": ZONE.tzname(None)},
         "captures": _captures(known.captures),
-        "dp_domains": [_domain(domain) for domain in known.domains],
+        "dp_domains": [domain_json(domain) for domain in known.domains],
         "nodes": [{"address": visible(node.address), "role": visible(node.role)} for node in known.nodes],
         "experts": [
             {
@@ -160,15 +170,6 @@ def _captures(captures: Captures | None) -> list[Json]:
         }
         for part in parts
     ]
-
-
-def _domain(domain: Domain) -> Json:
-    found: Json = {
-        "instance": visible(domain.instance),
-        "host": visible(domain.host),
-        "dp_rank": domain.dp_rank,
-    }
-    return found if domain.pid is None else {**found, "pid": domain.pid}
 
 
 def _source(source: Source) -> Json:
@@ -243,6 +244,11 @@ def _finding(found: Finding) -> Json:
         "message": visible(found.message),
         "advice": visible(found.advice),
         **({"what_if": visible(found.what_if)} if found.what_if else {}),
+        **(
+            {}
+            if found.hurt is None
+            else {"requests_hurt": found.hurt, "requests_hurt_beyond_target": found.hurt_beyond}
+        ),
         "evidence": visible(found.evidence),
         "consequences": [_finding(consequence) for consequence in found.consequences],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
 
@@ -10,6 +10,8 @@ from lbtui.comparison import Comparison
 from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
+from lbtui.findings.latency import words as latency
+from lbtui.findings.latency.told import Told
 from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
     DIMENSIONS,
@@ -81,6 +83,9 @@ def _page(
     for place, found in enumerate(imbalances, 1):
         yield ""
         yield from _finding(place, found, hosts, known.dated, caps)
+    if diagnosis.told is not None and (why := latency.missed_sentence(diagnosis.told)):
+        yield ""
+        yield inert(f"{why}.")
     yield ""
     yield "## " + _("Load")
     yield ""
@@ -91,6 +96,9 @@ def _page(
     if known.slo is not None:
         yield ""
         yield from _slo(known.slo, known, caps)
+        if diagnosis.told is not None:
+            yield ""
+            yield from _latency(diagnosis.told)
     yield from _data(known, diagnosis.findings)
 
 
@@ -106,13 +114,37 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
         lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
         yield from _fenced(iter((lane.rstrip(), worst)))
         yield ""
-    yield f"| {' | '.join(targets.HEADS)} |"
-    yield "|---" * len(targets.HEADS) + "|"
-    for row in targets.table_rows(slo):
-        yield f"| {' | '.join(inert(cell, in_table=True) for cell in row)} |"
+    yield from _rows(targets.HEADS, targets.table_rows(slo))
     yield ""
     yield from (f"- {inert(text)}" for text in ((slo.unplaced,) if slo.unplaced else ()))
     yield from (f"- {inert(text)}" for text in targets.FORMULAS)
+
+
+def _latency(told: Told) -> Iterator[str]:
+    """Yield where the time of requests went, and why they missed their targets."""
+    yield "## " + latency.TITLE
+    yield ""
+    yield inert(latency.scope_sentence(told))
+    if told.shares:
+        yield ""
+        yield from _rows(latency.HEADS, latency.part_rows(told))
+    if told.missed is not None and told.missed.shares:
+        yield ""
+        yield "### " + latency.WHY_MISSED
+        yield ""
+        yield from _rows(latency.MISSED_HEADS, latency.missed_rows(told, told.missed))
+    yield ""
+    if told.shares:
+        yield from (f"- {inert(text)}" for text in (*latency.FORMULAS, latency.MISSED_FORMULA))
+    yield f"- {inert(latency.HURT_FORMULA)}"
+
+
+def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield a table."""
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for cells in rows:
+        yield f"| {' | '.join(inert(cell, in_table=True) for cell in cells)} |"
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:

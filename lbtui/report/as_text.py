@@ -9,6 +9,8 @@ from rich.cells import cell_len
 from lbtui.comparison import Comparison
 from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
 from lbtui.findings.diagnosis import Diagnosis
+from lbtui.findings.latency import words as latency
+from lbtui.findings.latency.told import Told
 from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.words import (
     DIMENSIONS,
@@ -71,6 +73,9 @@ def _report(
     if known.slo is not None:
         yield from _slo(known.slo, known, caps)
         yield ""
+        if diagnosis.told is not None:
+            yield from _latency(diagnosis.told)
+            yield ""
     if known.summaries:
         yield _("Figures of `analyze` (in brackets those of the tables here; ! where they differ)")
         yield from (f"  {text}" for text in summary_texts(known.summaries))
@@ -108,6 +113,20 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
     if slo.unplaced:
         yield f"  {visible(slo.unplaced)}"
     yield from (f"  {sentence}" for sentence in targets.FORMULAS)
+
+
+def _latency(told: Told) -> Iterator[str]:
+    """Yield where the time of requests went, and why they missed their targets."""
+    yield f"{latency.TITLE}: {latency.scope_sentence(told)}"
+    if told.shares:
+        yield from (f"  {line}" for line in _aligned([latency.HEADS, *latency.part_rows(told)]))
+    if told.missed is not None and told.missed.shares:
+        yield f"{latency.WHY_MISSED}"
+        rows = [latency.MISSED_HEADS, *latency.missed_rows(told, told.missed)]
+        yield from (f"  {line}" for line in _aligned(rows))
+    if told.shares:
+        yield from (f"  {sentence}" for sentence in (*latency.FORMULAS, latency.MISSED_FORMULA))
+    yield f"  {latency.HURT_FORMULA}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -153,6 +172,8 @@ def _findings(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iter
     for finding in diagnosis.findings:
         if not is_imbalance(finding) and not is_said_elsewhere(finding):
             yield f"   {MARKS['info']}  {finding.message} {finding.advice}"
+    if diagnosis.told is not None and (why := latency.missed_sentence(diagnosis.told)):
+        yield f"  {why}."
 
 
 def _finding(found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities) -> Iterator[str]:

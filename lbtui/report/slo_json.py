@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lbtui.analysis.slo import Attained, class_end
 from lbtui.overview.attained import Group, Slo
 from lbtui.profile import Domain
-from lbtui.report.values import Json, finite, iso
+from lbtui.report.values import Json, domain_json, finite, iso
 from lbtui.text import visible
 
 
@@ -53,9 +53,4 @@ def _domain(group: Group, by_key: dict[str, Domain]) -> Json:
     domain = by_key.get(str(group.key))
     if domain is None:
         return {"instance": None, "host": None, "dp_rank": None, "name": visible(str(group.key))}
-    found: Json = {
-        "instance": visible(domain.instance),
-        "host": visible(domain.host),
-        "dp_rank": domain.dp_rank,
-    }
-    return found if domain.pid is None else {**found, "pid": domain.pid}
+    return domain_json(domain)

@@ -6,7 +6,8 @@ import math
 from datetime import timezone
 from typing import Any, TypeAlias
 
-from lbtui.profile import ZONE, instant
+from lbtui.profile import ZONE, Domain, instant
+from lbtui.text import visible
 
 Json: TypeAlias = dict[str, Any]
 
@@ -21,3 +22,13 @@ def iso(time: int | None) -> str | None:
 def finite(value: float) -> float | None:
     """Return a number, None for what JSON has none for."""
     return value if math.isfinite(value) else None
+
+
+def domain_json(domain: Domain) -> Json:
+    """Return the keys that name a DP domain."""
+    found: Json = {
+        "instance": visible(domain.instance),
+        "host": visible(domain.host),
+        "dp_rank": domain.dp_rank,
+    }
+    return found if domain.pid is None else {**found, "pid": domain.pid}

@@ -27,6 +27,7 @@ _LIVES = pl.Schema(
         "begin": pl.Int64(),
         "first": pl.Int64(),
         "end": pl.Int64(),
+        "lead": pl.Int64(),  # µs from `begin` to the arrival
     }
 )
 
@@ -36,8 +37,9 @@ class Latency:
     """The parts of the requests whose life is recorded from its begin to its end.
 
     `lives` has request, row (in the frame `requests`), begin, first (token; null where unknown) and end (µs
-    since 1970), `parts` the columns of `PARTS_SCHEMA`. `cut` requests lack their begin or end, of `unplaced`
-    no round is known; `skewed` are hosts whose clocks differ; `absent` says why there are no parts.
+    since 1970), and `lead` (µs from `begin` to its arrival); `parts` has the columns of `PARTS_SCHEMA`. `cut`
+    requests lack their begin or end, of `unplaced` no round is known; `skewed` are hosts whose clocks differ;
+    `absent` says why there are no parts.
     """
 
     lives: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_LIVES))
@@ -108,8 +110,13 @@ def _lives(whole: pl.DataFrame, told: RequestRounds) -> pl.DataFrame:
     begin = pl.min_horizontal("arrival", "dispatched") if by_one_clock else pl.col("arrival")
     first = pl.col("arrival") + pl.col("ttft").cast(pl.Int64, strict=False)
     return known.select(
-        "request", "row", begin=begin, first=pl.min_horizontal(first, "end"), end="end"
-    ).with_columns(first=pl.when(pl.col("first") >= pl.col("begin")).then("first"))
+        "request",
+        "row",
+        begin=begin,
+        first=pl.when(first.is_not_null()).then(pl.min_horizontal(first, "end")),
+        end="end",
+        lead=pl.col("arrival") - begin,
+    )
 
 
 def _skewed(evidence: Evidence, limits: Thresholds) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lbtui.findings import Finding
 from lbtui.findings.kinds import kind_of
+from lbtui.findings.latency.told import hurt_filter
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
 from lbtui.findings.pictures import Drawn, Picture
 from lbtui.findings.subject import is_of
@@ -50,14 +51,8 @@ def requests_of(finding: Finding, known: Overview) -> Target | None:
 
     None for a finding that names neither.
     """
-    node, domains = finding.subject.get("address"), []
-    if finding.dimension in ("dp", "kv") and finding.subject:
-        domains = [domain.key for domain in known.domains if is_of(domain, finding.subject)]
-    if domains:
-        filter = f"domain={','.join(domains)}"
-    elif node is not None:
-        filter = f"node={node}"
-    else:
+    filter = hurt_filter(finding, known.domains)
+    if filter is None:
         return None
     begin_end = finding.window and (micros(finding.window[0]), micros(finding.window[1]))
     return Target(PANES["requests"], {"window": begin_end}, Aim(filter=filter))

@@ -1,0 +1,173 @@
+"""Where the time of requests went, in words: the same on screen and in the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lbtui.analysis.latency_parts import PART_LABELS, PartName
+from lbtui.findings.latency.told import Missed, Share, Told
+from lbtui.findings.words import percent
+from lbtui.overview.targets import target_words
+from lbtui.overview.text import short
+from lbtui.text import _, plural, visible
+
+TITLE = _("Where the time went")
+WHY_MISSED = _("Why requests missed their targets")
+HEADS = (_("part"), _("share"), _("time"), _("up to the first token"), _("requests"), _("most at"))
+MISSED_HEADS = (_("part"), _("where"), _("share"), _("beyond target"), _("requests"))
+_MOST_NAMED, _LEAST_NAMED = 3, 0.05
+_MOST_ROWS = 12
+_WAITED_FOR: tuple[PartName, ...] = ("lockstep",)
+
+# How the parts come about; help, reports and manual print these sentences.
+FORMULAS = (
+    _(
+        "A request's life is from the coordinator's dispatch (else its first httpReq) to its last httpRes. "
+        "Each instant of it is given to one part and one place, so that the parts sum to it exactly."
+    ),
+    _(
+        "waiting for prefill: until its scheduler takes it up (Dequeue, or the scheduling of its first "
+        "round; else the begin of that round)."
+    ),
+    _(
+        "prefill and decode compute: the forward passes of its own rounds, from the first card's start to "
+        "the last card's end; where none is recorded, the rounds. In a round that prefills and decodes it is "
+        "prefilled until its first token is there."
+    ),
+    _(
+        "waiting for hand-off: from the end of its last prefill round to the start of its KV pull; KV pull; "
+        "waiting for the first decode step: from there to the begin of its first decode round. Where the "
+        "clocks of the two hosts differ, or no pull is recorded, these are joined: hand-off, not told apart."
+    ),
+    _(
+        "held up by prefills: forward passes of its own domain that prefill others, between two of its "
+        "rounds. swapped or preempted: from the end of a round to its next, where its domain decoded "
+        "without it."
+    ),
+    _(
+        "waiting for other domains: from the end of its domain's round to the end of the last round of the "
+        "domains that step together; the place is the domain waited for. Where domains wait for each other "
+        "inside the forward pass (a pass grows by more than 0.3 of the others'), compute and this wait "
+        "cannot be told apart: compute or lockstep."
+    ),
+    _(
+        "between forward passes: all else from its first to its last round: scheduling, preprocessing, "
+        "sampling. not recorded: what comes after its last round (detokenising, sending), or before its "
+        "first where that is no prefill; all, where no round names it."
+    ),
+)
+MISSED_FORMULA = _(
+    "time beyond target: TTFT − target, (time per output token − target) × (tokens − 1), and end to end − "
+    "target of requests that missed no other. It is given to the parts of that stretch of the request's life "
+    "in proportion to how much longer each is than the mean of the same part over the requests that met all "
+    "targets; where none did, in proportion to the parts."
+)
+HURT_FORMULA = _(
+    "requests hurt: those of the finding's domains or node that were in service in its window; beyond "
+    "target: those of them that missed a target."
+)
+
+
+def part_words(part: PartName, where: str | None) -> str:
+    """Return a part with its place."""
+    if where is None:
+        return PART_LABELS[part]
+    if part in _WAITED_FOR:
+        return _("waiting for {where} in lockstep").format(where=visible(where))
+    return _("{part} at {where}").format(part=PART_LABELS[part], where=visible(where))
+
+
+def share_words(told: Told, share: Share) -> str:
+    """Return a part with its place as this profile calls it."""
+    return part_words(share.part, None if share.place is None else told.where(share.place))
+
+
+def missed_sentence(told: Told) -> str:
+    """Return why requests missed their targets, the largest parts first; "" where nothing tells."""
+    missed = told.missed
+    if missed is None or not missed.missed:
+        return ""
+    who = _("{missed} of {judged} requests missed {targets}").format(
+        missed=f"{missed.missed:,}", judged=f"{missed.judged:,}", targets=target_words(missed.targets)
+    )
+    if not missed.shares:
+        return _("{who}; where their time went is not recorded").format(who=who)
+    parts = [
+        _("{percent} is {part}").format(percent=percent(share.share), part=share_words(told, share))
+        for share in _named(missed.shares)
+    ]
+    return _("{who}: of the time beyond target {parts}").format(who=who, parts=", ".join(parts))
+
+
+def _named(shares: Sequence[Share]) -> Sequence[Share]:
+    """Return the largest that are worth a word, at least one."""
+    large = [share for share in shares[:_MOST_NAMED] if share.share >= _LEAST_NAMED]
+    return large or shares[:1]
+
+
+def scope_sentence(told: Told) -> str:
+    """Return of how many requests the parts are, and of which they are not."""
+    latency = told.latency
+    if latency.absent:
+        return _("Where the time went is not known: {why}.").format(why=latency.absent)
+    said = [
+        plural(
+            "1 request, from its dispatch or arrival to its end",
+            "{count} requests, each from its dispatch or arrival to its end",
+            latency.lives.height,
+        )
+    ]
+    if latency.cut:
+        said.append(
+            plural(
+                "1 more is cut by the capture's ends",
+                "{count} more are cut by the capture's ends",
+                latency.cut,
+            )
+        )
+    if latency.unplaced:
+        said.append(plural("no round names 1", "no round names {count}", latency.unplaced))
+    if latency.skewed:
+        hosts = visible(", ".join(latency.skewed))
+        said.append(_("clocks differ: hand-offs with {hosts} are not told apart").format(hosts=hosts))
+    return "; ".join(said) + "."
+
+
+def part_rows(told: Told) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each part under `HEADS`, the most time first, with the place that has most of it."""
+    for part in told.parts:
+        most = max(part.places, key=lambda share: share.ms)
+        where = "" if most.place is None else visible(told.where(most.place))
+        yield (
+            PART_LABELS[part.part],
+            percent(part.share),
+            time_words(part.ms),
+            time_words(part.before),
+            f"{part.requests:,}",
+            _("{where} ({percent})").format(where=where, percent=percent(most.ms / part.ms)) if where else "",
+        )
+
+
+def missed_rows(told: Told, missed: Missed) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of the largest parts and places of the time beyond target under `MISSED_HEADS`."""
+    for share in missed.shares[:_MOST_ROWS]:
+        yield (
+            PART_LABELS[share.part],
+            "" if share.place is None else visible(told.where(share.place)),
+            percent(share.share),
+            time_words(share.ms),
+            f"{share.requests:,}",
+        )
+    if rest := missed.shares[_MOST_ROWS:]:
+        ms = sum(share.ms for share in rest)
+        label = plural("1 more", "{count} more", len(rest))
+        yield label, "", percent(ms / missed.beyond), time_words(ms), ""
+
+
+def time_words(ms: float) -> str:
+    """Return a time in ms, or in s from 10 s on."""
+    return (
+        _("{value} s").format(value=short(ms / 1000))
+        if ms >= 10_000
+        else _("{value} ms").format(value=short(ms))
+    )
