@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from lbtui.analysis.latency_parts import PartName
 from lbtui.overview.model import Dimension, Place
 
 Verdict: TypeAlias = Literal["better", "worse", "no_evidence", "too_little_data", "not_comparable"]
@@ -28,6 +29,28 @@ class Metric:
     smallest: float  # the smallest difference worth calling: in `unit`, or a share of the greater value
     relative: bool = False  # `smallest` is a share of before or after, whichever is greater
     headline: bool = False  # one of the few that stand for their dimension; the others are details under it
+
+
+@dataclass(frozen=True)
+class Term:
+    """What a part of latency adds to a metric before and after; `low` and `high` bound its difference.
+
+    `place` is where most of the difference is (a domain's key), `where` what that is called. The term without
+    a part is what the others leave, and has no interval.
+    """
+
+    part: PartName | None
+    before: float
+    after: float
+    low: float = math.nan
+    high: float = math.nan
+    place: str | None = None
+    where: str = ""
+
+    @property
+    def difference(self) -> float:
+        """After − before, in the metric's unit."""
+        return self.after - self.before
 
 
 @dataclass(frozen=True)
@@ -51,6 +74,7 @@ class Row:
     p_value: float = math.nan
     adjusted: float = math.nan
     reason: str = ""
+    terms: tuple[Term, ...] = ()  # of a latency, the parts that its difference is the sum of
 
     @property
     def difference(self) -> float:

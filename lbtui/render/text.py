@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -226,3 +226,14 @@ def _shorter(value: float | None) -> Iterable[str]:
     yield from (text for text in texts if text.strip("-0.") or not size)
     yield f"{value:.0e}"
     yield from texts
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells as lines with their columns under each other."""
+    table = [tuple(map(visible, row)) for row in rows]
+    widths = [max(cell_len(row[column]) for row in table) for column in range(len(table[0]))] if table else []
+    lines = []
+    for row in table:
+        filled = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        lines.append("  ".join(filled).rstrip())
+    return lines

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from rich.cells import cell_len
+from collections.abc import Iterator
 
 from lbtui.comparison import Comparison
 from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
@@ -36,7 +34,7 @@ from lbtui.overview.text import size_text, summary_texts
 from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
-from lbtui.render.text import fit, plain, printable
+from lbtui.render.text import aligned, fit, plain, printable
 from lbtui.report import compared
 from lbtui.text import _, plural, visible
 
@@ -109,7 +107,7 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
     if worst := targets.worst_stretch_words(slo, date=known.dated):
         lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
         yield f"  {lane.rstrip()}  {worst}"
-    yield from (f"  {line}" for line in _aligned([targets.HEADS, *targets.table_rows(slo)]))
+    yield from (f"  {line}" for line in aligned([targets.HEADS, *targets.table_rows(slo)]))
     if slo.unplaced:
         yield f"  {visible(slo.unplaced)}"
     yield from (f"  {sentence}" for sentence in targets.FORMULAS)
@@ -119,23 +117,14 @@ def _latency(told: Told) -> Iterator[str]:
     """Yield where the time of requests went, and why they missed their targets."""
     yield f"{latency.TITLE}: {latency.scope_sentence(told)}"
     if told.shares:
-        yield from (f"  {line}" for line in _aligned([latency.HEADS, *latency.part_rows(told)]))
+        yield from (f"  {line}" for line in aligned([latency.HEADS, *latency.part_rows(told)]))
     if told.missed is not None and told.missed.shares:
         yield f"{latency.WHY_MISSED}"
         rows = [latency.MISSED_HEADS, *latency.missed_rows(told, told.missed)]
-        yield from (f"  {line}" for line in _aligned(rows))
+        yield from (f"  {line}" for line in aligned(rows))
     if told.shares:
         yield from (f"  {sentence}" for sentence in (*latency.FORMULAS, latency.MISSED_FORMULA))
     yield f"  {latency.HURT_FORMULA}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield rows with their columns under each other."""
-    table = [tuple(map(visible, row)) for row in rows]
-    widths = [max(cell_len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        filled = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(filled).rstrip()
 
 
 def _beside(beside: Beside) -> Iterator[str]:
@@ -151,7 +140,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     yield _("Compared with {path}").format(path=visible(comparison.before))
     yield f"  {load_sentence(comparison)}"
     yield from (f"  {visible(sentence)}" for sentence in outcome_sentences(comparison))
-    yield from (f"  {line}" for line in _aligned([compared.HEADS, *compared.cells(comparison, "  ")]))
+    yield from (f"  {line}" for line in aligned([compared.HEADS, *compared.cells(comparison, "  ")]))
     yield from (f"  {visible(sentence)}" for sentence in compared.reasons(comparison))
     yield from (f"  {visible(note)}" for note in comparison.notes)
     yield ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from lbtui.analysis.latency_parts import PART_LABELS, PartName
+from lbtui.comparison.model import Row
 from lbtui.findings.latency.told import Missed, Share, Told
 from lbtui.findings.words import percent
 from lbtui.overview.targets import target_words
 from lbtui.overview.text import short
+from lbtui.render.text import aligned
 from lbtui.text import _, plural, visible
 
 TITLE = _("Where the time went")
@@ -17,6 +20,7 @@ HEADS = (_("part"), _("share"), _("time"), _("up to the first token"), _("reques
 MISSED_HEADS = (_("part"), _("where"), _("share"), _("beyond target"), _("requests"))
 _MOST_NAMED, _LEAST_NAMED = 3, 0.05
 _MOST_ROWS = 12
+_NOTHING = 0.0005  # ms: what rounding leaves
 _WAITED_FOR: tuple[PartName, ...] = ("lockstep",)
 
 # How the parts come about; help, reports and manual print these sentences.
@@ -83,20 +87,23 @@ def share_words(told: Told, share: Share) -> str:
 
 
 def missed_sentence(told: Told) -> str:
-    """Return why requests missed their targets, the largest parts first; "" where nothing tells."""
+    """Return why requests missed their targets, the largest parts first; "" where no request is judged."""
     missed = told.missed
-    if missed is None or not missed.missed:
+    if missed is None or not missed.judged:
         return ""
+    targets = target_words(missed.targets)
+    judged = f"{missed.judged:,}"
+    if not missed.missed:
+        return _("all {judged} requests met {targets}").format(judged=judged, targets=targets)
     who = _("{missed} of {judged} requests missed {targets}").format(
-        missed=f"{missed.missed:,}", judged=f"{missed.judged:,}", targets=target_words(missed.targets)
+        missed=f"{missed.missed:,}", judged=judged, targets=targets
     )
     if not missed.shares:
         return _("{who}; where their time went is not recorded").format(who=who)
-    parts = [
-        _("{percent} is {part}").format(percent=percent(share.share), part=share_words(told, share))
-        for share in _named(missed.shares)
-    ]
-    return _("{who}: of the time beyond target {parts}").format(who=who, parts=", ".join(parts))
+    first, *others = ((percent(share.share), share_words(told, share)) for share in _named(missed.shares))
+    said = _("{percent} of the time beyond target is {part}").format(percent=first[0], part=first[1])
+    said = ", ".join([said, *(f"{percent} {part}" for percent, part in others)])
+    return _("{why} · {who}").format(why=said, who=who)
 
 
 def _named(shares: Sequence[Share]) -> Sequence[Share]:
@@ -162,6 +169,71 @@ def missed_rows(told: Told, missed: Missed) -> Iterator[tuple[str, ...]]:
         ms = sum(share.ms for share in rest)
         label = plural("1 more", "{count} more", len(rest))
         yield label, "", percent(ms / missed.beyond), time_words(ms), ""
+
+
+CHANGE_FORMULA = _(
+    "what changed it: the mean of each part over the requests before and after; p95 is that of the requests "
+    "between p92.5 and p97.5, and the rest is what these leave of it. TTFT has the parts up to the first "
+    "token, time per output token those after it / (tokens − 1), end to end all; what is before the arrival "
+    "is left out. The terms sum to the difference; intervals as of every mean."
+)
+
+
+def term_rows(row: Row) -> list[tuple[str, ...]]:
+    """Return what the difference of a latency is the sum of: part, difference, interval, where most of it is.
+
+    Terms that are nothing are left out.
+    """
+    unit = row.metric.unit
+    told = [term for term in row.terms if abs(term.difference) > _NOTHING]
+    return [
+        (
+            _("what these leave") if term.part is None else PART_LABELS[term.part],
+            f"{signed(term.difference)} {unit}",
+            "" if math.isnan(term.low) else f"[{signed(term.low)} … {signed(term.high)}]",
+            visible(_("most for {where}") if term.part in _WAITED_FOR else _("most at {where}")).format(
+                where=visible(term.where)
+            )
+            if term.where
+            else "",
+        )
+        for term in told
+    ]
+
+
+def change_sentence(row: Row) -> str:
+    """Return what the difference of a latency is mostly made of; "" where that is not told."""
+    told = [one for one in row.terms if one.part is not None and abs(one.difference) > _NOTHING]
+    parts = [
+        _("{part} {difference} {unit}").format(
+            part=part_words(one.part, one.where or None),
+            difference=signed(one.difference),
+            unit=row.metric.unit,
+        )
+        for one in told[:_MOST_NAMED]
+        if one.part is not None
+    ]
+    return _("Of which {parts}.").format(parts=", ".join(parts)) if parts else ""
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign."""
+    return f"{'−' if value < 0 else '+'}{short(abs(value))}"
+
+
+def page(told: Told) -> list[str]:
+    """Return all that is told, as lines of a page of 80 columns."""
+    lines = [scope_sentence(told)]
+    if told.shares:
+        lines += ["", *aligned([_of_page(row) for row in (HEADS, *part_rows(told))])]
+    if told.missed is not None and told.missed.shares:
+        lines += ["", WHY_MISSED, *aligned([MISSED_HEADS, *missed_rows(told, told.missed)])]
+    return [*lines, "", *FORMULAS, MISSED_FORMULA, HURT_FORMULA]
+
+
+def _of_page(row: Sequence[str]) -> Sequence[str]:
+    """Return the cells that a page has room for: not what is up to the first token, nor the requests."""
+    return (*row[:3], row[5])
 
 
 def time_words(ms: float) -> str:

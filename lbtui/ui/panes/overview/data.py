@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from lbtui.findings import Finding
 from lbtui.findings.diagnosis import Diagnosis
 from lbtui.findings.kinds import kind_of
+from lbtui.findings.latency.words import MISSED_FORMULA, missed_sentence, page, scope_sentence
 from lbtui.findings.pictures import Drawn
 from lbtui.findings.support import Figure
 from lbtui.findings.words import even_title, is_imbalance, is_said_elsewhere, short_hosts
@@ -21,7 +22,9 @@ from lbtui.profile import ZONE_NAME, MissingStatus, Reading
 from lbtui.text import _, plural, visible
 from lbtui.ui.kit.selection import Selection
 
-Kind: TypeAlias = Literal["finding", "even", "remarks", "line", "fact", "file", "near", "missing", "note"]
+Kind: TypeAlias = Literal[
+    "finding", "even", "remarks", "missed", "line", "fact", "file", "near", "missing", "note"
+]
 # What stands in the list of findings.
 FOUND: tuple[Kind, ...] = ("finding", "even", "remarks")
 
@@ -92,6 +95,7 @@ class Entry:
     line: Line | None = None
     found: Drawn | None = None
     near: Reading | None = None  # another reading of the run
+    page: tuple[str, ...] = ()  # what a page of its own tells, where that is more than `long`
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ def _entries(contents: Contents) -> list[Entry]:
     known = contents.known
     return [
         *_findings(contents),
+        *_missed(contents),
         *(Entry("line", line.label, line=line) for line in known.lines),
         *_section(_("Profile"), _facts(known)),
         *_section(_("Figures of `analyze`"), _summaries(known)),
@@ -180,6 +185,16 @@ def _findings(contents: Contents) -> list[Entry]:
         sentences = tuple(f"{f.message} {f.advice}" for f in remarks)
         shown.append(Entry("remarks", title, " ".join(f.message for f in remarks), long=sentences))
     return shown
+
+
+def _missed(contents: Contents) -> list[Entry]:
+    """Return why requests missed their targets: the first line under the findings."""
+    told = None if contents.diagnosis is None else contents.diagnosis.told
+    sentence = "" if told is None else missed_sentence(told)
+    if told is None or not sentence:
+        return []
+    long = (f"{sentence}.", scope_sentence(told), MISSED_FORMULA)
+    return [Entry("missed", _("Why missed"), sentence, long=long, page=tuple(page(told)))]
 
 
 def _section(heading: str, found: Sequence[Entry]) -> list[Entry]:

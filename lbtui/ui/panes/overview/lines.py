@@ -195,7 +195,7 @@ def list_rows(everything: Sequence[Entry], at: int, width: int, caps: Capabiliti
         widest = max(title_widths.get(entry.kind, 0), cell_len(entry.title))
         title_widths[entry.kind] = min(widest, 46, width // 3)
     for i, entry in enumerate(everything):
-        if entry.line is not None or entry.kind in FOUND:
+        if entry.line is not None or entry.kind in (*FOUND, "missed"):
             continue
         if entry.heading:
             rows.append((heading(entry.heading, width, caps), None))
@@ -206,6 +206,13 @@ def list_rows(everything: Sequence[Entry], at: int, width: int, caps: Capabiliti
             below = fit(entry.below, max(width - indent, 0), caps=caps, style=None if i == at else dim(caps))
             rows.append((row(blank(indent), below, width=width), i))
     return rows
+
+
+def missed_rows(shown: Shown, width: int, caps: Capabilities) -> list[Placed]:
+    """Return the row of why requests missed their targets, nothing where that is not told."""
+    found = [(i, entry) for i, entry in enumerate(shown.contents.entries) if entry.kind == "missed"]
+    size = max((cell_len(entry.title) for _i, entry in found), default=0)
+    return [(_entry_row(entry, i == shown.at, size, width, caps), i) for i, entry in found]
 
 
 def heading(text: str, width: int, caps: Capabilities, more: str = "") -> Row:

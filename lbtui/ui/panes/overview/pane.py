@@ -10,8 +10,9 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
-from lbtui.findings.diagnosis import diagnose
+from lbtui.findings.diagnosis import Diagnosis, diagnose, with_latency
 from lbtui.findings.doubts import with_doubt
+from lbtui.findings.latency.words import HURT_FORMULA, MISSED_FORMULA
 from lbtui.findings.pictures import Drawn
 from lbtui.overview.beside import read_beside
 from lbtui.overview.hand_offs import HAND_OFF_LINES
@@ -66,6 +67,7 @@ class OverviewPane(Pane):
 
         generation: int
         known: Overview
+        diagnosis: Diagnosis | None = None
 
     @dataclass
     class BesideRead(Message):
@@ -95,7 +97,9 @@ class OverviewPane(Pane):
         except Unreadable as error:
             self.post_message(OpenFailed(str(error)))
         diagnosis = diagnose(profile, known.window, self.limits, progress)
-        return Contents(with_doubt(known, diagnosis.findings), diagnosis)
+        known = with_doubt(known, diagnosis.findings)
+        self.post_message(self.Grown(generation, known, diagnosis))
+        return Contents(known, with_latency(diagnosis, profile, self.limits, progress))
 
     def on_overview_pane_grown(self, event: Grown) -> None:
         """Show what is known so far."""
@@ -103,17 +107,19 @@ class OverviewPane(Pane):
         if event.generation == self._generation and self.stage is Stage.LOADING:
             reading = _("reading {frames} …").format(frames=event.known.reading)
             doing = reading if event.known.reading else _("looking for imbalances …")
+            if event.diagnosis is not None:
+                doing = _("looking where the time of requests went …")
             self._progress_text = doing + "   " + _("Escape cancels")
-            self._take(Contents(event.known))
+            self._take(Contents(event.known, event.diagnosis))
 
     def ready(self, result: Contents) -> None:
         """Keep the complete overview."""
         self._take(result)
-        if result.diagnosis is not None:
-            self.lbtui.findings = result.diagnosis.findings
 
     def _take(self, contents: Contents) -> None:
         known = contents.known
+        if contents.diagnosis is not None:
+            self.lbtui.findings = contents.diagnosis.findings
         before, shown = self._found_entries(), self._shown
         self._contents = contents
         if not self._moved:
@@ -330,6 +336,7 @@ class OverviewPane(Pane):
                     "Lines without data are not judged."
                 ),
             ),
+            HelpEntry(_("why missed"), f"{MISSED_FORMULA} {HURT_FORMULA}"),
             HelpEntry(
                 _("notes (!)"),
                 _("What was left out of the files, taken for something else or is to be minded, whole."),

@@ -17,7 +17,7 @@ from lbtui.render.text import blank, fit, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown
 from lbtui.ui.panes.overview.findings import cost_heading, finding_rows
-from lbtui.ui.panes.overview.lines import Placed, heading, lane_columns, line_rows, list_rows
+from lbtui.ui.panes.overview.lines import Placed, heading, lane_columns, line_rows, list_rows, missed_rows
 from lbtui.ui.panes.overview.words import TWO_COLUMNS, explanation_rows, paragraphs, rows_wanted
 
 
@@ -59,9 +59,12 @@ def _placed(shown: Shown, canvas: Canvas, progress: str) -> list[Placed]:
     contents, everything = shown.contents, shown.contents.entries
     found = sum(e.kind in FOUND for e in everything)
     head = _head_rows(contents, width, caps, progress)
-    plan = _plan(found, rows_wanted(contents, width, caps), width, height + 1 - len(head))
+    missed = missed_rows(shown, width, caps)
+    room = height + 1 - len(head) - len(missed)
+    plan = _plan(found, rows_wanted(contents, width, caps), width, room)
     placed: list[Placed] = [(line, None) for line in head]
     placed += finding_rows(contents, shown.at, width, plan.findings, caps)
+    placed += missed
     if plan.explanation:
         explained, whole = explanation_rows(paragraphs(shown), width, plan.explanation, caps)
         more = "" if whole else _("i: the rest")

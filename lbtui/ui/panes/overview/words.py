@@ -17,6 +17,7 @@ from lbtui.findings.words import (
     cost_words,
     explained,
     formula_words,
+    hurt_words,
     subject_words,
 )
 from lbtui.overview.model import FORMULAS, Line
@@ -62,6 +63,8 @@ def paragraphs(shown: Shown) -> list[Paragraph]:
 def _of_finding(found: Drawn, hosts: Mapping[str, str]) -> list[Paragraph]:
     finding = found.finding
     said = [*_essence(finding)]
+    if finding.hurt:
+        said.append(Paragraph(hurt_words(finding.hurt, finding.hurt_beyond), label=_("requests")))
     if finding.what_if:
         said.append(Paragraph(finding.what_if, label=_("what-if")))
     for i, consequence in enumerate(finding.consequences):
@@ -201,6 +204,8 @@ def detail_text(shown: Shown) -> str:
     entry = shown.entry
     if entry.found is not None:
         return "\n".join(map(visible, _page_of(entry.found.finding, shown.contents)))
+    if entry.page:
+        return "\n".join(map(visible, entry.page))
     # The page is headed by the title.
     words = list(entry.long) if entry.line is None and entry.long else reading_words(shown)
     if entry.line is not None and entry.line.values:
