@@ -238,7 +238,7 @@ def waterfall(sides: list[dict[str, Told]], true: list[dict[str, Told]]) -> list
                 _change([_terms(side, n, measure, p95) for side, n in zip(both, tokens, strict=True)])
                 for both in (sides, true)
             )
-                        mine, real = folded(
+            mine, real = folded(
                 {(part, ""): (0.0, value) for part, value in own_terms.items()},
                 {(part, ""): (0.0, value) for part, value in true_terms.items()},
             )
