@@ -234,6 +234,7 @@ def waterfall(sides: list[dict[str, Told]], true: list[dict[str, Told]]) -> list
     for measure in _MEASURES:
         for p95 in (False, True):
             tokens = [{rid: told.tokens for rid, told in side.items()} for side in true]
+            usual = sum(_terms(true[0], tokens[0], measure, p95).values())
             own_terms, true_terms = (
                 _change([_terms(side, n, measure, p95) for side, n in zip(both, tokens, strict=True)])
                 for both in (sides, true)
@@ -246,7 +247,7 @@ def waterfall(sides: list[dict[str, Told]], true: list[dict[str, Told]]) -> list
             off = {key[0]: mine.get(key, (0, 0.0))[1] - real.get(key, (0, 0.0))[1] for key in {*mine, *real}}
             worst = max(off, key=lambda part: abs(off[part]))
             share = abs(off[worst]) / abs(total) if total else 0.0
-            flag = "  <-- over 10 %" if share > 0.1 else ""
+            flag = "" if share <= 0.1 else "  <-- over 10 %" if abs(total) > usual * 0.01 else "  (no change)"
             lines.append(
                 f"    {measure + (' p95' if p95 else ' mean'):<13} {total / 1000:>+9.2f} ms; worst term"
                 f" {worst} off by {off[worst] / 1000:+.2f} ms = {share:.1%}{flag}"
