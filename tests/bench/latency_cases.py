@@ -69,6 +69,18 @@ _BASE = {
     "base_couple_half": "--dp 3 --tp 2 --couple 0.5 --duration 15 --rate 8",
     "base_pd_clock": "--p-nodes 2 --d-nodes 4 --dp 8 --duration 15 --rate 14 "
     f"--fault clock:host={_D[1]},ms=300 --fault clock:host={_P[1]},ms=-120",
+    "base_couple_even": "--dp 4 --couple 1 --duration 15 --rate 10",
+    "base_couple_low": "--dp 4 --couple 0.2 --duration 15 --rate 10",
+    "base_couple_pd": "--p-nodes 2 --d-nodes 2 --dp 4 --couple 0.9 --duration 15 --rate 12 "
+    "--fault slow:rank=2,f=1.3",
+    "base_vl_pd": "--flavour vllm --p-nodes 1 --d-nodes 2 --dp 4 --tp 2 --duration 15 --rate 10",
+    "base_mi_clock": "--dp 4 --hosts node-a node-b --duration 16 --rate 11 --fault clock:host=node-b,ms=400",
+    "base_mi_clock_less": "--dp 4 --hosts node-a node-b --duration 16 --rate 11 "
+    "--fault clock:host=node-a,ms=18",
+    "base_pd_clock_less": "--p-nodes 1 --d-nodes 2 --dp 4 --duration 15 --rate 10 "
+    f"--fault clock:host={_D[1]},ms=-35",
+    "base_prefix": "--dp 4 --prefix-all 0.5 --prompt-len 1500 --duration 15 --rate 10 --queue-ms 30",
+    "base_late": "--dp 4 --dispatch rr --duration 15 --rate 10 --fault late:rank=3,b=6",
 }
 _SLOWER = ("decode", "prefill", "lockstep", "held_by_prefills")
 

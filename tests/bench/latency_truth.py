@@ -29,6 +29,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from lbtui.findings.latency.run import latency_of
+from lbtui.findings.run import evidence_of
+from lbtui.sources import open_profile
+from lbtui.thresholds import Thresholds
 from tests.bench.request_truth import grown, read_truth
 
 _SOURCES = ("raw", "db", "csv")
@@ -50,8 +54,22 @@ class Told(NamedTuple):
 
 
 def parts_of(path: Path) -> pl.DataFrame:
-    """Return lbtui's account: request_id, part, place (domain key, or null), before and total (µs)."""
-    raise NotImplementedError(path)
+    """Return lbtui's account: request_id, part, place (host/dp of the domain, or null), before, total; µs."""
+    profile = open_profile(path)
+    evidence = evidence_of(profile)
+    told = latency_of(profile, evidence, Thresholds())
+    if told.absent:
+        print(f"  {path}: {told.absent}")
+    ids = evidence.frame("requests").with_row_index("row").select("row", "request_id")
+    of = told.lives.select("request", "row").join(ids, on="row").select("request", "request_id")
+    places = {domain.key: f"{domain.host}/dp{domain.dp_rank}" for domain in evidence.domains}
+    return told.parts.join(of, on="request").select(
+        "request_id",
+        pl.col("part").cast(pl.String),
+        pl.col("place").replace(places),
+        "before",
+        "total",
+    )
 
 
 def told_by_lbtui(path: Path) -> dict[str, Told]:
@@ -295,6 +313,8 @@ def judge(runs: list[dict[str, Any]], sources: list[str], worst: int) -> None:
                     f"  grew most: {_grown(own)} | truly {_grown(real)} | {'right' if is_right else 'WRONG'}"
                 )
                 print("\n".join(waterfall(sides, true)), flush=True)
+    if len(runs) < 2:
+        return
     delays = sum("twin" in run for run in runs)
     for source in sources:
         print(f"\n==== all runs from {source}; injected grew most: {right[source]}/{delays}, ", end="")
