@@ -74,6 +74,7 @@ _KINDS, _MOST_BETWEEN = 16, 1 << 16
 class Rounds:
     """Scheduling rounds of DP domains, those of a domain together and by start; times in µs.
 
+    Times are by the requests' clock, which that of a domain's host is `ahead` of (as its other events are).
     `lock_end` is when the last domain of the common step was done, by this domain's clock, and `waited_for`
     which that was (place in `places`); -1 where the domain did not wait. `waits_inside` tells that the wait
     for others lies inside the round (`StepAccount.tails`), `coupled` that it lies inside the forward pass.
@@ -81,6 +82,7 @@ class Rounds:
 
     places: tuple[str, ...]  # domain keys
     hosts: tuple[str, ...]  # of these
+    ahead: Ints  # of these
     domain: Ints
     start: Ints
     end: Ints
@@ -218,11 +220,12 @@ class _Moments:
 
     def _last_before_start(self, taken: pl.DataFrame) -> Ints:
         """Return when the request of each row was last taken up before its round began."""
-        rows = pl.DataFrame({"request": self._request, "time": self._start}).with_row_index()
+        ahead = self._rounds.ahead[self._domain]
+        rows = pl.DataFrame({"request": self._request, "time": self._start + ahead}).with_row_index()
         told = taken.select(pl.col("request").cast(pl.Int64), "time", taken="time").sort("time")
         found = rows.sort("time").join_asof(told, on="time", by="request", check_sortedness=False)
-        last: Ints = found.sort("index")["taken"].fill_null(_NONE).to_numpy()
-        return last
+        last = found.sort("index")["taken"].fill_null(_NONE).to_numpy()
+        return np.where(last == _NONE, last, last - ahead)
 
     def _prefilled(self, first: Flags) -> Flags:
         """Return whether the request is prefilled in each of its rounds.

@@ -189,13 +189,13 @@ class StepAccount:
         """How much of a longer step of others a domain's own forward pass lasts longer, 0 to about 1.
 
         The slope of the own duration beyond `expected` over the longest other one of the common step, for
-        steps that do not end it: near 1 where the domains wait for each other inside the forward pass. 0
-        where they do not step together.
+        steps that are not its longest: near 1 where the domains wait for each other inside the forward pass.
+        0 where they do not step together.
         """
         if self.group is None:
             return 0.0
         longest = np.asarray(self.over_group(np.maximum, self.duration), dtype=float)
-        chosen = ~self.ends_last & ~self.prefill & (self.duration < longest) & np.isfinite(self.expected)
+        chosen = ~self.prefill & (self.duration < longest) & np.isfinite(self.expected)
         return _slope(longest, self.duration - self.expected, chosen)
 
     @cached_property

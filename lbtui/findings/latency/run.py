@@ -39,7 +39,7 @@ class Latency:
     `lives` has request, row (in the frame `requests`), begin, first (token; null where unknown) and end (µs
     since 1970), and `lead` (µs from `begin` to its arrival); `parts` has the columns of `PARTS_SCHEMA`. `cut`
     requests lack their begin or end, of `unplaced` no round is known; `skewed` are hosts whose clocks differ;
-    `absent` says why there are no parts.
+    clocks of hosts that step together differ by `corrected` ms, which is taken out; `absent` says why there are no parts.
     """
 
     lives: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_LIVES))
@@ -47,6 +47,7 @@ class Latency:
     cut: int = 0
     unplaced: int = 0
     skewed: tuple[str, ...] = ()
+    corrected: float = 0.0
     absent: str = ""
 
 
@@ -85,9 +86,11 @@ def latency_in(evidence: Evidence, limits: Thresholds, read: Callable[[pl.Series
         told.taken.with_columns(pl.col("time").cast(pl.Int64)),
         told.pulls.with_columns(pl.col("start", "end").cast(pl.Int64)),
     )
-    parts = latency_parts(cuts, _rounds(evidence, frame), skewed)
+    ahead = _ahead(evidence, frame, members, lives)
+    parts = latency_parts(cuts, _rounds(evidence, frame, ahead), skewed)
     unplaced = whole.height - members["request"].n_unique()
-    return Latency(lives, parts, cut, unplaced, tuple(skewed))
+    corrected = (max(ahead.values()) - min(ahead.values())) / 1000 if ahead else 0.0
+    return Latency(lives, parts, cut, unplaced, tuple(skewed), corrected)
 
 
 def _lives(whole: pl.DataFrame, told: RequestRounds) -> pl.DataFrame:
@@ -145,24 +148,57 @@ def _round_frame(evidence: Evidence) -> pl.DataFrame:
     )
 
 
-def _rounds(evidence: Evidence, frame: pl.DataFrame) -> Rounds:
+def _ahead(
+    evidence: Evidence, frame: pl.DataFrame, members: pl.DataFrame, lives: pl.DataFrame
+) -> dict[str, int]:
+    """Return by how much (µs) the clock of each domain's host is ahead of the one that requests are timed by.
+
+    That is the clock of one of the hosts: the one by which fewest rounds begin before the life of their
+    request or end after it. Only where the hosts of one instance differ, and no request goes from host to host.
+    """
+    if evidence.roles or len(evidence.clock_offsets) != 1:
+        return {}
+    offsets = {
+        domain.key: evidence.clock_offsets.get(domain.instance, {}).get(domain.host, 0)
+        for domain in evidence.domains
+    }
+    rounds = frame.select(
+        "round",
+        start=pl.col("start").cast(pl.Int64),
+        end=pl.col("end").cast(pl.Int64),
+        offset=pl.col("domain").replace_strict(offsets, default=0, return_dtype=pl.Int64),
+    )
+    placed = members.join(rounds, on="round").join(lives, on="request", suffix="_of_life")
+
+    def outside(clock: int) -> int:
+        by = pl.col("offset") - clock
+        wrong = (pl.col("start") - by < pl.col("begin")) | (pl.col("end") - by > pl.col("end_of_life"))
+        return int(placed.select(wrong.sum()).item())
+
+    clock = min(sorted({*offsets.values()}), key=outside)
+    return {key: offset - clock for key, offset in offsets.items()}
+
+
+def _rounds(evidence: Evidence, frame: pl.DataFrame, ahead: Mapping[str, int]) -> Rounds:
     places = sorted({*frame["domain"].unique(), *(domain.key for domain in evidence.domains)})
     code = {key: number for number, key in enumerate(places)}
+    by = pl.col("domain").replace_strict(ahead, default=0, return_dtype=pl.Int64)
     hosts = {domain.key: domain.host for domain in evidence.domains}
     passes = _passes_in(evidence, frame)
     known = (
         frame.join(passes, on="round", how="left", maintain_order="left")
         .with_columns(
+            pl.col("forward_start", "forward_end") - by,
             domain=pl.col("domain").replace_strict(code, return_dtype=pl.Int64),
-            start=pl.col("start").cast(pl.Int64),
-            end=pl.max_horizontal(pl.col("start"), pl.col("end")).cast(pl.Int64),
+            start=pl.col("start").cast(pl.Int64) - by,
+            end=pl.max_horizontal(pl.col("start"), pl.col("end")).cast(pl.Int64) - by,
             prefills=pl.col("phase").cast(pl.String).replace_strict({"prefill": 1, "decode": 0}, default=-1),
         )
         .with_columns(
             forward_start=pl.coalesce("forward_start", "start"), forward_end=pl.coalesce("forward_end", "end")
         )
     )
-    lock = _locks(evidence, known, code)
+    lock = _locks(evidence, known, code, ahead)
 
     def of(frame: pl.DataFrame, name: str) -> Ints:
         found: Ints = frame[name].cast(pl.Int64).to_numpy()
@@ -171,6 +207,7 @@ def _rounds(evidence: Evidence, frame: pl.DataFrame) -> Rounds:
     return Rounds(
         places=tuple(places),
         hosts=tuple(hosts.get(key, "") for key in places),
+        ahead=np.array([ahead.get(key, 0) for key in places], dtype=np.int64),
         domain=of(known, "domain"),
         start=of(known, "start"),
         end=of(known, "end"),
@@ -226,13 +263,16 @@ def _passes_in(evidence: Evidence, frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _locks(evidence: Evidence, known: pl.DataFrame, code: Mapping[str, int]) -> pl.DataFrame:
+def _locks(
+    evidence: Evidence, known: pl.DataFrame, code: Mapping[str, int], ahead: Mapping[str, int]
+) -> pl.DataFrame:
     """Return `lock_end`, `waited_for`, `inside` and `coupled` of each round, as `Rounds` has them."""
     accounts = evidence.accounts
     inside = {key: own.round_end is not None and own.tails is None for key, own in accounts.items()}
     coupled = {key: own.coupling > _COUPLED for key, own in accounts.items()}
     offset = {
         code[domain.key]: evidence.clock_offsets.get(domain.instance, {}).get(domain.host, 0)
+        - ahead.get(domain.key, 0)
         for domain in evidence.domains
     }
     instance = pl.col("instance").cast(pl.String)

@@ -137,6 +137,9 @@ def scope_sentence(told: Told) -> str:
     if latency.skewed:
         hosts = visible(", ".join(latency.skewed))
         said.append(_("clocks differ: hand-offs with {hosts} are not told apart").format(hosts=hosts))
+    if latency.corrected:
+        text = _("clocks of hosts that step together differ by up to {ms} ms, which is taken out")
+        said.append(text.format(ms=short(latency.corrected)))
     return "; ".join(said) + "."
 
 
