@@ -252,8 +252,9 @@ def _report(
 ) -> bool:
     """Write the report asked for and tell whether it holds what `--fail-on` names."""
     from lbtui.comparison import compare
-    from lbtui.findings.diagnosis import diagnose, with_latency
+    from lbtui.findings.diagnosis import diagnose, told_of, with_latency
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
+    from lbtui.findings.latency.change import explained
     from lbtui.overview.beside import with_outputs
     from lbtui.overview.run import overview
     from lbtui.overview.targets import with_targets
@@ -272,6 +273,8 @@ def _report(
     if baseline is not None:
         sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)
         comparison = comparable(compare(baseline, profile), *sides)
+        if diagnosis.told is not None:
+            comparison = explained(comparison, told_of(baseline, limits), diagnosis.told)
     if options.json:
         text = as_json(known, diagnosis.findings, comparison, diagnosis.told, ascii_only=ascii_only)
         write_out(text + "\n")

@@ -13,6 +13,7 @@ from lbtui.analysis.latency_parts import PartName
 from lbtui.overview.model import Dimension, Place
 
 Verdict: TypeAlias = Literal["better", "worse", "no_evidence", "too_little_data", "not_comparable"]
+_NOTHING = 0.0005  # ms: what rounding leaves
 Better: TypeAlias = Literal["lower", "higher", "neither"]
 
 
@@ -51,6 +52,11 @@ class Term:
     def difference(self) -> float:
         """After − before, in the metric's unit."""
         return self.after - self.before
+
+    @property
+    def shown(self) -> bool:
+        """Whether the part changed at all."""
+        return abs(self.difference) > _NOTHING
 
 
 @dataclass(frozen=True)

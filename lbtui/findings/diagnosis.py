@@ -68,3 +68,8 @@ def with_latency(
         replace(one, finding=with_hurt(one.finding, told, evidence.domains)) for one in diagnosis.found
     )
     return replace(diagnosis, found=found, told=told, evidence=None)
+
+
+def told_of(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> Told:
+    """Return where the time of a profile's requests went. Raises `Cancelled` when `progress` does."""
+    return tell(profile, evidence_of(profile, progress), limits, progress)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.comparison import Comparison, Row
 from lbtui.findings import Cost, Finding
 from lbtui.findings.latency.told import Told
 from lbtui.overview.model import Figure, Overview, Place, Source, Summarised
 from lbtui.overview.readings import Beside, Unit
-from lbtui.profile import ZONE, micros
+from lbtui.profile import ZONE, Domain, micros
 from lbtui.profile.captures import Captures
-from lbtui.report.latency_json import latency_json
+from lbtui.report.latency_json import latency_json, terms_json
 from lbtui.report.slo_json import slo_json
 from lbtui.report.values import Json, domain_json, finite, iso
 from lbtui.text import visible
@@ -65,7 +65,7 @@ def document(
     if comparison is not None:
         notes = [visible(note) for note in comparison.notes]
         found["baseline"] = {"path": visible(comparison.before), "notes": notes}
-        found["comparison"] = [_compared(row) for row in comparison.rows]
+        found["comparison"] = [_compared(row, known.domains) for row in comparison.rows]
     return found
 
 
@@ -105,7 +105,7 @@ def _reading(value: float | None, unit: Unit) -> float | str | None:
     return iso(int(value)) if unit == "instant" else value
 
 
-def _compared(row: Row) -> Json:
+def _compared(row: Row, domains: Sequence[Domain]) -> Json:
     return {
         "dimension": row.metric.dimension,
         "metric": row.metric.key,
@@ -122,6 +122,7 @@ def _compared(row: Row) -> Json:
         "adjusted_p_value": finite(row.adjusted),
         "verdict": row.verdict,
         "reason": row.reason or None,
+        **({"terms": terms_json(row, domains)} if row.terms else {}),
     }
 
 

@@ -160,6 +160,15 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield from (f"- {inert(text)}" for text in (*compared.reasons(comparison), *comparison.notes))
     yield from (f"- {inert(text)}" for text in (*METHOD, *compared.formulas(comparison)))
+    for compared_row in comparison.rows:
+        if terms := latency.term_rows(compared_row):
+            yield ""
+            yield "### " + inert(latency.change_title(compared_row))
+            yield ""
+            yield from _rows(latency.TERM_HEADS, terms)
+    if any(one.terms for one in comparison.rows):
+        yield ""
+        yield f"- {inert(latency.CHANGE_FORMULA)}"
 
 
 def _profile(known: Overview) -> Iterator[str]:

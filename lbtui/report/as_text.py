@@ -143,9 +143,16 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     yield from (f"  {line}" for line in aligned([compared.HEADS, *compared.cells(comparison, "  ")]))
     yield from (f"  {visible(sentence)}" for sentence in compared.reasons(comparison))
     yield from (f"  {visible(note)}" for note in comparison.notes)
+    for row in comparison.rows:
+        if rows := latency.term_rows(row):
+            yield ""
+            yield f"  {latency.change_title(row)}"
+            yield from (f"    {line}" for line in aligned(rows))
     yield ""
     yield _("Formulas of the comparison")
     yield from (f"  {sentence}" for sentence in (*METHOD, *compared.formulas(comparison)))
+    if any(row.terms for row in comparison.rows):
+        yield f"  {latency.CHANGE_FORMULA}"
 
 
 def _findings(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iterator[str]:

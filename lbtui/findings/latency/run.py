@@ -39,7 +39,8 @@ class Latency:
     `lives` has request, row (in the frame `requests`), begin, first (token; null where unknown) and end (µs
     since 1970), and `lead` (µs from `begin` to its arrival); `parts` has the columns of `PARTS_SCHEMA`. `cut`
     requests lack their begin or end, of `unplaced` no round is known; `skewed` are hosts whose clocks differ;
-    clocks of hosts that step together differ by `corrected` ms, which is taken out; `absent` says why there are no parts.
+    clocks of hosts that step together differ by `corrected` ms, which is taken out; `absent` says why there
+    are no parts.
     """
 
     lives: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_LIVES))
@@ -154,7 +155,7 @@ def _ahead(
     """Return by how much (µs) the clock of each domain's host is ahead of the one that requests are timed by.
 
     That is the clock of one of the hosts: the one by which fewest rounds begin before the life of their
-    request or end after it. Only where the hosts of one instance differ, and no request goes from host to host.
+    request or end after it. Only where the hosts of one instance differ, and none hands its requests over.
     """
     if evidence.roles or len(evidence.clock_offsets) != 1:
         return {}

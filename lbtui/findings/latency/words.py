@@ -18,9 +18,9 @@ TITLE = _("Where the time went")
 WHY_MISSED = _("Why requests missed their targets")
 HEADS = (_("part"), _("share"), _("time"), _("up to the first token"), _("requests"), _("most at"))
 MISSED_HEADS = (_("part"), _("where"), _("share"), _("beyond target"), _("requests"))
+TERM_HEADS = (_("part"), _("difference"), _("95 % interval"), _("where"))
 _MOST_NAMED, _LEAST_NAMED = 3, 0.05
 _MOST_ROWS = 12
-_NOTHING = 0.0005  # ms: what rounding leaves
 _WAITED_FOR: tuple[PartName, ...] = ("lockstep",)
 
 # How the parts come about; help, reports and manual print these sentences.
@@ -182,13 +182,24 @@ CHANGE_FORMULA = _(
 )
 
 
+def change_title(row: Row) -> str:
+    """Return of which difference the terms are."""
+    return _("What changed {metric}: {before} → {after} {unit}, {difference} {unit}").format(
+        metric=row.metric.label,
+        before=short(row.before),
+        after=short(row.after),
+        difference=signed(row.difference),
+        unit=row.metric.unit,
+    )
+
+
 def term_rows(row: Row) -> list[tuple[str, ...]]:
     """Return what the difference of a latency is the sum of: part, difference, interval, where most of it is.
 
     Terms that are nothing are left out.
     """
     unit = row.metric.unit
-    told = [term for term in row.terms if abs(term.difference) > _NOTHING]
+    told = [term for term in row.terms if term.shown]
     return [
         (
             _("what these leave") if term.part is None else PART_LABELS[term.part],
@@ -206,7 +217,7 @@ def term_rows(row: Row) -> list[tuple[str, ...]]:
 
 def change_sentence(row: Row) -> str:
     """Return what the difference of a latency is mostly made of; "" where that is not told."""
-    told = [one for one in row.terms if one.part is not None and abs(one.difference) > _NOTHING]
+    told = [one for one in row.terms if one.part is not None and one.shown]
     parts = [
         _("{part} {difference} {unit}").format(
             part=part_words(one.part, one.where or None),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lbtui.comparison import Comparison, Row
 from lbtui.comparison.words import METHOD, definition, metrics_of
+from lbtui.findings.latency.words import CHANGE_FORMULA, FORMULAS
 from lbtui.text import _, visible
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.compare.words import DIMENSIONS, VERDICTS
@@ -14,9 +15,9 @@ from lbtui.ui.panes.compare.words import DIMENSIONS, VERDICTS
 def entries(comparison: Comparison | None) -> list[HelpEntry]:
     """Return what to mind, how the verdicts come about, then each metric of the rows with its formula."""
     if comparison is None:
-        return [_VERDICTS, *_method(), _BARS]
+        return [_VERDICTS, *_method(), _BARS, _CHANGE]
     notes = [HelpEntry(_("Note"), visible(note)) for note in comparison.notes]
-    return [*notes, _VERDICTS, *_method(), _BARS, *_metrics(comparison.rows)]
+    return [*notes, _VERDICTS, *_method(), _BARS, _CHANGE, *_metrics(comparison.rows)]
 
 
 def _method() -> list[HelpEntry]:
@@ -52,3 +53,4 @@ _BARS = HelpEntry(
         "holds 0."
     ),
 )
+_CHANGE = HelpEntry(_("what changed a latency (i)"), f"{CHANGE_FORMULA} {' '.join(FORMULAS)}")

@@ -12,7 +12,9 @@ from textual.binding import BindingType
 
 from lbtui.comparison import Comparison, compare
 from lbtui.comparison import Row as Compared
+from lbtui.findings.diagnosis import told_of
 from lbtui.findings.doubts import comparable, doubt_of
+from lbtui.findings.latency.change import explained
 from lbtui.profile import Profile, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
@@ -26,6 +28,7 @@ from lbtui.ui.panes.compare import view as compare_view
 from lbtui.ui.panes.compare.help import entries
 from lbtui.ui.panes.compare.target import side_of, target_of
 from lbtui.ui.panes.compare.view import CompareState, shown_rows
+from lbtui.ui.panes.compare.waterfall import waterfall_text
 from lbtui.ui.panes.compare.words import row_sentences
 
 
@@ -57,8 +60,10 @@ class ComparePane(Filtered):
         comparison = compare(self.baseline, profile, progress)
         if notes := [*self.baseline.cuts, *profile.cuts]:
             raise Unreadable(_("{file} was read in part only").format(file=notes[0].file))
-        before, after = (doubt_of(side, self.limits, progress) for side in (self.baseline, profile))
-        return comparable(comparison, before, after)
+        sides = self.baseline, profile
+        before, after = (doubt_of(side, self.limits, progress) for side in sides)
+        told = [told_of(side, self.limits, progress) for side in sides]
+        return explained(comparable(comparison, before, after), *told)
 
     def ready(self, result: Comparison) -> None:
         """Put the cursor on what matters most; leave it on the row that it was on."""
@@ -145,8 +150,10 @@ class ComparePane(Filtered):
     def action_details(self) -> None:
         """Show everything known of the row on a page."""
         if (compared := self._row()) is not None:
-            text = "\n\n".join(map(visible, row_sentences(compared)))
-            self.lbtui.push_screen(TextPage(visible(compared.metric.label), Text(text)))
+            text = Text("\n\n".join(map(visible, row_sentences(compared))))
+            if compared.terms:
+                text = Text("\n\n").join([waterfall_text(compared, self.caps), text])
+            self.lbtui.push_screen(TextPage(visible(compared.metric.label), text))
 
     def go_out(self) -> bool:
         """Take off the filter, then show all rows again."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from lbtui.comparison import Comparison, Metric, Row, Verdict
 from lbtui.comparison.words import effect_words, interval_words, subject_words, with_unit
+from lbtui.findings.latency.words import change_sentence
 from lbtui.text import _
 
 Called: TypeAlias = Verdict | Literal["load_differs"]
@@ -115,7 +116,7 @@ def relative(row: Row, value: float) -> float:
 
 
 def row_sentences(row: Row) -> list[str]:
-    """Return what is to know of a row: what changed, why this verdict, the formula."""
+    """Return what is to know of a row: what changed, why this verdict and of what parts, the formula."""
     metric = row.metric
     name = " · ".join(part for part in (metric.label, subject_words(row)) if part)
     figures = _("{name}: {before} before, {after} after").format(
@@ -128,7 +129,8 @@ def row_sentences(row: Row) -> list[str]:
     if words := interval_words(row):
         interval = _("95 % interval {interval}").format(interval=f"{words} {unit_words(metric)}".rstrip())
         figures += f"; {interval}"
-    return [f"{figures}.", _verdict_sentence(row), metric.formula]
+    said = " ".join(part for part in (_verdict_sentence(row), change_sentence(row)) if part)
+    return [f"{figures}.", said, metric.formula]
 
 
 def _verdict_sentence(row: Row) -> str:
