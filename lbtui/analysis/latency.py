@@ -21,6 +21,7 @@ from lbtui.analysis.named_terms import named_term, ranks_of, values_of
 from lbtui.analysis.order import RowNumbers, in_order
 from lbtui.analysis.request_places import NODE_COLUMNS, THEN
 from lbtui.text import _
+from lbtui.thresholds import TARGET_NAMES
 
 
 class Ascending(Protocol):
@@ -49,6 +50,15 @@ FILTER_NAMES: dict[str, tuple[str, ...]] = {
 _COLUMN_OF = {name: column for column, names in FILTER_NAMES.items() for name in names}
 # What a filter may call the places of a request (`request_places`): these are equal, or of a list one is.
 PLACE_NAMES = ("dp", "domain", "node")
+# How a filter asks for requests that met their targets, missed any or a certain one, or cannot be judged; it
+# needs the column of `slo.missed`.
+JUDGED = "slo"
+_JUDGED: dict[str, pl.Expr] = {
+    "met": pl.col("missed") == 0,
+    "missed": pl.col("missed") > 0,
+    "unknown": pl.col("missed").is_null(),
+    **{name: pl.col("missed") & (1 << place) > 0 for place, name in enumerate(TARGET_NAMES)},
+}
 _SIGNS = ("<=", ">=", "<", ">", "=")
 
 # Where at least half of the values would share the first of so many bins, bins grow by a factor instead.
@@ -105,6 +115,8 @@ class Arranged:
     distribution: Distribution
     proposed: int  # tokens that speculation proposed and
     accepted: int  # that were accepted, over the rows shown
+    met: int = 0  # of the rows shown, which met all targets
+    missed: int = 0  # and which missed one; the others cannot be judged
 
 
 def request_table(requests: pl.DataFrame, speculation: pl.DataFrame) -> pl.DataFrame:
@@ -158,8 +170,15 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
     shown = table.lazy().with_row_index("row").filter(*terms)
     rows = in_order(shown, keys)
     measure = pl.col(arrangement.measure)
-    sums = shown.select(pl.col("proposed", "accepted").sum(), known=measure.count(), mean=measure.mean())
-    proposed, accepted, count, mean = sums.collect().row(0)
+    judged = pl.col("missed") if "missed" in table.columns else pl.lit(None, pl.UInt8)
+    sums = shown.select(
+        pl.col("proposed", "accepted").sum(),
+        known=measure.count(),
+        mean=measure.mean(),
+        met=(judged == 0).sum(),
+        missed=(judged > 0).sum(),
+    )
+    proposed, accepted, count, mean, met, missed = sums.collect().row(0)
     known: Ascending
     if arrangement.sort == arrangement.measure:
         upwards = rows[:count][:: -1 if arrangement.descending else 1]
@@ -173,6 +192,8 @@ def arrange(table: pl.DataFrame, arrangement: Arrangement, bins: int) -> Arrange
         distribution(known, bins),
         proposed,
         accepted,
+        met or 0,
+        missed or 0,
     )
 
 
@@ -305,9 +326,19 @@ def _at_place(place: str, names: Sequence[str]) -> pl.Expr:
     return pl.col("domain").str.contains(rf"(?:^|/|{re.escape(THEN)})(?:{any_of})(?:$|/|:|{re.escape(THEN)})")
 
 
+def _judged(names: Sequence[str]) -> pl.Expr:
+    if other := [name for name in names if name.lower() not in _JUDGED]:
+        raise ValueError(
+            _("“{name}” after slo= is none of {known}.").format(name=other[0], known=", ".join(_JUDGED))
+        )
+    return pl.any_horizontal(_JUDGED[name.lower()] for name in values_of(JUDGED, names))
+
+
 def _term(word: str) -> pl.Expr:
     if (asked := named_term(word, PLACE_NAMES)) is not None:
         return _at_place(*asked)
+    if (judged := named_term(word, (JUDGED,))) is not None:
+        return _judged(judged[1])
     sign = next((sign for sign in _SIGNS if sign in word), None)
     if sign is None:
         return pl.col("request_id").str.contains(word, literal=True)

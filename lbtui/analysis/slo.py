@@ -17,9 +17,11 @@ import polars as pl
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.latency import ascending
 from lbtui.analysis.request_places import NODE_COLUMNS, THEN
+from lbtui.thresholds import TARGET_NAMES
 
 # The targets by the names that a user gives them, with their column of the request table; all ms.
 COLUMNS: Mapping[str, str] = {"ttft": "ttft", "tpot": "time_per_output_token", "e2e": "duration"}
+BITS: Mapping[str, int] = {name: 1 << place for place, name in enumerate(TARGET_NAMES)}
 # Of these p95 of the run is the target where none is given. Not of the end to end: it is as long as the
 # answer that was asked for.
 _OWN = ("ttft", "tpot")
@@ -107,13 +109,27 @@ def met(table: pl.DataFrame, targets: Targets) -> pl.Series:
     Null where a metric that a target needs is unknown and no known one is missed, and where there is no
     target. A request of at most one output token has no time per output token, so that it cannot miss it.
     """
-    limits = {COLUMNS[name]: limit for name, limit in targets.limits.items()}
+    return (missed(table, targets) == 0).rename("met")
+
+
+def missed(table: pl.DataFrame, targets: Targets) -> pl.Series:
+    """Return which targets each request missed, as the sum of their `BITS`; null as in `met`."""
+    limits = targets.limits
     if not limits:
-        return pl.Series("met", [None] * table.height, pl.Boolean)
-    missed = pl.any_horizontal((pl.col(name) > limit).fill_null(False) for name, limit in limits.items())
-    unknown = pl.any_horizontal(_unknown(name) for name in limits)
-    told = pl.when(missed).then(False).when(unknown).then(None).otherwise(True)
-    return table.select(met=told.cast(pl.Boolean)).to_series()
+        return pl.Series("missed", [None] * table.height, pl.UInt8)
+    bits = pl.sum_horizontal(
+        pl.when(pl.col(COLUMNS[name]) > limit).then(pl.lit(BITS[name], pl.UInt8)).otherwise(0)
+        for name, limit in limits.items()
+    )
+    unknown = pl.any_horizontal(_unknown(COLUMNS[name]) for name in limits)
+    # One that was missed outweighs what is unknown.
+    told = pl.when(unknown & (bits == 0)).then(None).otherwise(bits)
+    return table.select(missed=told.cast(pl.UInt8)).to_series()
+
+
+def names_in(bits: int) -> list[str]:
+    """Return the names of the targets whose `BITS` a sum has."""
+    return [name for name, bit in BITS.items() if bits & bit]
 
 
 def _unknown(column: str) -> pl.Expr:

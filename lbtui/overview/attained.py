@@ -59,9 +59,18 @@ class Slo:
         return tuple(group for group in self.groups if group.kind == kind)
 
 
-def slo_of(table: pl.DataFrame, targets: Targets, domains: Sequence[Domain], unplaced: str = "") -> Slo:
-    """Return what the requests of a request table attained; by place where it has `PLACE_COLUMNS`."""
-    told, seconds = met(table, targets), seconds_of(table)
+def slo_of(
+    table: pl.DataFrame,
+    targets: Targets,
+    domains: Sequence[Domain],
+    unplaced: str = "",
+    seconds: float | None = None,
+) -> Slo:
+    """Return what the requests of a request table attained; by place where it has `PLACE_COLUMNS`.
+
+    `seconds` are those that the run took, if the table does not hold all of its requests.
+    """
+    told, seconds = met(table, targets), seconds or seconds_of(table)
     names = domain_names(domains)
     groups = [
         Group(kind, key, group_name(kind, key, names), found)

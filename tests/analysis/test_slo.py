@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lbtui.analysis.latency import request_table
+from lbtui.analysis.latency import Arrangement, arrange, filter_error, request_table
 from lbtui.analysis.request_places import THEN
 from lbtui.analysis.slo import (
     Attained,
@@ -24,6 +24,8 @@ from lbtui.analysis.slo import (
     ends,
     input_classes,
     met,
+    missed,
+    names_in,
     of_groups,
     over_time,
     seconds_of,
@@ -173,6 +175,22 @@ def test_a_known_miss_outweighs_what_is_unknown():
     assert told.to_list() == [False, False, True, None]
 
 
+def test_which_targets_were_missed_is_told():
+    frame = table(
+        ttft=[600.0, 400.0, 400.0, None, 600.0], duration=[9000.0] * 3 + [None] * 2, output_tokens=[3] * 5
+    )
+    targets = Targets(500.0, 100.0, 9000.0, given=True)
+    bits = missed(frame, targets).to_list()
+    assert [None if one is None else names_in(one) for one in bits] == [
+        ["ttft", "tpot"],
+        ["tpot"],
+        ["tpot"],
+        None,
+        ["ttft"],
+    ]
+    assert names_in(7) == ["ttft", "tpot", "e2e"]
+
+
 def test_one_token_cannot_miss_the_time_per_token():
     frame = table(
         ttft=[100.0] * 5, duration=[100.0, 100.0, 100.0, 50.0, 400.0], output_tokens=[1, 0, None, 3, 4]
@@ -285,3 +303,20 @@ def test_requests_are_judged_as_by_hand(rows, wanted):
         for t, d, p, n in zip(ttft, duration, per_token, tokens, strict=True)
     ]
     assert met(frame, targets_of(frame, wanted)).to_list() == by_hand
+
+
+def test_a_filter_asks_for_what_was_missed():
+    frame = table(ttft=[600.0, 400.0, None, 1.0], duration=[9000.0, 9000.0, None, 2.0], output_tokens=[3] * 4)
+    frame = frame.with_columns(missed(frame, Targets(500.0, 100.0, None, given=True)))
+
+    def rows(text):
+        return arrange(frame, Arrangement("ttft", False, "ttft", text), 4).rows.tolist()
+
+    assert sorted(rows("slo=missed")) == [0, 1]
+    assert rows("slo=met") == [3]
+    assert rows("SLO=unknown") == [2]
+    assert rows("slo=ttft") == [0]
+    assert sorted(rows("slo=tpot,unknown")) == [0, 1, 2]
+    assert rows("slo=e2e") == []
+    assert "none of met, missed, unknown, ttft, tpot, e2e" in filter_error("slo=late")
+    assert "wants a name" in filter_error("slo=")

@@ -344,7 +344,7 @@ def test_what_is_pressed_before_the_filter_is_followed_is_done_with_what_it_leav
 
 
 def test_too_many_requests_of_rounds_are_said_and_not_looked_through(monkeypatch):
-    monkeypatch.setattr(requests_data, "MOST_ENTRIES", 100)
+    monkeypatch.setattr(placed, "MOST_ENTRIES", 100)
 
     async def script(driven):
         assert "too many to tell where they ran" in driven.text()[0]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lbtui.profile import format_time
 from lbtui.render.text import fixed, number, quantity
 
-Kind = Literal["text", "domains", "time", "count", "milliseconds", "share"]
+Kind = Literal["text", "domains", "time", "count", "milliseconds", "share", "targets"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbtui.analysis.request_places import THEN, domain_keys
+from lbtui.analysis.slo import names_in
 from lbtui.render.table import Column
 from lbtui.text import _
 from lbtui.ui.kit.columns import SortedColumn
@@ -21,7 +22,22 @@ class RequestColumn(SortedColumn):
         if self.kind == "domains" and value is not None:
             # Host and instance are in the reading line.
             return THEN.join(key.rpartition("/")[2] for key in domain_keys(value))
+        if self.kind == "targets" and value is not None:
+            # Nothing, so that the eye finds those that missed.
+            return "+".join(target_names(value))
         return super().cell(value)
+
+    def spoken(self, value: Any) -> str:
+        """Return a value with its unit; of targets which were missed."""
+        if self.kind == "targets" and value is not None:
+            return ", ".join(target_names(value)) or _("none")
+        return super().spoken(value)
+
+
+def target_names(missed: int) -> list[str]:
+    """Return the targets in the `missed` of a request, as they are called here."""
+    names = {"ttft": _("TTFT"), "tpot": _("TPOT"), "e2e": _("e2e")}
+    return [names[name] for name in names_in(missed)]
 
 
 _SLOW, _FAST = _("slowest first"), _("fastest first")
@@ -37,6 +53,16 @@ COLUMNS: tuple[RequestColumn, ...] = (
     RequestColumn("ttft", _("TTFT ms"), _("TTFT"), "milliseconds", 9, 1, _SLOW, _FAST, 1),
     RequestColumn("queue_wait", _("wait ms"), _("queue wait"), "milliseconds", 9, 2, _SLOW, _FAST, 1),
     RequestColumn("duration", _("duration ms"), _("duration"), "milliseconds", 12, 1, _SLOW, _FAST),
+    RequestColumn(
+        "missed",
+        _("missed"),
+        _("missed target"),
+        "targets",
+        6,
+        3,
+        _("those that missed a target first"),
+        _("those that met all first"),
+    ),
     RequestColumn("domain", _("domain"), _("domain"), "domains", 7, 3, _("Z to A"), _("A to Z")),
     RequestColumn("prefill_node", _("P node"), _("prefill node"), "text", 7, 6, _("Z to A"), _("A to Z")),
     RequestColumn("decode_node", _("D node"), _("decode node"), "text", 7, 6, _("Z to A"), _("A to Z")),
@@ -67,7 +93,7 @@ def table_columns(
     """
     shown = []
     for column in columns:
-        text = column.kind in ("text", "domains")
+        text = column.kind in ("text", "domains", "targets")
         title = _("{title} ?").format(title=column.title) if column.name in doubtful else column.title
         # A place for the mark of the column sorted by.
         least = max(len(title) + 1, min(longest.get(column.name, 0), _LONGEST))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ import polars as pl
 from lbtui.analysis.latency import Arranged, Arrangement, most_spread, request_table
 from lbtui.analysis.queue_states import StateLanes, state_lanes
 from lbtui.analysis.request_places import NODE_COLUMNS, PLACE_COLUMNS
+from lbtui.analysis.slo import Targets, missed, seconds_of, targets_of
 from lbtui.findings.doubts import DOUBTFUL_COLUMNS, doubt_of
 from lbtui.overview.placed import places_of, tells_places
 from lbtui.profile import Profile, Progress, place
@@ -41,6 +42,8 @@ class RequestsData:
     disaggregated: bool  # prefill and decode run on different nodes
     no_requests: str | None  # why there are none, as a sentence
     no_queues: str | None
+    targets: Targets = field(default_factory=Targets)
+    seconds: float | None = None  # from the first arrival to the last end
     doubt: str = ""  # why what goes from host to host may be off, a sentence
     no_places: str | None = None  # why it is not looked for where requests ran; "" where no file tells
 
@@ -54,6 +57,8 @@ class RequestsData:
             hidden = set(PLACE_COLUMNS)
         elif not self.disaggregated:
             hidden = set(NODE_COLUMNS)
+        if not self.targets.limits:
+            hidden |= {"missed"}
         return tuple(column for column in COLUMNS if column.name not in hidden)
 
     @property
@@ -95,6 +100,8 @@ def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> R
     queues = profile.load("queues", progress).frame
     speculation = profile.load("speculation", progress).frame
     table = request_table(requests, speculation)
+    targets = targets_of(table, dict(limits.targets))
+    table = table.with_columns(missed(table, targets))
     return RequestsData(
         table=table,
         lanes=state_lanes(queues),
@@ -104,6 +111,8 @@ def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> R
         no_requests=_why_none(profile, "requests") if requests.is_empty() else None,
         no_queues=_why_none(profile, "queues") if queues.is_empty() else None,
         doubt=doubt_of(profile, limits, progress),
+        targets=targets,
+        seconds=seconds_of(table),
         no_places=None if tells_places(profile) else "",
     )
 

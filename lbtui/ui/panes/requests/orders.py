@@ -20,12 +20,12 @@ def orders_of(table: pl.DataFrame) -> Orders[Arrangement, Arranged]:
 
 
 def sorted_by(name: str, wanted: Arrangement) -> Arrangement:
-    """Return the arrangement by a column: numbers from the greatest down, and summarised."""
+    """Return the arrangement by a column: numbers (and targets missed) from the greatest down, summarised."""
     column = BY_NAME[name]
     return replace(
         wanted,
         sort=name,
-        descending=column.numeric,
+        descending=column.numeric or column.kind == "targets",
         measure=name if column.numeric else wanted.measure,
     )
 

@@ -44,6 +44,8 @@ from lbtui.ui.panes.requests.data import (
 )
 from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.orders import next_column, orders_of, sorted_by
+from lbtui.ui.panes.requests.targets.pane import TargetsPane, looked_at
+from lbtui.ui.panes.requests.targets.state import View
 from lbtui.ui.panes.requests.view import draw
 from lbtui.ui.panes.requests.words import (
     Section,
@@ -79,6 +81,8 @@ class RequestsPane(Filtered):
             _("its rounds"), _("to the first round of this request in DP; where none is known, all of it")
         ),
         keys.details(_("everything of this request")),
+        key("t", "table", _("targets"), _("what requests attained by domain, node, length and over time")),
+        key("c", "chart", _("chart"), _("distribution of a time by domain or node, then over input length")),
         key("o", "window", _("only in window"), _("only requests in service in the window, or all")),
         key("d", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
         key("z", "life", _("its time"), _("zoom all panes to the life of this request")),
@@ -181,7 +185,7 @@ class RequestsPane(Filtered):
             found.append(("o", _("only in window")))
         if self.selection.domain and self.data.no_queues is None:
             found.append(("d", _("one domain") if self.state.all_domains else _("all domains")))
-        return [*found, ("z", _("its time")), keys.ZOOM]
+        return [*found, ("t", _("targets")), ("c", _("chart")), ("z", _("its time")), keys.ZOOM]
 
     # What is where
 
@@ -554,6 +558,21 @@ class RequestsPane(Filtered):
                 text.append(printable(f"  {name:<24}{value}", self.caps) + "\n")
             text.append("\n")
         return text.append(printable(pending, self.caps), style="dim")
+
+    # Targets
+
+    def action_table(self) -> None:
+        """Show what the requests shown attained."""
+        self._show_targets("table")
+
+    def action_chart(self) -> None:
+        """Show how their times are distributed."""
+        self._show_targets("cdf")
+
+    def _show_targets(self, view: View) -> None:
+        if self.data is not None and self.data.no_requests is None:
+            looked = looked_at(self.data, self.state)
+            self.lbtui.show_over(TargetsPane(self.profile, self.caps, looked, view))
 
     # Mouse
 

@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from lbtui.analysis.latency import FILTER_NAMES, Arrangement, asks_for_places
+from lbtui.analysis.latency import FILTER_NAMES, Arranged, Arrangement, asks_for_places
 from lbtui.analysis.request_places import PLACE_COLUMNS
+from lbtui.analysis.slo import Attained
 from lbtui.overview.placed import MOST_ENTRIES, MOST_PLACED
+from lbtui.overview.targets import goodput_words, share_words
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
 from lbtui.text import _
@@ -47,6 +49,7 @@ def state_line(shown: Shown) -> str:
         doubtful = _("{column} (doubtful)").format(column=column.words)
         words = doubtful if asked.sort in data.doubtful else column.words
         parts.append(_("by {column}, {order}").format(column=words, order=order))
+        parts += _attained(data, arranged)
         if state.placing:
             parts.append(_("looking where requests ran …"))
         elif data.no_places:
@@ -64,6 +67,18 @@ def state_line(shown: Shown) -> str:
                 _("1 column = {length}, its highest").format(length=_length((end - begin) / columns))
             )
     return " · ".join(parts)
+
+
+def _attained(data: RequestsData, arranged: Arranged) -> list[str]:
+    """Return what the requests shown attained of their targets, and their goodput."""
+    met, missed = arranged.met, arranged.missed
+    found = Attained(met, missed, len(arranged.rows) - met - missed, data.seconds)
+    if not found.judged:
+        return []
+    return [
+        _("{share} met targets").format(share=share_words(found)),
+        _("goodput {value}").format(value=goodput_words(found)),
+    ]
 
 
 def _queues_of_all(domains: int) -> str:
@@ -135,6 +150,8 @@ def reading_line(request: Request, place: int, total: int, shown: Sequence[str])
         for name, text in facts
         if request.get(name) is not None or (name in shown and name in request)
     ]
+    if request.get("missed"):
+        spoken.insert(0, _("missed {targets}").format(targets=BY_NAME["missed"].spoken(request["missed"])))
     return " · ".join([_("{place} of {total}").format(place=place + 1, total=total), _id(request), *spoken])
 
 
@@ -177,6 +194,8 @@ def _own_facts(request: Request) -> list[tuple[str, str]]:
         (_("time per output token"), _milliseconds(request["time_per_output_token"])),
         (_("cache hit rate"), BY_NAME["cache_hit_rate"].spoken(request["cache_hit_rate"])),
     ]
+    if request.get("missed") is not None:
+        facts.append((BY_NAME["missed"].words, BY_NAME["missed"].spoken(request["missed"])))
     first = request.get("first_round")
     places = [(name, BY_NAME[name].spoken(request.get(name))) for name in PLACE_COLUMNS]
     facts += [(BY_NAME[name].words, text) for name, text in places if request.get(name) is not None]
@@ -245,7 +264,8 @@ def filter_grammar() -> str:
     """Return how a filter is written, in a few words."""
     names = ", ".join(names[0] for names in FILTER_NAMES.values())
     return _(
-        "part of an id, ttft>50, dp=2, node=ADDRESS …, all must hold; numbers: {names} (ms, tokens, 0..1)"
+        "part of an id, ttft>50, dp=2, node=ADDRESS, slo=missed …, all must hold; numbers: {names} (ms, "
+        "tokens, 0..1)"
     ).format(names=names)
 
 

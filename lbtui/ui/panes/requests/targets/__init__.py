@@ -1,0 +1,1 @@
+"""Targets: what the requests attained, by place, length and time, and how their times are distributed."""

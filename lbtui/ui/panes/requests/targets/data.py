@@ -1,0 +1,105 @@
+"""What Targets draws: the groups of the requests and what each attained, made once of the request table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.order import RowNumbers
+from lbtui.analysis.slo import cdf
+from lbtui.overview.attained import KINDS, Group, Kind, Slo, groups_of, slo_of
+from lbtui.profile import Domain
+from lbtui.text import _
+from lbtui.ui.panes.requests.columns import BY_NAME
+from lbtui.ui.panes.requests.data import RequestsData
+
+Measure: TypeAlias = Literal["ttft", "time_per_output_token", "queue_wait", "duration"]
+MEASURES: tuple[Measure, ...] = ("ttft", "time_per_output_token", "queue_wait", "duration")
+_TARGET_OF = {"ttft": "ttft", "time_per_output_token": "tpot", "duration": "e2e"}
+
+
+@dataclass(frozen=True, eq=False)
+class TargetsData:
+    """The requests looked at and what they attained. Compared by identity: drawings are kept by it.
+
+    `of` says which requests, where these are not all of the run.
+    """
+
+    requests: RequestsData
+    table: pl.DataFrame
+    slo: Slo
+    of: str = ""
+
+    @property
+    def rows(self) -> tuple[Group | None, ...]:
+        """What the cursor goes over: all requests (None), then each group."""
+        return (None, *self.slo.groups)
+
+    def target(self, measure: Measure) -> float | None:
+        """Return the target of a time, ms; None without one."""
+        return self.slo.targets.limits.get(_TARGET_OF.get(measure, ""))
+
+    def of_group(self, group: Group | None) -> pl.DataFrame:
+        """Return the requests of a group, of all where it is None."""
+        return self.table if group is None else self.table.filter(self._mask(group))
+
+    def _mask(self, group: Group) -> pl.Series:
+        of = self._groups[group.kind]
+        assert of is not None
+        found = of.list.contains(group.key) if group.kind == "domain" else of == group.key
+        return found.fill_null(False)
+
+    @cached_property
+    def _groups(self) -> dict[Kind, pl.Series | None]:
+        return {kind: groups_of(self.table, kind) for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """The distribution of a time over the requests of a group: its steps, and the name of the group."""
+
+    name: str
+    xs: Floats
+    ys: Floats
+    count: int
+
+    def share(self, value: float) -> float:
+        """Return the share of the requests at or below a value; NaN without any."""
+        at = int(np.searchsorted(self.xs, value, side="right"))
+        return (float(self.ys[at - 1]) if at else 0.0) if self.count else float("nan")
+
+
+def targets_data(
+    requests: RequestsData, domains: Sequence[Domain], rows: RowNumbers | None, of: str
+) -> TargetsData:
+    """Return the data of all requests, or of the `rows` of their table; `of` says which these are.
+
+    The targets are those of the run in either case, and so is the time that goodput is told over.
+    """
+    table = requests.table if rows is None else requests.table[np.sort(rows)]
+    slo = slo_of(table, requests.targets, domains, requests.no_places or "", requests.seconds)
+    return TargetsData(requests, table, slo, of)
+
+
+def distributed(data: TargetsData, group: Group | None, measure: Measure) -> Distributed:
+    """Return the distribution of a time over the requests of a group, or of all."""
+    known = data.of_group(group)[measure]
+    xs, ys = cdf(known)
+    name = _("all") if group is None else group.name
+    return Distributed(name, xs, ys, len(known) - known.null_count())
+
+
+def of_kind(data: TargetsData, kind: Kind) -> list[int]:
+    """Return the places in `rows` of the groups of a kind."""
+    return [place for place, group in enumerate(data.rows) if group is not None and group.kind == kind]
+
+
+def measure_words(measure: Measure) -> str:
+    """Return what a time is called."""
+    return BY_NAME[measure].words
