@@ -264,11 +264,11 @@ def _report(
     ascii_only = options.ascii or not _takes_unicode()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)
     diagnosis = diagnose(profile, known.window, thresholds)
-    known = with_outputs(with_doubt(known, diagnosis.findings), profile)
     limits = thresholds or Thresholds()
     if options.json or options.report or not options.export:
         known = with_targets(known, profile, limits)
         diagnosis = with_latency(diagnosis, profile, limits)
+    known = with_outputs(with_doubt(known, diagnosis.findings), profile)
     comparison = None
     if baseline is not None:
         sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)

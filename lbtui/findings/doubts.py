@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lbtui.analysis.slo import COLUMNS
 from lbtui.comparison import Comparison, Row
 from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.model import Finding
@@ -68,7 +69,12 @@ def with_doubt(known: Overview, findings: Sequence[Finding]) -> Overview:
     """Return the overview with the reason at each figure that the clocks found apart make doubtful."""
     disaggregated = bool(known.nodes) or any(line.key in HAND_OFF_LINES for line in known.lines)
     doubt = clock_doubt(findings) if disaggregated else ""
-    return replace(known, lines=tuple(_line(line, doubt) for line in known.lines)) if doubt else known
+    if not doubt:
+        return known
+    slo = known.slo
+    if slo is not None and any(COLUMNS[name] in DOUBTFUL_COLUMNS for name in slo.targets.limits):
+        slo = replace(slo, doubt=doubt)
+    return replace(known, lines=tuple(_line(line, doubt) for line in known.lines), slo=slo)
 
 
 def _line(line: Line, doubt: str) -> Line:

@@ -15,6 +15,7 @@ TOPICS: Mapping[str, str] = {
     "glossary": _("the words and numbers of the panes"),
     "findings": _("every id with its thresholds; order and cost; [expected]"),
     "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),
+    "targets": _("SLO: --slo, attainment and goodput, who missed; distributions"),
     "what-if": _("what another placement of experts would bring"),
     "formats": _("files that are read, engines, versions, what is missing and why"),
     "watch": _("files that are still being written: --watch and W"),

@@ -53,6 +53,7 @@ class Slo:
     groups: tuple[Group, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     unplaced: str = ""
+    doubt: str = ""  # why a time that has a target may be off, a sentence
 
     def of(self, kind: Kind) -> tuple[Group, ...]:
         """Return the groups of a kind, in order."""

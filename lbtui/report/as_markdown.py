@@ -116,8 +116,7 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
         yield ""
     yield from _rows(targets.HEADS, targets.table_rows(slo))
     yield ""
-    yield from (f"- {inert(text)}" for text in ((slo.unplaced,) if slo.unplaced else ()))
-    yield from (f"- {inert(text)}" for text in targets.FORMULAS)
+    yield from (f"- {inert(text)}" for text in (slo.unplaced, slo.doubt, *targets.FORMULAS) if text)
 
 
 def _latency(told: Told) -> Iterator[str]:

@@ -108,8 +108,7 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
         lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
         yield f"  {lane.rstrip()}  {worst}"
     yield from (f"  {line}" for line in aligned([targets.HEADS, *targets.table_rows(slo)]))
-    if slo.unplaced:
-        yield f"  {visible(slo.unplaced)}"
+    yield from (f"  {visible(text)}" for text in (slo.unplaced, slo.doubt) if text)
     yield from (f"  {sentence}" for sentence in targets.FORMULAS)
 
 

@@ -33,6 +33,7 @@ def slo_json(slo: Slo, domains: Iterable[Domain]) -> Json:
             {"start": iso(one.begin), "end": iso(one.end), **_attained(one.attained)} for one in slo.stretches
         ],
         "places_unknown_because": visible(slo.unplaced) or None,
+        "doubt": visible(slo.doubt) or None,
     }
 
 

@@ -21,13 +21,14 @@ from lbtui.ui.panes.ep.words import VIEW_TITLES
 from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.pd.state import count_word
 from lbtui.ui.panes.requests.columns import COLUMNS
+from lbtui.ui.panes.requests.targets.pane import TargetsPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.terminal.driven import press, screen_text
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-EVERY = (*with_comparison(), WhatIfPane)
+EVERY = (*with_comparison(), WhatIfPane, TargetsPane)
 SPREAD = ["mean", "p50", "p90", "p95", "p99", "max"]
 # What stands above, in every pane: the first line, and what lanes are made of.
 ABOVE = ["DP 2+8", "P 2", "D 4", "EP 16 ranks × 17 × 58 layers", "notes", "window", "1 column", "period"]
@@ -70,6 +71,10 @@ FIGURES = {
         *("before", "after", "difference", "95 % interval", "effect", "verdict", "PAR"),
         *VERDICTS.values(),
     ],
+    "Targets": lambda: [
+        *("met", "95 % interval", "goodput", "unknown", "DP domain", "P node", "D node", "input tokens"),
+        *("targets", "distribution", "scatter"),
+    ],
     "What-if": lambda: [
         *("PAR mean", "PAR worst", "waiting", "R", "recommended R", "policy", "experts to move", "copies"),
     ],
@@ -105,7 +110,11 @@ def test_every_figure_of_every_pane_has_its_entry():
     missing = {}
 
     async def scenario(app, pilot):
-        panes = [*app.panes.values(), WhatIfPane(app.profile, app.caps, "", ())]
+        panes = [
+            *app.panes.values(),
+            WhatIfPane(app.profile, app.caps, "", ()),
+            TargetsPane(app.profile, app.caps, None, "table"),
+        ]
         assert {pane.TITLE for pane in panes} == FIGURES.keys()
         await press(app, pilot, "4")
         for pane in panes:

@@ -12,6 +12,7 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import with_comparison
+from lbtui.ui.panes.requests.targets.pane import TargetsPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.tools.driving import settled
 
@@ -53,10 +54,12 @@ def test_reserved_letters_have_no_other_meaning():
     taken = {key: binding.action for _owner, binding, key in each() if key in RESERVED}
     assert taken == THERE
     assert not {key for binding in bindings(WhatIfPane) for key in _keys(binding)} & RESERVED.keys()
+    own = {key: binding.action for binding in bindings(TargetsPane) for key in _keys(binding)}
+    assert {key: own[key] for key in own.keys() & RESERVED.keys()} == {"t": "table", "c": "chart"}
 
 
 def test_a_key_is_printed_the_same_everywhere():
-    for owner in (*with_comparison(), WhatIfPane):
+    for owner in (*with_comparison(), WhatIfPane, TargetsPane):
         for binding in bindings(owner):
             assert binding.key_display == printed(binding.key), (owner, binding)
 
@@ -89,7 +92,7 @@ def test_the_manual_tells_every_key_as_it_is():
     page = (Path(__file__).parents[2] / "lbtui" / "manual" / "keys.md").read_text(encoding="utf-8")
     general, own = page.split("## In one pane")
     sections = {part.split("\n")[0]: part for part in own.split("### ")[1:]}
-    for owner in (*with_comparison(), WhatIfPane):
+    for owner in (*with_comparison(), WhatIfPane, TargetsPane):
         rows = [
             f"| `{binding.key_display}` | {binding.tooltip or binding.description} |"
             for binding in bindings(owner)

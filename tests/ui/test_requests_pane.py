@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lbtui.analysis.latency import arrange
+from lbtui.overview import placed
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.line import Question
@@ -18,7 +19,6 @@ from lbtui.ui.kit.line_page import LinePage
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.overview.pane import OverviewPane
-from lbtui.ui.panes.requests import data as requests_data
 from lbtui.ui.panes.requests import orders as requests_orders
 from lbtui.ui.panes.requests import pane as requests
 from lbtui.ui.panes.requests.pane import RequestsPane

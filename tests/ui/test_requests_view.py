@@ -87,7 +87,7 @@ SMALL = {
 # second and third, p95 at place 2.85, p99 at 2.97. p95 / p50 is 3.87 of the durations, 1.6 of
 # the waits of 1 and 5.
 GOLDEN = """\
- 4 requests · by duration, slowest first · 08:00:00.000–08:00:10.000
+ 4 requests · by duration, slowest first · 1 of 3 met targets
                      ▼08:00:03.000               at cursor   mean    max
  waiting  ▁▁▁▁▁▁▁▅▅▅▅▅▅▅▅███████████████████████         4   5.00      7
  running  ▂▂▂▂▂▂▂▆▆▆▆▆▆▆▆███████████████████████         3   3.20      4
@@ -95,16 +95,16 @@ GOLDEN = """\
  request             ███████████████████████████  ░ TTFT █ decode
           08:00:00          :05
  duration, ms  n 4  p50 1,600  p95 6,187  p99 6,757  max 6,900
-request       arrival   input  output   TTFT ms   wait ms duration ms▼
-req-d    08:00:03.000       –       5     100.0       1.0        6,900
-req-b    08:00:01.000     200      21     150.0         –        2,150
-req-a    08:00:00.000     100      11      50.0       5.0        1,050
-req-c    08:00:02.000     300       1         –         –          900
+request     input   output    TTFT ms    wait ms  duration ms▼  missed
+req-d           –        5      100.0        1.0         6,900  TPOT
+req-b         200       21      150.0          –         2,150  TTFT
+req-a         100       11       50.0        5.0         1,050
+req-c         300        1          –          –           900  –
 
 
 
 
- 1 of 4 · req-d · 1,700 ms per output token · TTFT 100 ms"""
+ 1 of 4 · req-d · missed TPOT · 1,700 ms per output token"""
 
 
 def pane(profile, selection=None, width=80, height=21, caps=UNICODE, **changes):

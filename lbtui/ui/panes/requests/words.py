@@ -10,7 +10,7 @@ import polars as pl
 
 from lbtui.analysis.latency import FILTER_NAMES, Arranged, Arrangement, asks_for_places
 from lbtui.analysis.request_places import PLACE_COLUMNS
-from lbtui.analysis.slo import Attained
+from lbtui.analysis.slo import FEW, Attained
 from lbtui.overview.placed import MOST_ENTRIES, MOST_PLACED
 from lbtui.overview.targets import goodput_words, share_words
 from lbtui.profile import dated, format_time, format_window, instant
@@ -49,11 +49,11 @@ def state_line(shown: Shown) -> str:
         doubtful = _("{column} (doubtful)").format(column=column.words)
         words = doubtful if asked.sort in data.doubtful else column.words
         parts.append(_("by {column}, {order}").format(column=words, order=order))
-        parts += _attained(data, arranged)
         if state.placing:
             parts.append(_("looking where requests ran …"))
         elif data.no_places:
             parts.append(data.no_places)
+        parts += _attained(data, arranged)
     begin, end = shown.window
     decimals = 0 if end - begin >= 20 * _SECOND else 3
     parts.append(format_window(instant(begin), instant(end), decimals, date=dated(data.whole)))
@@ -75,8 +75,10 @@ def _attained(data: RequestsData, arranged: Arranged) -> list[str]:
     found = Attained(met, missed, len(arranged.rows) - met - missed, data.seconds)
     if not found.judged:
         return []
+    # Of few a share says too much.
+    count = _("{met} of {judged}").format(met=f"{met:,}", judged=f"{found.judged:,}")
     return [
-        _("{share} met targets").format(share=share_words(found)),
+        _("{share} met targets").format(share=count if found.judged < FEW else share_words(found)),
         _("goodput {value}").format(value=goodput_words(found)),
     ]
 
@@ -313,6 +315,14 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             ),
         ),
         HelpEntry(
+            _("missed, met targets, goodput"),
+            _(
+                "Which targets (--slo, or p95 of this run) a request took longer than; – where that cannot "
+                "be told. In the state line, over the requests shown: met / judged, and met / seconds from "
+                "the first arrival to the last end of the run. t shows it by domain, node and length."
+            ),
+        ),
+        HelpEntry(
             _("domain"),
             _(
                 "The DP domains in whose rounds the request is listed (res_list of batch.csv, profiler.db or "
@@ -386,7 +396,8 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
                 "{names} with < <= > >= = and a number: ms, tokens, or 0..1 for hit. Unknown "
                 "values match no number. Or where it ran: dp=2 (rank of one of its domains), domain=NAME "
                 "(key, host or instance of one), node=ADDRESS (of its P or D node, the port may be left "
-                "out); of several with commas between (dp=1,3) one must fit."
+                "out); of several with commas between (dp=1,3) one must fit. Or slo=missed, met, unknown, "
+                "ttft, tpot or e2e."
             ).format(names=names),
         ),
     ]
