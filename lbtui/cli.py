@@ -272,7 +272,7 @@ def _report(
     comparison = None
     if baseline is not None:
         sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)
-        comparison = comparable(compare(baseline, profile), *sides)
+        comparison = comparable(compare(baseline, profile, targets=limits.targets), *sides)
         if diagnosis.told is not None:
             comparison = explained(comparison, told_of(baseline, limits), diagnosis.told)
     if options.json:

@@ -245,6 +245,28 @@ TOKEN_THROUGHPUT = Metric(
     _RATE,
     relative=True,
 )
+ATTAINMENT = Metric(
+    "attainment",
+    "requests",
+    _("targets met"),
+    _("share"),
+    "higher",
+    _(
+        "Requests that met all targets / requests judged. The targets of both are those of --slo or the "
+        "config; without them p95 of the baseline run, of TTFT and of time per output token."
+    ),
+    _SHARE,
+)
+GOODPUT = Metric(
+    "goodput",
+    "requests",
+    _("goodput"),
+    _("requests/s"),
+    "higher",
+    _("Requests that met all of these targets / time from the first arrival to the last end."),
+    _RATE,
+    relative=True,
+)
 
 
 def mean(key: str, label: str, dimension: Dimension, *, headline: bool = False) -> Metric:

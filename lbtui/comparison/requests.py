@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.interval import MOST_BINS
 from lbtui.analysis.latency import request_table
+from lbtui.analysis.slo import Targets, ends, met, targets_of
 from lbtui.comparison import metrics
 from lbtui.comparison.measured import Measured, Source
 from lbtui.comparison.model import Metric
@@ -60,11 +61,24 @@ def times_of(source: Source) -> Iterator[Measured]:
             yield mean_of(average, table[column], why)
         yield from percentiles_of(column, label, table[column], why, "requests")
     finished = table.drop_nulls(["arrival", "duration"])
-    ends = finished.select(
-        pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).cast(pl.Int64)
-    ).to_series()
-    yield _throughput(metrics.REQUEST_THROUGHPUT, finished, ends.to_numpy(), None)
-    yield _throughput(metrics.TOKEN_THROUGHPUT, finished, ends.to_numpy(), "output_tokens")
+    yield _throughput(metrics.REQUEST_THROUGHPUT, finished, None)
+    yield _throughput(metrics.TOKEN_THROUGHPUT, finished, "output_tokens")
+
+
+def targets_for(source: Source, given: Iterable[tuple[str, float]]) -> Targets:
+    """Return the targets that are given, else p95 of the requests of a side (`targets_of`)."""
+    return targets_of(request_table(source.frames["requests"], source.frames["speculation"]), dict(given))
+
+
+def attained_of(source: Source, targets: Targets) -> Iterator[Measured]:
+    """Yield which share of the requests met the targets, and how many a second."""
+    table = request_table(source.frames["requests"], source.frames["speculation"]).sort(
+        "arrival", nulls_last=True
+    )
+    judged = table.with_columns(met(table, targets).cast(pl.Int64))
+    yield mean_of(metrics.ATTAINMENT, judged["met"], _("no request can be judged"))
+    finished = judged.drop_nulls(["arrival", "duration"])
+    yield _throughput(metrics.GOODPUT, finished, "met", _("no request can be judged"))
 
 
 def percentiles_of(
@@ -101,16 +115,19 @@ def mean_of(compared: Metric, values: pl.Series, absent: str, most: int = MEAN_P
     return Measured(compared, Ratio(summed(piece, known, count), summed(piece, np.ones(len(known)), count)))
 
 
-def _throughput(compared: Metric, finished: pl.DataFrame, ends: Places, column: str | None) -> Measured:
-    amounts = np.ones(len(ends))
+def _throughput(
+    compared: Metric, finished: pl.DataFrame, column: str | None, absent: str | None = None
+) -> Measured:
+    when = ends(finished).to_numpy()
+    amounts = np.ones(len(when))
     if column is not None:
         if finished[column].null_count() == finished.height:
-            return Measured(compared, absent=_("no request tells its length"))
+            return Measured(compared, absent=absent or _("no request tells its length"))
         amounts = finished[column].fill_null(0).cast(pl.Float64).to_numpy()
-    if len(ends) < 2:
+    if len(when) < 2:
         return Measured(compared, absent=_("no two finished requests are recorded"))
     begin = int(finished["arrival"].cast(pl.Int64).min())
-    return Measured(compared, _rate(ends, amounts, begin, int(ends.max())))
+    return Measured(compared, _rate(when, amounts, begin, int(when.max())))
 
 
 def _rate(times: Places, amounts: Floats, begin: int, end: int) -> Ratio:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,14 +17,16 @@ from lbtui.comparison.experts import LayerPars, layer_pars
 from lbtui.comparison.measured import Measured, Source
 from lbtui.comparison.model import Comparison, Metric, Row
 from lbtui.comparison.nodes import Pulls, handoff_times, roles_of
-from lbtui.comparison.requests import load_of, times_of
+from lbtui.comparison.requests import attained_of, load_of, targets_for, times_of
 from lbtui.comparison.series import Paired, Ratio
 from lbtui.comparison.verdict import judged, measured_row
 from lbtui.overview.model import Dimension, Place
+from lbtui.overview.targets import target_words
 from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, Silent, attempted, empty
 from lbtui.profile.pairing import matched
 from lbtui.profile.place import window_of
 from lbtui.text import _, visible
+from lbtui.thresholds import Entry
 
 _FEWEST_LAYERS = 8
 
@@ -41,18 +43,21 @@ class _Question:
     after: float = math.nan
 
 
-def compare(before: Profile, after: Profile, progress: Progress | None = None) -> Comparison:
+def compare(
+    before: Profile, after: Profile, progress: Progress | None = None, targets: Sequence[Entry] = ()
+) -> Comparison:
     """Return every metric of both profiles with the interval of its difference and a verdict.
 
-    Loads the frames it needs; the same profiles give the same numbers. Raises `Cancelled` when `progress`
-    does. A frame that cannot be made counts as missing.
+    `targets` are what requests are to take at most, ms (`Thresholds.targets`). Loads the frames it needs; the
+    same profiles give the same numbers. Raises `Cancelled` when `progress` does. A frame that cannot be made
+    counts as missing.
     """
     told = progress or Silent()
     sources = _source(before, told), _source(after, told)
     notes: list[str] = []
     rows: list[Row] = []
     # Made one by one, so that the series of millions of steps are not held together.
-    for number, question in enumerate(_questions(*sources, notes)):
+    for number, question in enumerate(_questions(*sources, targets, notes)):
         told.advance(_("comparison"), number, number + 1)
         rows.append(_row(question))
     return Comparison(str(before.path), str(after.path), tuple(judged(_headlines_first(rows))), tuple(notes))
@@ -89,13 +94,20 @@ def _row(question: _Question) -> Row:
     return measured_row(question.metric, question.subject, *question.estimates())
 
 
-def _questions(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:
+def _questions(
+    before: Source, after: Source, given: Sequence[Entry], notes: list[str]
+) -> Iterator[_Question]:
     """Yield the questions in the order of the rows; what else is to be said goes into `notes`."""
     yield from _joined(load_of(before), load_of(after), Place())
     yield from _of_domains(before, after, notes)
     yield from _of_nodes(before, after, notes)
     yield from _of_experts(before, after, notes)
     yield from _joined(times_of(before), times_of(after), Place())
+    # Those of the baseline for both: p95 of each by itself would call them alike whatever changed.
+    targets = targets_for(before, given)
+    if targets.limits:
+        notes.append(_("Targets of both: {targets}.").format(targets=target_words(targets, baseline=True)))
+        yield from _joined(attained_of(before, targets), attained_of(after, targets), Place())
 
 
 def _of_domains(before: Source, after: Source, notes: list[str]) -> Iterator[_Question]:

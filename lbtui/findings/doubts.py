@@ -24,7 +24,11 @@ _FIGURES = {
     ("requests", "duration"): _("duration"),
 }
 DOUBTFUL_COLUMNS = ("queue_wait", "time_per_output_token", "duration")  # of the requests
-_ROWS = ("handoff.arrival_to_kv", "handoff.received_to_end", "handoff.arrival_to_end", *DOUBTFUL_COLUMNS)
+_ROWS = (
+    *("handoff.arrival_to_kv", "handoff.received_to_end", "handoff.arrival_to_end"),
+    *DOUBTFUL_COLUMNS,
+    *("attainment", "goodput"),
+)
 
 
 def clock_doubt(findings: Sequence[Finding]) -> str:
@@ -103,6 +107,8 @@ def comparable(comparison: Comparison, before: str, after: str) -> Comparison:
 
 
 def _row(row: Row, reason: str) -> Row:
-    if row.metric.key.rpartition(".")[0] not in _ROWS or row.verdict == "not_comparable":
+    # Of what has one figure alone the key ends with its name.
+    names = (row.metric.key, row.metric.key.rpartition(".")[0])
+    if not any(name in _ROWS for name in names) or row.verdict == "not_comparable":
         return row
     return replace(row, verdict="not_comparable", reason=reason)

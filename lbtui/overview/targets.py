@@ -76,13 +76,16 @@ def _with_places(
     return (table, places) if isinstance(places, str) else (table.with_columns(places.get_columns()), "")
 
 
-def target_words(targets: Targets) -> str:
-    """Return the targets, and whose they are."""
+def target_words(targets: Targets, *, baseline: bool = False) -> str:
+    """Return the targets, and whose they are: of `baseline` where this run is compared with it."""
     if not targets.limits:
         return _("no target: no request tells TTFT or time per output token")
     names = {"ttft": _("TTFT"), "tpot": _("TPOT"), "e2e": _("end to end")}
     limits = ", ".join(f"{names[name]} ≤ {short(limit)} ms" for name, limit in targets.limits.items())
-    return limits if targets.given else _("{limits} (p95 of this run)").format(limits=limits)
+    if targets.given:
+        return limits
+    own = _("{limits} (p95 of the baseline run)") if baseline else _("{limits} (p95 of this run)")
+    return own.format(limits=limits)
 
 
 def attained_words(found: Attained) -> str:

@@ -35,7 +35,8 @@ SIZE = (140, 40)
 # Those that the README shows, and more.
 PICTURES = (
     *("overview", "dp", "dp-chart", "dp-round", "pd", "ep-rank", "ep-expert", "ep-time"),
-    *("what-if", "requests", "help", "compare", "compare-dp", "compare-pd", "compare-ep"),
+    *("what-if", "requests", "targets", "targets-distribution", "help"),
+    *("compare", "compare-dp", "compare-pd", "compare-ep"),
 )
 
 # xterm's sixteen colours on white.

@@ -57,7 +57,7 @@ class ComparePane(Filtered):
     def prepare(self, profile: Profile, progress: PaneProgress) -> Comparison:
         """Return the comparison of both profiles."""
         assert self.baseline is not None
-        comparison = compare(self.baseline, profile, progress)
+        comparison = compare(self.baseline, profile, progress, self.limits.targets)
         if notes := [*self.baseline.cuts, *profile.cuts]:
             raise Unreadable(_("{file} was read in part only").format(file=notes[0].file))
         sides = self.baseline, profile
