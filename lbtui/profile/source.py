@@ -74,8 +74,7 @@ class RequestRounds:
     """What rounds and events tell of requests' lives; `request` is the place of one among those asked for.
 
     `members`: request, prof_id, row (of `batches`), a row for each of its rounds. `taken`: request, time at
-    which a scheduler took it up. `dispatched`: request, time. `pulls`: request, start, end. `reason` says why
-    nothing is told where the rounds were too many.
+    which a scheduler took it up. `dispatched`: request, time. `pulls`: request, start, end.
     """
 
     members: pl.DataFrame = field(
@@ -92,7 +91,6 @@ class RequestRounds:
     pulls: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema={"request": pl.UInt32, "start": _TIME, "end": _TIME})
     )
-    reason: str = ""
 
 
 class Source(Protocol):

@@ -29,7 +29,6 @@ from lbtui.profile.source import Loader, RequestPlaces, RequestRounds, Scheduled
 from lbtui.sources.rounds import read_round
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
-from lbtui.text import _
 
 if TYPE_CHECKING:
     import polars as pl
@@ -193,15 +192,11 @@ class Loaders:
         import polars as pl
 
         from lbtui.sources.canonical.moments import read_moments
-        from lbtui.sources.steps.members import MOST, TooMany, read_members
+        from lbtui.sources.steps.members import read_members
 
         scheduled = self._scheduled(progress)
         batches = self._batches(progress).frame
-        try:
-            members, taken = read_members(self._store, scheduled, batches, request_ids, progress)
-        except TooMany:
-            text = _("requests are in more than {most} rounds, too many to be taken apart here")
-            return RequestRounds(reason=text.format(most=f"{MOST:,}"))
+        members, taken = read_members(self._store, scheduled, batches, request_ids, progress)
         transfers = self.named["transfers"](progress).frame
         dispatched, pulls = read_moments(self._store, scheduled, transfers, progress)
         ids = pl.DataFrame({"request_id": request_ids}).with_row_index("request").drop_nulls()

@@ -48,6 +48,7 @@ from lbtui.ui.watched import WatchedApp
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding
+    from lbtui.findings.latency.told import Told
     from lbtui.profile import Note, Profile, Reading
     from lbtui.ui.kit.pane import Pane
     from lbtui.ui.terminal.enquiry import Enquiry
@@ -103,6 +104,7 @@ class LbtuiApp(WatchedApp):
         super().__init__(asked, caps, enquiry)
         self.thresholds = asked.thresholds
         self.findings: tuple[Finding, ...] = ()
+        self.told: Told | None = None
         self._save = save
         self.tabs = TABS if asked.baseline is None else (*TABS, COMPARE)
         self._baseline: Profile | None = None
@@ -424,7 +426,7 @@ class LbtuiApp(WatchedApp):
         self._leave_over()
         self.profile = self._baseline = None
         self.panes = {}
-        self.findings = ()
+        self.findings, self.told = (), None
         self.watching.forget()
         self.stage_changed()
         self._open()

@@ -13,6 +13,7 @@ from lbtui.analysis.lockstep import common_steps
 from lbtui.analysis.pull_clocks import clock_shifts
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.hosts import waits_by_host
+from lbtui.overview.placed import MOST_ENTRIES
 from lbtui.profile import Profile, Progress
 from lbtui.profile.source import RequestRounds
 from lbtui.text import _
@@ -68,9 +69,11 @@ def latency_in(evidence: Evidence, limits: Thresholds, read: Callable[[pl.Series
     cut = requests.height - whole.height
     if whole.is_empty():
         return Latency(cut=cut, absent=_("no request is recorded from its arrival to its end"))
+    entries = int(evidence.frame("batches")["batch_size"].sum())
+    if entries > MOST_ENTRIES:
+        text = _("requests are in {entries} rounds, more than the {most} that are taken apart here")
+        return Latency(cut=cut, absent=text.format(entries=f"{entries:,}", most=f"{MOST_ENTRIES:,}"))
     told = read(whole["request_id"])
-    if told.reason:
-        return Latency(cut=cut, absent=told.reason)
     frame = _round_frame(evidence)
     members = told.members.with_columns(pl.col("prof_id").cast(pl.String)).join(
         frame.select("prof_id", "row", "round"), on=["prof_id", "row"]

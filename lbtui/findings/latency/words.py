@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lbtui.analysis.latency_parts import PART_LABELS, PartName
 from lbtui.comparison.model import Row
@@ -22,6 +22,23 @@ TERM_HEADS = (_("part"), _("difference"), _("95 % interval"), _("where"))
 _MOST_NAMED, _LEAST_NAMED = 3, 0.05
 _MOST_ROWS = 12
 _WAITED_FOR: tuple[PartName, ...] = ("lockstep",)
+
+# Where there is little room.
+PART_SHORT: Mapping[PartName, str] = {
+    "prefill_wait": _("prefill wait"),
+    "prefill": _("prefill"),
+    "handoff_wait": _("hand-off wait"),
+    "pull": _("KV pull"),
+    "first_decode_wait": _("first decode wait"),
+    "handoff": _("hand-off"),
+    "decode": _("decode"),
+    "compute_or_lockstep": _("compute or lockstep"),
+    "held_by_prefills": _("held by prefills"),
+    "lockstep": _("lockstep wait"),
+    "preempted": _("preempted"),
+    "gaps": _("between passes"),
+    "not_recorded": _("not recorded"),
+}
 
 # How the parts come about; help, reports and manual print these sentences.
 FORMULAS = (

@@ -15,14 +15,9 @@ from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.trace.requests import by_client_id
 
-MOST = 40_000_000  # rounds of requests: some 600 MB
 _COLUMNS = ("name", "prof_id", "start", "end", "res_list")
 _MEMBERS = pl.Schema({"request": pl.UInt32(), "prof_id": pl.Categorical(), "row": pl.Int64()})
 _TAKEN = pl.Schema({"request": pl.UInt32(), "time": pl.Datetime("us")})
-
-
-class TooMany(Exception):
-    """Requests are in more than `MOST` rounds."""
 
 
 def read_members(
@@ -30,7 +25,7 @@ def read_members(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return `_MEMBERS`, a row for each request of each of `batches`, and `_TAKEN`, when it was taken up.
 
-    `request` is the place of its id in `ids`; others are left out. Raises `TooMany`.
+    `request` is the place of its id in `ids`; others are left out.
     """
     batch = scheduling.batch
     if batch is None:
@@ -45,14 +40,11 @@ def read_members(
     rows = batches.select("prof_id", "row").unique("row")
 
     def read(parts: Iterator[pl.DataFrame]) -> pl.DataFrame:
-        found, count = [pl.DataFrame(schema={"row": pl.Int64, "request": pl.UInt32})], 0
+        found = [pl.DataFrame(schema={"row": pl.Int64, "request": pl.UInt32})]
         for part in parts:
             listed = part.join(rows, on="row", how="semi").select("row", request_id=request_ids("res_list"))
             own = listed.explode("request_id", empty_as_null=True).join(known, on="request_id")
             found.append(own.select("row", "request"))
-            count += own.height
-            if count > MOST:
-                raise TooMany
         return pl.concat(found)
 
     members = store.parts(batch, "batch", _COLUMNS, read, progress)
@@ -99,8 +91,6 @@ def _of_events(
         .join(told, left_on=["prof_id", "group"], right_on=["prof_id", "row"])
     )
     listed = pl.concat([frame.select("prof_id", "row", "request_id") for frame in (own, others)])
-    if listed.select(pl.col("request_id").list.len().sum()).item() > MOST:
-        raise TooMany
     members = events.linked(listed).explode("request_id", empty_as_null=True)
     named = by_client_id(members, events.client_ids).join(known, on="request_id")
     left = by_client_id(events.left_queue, events.client_ids).join(known, on="request_id")

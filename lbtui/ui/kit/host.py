@@ -17,6 +17,7 @@ from lbtui.ui.kit.selection import Aim, Selection
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding
+    from lbtui.findings.latency.told import Told
     from lbtui.profile import Note
     from lbtui.thresholds import Thresholds
 
@@ -37,6 +38,7 @@ class Host(Protocol):
     selection: Selection
     thresholds: Thresholds | None
     findings: tuple[Finding, ...]  # of the profile opened (after), once they were looked for
+    told: Told | None  # where the time of its requests went, once that was looked for
 
     def select(self, **changes: Any) -> None:
         """Change the shared selection and tell all panes."""

@@ -120,6 +120,7 @@ class OverviewPane(Pane):
         known = contents.known
         if contents.diagnosis is not None:
             self.lbtui.findings = contents.diagnosis.findings
+            self.lbtui.told = contents.diagnosis.told
         before, shown = self._found_entries(), self._shown
         self._contents = contents
         if not self._moved:
@@ -222,6 +223,9 @@ class OverviewPane(Pane):
             return
         if shown.entry.found is not None:
             self._go_to(shown.entry.found, shown.known)
+            return
+        if shown.entry.kind == "missed":
+            self.lbtui.show_at(PANES["requests"], Aim(filter="slo=missed"))
             return
         line = shown.entry.line
         if line is None or not line.values:  # of another reading, where it differs

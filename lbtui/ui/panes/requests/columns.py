@@ -58,10 +58,13 @@ COLUMNS: tuple[RequestColumn, ...] = (
         _("missed"),
         _("missed target"),
         "targets",
-        6,
+        9,
         3,
         _("those that missed a target first"),
         _("those that met all first"),
+    ),
+    RequestColumn(
+        "largest_part", _("mostly"), _("largest part of its time"), "text", 24, 5, _("Z to A"), _("A to Z")
     ),
     RequestColumn("domain", _("domain"), _("domain"), "domains", 7, 3, _("Z to A"), _("A to Z")),
     RequestColumn("prefill_node", _("P node"), _("prefill node"), "text", 7, 6, _("Z to A"), _("A to Z")),

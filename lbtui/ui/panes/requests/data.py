@@ -14,6 +14,7 @@ from lbtui.analysis.queue_states import StateLanes, state_lanes
 from lbtui.analysis.request_places import NODE_COLUMNS, PLACE_COLUMNS
 from lbtui.analysis.slo import Targets, missed, seconds_of, targets_of
 from lbtui.findings.doubts import DOUBTFUL_COLUMNS, doubt_of
+from lbtui.findings.latency.told import Told
 from lbtui.overview.placed import places_of, tells_places
 from lbtui.profile import Profile, Progress, place
 from lbtui.profile.place import Window
@@ -22,6 +23,7 @@ from lbtui.text import _, visible
 from lbtui.thresholds import Thresholds
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS, RequestColumn
+from lbtui.ui.panes.requests.parts import LARGEST, largest_parts
 
 Request: TypeAlias = Mapping[str, Any]  # one row of the request table
 
@@ -46,6 +48,7 @@ class RequestsData:
     seconds: float | None = None  # from the first arrival to the last end
     doubt: str = ""  # why what goes from host to host may be off, a sentence
     no_places: str | None = None  # why it is not looked for where requests ran; "" where no file tells
+    told: Told | None = None  # where the time went, once that is known
 
     @cached_property
     def columns(self) -> tuple[RequestColumn, ...]:
@@ -59,6 +62,8 @@ class RequestsData:
             hidden = set(NODE_COLUMNS)
         if not self.targets.limits:
             hidden |= {"missed"}
+        if self.told is not None and self.told.latency.absent:
+            hidden |= {LARGEST}
         return tuple(column for column in COLUMNS if column.name not in hidden)
 
     @property
@@ -129,8 +134,10 @@ def first_arrangement(table: pl.DataFrame) -> Arrangement:
 def with_places(data: RequestsData, profile: Profile, progress: Progress) -> RequestsData:
     """Return the data with where each request ran (`request_places`), or why that is not looked for."""
     places = places_of(data.table["request_id"], profile, progress)
-    if isinstance(places, str):
-        return replace(data, no_places=places)
+    return replace(data, no_places=places) if isinstance(places, str) else _placed(data, places)
+
+
+def _placed(data: RequestsData, places: pl.DataFrame) -> RequestsData:
     table = data.table.with_columns(places.get_columns())
     shown = places.select(PLACE_COLUMNS).unique()
     longest = {
@@ -138,6 +145,16 @@ def with_places(data: RequestsData, profile: Profile, progress: Progress) -> Req
         for name in PLACE_COLUMNS
     }
     return replace(data, table=table, longest={**data.longest, **longest})
+
+
+def with_told(data: RequestsData, told: Told) -> RequestsData:
+    """Return the data with where the time of its requests went; as it was where that is of others."""
+    if data.told is told or not told.table["request_id"].equals(data.table["request_id"]):
+        return data
+    found = replace(data, told=told, table=data.table.with_columns(largest_parts(told)))
+    if data.placed or PLACE_COLUMNS[0] not in told.table.columns:
+        return found
+    return _placed(found, told.table.select(*PLACE_COLUMNS, "first_round"))
 
 
 def window_of(data: RequestsData, selection: Selection) -> Window:

@@ -44,6 +44,7 @@ class Places:
     folded_height: int
     header: int
     rows: int  # lines of the table below its header
+    parts: int | None
     reading: int | None
     layout: Layout
     panel: int  # width of the panel at the right
@@ -81,6 +82,12 @@ class Shown:
         return request_at(self.data, self.state, self.state.cursor)
 
     @property
+    def row(self) -> int | None:
+        """Its row in the table, None without any."""
+        rows = self.state.arranged.rows
+        return int(rows[self.state.cursor]) if self.state.cursor < len(rows) else None
+
+    @property
     def first(self) -> int:
         """The place of the first request in view."""
         return first_visible(self.state.cursor, self.state.first, self.at.rows, len(self.state.arranged.rows))
@@ -115,7 +122,8 @@ def places(data: RequestsData, sort: str, width: int, height: int) -> Places:
     folded_height = 3 if height < 40 else 5
     take("folded", folded_height, not wide and height >= 19 and data.no_requests is None)
     header = min(line, max(1, height - 1))
-    rows = max(0, height - header - 2)
+    parts = height >= 12 and data.no_requests is None
+    rows = max(0, height - header - (3 if parts else 2))
     return Places(
         lane_height=lane_height,
         plot=plot,
@@ -129,6 +137,7 @@ def places(data: RequestsData, sort: str, width: int, height: int) -> Places:
         folded_height=folded_height,
         header=header,
         rows=rows,
+        parts=height - 2 if parts else None,
         reading=height - 1 if height >= 4 else None,
         layout=layout,
         panel=width - layout.width - GAP if wide else 0,

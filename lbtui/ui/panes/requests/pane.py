@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -16,6 +17,7 @@ from textual.worker import Worker, get_current_worker
 from lbtui.analysis.data_parallel import first_step
 from lbtui.analysis.latency import Arranged, Arrangement, arrange, asks_for_places, filter_error
 from lbtui.analysis.request_places import PLACE_COLUMNS, domain_keys
+from lbtui.findings.latency.words import TITLE as WHERE_TIME_WENT
 from lbtui.profile import FrameName, Profile, micros
 from lbtui.profile.schema import empty
 from lbtui.render.canvas import Canvas
@@ -34,6 +36,7 @@ from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.kit.window import following, life_window, moved, time_at, zoomed
 from lbtui.ui.panes.requests.data import (
     BINS,
+    Request,
     RequestsData,
     RequestsState,
     first_arrangement,
@@ -41,9 +44,11 @@ from lbtui.ui.panes.requests.data import (
     place_in,
     window_of,
     with_places,
+    with_told,
 )
 from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.orders import next_column, orders_of, sorted_by
+from lbtui.ui.panes.requests.parts import facts_of
 from lbtui.ui.panes.requests.targets.pane import TargetsPane, looked_at
 from lbtui.ui.panes.requests.targets.state import View
 from lbtui.ui.panes.requests.view import draw
@@ -159,6 +164,7 @@ class RequestsPane(Filtered):
         if wanted is not None:
             # What was asked for meanwhile.
             self._arrange(wanted)
+        self.profile_grew()
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows; where requests ran is looked for once a column of it is in view."""
@@ -166,6 +172,8 @@ class RequestsPane(Filtered):
         at = self._shown_in(self.data, width, height).at
         if any(self.data.columns[place].name in PLACE_COLUMNS for place, _x, _width in at.layout.columns):
             self._place()
+        if self.data.told is None and self.data.no_requests is None:
+            self.lbtui.look_for_findings()
         return draw(self._shown_in(self.data, width, height), Canvas(width, height, self.caps))
 
     def help_entries(self) -> list[HelpEntry]:
@@ -217,6 +225,19 @@ class RequestsPane(Filtered):
         shown = self._shown
         return 1 if shown is None else max(1, shown.at.rows - 1)
 
+    # Where their time went
+
+    def profile_grew(self) -> None:
+        """Show where the time of the requests went, once that is known."""
+        told, data = self.lbtui.told, self.data
+        if told is None or data is None or data.told is told:
+            return
+
+        def work() -> None:
+            self.post_message(self.Placed(data, with_told(data, told)))
+
+        in_background(self, work, lambda _why: None, group="place-requests")
+
     # Where requests ran
 
     def _place(self) -> None:
@@ -242,7 +263,8 @@ class RequestsPane(Filtered):
             return
         self.data = event.data
         self._orders = orders_of(self.data.table)
-        self.state = replace(self.state, placing=False)
+        self.state = replace(self.state, placing=self._placing is event.before and not self.data.placed)
+        self.profile_grew()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._arrange(waiting)
@@ -512,7 +534,7 @@ class RequestsPane(Filtered):
         request = None if self._shown is None else self._shown.request
         if request is None:
             return
-        known = request_sections(request, empty("handoffs"), empty("transfers"))
+        known = self._sections(request, empty("handoffs"), empty("transfers"))
         frames: list[FrameName] = [n for n in ("handoffs", "transfers") if self.profile.has(n)]
         page = TextPage(
             _("Request {id}").format(id=request["request_id"] or ""),
@@ -525,7 +547,7 @@ class RequestsPane(Filtered):
                 name: self.profile.load(name, progress).frame.filter(request_id=request["request_id"])
                 for name in frames
             }
-            sections = request_sections(
+            sections = self._sections(
                 request,
                 found.get("handoffs", empty("handoffs")),
                 found.get("transfers", empty("transfers")),
@@ -544,6 +566,13 @@ class RequestsPane(Filtered):
                 worker.cancel()
 
         self.lbtui.push_screen(page, closed)
+
+    def _sections(self, request: Request, handoffs: pl.DataFrame, transfers: pl.DataFrame) -> list[Section]:
+        sections = request_sections(request, handoffs, transfers)
+        shown = self._shown
+        if shown is None or shown.data.told is None or shown.row is None:
+            return sections
+        return [sections[0], (WHERE_TIME_WENT, facts_of(shown.data.told, shown.row)), *sections[1:]]
 
     def on_requests_pane_details_read(self, event: DetailsRead) -> None:
         """Show what was read."""

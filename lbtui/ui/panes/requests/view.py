@@ -11,6 +11,7 @@ from lbtui.text import _
 from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
 from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
 from lbtui.ui.panes.requests.layout import GAP, Shown
+from lbtui.ui.panes.requests.parts import parts_row
 from lbtui.ui.panes.requests.words import nothing_matches, reading_line, speculation_words, state_line
 
 
@@ -40,6 +41,8 @@ def draw(shown: Shown, canvas: Canvas) -> list[Row]:
     if at.folded is not None:
         put(at.folded, folded_rows(shown, width, caps))
     put(at.header, _table_and_panel(shown, width, caps))
+    if at.parts is not None:
+        put(at.parts, [parts_row(data.told, shown.row, canvas)])
     if at.reading is not None:
         put(at.reading, [_reading(shown, width, caps)])
     return lines[:height]

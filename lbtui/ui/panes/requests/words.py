@@ -11,6 +11,7 @@ import polars as pl
 from lbtui.analysis.latency import FILTER_NAMES, Arranged, Arrangement, asks_for_places
 from lbtui.analysis.request_places import PLACE_COLUMNS
 from lbtui.analysis.slo import FEW, Attained
+from lbtui.findings.latency.words import FORMULAS
 from lbtui.overview.placed import MOST_ENTRIES, MOST_PLACED
 from lbtui.overview.targets import goodput_words, share_words
 from lbtui.profile import dated, format_time, format_window, instant
@@ -320,6 +321,12 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
                 "Which targets (--slo, or p95 of this run) a request took longer than; – where that cannot "
                 "be told. In the state line, over the requests shown: met / judged, and met / seconds from "
                 "the first arrival to the last end of the run. t shows it by domain, node and length."
+            ),
+        ),
+        HelpEntry(
+            _("time, mostly"),
+            " ".join(
+                (_("Where the time of a request went, and the largest part of it with its share."), *FORMULAS)
             ),
         ),
         HelpEntry(
