@@ -124,7 +124,7 @@ def interval_words(found: Attained) -> str:
 
 def goodput_words(found: Attained) -> str:
     """Return the goodput with its unit."""
-    return "–" if math.isnan(found.goodput) else _("{value}/s").format(value=short(found.goodput))
+    return "–" if math.isnan(found.goodput) else _("{value} req/s").format(value=short(found.goodput))
 
 
 def counts(found: Attained) -> tuple[str, ...]:

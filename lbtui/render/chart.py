@@ -56,7 +56,8 @@ class Chart:
         the cursor at x.
         """
         rows = list(self.rows)
-        if chosen is not None and chosen < len(self.names):
+        # A name may have no line in too small an area.
+        if chosen is not None and chosen < len(self.names) and self.names[chosen][0] < len(rows):
             line = palette.series(caps, chosen)
             if self.plot and caps.colors != "none":
                 first, last = self.plot[:2]

@@ -24,6 +24,7 @@ _ACROSS, _DOWN = 2, 4  # dots of a cell
 _BRAILLE = 0x2800
 # The bit of each dot of a cell, a line of dots after the other.
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+_MANY = ".:*#"  # for one or two dots of a cell, up to all eight
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 4
 
 
@@ -105,21 +106,15 @@ def _by_cell(dots: Cells) -> Cells:
 def _cells(bits: list[int], counts: list[int], hot: list[bool], caps: Capabilities) -> list[str]:
     if caps.unicode and caps.colors != "none":
         return [chr(_BRAILLE + one) if one else " " for one in bits]
-    some = ".:*#" if not caps.unicode else ""
-    return [
-        " "
-        if not count
-        else glyphs(caps).times
-        if red
-        else some[min(count, 8) // 3]
-        if some
-        else _braille(one)
-        for one, count, red in zip(bits, counts, hot, strict=True)
+    # Where there is no colour, what stands out has a sign of its own; in ASCII the others tell how many.
+    alone = [
+        chr(_BRAILLE + one) if caps.unicode else _MANY[(count - 1) // 2]
+        for one, count in zip(bits, counts, strict=True)
     ]
-
-
-def _braille(bits: int) -> str:
-    return chr(_BRAILLE + bits)
+    return [
+        " " if not count else glyphs(caps).times if red else sign
+        for count, red, sign in zip(counts, hot, alone, strict=True)
+    ]
 
 
 def _row(
@@ -130,16 +125,12 @@ def _row(
     grey, red, own = palette.dim(caps), palette.severity(caps, "critical"), palette.series(caps, 0)
     rule = glyphs(caps).rule
     texts = [rule if target and cell == " " else cell for cell in cells]
-    styles = [
-        palette.accent(caps)
-        if target and cell == " "
-        else grey
-        if not first <= column < last
-        else red
-        if one
-        else own
-        for column, (cell, one) in enumerate(zip(cells, hot, strict=True))
-    ]
+    styles = [own if first <= column < last else grey for column in range(count)]
+    for column, (cell, one) in enumerate(zip(cells, hot, strict=True)):
+        if one:
+            styles[column] = red
+        elif target and cell == " ":
+            styles[column] = palette.accent(caps)
     return runs(texts, styles)
 
 

@@ -16,7 +16,7 @@ _LETTERS = r"(?![a-f]{7,}\b)[^\W\d_]+"  # seven of a to f may name a commit
 _WORD = rf"{_LETTERS}(?:['’/-]{_LETTERS})*['’]?|[^\W\d_]{{1,3}}\d{{1,3}}"
 _NUMBER = r"[-+−<>≤≥]?(?:∞|\d{1,6}(?:,\d{3})*(?:\.\d{1,6})?[×%]?)"
 _TIME = r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d(?:\.\d+)?(?:–\d\d:\d\d:\d\d(?:\.\d+)?)?|[+-]\d\d:\d\d"
-_SIGN = r"[·→–—×=/%…−]"
+_SIGN = r"[·→–—×=/%…−≤]"
 _PLAIN = re.compile(
     rf"[(“\"]?(?:{_WORD}|{_NUMBER}|{_TIME}|{_SIGN}|{_NUMBER}–{_NUMBER})[)”\"]?[.,;:!?]?[)”\"]?"
 )

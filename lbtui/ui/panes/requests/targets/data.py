@@ -83,7 +83,8 @@ def targets_data(
     The targets are those of the run in either case, and so is the time that goodput is told over.
     """
     table = requests.table if rows is None else requests.table[np.sort(rows)]
-    slo = slo_of(table, requests.targets, domains, requests.no_places or "", requests.seconds)
+    why = "" if requests.no_places is None else requests.no_places or _("no file tells where requests ran")
+    slo = slo_of(table, requests.targets, domains, why, requests.seconds)
     return TargetsData(requests, table, slo, of)
 
 

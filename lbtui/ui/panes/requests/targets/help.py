@@ -61,7 +61,7 @@ def entries() -> list[HelpEntry]:
             _("scatter"),
             _(
                 "A dot for each request, several may share one; red those that missed a target, the rule is "
-                "the target. Each class of input lengths is as wide; the cursor's keeps its colour."
+                "the target. Each class of input lengths is as wide; those outside of the cursor's are grey."
             ),
         ),
     ]

@@ -162,18 +162,18 @@ class TargetsPane(Pane):
         if found is None or found.chart is None or found.chart.plot is None:
             return None
         _first, _last, _left, columns, low, high = found.chart.plot
-        column = self._column(data, found)
-        return low + (high - low) * column / max(1, columns - 1)
+        if self.state.column is not None:
+            return low + (high - low) * min(self.state.column, columns - 1) / max(1, columns - 1)
+        target = data.target(self.state.measure)
+        return (low + high) / 2 if target is None else max(low, min(found.scale.places_of(target), high))
 
-    def _column(self, data: TargetsData, found: Drawn) -> int:
-        assert found.chart is not None
-        assert found.chart.plot is not None
+    def _moved_column(self, data: TargetsData, found: Drawn, step: int) -> int | None:
+        """Return the column of the plot that is so many further than the cursor's."""
+        at = self._x(data, found)
+        if at is None or found.chart is None or found.chart.plot is None:
+            return None
         _first, _last, _left, columns, low, high = found.chart.plot
-        column = self.state.column
-        if column is None:
-            target = data.target(self.state.measure)
-            at = (low + high) / 2 if target is None else float(found.scale.places_of(target))
-            column = round((at - low) / ((high - low) or 1.0) * (columns - 1))
+        column = round((at - low) / ((high - low) or 1.0) * (columns - 1)) + step
         return max(0, min(column, columns - 1))
 
     # Actions
@@ -209,8 +209,8 @@ class TargetsPane(Pane):
                 self.lbtui.select(time=(stretches[place].begin + stretches[place].end) // 2)
                 self.repaint()
         elif self.state.view == "cdf" and self._chart is not None:
-            column = self._column(self.data, self._chart[1]) + step
-            self._change(replace(self.state, column=max(0, column)))
+            column = self._moved_column(self.data, self._chart[1], step)
+            self._change(replace(self.state, column=column))
 
     def action_metric(self) -> None:
         """Show the distribution of the next time, or it over the input length."""

@@ -33,7 +33,7 @@ from lbtui.ui.panes.requests.targets.words import (
 )
 
 LABEL = 12  # cells before a lane
-_FIGURE = 12  # cells after it: its highest
+_FIGURE = 16  # cells after it: its highest
 _LEAST_PLOT = 20
 HEAD = 2  # lines of words above everything
 _BAR = 20  # cells of a bar, where there is room
@@ -97,10 +97,11 @@ def draw_chart(
     words = group_words(data, state.row)
     if found is None:
         lines[0] = fit(" " + _("drawing …"), canvas.width, caps=canvas.caps, style=dim(canvas.caps))
-    elif found.chart is not None and x is not None:
+    elif found.chart is not None:
         chosen = key.rows.index(state.row) if state.row in key.rows and len(key.rows) > 1 else None
         lines = found.chart.marked(chosen, x, canvas.caps)
-        words = distribution_words(data, state, found, found.scale.value(x))
+        if x is not None:
+            words = distribution_words(data, state, found, found.scale.value(x))
     elif found.points is not None:
         lines = scatter_rows(data, state, found, body)
         words = scatter_words(data, state, found)
@@ -143,7 +144,7 @@ def _lanes(shown: Shown, at: Places, canvas: Canvas) -> list[Row]:
     rows = [fit_parts(" " + words, width, caps=caps, style=accent(caps))]
     for label, values, high, figure in (
         (_("met"), shares, 1.0, "100 %"),
-        (_("goodput"), rates, most, _("max {value}/s").format(value=number(most))),
+        (_("goodput"), rates, most, _("max {value} req/s").format(value=number(most))),
     ):
         marks = Marks(cursor, heat=[0.0] * at.plot)
         drawn = lane(
@@ -195,8 +196,8 @@ def _layout(data: TargetsData, width: int) -> Layout:
         Column(_("requests"), max(names, 12), "left"),
         Column(_("met"), 8),
         *([Column("", bar, "left", 1)] if bar else []),
-        Column(_("95 % interval"), 13, "right", 2),
-        Column(_("goodput"), 10, "right", 1),
+        Column(_("95 % interval"), 13, "right", 1),
+        Column(_("goodput"), 13, "right", 2),
         Column(_("met of judged"), 17, "right", 3),
         Column(_("unknown"), 9, "right", 4),
     ]
