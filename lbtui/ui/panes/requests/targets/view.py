@@ -82,7 +82,12 @@ def draw_table(shown: Shown, canvas: Canvas) -> list[Row]:
     first = first_row(state, at, len(data.rows))
     layout = _layout(data, width)
     cells = [_cells(data, place, layout, caps) for place in range(first, len(data.rows))[: at.rows]]
-    lines += table(cells, layout, height=at.rows + 1, caps=caps, cursor=state.row - first)
+    drawn = table(cells, layout, height=at.rows + 1, caps=caps, cursor=state.row - first)
+    if data.slo.unplaced and len(cells) < at.rows:
+        # Where the rows of places would be.
+        why = _("no domains and nodes: {why}").format(why=data.slo.unplaced)
+        drawn[len(cells) + 1] = fit(" " + why, width, caps=caps, style=dim(caps))
+    lines += drawn
     lines.append(_reading(group_words(data, state.row), canvas))
     return [row(line, width=width) for line in lines[:height]]
 

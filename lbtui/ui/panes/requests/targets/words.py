@@ -36,8 +36,6 @@ def state_words(data: TargetsData, state: TargetsState, key: ChartKey | None = N
     elif state.view == "scatter":
         parts.insert(0, _("{measure} over input tokens").format(measure=measure_words(state.measure)))
     parts.append(data.of or _("{count} requests").format(count=f"{data.table.height:,}"))
-    if data.slo.unplaced:
-        parts.append(data.slo.unplaced)
     if data.requests.doubt:
         parts.append(data.requests.doubt)
     return visible(" · ".join(parts))
