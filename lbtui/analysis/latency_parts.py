@@ -203,7 +203,7 @@ class _Moments:
         taken_over = apart & ~begins
         self._add(begins & (self._taken != _NONE), 0, self._taken, "prefill_wait")
         self._add(begins & (self._taken == _NONE), 0, self._start, "prefill_wait")
-        self._add(first & ~begins, 0, self._start, "not_recorded")
+        self._add(first & ~begins, 0, self._start, "not_recorded", np.full(len(first), _NONE))
         self._hand_over(taken_over, skewed)
         self._between(~first & ~apart)
         self._inside(prefills, ~last & ~np.append(apart[1:], True)[: len(first)])
@@ -285,7 +285,10 @@ class _Moments:
         self._wait(order, of, rounds.lock_end[of] != _NONE)
 
     def _inside(self, prefills: Flags, waits: Flags) -> None:
-        """Cut by the rounds of a request themselves, and by the wait for other domains after each."""
+        """Cut by the rounds of a request themselves, and by the wait for other domains inside or after each.
+
+        That after a round counts where the request `waits` there for its next.
+        """
         rounds, own = self._rounds, self._round
         everywhere = np.ones(len(own), dtype=bool)
         self._add(everywhere, 4, rounds.forward_start[own], "gaps")
@@ -293,7 +296,7 @@ class _Moments:
         compute = np.where(rounds.coupled[own], _CODE["compute_or_lockstep"], compute)
         self._add(everywhere, 5, rounds.forward_end[own], compute)
         order = (np.arange(len(own)) * _MOST_BETWEEN + _MOST_BETWEEN - 1) * _KINDS + 4
-        self._wait(order, own, waits & (rounds.lock_end[own] != _NONE))
+        self._wait(order, own, (waits | rounds.waits_inside[own]) & (rounds.lock_end[own] != _NONE))
 
     def _wait(self, order: Ints, of: Ints, waits: Flags) -> None:
         """Cut by the end of the rounds `of` and of the wait for others, if that lies after it or inside."""
