@@ -282,7 +282,7 @@ class _Moments:
         held = np.full(len(row), _CODE["held_by_prefills"])
         self._rows.append((order, rounds.forward_start[of], gaps, domain))
         self._rows.append((order + 1, rounds.forward_end[of], held, domain))
-        self._wait(order, of, rounds.lock_end[of] != _NONE)
+        self._wait(order, of, rounds.lock_end[of] != _NONE, rounds.forward_start[of + 1])
 
     def _inside(self, prefills: Flags, waits: Flags) -> None:
         """Cut by the rounds of a request themselves, and by the wait for other domains inside or after each.
@@ -296,17 +296,34 @@ class _Moments:
         compute = np.where(rounds.coupled[own], _CODE["compute_or_lockstep"], compute)
         self._add(everywhere, 5, rounds.forward_end[own], compute)
         order = (np.arange(len(own)) * _MOST_BETWEEN + _MOST_BETWEEN - 1) * _KINDS + 4
-        self._wait(order, own, (waits | rounds.waits_inside[own]) & (rounds.lock_end[own] != _NONE))
+        waits = (waits | rounds.waits_inside[own]) & (rounds.lock_end[own] != _NONE)
+        self._wait(order, own, waits, self._next_passes())
 
-    def _wait(self, order: Ints, of: Ints, waits: Flags) -> None:
-        """Cut by the end of the rounds `of` and of the wait for others, if that lies after it or inside."""
+    def _next_passes(self) -> Ints:
+        """Return when the forward pass begins that follows each round of a request on the same domain."""
+        rounds, own, none = self._rounds, self._round, np.iinfo(np.int64).max
+        after = np.append(own[1:], 0)[: len(own)]
+        same = (self._request[1:] == self._request[:-1]) & (self._domain[1:] == self._domain[:-1])
+        between = rounds.others_before[after] - rounds.others_before[np.minimum(own + 1, after)]
+        # Where it is held up, that of the round which holds it up.
+        next_ = np.where(between == 0, np.minimum(own + 1, after), after)
+        return np.where(np.append(same, False)[: len(own)], rounds.forward_start[next_], none)
+
+    def _wait(self, order: Ints, of: Ints, waits: Flags, until: Ints) -> None:
+        """Cut by the end of the rounds `of` and of the wait for others, if that lies after it or inside.
+
+        Where rounds overlap, neither is longer than `until` the next forward pass.
+        """
         rounds = self._rounds
         gaps = np.full(len(of), _CODE["gaps"])
-        self._rows.append((order + 3, rounds.end[of], gaps, rounds.domain[of]))
+        self._rows.append((order + 3, np.minimum(rounds.end[of], until), gaps, rounds.domain[of]))
         at = np.flatnonzero(waits)
         kind = np.where(rounds.waits_inside[of[at]], 2, 4)
         lockstep = np.full(len(at), _CODE["lockstep"])
-        self._rows.append((order[at] + kind, rounds.lock_end[of[at]], lockstep, rounds.waited_for[of[at]]))
+        over = rounds.overlapping[rounds.domain[of[at]]]
+        lock = rounds.lock_end[of[at]]
+        lock = np.where(over, np.minimum(lock, until[at]), lock)
+        self._rows.append((order[at] + kind, lock, lockstep, rounds.waited_for[of[at]]))
 
     def _summed(self) -> pl.DataFrame:
         order, time, part, place = (np.concatenate(column) for column in zip(*self._rows, strict=True))

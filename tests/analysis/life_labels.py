@@ -6,6 +6,7 @@ Written from the definitions, for rounds of a domain that follow each other, and
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 from lbtui.analysis.latency_parts import Lives, Rounds
 
@@ -121,7 +122,7 @@ class Life:
             edges |= {one.start, one.end, one.first, one.last, one.lock, one.done}
         inside = sorted({edge for edge in edges if self.begin <= edge <= self.end} | {self.begin, self.end})
         found: dict[tuple[str, str | None], list[int]] = defaultdict(lambda: [0, 0])
-        for low, high in zip(inside, inside[1:], strict=False):
+        for low, high in pairwise(inside):
             kept = found[self.label(low)]
             kept[0] += high - low if self.first != -1 and high <= self.first else 0
             kept[1] += high - low
