@@ -476,7 +476,7 @@ def plain_service(draw: st.DrawFn) -> tuple[Lives, Rounds, tuple[str, ...]]:
                 time = max(end, lock)
             rows.append(row)
     count = [sum(row["domain"] == domain for row in rows) for domain in range(2)]
-    spans, members, taken, pulls = (), [], [], []
+    spans, members, taken, pulls = list[Any](), list[Any](), list[Any](), list[Any]()
     for request in range(draw(st.integers(1, 4))):
         if handing:
             first = draw(st.sets(st.integers(0, count[0] - 1), max_size=4))
