@@ -230,11 +230,13 @@ class _Moments:
     def _prefilled(self, first: Flags) -> Flags:
         """Return whether the request is prefilled in each of its rounds.
 
-        In one that prefills and decodes it is until its first token is there.
+        In one that prefills and decodes it is until its first token is there: the round that makes it ends
+        about then, as some files have it to the ms, and none after it is half done.
         """
+        middle = (self._rounds.start[self._round] + self._rounds.end[self._round]) // 2
         kind = self._rounds.prefills[self._round]
         token = self._lives.first[self._request]
-        until = (token != _NONE) & (self._rounds.end[self._round] <= token)
+        until = (token != _NONE) & (middle <= token)
         found: Flags = (kind == 1) | ((kind == -1) & (first | until))
         return found
 

@@ -76,7 +76,7 @@ class Life:
     def prefilled(self, at: int) -> bool:
         """Return whether it is prefilled in its round `at`."""
         one = self.rounds[at]
-        return one.kind == 1 or (one.kind == -1 and (at == 0 or self.first >= one.end))
+        return one.kind == 1 or (one.kind == -1 and (at == 0 or self.first >= (one.start + one.end) // 2))
 
     def label(self, time: int) -> tuple[str, str | None]:
         """Return the part and the place of an instant."""
