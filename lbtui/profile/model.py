@@ -29,6 +29,7 @@ from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.reading import Reading
 from lbtui.profile.schema import FrameName, empty
+from lbtui.profile.slices import SliceReader
 from lbtui.profile.source import (
     JoinedSteps,
     Loaded,
@@ -259,6 +260,10 @@ class Profile:
         Columns: `time`, `address`, `role`, and `added` and `ended`, of which one is 1 and the other 0.
         """
         return self.source.node_changes(progress or Silent()) if self.has("nodes") else None
+
+    def slices(self, progress: Progress | None = None) -> SliceReader:
+        """Return what reads the slices of all processes, of all captures; it keeps none of them."""
+        return self.source.slices(progress or Silent())
 
     def engine(self, progress: Progress | None = None) -> str | None:
         """Return which serving engine the profile is of (`sources.steps.engine`), None if nothing tells."""

@@ -12,6 +12,7 @@ from lbtui.profile.experts import LoadedSeries
 from lbtui.profile.note import Note, Provenance
 from lbtui.profile.progress import Progress
 from lbtui.profile.schema import FrameName
+from lbtui.profile.slices import NoSlices, SliceReader
 from lbtui.profile.summary import Summary
 
 _T = TypeVar("_T")
@@ -142,6 +143,10 @@ class Source(Protocol):
 
         Columns: `time`, `address`, `role`, and `added` and `ended`, of which one is 1 and the other 0.
         """
+
+    def slices(self, progress: Progress) -> SliceReader:
+        """Return what reads the slices of all processes, as far as a file tells them."""
+        return NoSlices()
 
     def engine(self, progress: Progress) -> str | None:
         """Return the name of the serving engine, None where nothing tells."""

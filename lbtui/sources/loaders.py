@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +25,7 @@ from lbtui.profile import (
 )
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
+from lbtui.profile.slices import SliceFields, SliceReader, Slices
 from lbtui.profile.source import Loader, RequestPlaces, RequestRounds, ScheduledRequest
 from lbtui.sources.rounds import read_round
 from lbtui.sources.snapshot import Snapshot
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lbtui.sources.steps.owners import Owners
+    from lbtui.sources.store import Raw
 
 _T = TypeVar("_T")
 
@@ -136,6 +138,16 @@ class Loaders:
             return loaded if self._large else of_this_run(loaded, name, self._scheduled(progress))
 
         return checked
+
+    def raw_batch(self, progress: Progress) -> Raw | None:
+        """Return the table of scheduling rounds as it was read, None where there is none."""
+        return self._scheduled(progress).batch
+
+    def slices(self) -> SliceReader:
+        """Return what reads the slices of all processes."""
+        from lbtui.sources.timeline.reader import slice_reader
+
+        return slice_reader(self._store, self)
 
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return the steps of DP domains where the forward passes are too many to be held, else None."""
@@ -307,6 +319,11 @@ class Guarded(Source):
         with self._reading("changes of nodes", "nodes"):
             return self._loaders.node_changes(progress)
 
+    def slices(self, progress: Progress) -> SliceReader:
+        """Return what `Loaders.slices` does; each of its readings is refused where its files have changed."""
+        with self._reading("which slices", "queues"):
+            return _GuardedSlices(self._loaders.slices(), lambda what: self._reading(what, *self.names))
+
     def engine(self, progress: Progress) -> str | None:
         """Return what `Loaders.engine` does."""
         with self._reading("the engine"):
@@ -315,3 +332,38 @@ class Guarded(Source):
     def summaries(self) -> tuple[Summary, ...]:
         """Return what `Store.summaries` found."""
         return self._loaders.summaries()[0]
+
+
+class _GuardedSlices(SliceReader):
+    """A reader of slices whose files must be those that were there at first."""
+
+    def __init__(self, reader: SliceReader, reading: Callable[[str], AbstractContextManager[None]]) -> None:
+        self._reader, self._reading = reader, reading
+        self.large = reader.large
+
+    def sample(self, progress: Progress) -> Slices:
+        """Return slices from all over the time."""
+        with self._reading("a sample of slices"):
+            return self._reader.sample(progress)
+
+    def read(self, progress: Progress) -> Slices:
+        """Return all slices."""
+        with self._reading("slices"):
+            slices = self._reader.read(progress)
+        log_notes(slices.notes)
+        return slices
+
+    def placed(self, slices: Slices, progress: Progress) -> Slices:
+        """Return the slices with the DP domains of their tracks."""
+        with self._reading("whose slices"):
+            return self._reader.placed(slices, progress)
+
+    def fields(self, slices: Slices, index: int) -> SliceFields:
+        """Return what the file tells of one slice."""
+        with self._reading("a slice"):
+            return self._reader.fields(slices, index)
+
+    def flow(self, slices: Slices, request: str, progress: Progress) -> Sequence[int]:
+        """Return the slices of a request."""
+        with self._reading("the way of a request"):
+            return self._reader.flow(slices, request, progress)

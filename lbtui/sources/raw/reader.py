@@ -28,7 +28,8 @@ class Wanted:
     """Which records: those of these names or domains; and of which of their `fields` the values.
 
     In `Mstx` also those without a name that have a value under one of the `keys`, which are fields. Of a
-    process that has none of the names `unless` there are also those of the names `instead`.
+    process that has none of the names `unless` there are also those of the names `instead`. `every` takes all
+    records, whatever their names.
     """
 
     names: frozenset[str]
@@ -37,6 +38,7 @@ class Wanted:
     instead: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    every: bool = False
 
 
 def columns(wanted: Wanted) -> pl.Schema:
@@ -77,6 +79,8 @@ class Reader:
     def _condition(self) -> tuple[str, list[str]]:
         """Return SQL that holds of every wanted record, and of few others, with its parameters."""
         names, domains = sorted(self._wanted.names), sorted(self._wanted.domains)
+        if self._wanted.every:
+            return "1", []
         if self._process.layout == "slice":
             return f"name IN ({_marks(names)}) OR cat IN ({_marks(domains)})", [*names, *domains]
         quote = self._quote()
@@ -214,10 +218,18 @@ class Reader:
         nameless = pl.col("name").is_null() & pl.any_horizontal(
             pl.lit(False), *(pl.col(key).is_not_null() for key in self._wanted.keys)
         )
-        by_name = pl.col("name").is_in(names) | pl.col("domain").is_in(domains)
+        by_name = pl.col("name").is_in(names) | pl.col("domain").is_in(domains) | self._wanted.every
         meant = records.filter(by_name.fill_null(False) | nameless).collect()
         placed = meant.drop_nulls("start") if meant["start"].null_count() else meant
         return placed, count - lines.height + meant.height - placed.height
+
+
+def read_object(opened: Database, process: Process, row: int) -> dict[str, Any]:
+    """Return what the record at a row says, empty where it is no JSON object."""
+    column = "message" if process.layout == "Mstx" else "args"
+    sql = f"SELECT {as_blob(column)} FROM {process.layout} WHERE rowid = ?"
+    found = opened.connection.execute(sql, (row,)).fetchone()
+    return (_object(found[0]) if found else None) or {}
 
 
 def _any_of(heads: list[str]) -> tuple[str, list[str]]:
