@@ -186,3 +186,9 @@ def series(caps: Capabilities, index: int) -> Style:
     """Return the style of line `index` of a chart; eight are distinct, then they repeat."""
     styles = scheme(caps).series
     return styles[index % len(styles)]
+
+
+@lru_cache(maxsize=64)
+def filled(caps: Capabilities, index: int) -> Style:
+    """Return the style of an area in the colour of line `index` of a chart, on which words can be read."""
+    return Style(color=series(caps, index).color, reverse=True)

@@ -61,6 +61,7 @@ TABS = (
     ("3", _("P/D")),
     ("4", _("EP")),
     ("5", _("Requests")),
+    ("7", _("Timeline")),
 )
 COMPARE = ("6", _("Compare"))
 DEMO = Path(__file__).parents[1] / "demo" / "output"
@@ -106,7 +107,7 @@ class LbtuiApp(WatchedApp):
         self.findings: tuple[Finding, ...] = ()
         self.told: Told | None = None
         self._save = save
-        self.tabs = TABS if asked.baseline is None else (*TABS, COMPARE)
+        self.tabs = TABS if asked.baseline is None else (*TABS[:-1], COMPARE, TABS[-1])
         self._baseline: Profile | None = None
         self._tidied = False
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
@@ -123,7 +124,7 @@ class LbtuiApp(WatchedApp):
         with Container(id="panes"):
             opening = _("Opening {path} …").format(path=str(self.asked.path))
             yield Static(printable(opening, self.caps), classes="opening", markup=False)
-        yield BottomBar(self.caps, len(self.tabs))
+        yield BottomBar(self.caps, self.tabs[-1][0])
         yield RoomAsked(self.caps)
 
     def on_mount(self) -> None:

@@ -207,10 +207,10 @@ class TopBar(Picture):
 class BottomBar(Picture):
     """The last line."""
 
-    def __init__(self, caps: Capabilities, panes: int) -> None:
+    def __init__(self, caps: Capabilities, last: str) -> None:
         super().__init__(id="bottom")
         self._caps = caps
-        self._panes = panes
+        self._last = last  # key of a pane
         self._keys: list[tuple[str, str]] = []
 
     def show(self, keys: list[tuple[str, str]]) -> None:
@@ -221,7 +221,7 @@ class BottomBar(Picture):
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the line."""
-        general = [("?", _("help")), ("^P", _("actions")), (f"1-{self._panes}", _("panes")), ("q", _("quit"))]
+        general = [("?", _("help")), ("^P", _("actions")), (f"1-{self._last}", _("panes")), ("q", _("quit"))]
         return [keys_row(self._keys, general, width, self._caps)]
 
 

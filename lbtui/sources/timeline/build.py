@@ -57,7 +57,7 @@ class Columns:
     """Parts of the columns of slices, as they are read."""
 
     track: list[npt.NDArray[np.int64]] = field(default_factory=list)
-    name: list[npt.NDArray[np.uint16]] = field(default_factory=list)
+    name: list[Whole] = field(default_factory=list)
     start: list[Whole] = field(default_factory=list)  # ns
     duration: list[Whole] = field(default_factory=list)  # ns, below 0 where not known
     row: list[Whole] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Columns:
         if not good.all():
             track, name, start, duration, row = (each[good] for each in (track, name, start, duration, row))
         self.track.append(track)
-        self.name.append(name.astype(np.uint16))
+        self.name.append(name)
         self.start.append(start)
         self.duration.append(np.maximum(duration, 0))
         self.row.append(row)
@@ -104,7 +104,7 @@ def build(
         tuple(tracks[place] for place in order),
         tuple(names),
         offsets,
-        _taken(columns.name, sorting),
+        _taken(columns.name, sorting).astype(np.uint16),
         start,
         _small(_taken(columns.duration, sorting)),
         _small(_taken(columns.row, sorting)),
@@ -131,12 +131,13 @@ def together(parts: Sequence[Slices]) -> Slices:
     """Return the slices of several readers; whose a track is, its place among them tells."""
     if len(parts) == 1:
         return parts[0]
-    codes, columns, tracks = Codes(), Columns(), {}
+    codes, columns = Codes(), Columns()
+    tracks: dict[int, Track] = {}
     for part in parts:
         numbers = np.array([codes.of(name) for name in part.names] or [0], np.int64)
         counts = np.diff(part.offsets)
         columns.track.append(np.repeat(np.arange(len(part.tracks)) + len(tracks), counts))
-        columns.name.append(numbers[part.name].astype(np.uint16))
+        columns.name.append(numbers[part.name])
         columns.start.append(part.start)
         columns.duration.append(part.duration.astype(np.int64))
         columns.row.append(part.row.astype(np.int64))

@@ -182,9 +182,7 @@ class _Tracks:
             pairs = np.unique(of.astype(np.int64) << 16 | name)
             for pair in pairs.tolist():
                 found[pair >> 16].add(names[pair & 0xFFFF])
-        return {
-            code: track(*self._thread(number), found[code]) for number, code in self._numbers.items()
-        }
+        return {code: track(*self._thread(number), found[code]) for number, code in self._numbers.items()}
 
     def _thread(self, number: int) -> tuple[str, Label]:
         return self._threads.get(number) or (str(number), label_of("", None))
@@ -198,9 +196,10 @@ class _Tracks:
 
 
 def _whole(column: pl.Series) -> pl.Series:
-    return column.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False) if (
-        column.dtype not in (pl.Int64, pl.Null)
-    ) else column.cast(pl.Int64)
+    if column.dtype in (pl.Int64, pl.Null):
+        return column.cast(pl.Int64)
+    cast: pl.Series = column.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    return cast
 
 
 def _pieces(opened: Database, found: tuple[int, int]) -> Iterator[list[tuple[Any, ...]]]:
@@ -248,6 +247,3 @@ def has_slices(path: Path) -> bool:
         if "slice" not in opened.tables() or not {*COLUMNS, "args"} <= set(opened.columns("slice")):
             return False
         return extent(opened.connection, "slice") is not None
-
-
-

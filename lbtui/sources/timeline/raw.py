@@ -110,7 +110,8 @@ class RawSlices(FileReader):
 
 
 def _rows(frame: pl.DataFrame) -> Whole:
-    return (frame["process"].cast(pl.Int64).to_numpy() << _ROW_BITS) | frame["row"].to_numpy()
+    rows: Whole = (frame["process"].cast(pl.Int64).to_numpy() << _ROW_BITS) | frame["row"].to_numpy()
+    return rows
 
 
 def _pieces(processes: Sequence[Process]) -> Iterator[pl.DataFrame]:
@@ -125,6 +126,3 @@ def _pieces(processes: Sequence[Process]) -> Iterator[pl.DataFrame]:
                 for frame, _bad in Reader(opened, process, _WANTED).piece((at, at + _PIECE - 1)):
                     of = pl.repeat(place, frame.height, dtype=pl.Int32, eager=True).alias("process")
                     yield frame.drop("rid").insert_column(0, of)
-
-
-

@@ -9,7 +9,7 @@ from typing import Any
 from lbtui.ui.kit.selection import Aim
 
 # The key of the pane in which each dimension is seen.
-PANES: Mapping[str, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5"}
+PANES: Mapping[str, str] = {"dp": "2", "kv": "2", "pd": "3", "ep": "4", "requests": "5", "timeline": "7"}
 
 
 @dataclass(frozen=True)

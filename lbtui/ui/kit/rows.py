@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 
 from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.profile import Missing
+from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.palette import dim, strong
-from lbtui.render.text import blank, fit, printable, row, wrapped
+from lbtui.render.palette import dim, selected, strong
+from lbtui.render.text import blank, fit, fit_parts, printable, row, wrapped
 from lbtui.text import _
 
 
@@ -52,3 +54,28 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "<0.1 %"
     return f"{100 * share:.0f} %" if share >= 0.095 or share == 0 else f"{100 * share:.1f} %"
+
+
+def told_rows(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
+    """Return what is under the cursor: the parts joined by dots, a new line begun where one does not fit."""
+    width, lines, caps = canvas.width, canvas.height, canvas.caps
+    texts = [f" {head}"]
+    for part in parts:
+        joined = f"{texts[-1]} · {part}"
+        if len(joined) > width and len(texts) < lines:
+            texts.append(f" {part}")
+        else:
+            texts[-1] = joined
+    rows = []
+    for k, text in enumerate(texts):
+        if k == 0:
+            rows.append(
+                row(
+                    Segment(printable(f" {head}", caps), selected(caps)),
+                    fit_parts(text[len(head) + 1 :], max(0, width - len(head) - 1), caps=caps),
+                    width=width,
+                )
+            )
+        else:
+            rows.append(fit_parts(text, width, caps=caps))
+    return rows + [blank(width)] * (lines - len(rows))

@@ -28,6 +28,7 @@ class Selection:
     rank: int | None = None
     layer: int | None = None
     period: int | None = None
+    request: str | None = None  # that is followed through all processes
     side: Side = "after"  # of two profiles compared, in the panes that can show both
 
 

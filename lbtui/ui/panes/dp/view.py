@@ -17,6 +17,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, fit_parts, number, printable, row
 from lbtui.text import _
+from lbtui.ui.kit.rows import told_rows
 from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 from lbtui.ui.panes.dp.filtered import lanes_left
@@ -116,7 +117,7 @@ def reading_rows(shown: Shown, canvas: Canvas) -> list[Row]:
     parts = [*_mark_words(shown, index), *parts]
     # Beside the lanes there is room for little of it; in a narrow terminal the figures come first.
     parts.insert(0 if width >= ROOMY else len(parts), domain.host)
-    return _wrapped(head, parts, canvas)
+    return told_rows(head, parts, canvas)
 
 
 def _reading_words(measured: Measured, state: DpState) -> str:
@@ -132,31 +133,6 @@ def _mark_words(shown: Shown, index: int) -> list[str]:
     if shown.partner is not None and (own := shown.partner.measured.index(shown.state.domain)) is not None:
         found.append(mark_at(shown.partner.marks, own, shown.state.time))
     return [mark.words(date=shown.data.dated) for mark in found if mark is not None]
-
-
-def _wrapped(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
-    """Return the parts joined by dots, a new line begun where the next part does not fit."""
-    width, lines, caps = canvas.width, canvas.height, canvas.caps
-    texts = [f" {head}"]
-    for part in parts:
-        joined = f"{texts[-1]} · {part}"
-        if len(joined) > width and len(texts) < lines:
-            texts.append(f" {part}")
-        else:
-            texts[-1] = joined
-    rows = []
-    for k, text in enumerate(texts):
-        if k == 0:
-            rows.append(
-                row(
-                    Segment(printable(f" {head}", caps), palette.selected(caps)),
-                    fit_parts(text[len(head) + 1 :], max(0, width - len(head) - 1), caps=caps),
-                    width=width,
-                )
-            )
-        else:
-            rows.append(fit_parts(text, width, caps=caps))
-    return rows + [blank(width)] * (lines - len(rows))
 
 
 def _step_words(data: DpData, state: DpState) -> list[str]:

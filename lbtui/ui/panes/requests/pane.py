@@ -91,6 +91,7 @@ class RequestsPane(Filtered):
         key("o", "window", _("only in window"), _("only requests in service in the window, or all")),
         key("d", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
         key("z", "life", _("its time"), _("zoom all panes to the life of this request")),
+        key("f", "follow", _("follow"), _("follow this request in the Timeline"), shown=True),
     ]
 
     @dataclass
@@ -498,6 +499,16 @@ class RequestsPane(Filtered):
         self.lbtui.select(window=window, time=arrival)
 
     # One request
+
+    def action_follow(self) -> None:
+        """Follow the request under the cursor in the Timeline."""
+        if self._waits(self.action_follow):
+            return
+        shown = self._shown
+        request = None if shown is None or shown.request is None else shown.request["request_id"]
+        if request is not None:
+            self.lbtui.select(request=request)
+            self.lbtui.show_at(PANES["timeline"], Aim(request=request))
 
     def action_enter(self) -> None:
         """Go to its first round; where none is known, open its page."""

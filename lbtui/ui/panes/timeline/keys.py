@@ -1,0 +1,48 @@
+"""The Timeline pane's keys."""
+
+from __future__ import annotations
+
+from textual.binding import BindingType
+
+from lbtui.text import _
+from lbtui.ui.kit import keys
+from lbtui.ui.kit.keys import key
+
+BINDINGS: list[BindingType] = [
+    *keys.columns(_("column")),
+    *keys.rows(_("track"), _("tracks")),
+    *keys.zoom(_("the time")),
+    *keys.hot(_("next bubble"), _("the next longest bubble; of a followed request its next step")),
+    keys.filtered(_("only tracks that match: card, pull, part of a host, dp=2, host=NAME …")),
+    keys.entered(_("slice"), _("this slice: its fields, its requests, what belongs to it")),
+    key(
+        "f",
+        "follow",
+        _("follow"),
+        _("follow a request of this slice over all tracks, or no longer"),
+        shown=True,
+    ),
+    key("z", "slice", _("its time"), _("zoom all panes to the slice or bubble under the cursor"), shown=True),
+    key(
+        "t",
+        "table",
+        _("statistics"),
+        _("statistics of the range, or of the window, or the tracks"),
+        shown=True,
+    ),
+    key("v", "range", _("range"), _("begin a range at the cursor, end it there, take it off"), shown=True),
+    key("x", "mark", _("mark"), _("set a mark at the cursor, with a name"), shown=True),
+    key("apostrophe", "marks", _("marks"), _("go to a mark")),
+    key("p", "pin", _("pin"), _("keep this track on top, or no longer"), shown=True),
+    key(
+        "a",
+        "align",
+        _("align"),
+        _(
+            "align tracks: on the first, then on the second, whose cursor is shifted to the first's; twice: undo"
+        ),
+        shown=True,
+    ),
+    key("H", "column(-10)", _("time"), _("ten columns back")),
+    key("L", "column(10)", _("time"), _("ten columns on")),
+]
