@@ -11,7 +11,7 @@ from tests.tools.terminal import Terminal
 DATA = Path(__file__).parent / "data"
 SIZES = [(80, 24), (200, 50)]
 # Words that stand in one pane alone.
-PANES = {"2": "forward_iter", "3": "added requests", "4": "rank × layer", "5": "241 requests"}
+PANES = {"2": "forward_iter", "3": "added requests", "4": "rank × layer", "5": "241 requests", "7": "4,895 slices"}
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)
@@ -22,6 +22,8 @@ def test_each_pane_shows_its_content_and_q_leaves_the_terminal_clean(columns, ro
         for key, words in PANES.items():
             person.press(key)
             person.sees(words)
+        person.press("5")
+        person.sees("241 requests")
         person.press("?")
         person.sees("Requests: keys and quantities")
         person.press("\x1b")

@@ -170,7 +170,7 @@ def reaching(slices: Slices, track: int, window: Span) -> Span:
 
 
 def large_in(slices: Slices, track: int, window: Span, least: int) -> Whole:
-    """Return the slices of a track that reach into a window and are no shorter than `least`, longest first."""
+    """Return the slices of a track that reach into a window and last `least` or longer, longest first."""
     first, last = reaching(slices, track, window)
     length = slices.duration[first:last]
     found = np.flatnonzero(length >= least)
@@ -288,14 +288,13 @@ def statistics(slices: Slices, tracks: Sequence[int], span: Span) -> list[NameFi
 # What belongs together
 
 
-def belonging(slices: Slices, index: int) -> list[int]:
-    """Return the slices that belong to one: what it holds on its track, and what its domain does meanwhile.
+def belonging(slices: Slices, track: int, span: Span, but: int | None = None) -> list[int]:
+    """Return the slices that belong to one of a span: what it holds on its track, what its domain does then.
 
-    By their start; of an event, or where there are too many, the first.
+    By their start; where there are too many the first. `but` is that slice.
     """
-    track = slices.track_of(index)
     one = slices.tracks[track]
-    begin, end = int(slices.start[index]), slices.end(index)
+    begin, end = span
     found: list[int] = []
     for place, other in enumerate(slices.tracks):
         same = other.domain == one.domain and one.domain is not None and other.kind in _OF_DOMAINS
@@ -305,7 +304,7 @@ def belonging(slices: Slices, index: int) -> list[int]:
         for at in range(first, min(last, first + _MOST_BELONGING)):
             within = slices.start[at] >= begin and slices.end(at) <= end
             across = place != track and slices.start[at] < end and slices.end(at) > begin
-            if at != index and (within or across):
+            if at != but and (within or across):
                 found.append(at)
     found.sort(key=lambda at: (int(slices.start[at]), at))
     return found[:_MOST_BELONGING]

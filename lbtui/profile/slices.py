@@ -28,7 +28,7 @@ FORWARD = "forward"
 class Track:
     """One thread of one process. `key` names it, the same whenever the same files are read.
 
-    Of a process whose host no file tells `host` is empty; `domain` is `Domain.key`, None of a process of none.
+    `host` is empty where no file tells it; `domain` is `Domain.key`, None of a process of none.
     """
 
     key: str
@@ -43,7 +43,7 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """Slices, those of a track together and by their start. Compared by identity: what is found is kept by it.
+    """Slices, those of a track together and by their start. Compared by identity.
 
     Those of track k are from `offsets[k]` up to `offsets[k + 1]`. Of a sample `total` is the number of all.
     """
@@ -94,7 +94,7 @@ class SliceFields:
 
 
 class SliceReader(Protocol):
-    """Reads the slices of a profile. Its methods may raise `Cancelled` when `progress` does, and `Unreadable`."""
+    """Reads the slices of a profile. All may raise `Cancelled` when `progress` does, and `Unreadable`."""
 
     large: bool  # whether reading all takes so long that a sample is of use meanwhile
 

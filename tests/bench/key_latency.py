@@ -33,6 +33,15 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
         ("v", "v"),
     ),
     "5 Requests": (("down", "\x1b[B"), ("up", "\x1b[A"), ("page down", "\x1b[6~"), ("s", "s")),
+    "7 Timeline": (
+        ("right", "\x1b[C"),
+        ("left", "\x1b[D"),
+        ("down", "\x1b[B"),
+        ("up", "\x1b[A"),
+        ("n", "n"),
+        ("+", "+"),
+        ("-", "-"),
+    ),
 }
 
 

@@ -15,9 +15,10 @@ VIEWS = {
     "3": ("m", "m", "c", "c", "t", "t", "d", "f"),
     "4": (*"vvvvv", "g", "enter", "escape", "plus", "0"),
     "5": ("s", "r", "plus", "0"),
+    "7": (*"nnzpav", "plus", "minus", "t", "t", "0"),
 }
 # What opens pages over each pane.
-PAGES = {"1": "i", "2": "enter", "3": "enter", "5": "i"}
+PAGES = {"1": "i", "2": "enter", "3": "enter", "5": "i", "7": "enter"}
 
 
 @pytest.mark.parametrize("pane", VIEWS)
@@ -43,7 +44,7 @@ def test_every_view_and_page_of_a_pane(pane):
     drive(PLAIN, scenario)
 
 
-@pytest.mark.parametrize("pane", ["3", "5"])
+@pytest.mark.parametrize("pane", ["3", "5", "7"])
 def test_a_question(pane):
     async def scenario(app, pilot):
         await press(app, pilot, pane, "slash")

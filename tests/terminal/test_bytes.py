@@ -11,13 +11,14 @@ from tests.tools.terminal import Terminal
 
 PAGE_DOWN, PAGE_UP = "\x1b[6~", "\x1b[5~"
 # The most bytes that the frame after a move of the cursor may take.
-CURSOR = {"2": 2 * KB, "3": 2 * KB, "4": 4 * KB, "5": 2 * KB}
+CURSOR = {"2": 2 * KB, "3": 2 * KB, "4": 4 * KB, "5": 2 * KB, "7": 4 * KB}
 WORDS = {
     "1": "DP batch",
     "2": "forward_iter",
     "3": "added requests",
     "4": "rank × layer",
     "5": "241 requests",
+    "7": "4,895 slices",
 }
 
 

@@ -20,6 +20,7 @@ PANES = {
     "3": ("added requests", "added requests"),
     "4": ("rank × layer", "rank x layer"),
     "5": ("241 requests", "241 requests"),
+    "7": ("4,895 slices", "4,895 slices"),
 }
 COLOR = re.compile(rb"\x1b\[([0-9;]*)m")
 BELONGS_TO_256 = re.compile(rb"[34]8;5;")

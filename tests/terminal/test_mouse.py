@@ -16,6 +16,7 @@ WORDS = {
     "3": "added requests",
     "4": "rank × layer",
     "5": "241 requests",
+    "7": "4,895 slices",
     "1": "DP batch",
 }
 

@@ -15,6 +15,7 @@ MOVES: Mapping[str, tuple[str, ...]] = {
     "3": (RIGHT, LEFT, DOWN, UP),
     "4": (RIGHT, LEFT, DOWN, UP),
     "5": (DOWN, UP),
+    "7": (RIGHT, LEFT, DOWN, UP),
 }
 
 

@@ -25,6 +25,7 @@ TEXTS = {
     "4": ("layer=31", "x", "one number"),
     "5": ("ttft>2000", "x", "no number"),
     "6": ("batch", "x", "No row matches"),
+    "7": ("card", "x", "No track"),
 }
 FILTERED = [pane.KEY for pane in with_comparison() if issubclass(pane, Filtered)]
 GOES = "4"  # this pane goes to what is named, and hides nothing

@@ -75,6 +75,10 @@ FIGURES = {
         *("met", "95 % interval", "goodput", "unknown", "DP domain", "P node", "D node", "input tokens"),
         *("targets", "distribution", "scatter"),
     ],
+    "Timeline": lambda: [
+        *("track", "slice", "event", "busy", "slices", "longest", "bubble", "a sample", "~", "following"),
+        *("step", "shifted", "count", "total", "mean", "p95", "share"),
+    ],
     "What-if": lambda: [
         *("PAR mean", "PAR worst", "waiting", "R", "recommended R", "policy", "experts to move", "copies"),
     ],

@@ -18,7 +18,15 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 # What a letter that is reserved may already do, in the panes that have the thing.
-THERE = {"w": "what_if", "t": "table", "c": "chart", "b": "side"}
+THERE = {
+    "w": "what_if",
+    "t": "table",
+    "c": "chart",
+    "b": "side",
+    "f": "follow",
+    "x": "mark",
+    "apostrophe": "marks",
+}
 
 
 def bindings(owner):
@@ -78,12 +86,12 @@ def test_tab_goes_round_the_panes_but_not_under_a_page():
         async with app.run_test(size=(120, 32)) as pilot:
             await settled(app, pilot)
             seen = []
-            for key in ("tab",) * 5 + ("shift+tab",) * 2:
+            for key in ("tab",) * 6 + ("shift+tab",) * 2:
                 await pilot.press(key)
                 seen.append(app.current.KEY)
-            assert seen == ["2", "3", "4", "5", "1", "5", "4"]
+            assert seen == ["2", "3", "4", "5", "7", "1", "7", "5"]
             await pilot.press("question_mark", "tab", "escape")
-            assert app.current.KEY == "4"
+            assert app.current.KEY == "5"
 
     asyncio.run(whole())
 
@@ -107,7 +115,7 @@ def test_the_manual_tells_every_key_as_it_is():
     assert families <= said
 
 
-@pytest.mark.parametrize("pane", ["2", "3", "5"])
+@pytest.mark.parametrize("pane", ["2", "3", "5", "7"])
 def test_plus_never_widens_minus_never_narrows_and_0_shows_all(pane):
     async def whole():
         app = LbtuiApp(Asked(DATA / "pd_ep"), Capabilities("256", True))

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from lbtui.analysis import timeline
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
@@ -18,6 +19,7 @@ from lbtui.ui.panes.overview import data as overview_data
 from lbtui.ui.panes.overview import view as overview_view
 from lbtui.ui.panes.pd import layout as pd_layout
 from lbtui.ui.panes.requests import layout as requests_layout
+from lbtui.ui.panes.timeline import layout as timeline_layout
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 from tests.ui.test_every_key import press
@@ -29,6 +31,7 @@ KEYS = {
     "3": [*MOVES, "n", "p", "d", "m", "t", "down", "t", "c", "c"],
     "4": [*MOVES, "n", "v", "s", "v", "v", "v", "v", "enter", "right", "escape"],
     "5": [*MOVES, "s", "r", "z", "0"],
+    "7": [*MOVES, "n", "z", "p", "0"],
 }
 KEPT = {
     "layout of DP": dp_layout.layout,
@@ -37,6 +40,8 @@ KEPT = {
     "layout of EP": ep_layout._layout,
     "map of EP": ep_shown._current,
     "layout of Requests": requests_layout.places,
+    "layout of the Timeline": timeline_layout.layout,
+    "bubbles of the Timeline": timeline.longest_bubbles,
 }
 CALLED = {
     "common lanes of DP": (dp_pictures, "common"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +94,7 @@ def build(
     offsets = np.searchsorted(track[sorting], np.arange(len(order) + 1)).astype(np.int64)
     del track
     start = _taken(columns.start, sorting)
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for begin, end in pairwise(offsets.tolist()):
         own = start[begin:end]
         if (own[1:] < own[:-1]).any():
             again = np.argsort(own, kind="stable")

@@ -1,4 +1,4 @@
-"""The slices of profiler.db: all columns but the large one are held, and a slice's fields read when asked for.
+"""The slices of profiler.db: all columns but the large one are held, a slice's fields read when asked for.
 
 The table has no index by time, but rowids, and was written in the order of time: some rows from each part of
 it are a sample of all the time.
@@ -198,12 +198,14 @@ class _Tracks:
 def _whole(column: pl.Series) -> pl.Series:
     if column.dtype in (pl.Int64, pl.Null):
         return column.cast(pl.Int64)
-    cast: pl.Series = column.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-    return cast
+    integers = column.to_frame("c").select(
+        pl.col("c").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    )
+    return integers["c"]
 
 
 def _pieces(opened: Database, found: tuple[int, int]) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield a few rows from each part of the table, from parts that lie ever closer, until the time is over."""
+    """Yield a few rows from each part of the table, from parts ever closer, until the time is over."""
     first, last = found
     end = time.monotonic() + _SAMPLE_SECONDS
     sql = f"SELECT rowid, {', '.join(COLUMNS)} FROM slice WHERE rowid BETWEEN ? AND ?"

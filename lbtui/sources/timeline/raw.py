@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-
 import polars as pl
 
 from lbtui.profile import Note, Progress, Silent

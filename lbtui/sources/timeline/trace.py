@@ -1,4 +1,4 @@
-"""The slices of chrome_tracing.json: spans and events; where one begins in the file finds its fields again."""
+"""The slices of chrome_tracing.json: spans and events; its place in the file finds one's fields again."""
 
 from __future__ import annotations
 

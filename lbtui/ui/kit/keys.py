@@ -22,6 +22,7 @@ _PRINTED = {
     "enter": "⏎",
     "escape": "Esc",
     "space": "Space",
+    "apostrophe": "'",
     "tab": "Tab",
     "shift+tab": "Shift-Tab",
     "pageup": "PgUp",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
@@ -15,7 +14,7 @@ from lbtui.render import palette
 from lbtui.render.axis import bracketed, time_axis, time_pointer
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.text import blank, fit, fit_parts, number, printable, row
+from lbtui.render.text import blank, fit, number
 from lbtui.text import _
 from lbtui.ui.kit.rows import told_rows
 from lbtui.ui.kit.selection import Side, side_word

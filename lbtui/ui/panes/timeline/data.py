@@ -1,4 +1,4 @@
-"""What the Timeline pane draws: slices, their tracks in order with their names, and the time that they span."""
+"""What the Timeline pane draws: slices, their tracks in order with their names, the time that they span."""
 
 from __future__ import annotations
 
@@ -87,7 +87,10 @@ def data_of(reader: SliceReader, slices: Slices, shown: Window | None = None) ->
         whole = max(whole[0], shown[0]), min(whole[1], shown[1])
     order = timeline.in_order(slices)
     used = [place for place in order if slices.offsets[place] < slices.offsets[place + 1]]
-    return TimelineData(reader, slices, tuple(_lines(slices, used)), whole)
+    data = TimelineData(reader, slices, tuple(_lines(slices, used)), whole)
+    # A key must not wait for these.
+    timeline.longest_bubbles(slices, tuple(line.place for line in data.lines), data.span)
+    return data
 
 
 def capture_of(profile: Profile, progress: Progress) -> Window | None:

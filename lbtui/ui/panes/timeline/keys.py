@@ -12,16 +12,16 @@ BINDINGS: list[BindingType] = [
     *keys.columns(_("column")),
     *keys.rows(_("track"), _("tracks")),
     *keys.zoom(_("the time")),
-    *keys.hot(_("next bubble"), _("the next longest bubble; of a followed request its next step")),
-    keys.filtered(_("only tracks that match: card, pull, part of a host, dp=2, host=NAME …")),
     keys.entered(_("slice"), _("this slice: its fields, its requests, what belongs to it")),
     key(
         "f",
         "follow",
         _("follow"),
-        _("follow a request of this slice over all tracks, or no longer"),
+        _("follow a request of this slice on all tracks, or no longer"),
         shown=True,
     ),
+    *keys.hot(_("next bubble"), _("the next longest bubble; of a followed request its next step")),
+    keys.filtered(_("only tracks that match: card, pull, part of a host, dp=2, host=NAME …")),
     key("z", "slice", _("its time"), _("zoom all panes to the slice or bubble under the cursor"), shown=True),
     key(
         "t",
@@ -38,9 +38,7 @@ BINDINGS: list[BindingType] = [
         "a",
         "align",
         _("align"),
-        _(
-            "align tracks: on the first, then on the second, whose cursor is shifted to the first's; twice: undo"
-        ),
+        _("align two tracks: press it on each, and the second is shifted; twice on one: undo"),
         shown=True,
     ),
     key("H", "column(-10)", _("time"), _("ten columns back")),

@@ -156,7 +156,7 @@ class Shown:
 
     @cached_property
     def steps(self) -> dict[int, tuple[tuple[int, From], ...]]:
-        """The slices of the followed request by the place of their track, and where each one's flow is from."""
+        """The slices of the followed request by the place of their track, and where each came from."""
         way = self.state.way
         found: dict[int, list[tuple[int, From]]] = {}
         before: int | None = None

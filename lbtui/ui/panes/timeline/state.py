@@ -150,7 +150,7 @@ def bubble_after(found: Sequence[Bubble], at: Bubble | None, by: int) -> Bubble 
 
 
 def view_of(span: Window, window: Window, whole: Window, columns: int) -> Window:
-    """Return the window in which a span (µs) is seen: moved no more than needed, zoomed out if it is longer."""
+    """Return the window in which a span (µs) is seen: moved as needed, zoomed out if it is longer."""
     length = span[1] - span[0]
     if length > window[1] - window[0]:
         size = max(columns, length * 5 // 4)

@@ -8,8 +8,8 @@ from functools import lru_cache
 from rich.segment import Segment
 
 from lbtui.analysis import timeline
-from lbtui.analysis.timeline import NameFigures, Span
-from lbtui.profile import format_window, instant
+from lbtui.analysis.timeline import Span
+from lbtui.profile import instant
 from lbtui.profile.slices import Slices
 from lbtui.render import palette
 from lbtui.render.axis import bracketed, time_axis, time_pointer
@@ -17,7 +17,6 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import Marks, pointed
 from lbtui.render.slices import Block, From, connected, track_row
-from lbtui.render.table import Column, fitting, table
 from lbtui.render.text import blank, fit, printable, row
 from lbtui.text import _, plural, visible
 from lbtui.ui.kit.rows import percent, told_rows
@@ -33,7 +32,6 @@ from lbtui.ui.panes.timeline.words import (
     signed_text,
     slice_name,
     slice_words,
-    statistics_cells,
     step_words,
     time_text,
     track_name,
@@ -354,50 +352,6 @@ def name_at(shown: Shown) -> str:
     """Return the name of the slice under the cursor, nothing without one."""
     cursor = shown.cursor
     return "" if cursor is None or cursor.slice is None else slice_name(shown.data, cursor.slice)
-
-
-# Statistics
-
-
-def draw_statistics(shown: Shown, rows: Sequence[NameFigures] | None, canvas: Canvas) -> list[Row]:
-    """Return the table of the statistics of the range, or of the window; of None that they are made."""
-    width, height, caps = canvas.width, canvas.height, canvas.caps
-    found = range_of(shown.state, shown.time) if shown.state.end is not None else None
-    begin, end = found or shown.window
-    of = _("range") if found else _("window")
-    text = _("slices that begin in the {of}: {window}, {length}, on {tracks}").format(
-        of=of,
-        window=format_window(instant(begin), instant(end), 3, date=shown.data.dated),
-        length=length_text((end - begin) * 1000),
-        tracks=plural("1 track", "{count} tracks", len(shown.all_lines)),
-    )
-    head = [fit(f" {text}", width, caps=caps, style=palette.strong(caps)), blank(width)]
-    if rows is None:
-        return [*head, fit(" " + _("counting …"), width, caps=caps, style=palette.dim(caps))]
-    names = max([len(_("name")), *(len(cells[0]) for cells in statistics_cells(rows))])
-    columns = [
-        Column(_("name"), min(names, max(12, width // 3)), "left"),
-        Column(_("count"), 9, priority=1),
-        Column(_("total"), 10, priority=2),
-        Column(_("mean"), 10, priority=3),
-        Column(_("p95"), 10, priority=4),
-        Column(_("longest"), 10, priority=5),
-        Column(_("share"), 8, priority=2),
-    ]
-    lines = max(1, height - len(head) - 2)
-    top = max(0, min(shown.state.table_row - lines + 2, len(rows) - lines + 1))
-    drawn = table(
-        statistics_cells(rows[top:]),
-        fitting(columns, width - 1),
-        height=lines,
-        caps=caps,
-        cursor=min(shown.state.table_row, len(rows) - 1) - top if rows else None,
-    )
-    shared = [fit(" " + _SHARE, width, caps=caps, style=palette.dim(caps)), blank(width)]
-    return [*head, *(row(" ", line, width=width) for line in drawn), *shared][:height]
-
-
-_SHARE = _("share: part of the range that slices of that name take on the tracks that have any")
 
 
 def empty_rows(data: TimelineData, why: Sequence[str], canvas: Canvas) -> list[Row]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from lbtui.analysis import timeline
-from lbtui.analysis.timeline import Bubble, NameFigures, Span
+from lbtui.analysis.timeline import Bubble, Span
 from lbtui.profile import format_time, instant
-from lbtui.profile.slices import BUBBLE, FORWARD, SliceFields
+from lbtui.profile.slices import FORWARD, SliceFields
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import number, printable
 from lbtui.text import _, plural, visible
@@ -36,6 +36,7 @@ _KIND_SERIES = {
     "experts": 5, "operators": 5, "other": 4,
 }  # fmt: skip
 _OTHERS = (0, 1, 3, 4, 5)
+_MOST_REQUESTS = 200  # that a page lists
 
 
 def series_of(name: str) -> int:
@@ -147,63 +148,73 @@ class SlicePage:
     leads: dict[int, str]
 
 
-def slice_title(data: TimelineData, index: int) -> str:
-    """Return the title of a slice's page."""
-    return f"{slice_name(data, index)} · {track_name(data, data.slices.track_of(index))}"
+def page_title(data: TimelineData, cursor: Cursor) -> str:
+    """Return the title of the page of what is under the cursor."""
+    name = _("bubble") if cursor.slice is None else slice_name(data, cursor.slice)
+    return f"{name} · {track_name(data, cursor.place)}"
 
 
 def slice_page(
-    data: TimelineData, index: int, told: SliceFields | None, why: str, caps: Capabilities
+    data: TimelineData, cursor: Cursor, told: SliceFields | None, why: str, caps: Capabilities
 ) -> SlicePage:
-    """Return the page of a slice; `told` is None while its fields are read, `why` if they cannot be."""
-    text, leads = Text(), {}
-    line = 0
+    """Return the page of the slice or bubble under the cursor.
 
-    def put(words: str, style: str = "", lead: str = "") -> None:
-        nonlocal line
-        if lead:
-            leads[line] = lead
-        text.append(printable(visible(words, 600), caps) + "\n", style=style)
-        line += 1
-
-    for words in slice_words(data, index):
-        put(words)
-    put("")
-    if told is None:
-        put(why or _("reading …"), "dim")
-    elif told.requests:
-        put(plural("1 request", "{count} requests", len(told.requests)) + _(" · Enter follows it"), "bold")
-        for request in told.requests[:200]:
-            put(f"  {request}", lead=f"r{request}")
-        put("")
-    if told is not None and told.fields:
-        put(_("Fields"), "bold")
-        width = min(28, max(len(name) for name, _value in told.fields) + 2)
-        for name, value in told.fields:
-            put(f"  {visible(name, 60):<{width}}{value}")
-        put("")
-    found = timeline.belonging(data.slices, index)
+    `told` is None while its fields are read, `why` if they cannot be.
+    """
+    page = _Page(caps)
+    index, bubble = cursor.slice, cursor.bubble
+    if index is not None:
+        span = int(data.slices.start[index]), data.slices.end(index)
+        for words in slice_words(data, index):
+            page.put(words)
+    elif bubble is not None:
+        span = bubble.begin, bubble.end
+        page.put(bubble_words(bubble))
+        page.put(time_text(bubble.begin, date=data.dated))
+    else:
+        return SlicePage(page.text, page.leads)
+    page.put("")
+    if index is not None:
+        _put_fields(page, told, why)
+    found = timeline.belonging(data.slices, cursor.place, span, index)
     if found:
-        put(_("Belongs to it: what it holds, and what its domain does meanwhile · Enter goes there"), "bold")
+        page.put(_("What it holds, and what its domain does meanwhile · Enter goes there"), "bold")
+    names = min(20, max((len(slice_name(data, at)) for at in found), default=0))
     for at in found:
-        after = int(data.slices.start[at]) - int(data.slices.start[index])
+        after = signed_text(int(data.slices.start[at]) - span[0])
         name, on = slice_name(data, at), track_name(data, data.slices.track_of(at))
         length = length_text(int(data.slices.duration[at])) if data.slices.duration[at] else _("event")
-        put(f"  {signed_text(after):>12}  {length:>10}  {name:<26} {on}", lead=f"s{at}")
-    return SlicePage(text, leads)
+        page.put(f"  {after:>9}  {length:>7}  {name[:names]:<{names}}  {on}", lead=f"s{at}")
+    return SlicePage(page.text, page.leads)
 
 
-def statistics_cells(rows: Sequence[NameFigures]) -> list[list[str]]:
-    """Return the cells of the table of statistics."""
-    return [
-        [
-            visible(each.name, 60) if each.name != BUBBLE else _("bubble"),
-            f"{each.count:,}",
-            length_text(each.total),
-            length_text(each.mean),
-            length_text(each.p95),
-            length_text(each.longest),
-            percent(each.share),
-        ]
-        for each in rows
-    ]
+class _Page:
+    """Lines of text, of which some lead on."""
+
+    def __init__(self, caps: Capabilities) -> None:
+        self.text, self.leads = Text(), dict[int, str]()
+        self._caps, self._line = caps, 0
+
+    def put(self, words: str, style: str = "", lead: str = "") -> None:
+        if lead:
+            self.leads[self._line] = lead
+        self.text.append(printable(visible(words, 600), self._caps) + "\n", style=style)
+        self._line += 1
+
+
+def _put_fields(page: _Page, told: SliceFields | None, why: str) -> None:
+    if told is None:
+        page.put(why or _("reading …"), "dim")
+        return
+    if told.requests:
+        count = plural("1 request", "{count} requests", len(told.requests))
+        page.put(_("{requests} · Enter follows it").format(requests=count), "bold")
+        for request in told.requests[:_MOST_REQUESTS]:
+            page.put(f"  {request}", lead=f"r{request}")
+        page.put("")
+    if told.fields:
+        page.put(_("Fields"), "bold")
+        width = min(28, max(len(name) for name, _value in told.fields) + 2)
+        for name, value in told.fields:
+            page.put(f"  {visible(name, 60):<{width}}{value}")
+        page.put("")

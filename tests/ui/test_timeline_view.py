@@ -1,0 +1,1 @@
+"""The Timeline drawn: pure functions, slices in, rows out."""
