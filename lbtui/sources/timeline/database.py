@@ -70,10 +70,10 @@ class DatabaseSlices(FileReader):
         with database.connect(self._path, progress) as opened:
             tracks.read(opened, self._tables)
             for part in opened.rows("slice", COLUMNS):
+                left += self._take(part.head(max(0, MOST - total)), columns, codes, tracks)
                 total += part.height
                 if total > MOST:
                     break
-                left += self._take(part, columns, codes, tracks)
             if total > MOST:
                 [total] = opened.connection.execute("SELECT count(*) FROM slice").fetchone()
         notes = self._notes(left, total)

@@ -43,15 +43,19 @@ class TraceSlices(FileReader):
 
     def sample(self, progress: Progress) -> Slices:
         """Return the events of pieces from all over the file, as many as half a second has."""
-        taken = _Taken(None)
+        taken, seen = _Taken(None), set[int]()
         size = self._path.stat().st_size
         end = time.monotonic() + _SAMPLE_SECONDS
         with self._path.open("rb") as file:
-            for number in range(_PIECES):
+            pieces = max(1, min(_PIECES, size // (4 * _PIECE)))
+            for number in range(pieces):
                 at = int((number * 0.6180339887498949 % 1.0) * max(1, size - _PIECE))
                 file.seek(at)
                 for offset, event in _events_in(file.read(_PIECE).decode("utf-8", "replace")):
-                    taken.take(at + offset, event)
+                    # Two pieces may overlap.
+                    if at + offset not in seen:
+                        seen.add(at + offset)
+                        taken.take(at + offset, event)
                 if time.monotonic() > end:
                     break
         try:

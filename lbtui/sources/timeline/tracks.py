@@ -9,6 +9,7 @@ from lbtui.profile import host_and_pid
 from lbtui.profile.slices import FORWARD, Track, TrackKind
 from lbtui.sources.safe_values import whole
 from lbtui.sources.steps.owners import Owners
+from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.trace.events import labelled
 
 # How the threads of each kind begin: upstream names them after the domain of what they do.
@@ -29,6 +30,15 @@ _BEGINS: tuple[tuple[str, TrackKind], ...] = (
     ("Api", "operators"),
     ("Kernel", "operators"),
 )
+# What runs on a thread whose name tells nothing.
+_BY_NAME: dict[str, TrackKind] = {
+    **dict.fromkeys(EXECUTION, "round"),
+    FORWARD: "card",
+    **dict.fromkeys(GROUPING, "schedule"),
+    "PullKVCache": "pull",
+    "RequestDispatch": "coordinator",
+    "httpReq": "front",
+}
 # What only a card does.
 _OF_CARDS = frozenset({FORWARD, "modelRunnerExec", "preprocess", "sample", "specDecoding"})
 
@@ -51,7 +61,8 @@ def label_of(pid: str, label: str | None) -> Label:
 
 def track(thread: str, label: Label, names: Collection[str]) -> Track:
     """Return the track of a thread on which there are slices of these names."""
-    kind: TrackKind = next((kind for begin, kind in _BEGINS if thread.startswith(begin)), "other")
+    told: TrackKind | None = next((kind for begin, kind in _BEGINS if thread.startswith(begin)), None)
+    kind = told or next((kind for name, kind in _BY_NAME.items() if name in names), "other")
     # Schedulers and cards call what they execute alike.
     if kind == "round" and not _OF_CARDS.isdisjoint(names):
         kind = "card"

@@ -52,9 +52,10 @@ class TimelineFollowing(TimelineReading):
         window = view_of(span, shown.window, data.whole, shown.at.columns)
         if span[0] == span[1] and shown.window[0] <= span[0] < shown.window[1]:
             window = shown.window
-        self._change(
-            replace(self.state, track=key, picked=index, text=text), time=span[0], window=self._or_all(window)
-        )
+        way = self.state.way
+        only = self.state.only and way is not None and index in way.members
+        state = replace(self.state, track=key, picked=index, text=text, only=only)
+        self._change(state, time=span[0], window=self._or_all(window))
 
     def _or_all(self, window: Window) -> Window | None:
         assert self.data is not None
@@ -182,7 +183,7 @@ class TimelineFollowing(TimelineReading):
 
     def _follow_no_more(self) -> None:
         self._wanted = None
-        self._change(replace(self.state, way=None, doing=""), request=None)
+        self._change(replace(self.state, way=None, only=False, doing=""), request=None)
 
     def aimed(self, aim: Aim) -> None:
         """Follow the request that another pane points at."""

@@ -22,6 +22,7 @@ BINDINGS: list[BindingType] = [
     ),
     *keys.hot(_("next bubble"), _("the next longest bubble; of a followed request its next step")),
     keys.filtered(_("only tracks that match: card, pull, part of a host, dp=2, host=NAME …")),
+    key("o", "only", _("only its"), _("only the tracks of the followed request, or all")),
     key("z", "slice", _("its time"), _("zoom all panes to the slice or bubble under the cursor"), shown=True),
     key(
         "t",

@@ -17,7 +17,7 @@ from lbtui.ui.panes.timeline.state import TimelineState, row_of, shown_lines
 from lbtui.ui.panes.timeline.words import Cursor
 
 _WIDE, _ROOMY = 110, 30  # columns, lines
-_FIGURES = ((6, 0), (9, _WIDE), (11, _WIDE))  # cells of each figure, and from which width on it is shown
+_FIGURES = ((7, 0), (9, _WIDE), (11, _WIDE))  # cells of each figure, and from which width on it is shown
 TOP = 2  # lines above the tracks
 
 

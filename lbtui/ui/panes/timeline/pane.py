@@ -77,7 +77,8 @@ class TimelinePane(TimelineFollowing):
             return [keys.MOVE_ROWS, ("t", _("tracks")), keys.ZOOM]
         said = dict(super().keys_now())
         if self.state.way is not None:
-            said |= {"n": _("next step"), "f": _("follow no more")}
+            only = _("all tracks") if self.state.only else _("only its tracks")
+            said = {"n": _("next step"), "o": only} | said | {"f": _("follow no more"), "n": _("next step")}
         if self.state.begin is not None:
             said["v"] = _("end range") if self.state.end is None else _("no range")
         if self.state.track in self.state.pins:
@@ -88,6 +89,8 @@ class TimelinePane(TimelineFollowing):
         """Return why an action can do nothing now."""
         if why := super().why_not(action):
             return why
+        if action == "only" and self.state.way is None:
+            return _("no request is followed: f on a slice")
         return _("no mark is set: x sets one") if action == "marks" and not self.state.marks else ""
 
     # Moving
@@ -95,10 +98,11 @@ class TimelinePane(TimelineFollowing):
     def selection_changed(self, selection: Selection) -> None:
         """Follow the window, the instant, the domain and the request chosen elsewhere."""
         data = self.data
+        changed, self._domain = selection.domain != self._domain, selection.domain
         if data is None:
             return
         track = data.by_key.get(self.state.track)
-        if track is not None and selection.domain not in (None, data.track(track).domain):
+        if changed and track is not None and selection.domain not in (None, data.track(track).domain):
             own = [line for line in data.lines if data.track(line).domain == selection.domain]
             if own:
                 own.sort(key=lambda line: data.track(line).kind != data.track(track).kind)
@@ -166,6 +170,11 @@ class TimelinePane(TimelineFollowing):
     def action_pin(self) -> None:
         """Keep the track under the cursor on top, or no longer."""
         self._change(pinned(self.state))
+
+    def action_only(self) -> None:
+        """Show only the tracks of the followed request, or all again."""
+        if self.state.way is not None:
+            self._change(replace(self.state, only=not self.state.only))
 
     def action_align(self) -> None:
         """Remember the slice under the cursor, or shift this track so that its own stands there."""

@@ -47,6 +47,7 @@ class TimelineReading(Filtered):
 
     data: TimelineData | None = None
     state = TimelineState()
+    _domain: str | None = None  # that was selected last, here or elsewhere
     _wanted: str | None = None  # the request to follow as soon as all slices are read
 
     @abstractmethod
@@ -145,7 +146,7 @@ class TimelineReading(Filtered):
             line = shown.all_lines[shown.row] if shown.all_lines else None
             domain = None if line is None else shown.data.track(line).domain
             if domain is not None:
-                selected["domain"] = domain
+                selected["domain"] = self._domain = domain
             if selected.keys() - {"domain"} or domain is not None:
                 self.lbtui.select(**selected)
         self.repaint()

@@ -55,6 +55,7 @@ class TimelineState:
     end: int | None = None  # None: it is still being selected
     marks: tuple[Mark, ...] = ()
     way: Way | None = None
+    only: bool = False  # only the tracks of the followed request
     picked: int | None = None
     table: bool = False
     table_row: int = 0
@@ -68,6 +69,9 @@ class TimelineState:
 def shown_lines(data: TimelineData, state: TimelineState) -> tuple[Line, ...]:
     """Return the tracks in the order in which they stand: the pinned ones first."""
     left = lines_left(data, state.text)
+    if state.only and state.way is not None:
+        its = {data.slices.track_of(index) for index in state.way.slices}
+        left = tuple(line for line in left if line.place in its)
     pinned = [data.by_key[key] for key in state.pins if key in data.by_key]
     return (*pinned, *(line for line in left if line not in pinned))
 

@@ -124,6 +124,8 @@ def _choices(shown: Shown) -> list[str]:
         parts.append(text.format(length=length))
     if state.text:
         parts.append(_('filter "{text}"').format(text=visible(state.text, 40)))
+    if state.only and state.way is not None:
+        parts.append(_("only its tracks"))
     if state.pins:
         parts.append(_("{count} pinned").format(count=len(state.pins)))
     return parts
