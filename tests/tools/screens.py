@@ -5,6 +5,7 @@ The goldens of `tests/ui/test_screens.py` and the pictures of `make_screenshots`
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from tests.tools.driving import resized, settled
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((250, 70), (200, 50), (120, 32), (80, 24), (60, 20))
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
+TRACED = Path(__file__).parents[1] / "data" / "timeline" / "profiler.db.gz"
 EVEN = Path(__file__).parents[1] / "data" / "even_small"
 
 
@@ -34,6 +36,8 @@ class Scene(NamedTuple):
     of: str = "demo"
 
 
+# The request that runs before the longest bubble, and its first steps.
+_FOLLOW = ("7", "n", "z", "minus", "h", "h", "h", "f", "n", "n", "n", "n", "n", "n", "n", "n")
 SCENES: dict[str, Scene] = {
     "overview": Scene(("1",)),
     "dp": Scene(("2",)),
@@ -56,9 +60,12 @@ SCENES: dict[str, Scene] = {
     "targets-distribution": Scene(("5", "c", "down", "down", "down")),
     "targets-scatter": Scene(("5", "c", "c", "down")),
     "timeline": Scene(("7",)),
-    "timeline-blocks": Scene(("7", "n", "plus", "plus", "plus", "plus", "plus")),
-    "timeline-follow": Scene(("5", "f", "n", "n", "n", "n")),
-    "timeline-slice": Scene(("5", "f", "n", "n", "n", "enter")),
+    "timeline-whole": Scene(("7",), "traced"),
+    "timeline-blocks": Scene(("7", "n", "z", "minus", "minus"), "traced"),
+    "timeline-follow": Scene(_FOLLOW, "traced"),
+    "timeline-only": Scene((*_FOLLOW, "o"), "traced"),
+    "timeline-slice": Scene((*_FOLLOW, "enter"), "traced"),
+    "timeline-of-tables": Scene(("5", "f", "n", "n", "n", "n")),
     "timeline-statistics": Scene(("7", "t")),
     "help": Scene(("2", "question_mark")),
     "help-ep": Scene(("4", "question_mark")),
@@ -96,11 +103,14 @@ def folders() -> Iterator[Mapping[str, Asked]]:
         for name in ("decode/output", "prefill/output", "yesterday"):
             shutil.copytree(EVEN, base / "several" / name)
         (base / "nothing").mkdir()
+        (base / "traced").mkdir()
+        (base / "traced" / "profiler.db").write_bytes(gzip.decompress(TRACED.read_bytes()))
         yield {
             "demo": Asked(base / "demo" / "output"),
             "even": Asked(base / EVEN.name),
             "compared": Asked(after, baseline=before),
             "several": Asked(base / "several"),
+            "traced": Asked(base / "traced"),
             "nothing": Asked(base / "nothing", named=False),
         }
     finally:

@@ -18,7 +18,6 @@ from tests.terminal.driven import press, screen_text
 from tests.tools.driving import settled
 
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +39,6 @@ def run(scenario, path, size=(120, 32), pane="7"):
 
 def text_of(app):
     return plain(app.current.picture(*app.current.size))
-
-
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-@pytest.mark.parametrize("keys", [(), ("n", "z", "minus", "minus")], ids=["whole", "near"])
-def test_golden(folder, size, keys):
-    name = f"timeline_{'near' if keys else 'whole'}_{size[0]}x{size[1]}.txt"
-
-    async def scenario(app, pilot):
-        await press(app, pilot, *keys)
-        golden = GOLDEN / name
-        text = text_of(app) + "\n"
-        if not golden.exists():
-            golden.write_text(text, encoding="utf-8")
-        assert text == golden.read_text(encoding="utf-8")
-
-    run(scenario, folder, size)
 
 
 def test_a_request_is_followed_from_a_slice_step_by_step_and_no_more(folder):

@@ -141,8 +141,8 @@ class Shown:
         columns, column = self.at.columns, self.column
         cell = begin + (end - begin) * column // columns, begin + (end - begin) * (column + 1) // columns
         time = self.time * 1000 - state.shift(self.data.track(line).key)
-        bubble = timeline.bubble_at(slices, line.place, time)
         found = state.picked
+        bubble = None if found is not None else timeline.bubble_at(slices, line.place, time)
         if found is None:
             inside = timeline.holding(slices, line.place, time)
             near = None if bubble else timeline.at_cursor(slices, line.place, time, cell)
