@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbtui import __version__
+from lbtui.options import parser
 from tests.sources.made import Service, write
 from tests.sources.raw_samples import lay_out_raw
 from tests.tools.expert_format import RawMark, dump_config, placement_of, write_dump, write_raw
@@ -222,6 +223,8 @@ def test_nothing_is_written_beside_the_users_files(tmp_path):
         ("--demo", "--fail-on", "info"),
         ("--demo", "--fail-on", "worse"),
         ("--demo", "--report", "--ascii=yes"),
+        ("--demo", "--slo", "ttft"),
+        ("--demo", "--slo"),
     ],
 )
 def test_wrong_usage_exits_2(arguments):
@@ -229,6 +232,66 @@ def test_wrong_usage_exits_2(arguments):
     assert done.returncode == 2
     assert b"usage: lbtui" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ttfb=500", "ttfb=500 is no target"),
+        ("", "is no target"),
+        ("ttft=500,", "is no target"),
+        ("ttft=", "ttft wants a number of ms above 0"),
+        ("ttft=nan", "ttft wants a number of ms above 0"),
+        ("ttft=1e3", "ttft wants a number of ms above 0"),
+        ("tpot=-5", "tpot wants a number of ms above 0"),
+        ("tpot=0", "tpot wants a number of ms above 0"),
+        ("e2e=999999999999", "up to 100,000,000"),
+        ("ttft=1,ttft=2", "ttft is given twice"),
+        ("\x1b[31m=1", r"\x1b[31m=1 is no target"),
+    ],
+)
+def test_what_is_no_target_is_wrong_usage_with_a_sentence(capsys, text, words):
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["--slo", text])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "\x1b" not in said
+
+
+def test_targets_are_taken_in_any_order():
+    assert parser().parse_args(["--slo", "e2e=2.5,ttft=500"]).slo == (("ttft", 500.0), ("e2e", 2.5))
+
+
+def test_targets_of_the_command_line_go_over_those_of_the_config(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("[slo]\nttft = 100\ne2e = 2000\n")
+
+    def targets(*arguments):
+        done = run(DATA / "csv_only", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)["slo"]
+        return {name: limit for name, limit in found["targets"].items() if name != "unit"}
+
+    assert targets("--config", config) == {"ttft": 100, "tpot": None, "e2e": 2000}
+    # All of them: only what is given counts.
+    assert targets("--config", config, "--slo", "tpot=50") == {"ttft": None, "tpot": 50, "e2e": None}
+
+
+def test_a_baseline_is_judged_by_the_same_targets():
+    done = run(DATA / "csv_only", "--baseline", DATA / "even_small", "--json")
+    found = json.loads(done.stdout)
+    rows = {row["metric"]: row for row in found["comparison"] if row["metric"] in ("attainment", "goodput")}
+    assert rows.keys() == {"attainment", "goodput"}
+    # Equal p95 of its own run would have called them alike.
+    assert rows["attainment"]["after"] < 0.7 < 0.85 < rows["attainment"]["before"]
+    assert rows["attainment"]["verdict"] == rows["goodput"]["verdict"] == "worse"
+    assert any("p95 of the baseline run" in note for note in found["baseline"]["notes"])
+    given = run(DATA / "csv_only", "--baseline", DATA / "even_small", "--json", "--slo", "ttft=100")
+    found = json.loads(given.stdout)
+    (row,) = (row for row in found["comparison"] if row["metric"] == "attainment")
+    assert row["after"] == pytest.approx(found["slo"]["attainment"])
+    assert "Targets of both: TTFT ≤ 100 ms." in found["baseline"]["notes"]
 
 
 def test_no_such_path_and_nothing_readable_exit_3_with_one_sentence(tmp_path):

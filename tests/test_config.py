@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from lbtui.config import BadConfig, Config, from_file
+from lbtui.thresholds import Thresholds
 from tests.bench.fuzz import raw_controls
 
 SHAPES = {
@@ -36,6 +37,14 @@ SHAPES = {
     "several backgrounds": "[screen]\nbackground = ['light']",
     "other setting": "[screen]\ncolor = 'light'",
     "hostile setting": '[screen]\n"\\u001b[31m" = 1',
+    "no target": "[slo]\nttfb = 5",
+    "target as text": "[slo]\nttft = '500'",
+    "target of nothing": "[slo]\nttft = 0",
+    "negative target": "[slo]\ntpot = -1.5",
+    "target beyond all": "[slo]\ne2e = 1e9",
+    "target as truth": "[slo]\ne2e = true",
+    "hostile target": '[slo]\n"\\u001b[31m" = 1',
+    "targets as list": "slo = [500]",
     "no TOML": "[thresholds",
     "same twice": "[thresholds]\n[thresholds]",
     "no UTF-8": b"\xff\xfe",
@@ -86,3 +95,10 @@ def test_a_config_is_read_before_the_first_frame_without_the_libraries_that_read
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0.02"
+
+
+def test_targets_are_read_in_the_order_in_which_they_are_told(tmp_path):
+    (tmp_path / "c.toml").write_text("[slo]\ne2e = 9e3\nttft = 500\n")
+    read = from_file(tmp_path / "c.toml").thresholds
+    assert read.targets == (("ttft", 500.0), ("e2e", 9000.0))
+    assert Thresholds().targets == ()
