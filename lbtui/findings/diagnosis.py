@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.latency.run import Latency
 from lbtui.findings.latency.told import Told, tell, with_hurt
 from lbtui.findings.model import Finding
 from lbtui.findings.pictures import Drawn, drawn
 from lbtui.findings.run import evidence_of, find_in
 from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.words import is_even
-from lbtui.profile import Profile, Progress
+from lbtui.profile import Profile, Progress, attempted
+from lbtui.text import _
 from lbtui.thresholds import Thresholds
 
 
@@ -63,7 +65,7 @@ def with_latency(
     evidence = diagnosis.evidence
     if evidence is None:
         return diagnosis
-    told = tell(profile, evidence, thresholds, progress)
+    told = _told(profile, evidence, thresholds, progress)
     found = tuple(
         replace(one, finding=with_hurt(one.finding, told, evidence.domains)) for one in diagnosis.found
     )
@@ -72,4 +74,13 @@ def with_latency(
 
 def told_of(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> Told:
     """Return where the time of a profile's requests went. Raises `Cancelled` when `progress` does."""
-    return tell(profile, evidence_of(profile, progress), limits, progress)
+    return _told(profile, evidence_of(profile, progress), limits, progress)
+
+
+def _told(profile: Profile, evidence: Evidence, limits: Thresholds, progress: Progress | None) -> Told:
+    """Return what `tell` does; where it fails unforeseen, why: the findings are worth seeing without."""
+    nothing = Told(Latency(), evidence.frame("requests"))
+    told, failure = attempted(
+        _("where the time went"), lambda: tell(profile, evidence, limits, progress), nothing
+    )
+    return told if failure is None else replace(nothing, latency=Latency(absent=failure.text))

@@ -20,6 +20,7 @@ HEADS = (_("part"), _("share"), _("time"), _("up to the first token"), _("reques
 MISSED_HEADS = (_("part"), _("where"), _("share"), _("beyond target"), _("requests"))
 TERM_HEADS = (_("part"), _("difference"), _("95 % interval"), _("where"))
 _MOST_NAMED, _LEAST_NAMED = 3, 0.05
+_MOSTLY = 0.5  # of a part, at the place that is named
 _MOST_ROWS = 12
 _WAITED_FOR: tuple[PartName, ...] = ("lockstep",)
 
@@ -117,16 +118,27 @@ def missed_sentence(told: Told) -> str:
     )
     if not missed.shares:
         return _("{who}; where their time went is not recorded").format(who=who)
-    first, *others = ((percent(share.share), share_words(told, share)) for share in _named(missed.shares))
+    first, *others = _largest(told, missed.shares)
     said = _("{percent} of the time beyond target is {part}").format(percent=first[0], part=first[1])
     said = ", ".join([said, *(f"{percent} {part}" for percent, part in others)])
     return _("{why} · {who}").format(why=said, who=who)
 
 
-def _named(shares: Sequence[Share]) -> Sequence[Share]:
-    """Return the largest that are worth a word, at least one."""
-    large = [share for share in shares[:_MOST_NAMED] if share.share >= _LEAST_NAMED]
-    return large or shares[:1]
+def _largest(told: Told, shares: Sequence[Share]) -> list[tuple[str, str]]:
+    """Return the largest parts, at least one: their share and words, of one place if most is there."""
+    of_parts: dict[PartName, list[Share]] = {}
+    for share in shares:
+        of_parts.setdefault(share.part, []).append(share)
+    found = []
+    for part, places in of_parts.items():
+        whole = sum(share.share for share in places)
+        most = max(places, key=lambda share: share.share)
+        at_one = most.share >= _MOSTLY * whole
+        words = share_words(told, most) if at_one else PART_LABELS[part]
+        found.append((most.share if at_one else whole, words))
+    found.sort(key=lambda one: -one[0])
+    named = [one for one in found[:_MOST_NAMED] if one[0] >= _LEAST_NAMED] or found[:1]
+    return [(percent(share), words) for share, words in named]
 
 
 def scope_sentence(told: Told) -> str:

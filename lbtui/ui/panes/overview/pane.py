@@ -111,6 +111,9 @@ class OverviewPane(Pane):
                 doing = _("looking where the time of requests went …")
             self._progress_text = doing + "   " + _("Escape cancels")
             self._take(Contents(event.known, event.diagnosis))
+            if event.diagnosis is not None:
+                # Others mark the findings; where the time went may take long.
+                self.lbtui.pane_ready(self)
 
     def ready(self, result: Contents) -> None:
         """Keep the complete overview."""
