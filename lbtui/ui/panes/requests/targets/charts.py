@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,11 +87,14 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What a worker has drawn: lines with the distributions behind them, or points with their axes."""
+    """What a worker has drawn: lines, or points with their axes.
+
+    `of_rows` are the distributions of the groups that the cursor may be on, and of all: of row 0.
+    """
 
     scale: Scale
+    of_rows: Mapping[int, Distributed]
     chart: Chart | None = None
-    lines: tuple[Distributed, ...] = ()
     points: Plane | None = None
     y_ticks: tuple[Tick, ...] = ()
     left_out: int = 0  # requests without length or time
@@ -128,10 +131,10 @@ def drawn(data: TargetsData, key: ChartKey, canvas: Canvas) -> Drawn:
 
 
 def _distributions(data: TargetsData, key: ChartKey, canvas: Canvas) -> Drawn:
-    lines = tuple(distributed(data, data.rows[place], key.measure) for place in key.rows)
+    of_rows = {place: distributed(data, data.rows[place], key.measure) for place in (0, *key.rows)}
     scale = _scale(data.table[key.measure])
     series: list[tuple[str, Sequence[float], Sequence[float]]] = []
-    for line in lines:
+    for line in (of_rows[place] for place in key.rows):
         xs, ys = steps(scale.places(line.xs), line.ys, canvas.width)
         series.append((f"{line.name} ({line.count:,})", xs.tolist(), (100 * ys).tolist()))
     target = data.target(key.measure)
@@ -147,7 +150,7 @@ def _distributions(data: TargetsData, key: ChartKey, canvas: Canvas) -> Drawn:
         y_label=_("% of the requests at or below"),
         x_ticks=ticks,
     )
-    return Drawn(scale, chart, lines)
+    return Drawn(scale, of_rows, chart)
 
 
 def _scale(values: pl.Series) -> Scale:
@@ -169,7 +172,8 @@ def _points(data: TargetsData, key: ChartKey, canvas: Canvas) -> Drawn:
     times = scale.part(known[key.measure].to_numpy())
     missed = (known["missed"] > 0).fill_null(False).to_numpy()
     points = plane(lengths, times, missed, room(canvas, ticks))
-    return Drawn(scale, points=points, y_ticks=ticks, left_out=data.table.height - known.height)
+    of_rows = {place: distributed(data, data.rows[place], key.measure) for place in of_kind(data, "input")}
+    return Drawn(scale, of_rows, points=points, y_ticks=ticks, left_out=data.table.height - known.height)
 
 
 def length_range(data: TargetsData) -> tuple[int, int]:

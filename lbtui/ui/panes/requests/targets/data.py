@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.imbalance import Floats
+from lbtui.analysis.latency import Percentiles, ascending, percentiles
 from lbtui.analysis.order import RowNumbers
 from lbtui.analysis.slo import cdf
 from lbtui.overview.attained import KINDS, Group, Kind, Slo, groups_of, slo_of
@@ -21,6 +22,8 @@ from lbtui.ui.panes.requests.data import RequestsData
 
 Measure: TypeAlias = Literal["ttft", "time_per_output_token", "queue_wait", "duration"]
 MEASURES: tuple[Measure, ...] = ("ttft", "time_per_output_token", "queue_wait", "duration")
+# A group by kind and key, None for all requests.
+Row: TypeAlias = tuple[Kind, str | int] | None
 _TARGET_OF = {"ttft": "ttft", "time_per_output_token": "tpot", "duration": "e2e"}
 
 
@@ -28,13 +31,14 @@ _TARGET_OF = {"ttft": "ttft", "time_per_output_token": "tpot", "duration": "e2e"
 class TargetsData:
     """The requests looked at and what they attained. Compared by identity: drawings are kept by it.
 
-    `of` says which requests, where these are not all of the run.
+    `of` says which requests, where these are not all of the run; `missed` how many missed which targets.
     """
 
     requests: RequestsData
     table: pl.DataFrame
     slo: Slo
     of: str = ""
+    missed: Mapping[Row, Mapping[int, int]] = field(default_factory=dict)  # `_missed`
 
     @property
     def rows(self) -> tuple[Group | None, ...]:
@@ -68,6 +72,7 @@ class Distributed:
     xs: Floats
     ys: Floats
     count: int
+    figures: Percentiles
 
     def share(self, value: float) -> float:
         """Return the share of the requests at or below a value; NaN without any."""
@@ -85,15 +90,37 @@ def targets_data(
     table = requests.table if rows is None else requests.table[np.sort(rows)]
     why = "" if requests.no_places is None else requests.no_places or _("no file tells where requests ran")
     slo = slo_of(table, requests.targets, domains, why, requests.seconds)
-    return TargetsData(requests, table, slo, of)
+    return TargetsData(requests, table, slo, of, _missed(table))
 
 
 def distributed(data: TargetsData, group: Group | None, measure: Measure) -> Distributed:
     """Return the distribution of a time over the requests of a group, or of all."""
-    known = data.of_group(group)[measure]
-    xs, ys = cdf(known)
+    values = data.of_group(group)[measure]
+    xs, ys = cdf(values)
+    known = ascending(values)
     name = _("all") if group is None else group.name
-    return Distributed(name, xs, ys, len(known) - known.null_count())
+    return Distributed(name, xs, ys, len(known), percentiles(known, len(values) - len(known)))
+
+
+def _missed(table: pl.DataFrame) -> dict[Row, dict[int, int]]:
+    """Return how many requests of all, and of each group, missed which targets (the sum of their bits)."""
+    bits = table["missed"]
+    found: dict[Row, dict[int, int]] = {None: _counted(pl.DataFrame({"missed": bits}))}
+    for kind in KINDS:
+        of = groups_of(table, kind)
+        if of is None:
+            continue
+        rows = pl.DataFrame({"group": of, "missed": bits}).filter(pl.col("missed") > 0)
+        if of.dtype == pl.List:
+            rows = rows.with_columns(pl.col("group").list.unique()).explode("group")
+        for (key,), part in rows.drop_nulls("group").partition_by("group", as_dict=True).items():
+            found[kind, key] = _counted(part)
+    return found
+
+
+def _counted(rows: pl.DataFrame) -> dict[int, int]:
+    counts = rows.filter(pl.col("missed") > 0).group_by("missed").len().sort("missed")
+    return dict(counts.iter_rows())
 
 
 def of_kind(data: TargetsData, kind: Kind) -> list[int]:

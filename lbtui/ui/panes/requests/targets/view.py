@@ -106,7 +106,7 @@ def draw_chart(
         chosen = key.rows.index(state.row) if state.row in key.rows and len(key.rows) > 1 else None
         lines = found.chart.marked(chosen, x, canvas.caps)
         if x is not None:
-            words = distribution_words(data, state, found, found.scale.value(x))
+            words = distribution_words(state, found, found.scale.value(x))
     elif found.points is not None:
         lines = scatter_rows(data, state, found, body)
         words = scatter_words(data, state, found)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
-import numpy as np
-
-from lbtui.analysis.latency import Percentiles, ascending, percentiles
 from lbtui.analysis.slo import FEW, Stretch
 from lbtui.overview.attained import Group, kind_words
 from lbtui.overview.targets import attained_words, goodput_words, interval_words, share_words, target_words
@@ -16,7 +12,7 @@ from lbtui.render.text import quantity
 from lbtui.text import _, in_percent, visible
 from lbtui.ui.panes.requests.columns import target_names
 from lbtui.ui.panes.requests.targets.charts import ChartKey, Drawn
-from lbtui.ui.panes.requests.targets.data import Distributed, Measure, TargetsData, distributed, measure_words
+from lbtui.ui.panes.requests.targets.data import Distributed, TargetsData, measure_words
 from lbtui.ui.panes.requests.targets.state import TargetsState, kind_of
 
 
@@ -64,30 +60,27 @@ def _name(group: Group | None) -> str:
     return _("all requests") if group is None else f"{kind_words(group.kind)} {group.name}"
 
 
-@lru_cache(maxsize=64)
 def _missed(data: TargetsData, row: int) -> list[tuple[str, int]]:
     """Return how many requests of a group missed each target, those that any missed."""
-    bits, counts = np.unique(
-        data.of_group(data.rows[row])["missed"].drop_nulls().to_numpy(), return_counts=True
-    )
+    group = data.rows[row]
     total: dict[str, int] = {}
-    for bit, count in zip(bits.tolist(), counts.tolist(), strict=True):
-        for name in target_names(bit):
+    for bits, count in data.missed.get(None if group is None else (group.kind, group.key), {}).items():
+        for name in target_names(bits):
             total[name] = total.get(name, 0) + count
     return [(name, total[name]) for name in target_names(7) if name in total]
 
 
-def distribution_words(data: TargetsData, state: TargetsState, found: Drawn, value: float) -> str:
+def distribution_words(state: TargetsState, found: Drawn, value: float) -> str:
     """Return the share of the cursor's group, and of all requests, at or below a value."""
-    here, all_of = _kept(data, state.row, state.measure), _kept(data, 0, state.measure)
+    here = found.of_rows[state.row]
     parts = [
         _("{measure} ≤ {value}: {share}").format(
             measure=measure_words(state.measure), value=quantity(value, "ms"), share=_share(here, value)
         )
     ]
     if state.row:
-        parts.append(_share(all_of, value))
-    return " · ".join([*parts, _percentiles(data, state)])
+        parts.append(_share(found.of_rows[0], value))
+    return " · ".join([*parts, _percentiles(here, state)])
 
 
 def _share(found: Distributed, value: float) -> str:
@@ -102,31 +95,20 @@ def _share(found: Distributed, value: float) -> str:
     )
 
 
-@lru_cache(maxsize=32)
-def _kept(data: TargetsData, row: int, measure: Measure) -> Distributed:
-    return distributed(data, data.rows[row], measure)
-
-
-def _percentiles(data: TargetsData, state: TargetsState) -> str:
-    """Return percentiles of the cursor's group."""
-    found = _quantiles(data, state.row, state.measure)
-    if not found.count:
+def _percentiles(found: Distributed, state: TargetsState) -> str:
+    """Return percentiles of a group."""
+    own = found.figures
+    if not own.count:
         return _("{measure} of none is known").format(measure=measure_words(state.measure))
-    figures = (("p50", found.p50), ("p95", found.p95), (_("max"), found.max))
+    figures = (("p50", own.p50), ("p95", own.p95), (_("max"), own.max))
     return "  ".join(f"{name} {quantity(value, 'ms')}" for name, value in figures)
-
-
-@lru_cache(maxsize=32)
-def _quantiles(data: TargetsData, row: int, measure: Measure) -> Percentiles:
-    values = data.of_group(data.rows[row])[measure]
-    known = ascending(values)
-    return percentiles(known, len(values) - len(known))
 
 
 def scatter_words(data: TargetsData, state: TargetsState, found: Drawn) -> str:
     """Return what the requests of the class under the cursor took and attained."""
     name, attained, *others = group_words(data, state.row).split(" · ")
-    parts = [name, attained, _percentiles(data, state), *others]
+    here = found.of_rows.get(state.row)
+    parts = [name, attained, *([] if here is None else [_percentiles(here, state)]), *others]
     if found.left_out:
         parts.append(_("{count} without length or time not drawn").format(count=f"{found.left_out:,}"))
     return " · ".join(parts)
