@@ -594,8 +594,9 @@ class RequestsPane(Filtered):
         text = Text()
         for title, facts in sections:
             text.append(printable(title, self.caps) + "\n", style="bold")
+            room = max(24, *(len(name) + 2 for name, _value in facts))
             for name, value in facts:
-                text.append(printable(f"  {name:<24}{value}", self.caps) + "\n")
+                text.append(printable(f"  {name:<{room}}{value}", self.caps) + "\n")
             text.append("\n")
         return text.append(printable(pending, self.caps), style="dim")
 
