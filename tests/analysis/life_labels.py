@@ -23,8 +23,10 @@ class Round:
         self.place = rounds.places[self.domain]
         self.host = rounds.hosts[self.domain]
         self.takes_over = bool(rounds.decoders[self.domain])
-        self.start, self.end = int(rounds.start[number]), int(rounds.end[number])
         self.first, self.last = int(rounds.forward_start[number]), int(rounds.forward_end[number])
+        # Where times are cut to ms a pass may end after its round.
+        self.start, self.end = int(rounds.start[number]), max(int(rounds.end[number]), self.last)
+        self.middle = (self.start + int(rounds.end[number])) // 2
         self.kind = int(rounds.prefills[number])
         self.lock = int(rounds.lock_end[number])
         self.waited = rounds.places[rounds.waited_for[number]] if self.lock != -1 else None
@@ -76,7 +78,7 @@ class Life:
     def prefilled(self, at: int) -> bool:
         """Return whether it is prefilled in its round `at`."""
         one = self.rounds[at]
-        return one.kind == 1 or (one.kind == -1 and (at == 0 or self.first >= (one.start + one.end) // 2))
+        return one.kind == 1 or (one.kind == -1 and (at == 0 or self.first >= one.middle))
 
     def label(self, time: int) -> tuple[str, str | None]:
         """Return the part and the place of an instant."""

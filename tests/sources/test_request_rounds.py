@@ -69,7 +69,7 @@ def test_members_are_the_same_from_csv_database_trace_and_raw(run, tmp_path):
     ids = set(open_profile(tmp_path / "csv").load("requests").frame["request_id"])
     expected = members_of_file(text, ids)
     assert len(expected) > 100
-    assert {source: rows ^ expected for source, rows in found.items()} == dict.fromkeys(found, set())
+    assert {source: rows ^ expected for source, rows in found.items()} == {key: set() for key in found}
 
 
 @pytest.mark.parametrize("run", ["vllm_v1_dp2", "sglang_dp2", "mindie_pd_even"])
