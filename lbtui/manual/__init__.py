@@ -16,6 +16,7 @@ TOPICS: Mapping[str, str] = {
     "findings": _("every id with its thresholds; order and cost; [expected]"),
     "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),
     "targets": _("SLO: --slo, attainment and goodput, who missed; distributions"),
+    "latency": _("where the time of requests went: its parts, why they missed, what changed it"),
     "what-if": _("what another placement of experts would bring"),
     "formats": _("files that are read, engines, versions, what is missing and why"),
     "watch": _("files that are still being written: --watch and W"),

@@ -20,6 +20,7 @@ def latency_json(told: Told, domains: Iterable[Domain]) -> Json:
         "cut": latency.cut,
         "without_rounds": latency.unplaced,
         "skewed_hosts": [visible(host) for host in latency.skewed],
+        "clock_difference": latency.corrected,
         "reason": visible(latency.absent) or None,
         "unit": "ms",
         "parts": [_share(share, told, by_key, before=True) for share in told.shares],

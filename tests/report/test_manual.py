@@ -9,14 +9,17 @@ from types import SimpleNamespace
 import pytest
 
 from lbtui import codes
+from lbtui.analysis.latency_parts import PART_LABELS
 from lbtui.cli import main
 from lbtui.codes import OPENED, USAGE
 from lbtui.comparison import compare
-from lbtui.findings import find_all
-from lbtui.findings.diagnosis import Diagnosis
+from lbtui.findings.diagnosis import Diagnosis, diagnose, told_of, with_latency
+from lbtui.findings.latency import words as latency
+from lbtui.findings.latency.change import explained
 from lbtui.manual import TOPICS, text_of, topics
 from lbtui.options import parser
 from lbtui.overview.run import overview
+from lbtui.overview.targets import with_targets
 from lbtui.render.capabilities import Capabilities
 from lbtui.report import as_text
 from lbtui.report.as_json import document
@@ -24,7 +27,7 @@ from lbtui.sources import frame, inflate, open_profile
 from lbtui.sources.experts import placement
 from lbtui.sources.tables import csv_lines, database
 from lbtui.sources.trace import json_stream
-from lbtui.thresholds import described
+from lbtui.thresholds import Thresholds, described
 from lbtui.ui.help import help_text
 from tests.sources.recorded import CSV_ONLY, profile
 
@@ -76,8 +79,24 @@ def keys(value):
 
 def test_every_field_of_the_json_is_described():
     demo = open_profile(DEMO)
-    made = document(overview(demo), find_all(demo), compare(demo, demo))
+    limits = Thresholds()
+    known = with_targets(overview(demo), demo, limits)
+    diagnosis = with_latency(diagnose(demo, known.window, limits), demo, limits)
+    assert diagnosis.told is not None
+    comparison = explained(compare(demo, demo), told_of(demo, limits), diagnosis.told)
+    made = document(known, diagnosis.findings, comparison, diagnosis.told)
+    named = set(keys(made))
+    assert {"slo", "latency_parts", "requests_hurt", "requests_hurt_beyond_target", "terms"} <= named
     assert {key for key in keys(json.loads(json.dumps(made))) if f"`{key}`" not in JSON} == set()
+
+
+def test_the_parts_of_latency_are_those_of_the_code_with_the_formulas_that_reports_print():
+    text = text_of("latency")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| .+? \| .+? \|$", text, re.MULTILINE)
+    assert dict(rows) == PART_LABELS
+    flowing = " ".join(text.replace("\n- ", "\n").split())
+    said = (*latency.FORMULAS, latency.MISSED_FORMULA, latency.HURT_FORMULA, latency.CHANGE_FORMULA)
+    assert [sentence for sentence in said if sentence not in flowing] == []
 
 
 def test_the_worked_example_is_what_the_report_says(tmp_path):
