@@ -15,6 +15,7 @@ from lbtui.own_folder import in_profile
 from lbtui.profile import FrameName, Profile, Progress, empty
 from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.report.iterations import SCHEMA, iteration_cells
+from lbtui.report.latency_rows import latency_rows
 from lbtui.report.together import Together, together
 from lbtui.text import _, visible
 
@@ -34,6 +35,8 @@ COLUMNS: dict[FrameName, tuple[str, ...]] = {
         "phase",
     )
 }
+
+_PARTS = "latency_parts"
 
 # A spreadsheet takes text that begins so for a formula and runs it; with `'` before it the text is text.
 # Some take the signs in full width, or `|`, as well, or look past what is not seen before them.
@@ -64,6 +67,7 @@ def export(
 ) -> list[Written]:
     """Write every frame that has rows into `folder`, all of them or none; return the files.
 
+    With them the parts of each request's latency, of the capture shown.
     With `per_iteration` expert_heat has a row per iteration too, where these are known.
 
     Times are written with their offset; in CSV, text that a spreadsheet would execute has `'` before it.
@@ -72,6 +76,7 @@ def export(
     """
     # The names are ours: nothing in the data has a say in where its rows go.
     targets = {name: f"{name}.{file_format}" for name in get_args(FrameName)}
+    parts = f"{_PARTS}.{file_format}"
     shown = visible(str(folder))
     try:
         if in_profile(folder, profile.path):
@@ -81,7 +86,7 @@ def export(
                 )
             )
         with together(folder, replace=force) as files:
-            existing = [] if force else [name for name in targets.values() if files.exists(name)]
+            existing = [] if force else [name for name in (*targets.values(), parts) if files.exists(name)]
             if existing:
                 raise _refused(shown, existing)
             written = []
@@ -90,6 +95,8 @@ def export(
                 frame = writing.frame(profile, name, per_iteration=per_iteration, progress=progress)
                 if frame is not None:
                     written.append(frame)
+            found = _Writing(folder / parts, file_format, files).latency(profile, progress)
+            written += [] if found is None else [found]
     except FileExistsError as error:
         # It has come since it was looked for; or the folder is a file.
         raise (
@@ -137,11 +144,17 @@ class _Writing:
             return self._pieces(iteration_cells(series), SCHEMA)
         if name == "steps" and (written := profile.each_part_of_steps(self._steps, progress)):
             return written
-        frame = profile.load_whole(name, progress).frame
+        return self._unless_empty(exported(name, profile.load_whole(name, progress).frame, self.file_format))
+
+    def latency(self, profile: Profile, progress: Progress | None) -> Written | None:
+        """Write where the time of each request went; return None where there is nothing to write."""
+        return self._unless_empty(latency_rows(profile, progress))
+
+    def _unless_empty(self, frame: pl.DataFrame) -> Written | None:
         # A file that stays from an export before would pass for rows of this profile.
         if frame.is_empty() and not self.files.exists(self.path.name):
             return None
-        return self._whole(exported(name, frame, self.file_format))
+        return self._whole(frame)
 
     def _whole(self, frame: pl.DataFrame) -> Written:
         defused = 0
