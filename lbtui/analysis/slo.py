@@ -142,7 +142,8 @@ def _unknown(column: str) -> pl.Expr:
 def ends(table: pl.DataFrame) -> pl.Series:
     """Return when each request ended, µs since 1970, UTC; null where arrival or duration is unknown."""
     return table.select(
-        end=pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).cast(pl.Int64)
+        # Longer than any clock counts is no known end.
+        end=pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).cast(pl.Int64, strict=False)
     ).to_series()
 
 

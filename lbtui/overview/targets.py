@@ -72,8 +72,12 @@ def _with_places(
 ) -> tuple[pl.DataFrame, str]:
     if not tells_places(profile):
         return table, _("no file tells where requests ran")
-    places = places_of(table["request_id"], profile, progress)
-    return (table, places) if isinstance(places, str) else (table.with_columns(places.get_columns()), "")
+    look = partial(places_of, table["request_id"], profile, progress)
+    nowhere: pl.DataFrame | str = ""
+    places, failure = attempted(_("where requests ran"), look, nowhere)
+    if isinstance(places, str):
+        return table, places if failure is None else failure.text
+    return table.with_columns(places.get_columns()), ""
 
 
 def target_words(targets: Targets, *, baseline: bool = False) -> str:

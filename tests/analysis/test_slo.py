@@ -320,3 +320,10 @@ def test_a_filter_asks_for_what_was_missed():
     assert rows("slo=e2e") == []
     assert "none of met, missed, unknown, ttft, tpot, e2e" in filter_error("slo=late")
     assert "wants a name" in filter_error("slo=")
+
+
+def test_a_duration_beyond_all_clocks_is_no_known_end():
+    frame = table(arrival=[datetime(2026, 1, 1)] * 2, duration=[1e300, 5.0], ttft=[1.0, 2.0])
+    assert ends(frame).null_count() == 1
+    assert seconds_of(frame) == 0.005
+    assert [one.attained.judged for one in over_time(frame, met(frame, Targets(3.0)))][-1] == 1

@@ -191,3 +191,17 @@ def test_domains_of_the_same_name_are_told_apart():
         "a/dp0",
         "b/dp0",
     }
+
+
+def test_rounds_that_cannot_be_read_leave_the_rest(monkeypatch):
+    profile = open_profile(CSV_ONLY)
+    known = overview(profile)
+
+    def broken(_progress):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(profile, "read_request_places", broken)
+    found = document(with_targets(known, profile, Thresholds()), [])["slo"]
+    assert found["domains"] == []
+    assert "no such thing" in found["places_unknown_because"]
+    assert found["judged"] == 133
