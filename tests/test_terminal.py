@@ -11,7 +11,13 @@ from tests.tools.terminal import Terminal
 DATA = Path(__file__).parent / "data"
 SIZES = [(80, 24), (200, 50)]
 # Words that stand in one pane alone.
-PANES = {"2": "forward_iter", "3": "added requests", "4": "rank × layer", "5": "241 requests", "7": "4,895 slices"}
+PANES = {
+    "2": "forward_iter",
+    "3": "added requests",
+    "4": "rank × layer",
+    "5": "241 requests",
+    "7": "4,895 slices",
+}
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)

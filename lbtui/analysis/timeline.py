@@ -89,6 +89,12 @@ class NameFigures:
     share: float
 
 
+def forget() -> None:
+    """Keep nothing of slices that are no longer shown."""
+    for kept in (summary, figures, in_order):
+        kept.cache_clear()
+
+
 def bounds(slices: Slices, track: int) -> Span:
     """Return the first slice of a track and the one after its last."""
     return int(slices.offsets[track]), int(slices.offsets[track + 1])
@@ -106,9 +112,15 @@ def extent(slices: Slices) -> Span | None:
     return int(slices.start.min()), max(ends)
 
 
-@lru_cache(maxsize=4096)
 def covered(slices: Slices, track: int) -> Covered:
-    """Return how much of the time a track's slices cover."""
+    """Return how much of the time a track's slices cover, worked out once."""
+    known = slices.found.get(("covered", track))
+    if not isinstance(known, Covered):
+        known = slices.found["covered", track] = _covered(slices, track)
+    return known
+
+
+def _covered(slices: Slices, track: int) -> Covered:
     begin, end = bounds(slices, track)
     start = slices.start[begin:end]
     ends = start + slices.duration[begin:end]
@@ -210,9 +222,15 @@ def at_cursor(slices: Slices, track: int, time: int, column: Span) -> int | None
 # Bubbles
 
 
-@lru_cache(maxsize=4096)
 def bubbles(slices: Slices, track: int) -> tuple[Whole, Whole]:
     """Return when the bubbles of a card begin and end: from the end of a forward pass to the next."""
+    known = slices.found.get(("bubbles", track))
+    if not isinstance(known, tuple):
+        known = slices.found["bubbles", track] = _bubbles(slices, track)
+    return known
+
+
+def _bubbles(slices: Slices, track: int) -> tuple[Whole, Whole]:
     none = np.zeros(0, np.int64)
     if slices.tracks[track].kind != "card" or FORWARD not in slices.names or slices.sampled:
         return none, none
@@ -224,9 +242,15 @@ def bubbles(slices: Slices, track: int) -> tuple[Whole, Whole]:
     return reach[:-1][gaps], start[1:][gaps]
 
 
-@lru_cache(maxsize=16)
-def longest_bubbles(slices: Slices, tracks: tuple[int, ...], span: Span) -> tuple[Bubble, ...]:
-    """Return the longest bubbles of these tracks that lie in a span, the longest first."""
+def longest_bubbles(slices: Slices, tracks: tuple[int, ...], span: Span) -> Sequence[Bubble]:
+    """Return the longest bubbles of these tracks that lie in a span, the longest first, worked out once."""
+    known = slices.found.get(("longest", tracks, span))
+    if not isinstance(known, list):
+        known = slices.found["longest", tracks, span] = _longest(slices, tracks, span)
+    return known
+
+
+def _longest(slices: Slices, tracks: tuple[int, ...], span: Span) -> list[Bubble]:
     found: list[Bubble] = []
     for track in tracks:
         begins, ends = bubbles(slices, track)
@@ -235,7 +259,7 @@ def longest_bubbles(slices: Slices, tracks: tuple[int, ...], span: Span) -> tupl
         longest = np.argsort(begins - ends, kind="stable")[:_MOST_BUBBLES]
         found += [Bubble(track, int(begins[at]), int(ends[at])) for at in longest]
     found.sort(key=lambda bubble: (-bubble.length, bubble.begin, bubble.track))
-    return tuple(found[:_MOST_BUBBLES])
+    return found[:_MOST_BUBBLES]
 
 
 def bubble_at(slices: Slices, track: int, time: int) -> Bubble | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from lbtui.profile.note import Note
@@ -60,6 +60,7 @@ class Slices:
     file: str = ""  # the names of the files, as they are shown
     lacks: tuple[str, ...] = ()  # what these cannot tell, a sentence each
     parts: tuple[int, ...] = ()  # how many tracks are of each reader, where there are several
+    found: dict[object, object] = field(default_factory=dict, repr=False)  # what was worked out of them
 
     @property
     def count(self) -> int:

@@ -69,7 +69,13 @@ def test_bubbles_are_between_forward_passes_of_a_card_and_nowhere_else():
     ]
     assert not len(timeline.bubbles(slices, 2)[0])
     found = timeline.longest_bubbles(slices, (0, 3, 4), (BEGIN, BEGIN + 200 * MS))
-    assert [(each.track, each.length // MS) for each in found] == [(4, 50), (3, 10), (3, 10), (3, 10), (3, 10)]
+    assert [(each.track, each.length // MS) for each in found] == [
+        (4, 50),
+        (3, 10),
+        (3, 10),
+        (3, 10),
+        (3, 10),
+    ]
     assert timeline.bubble_at(slices, 4, BEGIN + 60 * MS) == found[0]
     assert timeline.bubble_at(slices, 4, BEGIN + 95 * MS) is None
     # One that begins before what is asked for is none of it.
@@ -78,7 +84,9 @@ def test_bubbles_are_between_forward_passes_of_a_card_and_nowhere_else():
 
 def test_statistics_of_a_range():
     slices = service()
-    found = {each.name: each for each in timeline.statistics(slices, (3, 4), (BEGIN + 5 * MS, BEGIN + 55 * MS))}
+    found = {
+        each.name: each for each in timeline.statistics(slices, (3, 4), (BEGIN + 5 * MS, BEGIN + 55 * MS))
+    }
     lengths = [10, 10]  # begin at 21 and 41
     forward = found["forward"]
     assert forward.count == 2

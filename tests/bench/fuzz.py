@@ -266,7 +266,30 @@ def _rounds(profile, step, shown) -> None:
                 shown("round", str(error))
 
 
-_KEYS = ("1", "j", "2", "m", "k", "l", "3", "t", "j", "7", "n", "t", "4", "v", "v", "v", "v", "5", "s", "j", "?", "escape")
+_KEYS = (
+    "1",
+    "j",
+    "2",
+    "m",
+    "k",
+    "l",
+    "3",
+    "t",
+    "j",
+    "7",
+    "n",
+    "t",
+    "4",
+    "v",
+    "v",
+    "v",
+    "v",
+    "5",
+    "s",
+    "j",
+    "?",
+    "escape",
+)
 
 
 def drive(

@@ -1,10 +1,10 @@
-"""A profiler.db as large as you like, its slices as upstream's parser writes them; and the Timeline on it.
+"""A profiler.db as large as you like, its slices as upstream's parser writes them; the Timeline on it.
 
-    python -m tests.bench.timeline_large [--bytes 2e9] [--folder /tmp/lbtui-timeline] [--alone] [--size 200x50]
+    python -m tests.bench.timeline_large [--bytes 2e9] [--folder DIR] [--alone] [--size 200x50]
 
-The file is made if it is not there, and stays. Printed: how long the first view takes once the pane is opened,
-how long the index and how much memory; per key the time and the bytes, as `key_latency` measures them. With
-`--alone` the tables forward and batch are left out, so that no other pane reads meanwhile.
+The file is made if it is not there, and stays. Printed: how long the first view takes once the pane is
+opened, how long the index and how much memory; per key the time and the bytes, as `key_latency`
+measures them. With `--alone` the tables forward and batch are left out, so that no other pane reads.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _BYTES_OF_STEP = 6_300  # of one forward pass with all around it, measured
 _ZONE = timezone(timedelta(hours=8))
 _SCHEMA = """
 CREATE TABLE process (pid TEXT PRIMARY KEY, process_name TEXT, label TEXT, process_sort_index INTEGER);
-CREATE TABLE thread (track_id INTEGER PRIMARY KEY, tid TEXT, pid TEXT, thread_name TEXT, thread_sort_index INTEGER);
+CREATE TABLE thread (track_id INTEGER PRIMARY KEY, tid TEXT, pid TEXT, thread_name TEXT,
+    thread_sort_index INTEGER);
 CREATE TABLE slice (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp INTEGER, duration INTEGER, name TEXT,
     depth INTEGER, track_id INTEGER, cat TEXT, args TEXT, cname TEXT, end_time INTEGER, flag_id TEXT);
 CREATE TABLE flow (id INTEGER PRIMARY KEY AUTOINCREMENT, flow_id TEXT, name TEXT, cat TEXT, track_id INTEGER,
     timestamp INTEGER, type TEXT);
-CREATE TABLE counter (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, pid TEXT, timestamp INTEGER, cat TEXT, args TEXT);
-CREATE TABLE forward (name TEXT, relative_start_time REAL, start_datetime TEXT, end_datetime TEXT, during_time REAL,
-    bubble_time REAL, batch_size TEXT, batch_type TEXT, forward_iter INTEGER, dp_rank TEXT, prof_id TEXT,
-    hostname TEXT, start_time REAL, end_time REAL);
+CREATE TABLE forward (name TEXT, relative_start_time REAL, start_datetime TEXT, end_datetime TEXT,
+    during_time REAL, bubble_time REAL, batch_size TEXT, batch_type TEXT, forward_iter INTEGER, dp_rank TEXT,
+    prof_id TEXT,    hostname TEXT, start_time REAL, end_time REAL);
 CREATE TABLE batch (name TEXT, res_list TEXT, start_datetime TEXT, end_datetime TEXT, during_time REAL,
     batch_type TEXT, prof_id TEXT, batch_size REAL, prefill_batch_size INTEGER, decode_batch_size INTEGER,
-    prefill_scheduled_tokens INTEGER, decode_scheduled_tokens INTEGER, total_scheduled_tokens INTEGER, dp_rank TEXT,
-    "start_time(ms)" REAL, "end_time(ms)" REAL);
+    prefill_scheduled_tokens INTEGER, decode_scheduled_tokens INTEGER, total_scheduled_tokens INTEGER,
+    dp_rank TEXT, "start_time(ms)" REAL, "end_time(ms)" REAL);
 """
 
 
@@ -78,12 +78,17 @@ class _Domain:
             self.running.append([rid, 0, self.random.randrange(20, 200)])
             yield from self._slice("httpReq", begin - 900_000, 0, front, [rid], {"recvTokenSize=": 421})
             for name in ("Enqueue", "Dequeue"):
-                yield from self._slice(name, begin - 500_000, 0, schedule, [rid], {"status": "waiting", "QueueSize=": 0})
+                yield from self._slice(
+                    name, begin - 500_000, 0, schedule, [rid], {"status": "waiting", "QueueSize=": 0}
+                )
         rids = [each[0] for each in self.running]
         for status in ("waiting", "running", "swapped"):
-            yield from self._slice("Queue", begin, 0, schedule, [], {"status": status, "QueueSize=": len(rids)})
+            yield from self._slice(
+                "Queue", begin, 0, schedule, [], {"status": status, "QueueSize=": len(rids)}
+            )
         scheduled = [
-            {"rid": rid, "iter": at, "num_scheduled_tokens=": 1 if at else 421} for rid, at, _last in self.running
+            {"rid": rid, "iter": at, "num_scheduled_tokens=": 1 if at else 421}
+            for rid, at, _last in self.running
         ]
         kind = {"batchType": 0 if new else 1, "batch_type": "Prefill" if new else "Decode"}
         length = 20_000_000 + self.random.randrange(4_000_000)
@@ -106,8 +111,8 @@ class _Domain:
         ):  # fmt: skip
             yield "batch", (
                 name, str(scheduled), _text(start), _text(start + lasts), lasts / 1e6, kind["batch_type"],
-                f"ms_service_{self.host}-{self.scheduler}", float(len(rids)), int(new), len(rids) - new, 421 * new,
-                len(rids) - new, tokens, str(self.rank), start / 1e3, (start + lasts) / 1e3,
+                f"ms_service_{self.host}-{self.scheduler}", float(len(rids)), int(new), len(rids) - new,
+                421 * new, len(rids) - new, tokens, str(self.rank), start / 1e3, (start + lasts) / 1e3,
             )  # fmt: skip
         self.time = begin + 310_000 + length + 900_000 + 200_000 + self.random.randrange(2_000_000)
         for each in self.running:
@@ -117,11 +122,18 @@ class _Domain:
             self.running.remove(each)
 
     def _slice(
-        self, name: str, start: int, length: int, track: int, rids: list[str], args: dict[str, Any], listed: Any = None
+        self,
+        name: str,
+        start: int,
+        length: int,
+        track: int,
+        rids: list[str],
+        args: dict[str, Any],
+        listed: Any = None,
     ) -> Iterator[tuple[str, tuple[Any, ...]]]:
         told = {
-            **args, "start_datetime": _text(start), "end_datetime": _text(start + length), "tid": 10_000 + self.rank,
-            "batch_size": str(len(rids)), "res_list": listed if listed is not None else rids,
+            **args, "start_datetime": _text(start), "end_datetime": _text(start + length),
+            "tid": 10_000 + self.rank, "batch_size": str(len(rids)), "res_list": listed if listed is not None else rids,
         }  # fmt: skip
         yield "slice", (start, length, name, track, json.dumps(told), start + length)
         for rid in rids:
@@ -129,7 +141,8 @@ class _Domain:
 
 
 _INSERT = {
-    "slice": "INSERT INTO slice (timestamp, duration, name, track_id, args, end_time) VALUES (?, ?, ?, ?, ?, ?)",
+    "slice": "INSERT INTO slice (timestamp, duration, name, track_id, args, end_time) "
+    "VALUES (?, ?, ?, ?, ?, ?)",
     "flow": "INSERT INTO flow (flow_id, name, cat, track_id, timestamp, type) VALUES (?, ?, ?, ?, ?, ?)",
     "forward": f"INSERT INTO forward VALUES ({', '.join('?' * 14)})",
     "batch": f"INSERT INTO batch VALUES ({', '.join('?' * 16)})",
@@ -145,7 +158,12 @@ def make(path: Path, size: int, *, alone: bool) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(_SCHEMA)
         for one in domains:
-            names = (f"Schedule({one.scheduler})", f"ModelExecute({one.scheduler})", f"ModelExecute({one.card})", "Request")
+            names = (
+                f"Schedule({one.scheduler})",
+                f"ModelExecute({one.scheduler})",
+                f"ModelExecute({one.card})",
+                "Request",
+            )
             for track, name in zip(one.tracks, names, strict=True):
                 pid = one.card if track == one.tracks[2] else one.scheduler
                 connection.execute("INSERT INTO thread VALUES (?, ?, ?, ?, 0)", (track, name, str(pid), name))
@@ -196,7 +214,9 @@ def main() -> None:
         make(path, int(options.bytes), alone=options.alone)
         print(f"made {path} in {time.monotonic() - begun:.0f} s")
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
-        counts = {t: connection.execute(f"SELECT max(rowid) FROM {t}").fetchone()[0] for t in ("slice", "flow")}
+        counts = {
+            t: connection.execute(f"SELECT max(rowid) FROM {t}").fetchone()[0] for t in ("slice", "flow")
+        }
     print(f"{path.stat().st_size / 1e9:.2f} GB, {counts['slice']:,} slices, {counts['flow']:,} flow events")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     columns, rows = (int(n) for n in options.size.split("x"))
@@ -210,7 +230,9 @@ def main() -> None:
         person.sees("a sample")
         print(f"first view (a marked sample): {time.monotonic() - begun:.2f} s after the key")
         person.awaits(lambda text: "a sample" not in text and " slices" in text, "indexed", 600)
-        print(f"all slices: {time.monotonic() - begun:.1f} s after the key, {_memory(terminal.pid):.0f} MB then")
+        print(
+            f"all slices: {time.monotonic() - begun:.1f} s after the key, {_memory(terminal.pid):.0f} MB then"
+        )
         terminal.rest(600)
         print(f"at rest {time.monotonic() - begun:.1f} s after the key, {_memory(terminal.pid):.0f} MB")
         print(f"{'key':<12} {'median ms':>10} {'p95 ms':>8} {'bytes':>8}")

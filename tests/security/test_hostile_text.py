@@ -119,7 +119,24 @@ def test_on_the_screen_markup_is_text_and_controls_are_seen(hostile, unicode):
 
 def test_keys_over_hostile_names_draw_nothing_raw(hostile):
     outcome = Outcome(-1)
-    keys = ("2", "enter", "escape", "c", "escape", "3", "t", "5", "enter", "escape", "7", "enter", "escape", "t", "ctrl+p", "escape")
+    keys = (
+        "2",
+        "enter",
+        "escape",
+        "c",
+        "escape",
+        "3",
+        "t",
+        "5",
+        "enter",
+        "escape",
+        "7",
+        "enter",
+        "escape",
+        "t",
+        "ctrl+p",
+        "escape",
+    )
     drive(hostile, Capabilities("256"), (120, 32), keys, outcome)
     assert outcome.faults == []
 

@@ -305,7 +305,9 @@ def test_a_database_of_experts_alone_goes_with_the_tables(tmp_path):
             "CREATE TABLE slice (id INTEGER PRIMARY KEY, timestamp INTEGER, duration INTEGER, name TEXT, "
             "track_id INTEGER, args TEXT)"
         )
-        connection.execute("INSERT INTO slice VALUES (1, 1767225601000000000, 0, 'expert_hot', 4, '{\"rank\": 1}')")
+        connection.execute(
+            "INSERT INTO slice VALUES (1, 1767225601000000000, 0, 'expert_hot', 4, '{\"rank\": 1}')"
+        )
         connection.commit()
     reader = open_profile(tmp_path).slices()
     slices = reader.placed(reader.read(Silent()), Silent())

@@ -18,7 +18,14 @@ from functools import partial
 TERMS = ("xterm-256color", "tmux-256color", "screen", "linux", "dumb")
 LOCALES = ("C.UTF-8", "C")
 SIZES = ((80, 24), (200, 50))
-PANES = {"1": "FINDINGS", "2": "forward_iter", "3": "added requests", "4": "layer", "5": "requests", "7": "slices"}
+PANES = {
+    "1": "FINDINGS",
+    "2": "forward_iter",
+    "3": "added requests",
+    "4": "layer",
+    "5": "requests",
+    "7": "slices",
+}
 _PATIENCE = 30.0
 
 

@@ -22,7 +22,9 @@ def slices_of(tracks, total=None) -> Slices:
             np.arange(row, row + count),
         )
         row += count
-    return build(columns, {place: track for place, (track, _given) in enumerate(tracks)}, codes.texts, (), total)
+    return build(
+        columns, {place: track for place, (track, _given) in enumerate(tracks)}, codes.texts, (), total
+    )
 
 
 def track(kind, rank=None, host="node-a-0", pid=1):

@@ -41,7 +41,6 @@ KEPT = {
     "map of EP": ep_shown._current,
     "layout of Requests": requests_layout.places,
     "layout of the Timeline": timeline_layout.layout,
-    "bubbles of the Timeline": timeline.longest_bubbles,
 }
 CALLED = {
     "common lanes of DP": (dp_pictures, "common"),
@@ -50,6 +49,7 @@ CALLED = {
     "entries": (overview_data, "_entries"),
     "rows of the Overview": (overview_view, "_placed"),
     "rows of Compare": (compare_view, "_placed"),
+    "bubbles of the Timeline": (timeline, "_longest"),
 }
 
 

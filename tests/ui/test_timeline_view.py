@@ -72,7 +72,9 @@ def test_wide_slices_stand_as_blocks_with_their_names_and_lengths():
 
 
 def test_what_is_denser_than_a_column_is_as_high_as_it_is_busy():
-    slices = slices_of([(track("card", 0), [("forward", k, 0.5) for k in range(1000)] + [("forward", 2000, 1000)])])
+    slices = slices_of(
+        [(track("card", 0), [("forward", k, 0.5) for k in range(1000)] + [("forward", 2000, 1000)])]
+    )
     found = shown(slices, time=2500)
     plot = plot_of(drawn(found), found, "card")
     third = found.at.columns // 3
@@ -83,7 +85,9 @@ def test_what_is_denser_than_a_column_is_as_high_as_it_is_busy():
 
 def test_no_slice_is_ever_dropped_from_the_picture():
     times = [7 * k for k in range(40)]
-    slices = slices_of([(track("front", pid=1), [("httpReq", time, 0) for time in times] + [("end", 10_000, 0)])])
+    slices = slices_of(
+        [(track("front", pid=1), [("httpReq", time, 0) for time in times] + [("end", 10_000, 0)])]
+    )
     found = shown(slices, time=5000)
     plot = plot_of(drawn(found), found, "front end")
     begin, end = found.window

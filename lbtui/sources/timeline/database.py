@@ -196,12 +196,8 @@ class _Tracks:
 
 
 def _whole(column: pl.Series) -> pl.Series:
-    if column.dtype in (pl.Int64, pl.Null):
-        return column.cast(pl.Int64)
-    integers = column.to_frame("c").select(
-        pl.col("c").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-    )
-    return integers["c"]
+    kind = pl.Int64 if column.dtype in (pl.Int64, pl.Null) else pl.Float64
+    return pl.select(pl.lit(column).cast(kind, strict=False).cast(pl.Int64, strict=False)).to_series()
 
 
 def _pieces(opened: Database, found: tuple[int, int]) -> Iterator[list[tuple[Any, ...]]]:

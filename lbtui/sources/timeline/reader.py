@@ -108,4 +108,5 @@ def _part(slices: Slices, first: int, count: int) -> Slices:
         duration=slices.duration[begin:end],
         row=slices.row[begin:end],
         parts=(),
+        found={},
     )

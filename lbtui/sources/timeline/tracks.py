@@ -61,8 +61,9 @@ def label_of(pid: str, label: str | None) -> Label:
 
 def track(thread: str, label: Label, names: Collection[str]) -> Track:
     """Return the track of a thread on which there are slices of these names."""
-    told: TrackKind | None = next((kind for begin, kind in _BEGINS if thread.startswith(begin)), None)
-    kind = told or next((kind for name, kind in _BY_NAME.items() if name in names), "other")
+    told = [kind for begin, kind in _BEGINS if thread.startswith(begin)]
+    told += [kind for name, kind in _BY_NAME.items() if name in names]
+    kind: TrackKind = told[0] if told else "other"
     # Schedulers and cards call what they execute alike.
     if kind == "round" and not _OF_CARDS.isdisjoint(names):
         kind = "card"

@@ -173,6 +173,10 @@ class TimelineFollowing(TimelineReading):
         if not way.slices:
             self._say(_("no slice names {request}").format(request=visible(way.request, 60)))
             return
+        stays, self._stays = self._stays, False
+        if stays:
+            self._change(replace(self.state, way=way, doing=""))
+            return
         begin = int(data.slices.start[way.slices[0]]) // 1000
         end = max(data.slices.end(index) for index in way.slices) // 1000 + 1
         margin = max(1, (end - begin) // 20)

@@ -51,8 +51,10 @@ class TimelinePane(TimelineFollowing):
     _rows: list[NameFigures] | None = None
 
     def _forget(self) -> None:
-        """Keep no statistics of other slices."""
+        """Keep nothing of other slices."""
         self._asked, self._rows = (), None
+        timeline.forget()
+        view.forget()
 
     # Drawing
 
@@ -99,6 +101,9 @@ class TimelinePane(TimelineFollowing):
         """Follow the window, the instant, the domain and the request chosen elsewhere."""
         data = self.data
         changed, self._domain = selection.domain != self._domain, selection.domain
+        if selection.time != self._time:
+            self._time = selection.time
+            self.state = replace(self.state, picked=None)
         if data is None:
             return
         track = data.by_key.get(self.state.track)

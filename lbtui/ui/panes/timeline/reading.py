@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from textual.message import Message
 
@@ -48,6 +49,8 @@ class TimelineReading(Filtered):
     data: TimelineData | None = None
     state = TimelineState()
     _domain: str | None = None  # that was selected last, here or elsewhere
+    _time: int | None = None  # the same
+    _stays: bool = False  # whether what is followed next is not gone to
     _wanted: str | None = None  # the request to follow as soon as all slices are read
 
     @abstractmethod
@@ -75,17 +78,22 @@ class TimelineReading(Filtered):
             self._read_all(result)
 
     def _take(self, data: TimelineData) -> None:
-        first = self.data is None
+        before, way = self.data, self.state.way
         self.data = data
+        if before is not None and before.slices.start is data.slices.start:
+            # The slices are the same, their tracks have domains now.
+            return
         self._forget()
         self.state = replace(self.state, picked=None, way=None, doing="")
-        if first or self.state.track not in data.by_key:
+        if before is None or self.state.track not in data.by_key:
             chosen = [line for line in data.lines if data.track(line).kind == "card"] or list(data.lines)
             own = [line for line in chosen if data.track(line).domain == self.selection.domain]
             line = next(iter(own or chosen), None)
             self.state = replace(self.state, track="" if line is None else data.track(line).key)
         wanted = self._wanted or self.selection.request
         if wanted is not None and not data.slices.sampled:
+            # Of what is read anew the user goes on to see what he saw.
+            self._stays = way is not None and way.request == wanted
             self._follow(wanted)
 
     def _read_all(self, data: TimelineData) -> None:
@@ -120,11 +128,7 @@ class TimelineReading(Filtered):
         """Show all slices in the place of the sample."""
         event.stop()
         if self.data is event.before:
-            way, picked = self.state.way, self.state.picked
             self._take(event.data)
-            if not event.before.slices.sampled and way is not None:
-                # The slices are the same, their tracks have domains now.
-                self.state = replace(self.state, way=way, picked=picked)
             self.repaint()
 
     # What is shown
@@ -147,7 +151,9 @@ class TimelineReading(Filtered):
             domain = None if line is None else shown.data.track(line).domain
             if domain is not None:
                 selected["domain"] = self._domain = domain
-            if selected.keys() - {"domain"} or domain is not None:
+            if "time" in selected:
+                self._time = cast(int, selected["time"])
+            if selected:
                 self.lbtui.select(**selected)
         self.repaint()
 

@@ -30,7 +30,6 @@ from lbtui.ui.panes.timeline.words import (
     series_of,
     series_of_kind,
     signed_text,
-    slice_name,
     slice_words,
     step_words,
     time_text,
@@ -350,10 +349,9 @@ def _reading(shown: Shown) -> tuple[str, list[str]]:
     return head, parts
 
 
-def name_at(shown: Shown) -> str:
-    """Return the name of the slice under the cursor, nothing without one."""
-    cursor = shown.cursor
-    return "" if cursor is None or cursor.slice is None else slice_name(shown.data, cursor.slice)
+def forget() -> None:
+    """Keep nothing of slices that are no longer shown."""
+    _drawn.cache_clear()
 
 
 def empty_rows(data: TimelineData, why: Sequence[str], canvas: Canvas) -> list[Row]:
