@@ -132,9 +132,13 @@ class _Domain:
         listed: Any = None,
     ) -> Iterator[tuple[str, tuple[Any, ...]]]:
         told = {
-            **args, "start_datetime": _text(start), "end_datetime": _text(start + length),
-            "tid": 10_000 + self.rank, "batch_size": str(len(rids)), "res_list": listed if listed is not None else rids,
-        }  # fmt: skip
+            **args,
+            "start_datetime": _text(start),
+            "end_datetime": _text(start + length),
+            "tid": 10_000 + self.rank,
+            "batch_size": str(len(rids)),
+            "res_list": rids if listed is None else listed,
+        }
         yield "slice", (start, length, name, track, json.dumps(told), start + length)
         for rid in rids:
             yield "flow", (rid, f"flow_{rid}", rid, track, start, "t")
