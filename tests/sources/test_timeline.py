@@ -298,6 +298,40 @@ def test_csv_alone_has_rounds_passes_and_requests_and_says_what_lacks(tmp_path):
     assert names[flow[0]] == "httpReq"
 
 
+def test_csv_of_an_engine_and_worker_in_one_process(tmp_path):
+    output_of("vllm_v1_dp2", "csv", tmp_path)
+    reader = open_profile(tmp_path).slices()
+    slices = reader.placed(reader.read(Silent()), Silent())
+    names = names_of(slices)
+    index = next(i for i, name in enumerate(names) if name == FORWARD and reader.fields(slices, i).requests)
+    rid = reader.fields(slices, index).requests[0]
+    flow = reader.flow(slices, rid, Silent())
+    assert index in flow
+    assert sum(names[i] == FORWARD for i in flow) == sum(names[i] == "modelExec" for i in flow) > 3
+
+
+def test_a_longer_id_that_an_engine_made_is_the_requests(folder, tmp_path):
+    path = tmp_path / "profiler.db"
+    path.write_bytes((folder / "profiler.db").read_bytes())
+    reader = open_profile(tmp_path).slices()
+    slices = reader.read(Silent())
+    count = len(reader.flow(slices, "endpoint_common_1", Silent()))
+    with closing(sqlite3.connect(path)) as connection:
+        for table, column in (("flow", "flow_id"), ("slice", "args")):
+            old, new = ('"endpoint_common_1"', '"endpoint_common_1-0-ab"')
+            if table == "flow":
+                old, new = old.strip('"'), new.strip('"')
+                connection.execute(f"UPDATE flow SET {column} = ? WHERE {column} = ? AND id % 2", (new, old))
+            else:
+                connection.execute(
+                    f"UPDATE slice SET args = replace(args, '{old}', '{new}') WHERE name = 'Execute'"
+                )
+        connection.commit()
+    reader = open_profile(tmp_path).slices()
+    slices = reader.read(Silent())
+    assert len(reader.flow(slices, "endpoint_common_1", Silent())) == count
+
+
 def test_a_database_of_experts_alone_goes_with_the_tables(tmp_path):
     lay_out(tmp_path, *CSV_ONLY)
     with closing(sqlite3.connect(tmp_path / "profiler.db")) as connection:

@@ -102,7 +102,7 @@ def build(
             start[begin:end] = own[again]
     count = len(start)
     return Slices(
-        tuple(tracks[place] for place in order),
+        _told_apart([tracks[place] for place in order]),
         tuple(names),
         offsets,
         _taken(columns.name, sorting).astype(np.uint16),
@@ -112,6 +112,16 @@ def build(
         count if total is None else max(total, count),
         tuple(notes),
     )
+
+
+def _told_apart(tracks: Sequence[Track]) -> tuple[Track, ...]:
+    """Return the tracks with keys of their own: threads of several hosts may be called alike."""
+    seen: dict[str, int] = {}
+    found = []
+    for one in tracks:
+        number = seen[one.key] = seen.get(one.key, 0) + 1
+        found.append(one if number == 1 else replace(one, key=f"{one.key} #{number}"))
+    return tuple(found)
 
 
 def _taken(parts: list[npt.NDArray[np.int64]], sorting: Whole) -> npt.NDArray[np.int64]:

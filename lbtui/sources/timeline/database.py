@@ -23,6 +23,7 @@ from lbtui.sources.tables.database import Database, as_blob
 from lbtui.sources.tables.joined_rows import extent
 from lbtui.sources.timeline.build import Codes, Columns, FileReader, build
 from lbtui.sources.timeline.fields import fields_of
+from lbtui.sources.timeline.requests import is_of, longer_ids
 from lbtui.sources.timeline.tracks import Label, label_of, track
 from lbtui.text import _, visible
 
@@ -127,19 +128,22 @@ class DatabaseSlices(FileReader):
             own = [
                 rows[row]
                 for row, args in _args(opened, sorted(rows))
-                if request in request_ids(args.get("res_list", args.get("rid")))
+                if any(is_of(known, request) for known in request_ids(args.get("res_list", args.get("rid"))))
             ]
         return sorted(own, key=lambda index: (int(slices.start[index]), int(slices.row[index])))
 
     def _flow(self, opened: Database, slices: Slices, request: str) -> list[int] | None:
         if "flow" not in self._tables:
             return None
-        sql = "SELECT DISTINCT track_id, timestamp FROM flow WHERE flow_id = ?"
+        sql = (
+            "SELECT DISTINCT track_id, timestamp FROM flow "
+            "WHERE flow_id = ? OR (flow_id >= ? AND flow_id < ?)"
+        )
         threads = {one.key: place for place, one in enumerate(slices.tracks)}
         known = _Tracks()
         known.read(opened, self._tables)
         found: list[int] = []
-        for track_id, time_ns in opened.connection.execute(sql, (request,)):
+        for track_id, time_ns in opened.connection.execute(sql, (request, *longer_ids(request))):
             place = threads.get(known.key(track_id))
             if place is None or type(time_ns) is not int:
                 continue
@@ -235,7 +239,8 @@ def _object(args: object) -> dict[str, Any]:
 def _searched(opened: Database, slices: Slices, request: str) -> list[int]:
     """Return the slices whose fields have the text of a request's id somewhere."""
     sql = "SELECT rowid FROM slice WHERE instr(args, ?)"
-    rows = np.array([row for (row,) in opened.connection.execute(sql, (json.dumps(request),))], np.int64)
+    written = json.dumps(request)[:-1]  # what may follow
+    rows = np.array([row for (row,) in opened.connection.execute(sql, (written,))], np.int64)
     return np.flatnonzero(np.isin(slices.row, rows)).tolist() if len(rows) else []
 
 

@@ -17,9 +17,12 @@ from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.recorded import EXECUTION, GROUPING
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.timeline.build import Codes, Columns, FileReader, build
+from lbtui.sources.timeline.requests import is_of
 from lbtui.sources.timeline.tracks import Label, host_of, track
 from lbtui.text import _
 
+_BACK = 8  # slices before a pass of which one is its round
+_LATE = 1_000_000  # ns by which a pass may end after its round
 _ROW_BITS = 40  # of `row`; above them stands which table
 _BATCH, _STEPS, _PASSES, _PULLS, _HANDOFFS, _ARRIVALS, _ENDS = range(7)
 _THREADS = {**dict.fromkeys(GROUPING, "Schedule"), **dict.fromkeys(EXECUTION, "Execute")}
@@ -156,13 +159,15 @@ class FrameSlices(FileReader):
         domain = slices.tracks[slices.track_of(index)].domain
         middle = int(slices.start[index]) + int(slices.duration[index]) // 2
         for place, one in enumerate(slices.tracks):
-            if one.kind != "round" or one.domain is None or one.domain != domain:
+            if one.kind not in ("round", "card") or one.domain is None or one.domain != domain:
                 continue
             begin, end = slices.offsets[place], slices.offsets[place + 1]
-            at = int(begin + np.searchsorted(slices.start[begin:end], middle, "right")) - 1
-            if at >= begin and slices.end(at) >= middle:
-                row = self._frames[_BATCH].row(int(slices.row[at]) & ((1 << _ROW_BITS) - 1), named=True)
-                return self._requests(row)
+            last = int(begin + np.searchsorted(slices.start[begin:end], middle, "right"))
+            # On one track a round begins before its forward passes.
+            for at in range(last - 1, max(int(begin), last - _BACK) - 1, -1):
+                if slices.names[slices.name[at]] in EXECUTION and slices.end(at) >= middle:
+                    row = self._frames[_BATCH].row(int(slices.row[at]) & ((1 << _ROW_BITS) - 1), named=True)
+                    return self._requests(row)
         return ()
 
     def flow(self, slices: Slices, request: str, progress: Progress) -> Sequence[int]:
@@ -189,7 +194,7 @@ class FrameSlices(FileReader):
         rows = [
             row
             for row, cell in may.select("row", "res_list").iter_rows()
-            if any(one.request_id == request for one in parse_res_list(cell).requests)
+            if any(is_of(one.request_id, request) for one in parse_res_list(cell).requests)
         ]
         return held.select(pl.arg_where(pl.col("row").is_in(rows))).to_series().to_list()
 
@@ -197,7 +202,7 @@ class FrameSlices(FileReader):
 def _passes_in(slices: Slices, index: int) -> list[int]:
     """Return the forward passes of a domain that lie within one of its rounds."""
     one = slices.tracks[slices.track_of(index)]
-    if one.kind != "round" or one.domain is None:
+    if slices.names[slices.name[index]] not in EXECUTION or one.domain is None:
         return []
     begin, end = int(slices.start[index]), slices.end(index)
     found: list[int] = []
@@ -206,7 +211,8 @@ def _passes_in(slices: Slices, index: int) -> list[int]:
             first, last = slices.offsets[place], slices.offsets[place + 1]
             own = slices.start[first:last]
             inside = range(int(np.searchsorted(own, begin)), int(np.searchsorted(own, end)))
-            found += [int(first) + at for at in inside if slices.end(int(first) + at) <= end + 1_000_000]
+            passes = [int(first) + at for at in inside if slices.names[slices.name[first + at]] == FORWARD]
+            found += [at for at in passes if slices.end(at) <= end + _LATE]
     return found
 
 

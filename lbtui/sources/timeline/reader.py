@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from lbtui.profile import Progress, Unreadable
 from lbtui.profile.slices import SliceFields, SliceReader, Slices
@@ -30,10 +32,17 @@ def _files(store: Store) -> Iterator[FileReader]:
     """Yield the reader of the one file that holds slices: the first that has any."""
     if isinstance(store, RawStore):
         yield RawSlices(store.raw)
-    elif store.database is not None and has_slices(store.database):
+    elif store.database is not None and _has_slices(store.database):
         yield DatabaseSlices(store.database, store.database_tables)
     elif store.output.trace is not None:
         yield TraceSlices(store.output.trace)
+
+
+def _has_slices(path: Path) -> bool:
+    """Tell whether a database has slices; one that cannot be read has none, which its frames tell."""
+    with suppress(Unreadable):
+        return has_slices(path)
+    return False
 
 
 class Joined(SliceReader):

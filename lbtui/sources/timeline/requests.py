@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lbtui.profile.slices import Slices
 
+_BEHIND = "-"  # what vLLM adds to the id that the client knows begins with it
 MOST = 40_000_000  # that are remembered, some 600 MB
 
 
@@ -39,9 +40,19 @@ class RequestRows:
 
     def flow(self, slices: Slices, request: str) -> list[int]:
         """Return the slices of a request by their start."""
-        number = self._numbers.get(request)
-        if number is None:
+        numbers = [number for known, number in self._numbers.items() if is_of(known, request)]
+        if not numbers:
             return []
-        own = np.frombuffer(self._row, np.int64)[np.frombuffer(self._request, np.int32) == number]
+        own = np.frombuffer(self._row, np.int64)[np.isin(np.frombuffer(self._request, np.int32), numbers)]
         at = np.flatnonzero(np.isin(slices.row, own))
         return sorted(at.tolist(), key=lambda index: (int(slices.start[index]), int(slices.row[index])))
+
+
+def is_of(known: str, request: str) -> bool:
+    """Tell whether an id is a request's: the same, or the longer one that an engine made of it."""
+    return known == request or known.startswith(request + _BEHIND)
+
+
+def longer_ids(request: str) -> tuple[str, str]:
+    """Return between which texts, the last left out, the longer ids of a request lie."""
+    return request + _BEHIND, request + chr(ord(_BEHIND) + 1)
