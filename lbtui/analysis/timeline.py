@@ -363,7 +363,7 @@ def _key(one: Track, instances: Mapping[str, str], first: Mapping[str, int]) -> 
     instance = instances.get(one.host, "")
     place = first.get(instance, 1 << 62), instance, _natural(one.host)
     rank = -1 if one.kind in ("front", "handoff") else 1 << 31 if one.dp_rank is None else one.dp_rank
-    return far, *place, rank, ORDER.index(one.kind), _natural(one.process), one.thread
+    return far, *place, rank, one.domain or "", ORDER.index(one.kind), _natural(one.process), one.thread
 
 
 def _natural(text: str) -> tuple[tuple[int, int, str], ...]:

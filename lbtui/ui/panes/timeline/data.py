@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from lbtui.analysis import timeline
 from lbtui.analysis.named_terms import named_term, ranks_of, values_of
 from lbtui.analysis.timeline import Span
-from lbtui.profile import Profile, dated, short_names
+from lbtui.profile import Domain, Profile, dated, short_names
 from lbtui.profile.progress import Progress
 from lbtui.profile.slices import SliceReader, Slices, Track, TrackKind
 from lbtui.text import _
@@ -106,13 +106,15 @@ def _lines(slices: Slices, places: Iterable[int]) -> Iterable[Line]:
     tracks = [slices.tracks[place] for place in places]
     hosts = short_names(one.host for one in tracks if one.host and one.kind != "coordinator")
     # By name alone, such as d0 and d0: the ranks of P and D repeat.
-    alike = Counter((one.host, one.dp_rank, one.kind) for one in tracks)
+    alike = Counter((one.host, one.domain, one.dp_rank, one.kind) for one in tracks)
     for place, one in zip(places, tracks, strict=True):
-        what = _KINDS.get(one.kind) or one.thread or _("other")
-        if alike[one.host, one.dp_rank, one.kind] > 1 and one.kind != "other":
+        cache = _("KV cache") if "KVCache" in one.thread else ""
+        what = _KINDS.get(one.kind) or cache or one.thread or _("other")
+        if alike[one.host, one.domain, one.dp_rank, one.kind] > 1 and one.kind != "other":
             what += f" {one.pid}" if one.pid is not None else ""
             what += f" {one.thread}" if one.kind == "operators" else ""
-        domain = "" if one.dp_rank is None else f"dp{one.dp_rank}"
+        named = Domain(one.domain or "", "", one.host, one.dp_rank).name
+        domain = "" if one.dp_rank is None and one.domain is None else named
         host = "" if one.kind == "coordinator" else hosts.get(one.host, one.host)
         yield Line(place, host, domain, what)
 

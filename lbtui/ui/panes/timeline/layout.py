@@ -48,7 +48,7 @@ def layout(data: TimelineData, width: int, height: int) -> Layout:
     hosts = max((len(line.host) for line in placed), default=0)
     domains = max((len(line.domain) for line in placed), default=0)
     whats = max((len(narrow(line) if not wide else line.what) for line in placed), default=0)
-    host, what = min(hosts, 22 if wide else 11), min(whats, 22 if wide else 11)
+    host, what = min(hosts, 22 if wide else 13), min(whats, 22 if wide else 11)
     figures = tuple(cells for cells, least in _FIGURES if width >= least)
     used = 1 + sum(each + 1 for each in (host, domains, what) if each)
     reading = 3 if height >= _ROOMY else 2
