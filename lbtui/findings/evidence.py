@@ -24,7 +24,7 @@ from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Lane, Micros, bin_edges, bin_lanes, held_share
 from lbtui.analysis.lockstep import common_steps
-from lbtui.analysis.lockstep_clocks import clock_offsets
+from lbtui.analysis.lockstep_clocks import are_steps_apart, clock_offsets
 from lbtui.analysis.step_account import StepAccount, account_of
 from lbtui.profile import (
     Domain,
@@ -196,22 +196,24 @@ class Evidence:
     def clock_offsets(self) -> dict[str, dict[str, int]]:
         """By how much (µs) the clock of each host of an instance is ahead of its first host's.
 
-        Only where its domains step together once that is taken out, and not before (`clock_offsets`).
+        Only where its domains step together once that is taken out, and not before, or only one with the
+        next step of another.
         """
         found = {}
         for instance, domains in self.instances.items():
-            by_host: dict[str, str] = {}
-            for domain in domains:
-                by_host.setdefault(domain.host, domain.key)
-            own = self.steps.filter(pl.col("instance") == instance)
-            if len(by_host) < 2 or own.is_empty() or common_steps(own) is not None:
+            if len({domain.host for domain in domains}) < 2:
                 continue
-            starts = {
-                host: own.filter(pl.col("domain") == key)["start"].cast(pl.Int64).to_numpy()
-                for host, key in by_host.items()
-            }
+            own = self.steps.filter(pl.col("instance") == instance)
+            starts: dict[str, Micros] = {}
+            for domain in domains:
+                times = own.filter(pl.col("domain") == domain.key)["start"].cast(pl.Int64).to_numpy()
+                # Who has most to do was seldom idle when the others stepped.
+                if domain.host not in starts or len(times) > len(starts[domain.host]):
+                    starts[domain.host] = times
             offsets = clock_offsets(starts)
-            if len(offsets) == len(by_host) and common_steps(_shifted(own, domains, offsets)) is not None:
+            if len(offsets) < len(starts) or common_steps(_shifted(own, domains, offsets)) is None:
+                continue
+            if common_steps(own) is None or are_steps_apart(offsets, starts):
                 found[instance] = offsets
         return found
 
