@@ -257,7 +257,7 @@ def _report(
     from lbtui.findings.latency.change import explained
     from lbtui.overview.beside import with_outputs
     from lbtui.overview.run import overview
-    from lbtui.overview.targets import with_targets
+    from lbtui.overview.targets import placed_requests, with_targets
     from lbtui.report import as_json, as_markdown, as_text
     from lbtui.thresholds import Thresholds
 
@@ -266,8 +266,9 @@ def _report(
     diagnosis = diagnose(profile, known.window, thresholds)
     limits = thresholds or Thresholds()
     if options.json or options.report or not options.export:
-        known = with_targets(known, profile, limits)
-        diagnosis = with_latency(diagnosis, profile, limits)
+        placed = placed_requests(profile, limits)
+        known = with_targets(known, placed)
+        diagnosis = with_latency(diagnosis, profile, limits, placed=placed)
     known = with_outputs(with_doubt(known, diagnosis.findings), profile)
     comparison = None
     if baseline is not None:

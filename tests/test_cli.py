@@ -169,7 +169,7 @@ def test_json_and_export_together_keep_json_alone_on_stdout(tmp_path):
     assert done.returncode == 0
     assert json.loads(done.stdout)["schema"] == 1
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    frames = ["batches", "handoffs", "kv", "nodes", "requests", "steps", "transfers"]
+    frames = ["batches", "handoffs", "kv", "latency_parts", "nodes", "requests", "steps", "transfers"]
     assert names == [f"{name}.csv" for name in frames]
     assert all(name in done.stderr.decode() for name in names)
 

@@ -12,6 +12,7 @@ from lbtui.findings.pictures import Drawn, drawn
 from lbtui.findings.run import evidence_of, find_in
 from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.words import is_even
+from lbtui.overview.targets import PlacedRequests, placed_requests
 from lbtui.profile import Profile, Progress, attempted
 from lbtui.text import _
 from lbtui.thresholds import Thresholds
@@ -55,17 +56,22 @@ def diagnose(
 
 
 def with_latency(
-    diagnosis: Diagnosis, profile: Profile, thresholds: Thresholds, progress: Progress | None = None
+    diagnosis: Diagnosis,
+    profile: Profile,
+    thresholds: Thresholds,
+    progress: Progress | None = None,
+    placed: PlacedRequests | None = None,
 ) -> Diagnosis:
     """Return the diagnosis with where the time of requests went, and how many each finding hurts.
 
-    Reads in which rounds each request was. What it was made of is let go. Raises `Cancelled` when `progress`
-    does.
+    Reads in which rounds each request was, and unless they are `placed` where they ran. What it was made of
+    is let go. Raises `Cancelled` when `progress` does.
     """
     evidence = diagnosis.evidence
     if evidence is None:
         return diagnosis
-    told = _told(profile, evidence, thresholds, progress)
+    known = placed or placed_requests(profile, thresholds, progress)
+    told = _told(profile, evidence, thresholds, known, progress)
     found = tuple(
         replace(one, finding=with_hurt(one.finding, told, evidence.domains)) for one in diagnosis.found
     )
@@ -74,13 +80,20 @@ def with_latency(
 
 def told_of(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> Told:
     """Return where the time of a profile's requests went. Raises `Cancelled` when `progress` does."""
-    return _told(profile, evidence_of(profile, progress), limits, progress)
+    placed = placed_requests(profile, limits, progress)
+    return _told(profile, evidence_of(profile, progress), limits, placed, progress)
 
 
-def _told(profile: Profile, evidence: Evidence, limits: Thresholds, progress: Progress | None) -> Told:
+def _told(
+    profile: Profile,
+    evidence: Evidence,
+    limits: Thresholds,
+    placed: PlacedRequests,
+    progress: Progress | None,
+) -> Told:
     """Return what `tell` does; where it fails unforeseen, why: the findings are worth seeing without."""
-    nothing = Told(Latency(), evidence.frame("requests"))
+    nothing = Told(Latency(), placed.table)
     told, failure = attempted(
-        _("where the time went"), lambda: tell(profile, evidence, limits, progress), nothing
+        _("where the time went"), lambda: tell(profile, evidence, limits, placed, progress), nothing
     )
     return told if failure is None else replace(nothing, latency=Latency(absent=failure.text))

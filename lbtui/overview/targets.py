@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -48,36 +48,38 @@ FORMULAS = (
 )
 
 
-def with_targets(
-    known: Overview, profile: Profile, limits: Thresholds, progress: Progress | None = None
-) -> Overview:
-    """Return the overview with what the requests attained; unchanged where there is no request.
+@dataclass(frozen=True, eq=False)
+class PlacedRequests:
+    """The request table, with where requests ran (`unplaced` says why without), and the targets of the run."""
 
-    Reads where requests ran, as far as these are not too many.
-    """
+    table: pl.DataFrame
+    targets: Targets
+    unplaced: str = ""
+
+
+def placed_requests(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> PlacedRequests:
+    """Return a profile's requests; reads where they ran, as far as these are not too many."""
     requests, speculation = (
         attempted(name, partial(profile.load, name, progress), Loaded(empty(name)))[0].frame
         for name in ("requests", "speculation")
     )
-    if requests.is_empty():
-        return known
     table = request_table(requests, speculation)
-    table, why = _with_places(table, profile, progress)
     targets = targets_of(table, dict(limits.targets))
-    return replace(known, slo=slo_of(table, targets, known.domains, why))
-
-
-def _with_places(
-    table: pl.DataFrame, profile: Profile, progress: Progress | None
-) -> tuple[pl.DataFrame, str]:
-    if not tells_places(profile):
-        return table, _("no file tells where requests ran")
+    if table.is_empty() or not tells_places(profile):
+        return PlacedRequests(table, targets, _("no file tells where requests ran"))
     look = partial(places_of, table["request_id"], profile, progress)
     nowhere: pl.DataFrame | str = ""
     places, failure = attempted(_("where requests ran"), look, nowhere)
     if isinstance(places, str):
-        return table, places if failure is None else failure.text
-    return table.with_columns(places.get_columns()), ""
+        return PlacedRequests(table, targets, places if failure is None else failure.text)
+    return PlacedRequests(table.with_columns(places.get_columns()), targets)
+
+
+def with_targets(known: Overview, placed: PlacedRequests) -> Overview:
+    """Return the overview with what the requests attained; unchanged where there is no request."""
+    if placed.table.is_empty():
+        return known
+    return replace(known, slo=slo_of(placed.table, placed.targets, known.domains, placed.unplaced))
 
 
 def target_words(targets: Targets, *, baseline: bool = False) -> str:

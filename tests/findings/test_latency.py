@@ -15,11 +15,11 @@ import pytest
 
 from lbtui.analysis.latency import Arrangement, arrange
 from lbtui.analysis.latency_parts import Lives, Rounds
-from lbtui.findings import evidence_of
+from lbtui.findings import diagnosis, evidence_of
 from lbtui.findings.diagnosis import Diagnosis, diagnose, with_latency
 from lbtui.findings.latency import run as module
 from lbtui.findings.latency.run import Latency, latency_of
-from lbtui.findings.latency.told import Told, hurt_filter, tell
+from lbtui.findings.latency.told import Told, hurt_filter
 from lbtui.findings.latency.words import missed_sentence, scope_sentence
 from lbtui.profile import Profile, micros
 from lbtui.sources import open_profile
@@ -327,7 +327,7 @@ def test_requests_that_are_cut_or_in_no_round_are_counted_apart(tmp_path: Path) 
 )
 def test_what_is_not_known_is_said(sample: str, why: str, tmp_path: Path) -> None:
     profile = open_profile(unpacked(sample, tmp_path))
-    told = tell(profile, evidence_of(profile), Thresholds())
+    told = diagnosis.told_of(profile, Thresholds())
     assert told.latency.absent == why
     assert (told.parts, told.shares, told.missed) == ((), (), None)
     assert scope_sentence(told) == f"Where the time went is not known: {why}."

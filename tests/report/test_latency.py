@@ -16,7 +16,7 @@ from lbtui.findings.diagnosis import diagnose, told_of, with_latency
 from lbtui.findings.latency import words
 from lbtui.findings.latency.change import explained
 from lbtui.overview.run import overview
-from lbtui.overview.targets import with_targets
+from lbtui.overview.targets import placed_requests, with_targets
 from lbtui.profile import Domain
 from lbtui.report import as_markdown, as_text, export
 from lbtui.report.as_json import document
@@ -34,7 +34,7 @@ _LIMITS = Thresholds(targets={"ttft": 100.0, "tpot": 30.0})
 def made(path, limits=_LIMITS):
     """Return all that the reports tell of a profile."""
     profile = open_profile(path)
-    known = with_targets(overview(profile), profile, limits)
+    known = with_targets(overview(profile), placed_requests(profile, limits))
     diagnosis = with_latency(diagnose(profile, known.window, limits), profile, limits)
     comparison = compare(profile, profile)
     comparison = explained(comparison, told_of(profile, limits), diagnosis.told)

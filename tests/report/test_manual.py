@@ -19,7 +19,7 @@ from lbtui.findings.latency.change import explained
 from lbtui.manual import TOPICS, text_of, topics
 from lbtui.options import parser
 from lbtui.overview.run import overview
-from lbtui.overview.targets import with_targets
+from lbtui.overview.targets import placed_requests, with_targets
 from lbtui.render.capabilities import Capabilities
 from lbtui.report import as_text
 from lbtui.report.as_json import document
@@ -80,7 +80,7 @@ def keys(value):
 def test_every_field_of_the_json_is_described():
     demo = open_profile(DEMO)
     limits = Thresholds()
-    known = with_targets(overview(demo), demo, limits)
+    known = with_targets(overview(demo), placed_requests(demo, limits))
     diagnosis = with_latency(diagnose(demo, known.window, limits), demo, limits)
     assert diagnosis.told is not None
     comparison = explained(compare(demo, demo), told_of(demo, limits), diagnosis.told)

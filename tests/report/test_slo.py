@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbtui.overview.run import overview
-from lbtui.overview.targets import FORMULAS, with_targets
+from lbtui.overview.targets import FORMULAS, placed_requests, with_targets
 from lbtui.profile import Domain
 from lbtui.report import as_json, as_markdown, as_text
 from lbtui.report.as_json import document
@@ -25,7 +25,7 @@ TARGETS = (("ttft", 100.0), ("tpot", 45.0))
 
 def slo(folder, targets=()):
     profile = open_profile(folder)
-    known = with_targets(overview(profile), profile, Thresholds(targets=targets))
+    known = with_targets(overview(profile), placed_requests(profile, Thresholds(targets=targets)))
     return json.loads(json.dumps(document(known, [])))["slo"]
 
 
@@ -138,18 +138,20 @@ def test_without_targets_they_are_p95_of_this_run():
 def test_what_no_file_tells_is_said():
     profile = open_profile(DATA / "csv_only" / "request.csv")
     known = overview(profile)
-    assert document(with_targets(known, profile, Thresholds()), [])["slo"]["places_unknown_because"] in (
+    assert document(with_targets(known, placed_requests(profile, Thresholds())), [])["slo"][
+        "places_unknown_because"
+    ] in (
         None,
         "no file tells where requests ran",
     )
     # Without requests there is nothing to attain.
     expert = open_profile(DATA / "slice_png")
-    assert "slo" not in document(with_targets(overview(expert), expert, Thresholds()), [])
+    assert "slo" not in document(with_targets(overview(expert), placed_requests(expert, Thresholds())), [])
 
 
 def test_text_and_markdown_say_the_same():
     profile = open_profile(CSV_ONLY)
-    known = with_targets(overview(profile), profile, Thresholds(targets=TARGETS))
+    known = with_targets(overview(profile), placed_requests(profile, Thresholds(targets=TARGETS)))
     found = slo(CSV_ONLY, TARGETS)
     text = as_text(known, UNEVEN, ascii_only=False)
     page = as_markdown(known, UNEVEN, ascii_only=False)
@@ -164,14 +166,14 @@ def test_text_and_markdown_say_the_same():
         assert any(f"| {name} |" in each and row in each for each in page.splitlines())
     for formula in FORMULAS:
         assert formula in text
-    own = with_targets(overview(profile), profile, Thresholds())
+    own = with_targets(overview(profile), placed_requests(profile, Thresholds()))
     assert "(p95 of this run)" in as_text(own, UNEVEN, ascii_only=False)
     assert as_text(own, UNEVEN, ascii_only=True).isascii()
 
 
 def test_the_same_gives_the_same_bytes_and_text_from_files_is_harmless():
     profile = open_profile(CSV_ONLY)
-    known = with_targets(overview(profile), profile, Thresholds())
+    known = with_targets(overview(profile), placed_requests(profile, Thresholds()))
     assert as_json(known, [], ascii_only=True) == as_json(known, [], ascii_only=True)
     assert "slo" not in document(KNOWN, [])
 
@@ -201,7 +203,7 @@ def test_rounds_that_cannot_be_read_leave_the_rest(monkeypatch):
         raise ValueError("no such thing")
 
     monkeypatch.setattr(profile, "read_request_places", broken)
-    found = document(with_targets(known, profile, Thresholds()), [])["slo"]
+    found = document(with_targets(known, placed_requests(profile, Thresholds())), [])["slo"]
     assert found["domains"] == []
     assert "no such thing" in found["places_unknown_because"]
     assert found["judged"] == 133

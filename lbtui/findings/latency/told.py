@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from lbtui.analysis.latency import filter_terms, in_service, request_table
+from lbtui.analysis.latency import filter_terms, in_service
 from lbtui.analysis.latency_parts import PartName
 from lbtui.analysis.missed import time_beyond
 from lbtui.analysis.request_places import domain_keys
-from lbtui.analysis.slo import Targets, met, targets_of
+from lbtui.analysis.slo import Targets, met
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.latency.run import Latency, latency_of
 from lbtui.findings.model import Finding
 from lbtui.findings.subject import is_of
 from lbtui.overview.attained import domain_names
-from lbtui.overview.placed import places_of, tells_places
+from lbtui.overview.targets import PlacedRequests
 from lbtui.profile import Domain, Profile, Progress, micros
 from lbtui.thresholds import Thresholds
 
@@ -83,14 +83,16 @@ class Told:
         return self.addresses.get(place) or self.names.get(place, place)
 
 
-def tell(profile: Profile, evidence: Evidence, limits: Thresholds, progress: Progress | None = None) -> Told:
+def tell(
+    profile: Profile,
+    evidence: Evidence,
+    limits: Thresholds,
+    placed: PlacedRequests,
+    progress: Progress | None = None,
+) -> Told:
     """Return where the time of a profile's requests went. Raises `Cancelled` when `progress` does."""
-    table = request_table(evidence.frame("requests"), evidence.frame("speculation"))
-    targets = targets_of(table, dict(limits.targets))
-    table = table.with_columns(met=met(table, targets))
-    if table.height and tells_places(profile):
-        places = places_of(table["request_id"], profile, progress)
-        table = table if isinstance(places, str) else table.with_columns(places.get_columns())
+    targets = placed.targets
+    table = placed.table.with_columns(met=met(placed.table, targets))
     latency = latency_of(profile, evidence, limits, progress)
     times = latency.parts.with_columns(ms=pl.col("total") / 1000, before=pl.col("before") / 1000)
     shares = _shares(times)
