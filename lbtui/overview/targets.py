@@ -50,7 +50,7 @@ FORMULAS = (
 
 @dataclass(frozen=True, eq=False)
 class PlacedRequests:
-    """The request table, with where requests ran (`unplaced` says why without), and the targets of the run."""
+    """The request table, with where requests ran (`unplaced`: why without), and the targets of the run."""
 
     table: pl.DataFrame
     targets: Targets
