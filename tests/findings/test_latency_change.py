@@ -165,6 +165,19 @@ def test_a_slow_domain_is_what_the_others_wait_for(tmp_path: Path) -> None:
     assert terms["lockstep"].low > 0
 
 
+def test_a_metric_known_only_where_parts_are_not_has_no_terms(tmp_path: Path) -> None:
+    before = lay_out(tmp_path / "before", *CSV_ONLY)
+    after = lay_out(tmp_path / "after", *(name for name in CSV_ONLY if "request.csv" not in name))
+    changed = rows("csv_only/request.csv")
+    for number, row in enumerate(changed):
+        row["first_token_latency(ms)" if number % 2 else "execution_time(ms)"] = ""
+    write(after, "request.csv", changed)
+    for pair in ((before, after), (after, before)):
+        comparison, *_ = compared(*pair)
+        assert rows_of(comparison).keys() == {"duration.mean", "duration.p95"}
+        assert {"ttft.mean"} <= {row.metric.key for row in comparison.rows}
+
+
 def test_a_side_without_parts_leaves_the_comparison_as_it_is(tmp_path: Path) -> None:
     before = lay_out(tmp_path / "before", *(name for name in CSV_ONLY if "batch" not in name))
     after = lay_out(tmp_path / "after", *CSV_ONLY)

@@ -45,7 +45,11 @@ def _explained(row: Row, before: _Side, after: _Side) -> Row:
     what = _EXPLAINED.get(row.metric.key) if row.metric.dimension == "requests" else None
     if what is None or not np.isfinite(row.difference):
         return row
-    terms = _terms(row, before.means(*what), after.means(*what))
+    means = before.means(*what), after.means(*what)
+    # A side may tell the metric of requests only whose parts are unknown.
+    if not all(side.weights.sum() > 0 for side in means):
+        return row
+    terms = _terms(row, *means)
     named = (replace(one, where="" if one.place is None else after.where(one.place)) for one in terms)
     return replace(row, terms=tuple(named))
 
