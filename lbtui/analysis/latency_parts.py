@@ -156,20 +156,30 @@ def latency_parts(lives: Lives, rounds: Rounds, skewed: Sequence[str] = ()) -> p
     )
     pulls = lives.pulls.group_by("request").agg(pl.col("start").min(), pl.col("end").max())
     found = [pl.DataFrame(schema=PARTS_SCHEMA)]
-    for low, high in _chunks(ordered["request"].to_numpy(), len(lives.begin)):
+    for low, high in _chunks(ordered, rounds, len(lives.begin)):
         part = ordered.filter(pl.col("request").is_between(low, high - 1))
         moments = _Moments(lives, rounds, part, pulls, (low, high))
         found.append(moments.parts(skewed))
     return pl.concat(found)
 
 
-def _chunks(requests: npt.NDArray[np.generic], count: int) -> list[tuple[int, int]]:
-    """Return ranges of requests that have so many rounds that these fit into memory."""
+def _chunks(members: pl.DataFrame, rounds: Rounds, count: int) -> list[tuple[int, int]]:
+    """Return ranges of requests that have, and are held up by, so many rounds that these fit into memory."""
+    if not count or members.is_empty():
+        return [(0, count)] if count else []
+    requests, domain, own = (
+        members[name].cast(pl.Int64).to_numpy() for name in ("request", "domain", "round")
+    )
+    same = (requests[1:] == requests[:-1]) & (domain[1:] == domain[:-1])
+    after = np.minimum(own[:-1] + 1, own[1:])
+    held = same & (rounds.others_before[own[1:]] == rounds.others_before[after])
+    absent = np.where(held, np.clip(own[1:] - after, 0, _MOST_BETWEEN), 0)
+    weights = np.cumsum(np.append(1, 1 + absent))
     edges = [0]
-    for place in range(_AT_ONCE, len(requests), _AT_ONCE):
+    for place in np.searchsorted(weights, np.arange(_AT_ONCE, weights[-1], _AT_ONCE), "right"):
         if (edge := int(requests[place])) > edges[-1]:
             edges.append(edge)
-    return list(zip(edges, [*edges[1:], count], strict=True)) if count else []
+    return list(zip(edges, [*edges[1:], count], strict=True))
 
 
 class _Moments:

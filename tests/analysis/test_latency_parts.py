@@ -391,6 +391,25 @@ def test_requests_in_pieces_have_the_same_parts(monkeypatch: pytest.MonkeyPatch)
         assert latency_parts(lives, rounds_of(rows)).equals(whole)
 
 
+def test_requests_that_many_rounds_hold_up_are_taken_fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for 50 prefills of others: these are moments of its life, too."""
+    rows = [one(0, at * 10, at * 10 + 9, prefills=int(0 < at < 51)) for at in range(52)]
+    lives = lives_of([(0, None, 520)] * 20, [(of, at) for of in range(20) for at in (0, 51)])
+    whole = latency_parts(lives, rounds_of(rows))
+    assert totals(whole, 19)["held_by_prefills", "a"] == 50 * 9
+    seen = []
+    made = module._Moments
+
+    def noted(*arguments: Any) -> Any:
+        seen.append(arguments[4])
+        return made(*arguments)
+
+    monkeypatch.setattr(module, "_Moments", noted)
+    monkeypatch.setattr(module, "_AT_ONCE", 210)
+    assert latency_parts(lives, rounds_of(rows)).equals(whole)
+    assert [low for low, _ in seen] == [0, 4, 8, 12, 16]
+
+
 # ---- any input ----------------------------------------------------------------------------------------
 
 _TIMES = st.integers(-50, 1200)
