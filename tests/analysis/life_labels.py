@@ -61,9 +61,7 @@ class Life:
         )
         self.all = rounds
         self.skewed = skewed
-        taken = lives.taken.filter(request=request)["time"].to_list()
-        before = [time for time in taken if self.rounds and time <= self.rounds[0].start]
-        self.taken = max(before, default=self.rounds[0].start if self.rounds else None)
+        self._took = lives.taken.filter(request=request)["time"].to_list()
         pulls = lives.pulls.filter(request=request)
         self.pull = (min(pulls["start"]), max(pulls["end"])) if pulls.height else None
         self._absent = [self._between(at) for at in range(len(self.rounds) - 1)]
@@ -74,6 +72,11 @@ class Life:
         if one.domain != next_.domain:
             return []
         return [Round(self.all, number) for number in range(one.number + 1, next_.number)]
+
+    def taken(self, at: int) -> int:
+        """Return when it was last taken up before its round `at`; else when that begins."""
+        start = self.rounds[at].start
+        return max((time for time in self._took if time <= start), default=start)
 
     def prefilled(self, at: int) -> bool:
         """Return whether it is prefilled in its round `at`."""
@@ -87,7 +90,7 @@ class Life:
         if time < self.rounds[0].start:
             if not self.prefilled(0):
                 return "not_recorded", None
-            return ("prefill_wait" if time < self.taken else "gaps"), self.rounds[0].place
+            return ("prefill_wait" if time < self.taken(0) else "gaps"), self.rounds[0].place
         at = max(at for at, one in enumerate(self.rounds) if one.start <= time)
         own = self.rounds[at]
         if time < own.end:
@@ -95,6 +98,8 @@ class Life:
                 return own.label(time, "compute_or_lockstep")
             return own.label(time, "prefill" if self.prefilled(at) else "decode")
         next_ = self.rounds[at + 1]
+        if own.domain != next_.domain and self.prefilled(at + 1) and not next_.takes_over:
+            return ("prefill_wait" if time < self.taken(at + 1) else "gaps"), next_.place
         if own.domain != next_.domain:
             return self._handed_over(time, own, next_), next_.place
         if time < own.done:
@@ -117,9 +122,7 @@ class Life:
 
     def sums(self) -> Sums:
         """Return the µs of each part and place."""
-        edges = {self.begin, self.end, self.first, *(self.pull or ())} | (
-            {self.taken} if self.rounds else set()
-        )
+        edges = {self.begin, self.end, self.first, *(self.pull or ()), *self._took}
         for one in [*self.rounds, *(one for many in self._absent for one in many)]:
             edges |= {one.start, one.end, one.first, one.last, one.lock, one.done}
         inside = sorted({edge for edge in edges if self.begin <= edge <= self.end} | {self.begin, self.end})

@@ -500,7 +500,7 @@ def plain_service(draw: st.DrawFn) -> tuple[Lives, Rounds, tuple[str, ...]]:
     count = [sum(row["domain"] == domain for row in rows) for domain in range(2)]
     spans, members, taken, pulls = list[Any](), list[Any](), list[Any](), list[Any]()
     for request in range(draw(st.integers(1, 4))):
-        if handing:
+        if handing or draw(st.booleans()):
             first = draw(st.sets(st.integers(0, count[0] - 1), max_size=4))
             after = max((rows[at]["end"] for at in first), default=T)
             second = [at for at in range(count[0], len(rows)) if rows[at]["start"] >= after]
