@@ -300,6 +300,23 @@ def test_hurt_are_the_requests_that_the_requests_pane_shows(sample: str, tmp_pat
     assert counted
 
 
+@pytest.mark.parametrize(("host", "told"), [("a=b", True), ("x<5", True), ("a dp=x", False), ("a,b", False)])
+def test_hosts_whose_name_is_no_word_of_a_filter_hurt_nobody_that_is_told(
+    host: str, told: bool, tmp_path: Path
+) -> None:
+    for name in CSV_ONLY:
+        changed = rows(name)
+        for row in changed:
+            for key in {"prof_id", "hostname", "hostuid"} & row.keys():
+                row[key] = row[key].replace("node-a", host)
+        write(tmp_path, Path(name).name, changed)
+    profile = open_profile(tmp_path)
+    diagnosis = with_latency(diagnose(profile, None), profile, Thresholds())
+    found = [finding for finding in diagnosis.findings if finding.dimension in ("dp", "kv")]
+    assert len(found) == 2
+    assert [finding.hurt is not None for finding in found] == [told, told]
+
+
 def test_requests_that_are_cut_or_in_no_round_are_counted_apart(tmp_path: Path) -> None:
     changed = rows("csv_only/request.csv")
     for row in changed[:3]:

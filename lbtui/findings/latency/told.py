@@ -164,14 +164,16 @@ def _addresses(table: pl.DataFrame) -> Mapping[str, str]:
 def hurt_filter(finding: Finding, domains: Sequence[Domain]) -> str | None:
     """Return the filter of the requests that a finding hurts: those of its domains or node.
 
-    None for a finding that names neither. They are those in service in its window.
+    None for a finding that names neither, or by a name that is no word of a filter. They are those in service
+    in its window.
     """
     node, own = finding.subject.get("address"), []
     if finding.dimension in ("dp", "kv") and finding.subject:
         own = [domain.key for domain in domains if is_of(domain, finding.subject)]
-    if own:
-        return f"domain={','.join(own)}"
-    return None if node is None else f"node={node}"
+    names = own or ([] if node is None else [str(node)])
+    if not names or any("," in name or len(name.split()) != 1 for name in names):
+        return None
+    return f"{'domain' if own else 'node'}={','.join(names)}"
 
 
 def with_hurt(finding: Finding, told: Told, domains: Sequence[Domain]) -> Finding:
