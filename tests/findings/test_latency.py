@@ -23,6 +23,7 @@ from lbtui.findings.latency.told import Told, hurt_filter
 from lbtui.findings.latency.words import missed_sentence, scope_sentence
 from lbtui.profile import Profile, micros
 from lbtui.sources import open_profile
+from lbtui.sources.steps import large_forward, streamed
 from lbtui.thresholds import Thresholds
 from tests.analysis.life_labels import Life
 from tests.sources.engines import FORMATS, output_of, raw_of
@@ -365,3 +366,18 @@ def test_the_dispatch_begins_a_life_where_it_is_by_the_same_clock(tmp_path: Path
 
     assert set(by(-1).lives["lead"]) == {0}  # a minute ahead of all arrivals: another clock
     assert set(by(1).lives["lead"]) == {0}
+
+
+@pytest.mark.parametrize("sample", ["csv_only", "vllm_small"])
+def test_a_forward_csv_too_large_to_hold_tells_the_same(
+    sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SAMPLES[sample](tmp_path)
+    held = latency(open_profile(tmp_path))
+    monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
+    monkeypatch.setattr(streamed, "MOST_COMPARED", 50)
+    profile = open_profile(tmp_path)
+    assert evidence_of(profile).are_joined
+    found = latency(profile)
+    assert found.lives.equals(held.lives)
+    assert found.parts.equals(held.parts)
