@@ -33,7 +33,7 @@ class Block:
     series: int
     lit: bool | None = None
     came: From = ""
-    gap: bool = False  # nothing runs here
+    gap: bool = False  # nothing runs here; lit, it is waited
 
 
 def track_row(
@@ -68,7 +68,7 @@ def _put(block: Block, text: list[str], styles: list[Style], caps: Capabilities)
     border = _border(block, caps) if block.first >= 0 else ""
     words = _fitting(block.texts, room - len(border), caps)
     # What is not lit stays to be seen as long as it is.
-    pad = glyphs(caps).rule if block.lit is False else " "
+    pad = glyphs(caps).rule if block.lit is False or (block.gap and block.lit) else " "
     said = f"{border}{words} " if words and pad != " " else border + words
     cells = said.ljust(room, pad)[:room]
     style = _style(block, caps)
@@ -94,6 +94,8 @@ def _border(block: Block, caps: Capabilities) -> str:
 
 
 def _style(block: Block, caps: Capabilities) -> Style:
+    if block.gap and block.lit:
+        return palette.accent(caps)
     if block.gap or block.lit is False:
         return palette.dim(caps)
     return palette.cursor(caps) if block.lit else palette.filled(caps, block.series)

@@ -77,7 +77,7 @@ FIGURES = {
     ],
     "Timeline": lambda: [
         *("track", "slice", "event", "busy", "slices", "longest", "bubble", "a sample", "~", "following"),
-        *("step", "shifted", "count", "total", "mean", "p95", "share"),
+        *("step", "queue", "shifted", "count", "total", "mean", "p95", "share"),
     ],
     "What-if": lambda: [
         *("PAR mean", "PAR worst", "waiting", "R", "recommended R", "policy", "experts to move", "copies"),

@@ -131,6 +131,18 @@ def test_a_followed_request_is_lit_with_arrows_from_where_it_came():
     assert "node-b" not in "\n".join(drawn(only))
 
 
+def test_where_a_followed_request_waits_stands_how_long():
+    given = [("Enqueue", 1, 0), ("Dequeue", 41, 0), ("BatchSchedule", 41, 0.2)]
+    slices = slices_of([(track("schedule", 0), given), (track("card", 0, pid=2), [("forward", 42, 8)])])
+    key = slices.tracks[0].key
+    found = shown(slices, TimelineState(track=key, way=Way("r", (0, 1, 2, 3))), (0, 50), 20)
+    assert found.waits == ((0, (BEGIN + MS, BEGIN + 41 * MS)),)
+    lines = drawn(found)
+    assert " queue 40 ms ──" in plot_of(lines, found, "schedule")
+    assert "queue 40 ms" in " ".join(lines[-2:])
+    assert "queue" not in "\n".join(drawn(shown(slices, TimelineState(track=key), (0, 50), 20)))
+
+
 def test_pins_stay_on_top_and_the_rest_scrolls():
     tracks = [(track("card", rank, pid=rank + 1), [("forward", rank, 1)]) for rank in range(40)]
     state = TimelineState(track="40 card", pins=("7 card",))

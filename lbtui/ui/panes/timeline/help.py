@@ -62,8 +62,12 @@ _ENTRIES = (
         _("following, step"),
         _(
             "The slices that name a request, by their start: of profiler.db where table flow says that they "
-            "are. ▼ ▲ → at a slice tell from where its step came: a track above, below, the same."
+            "are. The arrow at a slice tells from where its step came: a track above, below, the same."
         ),
+    ),
+    HelpEntry(
+        _("queue"),
+        _("How long a followed request waits: from its event Enqueue to its event Dequeue on a track."),
     ),
     HelpEntry(
         _("shifted"),

@@ -13,12 +13,13 @@ from lbtui.render.table import first_visible
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.window import Window, column_of, time_at, within
 from lbtui.ui.panes.timeline.data import Line, TimelineData
-from lbtui.ui.panes.timeline.state import TimelineState, row_of, shown_lines
+from lbtui.ui.panes.timeline.state import TimelineState, Way, row_of, shown_lines
 from lbtui.ui.panes.timeline.words import Cursor
 
 _WIDE, _ROOMY = 110, 30  # columns, lines
 _FIGURES = ((7, 0), (9, _WIDE), (11, _WIDE))  # cells of each figure, and from which width on it is shown
 TOP = 2  # lines above the tracks
+_ENTERS, _LEAVES = "Enqueue", "Dequeue"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,12 @@ class Shown:
         return Cursor(line.place, time, cell, found, bubble)
 
     @cached_property
+    def waits(self) -> tuple[tuple[int, Span], ...]:
+        """Where the followed request waits in a queue: the place of a track, from when to when (ns)."""
+        way = self.state.way
+        return () if way is None else _waits(self.data, way)
+
+    @cached_property
     def _rows(self) -> dict[int, int]:
         """The row of each track among all, by its place."""
         return {line.place: row for row, line in enumerate(self.all_lines)}
@@ -207,3 +214,17 @@ class Shown:
         if not 0 <= place < len(self.lines):
             return None, time
         return self._rows[self.lines[place].place], time
+
+
+@lru_cache(maxsize=4)
+def _waits(data: TimelineData, way: Way) -> tuple[tuple[int, Span], ...]:
+    """Return where and when a request waits: from where it enters a queue to where it leaves it."""
+    entered: dict[int, int] = {}
+    found = []
+    for index in way.slices:
+        name, place = data.slices.names[data.slices.name[index]], data.slices.track_of(index)
+        if name == _ENTERS:
+            entered.setdefault(place, data.slices.end(index))
+        elif name == _LEAVES and place in entered:
+            found.append((place, (entered.pop(place), int(data.slices.start[index]))))
+    return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from rich.segment import Segment
@@ -40,6 +41,14 @@ _LEAST = 3  # columns of a slice that stands as a block
 _LEAST_GAP = 8  # columns of a bubble that is named
 _MOST_BLOCKS = 4  # a column
 _Steps = tuple[tuple[int, From], ...]
+
+
+@dataclass(frozen=True)
+class _Lit:
+    """What of a track is of the followed request: slices with where each came from, when it waits there."""
+
+    steps: _Steps
+    waits: tuple[Span, ...]
 
 
 def draw(shown: Shown, canvas: Canvas) -> list[Row]:
@@ -187,7 +196,12 @@ def _tracks(shown: Shown, caps: Capabilities) -> list[Row]:
                 shown.span(line),
                 shown.at.columns,
                 caps,
-                shown.steps.get(line.place, ()) if shown.state.way is not None else None,
+                None
+                if shown.state.way is None
+                else _Lit(
+                    shown.steps.get(line.place, ()),
+                    tuple(span for place, span in shown.waits if place == line.place),
+                ),
             )
         )
         for line in shown.lines
@@ -248,9 +262,9 @@ def _figures(shown: Shown, line: Line, caps: Capabilities) -> Row:
 
 @lru_cache(maxsize=2048)
 def _drawn(
-    slices: Slices, place: int, span: Span, columns: int, caps: Capabilities, steps: _Steps | None
+    slices: Slices, place: int, span: Span, columns: int, caps: Capabilities, of: _Lit | None
 ) -> tuple[Segment, ...]:
-    """Return the plot of one track; `steps` are its slices of a followed request."""
+    """Return the plot of one track; `of` is what there is of a followed request."""
     found = timeline.summary(slices, place, span, columns)
     many = slices.total / max(1, slices.count)
     # Of events alone the bars tell how many there are.
@@ -260,8 +274,10 @@ def _drawn(
         for share, count in zip(found.share.tolist(), found.count.tolist(), strict=True)
     ]
     kind = slices.tracks[place].kind
+    steps = None if of is None else of.steps
     lit = None if steps is None else _lit(slices, span, columns, steps)
     blocks = [*_gaps(slices, place, span, shares), *_blocks(slices, place, span, columns, steps)]
+    blocks += _waiting(of.waits if of is not None else (), span, shares)
     return tuple(track_row(shares, blocks, series_of_kind(kind), lit, caps))
 
 
@@ -312,6 +328,19 @@ def _gaps(slices: Slices, place: int, span: Span, shares: Sequence[float | None]
     return found
 
 
+def _waiting(waits: Sequence[Span], span: Span, shares: Sequence[float | None]) -> list[Block]:
+    """Return when a followed request waits in a queue, where that is wide enough to be seen."""
+    columns, length = len(shares), max(1, span[1] - span[0])
+    found = []
+    for begin, end in waits:
+        first, last = ((time - span[0]) * columns // length for time in (begin, end))
+        # The events at both ends stay to be seen.
+        if last - first > 2 and last > 0 and first < columns:
+            texts = (_("queue {length}").format(length=length_text(end - begin)), _("queue"))
+            found.append(Block(first + 1, last, texts, 0, lit=True, gap=True))
+    return found
+
+
 def _widest(shares: Sequence[float | None], first: int, last: int) -> tuple[int, int]:
     """Return the longest run of columns in which nothing runs."""
     best = first, first
@@ -343,6 +372,9 @@ def _reading(shown: Shown) -> tuple[str, list[str]]:
         parts.insert(1, step_words(data, state.way.slices, state.way.step))
     elif state.way is not None and cursor.slice in state.way.members:
         parts.insert(1, _("of {request}").format(request=visible(state.way.request, 60)))
+    for place, (begin, end) in shown.waits:
+        if place == cursor.place and begin <= cursor.time < end:
+            parts.insert(0, _("queue {length}").format(length=length_text(end - begin)))
     if cursor.bubble is not None:
         parts.insert(0 if cursor.slice is None else 1, bubble_words(cursor.bubble))
     parts.append(column_words(data, cursor))
