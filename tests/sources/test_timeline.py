@@ -12,9 +12,12 @@ from lbtui.analysis import timeline
 from lbtui.profile import Cancelled, Progress, Silent, Unreadable
 from lbtui.profile.slices import FORWARD
 from lbtui.sources import open_profile
+from lbtui.sources.raw import records
+from lbtui.sources.raw.meanings import Kept
 from lbtui.sources.timeline import database
 from tests.sources.engines import output_of, raw_of
 from tests.sources.recorded import CSV_ONLY, content, lay_out, rows, state_of
+from tests.tools.replay import Replay
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +276,28 @@ def test_a_raw_profile_has_all_its_records(run, tmp_path):
     flow = reader.flow(slices, rid, Silent())
     # Where ids are linked the file's own may be another.
     assert not flow or int(slices.start[flow[0]]) <= int(slices.start[flow[-1]])
+
+
+def test_of_a_raw_profile_that_grows_only_what_came_is_read(tmp_path, monkeypatch):
+    recorded = raw_of("mindie_pd_even", tmp_path / "recorded")
+    replay, kept = Replay(recorded, tmp_path / "growing"), Kept()
+    counts, after, real = [], [], records._pieces
+    monkeypatch.setattr(records, "_pieces", lambda *given: after.append(given[2].after) or real(*given))
+    for share in (0.5, 1.0):
+        replay.to(share)
+        after.clear()
+        reader = open_profile(tmp_path / "growing", raw=True, kept=kept).slices()
+        slices = reader.read(Silent())
+        counts.append(slices.count)
+    assert any(after)
+    alone = open_profile(tmp_path / "growing", raw=True).slices()
+    again = alone.read(Silent())
+    assert counts[0] < counts[1] == again.count == replay.total
+    assert (slices.start == again.start).all()
+    assert [one.key for one in slices.tracks] == [one.key for one in again.tracks]
+    rid = "endpoint_common_3"
+    assert list(reader.flow(slices, rid, Silent())) == list(alone.flow(again, rid, Silent())) != []
+    replay.close()
 
 
 def test_csv_alone_has_rounds_passes_and_requests_and_says_what_lacks(tmp_path):

@@ -85,6 +85,10 @@ _WANTED = {
 }
 
 
+_EVERY = "every"
+EVERY = Wanted(frozenset(), frozenset(), ("rid",), every=True)
+
+
 class Kept:
     """What was read of files that records may come to, for those who read them again."""
 
@@ -143,6 +147,14 @@ class RawProfile:
             self._kept.records[kind] = records
         self._told[kind] = (*_unusable_note(records.unusable), *records.notes)
         return records.frame.join(of, on="process", how="left", maintain_order="left")
+
+    def all_records(self, progress: Progress, reduced: Callable[[pl.DataFrame], pl.DataFrame]) -> Records:
+        """Return every record, whatever it means, with its `rid`, each piece as `reduced` makes it."""
+        before = None if self._kept is None else self._kept.records.get(_EVERY)
+        records = read_records(self.processes(progress)[0], EVERY, progress, reduced, before)
+        if self._kept is not None:
+            self._kept.records[_EVERY] = records
+        return records
 
     def links(self, progress: Progress) -> Links:
         """Return which ids are of one request."""

@@ -9,10 +9,10 @@ import polars as pl
 
 from lbtui.profile import Note, Progress, Silent
 from lbtui.profile.slices import SliceFields, Slices, Track
-from lbtui.sources.raw.meanings import FILE, RawProfile
+from lbtui.sources.raw.meanings import EVERY, FILE, RawProfile
 from lbtui.sources.raw.processes import Process
-from lbtui.sources.raw.reader import Reader, Wanted, read_object
-from lbtui.sources.raw.records import read_records
+from lbtui.sources.raw.reader import Reader, read_object
+from lbtui.sources.raw.records import Records
 from lbtui.sources.raw.scheduled import requests_of
 from lbtui.sources.tables import database
 from lbtui.sources.timeline.build import Codes, Columns, FileReader, Whole, build
@@ -22,7 +22,6 @@ from lbtui.sources.timeline.tracks import Label, track
 from lbtui.text import _
 
 LARGE = 64 << 20  # bytes of files that are read in a second or two
-_WANTED = Wanted(frozenset(), frozenset(), ("rid",), every=True)
 _ROW_BITS = 40  # of `row`; above them stands the process
 _SAMPLE_SECONDS = 0.5
 _PIECE = 40
@@ -49,29 +48,24 @@ class RawSlices(FileReader):
 
     def read(self, progress: Progress) -> Slices:
         """Return all records as slices."""
-        processes = self._raw.processes(progress)[0]
-        requests = self._requests = RequestRows()
-        links = self._raw.links(progress)
-
-        def reduced(records: pl.DataFrame) -> pl.DataFrame:
-            told = requests_of(records["rid"]).select("cell", "request_id")
-            if told.height and not requests.full:
-                placed = records.select("process", "row").with_columns(
-                    cell=pl.int_range(pl.len(), dtype=pl.Int64),
-                    prof_id=pl.col("process").replace_strict(
-                        {place: one.prof_id for place, one in enumerate(processes)}, default=None
-                    ),
-                )
-                named = links.named(placed.join(told, on="cell", maintain_order="left_right"))
-                requests.add_all(_rows(named), named["request_id"].to_list())
-            return records.drop("rid")
-
-        found = read_records(processes, _WANTED, progress, reduced)
+        found = self._raw.all_records(progress, _with_ids)
+        self._requests = self._named(found, progress)
         notes = list(found.notes)
         if found.unusable:
             words = _("{count} records have no time or are no JSON objects, and are left out.")
             notes.append(Note(FILE, words.format(count=found.unusable), lost=True))
-        return self._slices(found.frame, processes, notes, None)
+        return self._slices(found.frame, found.processes, notes, None)
+
+    def _named(self, found: Records, progress: Progress) -> RequestRows:
+        """Return which records are of which request, by the ids that the service links them to."""
+        rows = RequestRows()
+        prof_ids = {place: one.prof_id for place, one in enumerate(found.processes)}
+        told = found.frame.select("process", "row", request_id="rids").explode("request_id").drop_nulls()
+        named = self._raw.links(progress).named(
+            told.with_columns(prof_id=pl.col("process").replace_strict(prof_ids, default=None))
+        )
+        rows.add_all(_rows(named), named["request_id"].to_list())
+        return rows
 
     @staticmethod
     def _slices(
@@ -108,6 +102,13 @@ class RawSlices(FileReader):
         return self._requests.flow(slices, request)
 
 
+def _with_ids(records: pl.DataFrame) -> pl.DataFrame:
+    """Return records with the ids of their requests in the place of what tells them."""
+    told = requests_of(records["rid"]).group_by("cell", maintain_order=True).agg(rids=pl.col("request_id"))
+    placed = records.drop("rid").with_columns(cell=pl.int_range(pl.len(), dtype=pl.Int64))
+    return placed.join(told, on="cell", how="left", maintain_order="left").drop("cell")
+
+
 def _rows(frame: pl.DataFrame) -> Whole:
     rows: Whole = (frame["process"].cast(pl.Int64).to_numpy() << _ROW_BITS) | frame["row"].to_numpy()
     return rows
@@ -122,6 +123,6 @@ def _pieces(processes: Sequence[Process]) -> Iterator[pl.DataFrame]:
                 return
             at = 1 + int((number * 0.6180339887498949 % 1.0) * max(1, process.records - _PIECE))
             with database.connect(process.file.path) as opened:
-                for frame, _bad in Reader(opened, process, _WANTED).piece((at, at + _PIECE - 1)):
+                for frame, _bad in Reader(opened, process, EVERY).piece((at, at + _PIECE - 1)):
                     of = pl.repeat(place, frame.height, dtype=pl.Int32, eager=True).alias("process")
                     yield frame.drop("rid").insert_column(0, of)

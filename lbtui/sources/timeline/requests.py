@@ -35,7 +35,8 @@ class RequestRows:
 
     def add_all(self, rows: npt.NDArray[np.int64], requests: Sequence[str]) -> None:
         """Take a request of each of these slices."""
-        for row, request in zip(rows.tolist(), requests, strict=True):
+        room = MOST - len(self._row)
+        for row, request in zip(rows.tolist()[:room], requests[:room], strict=True):
             self.add(row, (request,))
 
     def flow(self, slices: Slices, request: str) -> list[int]:
