@@ -6,6 +6,7 @@ import gzip
 from ast import literal_eval
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lbtui.findings.latency import run as module
 from lbtui.findings.latency.run import Latency, latency_of
 from lbtui.findings.latency.told import Told, hurt_filter
 from lbtui.findings.latency.words import missed_sentence, scope_sentence
-from lbtui.profile import Profile, micros
+from lbtui.profile import Loaded, Profile, Unreadable, micros
 from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, streamed
 from lbtui.thresholds import Thresholds
@@ -381,3 +382,57 @@ def test_a_forward_csv_too_large_to_hold_tells_the_same(
     found = latency(profile)
     assert found.lives.equals(held.lives)
     assert found.parts.equals(held.parts)
+
+
+@pytest.mark.parametrize("reading", ["read_request_rounds", "read_request_places"])
+def test_what_cannot_be_read_leaves_the_rest(
+    reading: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = open_profile(SAMPLES["csv_only"](tmp_path))
+    diagnosis = diagnose(profile, None)
+
+    def broken(*_arguments: object) -> None:
+        raise Unreadable("batch.csv has changed.")
+
+    monkeypatch.setattr(profile, reading, broken)
+    told = with_latency(diagnosis, profile, Thresholds()).told
+    assert told is not None
+    if reading == "read_request_rounds":
+        assert told.latency.absent == "batch.csv has changed"
+        assert told.parts == ()
+    else:
+        assert told.latency.absent == ""
+        assert "domain" not in told.table.columns
+
+
+def test_times_longer_than_any_life_are_unknown(tmp_path: Path) -> None:
+    profile = open_profile(SAMPLES["csv_only"](tmp_path))
+    evidence = evidence_of(profile)
+    number = pl.int_range(pl.len())
+
+    def odd(column: str, *values: float) -> pl.Expr:
+        found = pl.col(column)
+        for place, value in enumerate(values):
+            found = pl.when(number == place).then(value).otherwise(found)
+        return found.alias(column)
+
+    lengths = (1e300, float("inf"), float("nan"), -1.0, 9.2e15)
+    changed = evidence.frame("requests").with_columns(odd("duration", *lengths))
+    changed = changed.with_columns(odd("ttft", *[1.0] * 5, *lengths))
+    frames = {**evidence.frames, "requests": Loaded(changed)}
+    told = module.latency_in(replace(evidence, frames=frames), Thresholds(), profile.read_request_rounds)
+    assert (told.cut, told.lives.height) == (5, 128)
+    assert told.lives["first"].null_count() == 4
+    sums = told.parts.group_by("request").agg(pl.col("total").sum()).join(told.lives, on="request")
+    assert (sums["total"] == sums["end"] - sums["begin"]).all()
+
+
+def test_more_rounds_than_can_be_held_are_not_taken_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = open_profile(SAMPLES["csv_only"](tmp_path))
+    entries = int(profile.load("batches").frame["batch_size"].sum())
+    for most, absent in ((entries, False), (entries - 1, True)):
+        monkeypatch.setattr(module, "MOST_ENTRIES", most)
+        said = latency(profile).absent
+        assert said.startswith(f"requests are in {entries:,} rounds") == absent

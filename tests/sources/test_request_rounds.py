@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 from lbtui.sources import open_profile
-from lbtui.sources.steps import members as module
 from lbtui.sources.steps.members import grouping_of
 from tests.sources.engines import events_of, output_of, raw_of
 from tests.sources.recorded import DATA, lay_out
@@ -27,7 +26,6 @@ def members_of(profile):
     """Return (request id, process, how many of its rounds begin before) of all requests."""
     ids = profile.load("requests").frame["request_id"]
     told = profile.read_request_rounds(ids)
-    assert told.reason == ""
     rounds = (
         profile.load("batches")
         .frame.select("prof_id", "row", "start")
@@ -186,17 +184,6 @@ def test_an_id_that_stands_twice_is_told_of_its_first_request(tmp_path):
     told = profile.read_request_rounds(ids)
     assert set(told.members["request"]) == {0, 3}
     assert set(told.pulls["request"]) == {0, 3}
-
-
-def test_too_many_rounds_are_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST", 5)
-    for source in ("csv", "json"):
-        folder = tmp_path / source
-        folder.mkdir()
-        profile = open_profile(output_of("vllm_v1_dp2", source, folder))
-        told = profile.read_request_rounds(profile.load("requests").frame["request_id"])
-        assert "more than 5 rounds" in told.reason
-        assert told.members.is_empty()
 
 
 def batch_of(*rows):

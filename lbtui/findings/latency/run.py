@@ -14,12 +14,13 @@ from lbtui.analysis.pull_clocks import clock_shifts
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.hosts import waits_by_host
 from lbtui.overview.placed import MOST_ENTRIES
-from lbtui.profile import Profile, Progress
+from lbtui.profile import Profile, Progress, Unreadable, attempted
 from lbtui.profile.source import RequestRounds
 from lbtui.text import _
 from lbtui.thresholds import Thresholds
 
 _COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
+_LONGEST = 1e12  # ms: what takes longer than a life has no known end
 _LONGEST_LEAD = 50_000  # µs: a dispatch that no request follows sooner is by another clock
 _LIVES = pl.Schema(
     {
@@ -56,16 +57,25 @@ class Latency:
 def latency_of(
     profile: Profile, evidence: Evidence, limits: Thresholds, progress: Progress | None = None
 ) -> Latency:
-    """Return where the time of each request of a profile went. Raises `Cancelled` when `progress` does."""
-    return latency_in(evidence, limits, lambda ids: profile.read_request_rounds(ids, progress))
+    """Return where the time of each request of a profile went. Raises `Cancelled` when `progress` does.
+
+    Where rounds cannot be read, the rest is still worth seeing: it is told why there are no parts.
+    """
+
+    def look() -> Latency:
+        try:
+            return latency_in(evidence, limits, lambda ids: profile.read_request_rounds(ids, progress))
+        except Unreadable as error:
+            return Latency(absent=str(error).rstrip("."))
+
+    latency, failure = attempted(_("where the time went"), look, Latency())
+    return latency if failure is None else Latency(absent=failure.text)
 
 
 def latency_in(evidence: Evidence, limits: Thresholds, read: Callable[[pl.Series], RequestRounds]) -> Latency:
     """Return what `latency_of` does; `read` gives the rounds of requests."""
     requests = evidence.frame("requests").with_row_index("row")
-    whole = requests.filter(
-        pl.col("arrival").is_not_null(), pl.col("duration").is_finite(), pl.col("duration") >= 0
-    )
+    whole = requests.filter(pl.col("arrival").is_not_null(), pl.col("duration").is_between(0, _LONGEST))
     cut = requests.height - whole.height
     if whole.is_empty():
         return Latency(cut=cut, absent=_("no request is recorded from its arrival to its end"))
@@ -106,7 +116,7 @@ def _lives(whole: pl.DataFrame, told: RequestRounds) -> pl.DataFrame:
             "request",
             "row",
             arrival=pl.col("arrival").cast(pl.Int64),
-            ttft=(pl.col("ttft") * 1000).round(),
+            ttft=pl.when(pl.col("ttft").abs() <= _LONGEST).then((pl.col("ttft") * 1000).round()),
             end=pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).round().cast(pl.Int64),
         )
         .join(dispatched, on="request", how="left", maintain_order="left")
