@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
+from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.latency_parts import PARTS
 from lbtui.analysis.slo import COLUMNS, Targets
 
@@ -74,15 +75,17 @@ def _given(times: pl.DataFrame, own: pl.DataFrame, beyond: pl.DataFrame) -> pl.D
     usual = (
         times.join(met, on="request")
         .group_by("part")
-        .agg(usual=(pl.col("ms") / pl.col("tokens")).sum() / max(met.height, 1))
+        .agg(usual=exact_sum(pl.col("ms") / pl.col("tokens")) / max(met.height, 1))
     )
     weighed = (
         times.join(beyond, on="request")
         .join(usual, on="part", how="left")
-        .with_columns(whole=pl.col("ms").sum().over("request", "part"))
+        .with_columns(whole=exact_sum(pl.col("ms")).over("request", "part"))
         .with_columns(longer=(pl.col("whole") - pl.col("usual").fill_null(0) * pl.col("tokens")).clip(0))
         .with_columns(weight=pl.col("longer") * pl.col("ms") / pl.col("whole"))
-        .with_columns(all=pl.col("weight").sum().over("request"), sum=pl.col("ms").sum().over("request"))
+        .with_columns(
+            all=exact_sum(pl.col("weight")).over("request"), sum=exact_sum(pl.col("ms")).over("request")
+        )
     )
     # Where no part is longer than usual, all are of it.
     longer = pl.when(pl.col("all") > 0).then(pl.col("weight") / pl.col("all"))

@@ -258,7 +258,9 @@ def test_any_requests_are_told_as_by_plain_loops(
         assert ms > 0
         sums[request, part, place] += ms
     expected, beyond = plain_beyond(parts, lives, requests, targets)
-    assert {key: ms for key, ms in sums.items() if ms > 1e-9} == pytest.approx(
-        {key: ms for key, ms in expected.items() if ms > 1e-9}
+    # Sums are added up in whole ns, so that they are the same in any order.
+    keys = sums.keys() | expected.keys()
+    assert {key: sums.get(key, 0.0) for key in keys} == pytest.approx(
+        {key: expected.get(key, 0.0) for key in keys}, abs=1e-3
     )
-    assert math.isclose(found["ms"].sum(), beyond, rel_tol=1e-9, abs_tol=1e-9)
+    assert math.isclose(found["ms"].sum(), beyond, rel_tol=1e-9, abs_tol=1e-3)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import polars as pl
 
+from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.interval import difference
 from lbtui.analysis.latency_parts import PARTS, PartName
@@ -142,7 +143,12 @@ class _Side:
 
 
 def _by_place(own: pl.DataFrame, total: float) -> Mapping[PartName, Mapping[str, float]]:
-    sums = own.drop_nulls("place").group_by("part", "place").agg(pl.col("amount").sum()).sort("part", "place")
+    sums = (
+        own.drop_nulls("place")
+        .group_by("part", "place")
+        .agg(exact_sum(pl.col("amount")))
+        .sort("part", "place")
+    )
     found: dict[PartName, dict[str, float]] = {}
     for part, place, amount in sums.iter_rows():
         found.setdefault(part, {})[place] = amount / total

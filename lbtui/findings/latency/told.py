@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.latency import filter_terms, in_service
 from lbtui.analysis.latency_parts import PartName
 from lbtui.analysis.missed import time_beyond
@@ -111,8 +112,8 @@ def _shares(parts: pl.DataFrame) -> tuple[Share, ...]:
     """Return the sums of `ms` and `before` by part and place, the most first."""
     sums = (
         parts.group_by("part", "place")
-        .agg(pl.col("ms", "before").sum(), requests=pl.col("request").n_unique())
-        .with_columns(share=pl.col("ms") / pl.col("ms").sum())
+        .agg(exact_sum(pl.col("ms")), exact_sum(pl.col("before")), requests=pl.col("request").n_unique())
+        .with_columns(share=pl.col("ms") / exact_sum(pl.col("ms")))
         .sort("ms", "part", "place", descending=[True, False, False])
     )
     rows = sums.select("part", "place", "ms", "before", "share", "requests").iter_rows()
@@ -123,8 +124,8 @@ def _parts(times: pl.DataFrame, shares: Sequence[Share]) -> tuple[Part, ...]:
     """Return the sums of each part at all places, the most first."""
     sums = (
         times.group_by("part")
-        .agg(pl.col("ms", "before").sum(), requests=pl.col("request").n_unique())
-        .with_columns(share=pl.col("ms") / pl.col("ms").sum())
+        .agg(exact_sum(pl.col("ms")), exact_sum(pl.col("before")), requests=pl.col("request").n_unique())
+        .with_columns(share=pl.col("ms") / exact_sum(pl.col("ms")))
         .sort("ms", "part", descending=[True, False])
     )
     rows = sums.select("part", "ms", "before", "share", "requests").iter_rows()
@@ -144,7 +145,12 @@ def _missed(latency: Latency, table: pl.DataFrame, targets: Targets) -> Missed |
     shares = _shares(beyond.with_columns(before=pl.lit(0.0)))
     explained = beyond["request"].n_unique()
     return Missed(
-        targets, len(told) - told.null_count(), missed, explained, float(beyond["ms"].sum()), shares
+        targets,
+        len(told) - told.null_count(),
+        missed,
+        explained,
+        float(beyond.select(exact_sum(pl.col("ms"))).item()),
+        shares,
     )
 
 
