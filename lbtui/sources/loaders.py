@@ -62,7 +62,7 @@ class Loaders:
     """The loader of each frame; what several frames need is computed once."""
 
     def __init__(self, store: Store, placement: PlacementFile | None) -> None:
-        from lbtui.sources.canonical import experts, kv, nodes, operators, queues, requests
+        from lbtui.sources.canonical import experts, kv, moments, nodes, operators, queues, requests
         from lbtui.sources.canonical.other_run import DATED
         from lbtui.sources.steps import scheduling
         from lbtui.sources.steps.large_forward import large_forward
@@ -74,6 +74,7 @@ class Loaders:
         self.load_series = heat.load_series
         self.summaries = store.summaries
         self._scheduled = scheduled
+        self._marks = Once(lambda progress: moments.read_marks(store, progress))
         self._batches = batches
         self._large = large_forward(store) is not None
         self.named: dict[FrameName, Loader] = {
@@ -191,12 +192,13 @@ class Loaders:
     def read_request_places(self, progress: Progress) -> RequestPlaces:
         """Return what rounds and dispatches tell of where requests ran, read now."""
         from lbtui.sources.canonical.kv_owners import read_service
+        from lbtui.sources.canonical.moments import dispatches_in
 
         service, _told = read_service(self._store, self._scheduled(progress).owners, progress)
         places = RequestPlaces(service.select("request_id", "domain", "first"))
         trace, _told = self._store.trace(progress)
         if trace is None:
-            return places
+            return RequestPlaces(places.service, dispatches_in(self._marks(progress)))
         return RequestPlaces(places.service, trace.dispatches.select(places.dispatches.columns))
 
     def read_request_rounds(self, request_ids: pl.Series, progress: Progress) -> RequestRounds:
@@ -210,7 +212,7 @@ class Loaders:
         batches = self._batches(progress).frame
         members, taken = read_members(self._store, scheduled, batches, request_ids, progress)
         transfers = self.named["transfers"](progress).frame
-        dispatched, pulls = read_moments(self._store, scheduled, transfers, progress)
+        dispatched, pulls = read_moments(self._store, scheduled, transfers, self._marks, progress)
         ids = pl.DataFrame({"request_id": request_ids}).with_row_index("request").drop_nulls()
         known = ids.unique("request_id", keep="first", maintain_order=True)
         named = [found.join(known, on="request_id").drop("request_id") for found in (dispatched, pulls)]
