@@ -262,6 +262,14 @@ def _longest(slices: Slices, tracks: tuple[int, ...], span: Span) -> list[Bubble
     return found[:_MOST_BUBBLES]
 
 
+def forward_number(slices: Slices, index: int) -> int | None:
+    """Return which forward pass of its card a slice is, from 1, as `forward_iter`; None if it is none."""
+    if slices.sampled or slices.names[slices.name[index]] != FORWARD:
+        return None
+    begin, _end = bounds(slices, slices.track_of(index))
+    return int(np.count_nonzero(slices.name[begin : index + 1] == slices.name[index]))
+
+
 def bubble_at(slices: Slices, track: int, time: int) -> Bubble | None:
     """Return the bubble of a card that an instant is in."""
     begins, ends = bubbles(slices, track)

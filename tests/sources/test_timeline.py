@@ -141,6 +141,19 @@ def test_the_fields_of_a_slice_are_those_of_its_row(folder, read):
     assert list(found.requests) == told["res_list"]
     assert dict(found.fields)["dp_rank"] == told["dp_rank"]
     assert dict(found.fields)["batch_size"] == told["batch_size"]
+    index = int(np.flatnonzero(slices.name == slices.names.index("Execute"))[20])
+    [(args,)] = sql(folder, "SELECT args FROM slice WHERE id = ?", int(slices.row[index]))
+    tokens = sum(each["num_scheduled_tokens="] for each in json.loads(args)["res_list"])
+    assert dict(reader.fields(slices, index).fields)["tokens"] == str(tokens)
+    # The number of a pass is the parser's forward_iter.
+    told = sql(folder, "SELECT prof_id, forward_iter, start_time FROM forward")
+    by_start = {(prof_id.rsplit("-", 1)[1], round(start * 1000)): number for prof_id, number, start in told}
+    passes = [index for index, name in enumerate(names_of(slices)) if name == FORWARD]
+    for index in passes:
+        pid = slices.tracks[slices.track_of(index)].process
+        start = round(int(slices.start[index]) / 1000)
+        numbers = {by_start.get((pid, start + by)) for by in (-1, 0, 1)} - {None}
+        assert timeline.forward_number(slices, index) in numbers
 
 
 def test_a_sample_is_of_all_the_time_and_reading_writes_nothing(folder, read, monkeypatch):

@@ -22,7 +22,7 @@ from tests.sources.recorded import lay_out, state_of
 from tests.tools.driving import settled
 from tests.tools.replay import Replay
 
-PANES = "125"
+PANES = "1257"
 
 
 @pytest.fixture(autouse=True)

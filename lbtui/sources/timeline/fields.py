@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lbtui.profile.slices import SliceFields
-from lbtui.sources.safe_values import request_ids
+from lbtui.sources.safe_values import count, request_ids
 
 _IDS = ("res_list", "rid")
+_TOKENS = ("num_scheduled_tokens=", "num_scheduled_tokens")  # vLLM's hooks leave MindIE's `=` out
 _LONGEST = 300  # characters of one field: a table of experts has tens of thousands
 _FIELDS = 60
 
@@ -23,7 +24,18 @@ def fields_of(args: Mapping[str, Any]) -> SliceFields:
         if name in _IDS and len(requests) and not isinstance(value, list):
             continue
         fields.append((str(name).rstrip("="), _words(value)))
+    if (tokens := _tokens(listed)) is not None:
+        fields.insert(0, ("tokens", str(tokens)))
     return SliceFields(tuple(fields), requests)
+
+
+def _tokens(listed: Any) -> int | None:
+    """Return how many tokens are scheduled for all requests of a list; None where it does not tell."""
+    if not isinstance(listed, list):
+        return None
+    told = [each[key] for each in listed if isinstance(each, dict) for key in _TOKENS if key in each]
+    counts = [known for each in told if (known := count(each)) is not None]
+    return sum(counts) if told and len(counts) == len(told) else None
 
 
 def _words(value: Any) -> str:

@@ -173,6 +173,8 @@ def slice_page(
         page.put(time_text(bubble.begin, date=data.dated))
     else:
         return SlicePage(page.text, page.leads)
+    if index is not None and (number := timeline.forward_number(data.slices, index)) is not None:
+        page.put(_("forward pass {number} of its card in these files").format(number=f"{number:,}"))
     page.put("")
     if index is not None:
         _put_fields(page, told, why)
