@@ -178,6 +178,23 @@ def test_the_database_tells_pulls_and_dispatches_exactly(tmp_path):
     assert told_by(profile, "dispatched", "time") == {("1", -1_500), ("2", -500)}
 
 
+def test_the_database_tells_the_nodes_that_requests_were_dispatched_to(tmp_path):
+    def dispatch(rid, **addresses):
+        return fmt.Slice(NOW, NOW, "RequestDispatch", "C", 7, {"res_list": rid, **addresses})
+
+    slices = [
+        dispatch("1", PrefillAddress="10.0.0.1:1", DecodeAddress="10.0.1.1:1"),
+        dispatch("2", PrefillAddress="10.0.0.2:1"),
+        dispatch("3"),
+    ]
+    profile = moments_profile(tmp_path / "run", slices=slices)
+    assert set(profile.read_request_places().dispatches.rows()) == {
+        ("1", "10.0.0.1:1", "10.0.1.1:1"),
+        ("2", "10.0.0.2:1", None),
+        ("3", None, None),
+    }
+
+
 def test_an_id_that_stands_twice_is_told_of_its_first_request(tmp_path):
     profile = moments_profile(tmp_path / "run", ids=("1", "2"))
     ids = pl.Series(["1", None, "1", "2", "nobody"], dtype=pl.String)
