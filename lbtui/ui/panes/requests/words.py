@@ -342,9 +342,9 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
             _("P node, D node"),
             _(
                 "The addresses that the coordinator's dispatch of the request names (RequestDispatch in the "
-                "trace, profiler.db or the raw profile). Without a dispatch the P node is the source that the "
-                "request's KV pulls name (block_tables of pd_split_kvcache.csv), if they name one; no CSV names its D node. A "
-                "source may be another address of the host than coordinator.csv has."
+                "trace, profiler.db or the raw profile). Without a dispatch the P node is the source that "
+                "the request's KV pulls name (block_tables of pd_split_kvcache.csv), if they name one; no "
+                "CSV names its D node. A source may be another address of the host than coordinator.csv has."
             ),
         ),
         HelpEntry(
