@@ -168,7 +168,9 @@ class TimelinePane(TimelineFollowing):
         length = max(shown.at.columns, (end - begin) * 5 // 4)
         first = max(data.whole[0], begin - (length - (end - begin)) // 2)
         window = first, min(data.whole[1], first + length)
-        self._change(replace(self.state, picked=cursor.slice), time=begin, window=window)
+        # A bubble begins where the pass before it ends.
+        time = begin if cursor.slice is not None else begin + 1
+        self._change(replace(self.state, picked=cursor.slice), time=time, window=window)
 
     # Pins, alignment, marks, ranges
 
