@@ -80,7 +80,7 @@ def doubled(tmp_path, rank):
 
 
 def test_two_profiles_open_on_compare_and_enter_shows_the_difference(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare_module, "compare", lambda before, after, progress: made.comparison())
+    monkeypatch.setattr(compare_module, "compare", lambda before, after, *given: made.comparison())
 
     async def scenario(driven):
         assert driven.app.current is driven.app.panes["6"]
@@ -173,7 +173,7 @@ def test_profiles_with_nothing_in_common_say_so(tmp_path, monkeypatch):
         await driven.press("v", "right", "j", "n", "bracketright", "enter", "i", "plus", "b")
         assert driven.pane()[0].startswith(" after  ")
 
-    monkeypatch.setattr(compare_module, "compare", lambda before, after, progress: made.comparison())
+    monkeypatch.setattr(compare_module, "compare", lambda before, after, *given: made.comparison())
     run(DEMO, folder, scenario)
 
 
@@ -187,7 +187,7 @@ def test_each_key_of_every_side_of_the_demo_against_itself(monkeypatch):
                 assert driven.app.current.stage is Stage.READY
                 await driven.press("b")
 
-    monkeypatch.setattr(compare_module, "compare", lambda before, after, progress: made.comparison())
+    monkeypatch.setattr(compare_module, "compare", lambda before, after, *given: made.comparison())
     run(DEMO, DEMO, scenario, size=(80, 24))
 
 
@@ -221,7 +221,7 @@ def test_a_baseline_that_cannot_be_read_ends_with_its_sentence(tmp_path):
 def test_escape_cancels_the_comparison_and_r_starts_it_again(tmp_path, monkeypatch):
     begun, cancelled, calls = threading.Event(), threading.Event(), []
 
-    def slow(before, after, progress):
+    def slow(before, after, progress, targets):
         calls.append(1)
         if len(calls) > 1:
             return made.comparison()
