@@ -19,8 +19,8 @@ from lbtui.ui.kit.line_page import LinePage
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.overview.pane import OverviewPane
+from lbtui.ui.panes.requests import arranged
 from lbtui.ui.panes.requests import orders as requests_orders
-from lbtui.ui.panes.requests import pane as requests
 from lbtui.ui.panes.requests.pane import RequestsPane
 from tests.tools.driving import settled
 
@@ -130,7 +130,7 @@ def test_escape_cancels_a_long_arrangement_before_it_goes_out(monkeypatch):
 
     async def script(driven):
         order = driven.ids()
-        monkeypatch.setattr(requests, "_SHOW_BUSY", 1)
+        monkeypatch.setattr(arranged, "_SHOW_BUSY", 1)
         monkeypatch.setattr(requests_orders, "arrange", slow)
         # The next column's order stands ready; that of the one before does not.
         await driven.pilot.press("S")
