@@ -183,10 +183,13 @@ def hurt_filter(finding: Finding, domains: Sequence[Domain]) -> str | None:
 
 
 def with_hurt(finding: Finding, told: Told, domains: Sequence[Domain]) -> Finding:
-    """Return a finding with how many requests it hurts, and how many of these are beyond target.
+    """Return a finding, and what follows from it, with how many requests it hurts and how many beyond target.
 
     Without these, where nothing tells of any request that it ran on the finding's domains or node.
     """
+    if finding.consequences:
+        consequences = tuple(with_hurt(one, told, domains) for one in finding.consequences)
+        finding = replace(finding, consequences=consequences)
     words = hurt_filter(finding, domains)
     if words is None or "domain" not in told.table.columns:
         return finding
