@@ -86,7 +86,7 @@ def test_two_profiles_open_on_compare_and_enter_shows_the_difference(tmp_path, m
         assert driven.app.current is driven.app.panes["6"]
         assert driven.top()[0].startswith("before before → after after")
         assert "6 Compare" in driven.top()[1]
-        assert "1-6" in driven.foot()
+        assert "1-7" in driven.foot()
         assert driven.pane()[0].startswith(" 1 worse, 1 better of 4 headlines · 1 worse, 1 better of 4")
         await driven.press("o")
         assert not any("no evidence" in line for line in driven.pane()[4:])

@@ -82,7 +82,7 @@ class RequestsPane(ArrangedRequests):
         key("o", "window", _("only in window"), _("only requests in service in the window, or all")),
         key("d", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
         key("z", "life", _("its time"), _("zoom all panes to the life of this request")),
-        key("f", "follow", _("follow"), _("follow this request in the Timeline"), shown=True),
+        key("f", "follow", _("follow"), _("follow this request in the Timeline")),
     ]
 
     @dataclass
@@ -163,7 +163,8 @@ class RequestsPane(ArrangedRequests):
             found.append(("o", _("only in window")))
         if self.selection.domain and self.data.no_queues is None:
             found.append(("d", _("one domain") if self.state.all_domains else _("all domains")))
-        return [*found, ("t", _("targets")), ("c", _("chart")), ("z", _("its time")), keys.ZOOM]
+        found += [("f", _("follow")), ("t", _("targets")), ("c", _("chart"))]
+        return [*found, ("z", _("its time")), keys.ZOOM]
 
     # Time
 
