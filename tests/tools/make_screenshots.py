@@ -35,7 +35,8 @@ SIZE = (140, 40)
 # Those that the README shows, and more.
 PICTURES = (
     *("overview", "dp", "dp-chart", "dp-round", "pd", "ep-rank", "ep-expert", "ep-time"),
-    *("what-if", "requests", "targets", "targets-distribution", "timeline", "timeline-follow", "help"),
+    *("what-if", "requests", "targets", "targets-distribution", "help"),
+    *("timeline", "timeline-blocks", "timeline-only"),
     *("compare", "compare-dp", "compare-pd", "compare-ep"),
 )
 
