@@ -85,11 +85,10 @@ def test_the_cursor_stays_on_rows_and_in_the_scatter_on_lengths(data):
 
 def test_v_goes_round_the_kinds_that_there_are(data):
     state, seen = TargetsState(), []
-    for _press in range(5):
+    for _press in range(6):
         seen.append(states.kind_of(data, state))
         state = states.next_kind(data, state)
-    # The demo's decode nodes are named by no file.
-    assert seen == [None, "domain", "prefill", "input", None]
+    assert seen == [None, "domain", "prefill", "decode", "input", None]
     only = small(ttft=[1.0], input_tokens=[5], duration=[2.0], output_tokens=[1])
     assert states.next_kind(only, TargetsState()).row == 1
 
@@ -109,7 +108,7 @@ def test_enter_filters_by_the_group(data):
     filters = [states.filter_of(group) for group in data.rows]
     assert filters[0] == "slo=missed"
     assert "slo=missed domain=mindie-server-d0/dp2" in filters
-    assert "slo=missed node=172.17.0.17" in filters
+    assert "slo=missed node=10.20.0.11:1025" in filters
     assert "slo=missed input>=256 input<=511" in filters
 
 
@@ -117,7 +116,7 @@ def test_a_group_below_the_run_beyond_chance_is_amber(data):
     rows = shown(data, TargetsState(row=0), 120, 31, COLOUR)
     amber = [plain([line]) for line in rows if any(s.style and s.style.bold and s.style.color for s in line)]
     below = [g.name for g in data.slo.groups if g.attained.interval[1] < data.slo.run.share]
-    assert below == ["d0/dp2"]
+    assert below == ["d0/dp2", "10.20.1.12:1025"], "the domain, and the node that it is on"
     assert any("d0/dp2" in line for line in amber) or "d0/dp2" in plain(rows)
 
 
