@@ -96,15 +96,6 @@ class Rounds:
     decoders: Flags  # domains that take requests over from others
 
     @cached_property
-    def number(self) -> Ints:
-        """How many rounds of its domain come before each."""
-        first = np.flatnonzero(np.append(True, self.domain[1:] != self.domain[:-1])[: len(self.domain)])
-        return (
-            np.arange(len(self.domain))
-            - first[np.searchsorted(first, np.arange(len(self.domain)), "right") - 1]
-        )
-
-    @cached_property
     def others_before(self) -> Ints:
         """How many of all rounds before each do not only prefill."""
         return np.append(0, np.cumsum(self.prefills != 1))
