@@ -26,6 +26,7 @@ BLOCKS = 12
 _MOST_BINS = 96
 _STEPS_A_BIN = 6
 _ENOUGH_FOR_SLOPE = 20  # steps
+_COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
 _ROUNDS_WAIT = 0.3  # of what others end later, a round goes on longer: it waits for them
 _ROUNDS_KNOWN = 0.9  # of the steps
 
@@ -183,6 +184,11 @@ class StepAccount:
         beyond = self.lateness(self.end - np.rint(1000 * load).astype(np.int64))
         lesser = np.where(np.abs(seen) < np.abs(beyond), seen, beyond)
         return np.where(seen * beyond > 0, lesser, np.where(np.isnan(seen), np.nan, 0.0))
+
+    @property
+    def coupled(self) -> bool:
+        """Whether waits for others lie inside the forward pass (`coupling`), not to be told from it."""
+        return self.coupling > _COUPLED
 
     @cached_property
     def coupling(self) -> float:

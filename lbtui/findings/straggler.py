@@ -23,7 +23,6 @@ from lbtui.profile import Domain
 from lbtui.text import _, in_percent, visible
 from lbtui.thresholds import Thresholds
 
-_COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
 _LEAST_OWN = 0.1  # of what it is slower, that at least is seen at its end
 _LEAST_SEEN = 0.001  # of the steps' time, saved by ending with the others
 
@@ -48,7 +47,7 @@ def find_stragglers(evidence: Evidence, limits: Thresholds, domains: list[Domain
     if not len(account.lane):
         return
     hosts = [d.host for d in domains]
-    if account.coupling > _COUPLED:
+    if account.coupled:
         # How long a forward pass takes is the others' doing then; who ends late that begins late is
         # `dp.bubble.long`.
         if not begins_late(account, hosts, limits):
@@ -241,7 +240,7 @@ def _slow_card(
     # The domain's steps are shorter by what its last card is.
     own = account.lane == slow.lanes[0]
     cut = np.where(own, account.duration * within.share, 0.0)
-    cost = cost_of(evidence, account, cut, least=account.coupling > _COUPLED)
+    cost = cost_of(evidence, account, cut, least=account.coupled)
     figure = Figure(
         _("step time / other cards of the domain"),
         ratio,

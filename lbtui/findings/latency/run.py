@@ -19,7 +19,6 @@ from lbtui.profile.source import RequestRounds
 from lbtui.text import _
 from lbtui.thresholds import Thresholds
 
-_COUPLED = 0.3  # of a longer step of others that a domain's own pass lasts longer
 _LONGEST = 1e12  # ms: what takes longer than a life has no known end
 _LONGEST_LEAD = 50_000  # µs: a dispatch that no request follows sooner is by another clock
 _LIVES = pl.Schema(
@@ -283,7 +282,7 @@ def _locks(
     """Return `lock_end`, `waited_for`, `inside` and `coupled` of each round, as `Rounds` has them."""
     accounts = evidence.accounts
     inside = {key: own.round_end is not None and own.tails is None for key, own in accounts.items()}
-    coupled = {key: own.coupling > _COUPLED for key, own in accounts.items()}
+    coupled = {key: own.coupled for key, own in accounts.items()}
     offset = {
         code[domain.key]: evidence.clock_offsets.get(domain.instance, {}).get(domain.host, 0)
         - ahead.get(domain.key, 0)
