@@ -112,7 +112,7 @@ _LARGE_MEAN = 100_000
 
 
 @lru_cache(maxsize=4096)
-def _normal_maximum(count: int) -> float:
+def normal_maximum(count: int) -> float:
     """Return E[max] of `count` standard normal numbers: ∫ (1 − Φ^count) above 0, less ∫ Φ^count below."""
     step = 0.01
     z = np.arange(-10 + step / 2, 10, step)
@@ -132,7 +132,7 @@ def expected_maximum(mean: float, count: int, shares: tuple[float, ...] = ()) ->
     if most > _LARGE_MEAN:
         # With shares so far apart that the largest is the maximum, or as good as alike.
         alike = int((means > most - 3 * math.sqrt(most)).sum()) if shares else count
-        return most + math.sqrt(most) * _normal_maximum(alike)
+        return most + math.sqrt(most) * normal_maximum(alike)
     limit = int(most + 12 * math.sqrt(most) + 20)
     k = np.arange(limit)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, limit)))])

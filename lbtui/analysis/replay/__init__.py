@@ -1,0 +1,1 @@
+"""Replay of a recorded service: what its requests would have met with otherwise routed, parted or mended."""
