@@ -19,6 +19,7 @@ from lbtui.analysis.latency_parts import Lives, Rounds
 from lbtui.findings import diagnosis, evidence_of
 from lbtui.findings.diagnosis import Diagnosis, diagnose, with_latency
 from lbtui.findings.latency import run as module
+from lbtui.findings.latency import traced
 from lbtui.findings.latency.run import Latency, latency_of
 from lbtui.findings.latency.told import Told, hurt_filter
 from lbtui.findings.latency.words import missed_sentence, scope_sentence
@@ -433,6 +434,6 @@ def test_more_rounds_than_can_be_held_are_not_taken_apart(
     profile = open_profile(SAMPLES["csv_only"](tmp_path))
     entries = int(profile.load("batches").frame["batch_size"].sum())
     for most, absent in ((entries, False), (entries - 1, True)):
-        monkeypatch.setattr(module, "MOST_ENTRIES", most)
+        monkeypatch.setattr(traced, "MOST_ENTRIES", most)
         said = latency(profile).absent
         assert said.startswith(f"requests are in {entries:,} rounds") == absent

@@ -21,7 +21,7 @@ from lbtui.analysis.replay.model import Load, Outcome, Service
 # What picks the domains that prefill and decode request `place` when it arrives, ms.
 Router: TypeAlias = Callable[["Replay", int, float], tuple[int, int]]
 _NEVER = 1 << 60  # rounds
-_NOISE = 1 << 12  # residuals drawn at once
+_NOISE, _NOISE_APART = 1 << 14, 2741  # residuals drawn at once; where those of the next group begin
 _STRETCH = 32  # rounds after which the growth of contexts is looked at
 _ASK_EVERY = 4096  # events
 _HAND_OVER = -1
@@ -64,6 +64,7 @@ class Replay:
         self._dues = [[_NEVER] * len(members) for members in self._members]
         self._round, self._planned = [0] * groups, [0] * groups
         self._since, self._step = [0.0] * groups, [0.0] * groups
+        self._longest = [1.0] * groups  # of the domains' rounds, without what lies between steps
         self._version = [0] * groups
         self._touched: list[set[int]] = [set() for _ in range(groups)]
         self._idle = [True] * groups
@@ -76,12 +77,14 @@ class Replay:
         self._most = [domain.most_running for domain in domains]
         self._pools = [domain.kv_tokens for domain in domains]
         self._half = [plan.half_block for plan in self._plans]
-        self._between = [service.between[domains[members[0]].work] for members in self._members]
+        self._between = [service.between.get(domains[members[0]].step, 0.0) for members in self._members]
+        self._own_ends = service.own_ends
         self._spread = [self._paces[members[0]].spread for members in self._members]
         self._maxima = [normal_maximum(n) if n > 1 else 0.0 for n in range(self.size + 1)]
         generator = np.random.default_rng(seed)
         self._noise = generator.standard_normal(_NOISE).tolist()
-        self._drawn = 0
+        # Each group has residuals of its own: what one does draws nothing from another's.
+        self._drawn = [group * _NOISE_APART % _NOISE for group in range(groups)]
 
     # What routers look at
 
@@ -188,8 +191,9 @@ class Replay:
             near = longest * (1 - spread)
             longest *= 1 + spread * self._maxima[sum(1 for each in durations if each > near)]
         planned = max(1, min(dues) - done)
-        noise = 1 + spread * self._noise[self._drawn] / math.sqrt(planned)
-        self._drawn = (self._drawn + 1) % _NOISE
+        noise = 1 + spread * self._noise[self._drawn[group]] / math.sqrt(planned)
+        self._drawn[group] = (self._drawn[group] + 1) % _NOISE
+        self._longest[group] = longest
         self._step[group] = longest * max(noise, 0.1) + self._between[group]
         self._planned[group] = planned
         self._push(group)
@@ -199,6 +203,7 @@ class Replay:
     def _settle(self, domain: int, now: float, done: int) -> None:
         """Count the rounds since the last look: who was prefilled, who ended."""
         batch = self._prefills[domain]
+        now = self._own_end(domain, now)
         if batch:
             self._prefills[domain] = []
             self._lag[domain] += 1
@@ -223,6 +228,15 @@ class Replay:
             self.running[domain] -= 1
             self._end[request] = now
             self._tokens[domain] -= self._context[request] + self._rounds[request] + self._half[domain]
+
+    def _own_end(self, domain: int, now: float) -> float:
+        """Return when a domain's last round was over, where it does not wait for the others in it."""
+        group = self._group[domain]
+        between = self._between[group]
+        own = self._durations[group][self._place[domain]]
+        if not self._own_ends or own <= 0:
+            return now - between
+        return now - between - (self._step[group] - between) * (1 - own / self._longest[group])
 
     def _prefilled(self, request: int, domain: int, now: float, done: int) -> None:
         """Give a request its first token, and let it decode, here or elsewhere."""
@@ -375,11 +389,11 @@ def _groups(service: Service) -> list[int]:
     numbers: dict[str, int] = {}
     count = 0
     for domain in service.domains:
-        if service.together[domain.work]:
-            if domain.work not in numbers:
-                numbers[domain.work] = count
+        if domain.step:
+            if domain.step not in numbers:
+                numbers[domain.step] = count
                 count += 1
-            found.append(numbers[domain.work])
+            found.append(numbers[domain.step])
         else:
             found.append(count)
             count += 1

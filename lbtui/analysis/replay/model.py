@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -36,10 +36,9 @@ class Load:
         """Return how many requests there are."""
         return len(self.arrival)
 
-    @property
-    def seconds(self) -> float:
-        """From the first arrival to the last."""
-        return float(self.arrival[-1] - self.arrival[0]) / 1000 if len(self.arrival) else 0.0
+    def part(self, chosen: slice) -> Load:
+        """Return a stretch of the requests."""
+        return Load(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,18 @@ class Pace:
 
 @dataclass(frozen=True)
 class ReplayDomain:
-    """A DP domain: `factor` times the pace of its role, `rest` ms of each round outside of the forward pass.
+    """A DP domain: its forward passes take `factor` times the pace of its role.
 
-    `rests` are of prefill and decode rounds; `most_running` requests and `kv_tokens` fit into it.
+    `rests` are ms of a prefill and of a decode round outside of the forward pass. Domains of one `step` begin
+    each round at once; "" steps by itself. `most_running` requests and `kv_tokens` fit into it.
     """
 
     key: str
     node: str
-    host: str
     work: Work = "both"
     factor: float = 1.0
     rests: tuple[float, float] = (0.0, 0.0)
+    step: str = ""
     most_running: int = NO_LIMIT
     kv_tokens: float = float("inf")
 
@@ -103,18 +103,19 @@ class Handoff:
 
 @dataclass(frozen=True)
 class Service:
-    """A recorded service. Domains of a role that step `together` begin and end each step at once.
+    """A recorded service.
 
-    `between` is the time from the end of a step of theirs to the begin of the next. `delay` goes from a
+    `between` is the time from the end of a common step to the begin of the next, by its name. Tokens are
+    there when the domain's own round is over (`own_ends`), else when the common step is. `delay` goes from a
     request's arrival to where a scheduler can take it up, `answer` from the end of a round to its token.
     """
 
     domains: tuple[ReplayDomain, ...]
     paces: dict[Work, Pace]
     scheduling: dict[Work, Scheduling]
-    together: dict[Work, bool]
-    between: dict[Work, float]
-    handoff: Handoff = Handoff()
+    between: dict[str, float] = field(default_factory=dict)
+    own_ends: bool = True
+    handoff: Handoff = field(default_factory=Handoff)
     delay: float = 0.0
     answer: float = 0.0
 

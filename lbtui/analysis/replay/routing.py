@@ -36,7 +36,7 @@ POLICY_LABELS: dict[Policy, str] = {
 WAITING_WEIGHT = 4
 # Sessions are not recorded: so many a domain, drawn by Zipf's law, as few clients send most of a load.
 SESSIONS, ZIPF = 8, 1.0
-_Pick: TypeAlias = Callable[[Replay, int, float], int]
+Pick: TypeAlias = Callable[[Replay, int, float], int]
 
 
 def router(
@@ -44,9 +44,8 @@ def router(
 ) -> Router:
     """Return what routes the requests of `load` by `policy`.
 
-    Where prefill and decode have nodes of their own, requests are prefilled where they were recorded to be,
-    and the policy chooses who decodes. `shares` are of the domains that it chooses among (`fixed share`;
-    without: as recorded).
+    Where prefill and decode have domains of their own, it chooses one of each. `shares` are of the domains
+    that decode (fixed share; without: as recorded).
     """
     then = load.then_domain.tolist()
     first = load.first_domain.tolist()
@@ -55,7 +54,8 @@ def router(
     domains = service.of("decode")
     pick = picker(policy, domains, load, seed, shares)
     if service.disaggregated:
-        return lambda replay, request, now: (first[request], pick(replay, request, now))
+        lead = picker(policy, service.of("prefill"), load, seed + 1)
+        return lambda replay, request, now: (lead(replay, request, now), pick(replay, request, now))
 
     def route(replay: Replay, request: int, now: float) -> tuple[int, int]:
         chosen = pick(replay, request, now)
@@ -66,7 +66,7 @@ def router(
 
 def picker(
     policy: Policy, domains: Sequence[int], load: Load, seed: int = 0, shares: Sequence[float] | None = None
-) -> _Pick:
+) -> Pick:
     """Return what picks one of `domains` by a policy that is not the recorded assignment."""
     generator = np.random.default_rng([seed, 17])
     count, requests = len(domains), len(load)
@@ -77,31 +77,34 @@ def picker(
     if policy == "sticky":
         return _fixed(_sessions(count, requests, generator), domains)
     if policy == "two_choices":
-        one = generator.integers(0, count, requests).tolist()
-        other = generator.integers(1, max(count, 2), requests).tolist()
-
-        def of_two(replay: Replay, request: int, _now: float) -> int:
-            a = domains[one[request]]
-            b = domains[(one[request] + other[request]) % count]
-            return b if _score(replay, b) < _score(replay, a) else a
-
-        return of_two
+        return _of_two(domains, requests, generator)
     measure = _MEASURES[policy]
 
     def least(replay: Replay, request: int, now: float) -> int:
-        # Ties go round: a list that begins with another domain each time.
-        begin = request % count
         values = [measure(replay, domain, now) for domain in domains]
         least_value = min(values)
-        place = (
-            values.index(least_value, begin) if least_value in values[begin:] else values.index(least_value)
-        )
+        # Ties go round: the search begins at another domain each time.
+        begin = request % count
+        place = values.index(least_value, begin if least_value in values[begin:] else 0)
         return domains[place]
 
     return least
 
 
-def _fixed(places: Ints, domains: Sequence[int]) -> _Pick:
+def _of_two(domains: Sequence[int], requests: int, generator: np.random.Generator) -> Pick:
+    count = len(domains)
+    one: list[int] = generator.integers(0, count, requests).tolist()
+    other: list[int] = generator.integers(1, max(count, 2), requests).tolist()
+
+    def pick(replay: Replay, request: int, _now: float) -> int:
+        first = domains[one[request]]
+        second = domains[(one[request] + other[request]) % count]
+        return second if _score(replay, second) < _score(replay, first) else first
+
+    return pick
+
+
+def _fixed(places: Ints, domains: Sequence[int]) -> Pick:
     chosen: list[int] = np.array(domains)[places].tolist()
     return lambda _replay, request, _now: chosen[request]
 
@@ -120,6 +123,8 @@ _MEASURES: dict[Policy, Callable[[Replay, int, float], float]] = {
 def recorded_shares(domains: Sequence[int], load: Load) -> list[float]:
     """Return which share of the requests each of `domains` had in the recording."""
     counts = np.bincount(load.then_domain, minlength=max(domains) + 1)[list(domains)]
+    if not counts.sum():
+        counts = np.bincount(load.first_domain, minlength=max(domains) + 1)[list(domains)]
     shares: list[float] = (counts / max(counts.sum(), 1)).tolist()
     return shares
 

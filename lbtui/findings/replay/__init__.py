@@ -1,0 +1,1 @@
+"""A profile's service replayed: read, fitted, tested against its own recording, and asked."""

@@ -1,0 +1,148 @@
+"""What-if by replay: a profile's service fitted, tested against its recording, and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from lbtui.analysis.latency import request_table
+from lbtui.analysis.replay.asked import Answer, Asked, SelfTest, as_recorded
+from lbtui.analysis.replay.engine import Router
+from lbtui.analysis.replay.fit import Unfit, fitted
+from lbtui.analysis.replay.model import Load, Service
+from lbtui.analysis.replay.ratio import Ratio, ratio_of
+from lbtui.analysis.replay.routing import POLICIES, Policy, router
+from lbtui.analysis.slo import Targets, targets_of
+from lbtui.findings.evidence import Evidence
+from lbtui.findings.latency.traced import Untraced
+from lbtui.findings.replay.read import recording_of
+from lbtui.findings.run import evidence_of
+from lbtui.profile import Profile, Progress, attempted
+from lbtui.text import _
+from lbtui.thresholds import Thresholds
+
+
+@dataclass
+class Ticks:
+    """Tells a progress how many of the things asked are replayed; calling it may raise `Cancelled`."""
+
+    progress: Progress
+    done: int = 0
+    total: int = 1
+
+    def __call__(self) -> None:
+        """Tell how far it is."""
+        self.progress.advance(_("replay"), self.done, self.total)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A service ready to be asked; `absent` says why it is not."""
+
+    asked: Asked | None = None
+    absent: str = ""
+    ticks: Ticks | None = None
+
+    @property
+    def test(self) -> SelfTest | None:
+        """The self-test, None without a service."""
+        return None if self.asked is None else self.asked.self_test
+
+    @property
+    def holds(self) -> bool:
+        """Whether the service can be asked: its self-test holds."""
+        return self.test is not None and self.test.holds
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    """A policy of routing with what it gives; of the recorded assignment its replay."""
+
+    policy: Policy
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What other policies of routing would give; `rows` is empty where `absent` says why."""
+
+    prepared: Prepared
+    rows: tuple[PolicyRow, ...] = ()
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class RatioAnswer:
+    """What other numbers of P/D nodes would give; `ratio` is None where `absent` says why."""
+
+    prepared: Prepared
+    ratio: Ratio | None = None
+    absent: str = ""
+
+
+def prepared(
+    profile: Profile, limits: Thresholds, progress: Progress | None = None, evidence: Evidence | None = None
+) -> Prepared:
+    """Return a profile's service, fitted. Raises `Cancelled` when `progress` does."""
+
+    def look() -> Prepared:
+        known = evidence or evidence_of(profile, progress)
+        try:
+            found = fitted(recording_of(profile, known, progress))
+        except (Untraced, Unfit) as error:
+            return Prepared(absent=str(error) or _("no scheduling round tells which requests it ran"))
+        targets = _targets(known, limits)
+        ticks = None if progress is None else Ticks(progress)
+        return Prepared(Asked(found, targets, ticks), ticks=ticks)
+
+    made, failure = attempted(_("the replay"), look, Prepared())
+    return made if failure is None else Prepared(absent=failure.text)
+
+
+def _targets(evidence: Evidence, limits: Thresholds) -> Targets:
+    """Return the targets that the rest of lbtui judges the run by."""
+    return targets_of(
+        request_table(evidence.frame("requests"), evidence.frame("speculation")), dict(limits.targets)
+    )
+
+
+def routing_of(made: Prepared, shares: Sequence[float] | None = None) -> Routing:
+    """Return what each policy gives; none where the self-test fails. Raises `Cancelled`."""
+    asked = made.asked
+    if asked is None:
+        return Routing(made, absent=made.absent)
+    if len(asked.fitted.service.of("decode")) < 2:
+        return Routing(made, absent=_("there is one DP domain: nothing to choose among"))
+    if not made.holds:
+        return Routing(made, absent=_("the replay of the recording itself does not give what was recorded"))
+    rows = []
+    for policy in _counted(made, POLICIES):
+        route = as_recorded if policy == "recorded" else partial(_route, policy, shares)
+        rows.append(PolicyRow(policy, asked.answer(asked.run(asked.fitted.service, route))))
+    return Routing(made, tuple(rows))
+
+
+def _counted(made: Prepared, policies: Sequence[Policy]) -> Iterator[Policy]:
+    for done, policy in enumerate(policies):
+        if made.ticks is not None:
+            made.ticks.done, made.ticks.total = done, len(policies)
+        yield policy
+
+
+def _route(policy: Policy, shares: Sequence[float] | None, service: Service, load: Load, seed: int) -> Router:
+    return router(policy, service, load, seed, shares)
+
+
+def ratio_answer_of(made: Prepared) -> RatioAnswer:
+    """Return what other numbers of P/D nodes give; none where the self-test fails. Raises `Cancelled`."""
+    asked = made.asked
+    if asked is None:
+        return RatioAnswer(made, absent=made.absent)
+    if not asked.fitted.service.disaggregated:
+        return RatioAnswer(made, absent=_("prefill and decode have no nodes of their own"))
+    if not made.holds:
+        return RatioAnswer(
+            made, absent=_("the replay of the recording itself does not give what was recorded")
+        )
+    return RatioAnswer(made, ratio_of(asked))
