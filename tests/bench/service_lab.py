@@ -113,7 +113,7 @@ class Outcome:
 def par_over_time(passes: list[list[Pass]]) -> float:
     """Return lbtui's PAR of the batch size: Σ w·max / Σ w·mean, w the time, 0 outside of passes.
 
-    Instants with fewer requests than domains do not count; a batch holds over a bubble no longer than its pass.
+    Instants with fewer requests than domains do not count; a batch holds over a bubble as long as its pass.
     """
     edges = np.unique([edge for lane in passes for one in lane for edge in (one.start, one.end)])
     sizes = np.zeros((len(passes), len(edges)))
