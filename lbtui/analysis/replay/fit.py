@@ -31,6 +31,7 @@ _FEWEST_REQUESTS = 40
 _MOST_CUT = 0.1  # of the requests lack their begin or end
 _BLOCKS = [1 << power for power in range(3, 12)]  # tokens
 _EARLY = 0.01
+_FULL = 0.8  # of a KV pool: from there on it may be what requests wait for
 
 
 class Unfit(Exception):
@@ -112,8 +113,8 @@ def _load_rows(recording: Recording, served: pl.DataFrame) -> pl.DataFrame:
     """Return a row a request with rounds, by arrival: what it asked for, where it ran, when what began."""
     prefills = served.filter("is_prefill")
     decodes = served.filter(~pl.col("is_prefill"))
-    hits = _hits_count(recording, served)
-    prompt = pl.col("input") * (1 - pl.col("hit").fill_null(0.0)) if hits else pl.col("input")
+    hits, scale = _hits_count(recording, served)
+    rest = pl.col("input") * (1 - pl.col("hit").fill_null(0.0)) if hits else pl.col("input")
     begun = prefills.group_by("request").agg(
         first_domain=pl.col("domain").first(),
         taken=pl.col("start").min(),
@@ -132,15 +133,18 @@ def _load_rows(recording: Recording, served: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             rounds=pl.col("rounds").fill_null(0),
             then_domain=pl.coalesce("then_domain", "first_domain"),
-            prompt=prompt.round().cast(pl.Int64),
+            prompt=(rest * scale).round().cast(pl.Int64),
             output=pl.col("output").fill_null(pl.col("rounds").fill_null(0) + 1),
         )
         .sort("arrival", "request")
     )
 
 
-def _hits_count(recording: Recording, served: pl.DataFrame) -> bool:
-    """Tell whether rounds schedule only what the prefix cache lacks, as their tokens show."""
+def _hits_count(recording: Recording, served: pl.DataFrame) -> tuple[bool, float]:
+    """Tell whether rounds schedule only what the prefix cache lacks, and their tokens / what that makes.
+
+    Caches hold whole blocks: what is written of their hits is a little more than what they save.
+    """
     known = (
         served.filter(pl.col("phase") == "prefill")
         .join(recording.requests.select("request", "input", "hit"), on="request")
@@ -154,7 +158,10 @@ def _hits_count(recording: Recording, served: pl.DataFrame) -> bool:
         .sum()
     )
     whole, rest, tokens = (known[name].item() for name in ("whole", "rest", "tokens"))
-    return bool(tokens and abs(rest - tokens) < abs(whole - tokens))
+    if not tokens or not rest:
+        return False, 1.0
+    hits = abs(rest - tokens) < abs(whole - tokens)
+    return hits, tokens / (rest if hits else whole)
 
 
 def _load(rows: pl.DataFrame) -> Load:
@@ -292,21 +299,38 @@ def _between(
 
 
 def _queued(recording: Recording, rounds: pl.DataFrame, load_rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rounds with how many requests still wait for their domain when each has begun: `waiting`."""
+    """Return the rounds with what each left behind: requests that `waiting` are, and those `held` in it.
+
+    Who came before the round ahead was over, and is not in this one either, was seen and had to wait.
+    """
     delay, over = _delay(load_rows), _handoff_ready(recording, load_rows)
     parts = []
     for place, domain in enumerate(recording.domains):
         own = rounds.filter(pl.col("domain") == place)
         if domain.work == "decode":
             mine = over.filter(pl.col("then_domain") == place)
-            came, began = mine["ready"].sort().to_numpy(), mine["decode_start"].sort().to_numpy()
+            came, began = mine["ready"], mine["decode_start"]
         else:
             mine = load_rows.filter(pl.col("first_domain") == place)
-            came, began = (mine["arrival"] + delay).sort().to_numpy(), mine["taken"].sort().to_numpy()
+            came, began = mine["arrival"] + delay, mine["taken"]
+        left = mine.select(
+            pl.when(pl.col("then_domain") == place)
+            .then(pl.coalesce("decode_end", "prefill_end"))
+            .otherwise("prefill_end")
+        ).to_series()
         start = own["start"].to_numpy()
-        # A scheduler decides some 0.5 ms before its round begins: who came since waits for the next.
-        waiting = np.searchsorted(came, start - 1.0, "right") - np.searchsorted(began, start + 1e-6, "right")
-        parts.append(own.with_columns(waiting=pl.Series(waiting)))
+        seen = own["end"].shift(1).fill_null(-np.inf).to_numpy()
+        taken = np.searchsorted(began.sort().to_numpy(), start + 1e-6, "right")
+        used = own.select("start").join_asof(
+            recording.kv.filter(pl.col("domain") == place).sort("time"), left_on="start", right_on="time"
+        )
+        parts.append(
+            own.with_columns(
+                kv_use=(used["used"] / (domain.blocks or 1)).fill_null(0.0) if domain.blocks else pl.lit(0.0),
+                waiting=pl.Series(np.searchsorted(came.sort().to_numpy(), seen, "right") - taken),
+                held=pl.Series(taken - np.searchsorted(left.sort().to_numpy(), start, "right")),
+            )
+        )
     return pl.concat(parts)
 
 
@@ -330,14 +354,15 @@ def _limits(
         places = [place for place, domain in enumerate(recording.domains) if domain.work == work]
         own = queued.filter(pl.col("domain").is_in(places))
         mixed = bool((own["phase"] == "mixed").mean() > _MIXED)  # type: ignore[operator]
-        left = own.filter(pl.col("waiting") > 0)
+        left = own.filter(pl.col("waiting") > 0, pl.col("kv_use") < _FULL)
         decodes = left.filter(pl.col("sequences") == 0)
         running, share = _usual_most(decodes["decoding"].to_numpy())
         bound = len(decodes) >= _FEWEST and share >= _BOUND
         most_running[work] = running if bound else NO_LIMIT
         if not bound and work != "prefill":
             unseen.append(_("requests that a domain runs at once"))
-        prefills = left.filter(pl.col("sequences") > 0)
+        # Where all that a domain runs at once are there, that is what limits a prefill round.
+        prefills = left.filter(pl.col("sequences") > 0, pl.col("held") < most_running[work])
         count, share = _usual_most(prefills["sequences"].to_numpy())
         tokens = int(prefills["prompt"].max() or 0)  # type: ignore[arg-type]
         if work == "decode":
