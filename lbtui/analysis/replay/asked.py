@@ -30,10 +30,15 @@ MOST_OFF_PAR = 0.1
 SENSITIVITY = 0.02  # of the step time, what its spans are told for
 TESTED: tuple[FigureName, ...] = tuple(name for name in FIGURES if name != "goodput")
 
-FURTHER = 3  # replays with other residuals and step times, for the interval
+# Replays with other residuals, choices and step times, for the interval: where that takes no time, more.
+FURTHER, FURTHER_OF_FEW = 3, 9
+FEW = 5_000  # requests
 _SEED = 20261129
 _CRITICAL = 1.645  # of a two-sided 90 % interval
 CONFIDENCE = 0.9
+# What is told is the mean of so many runs of the same requests; what they would be with other requests adds
+# a share. Set so that on half of the lab's recordings 90 % of the intervals hold what the simulator gives.
+_RUNS, _ARRIVALS = 10, 0.25
 _BLOCKS = 30  # of requests in the order of arrival
 _MOST_FURTHER = 30_000  # requests of a further replay: a stretch of a longer recording is enough
 Stop = Callable[[], None]
@@ -111,10 +116,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Run:
-    """One thing asked: the times of its replay, and of further ones; those by which load (`part`)."""
+    """One thing asked: the times of its replay, and of further ones, of the `whole` load or of stretches."""
 
     times: Times
     further: tuple[Times, ...] = ()
+    whole: bool = True
+
+    def figures(self, targets: Targets) -> dict[FigureName, float]:
+        """Return every figure: the mean over all replays of the whole load."""
+        drawn = [figures(times, targets) for times in (self.times, *(self.further if self.whole else ()))]
+        return {name: float(np.mean([one[name] for one in drawn])) for name in FIGURES}
 
 
 @dataclass(frozen=True)
@@ -172,7 +183,7 @@ class Asked:
         """The baseline beside what was recorded."""
         service = self.fitted.service
         recorded = figures(self.recorded, self.targets)
-        replayed = figures(self.baseline.times, self.targets)
+        replayed = self.baseline.figures(self.targets)
         faster, slower = (
             figures(self.times(service, as_recorded, pace=1 + sign * SENSITIVITY), self.targets)
             for sign in (-1, 1)
@@ -190,18 +201,19 @@ class Asked:
         times = self.times(service, route)
         generator = np.random.default_rng(_SEED)
         errors = [pace.error for pace in service.paces.values()]
+        count = len(self.fitted.load)
         further = []
-        for turn in range(FURTHER):
+        for turn in range(FURTHER_OF_FEW if count <= FEW else FURTHER):
             pace = 1 + float(generator.standard_normal()) * max(errors, default=0.0)
             load, lead = self._stretch(turn)
             further.append(self._replay(service, load, lead, route, (turn + 1, pace)))
-        return Run(times, tuple(further))
+        return Run(times, tuple(further), count <= _MOST_FURTHER)
 
     def _stretch(self, turn: int) -> tuple[Load, np.ndarray[tuple[int], np.dtype[np.float64]]]:
         count = len(self.fitted.load)
         if count <= _MOST_FURTHER:
             return self.fitted.load, self.lead
-        first = (count - _MOST_FURTHER) * turn // max(FURTHER - 1, 1)
+        first = (count - _MOST_FURTHER) * turn // (FURTHER - 1)
         chosen = slice(first, first + _MOST_FURTHER)
         return self.fitted.load.part(chosen), self.lead[chosen]
 
@@ -209,26 +221,26 @@ class Asked:
         """Return a run's figures, and how they differ from the baseline's (the recorded assignment)."""
         base = baseline or self.baseline
         differences = {name: self.difference(name, run, base) for name in FIGURES}
-        return Answer(figures(run.times, self.targets), differences)
+        return Answer(run.figures(self.targets), differences)
 
     def difference(
         self, name: FigureName, run: Run, base: Run, scales: tuple[float, float] = (1.0, 1.0)
     ) -> Difference:
         """Return by how much a figure of a run, each times its scale, differs from the baseline's."""
         one, other = scales
+        pairs = [(run.times, base.times), *zip(run.further, base.further, strict=True)]
         drawn = [
-            one * self._figure(mine, name) - other * self._figure(theirs, name)
-            for mine, theirs in zip(run.further, base.further, strict=True)
+            one * self._figure(mine, name) - other * self._figure(theirs, name) for mine, theirs in pairs
         ]
-        value = one * self._figure(run.times, name) - other * self._figure(base.times, name)
-        count = len(run.times.end)
-        if count <= _MOST_FURTHER:
-            spread = float(np.std([value, *drawn], ddof=1))
+        if run.whole:
+            value, count = float(np.mean(drawn)), len(drawn)
+            spread = float(np.std(drawn, ddof=1)) if count > 1 else 0.0
         else:
             # Of stretches: their own level does not count, and a spread shrinks with the length.
-            spread = float(np.std(drawn, ddof=1)) * math.sqrt(_MOST_FURTHER / count)
+            value, count = drawn[0], 1
+            spread = float(np.std(drawn[1:], ddof=1)) * math.sqrt(_MOST_FURTHER / len(run.times.end))
         blocks = block_error(run.times, base.times, name, self.targets, scales)
-        half = _CRITICAL * math.hypot(spread, blocks)
+        half = _CRITICAL * math.hypot(spread * math.sqrt(1 / count + 1 / _RUNS), _ARRIVALS * blocks)
         return Difference(value, value - half, value + half)
 
     def _figure(self, times: Times, name: FigureName) -> float:

@@ -357,7 +357,7 @@ def _limits(
         left = own.filter(pl.col("waiting") > 0, pl.col("kv_use") < _FULL)
         decodes = left.filter(pl.col("sequences") == 0)
         running, share = _usual_most(decodes["decoding"].to_numpy())
-        bound = len(decodes) >= _FEWEST and share >= _BOUND
+        bound = len(decodes) >= _FEWEST and share >= _BOUND and running == own["decoding"].max()
         most_running[work] = running if bound else NO_LIMIT
         if not bound and work != "prefill":
             unseen.append(_("requests that a domain runs at once"))
@@ -370,7 +370,7 @@ def _limits(
         elif mixed:
             budget = rounds.filter(pl.col("domain").is_in(places))["tokens"].max()
             scheduling[work] = Scheduling(mixed=True, most_tokens=int(budget or NO_LIMIT))  # type: ignore[arg-type]
-        elif len(prefills) >= _FEWEST and share >= _BOUND:
+        elif len(prefills) >= _FEWEST and share >= _BOUND and count == own["sequences"].max():
             scheduling[work] = Scheduling(most_prefills=count)
         elif len(prefills) >= _FEWEST:
             scheduling[work] = Scheduling(most_tokens=tokens)

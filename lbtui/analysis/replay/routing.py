@@ -34,8 +34,8 @@ POLICY_LABELS: dict[Policy, str] = {
 }
 # vLLM's score of a DP engine (v1/engine/core_client.py: get_core_engine_for_request).
 WAITING_WEIGHT = 4
-# Sessions are not recorded: so many a domain, drawn by Zipf's law, as few clients send most of a load.
-SESSIONS, ZIPF = 8, 1.0
+# Sessions are not recorded: so many a domain, some busier than others, by Zipf's law.
+SESSIONS, ZIPF = 32, 0.7
 Pick: TypeAlias = Callable[[Replay, int, float], int]
 
 
