@@ -16,7 +16,8 @@ from typing import TypeAlias
 import numpy as np
 
 from lbtui.analysis.imbalance import normal_maximum
-from lbtui.analysis.replay.model import Load, Outcome, Service
+from lbtui.analysis.replay.kv_pool import KvPool
+from lbtui.analysis.replay.model import Load, Outcome, Scheduling, Service
 
 # What picks the domains that prefill and decode request `place` when it arrives, ms.
 Router: TypeAlias = Callable[["Replay", int, float], tuple[int, int]]
@@ -75,8 +76,8 @@ class Replay:
         self._factors = [domain.factor * pace for domain in domains]
         self._rests = [domain.rests for domain in domains]
         self._most = [domain.most_running for domain in domains]
-        self._pools = [domain.kv_tokens for domain in domains]
-        self._half = [plan.half_block for plan in self._plans]
+        self._pools = [self._pool(domain.kv_tokens, service.scheduling[domain.work]) for domain in domains]
+        self._half = [plan.block / 2 for plan in self._plans]  # what is unused of a last block, on average
         self._between = [service.between.get(domains[members[0]].step, 0.0) for members in self._members]
         self._own_ends = service.own_ends
         self._spread = [self._paces[members[0]].spread for members in self._members]
@@ -86,6 +87,11 @@ class Replay:
         # Each group has residuals of its own: what one does draws nothing from another's.
         self._drawn = [group * _NOISE_APART % _NOISE for group in range(groups)]
 
+    def _pool(self, tokens: float, plan: Scheduling) -> KvPool | None:
+        if tokens == math.inf or not plan.block:
+            return None
+        return KvPool(int(tokens) // plan.block, plan.block, self._context, self._rounds)
+
     # What routers look at
 
     def held(self, domain: int, now: float) -> float:
@@ -94,9 +100,8 @@ class Replay:
 
     def kv_use(self, domain: int, now: float) -> float:
         """Return the share of a domain's KV pool in use; of one without a known pool the tokens."""
-        tokens = self._cached(domain, now)
-        pool = self._pools[domain]
-        return tokens / pool if pool < math.inf else tokens
+        tokens, pool = self._cached(domain, now), self._pools[domain]
+        return tokens if pool is None else tokens / (pool.blocks * pool.block)
 
     def _cached(self, domain: int, now: float) -> float:
         group = self._group[domain]
@@ -272,7 +277,6 @@ class Replay:
 
     def _next(self, domain: int, now: float, done: int) -> tuple[float, int]:
         """Return how long the domain's next round takes (0: none), and in which it must be looked at."""
-        self._swap(domain, done)
         queue, plan = self._queue[domain], self._plans[domain]
         pace, factor = self._paces[domain], self._factors[domain]
         decodes_only = self._service.domains[domain].work == "decode"
@@ -284,6 +288,7 @@ class Replay:
             elif tokens := self._take(domain, now):
                 forward = pace.prefill + pace.token * tokens + pace.sequence * len(self._prefills[domain])
                 return factor * forward + self._rests[domain][0], done + 1
+        self._swap(domain, done)
         running, own = len(self._order[domain]), done - self._lag[domain]
         if chunks := self._chunks[domain]:
             room = max(1, plan.most_tokens - running)
@@ -297,8 +302,9 @@ class Replay:
             heappop(decoding)
         due = decoding[0][0]
         pool = self._pools[domain]
-        if pool < math.inf:
-            due = min(due, own + max(1, int((pool - self._tokens[domain]) / running)))
+        if pool is not None:
+            tight = pool.tight(self._tokens[domain], running)
+            due = min(due, own + (pool.lasts(order, own) if tight else pool.block // 4 + 1))
         forward = pace.decode + pace.request * running
         if pace.context:
             due = min(due, own + _STRETCH)
@@ -344,9 +350,16 @@ class Replay:
     def _fits(self, domain: int, request: int) -> bool:
         if self.running[domain] >= self._most[domain]:
             return False
-        more = self._context[request] + 1 + self._half[domain]
+        pool, running = self._pools[domain], self.running[domain]
         # What is larger than the pool runs alone.
-        return self._tokens[domain] + more <= self._pools[domain] or not self.running[domain]
+        if pool is None or not running:
+            return True
+        if not pool.tight(self._tokens[domain] + self._context[request], running + 1):
+            return True
+        held = pool.held(self._order[domain], self._counted[domain])
+        held += pool.of_prompts(self._prefills[domain])
+        held += pool.of_prompts(request for request, _left in self._chunks[domain])
+        return held + pool.of_prompts((request,)) <= pool.blocks
 
     def _admit(self, domain: int, now: float) -> int:
         request = self._queue[domain].popleft()
@@ -360,27 +373,24 @@ class Replay:
 
     def _swap(self, domain: int, done: int) -> None:
         """Swap out the youngest while the pool is too small for the next round; swap in what fits again."""
-        pool = self._pools[domain]
-        if pool == math.inf:
+        pool, away, order = self._pools[domain], self._away[domain], self._order[domain]
+        if pool is None or (not away and not pool.tight(self._tokens[domain], len(order))):
             return
-        order, away, own = self._order[domain], self._away[domain], done - self._lag[domain]
-        while away and self.running[domain] < self._most[domain]:
-            request, left = away[0]
-            tokens = self._context[request] + self._rounds[request] - left + self._half[domain]
-            if order and self._tokens[domain] + tokens + 4 * self._half[domain] > pool:
-                break
-            away.popleft()
-            self._tokens[domain] += tokens
-            self.running[domain] += 1
-            order[request] = own + left
-            heappush(self._decoding[domain], (own + left, request))
-        while len(order) > 1 and self._tokens[domain] + len(order) > pool:
-            request, due = order.popitem()
-            self.running[domain] -= 1
-            self._tokens[domain] -= (
-                self._context[request] + self._rounds[request] - (due - own) + self._half[domain]
-            )
-            away.append((request, due - own))
+        own = done - self._lag[domain]
+        before = set(order)
+        room = self._most[domain] - self.running[domain]
+        for request, due in pool.swap(order, away, own, room):
+            heappush(self._decoding[domain], (due, request))
+            self._hold(domain, request, due - own, 1)
+        for request, left in away:
+            if request in before:
+                self._hold(domain, request, left, -1)
+
+    def _hold(self, domain: int, request: int, left: int, sign: int) -> None:
+        """Count a request that decodes with so many rounds `left`, or, `sign` −1, does no more."""
+        tokens = self._context[request] + self._rounds[request] - left + self._half[domain]
+        self._tokens[domain] += sign * tokens
+        self.running[domain] += sign
 
 
 def _groups(service: Service) -> list[int]:

@@ -95,7 +95,7 @@ def fitted(recording: Recording) -> Fitted:
         for place, domain in enumerate(recording.domains)
     )
     if block:
-        scheduling = {work: replace(plan, half_block=block / 2) for work, plan in scheduling.items()}
+        scheduling = {work: replace(plan, block=block) for work, plan in scheduling.items()}
     service = Service(
         domains,
         paces,

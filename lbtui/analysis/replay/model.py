@@ -88,7 +88,7 @@ class Scheduling:
     mixed: bool = False
     most_prefills: int = NO_LIMIT
     most_tokens: int = NO_LIMIT
-    half_block: float = 0.0  # tokens of a KV block that are unused on average
+    block: int = 0  # tokens of a KV block; 0 where unknown
 
 
 @dataclass(frozen=True)
