@@ -99,6 +99,18 @@ class Times:
             good &= ~(values > limit)
         return good.astype(float)
 
+    def running(self, share: float) -> float:
+        """Return how many requests the fullest domain runs at once, at `share` of the first tokens there."""
+        most = 0.0
+        for domain in self.domains:
+            own = (self.domain == domain) & np.isfinite(self.first) & np.isfinite(self.end)
+            if not own.any():
+                continue
+            first = np.sort(self.first[own])
+            ended = np.searchsorted(np.sort(self.end[own]), first, "right")
+            most = max(most, float(np.quantile(np.arange(1, len(first) + 1) - ended, share)))
+        return most
+
     @cached_property
     def par(self) -> float:
         """Σ of the most running requests of a domain / Σ of their mean, over equal instants."""

@@ -25,7 +25,8 @@ from lbtui.text import _
 
 _MIXED = 0.05  # of the rounds of a role do both: it schedules mixed
 _BOUND = 0.5  # of the rounds that leave requests waiting have a size: it is the limit
-_FEWEST = 5  # rounds that show a limit
+_FEWEST = 5  # rounds that show a limit of prefills
+_FEWEST_BLOCKED = 2  # decode rounds beside which requests wait: only a full domain makes them
 _FEWEST_ROUNDS = 40  # of a role, for a fit
 _FEWEST_REQUESTS = 40
 _MOST_CUT = 0.1  # of the requests lack their begin or end
@@ -357,7 +358,7 @@ def _limits(
         left = own.filter(pl.col("waiting") > 0, pl.col("kv_use") < _FULL)
         decodes = left.filter(pl.col("sequences") == 0)
         running, share = _usual_most(decodes["decoding"].to_numpy())
-        bound = len(decodes) >= _FEWEST and share >= _BOUND and running == own["decoding"].max()
+        bound = len(decodes) >= _FEWEST_BLOCKED and share >= _BOUND and running == own["decoding"].max()
         most_running[work] = running if bound else NO_LIMIT
         if not bound and work != "prefill":
             unseen.append(_("requests that a domain runs at once"))

@@ -13,13 +13,15 @@ from lbtui.analysis.replay.asked import Asked, Difference, Run
 from lbtui.analysis.replay.dispatch import Kind, dispatch_kind, held_by
 from lbtui.analysis.replay.engine import Replay, Router
 from lbtui.analysis.replay.figures import FigureName, Times, figures
-from lbtui.analysis.replay.model import Handoff, Ints, Load, ReplayDomain, Service, Work
+from lbtui.analysis.replay.model import NO_LIMIT, Handoff, Ints, Load, ReplayDomain, Service, Work
 from lbtui.analysis.replay.routing import Pick, Policy, picker
 
 LOADS = (0.5, 1.0, 1.5, 2.0)
 KNEE_LOADS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 KNEE = 1.5  # times p95 of an idle service's TTFT or TPOT: there queueing has begun
 _IDLE = 0.1  # of the recorded load
+MOST_BEYOND = 3.0  # × the requests at once that were seen
+_USUAL = 0.9
 MOST_BESIDE = 2  # nodes more or fewer of one role
 MOST_REQUESTS = 20_000  # of a recording, replayed for each shape
 _POLICY: dict[Kind, Policy] = {
@@ -50,6 +52,7 @@ class ShapeRow:
     shape: Shape
     load: float
     figures: dict[FigureName, float]
+    running: float  # requests at once on the fullest decode domain, for nine in ten first tokens
     difference: Difference | None = None
 
     @property
@@ -62,13 +65,15 @@ class ShapeRow:
 class Ratio:
     """What other shapes would give. `knee` is the least load at which queueing begins, None up to the most.
 
-    `uneven` roles were dispatched to unevenly: the shapes are asked with an even dispatch.
+    `uneven` roles were dispatched to unevenly: the shapes are asked with an even dispatch. Where it does not
+    show how many requests a decode domain may run at once, `seen` is the most that the recording has.
     """
 
     present: Shape
     rows: tuple[ShapeRow, ...]
     knee: float | None
     most_load: float
+    seen: float | None = None
     uneven: tuple[Work, ...] = ()
 
     def at(self, load: float) -> tuple[ShapeRow, ...]:
@@ -86,9 +91,20 @@ class Ratio:
             )
         )
 
+    def beyond(self, row: ShapeRow) -> bool:
+        """Tell whether a shape would run far more requests at once than is known to be possible."""
+        return self.seen is not None and row.running > MOST_BEYOND * self.seen
+
     def best(self, load: float = 1.0) -> ShapeRow | None:
-        """Return the best shape of as many nodes; the recorded one where no other is beyond chance."""
-        rows = [row for row in self.at(load) if row.shape.nodes == self.present.nodes]
+        """Return the best shape of as many nodes, the recorded one where no other is better beyond chance.
+
+        None is taken that is `beyond` what was recorded.
+        """
+        rows = [
+            row
+            for row in self.at(load)
+            if row.shape.nodes == self.present.nodes and (row.shape == self.present or not self.beyond(row))
+        ]
         if not rows:
             return None
         own = next((row for row in rows if row.shape == self.present), None)
@@ -241,10 +257,14 @@ def ratio_of(asked: Asked) -> Ratio:
             found = figures(run.times, asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
             difference = asked.difference("goodput", run, base, scales) if load == 1.0 else None
-            rows.append(ShapeRow(shape, load, found, difference))
+            rows.append(ShapeRow(shape, load, found, run.times.running(_USUAL), difference))
     kinds: tuple[Work, ...] = ("prefill", "decode")
     uneven = tuple(work for work in kinds if shapes.kinds(work)[0] == "uneven")
-    return Ratio(present, tuple(rows), _knee(shapes), KNEE_LOADS[-1], uneven)
+    unlimited = any(
+        domain.work == "decode" and domain.most_running >= NO_LIMIT for domain in asked.fitted.service.domains
+    )
+    seen = asked.recorded.running(1.0) if unlimited else None
+    return Ratio(present, tuple(rows), _knee(shapes), KNEE_LOADS[-1], seen, uneven)
 
 
 def _knee(shapes: Shapes) -> float | None:

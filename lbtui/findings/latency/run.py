@@ -9,10 +9,8 @@ import numpy as np
 import polars as pl
 
 from lbtui.analysis.latency_parts import PARTS_SCHEMA, Ints, Lives, Rounds, latency_parts
-from lbtui.analysis.pull_clocks import clock_shifts
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.hosts import waits_by_host
-from lbtui.findings.latency.traced import LIVES_SCHEMA, Untraced, passes_in, traced
+from lbtui.findings.latency.traced import LIVES_SCHEMA, Untraced, passes_in, skewed_hosts, traced
 from lbtui.profile import Profile, Progress, attempted
 from lbtui.profile.source import RequestRounds
 from lbtui.text import _
@@ -61,7 +59,7 @@ def latency_in(evidence: Evidence, limits: Thresholds, read: Callable[[pl.Series
     except Untraced as error:
         return Latency(cut=error.cut, absent=str(error))
     lives, members = found.lives, found.members
-    skewed = _skewed(evidence, limits)
+    skewed = skewed_hosts(evidence, limits)
     cuts = Lives(
         lives["begin"].to_numpy(),
         lives["first"].fill_null(-1).to_numpy(),
@@ -76,12 +74,6 @@ def latency_in(evidence: Evidence, limits: Thresholds, read: Callable[[pl.Series
     ahead = found.ahead.values()
     corrected = (max(ahead) - min(ahead)) / 1000 if ahead else 0.0
     return Latency(lives, parts, cut, unplaced, tuple(skewed), corrected)
-
-
-def _skewed(evidence: Evidence, limits: Thresholds) -> list[str]:
-    """Return the hosts whose clocks differ from those of the hosts they hand requests over with."""
-    shifts = clock_shifts(waits_by_host(evidence), limits.clock_skew_ms)
-    return sorted({shift.host for shift in shifts})
 
 
 def _rounds(evidence: Evidence, frame: pl.DataFrame, ahead: Mapping[str, int]) -> Rounds:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from lbtui.analysis.lockstep import common_steps
+from lbtui.analysis.pull_clocks import clock_shifts
 from lbtui.findings.evidence import Evidence
+from lbtui.findings.hosts import waits_by_host
 from lbtui.overview.placed import MOST_ENTRIES
 from lbtui.profile import Unreadable
 from lbtui.profile.source import RequestRounds
 from lbtui.text import _
+from lbtui.thresholds import Thresholds
 
 _LONGEST = 1e12  # ms: what takes longer than a life has no known end
 _LONGEST_LEAD = 50_000  # µs: a dispatch that no request follows sooner is by another clock
@@ -105,6 +108,12 @@ def _lives(whole: pl.DataFrame, told: RequestRounds) -> pl.DataFrame:
         end="end",
         lead=pl.col("arrival") - begin,
     )
+
+
+def skewed_hosts(evidence: Evidence, limits: Thresholds) -> list[str]:
+    """Return the hosts whose clocks differ from those of the hosts they hand requests over with."""
+    shifts = clock_shifts(waits_by_host(evidence), limits.clock_skew_ms)
+    return sorted({shift.host for shift in shifts})
 
 
 def round_frame(evidence: Evidence) -> pl.DataFrame:

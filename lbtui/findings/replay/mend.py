@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lbtui.analysis.replay.asked import Asked, Run
 from lbtui.analysis.replay.figures import FigureName
-from lbtui.analysis.replay.mend import Cause, Mend, mended
+from lbtui.analysis.replay.mend import Cause, Mend, mended, without
 from lbtui.analysis.replay.model import Work
 from lbtui.findings.model import Finding
 from lbtui.findings.replay.what_if import Prepared
@@ -69,7 +69,7 @@ def mend_of(finding: Finding, asked: Asked, domains: Sequence[Domain]) -> Mend |
         return None
     if finding.id == "pd.node.skew":
         return Mend("dispatch_prefill" if finding.subject.get("role") == "prefill" else "dispatch", ())
-    if cause == "dispatch":
+    if cause == "dispatch" and finding.dimension != "kv":
         return Mend(cause, ())
     if cause == "pulls":
         if "source" in finding.subject or "rank" not in finding.subject:
@@ -81,7 +81,13 @@ def mend_of(finding: Finding, asked: Asked, domains: Sequence[Domain]) -> Mend |
         works = ("prefill", "decode", "both")
     keys = {domain.key for domain in own}
     places = tuple(k for k, each in enumerate(service.domains) if each.key in keys and each.work in works)
-    return Mend(cause, places) if places and len(places) < len(service.domains) else None
+    if not places or len(places) == len(service.domains):
+        return None
+    if finding.dimension == "kv":
+        # A domain that has a smaller pool is helped by a larger one, another by fewer requests.
+        pool = Mend("pool", places)
+        return Mend("dispatch", ()) if without(service, pool) is None else pool
+    return Mend(cause, places)
 
 
 def mend_words(asked: Asked, run: Run, mend: Mend) -> str:

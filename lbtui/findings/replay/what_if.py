@@ -15,11 +15,11 @@ from lbtui.analysis.replay.ratio import Ratio, ratio_of
 from lbtui.analysis.replay.routing import POLICIES, Policy, router
 from lbtui.analysis.slo import Targets, targets_of
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.latency.traced import Untraced
+from lbtui.findings.latency.traced import Untraced, skewed_hosts
 from lbtui.findings.replay.read import recording_of
 from lbtui.findings.run import evidence_of
 from lbtui.profile import Profile, Progress, attempted
-from lbtui.text import _
+from lbtui.text import _, visible
 from lbtui.thresholds import Thresholds
 
 
@@ -88,6 +88,9 @@ def prepared(
 
     def look() -> Prepared:
         known = evidence or evidence_of(profile, progress)
+        if known.roles and (hosts := skewed_hosts(known, limits)):
+            text = _("the clocks of {hosts} differ from those of the hosts that they hand requests over with")
+            return Prepared(absent=text.format(hosts=", ".join(map(visible, hosts))))
         try:
             found = fitted(recording_of(profile, known, progress))
         except (Untraced, Unfit) as error:
