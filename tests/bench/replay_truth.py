@@ -3,16 +3,17 @@
     python -m tests.bench.replay_truth RUNS.json [--only NAME …] [--truth] [--misses N]
 
 RUNS.json is of `service_cases`. Truth is the mean over its noise seeds, on the same arrivals. Told of each
-half (`set`, `unseen`), recordings whose self-test fails apart:
+half (`set`, `unseen`), of recordings whose self-test holds; the others are named:
 
 - of pairs of policies that truly differ by over 5 % in p95 TTFT, goodput or p95 TPOT, how many the replay
-  ranks right, beside what the one best order of policies for all these recordings does;
+  ranks right, beside what the one best order of policies for all these recordings does; then without
+  session-sticky routing, whose clients no recording names;
 - of how many policies p95 TTFT is told within 20 %;
 - how many 90 % intervals of the difference to the recorded routing hold the true difference;
 - of how many P/D recordings the ratio chosen keeps 95 % of the best one's goodput per node, beside keeping
   the recorded one.
 
-`--truth` prints what can be told without a replay.
+Then what was missed, the worst first. `--truth` prints what can be told without a replay.
 """
 
 from __future__ import annotations
@@ -20,17 +21,43 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.bench.replay_scores import Values, fixed_order, kept, share, unlike
+from lbtui.analysis.replay.asked import Difference
+from lbtui.analysis.replay.figures import FigureName
+from lbtui.findings.replay.what_if import Prepared, prepared, ratio_answer_of, routing_of
+from lbtui.sources import open_profile
+from lbtui.thresholds import Thresholds
+from tests.bench.replay_scores import (
+    Pair,
+    Told,
+    Values,
+    covered,
+    fixed_order,
+    kept,
+    off,
+    ranked,
+    share,
+    unlike,
+)
 from tests.bench.service_cases import FIGURES
+from tests.bench.table import tell
 
 MEASURES = ("ttft", "goodput", "tpot")  # latencies are the p95
 _NAMED = {"ttft": "p95 TTFT", "goodput": "goodput", "tpot": "p95 TPOT"}
+_FIGURES: dict[str, FigureName] = {"ttft": "ttft_p95", "goodput": "goodput", "tpot": "tpot_p95"}
+_OPTIONS = {"round_robin": "rr"}  # as the lab names them, where lbtui does otherwise
+_RIGHT = {"ttft": 0.95, "goodput": 0.9, "tpot": 0.9}
+_NEAR, _NEAR_SHARE = 0.2, 0.8
+_HELD = (0.85, 0.95)
+_CHOSEN_SHARE = 0.9
+_MOST_FAILING = 0.2
 _DIFFERS = 0.05
 _KEPT = 0.95
 _FIGURE = {name: k for k, name in enumerate(FIGURES)}
@@ -78,12 +105,21 @@ def of_same_nodes(values: Values, total: int) -> dict[str, float]:
     return {split: value for split, value in values.items() if sum(nodes_of(split)) == total}
 
 
+def pairs_of(truths: Iterable[dict[str, Values]], measure: str, without: str = "") -> list[tuple[str, str]]:
+    """Return the pairs of policies that truly differ, of all recordings."""
+    return [
+        pair
+        for truth in truths
+        for pair in unlike({o: v for o, v in truth[measure].items() if o != without}, measure, _DIFFERS)
+    ]
+
+
 def tell_truth(runs: Iterable[dict[str, Any]]) -> None:
     """Print what any replay is up against."""
     runs = list(runs)
-    truths = {run["name"]: truth_of(run) for run in runs if run["kind"] == "mixed"}
+    truths = [truth_of(run) for run in runs if run["kind"] == "mixed"]
     for measure in MEASURES:
-        pairs = [pair for truth in truths.values() for pair in unlike(truth[measure], measure, _DIFFERS)]
+        pairs = pairs_of(truths, measure)
         order, right = fixed_order(pairs)
         print(
             f"  {_NAMED[measure]:<9} {len(pairs)} pairs differ; the best one order ranks {right:.1%}: {order}"
@@ -99,19 +135,195 @@ def tell_truth(runs: Iterable[dict[str, Any]]) -> None:
     print(f"  keeping the recorded ratio is right in {share(keeps):.0%} of {len(keeps)}")
 
 
+@dataclass
+class Half:
+    """What is scored of a half, and what was missed, each with its weight for the order."""
+
+    truths: list[dict[str, Values]] = field(default_factory=list)
+    pairs: dict[str, list[Pair]] = field(default_factory=lambda: {measure: [] for measure in MEASURES})
+    near: list[bool] = field(default_factory=list)
+    held: dict[str, list[bool]] = field(default_factory=lambda: {measure: [] for measure in MEASURES})
+    held_per_node: list[bool] = field(default_factory=list)
+    chosen: dict[str, list[bool]] = field(default_factory=dict)  # by load
+    stayed: dict[str, list[bool]] = field(default_factory=dict)  # had the recorded ratio been kept
+    beside: list[bool] = field(default_factory=list)  # of all shapes, those with a node more or fewer too
+    tried: int = 0
+    failing: list[str] = field(default_factory=list)
+    misses: list[tuple[float, str]] = field(default_factory=list)
+
+    def missed(self, weight: float, told: str) -> None:
+        self.misses.append((abs(weight), told))
+
+    def routing(self, run: dict[str, Any], truth: dict[str, Values], told: Mapping[str, Told]) -> None:
+        """Score what a replay tells of the policies."""
+        self.truths.append(truth)
+        for measure in MEASURES:
+            true, own = truth[measure], told[measure]
+            for pair in ranked(true, own.values, measure, _DIFFERS):
+                self.pairs[measure].append(pair)
+                if not pair.right:
+                    both = " against ".join(
+                        f"{option} {own.values[option]:.4g} (truly {true[option]:.4g})"
+                        for option in (pair.better, pair.worse)
+                    )
+                    apart = true[pair.better] / true[pair.worse] - 1
+                    self.missed(apart, f"{run['name']} ranks by {_NAMED[measure]} {both}")
+            for option, holds in covered(true, own).items():
+                self.held[measure].append(holds)
+                if not holds:
+                    low, high = own.differences[option]
+                    really = true[option] - true["recorded"]
+                    far = max(low - really, really - high) / true["recorded"]
+                    text = f"{low:+.4g} to {high:+.4g}, truly {really:+.4g} of {true['recorded']:.4g}"
+                    self.missed(far, f"{run['name']} {option} {_NAMED[measure]} interval {text}")
+        for option, far in off(truth["ttft"], told["ttft"].values).items():
+            self.near.append(abs(far) <= _NEAR)
+            if abs(far) > _NEAR:
+                self.missed(far, f"{run['name']} {option} p95 TTFT {far:+.0%} of {truth['ttft'][option]:.4g}")
+
+    def ratio(self, run: dict[str, Any], truth: dict[str, Values], made: Prepared) -> None:
+        """Score what a replay tells of the splits."""
+        found = ratio_answer_of(made).ratio
+        if found is None:
+            return
+        recorded, total = "{}p{}d".format(*run["nodes"]), sum(run["nodes"])
+        for load, values in per_node(truth["goodput"]).items():
+            same = of_same_nodes(values, total)
+            best = found.best(float(load))
+            chosen = recorded if best is None else f"{best.shape.prefill}p{best.shape.decode}d"
+            own = {f"{row.shape.prefill}p{row.shape.decode}d": row for row in found.at(float(load))}
+            self.chosen.setdefault(load, []).append(kept(same, chosen) >= _KEPT)
+            self.stayed.setdefault(load, []).append(kept(same, recorded) >= _KEPT)
+            if not self.chosen[load][-1]:
+                true = ", ".join(
+                    f"{split} {own[split].per_node if split in own else float('nan'):.2f} ({value:.2f})"
+                    for split, value in same.items()
+                )
+                self.missed(
+                    1 - kept(same, chosen), f"{run['name']}@{load} recorded {recorded} chose {chosen}: {true}"
+                )
+            if load != "1":
+                continue
+            top = next((split for split in own if split in values), recorded)
+            self.beside.append(kept(values, top) >= _KEPT)
+            told = {split: row.difference for split, row in own.items() if row.difference is not None}
+            held = covered({**values, "recorded": values[recorded]}, Told({}, _intervals(told)))
+            self.held_per_node += [holds for split, holds in held.items() if split != recorded]
+
+    def tell(self, half: str, misses: int) -> None:
+        """Print the rows of a half."""
+        for measure in MEASURES:
+            for without in ("", "sticky"):
+                pairs = [pair for pair in self.pairs[measure] if without not in (pair.better, pair.worse)]
+                right = share([pair.right for pair in pairs])
+                _, one = fixed_order(pairs_of(self.truths, measure, without))
+                name = f"{half}: pairs ranked right by {_NAMED[measure]}{' without sticky' * bool(without)}"
+                target = _RIGHT[measure]
+                tell(name, f">= {target:.0%}", f"{right:.1%} of {len(pairs)}", f"{one:.1%}", right >= target)
+        near = share(self.near)
+        tell(
+            f"{half}: p95 TTFT within 20 %",
+            f">= {_NEAR_SHARE:.0%}",
+            f"{near:.1%} of {len(self.near)}",
+            "",
+            near >= _NEAR_SHARE,
+        )
+        every = [flag for flags in self.held.values() for flag in flags]
+        for name, flags in (("all", every), *self.held.items(), ("goodput a node", self.held_per_node)):
+            held = share(flags)
+            told = f"{held:.1%} of {len(flags)}"
+            row = f"{half}: intervals hold, {_NAMED.get(name, name)}"
+            tell(row, "85 % to 95 %", told, "", _HELD[0] <= held <= _HELD[1])
+        for load, flags in self.chosen.items():
+            right, stayed = share(flags), share(self.stayed[load])
+            told = f"{right:.0%} of {len(flags)}"
+            row = f"{half}: P:D ratio within 5 % of the best, load × {load}"
+            tell(row, f">= {_CHOSEN_SHARE:.0%}", told, f"{stayed:.0%}", right >= _CHOSEN_SHARE)
+        right = share(self.beside)
+        tell(
+            f"{half}: the same with a node more or fewer", "", f"{right:.0%} of {len(self.beside)}", "", True
+        )
+        failing = len(self.failing) / max(self.tried, 1)
+        tell(
+            f"{half}: self-tests that fail",
+            f"<= {_MOST_FAILING:.0%}",
+            f"{len(self.failing)} of {self.tried}",
+            "",
+            failing <= _MOST_FAILING,
+        )
+        for told in self.failing:
+            print(f"  fails: {told}")
+        for _, told in sorted(self.misses, reverse=True)[:misses]:
+            print(f"  missed: {told}")
+
+
+def _intervals(told: Mapping[str, Difference]) -> dict[str, tuple[float, float]]:
+    return {option: (found.low, found.high) for option, found in told.items()}
+
+
+def told_of(made: Prepared) -> dict[str, Told]:
+    """Return what a replay tells of the policies, by measure."""
+    rows = {_OPTIONS.get(row.policy, row.policy): row.answer for row in routing_of(made).rows}
+    return {
+        measure: Told(
+            {option: answer.figures[figure] for option, answer in rows.items()},
+            _intervals({option: answer.differences[figure] for option, answer in rows.items()}),
+        )
+        for measure, figure in _FIGURES.items()
+    }
+
+
+def failing(made: Prepared) -> str:
+    """Return which figures of a self-test fail, or why there is none."""
+    if made.test is None:
+        return made.absent or "no self-test"
+    return ", ".join(
+        f"{row.name} {row.replayed:.4g} ({row.low:.4g} to {row.high:.4g}), recorded {row.recorded:.4g}"
+        for row in made.test.failing
+    )
+
+
+def judge(runs: Iterable[dict[str, Any]]) -> Half:
+    """Replay the recordings of a half and score them."""
+    half = Half()
+    for run in runs:
+        begun = time.perf_counter()
+        targets = tuple((name, run["targets"][name]) for name in ("ttft", "tpot"))
+        made = prepared(open_profile(Path(run["raw"])), Thresholds(targets=targets))
+        half.tried += 1
+        if not made.holds:
+            half.failing.append(f"{run['name']}: {failing(made)}")
+        elif run["kind"] == "pd":
+            half.ratio(run, truth_of(run), made)
+        else:
+            half.routing(run, truth_of(run), told_of(made))
+        lasted = time.perf_counter() - begun
+        print(
+            f"{run['name']} {'held' if made.holds else 'fails'}, {lasted:.1f} s", file=sys.stderr, flush=True
+        )
+    return half
+
+
 def main() -> None:
     """Print the tables of the recordings that are asked for, all by default."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--only", nargs="*", metavar="NAME")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="names, or what they begin with")
     parser.add_argument("--truth", action="store_true")
+    parser.add_argument("--misses", type=int, default=40)
     asked = parser.parse_args()
     runs = [run for run in json.loads(asked.runs.read_text()) if Path(run["truth"]).exists()]
     if asked.only:
-        runs = [run for run in runs if run["name"] in asked.only]
-    for half in ("set", "unseen"):
-        print(f"== {half}")
-        tell_truth(run for run in runs if run["half"] == half)
+        runs = [run for run in runs if run["name"].startswith(tuple(asked.only))]
+    for name in ("set", "unseen"):
+        own = [run for run in runs if run["half"] == name]
+        if asked.truth:
+            print(f"== {name}")
+            tell_truth(own)
+        elif own:
+            half = judge(own)
+            print("\n| | target | measured | one order, or as recorded | |\n|---|---|---|---|---|")
+            half.tell(name, asked.misses)
 
 
 if __name__ == "__main__":
