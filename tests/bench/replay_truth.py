@@ -142,6 +142,7 @@ class Half:
     truths: list[dict[str, Values]] = field(default_factory=list)
     pairs: dict[str, list[Pair]] = field(default_factory=lambda: {measure: [] for measure in MEASURES})
     near: list[bool] = field(default_factory=list)
+    offs: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {m: {} for m in MEASURES})
     held: dict[str, list[bool]] = field(default_factory=lambda: {measure: [] for measure in MEASURES})
     held_per_node: list[bool] = field(default_factory=list)
     chosen: dict[str, list[bool]] = field(default_factory=dict)  # by load
@@ -159,6 +160,8 @@ class Half:
         self.truths.append(truth)
         for measure in MEASURES:
             true, own = truth[measure], told[measure]
+            for option, far in off(true, own.values).items():
+                self.offs[measure].setdefault(option, []).append(far)
             for pair in ranked(true, own.values, measure, _DIFFERS):
                 self.pairs[measure].append(pair)
                 if not pair.right:
@@ -215,46 +218,38 @@ class Half:
         for measure in MEASURES:
             for without in ("", "sticky"):
                 pairs = [pair for pair in self.pairs[measure] if without not in (pair.better, pair.worse)]
-                right = share([pair.right for pair in pairs])
-                _, one = fixed_order(pairs_of(self.truths, measure, without))
+                order = f"{fixed_order(pairs_of(self.truths, measure, without))[1]:.1%}"
                 name = f"{half}: pairs ranked right by {_NAMED[measure]}{' without sticky' * bool(without)}"
-                target = _RIGHT[measure]
-                tell(name, f">= {target:.0%}", f"{right:.1%} of {len(pairs)}", f"{one:.1%}", right >= target)
-        near = share(self.near)
-        tell(
-            f"{half}: p95 TTFT within 20 %",
-            f">= {_NEAR_SHARE:.0%}",
-            f"{near:.1%} of {len(self.near)}",
-            "",
-            near >= _NEAR_SHARE,
-        )
+                _tell_share(name, [pair.right for pair in pairs], (_RIGHT[measure], 1), order)
+        _tell_share(f"{half}: p95 TTFT within 20 %", self.near, (_NEAR_SHARE, 1))
         every = [flag for flags in self.held.values() for flag in flags]
         for name, flags in (("all", every), *self.held.items(), ("goodput a node", self.held_per_node)):
-            held = share(flags)
-            told = f"{held:.1%} of {len(flags)}"
-            row = f"{half}: intervals hold, {_NAMED.get(name, name)}"
-            tell(row, "85 % to 95 %", told, "", _HELD[0] <= held <= _HELD[1])
+            _tell_share(f"{half}: intervals hold, {_NAMED.get(name, name)}", flags, _HELD)
         for load, flags in self.chosen.items():
-            right, stayed = share(flags), share(self.stayed[load])
-            told = f"{right:.0%} of {len(flags)}"
             row = f"{half}: P:D ratio within 5 % of the best, load × {load}"
-            tell(row, f">= {_CHOSEN_SHARE:.0%}", told, f"{stayed:.0%}", right >= _CHOSEN_SHARE)
-        right = share(self.beside)
-        tell(
-            f"{half}: the same with a node more or fewer", "", f"{right:.0%} of {len(self.beside)}", "", True
-        )
-        failing = len(self.failing) / max(self.tried, 1)
-        tell(
-            f"{half}: self-tests that fail",
-            f"<= {_MOST_FAILING:.0%}",
-            f"{len(self.failing)} of {self.tried}",
-            "",
-            failing <= _MOST_FAILING,
-        )
+            _tell_share(row, flags, (_CHOSEN_SHARE, 1), f"{share(self.stayed[load]):.0%}")
+        _tell_share(f"{half}: the same with a node more or fewer", self.beside, (0, 1))
+        fails = [True] * len(self.failing) + [False] * (self.tried - len(self.failing))
+        _tell_share(f"{half}: self-tests that fail", fails, (0, _MOST_FAILING))
+        for measure in MEASURES:
+            told = (
+                f"{option} {np.median(offs):+.1%} ({np.quantile(np.abs(offs), 0.9):.0%})"
+                for option, offs in self.offs[measure].items()
+            )
+            print(f"  {_NAMED[measure]} off by, the median (and 90 % within): {', '.join(told)}")
         for told in self.failing:
             print(f"  fails: {told}")
         for _, told in sorted(self.misses, reverse=True)[:misses]:
             print(f"  missed: {told}")
+
+
+def _tell_share(row: str, flags: list[bool], asked: tuple[float, float], other: str = "") -> None:
+    """Print a row on how many are so, which is to be between what is asked; none without any."""
+    if flags:
+        low, high = asked
+        held = share(flags)
+        target = " to ".join(f"{end:.0%}" for end in asked)
+        tell(row, target, f"{held:.1%} of {len(flags)}", other, low <= held <= high)
 
 
 def _intervals(told: Mapping[str, Difference]) -> dict[str, tuple[float, float]]:
