@@ -15,7 +15,6 @@ from lbtui.analysis.replay.figures import (
     MORE_IS_BETTER,
     FigureName,
     Times,
-    figures,
     influence,
     replayed_times,
 )
@@ -124,7 +123,7 @@ class Run:
 
     def figures(self, targets: Targets) -> dict[FigureName, float]:
         """Return every figure: the mean over all replays of the whole load."""
-        drawn = [figures(times, targets) for times in (self.times, *(self.further if self.whole else ()))]
+        drawn = [times.figures(targets) for times in (self.times, *(self.further if self.whole else ()))]
         return {name: float(np.mean([one[name] for one in drawn])) for name in FIGURES}
 
 
@@ -182,10 +181,10 @@ class Asked:
     def self_test(self) -> SelfTest:
         """The baseline beside what was recorded."""
         service = self.fitted.service
-        recorded = figures(self.recorded, self.targets)
+        recorded = self.recorded.figures(self.targets)
         replayed = self.baseline.figures(self.targets)
         faster, slower = (
-            figures(self.times(service, as_recorded, pace=1 + sign * SENSITIVITY), self.targets)
+            self.times(service, as_recorded, pace=1 + sign * SENSITIVITY).figures(self.targets)
             for sign in (-1, 1)
         )
         return SelfTest(
@@ -244,7 +243,7 @@ class Asked:
         return Difference(value, value - half, value + half)
 
     def _figure(self, times: Times, name: FigureName) -> float:
-        return figures(times, self.targets)[name]
+        return times.figures(self.targets)[name]
 
 
 def block_error(

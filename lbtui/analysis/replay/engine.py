@@ -176,32 +176,43 @@ class Replay:
 
     def _decide(self, group: int, now: float) -> None:
         """Settle all domains that something happens to, and plan the next rounds of the group."""
-        members, dues = self._members[group], self._dues[group]
-        durations, done = self._durations[group], self._round[group]
-        touched = self._touched[group]
-        for place, due in enumerate(dues):
-            if due <= done:
-                touched.add(members[place])
-        for domain in sorted(touched) if len(touched) > 1 else touched:
-            place = self._place[domain]
+        members, durations, done = self._members[group], self._durations[group], self._round[group]
+        spread = self._spread[group]
+        if len(members) == 1:
+            domain = members[0]
             self._settle(domain, now, done)
-            durations[place], dues[place] = self._next(domain, now, done)
-        touched.clear()
-        longest = max(durations)
+            longest, due = self._next(domain, now, done)
+            durations[0] = longest
+        else:
+            longest, due = self._decide_common(group, now)
+            if spread:
+                near = longest * (1 - spread)
+                longest *= 1 + spread * self._maxima[sum([each > near for each in durations])]
         self._idle[group] = longest <= 0
         if longest <= 0:
             return
-        spread = self._spread[group]
-        if len(members) > 1 and spread > 0:
-            near = longest * (1 - spread)
-            longest *= 1 + spread * self._maxima[sum(1 for each in durations if each > near)]
-        planned = max(1, min(dues) - done)
-        noise = 1 + spread * self._noise[self._drawn[group]] / math.sqrt(planned)
-        self._drawn[group] = (self._drawn[group] + 1) % _NOISE
+        planned = max(1, due - done)
+        drawn = self._drawn[group]
+        noise = 1 + spread * self._noise[drawn] / math.sqrt(planned)
+        self._drawn[group] = (drawn + 1) % _NOISE
         self._longest[group] = longest
         self._step[group] = longest * max(noise, 0.1) + self._between[group]
         self._planned[group] = planned
         self._push(group)
+
+    def _decide_common(self, group: int, now: float) -> tuple[float, int]:
+        """Return how long the next step of domains is that step together, and when to look at one again."""
+        members, dues = self._members[group], self._dues[group]
+        durations, done = self._durations[group], self._round[group]
+        touched = self._touched[group]
+        if min(dues) <= done:
+            touched.update([member for member, due in zip(members, dues, strict=True) if due <= done])
+        for domain in sorted(touched):
+            place = self._place[domain]
+            self._settle(domain, now, done)
+            durations[place], dues[place] = self._next(domain, now, done)
+        touched.clear()
+        return max(durations), min(dues)
 
     # What happens in a domain
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
@@ -99,6 +101,30 @@ class Times:
             good &= ~(values > limit)
         return good.astype(float)
 
+    def figures(self, targets: Targets) -> Mapping[FigureName, float]:
+        """Return every figure, NaN where the run has none; goodput is of `targets`."""
+        if targets not in self._known:
+            self._known[targets] = self._figures(targets)
+        return self._known[targets]
+
+    @cached_property
+    def _known(self) -> dict[Targets, Mapping[FigureName, float]]:
+        return {}
+
+    def _figures(self, targets: Targets) -> Mapping[FigureName, float]:
+        found: dict[FigureName, float] = {}
+        for values in ("ttft", "tpot", "e2e"):
+            names = [(name, level) for name, (of, level) in _QUANTILES.items() if of == values]
+            known = getattr(self, values)
+            known = known[np.isfinite(known)]
+            levels = [level for _name, level in names]
+            quantiles = np.quantile(known, levels).tolist() if len(known) else [math.nan] * len(levels)
+            found |= dict(zip((name for name, _level in names), quantiles, strict=True))
+        found["par"] = self.par
+        found["throughput"] = len(self.end) / self.seconds
+        found["goodput"] = float(self.met(targets).sum()) / self.seconds
+        return found
+
     def running(self, share: float) -> float:
         """Return how many requests the fullest domain runs at once, at `share` of the first tokens there."""
         most = 0.0
@@ -137,19 +163,6 @@ def replayed_times(load: Load, outcome: Outcome, domains: tuple[int, ...], lead:
         domains,
         lead,
     )
-
-
-def figures(times: Times, targets: Targets) -> dict[FigureName, float]:
-    """Return every figure of a run; NaN where it has none."""
-    found: dict[FigureName, float] = {}
-    for name, (values, level) in _QUANTILES.items():
-        known = getattr(times, values)
-        known = known[np.isfinite(known)]
-        found[name] = float(np.quantile(known, level)) if len(known) else float("nan")
-    found["par"] = times.par
-    found["throughput"] = len(times.end) / times.seconds
-    found["goodput"] = float(times.met(targets).sum()) / times.seconds
-    return found
 
 
 def influence(times: Times, name: FigureName, targets: Targets) -> Floats | None:

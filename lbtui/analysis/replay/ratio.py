@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +12,7 @@ import numpy as np
 from lbtui.analysis.replay.asked import Asked, Difference, Run
 from lbtui.analysis.replay.dispatch import Kind, dispatch_kind, held_by
 from lbtui.analysis.replay.engine import Replay, Router
-from lbtui.analysis.replay.figures import FigureName, Times, figures
+from lbtui.analysis.replay.figures import FigureName, Times
 from lbtui.analysis.replay.model import NO_LIMIT, Handoff, Ints, Load, ReplayDomain, Service, Work
 from lbtui.analysis.replay.routing import Pick, Policy, picker
 
@@ -51,7 +51,7 @@ class ShapeRow:
 
     shape: Shape
     load: float
-    figures: dict[FigureName, float]
+    figures: Mapping[FigureName, float]
     running: float  # requests at once on the fullest decode domain, for nine in ten first tokens
     difference: Difference | None = None
 
@@ -254,7 +254,7 @@ def ratio_of(asked: Asked) -> Ratio:
     for shape in shapes.shapes():
         for load in LOADS:
             run = shapes.run(shape, load, further=load == 1.0)
-            found = figures(run.times, asked.targets)
+            found = run.times.figures(asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
             difference = asked.difference("goodput", run, base, scales) if load == 1.0 else None
             rows.append(ShapeRow(shape, load, found, run.times.running(_USUAL), difference))
