@@ -39,7 +39,7 @@ CONFIDENCE = 0.9
 # a share. Set so that on half of the lab's recordings 90 % of the intervals hold what the simulator gives.
 _RUNS, _ARRIVALS = 10, 0.25
 _BLOCKS = 30  # of requests in the order of arrival
-_MOST_FURTHER = 30_000  # requests of a further replay: a stretch of a longer recording is enough
+_MOST_FURTHER = 20_000  # requests of a further replay: a stretch of a longer recording is enough
 Stop = Callable[[], None]
 Route = Callable[[Service, Load, int], Router]
 

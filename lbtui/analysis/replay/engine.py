@@ -218,14 +218,15 @@ class Replay:
 
     def _settle(self, domain: int, now: float, done: int) -> None:
         """Count the rounds since the last look: who was prefilled, who ended."""
-        batch = self._prefills[domain]
-        now = self._own_end(domain, now)
+        batch, chunks, decoding = self._prefills[domain], self._chunks[domain], self._decoding[domain]
+        if batch or chunks or (decoding and decoding[0][0] <= done - self._lag[domain]):
+            now = self._own_end(domain, now)
         if batch:
             self._prefills[domain] = []
             self._lag[domain] += 1
             for request in batch:
                 self._prefilled(request, domain, now, done)
-        if self._chunks[domain]:
+        elif chunks:
             self._chunked(domain, now, done)
         own = done - self._lag[domain]
         order = self._order[domain]
@@ -235,7 +236,6 @@ class Replay:
             return
         self._tokens[domain] += (own - self._counted[domain]) * len(order)
         self._counted[domain] = own
-        decoding = self._decoding[domain]
         while decoding and decoding[0][0] <= own:
             due, request = heappop(decoding)
             if order.get(request) != due:
