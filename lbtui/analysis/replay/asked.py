@@ -37,7 +37,7 @@ _CRITICAL = 1.645  # of a two-sided 90 % interval
 CONFIDENCE = 0.9
 # What is told is the mean of so many runs of the same requests; what they would be with other requests adds
 # a share. Set so that on half of the lab's recordings 90 % of the intervals hold what the simulator gives.
-_RUNS, _ARRIVALS = 10, 0.25
+_RUNS, _ARRIVALS = 10, 0.3
 _BLOCKS = 30  # of requests in the order of arrival
 _MOST_FURTHER = 20_000  # requests of a further replay: a stretch of a longer recording is enough
 Stop = Callable[[], None]
@@ -223,9 +223,17 @@ class Asked:
         return Answer(run.figures(self.targets), differences)
 
     def difference(
-        self, name: FigureName, run: Run, base: Run, scales: tuple[float, float] = (1.0, 1.0)
+        self,
+        name: FigureName,
+        run: Run,
+        base: Run,
+        scales: tuple[float, float] = (1.0, 1.0),
+        model: float = 0.0,
     ) -> Difference:
-        """Return by how much a figure of a run, each times its scale, differs from the baseline's."""
+        """Return by how much a figure of a run differs from the baseline's, each times its scale.
+
+        `model` is what the service itself may be off, as a share of the baseline's figure.
+        """
         one, other = scales
         pairs = [(run.times, base.times), *zip(run.further, base.further, strict=True)]
         drawn = [
@@ -239,7 +247,9 @@ class Asked:
             value, count = drawn[0], 1
             spread = float(np.std(drawn[1:], ddof=1)) * math.sqrt(_MOST_FURTHER / len(run.times.end))
         blocks = block_error(run.times, base.times, name, self.targets, scales)
-        half = _CRITICAL * math.hypot(spread * math.sqrt(1 / count + 1 / _RUNS), _ARRIVALS * blocks)
+        off = model * abs(other * self._figure(base.times, name))
+        drawn_anew = spread * math.sqrt(1 / count + 1 / _RUNS)
+        half = _CRITICAL * math.hypot(drawn_anew, _ARRIVALS * blocks, off)
         return Difference(value, value - half, value + half)
 
     def _figure(self, times: Times, name: FigureName) -> float:

@@ -22,6 +22,8 @@ KNEE = 1.5  # times p95 of an idle service's TTFT or TPOT: there queueing has be
 _IDLE = 0.1  # of the recorded load
 MOST_BEYOND = 3.0  # × the requests at once that were seen
 _USUAL = 0.9
+# What a service of other nodes may be off, of the goodput per node; set as the intervals of policies are.
+_MODEL = 0.02
 MOST_BESIDE = 2  # nodes more or fewer of one role
 MOST_REQUESTS = 20_000  # of a recording, replayed for each shape
 _POLICY: dict[Kind, Policy] = {
@@ -256,7 +258,7 @@ def ratio_of(asked: Asked) -> Ratio:
             run = shapes.run(shape, load, further=load == 1.0)
             found = run.times.figures(asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
-            difference = asked.difference("goodput", run, base, scales) if load == 1.0 else None
+            difference = asked.difference("goodput", run, base, scales, _MODEL) if load == 1.0 else None
             rows.append(ShapeRow(shape, load, found, run.times.running(_USUAL), difference))
     kinds: tuple[Work, ...] = ("prefill", "decode")
     uneven = tuple(work for work in kinds if shapes.kinds(work)[0] == "uneven")
