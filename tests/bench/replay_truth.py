@@ -310,7 +310,7 @@ def main() -> None:
     runs = [run for run in json.loads(asked.runs.read_text()) if Path(run["truth"]).exists()]
     if asked.only:
         runs = [run for run in runs if run["name"].startswith(tuple(asked.only))]
-    for name in ("set", "unseen"):
+    for name in dict.fromkeys(run["half"] for run in runs):
         own = [run for run in runs if run["half"] == name]
         if asked.truth:
             print(f"== {name}")

@@ -7,8 +7,8 @@ FOLDER gets `raw/NAME` (a raw profile), `raw/NAME.jsonl` (what became of each re
 
 A case says how its requests are routed, its shape and its load: low, medium or high, that is how many times
 the p95 of TTFT (of a P/D service TTFT or TPOT) is that of a service at a fifth of its rate; the rate is
-searched. Names begin with `set_` (to set things by) or `unseen_` (to tell from): of the same kinds, but of
-other shapes, costs of a step and seeds.
+searched. Names begin with `set_` (to set things by), `unseen_` (to tell from) or `blind_` (looked at once, when
+all was set): of the same kinds, but of other shapes, costs of a step and seeds.
 
 In an npz, arrays begin with what was run: of one instance a policy, `recorded` (its assignment, held) among
 them; of P and D nodes `3p2d@1.5`, the nodes and the load, routed as recorded. Then `/ttft`, `/tpot`, `/e2e`
@@ -135,6 +135,21 @@ _SHAPES = {
         "--dp 2 --flavour vllm --prompt-len 700 --output-len 60 --max-batch 32",
         "--dp 4 --tp 2 --prefix-all 0.4 --prompt-len 900 --output-len 50",
     ],
+    "blind": [
+        "--dp 5 --prompt-len 420 --output-len 65",
+        "--dp 4 --prompt-len 1100 --output-len 32 --max-prefill 3",
+        "--dp 6 --hosts u v w --fault gap:host=v,ms=6 --output-len 48",
+        "--dp 3 --fault slow:rank=1,f=1.25 --prompt-len 540 --output-len 75",
+        "--dp 8 --prompt-len 380 --output-len 95 --max-batch 18",
+        "--dp 2 --prompt-len 800 --output-len 70 --max-batch 28",
+        "--dp 4 --flavour vllm --prompt-len 640 --output-len 85",
+        "--dp 4 --couple 0.8 --prompt-len 500 --output-len 58",
+        "--dp 5 --burst 7:0.5:0.3 --prompt-len 450 --output-len 55",
+        "--dp 3 --prompt-len 520 --output-len 100 --kv-blocks 70",
+        "--dp 6 --flavour vllm --prompt-len 950 --output-len 38 --max-batch 16",
+        "--dp 4 --long-share 0.06 --prompt-len 480 --output-len 42 --max-batch 22",
+        "--dp 3 --tp 2 --prompt-len 700 --output-len 64",
+    ],
 }
 # (name, level, routed, how far the P nodes are from the best split, nodes, domains a D node, shape).
 _SPLIT = {
@@ -178,18 +193,31 @@ _SPLIT = {
         ("d_heavy", "medium", "random", -1, 6, 2, "--prompt-len 1900 --output-len 35 --lockstep 0"),
         ("d_heavy", "high", "rr", -1, 5, 1, "--prompt-len 1700 --output-len 45 --max-batch 24"),
     ],
+    "blind": [
+        ("right", "medium", "random", 0, 6, 1, "--prompt-len 1300 --output-len 55 --max-batch 22"),
+        ("right", "high", "rr", 0, 5, 2, "--prompt-len 1000 --output-len 48"),
+        ("right", "high", "random", 0, 7, 1, "--prompt-len 1600 --output-len 42 --max-batch 16 --lockstep 0"),
+        ("right", "low", "random", 0, 5, 2, "--prompt-len 700 --output-len 66"),
+        ("p_heavy", "high", "random", 1, 7, 1, "--prompt-len 1500 --output-len 62 --max-batch 14"),
+        ("p_heavy", "medium", "rr", 1, 6, 2, "--prompt-len 1250 --output-len 58 --max-batch 13"),
+        ("p_heavy", "high", "rr", 1, 5, 1, "--prompt-len 1450 --output-len 52 --max-batch 12 --lockstep 0"),
+        ("d_heavy", "high", "random", -1, 5, 2, "--prompt-len 1750 --output-len 36"),
+        ("d_heavy", "medium", "random", -1, 7, 1, "--prompt-len 1900 --output-len 44 --lockstep 0"),
+        ("d_heavy", "high", "sticky", -1, 6, 2, "--prompt-len 1650 --output-len 38 --max-batch 20"),
+    ],
 }
+_HALVES = tuple(_SHAPES)
 
 
 def mixed_cases(half: str) -> Iterator[Case]:
     """Yield the recordings of one instance."""
     shapes = _SHAPES[half]
     for k, (routed, level, lockstep) in enumerate(_MIXED):
-        seed = 3000 + 500 * (half == "unseen") + k
+        seed = 3000 + 500 * _HALVES.index(half) + k
         random = np.random.default_rng([seed, 77])
         policy, fault = _ROUTED[routed]
         # Coprime to the number of shapes: no way of routing has all its recordings of one shape.
-        shape = shapes[(5 * k + (half == "unseen")) % len(shapes)]
+        shape = shapes[(5 * k + _HALVES.index(half)) % len(shapes)]
         options = f"{_costs(random)} {shape} --lockstep {lockstep} --policy {policy}"
         options += f" {fault.format(skew=round(float(random.uniform(1.4, 2.0)), 2))}" if fault else ""
         name = f"{half}_{routed}_{level}_{'lock' if lockstep else 'alone'}"
@@ -199,7 +227,7 @@ def mixed_cases(half: str) -> Iterator[Case]:
 def split_cases(half: str, module: ModuleType) -> Iterator[Case]:
     """Yield the recordings of P and D nodes."""
     for k, (name, level, policy, off, total, per_node, shape) in enumerate(_SPLIT[half]):
-        seed = 4000 + 500 * (half == "unseen") + k
+        seed = 4000 + 500 * _HALVES.index(half) + k
         random = np.random.default_rng([seed, 77])
         options = f"{_costs(random)} {shape} --policy {policy}"
         count = int(random.integers(450, 1100))
@@ -347,13 +375,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lab", type=Path, required=True)
+    parser.add_argument("--half", nargs="*", choices=_HALVES, default=_HALVES)
     parser.add_argument("--only", nargs="*", metavar="NAME")
     asked = parser.parse_args()
     module = load_lab(asked.lab)
     for name in ("raw", "truth"):
         (asked.folder / name).mkdir(parents=True, exist_ok=True)
     made = []
-    for half in ("set", "unseen"):
+    for half in asked.half:
         for case in (*mixed_cases(half), *split_cases(half, module)):
             if not asked.only or case.name in asked.only:
                 made.append((case, record(case, asked.folder, module)))
