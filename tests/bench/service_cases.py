@@ -7,8 +7,8 @@ FOLDER gets `raw/NAME` (a raw profile), `raw/NAME.jsonl` (what became of each re
 
 A case says how its requests are routed, its shape and its load: low, medium or high, that is how many times
 the p95 of TTFT (of a P/D service TTFT or TPOT) is that of a service at a fifth of its rate; the rate is
-searched. Names begin with `set_` (to set things by), `unseen_` (to tell from) or `blind_` (looked at once, when
-all was set): of the same kinds, but of other shapes, costs of a step and seeds.
+searched. Names begin with `set_` (to set things by), `unseen_` (to tell from) or `blind_` (looked at once,
+when all was set): of the same kinds, but of other shapes, costs of a step and seeds.
 
 In an npz, arrays begin with what was run: of one instance a policy, `recorded` (its assignment, held) among
 them; of P and D nodes `3p2d@1.5`, the nodes and the load, routed as recorded. Then `/ttft`, `/tpot`, `/e2e`
