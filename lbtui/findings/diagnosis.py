@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.latency.run import Latency
 from lbtui.findings.latency.told import Told, tell, with_hurt
 from lbtui.findings.model import Finding
 from lbtui.findings.pictures import Drawn, drawn
+from lbtui.findings.replay.mend import MOST_MENDED, is_mendable, with_mends
+from lbtui.findings.replay.what_if import prepared_of
 from lbtui.findings.run import evidence_of, find_in
 from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.words import is_even
@@ -62,7 +66,7 @@ def with_latency(
     progress: Progress | None = None,
     placed: PlacedRequests | None = None,
 ) -> Diagnosis:
-    """Return the diagnosis with where the time of requests went, and how many each finding hurts.
+    """Return the diagnosis with where the time of requests went, how many each finding hurts, and its mend.
 
     Reads in which rounds each request was, and unless they are `placed` where they ran. What it was made of
     is let go. Raises `Cancelled` when `progress` does.
@@ -71,29 +75,32 @@ def with_latency(
     if evidence is None:
         return diagnosis
     known = placed or placed_requests(profile, thresholds, progress)
-    told = _told(profile, evidence, thresholds, known, progress)
-    found = tuple(
-        replace(one, finding=with_hurt(one.finding, told, evidence.domains)) for one in diagnosis.found
-    )
+    told = _told(evidence, thresholds, known)
+    hurt = [with_hurt(one.finding, told, evidence.domains) for one in diagnosis.found]
+    mended = _mended(hurt, evidence, thresholds, progress)
+    found = tuple(replace(one, finding=finding) for one, finding in zip(diagnosis.found, mended, strict=True))
     return replace(diagnosis, found=found, told=told, evidence=None)
 
 
 def told_of(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> Told:
     """Return where the time of a profile's requests went. Raises `Cancelled` when `progress` does."""
     placed = placed_requests(profile, limits, progress)
-    return _told(profile, evidence_of(profile, progress), limits, placed, progress)
+    return _told(evidence_of(profile, progress), limits, placed)
 
 
-def _told(
-    profile: Profile,
-    evidence: Evidence,
-    limits: Thresholds,
-    placed: PlacedRequests,
-    progress: Progress | None,
-) -> Told:
+def _mended(
+    findings: Sequence[Finding], evidence: Evidence, limits: Thresholds, progress: Progress | None
+) -> Sequence[Finding]:
+    """Return the findings with what the run would be without their causes, where a replay holds."""
+    if not any(map(is_mendable, findings)):
+        return findings
+    made = prepared_of(evidence, limits, progress, MOST_MENDED)
+    look = partial(with_mends, findings, made, evidence.domains)
+    return attempted(_("the replay"), look, tuple(findings))[0]
+
+
+def _told(evidence: Evidence, limits: Thresholds, placed: PlacedRequests) -> Told:
     """Return what `tell` does; where it fails unforeseen, why: the findings are worth seeing without."""
     nothing = Told(Latency(), placed.table)
-    told, failure = attempted(
-        _("where the time went"), lambda: tell(profile, evidence, limits, placed, progress), nothing
-    )
+    told, failure = attempted(_("where the time went"), partial(tell, evidence, limits, placed), nothing)
     return told if failure is None else replace(nothing, latency=Latency(absent=failure.text))

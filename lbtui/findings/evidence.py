@@ -42,12 +42,14 @@ from lbtui.profile import (
 )
 from lbtui.profile.place import window_of
 from lbtui.profile.roles import Role, roles_of, work_by
+from lbtui.profile.source import RequestRounds
 from lbtui.text import _
 
 _FEWEST_BINS, _MOST_BINS = 24, 160
 # ms; only bounds the number of bins where no step is recorded.
 _USUAL_STEP = 50.0
 _STEPS_A_BIN = 4
+LONGEST_LIFE = 1e12  # ms: what takes longer has no known end
 _ARRIVING = 0.5  # of the time in which there is load
 _PASS = ("domain", "prof_id", "start", "end", "duration", "step")
 
@@ -86,6 +88,7 @@ class Evidence:
     missing: tuple[Missing, ...]
     read_series: Callable[[], LoadedSeries]
     read_passes: Callable[[], pl.DataFrame]  # the forward passes, where the frame `steps` holds joined steps
+    read_rounds: Callable[[pl.Series], RequestRounds]  # in which rounds requests (ids) were
     cuts: tuple[Note, ...] = ()  # files of which only a part is in the frames
     whole: bool = False  # all captures on one axis
 
@@ -111,6 +114,19 @@ class Evidence:
         """Return the file a frame came from, for a finding's evidence."""
         provenance = self.frames[name].provenance
         return provenance[0].file if provenance else name
+
+    @cached_property
+    def whole_requests(self) -> pl.DataFrame:
+        """The requests that are recorded from their arrival to their end, with their `row`."""
+        requests = self.frame("requests").with_row_index("row")
+        return requests.filter(
+            pl.col("arrival").is_not_null(), pl.col("duration").is_between(0, LONGEST_LIFE)
+        )
+
+    @cached_property
+    def request_rounds(self) -> RequestRounds:
+        """In which rounds each of `whole_requests` was, read when first asked for; raises `Unreadable`."""
+        return self.read_rounds(self.whole_requests["request_id"])
 
     @cached_property
     def _numbered(self) -> pl.DataFrame:

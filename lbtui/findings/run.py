@@ -82,6 +82,7 @@ def _evidence_of(profile: Profile, names: tuple[FrameName, ...], progress: Progr
         profile.missing(),
         partial(profile.load_expert_series, progress),
         partial(profile.read_passes, progress),
+        lambda ids: profile.read_request_rounds(ids, progress),
         tuple(profile.cuts),
         profile.capture == "all",
     )

@@ -25,7 +25,7 @@ def latency_rows(profile: Profile, progress: Progress | None = None) -> pl.DataF
     if not (profile.has("requests") and profile.has("batches")):
         return pl.DataFrame(schema=SCHEMA)
     evidence = evidence_of(profile, progress)
-    latency = latency_of(profile, evidence, Thresholds(), progress)
+    latency = latency_of(evidence, Thresholds())
     ids = evidence.frame("requests").select("request_id").with_row_index("row")
     names = latency.lives.select("request", "row").join(ids, on="row")
     return (

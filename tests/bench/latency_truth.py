@@ -57,7 +57,7 @@ def parts_of(path: Path) -> pl.DataFrame:
     """Return lbtui's account: request_id, part, place (host/dp of the domain, or null), before, total; µs."""
     profile = open_profile(path)
     evidence = evidence_of(profile)
-    told = latency_of(profile, evidence, Thresholds())
+    told = latency_of(evidence, Thresholds())
     if told.absent:
         print(f"  {path}: {told.absent}")
     ids = evidence.frame("requests").with_row_index("row").select("row", "request_id")

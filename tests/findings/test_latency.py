@@ -84,7 +84,7 @@ _AT_MOST = 12  # requests of each sample that the slow account is made of
 
 def latency(profile: Profile, limits: Thresholds | None = None) -> Latency:
     """Return where the time of a profile's requests went."""
-    return latency_of(profile, evidence_of(profile), limits or Thresholds())
+    return latency_of(evidence_of(profile), limits or Thresholds())
 
 
 @pytest.fixture
@@ -364,7 +364,8 @@ def test_the_dispatch_begins_a_life_where_it_is_by_the_same_clock(tmp_path: Path
         read = profile.read_request_rounds(ids)
         moved = read.dispatched.with_columns(pl.col("time") + pl.duration(minutes=minutes))
         changed = read.__class__(read.members, read.taken, moved, read.pulls)
-        return module.latency_in(evidence_of(profile), Thresholds(), lambda _ids: changed)
+        evidence = replace(evidence_of(profile), read_rounds=lambda _ids: changed)
+        return module.latency_in(evidence, Thresholds())
 
     assert set(by(-1).lives["lead"]) == {0}  # a minute ahead of all arrivals: another clock
     assert set(by(1).lives["lead"]) == {0}
@@ -421,7 +422,7 @@ def test_times_longer_than_any_life_are_unknown(tmp_path: Path) -> None:
     changed = evidence.frame("requests").with_columns(odd("duration", *lengths))
     changed = changed.with_columns(odd("ttft", *[1.0] * 5, *lengths))
     frames = {**evidence.frames, "requests": Loaded(changed)}
-    told = module.latency_in(replace(evidence, frames=frames), Thresholds(), profile.read_request_rounds)
+    told = module.latency_in(replace(evidence, frames=frames), Thresholds())
     assert (told.cut, told.lives.height) == (5, 128)
     assert told.lives["first"].null_count() == 4
     sums = told.parts.group_by("request").agg(pl.col("total").sum()).join(told.lives, on="request")

@@ -51,6 +51,12 @@ class Fitted:
     requests: pl.DataFrame
     unseen: tuple[str, ...] = ()
 
+    def part(self, most: int | None) -> Fitted:
+        """Return it with the first `most` requests only; None with all."""
+        if most is None or len(self.load) <= most:
+            return self
+        return replace(self, load=self.load.part(slice(most)), requests=self.requests.head(most))
+
 
 def fitted(recording: Recording) -> Fitted:
     """Return the service and its load. Raises `Unfit`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,7 @@ import polars as pl
 from lbtui.analysis.latency_parts import PARTS_SCHEMA, Ints, Lives, Rounds, latency_parts
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.latency.traced import LIVES_SCHEMA, Untraced, passes_in, skewed_hosts, traced
-from lbtui.profile import Profile, Progress, attempted
-from lbtui.profile.source import RequestRounds
+from lbtui.profile import attempted
 from lbtui.text import _
 from lbtui.thresholds import Thresholds
 
@@ -37,25 +37,20 @@ class Latency:
     absent: str = ""
 
 
-def latency_of(
-    profile: Profile, evidence: Evidence, limits: Thresholds, progress: Progress | None = None
-) -> Latency:
-    """Return where the time of each request of a profile went. Raises `Cancelled` when `progress` does.
+def latency_of(evidence: Evidence, limits: Thresholds) -> Latency:
+    """Return where the time of each request went. Raises `Cancelled` when the evidence's progress does.
 
     Where rounds cannot be read, the rest is still worth seeing: it is told why there are no parts.
     """
-
-    def look() -> Latency:
-        return latency_in(evidence, limits, lambda ids: profile.read_request_rounds(ids, progress))
-
+    look = partial(latency_in, evidence, limits)
     latency, failure = attempted(_("where the time went"), look, Latency())
     return latency if failure is None else Latency(absent=failure.text)
 
 
-def latency_in(evidence: Evidence, limits: Thresholds, read: Callable[[pl.Series], RequestRounds]) -> Latency:
-    """Return what `latency_of` does; `read` gives the rounds of requests."""
+def latency_in(evidence: Evidence, limits: Thresholds) -> Latency:
+    """Return what `latency_of` does; a failure is raised."""
     try:
-        found = traced(evidence, read)
+        found = traced(evidence)
     except Untraced as error:
         return Latency(cut=error.cut, absent=str(error))
     lives, members = found.lives, found.members

@@ -19,7 +19,7 @@ from lbtui.findings.model import Finding
 from lbtui.findings.subject import is_of
 from lbtui.overview.attained import domain_names
 from lbtui.overview.targets import PlacedRequests
-from lbtui.profile import Domain, Profile, Progress, micros
+from lbtui.profile import Domain, micros
 from lbtui.thresholds import Thresholds
 
 _ONE_NODE = 0.95  # of a domain's requests, which its node's address names
@@ -85,16 +85,14 @@ class Told:
 
 
 def tell(
-    profile: Profile,
     evidence: Evidence,
     limits: Thresholds,
     placed: PlacedRequests,
-    progress: Progress | None = None,
 ) -> Told:
-    """Return where the time of a profile's requests went. Raises `Cancelled` when `progress` does."""
+    """Return where the time of a profile's requests went. Raises `Cancelled` as `latency_of` does."""
     targets = placed.targets
     table = placed.table.with_columns(met=met(placed.table, targets))
-    latency = latency_of(profile, evidence, limits, progress)
+    latency = latency_of(evidence, limits)
     times = latency.parts.with_columns(ms=pl.col("total") / 1000, before=pl.col("before") / 1000)
     shares = _shares(times)
     return Told(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from lbtui.analysis.lockstep import common_steps
 from lbtui.analysis.pull_clocks import clock_shifts
-from lbtui.findings.evidence import Evidence
+from lbtui.findings.evidence import LONGEST_LIFE, Evidence
 from lbtui.findings.hosts import waits_by_host
 from lbtui.overview.placed import MOST_ENTRIES
 from lbtui.profile import Unreadable
@@ -17,7 +16,6 @@ from lbtui.profile.source import RequestRounds
 from lbtui.text import _
 from lbtui.thresholds import Thresholds
 
-_LONGEST = 1e12  # ms: what takes longer than a life has no known end
 _LONGEST_LEAD = 50_000  # µs: a dispatch that no request follows sooner is by another clock
 LIVES_SCHEMA = pl.Schema(
     {
@@ -56,11 +54,10 @@ class Untraced(Exception):
         self.cut = cut
 
 
-def traced(evidence: Evidence, read: Callable[[pl.Series], RequestRounds]) -> Traced:
-    """Return the lives of requests; `read` gives the rounds of those asked for. Raises `Untraced`."""
-    requests = evidence.frame("requests").with_row_index("row")
-    whole = requests.filter(pl.col("arrival").is_not_null(), pl.col("duration").is_between(0, _LONGEST))
-    cut = requests.height - whole.height
+def traced(evidence: Evidence) -> Traced:
+    """Return the lives of requests, and their rounds. Raises `Untraced`."""
+    whole = evidence.whole_requests
+    cut = evidence.frame("requests").height - whole.height
     if whole.is_empty():
         raise Untraced(_("no request is recorded from its arrival to its end"), cut)
     entries = int(evidence.frame("batches")["batch_size"].sum())
@@ -68,7 +65,7 @@ def traced(evidence: Evidence, read: Callable[[pl.Series], RequestRounds]) -> Tr
         text = _("requests are in {entries} rounds, more than the {most} that are taken apart here")
         raise Untraced(text.format(entries=f"{entries:,}", most=f"{MOST_ENTRIES:,}"), cut)
     try:
-        told = read(whole["request_id"])
+        told = evidence.request_rounds
     except Unreadable as error:
         raise Untraced(str(error).rstrip("."), cut) from error
     rounds = round_frame(evidence)
@@ -90,7 +87,7 @@ def _lives(whole: pl.DataFrame, told: RequestRounds) -> pl.DataFrame:
             "request",
             "row",
             arrival=pl.col("arrival").cast(pl.Int64),
-            ttft=pl.when(pl.col("ttft").abs() <= _LONGEST).then((pl.col("ttft") * 1000).round()),
+            ttft=pl.when(pl.col("ttft").abs() <= LONGEST_LIFE).then((pl.col("ttft") * 1000).round()),
             end=pl.col("arrival").cast(pl.Int64) + (pl.col("duration") * 1000).round().cast(pl.Int64),
         )
         .join(dispatched, on="request", how="left", maintain_order="left")

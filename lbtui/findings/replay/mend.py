@@ -39,13 +39,18 @@ _NAMES: Mapping[FigureName, str] = {
 MOST_MENDED = 20_000  # requests of a recording that are replayed for the findings
 
 
+def is_mendable(finding: Finding) -> bool:
+    """Tell whether there is a cause that may be taken out."""
+    return finding.id in _CAUSES
+
+
 def with_mends(findings: Sequence[Finding], made: Prepared, domains: Sequence[Domain]) -> tuple[Finding, ...]:
     """Return the findings, those whose cause can be taken out with what the run would be without it.
 
     As they are where the replay does not hold.
     """
     asked = made.asked
-    if asked is None or not any(finding.id in _CAUSES for finding in findings) or not made.holds:
+    if asked is None or not any(map(is_mendable, findings)) or not made.holds:
         return tuple(findings)
     known: dict[Mend, str] = {}
     return tuple(_with_mend(finding, asked, domains, known) for finding in findings)

@@ -8,13 +8,13 @@ from lbtui.analysis.replay.model import Work
 from lbtui.analysis.replay.recording import REQUESTS, ROUNDS, RecordedDomain, Recording
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.latency.traced import Traced, Untraced, passes_in, traced
-from lbtui.profile import Domain, Profile, Progress
+from lbtui.profile import Domain
 from lbtui.profile.roles import Role
 
 
-def recording_of(profile: Profile, evidence: Evidence, progress: Progress | None = None) -> Recording:
+def recording_of(evidence: Evidence) -> Recording:
     """Return what is replayed of a profile. Raises `Untraced`, saying why, and `Cancelled`."""
-    found = traced(evidence, lambda ids: profile.read_request_rounds(ids, progress))
+    found = traced(evidence)
     if found.rounds.is_empty():
         raise Untraced("", evidence.frame("requests").height)
     known = [domain for domain in evidence.domains if domain.key in set(found.rounds["domain"].unique())]

@@ -81,26 +81,36 @@ class RatioAnswer:
     absent: str = ""
 
 
-def prepared(
-    profile: Profile, limits: Thresholds, progress: Progress | None = None, evidence: Evidence | None = None
-) -> Prepared:
+def prepared(profile: Profile, limits: Thresholds, progress: Progress | None = None) -> Prepared:
     """Return a profile's service, fitted. Raises `Cancelled` when `progress` does."""
+    evidence, failure = attempted(_("the replay"), partial(evidence_of, profile, progress), None)
+    if evidence is None:
+        return Prepared(absent="" if failure is None else failure.text)
+    return prepared_of(evidence, limits, progress)
 
-    def look() -> Prepared:
-        known = evidence or evidence_of(profile, progress)
-        if known.roles and (hosts := skewed_hosts(known, limits)):
-            text = _("the clocks of {hosts} differ from those of the hosts that they hand requests over with")
-            return Prepared(absent=text.format(hosts=", ".join(map(visible, hosts))))
-        try:
-            found = fitted(recording_of(profile, known, progress))
-        except (Untraced, Unfit) as error:
-            return Prepared(absent=str(error) or _("no scheduling round tells which requests it ran"))
-        targets = _targets(known, limits)
-        ticks = None if progress is None else Ticks(progress)
-        return Prepared(Asked(found, targets, ticks), ticks=ticks)
 
-    made, failure = attempted(_("the replay"), look, Prepared())
+def prepared_of(
+    evidence: Evidence, limits: Thresholds, progress: Progress | None = None, most: int | None = None
+) -> Prepared:
+    """Return what `prepared` does; of more than `most` requests the first ones are asked."""
+    made, failure = attempted(
+        _("the replay"), partial(_prepared, evidence, limits, progress, most), Prepared()
+    )
     return made if failure is None else Prepared(absent=failure.text)
+
+
+def _prepared(
+    evidence: Evidence, limits: Thresholds, progress: Progress | None, most: int | None
+) -> Prepared:
+    if evidence.roles and (hosts := skewed_hosts(evidence, limits)):
+        text = _("the clocks of {hosts} differ from those of the hosts that they hand requests over with")
+        return Prepared(absent=text.format(hosts=", ".join(map(visible, hosts))))
+    try:
+        found = fitted(recording_of(evidence))
+    except (Untraced, Unfit) as error:
+        return Prepared(absent=str(error) or _("no scheduling round tells which requests it ran"))
+    ticks = None if progress is None else Ticks(progress)
+    return Prepared(Asked(found.part(most), _targets(evidence, limits), ticks), ticks=ticks)
 
 
 def _targets(evidence: Evidence, limits: Thresholds) -> Targets:
