@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known.error(_("--per-iteration needs --export"))
     if options.watch and _reports(options):
         known.error(_("--watch is of the screen: it goes with no report and no export"))
+    if options.what_if and (options.baseline is not None or options.fail_on):
+        known.error(_("--what-if prints that alone: it goes without --baseline and --fail-on"))
+    if options.what_if is None and (options.link_gbps or options.expert_mib):
+        known.error(_("--link-gbps and --expert-mib are of --what-if EPLB"))
     if options.fail_on == "worse" and options.baseline is None:
         known.error(_("--fail-on worse needs --baseline"))
     # Without either an output is looked for here and below.
@@ -71,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reports(options: Namespace) -> bool:
     """Tell whether something is asked for that is made without a screen."""
-    return bool(options.report or options.json or options.export or options.fail_on)
+    return bool(options.report or options.json or options.what_if or options.export or options.fail_on)
 
 
 def _print_manual(topic: str, *, ascii_only: bool) -> int:
@@ -210,9 +214,11 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
                 per_iteration=options.per_iteration,
             )
             # What a report is piped into must not see these lines.
-            tell = complain if options.json or options.report else write_out
+            tell = complain if options.json or options.report or options.what_if else write_out
             tell("".join(f"{_exported(one)}\n" for one in written))
-        if options.json or options.report or options.fail_on or not options.export:
+        if options.what_if:
+            _answer(profile, options, thresholds)
+        elif options.json or options.report or options.fail_on or not options.export:
             failed = _report(profile, baseline, options, thresholds)
     except SeveralOutputs as several:
         folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
@@ -245,6 +251,23 @@ def _exported(written: Written) -> str:
         else _("{file}: {rows} rows")
     )
     return sentence.format(file=visible(str(written.path)), rows=written.rows, cells=written.defused)
+
+
+def _answer(profile: Profile, options: Namespace, thresholds: Thresholds | None) -> None:
+    """Write the answer to `--what-if` in the form asked for."""
+    from lbtui.report.what_if.answer import Asked
+    from lbtui.report.what_if.forms import what_if_json, what_if_markdown, what_if_text
+    from lbtui.report.what_if.registry import ANSWERS
+    from lbtui.thresholds import Thresholds
+
+    asked = Asked(thresholds or Thresholds(), options.link_gbps, options.expert_mib)
+    answer = ANSWERS[options.what_if](profile, asked)
+    ascii_only = options.ascii or not _takes_unicode()
+    if options.json:
+        write_out(what_if_json(answer, str(profile.path), ascii_only=ascii_only) + "\n")
+        return
+    write = what_if_markdown if options.report == "markdown" else what_if_text
+    write_out(write(answer, str(profile.path), ascii_only=ascii_only))
 
 
 def _report(

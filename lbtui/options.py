@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
 
 REPORTS = ("text", "markdown")
+WHAT_IFS = ("EPLB",)
+MOST_SIZE = 1e9
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}")
 _COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
 _BACKGROUNDS: tuple[Literal["auto"] | Background, ...] = ("auto", "dark", "light")
@@ -64,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     # In the order in which the help lists them.
     _add_inputs(known)
     _add_reports(known)
+    _add_what_if(known)
     _add_export(known)
     _add_screen(known)
     _add_about(known)
@@ -170,6 +174,30 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_what_if(known: argparse.ArgumentParser) -> None:
+    known.add_argument(
+        "--what-if",
+        type=_what_if,
+        metavar="|".join(WHAT_IFS),
+        help=_(
+            "print instead what another placement of experts would bring and cost, and end; --report "
+            "markdown and --json choose its form"
+        ),
+    )
+    known.add_argument(
+        "--expert-mib",
+        type=partial(_positive, _("MiB")),
+        metavar="MIB",
+        help=_("size of the weights of one expert in one layer, for the price that --what-if EPLB names"),
+    )
+    known.add_argument(
+        "--link-gbps",
+        type=partial(_positive, _("Gbit/s")),
+        metavar="GBPS",
+        help=_("gigabits a second at which a rank gets weights, for the same"),
+    )
+
+
 def _add_export(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
@@ -247,6 +275,23 @@ def _capture(text: str) -> int | Literal["all"]:
     if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(_("a number from 1 or `all` is wanted"))
+
+
+def _what_if(text: str) -> str:
+    """Return the name of a what-if as it is written here, whichever way it was typed."""
+    for name in WHAT_IFS:
+        if text.lower() == name.lower():
+            return name
+    wanted = _("{name} is none; there is {known}")
+    raise argparse.ArgumentTypeError(wanted.format(name=text or "“”", known=", ".join(WHAT_IFS)))
+
+
+def _positive(unit: str, text: str) -> float:
+    # Not what `float` takes beside: nan, 1_000, blanks.
+    if not _NUMBER.fullmatch(text) or not 0 < float(text) < MOST_SIZE:
+        wanted = _("a number of {unit} above 0 is wanted, as 44.5")
+        raise argparse.ArgumentTypeError(wanted.format(unit=unit))
+    return float(text)
 
 
 def _targets(text: str) -> tuple[Entry, ...]:

@@ -1,0 +1,1 @@
+"""`--what-if NAME`: what another way of serving would bring, as text, Markdown and JSON."""
