@@ -43,8 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known.error(_("--watch is of the screen: it goes with no report and no export"))
     if options.what_if and (options.baseline is not None or options.fail_on):
         known.error(_("--what-if prints that alone: it goes without --baseline and --fail-on"))
-    if options.what_if is None and (options.link_gbps or options.expert_mib):
-        known.error(_("--link-gbps and --expert-mib are of --what-if EPLB"))
     if options.fail_on == "worse" and options.baseline is None:
         known.error(_("--fail-on worse needs --baseline"))
     # Without either an output is looked for here and below.
@@ -68,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from lbtui.thresholds import Thresholds
 
         thresholds = replace(thresholds or Thresholds(), targets=options.slo)
+    if options.link_gbps or options.expert_mib:
+        from lbtui.thresholds import Offer, Thresholds
+
+        offer = Offer(options.expert_mib, options.link_gbps)
+        thresholds = replace(thresholds or Thresholds(), offer=offer)
     if _reports(options) or not _has_screen():
         return _without_screen(path, options, thresholds)
     return _on_screen(path, options, thresholds, background or "auto")
@@ -260,8 +263,7 @@ def _answer(profile: Profile, options: Namespace, thresholds: Thresholds | None)
     from lbtui.report.what_if.registry import ANSWERS
     from lbtui.thresholds import Thresholds
 
-    asked = Asked(thresholds or Thresholds(), options.link_gbps, options.expert_mib)
-    answer = ANSWERS[options.what_if](profile, asked)
+    answer = ANSWERS[options.what_if](profile, Asked(thresholds or Thresholds()))
     ascii_only = options.ascii or not _takes_unicode()
     if options.json:
         write_out(what_if_json(answer, str(profile.path), ascii_only=ascii_only) + "\n")

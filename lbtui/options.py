@@ -188,7 +188,7 @@ def _add_what_if(known: argparse.ArgumentParser) -> None:
         "--expert-mib",
         type=partial(_positive, _("MiB")),
         metavar="MIB",
-        help=_("size of the weights of one expert in one layer, for the price that --what-if EPLB names"),
+        help=_("size of the weights of one expert in one layer, for the price that What-if of experts names"),
     )
     known.add_argument(
         "--link-gbps",

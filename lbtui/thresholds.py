@@ -26,6 +26,14 @@ MOST_TARGET = 1e8
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What a user says of moving experts (`--expert-mib`, `--link-gbps`); None: not said."""
+
+    expert_mib: float | None = None  # weights of one expert in one layer
+    link_gbps: float | None = None  # gigabits a second at which a rank gets them
+
+
+@dataclass(frozen=True)
 class Expected:
     """The shares that the config names: 1 is what a domain or node without an entry is to carry.
 
@@ -82,7 +90,8 @@ class Thresholds:
     """Effects below these are no findings, however certain; `p_value` bounds chance for all of them.
 
     `expected` is what evenness is judged against: the shares of the load that the config expects. `targets`
-    are what requests are to take at most (`TARGET_NAMES`, ms); without any, p95 of the run is.
+    are what requests are to take at most (`TARGET_NAMES`, ms); without any, p95 of the run is. `offer` is
+    what moving experts takes.
     """
 
     p_value: float = _threshold(0.01, _("probability of chance below which an effect counts as real"))
@@ -140,10 +149,14 @@ class Thresholds:
     )
     ep_slow_ratio: float = _threshold(1.08, _("time of a rank per load / median of the ranks"))
     eplb_gain: float = _threshold(0.05, _("fall of mean PAR between periods below which EPLB does nothing"))
+    eplb_step_gain: float = _threshold(
+        0.01, _("share of a step's time that a placement must save to be worth a trial")
+    )
     short_capture_seconds: float = _threshold(120.0, _("capture length below which figures are uncertain"))
     clock_skew_ms: float = _threshold(5.0, _("difference of two hosts' clocks"))
     expected: Expected = field(default_factory=Expected)
     targets: tuple[Entry, ...] = ()
+    offer: Offer = Offer()
 
 
 def described() -> list[tuple[str, float, str]]:

@@ -14,10 +14,12 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.sources import open_profile
 from lbtui.sources.experts.placement import read_placement
+from lbtui.thresholds import Offer, Thresholds
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.help import help_text
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.ep import loading as ep_along
+from tests.terminal.driven import screen_text
 from tests.tools.driving import settled
 
 ROOT = Path(__file__).parents[2]
@@ -261,6 +263,39 @@ def test_what_if_asks_answers_and_returns():
     run(DEMO, scenario)
 
 
+def test_what_if_ends_in_a_verdict_and_a_page_has_what_it_rests_on():
+    async def scenario(app, pilot):
+        await pilot.press("w", "e", "4", "4", "enter", "T", *"200", "enter")
+        await settled(app, pilot)
+        assert "Not enough evidence: load stays on its ranks" in " ".join(what_if(app).split())
+        await pilot.press("i")
+        await settled(app, pilot)
+        page = " ".join(screen_text(app).split())
+        assert "Not enough evidence: load stays on its ranks" in page
+        assert "989 of them to one rank: 1.8 s at 44 MiB an expert and 200 Gbit/s" in page
+        await pilot.press("escape")
+        assert app.current.TITLE == "What-if"
+
+    run(DEMO, scenario)
+
+
+def test_what_if_takes_size_and_link_of_the_command_line():
+    async def scenario(app, pilot):
+        await pilot.press("4", "w")
+        await settled(app, pilot)
+        assert "44 MiB an expert · 200 Gbit/s" in what_if(app)
+
+    thresholds = Thresholds(offer=Offer(44.0, 200.0))
+
+    async def whole():
+        app = LbtuiApp(Asked(DEMO, thresholds=thresholds), Capabilities("256"))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(app, pilot)
+            await scenario(app, pilot)
+
+    asyncio.run(whole())
+
+
 def test_what_if_stands_in_the_frame_of_the_app():
     async def scenario(app, pilot):
         top, bottom = app.query_one("TopBar"), app.query_one("BottomBar")
@@ -272,7 +307,7 @@ def test_what_if_stands_in_the_frame_of_the_app():
         await pilot.press("escape")
         await settled(app, pilot)
         assert " 4 EP · What-if " in plain(top.picture(120, 2))
-        assert "+ - 0 redundant experts" in plain(bottom.picture(120, 1))
+        assert "+ - 0 redundant  " in plain(bottom.picture(120, 1))
         place = plain(top.picture(120, 2)).splitlines()[1].index("Requests")
         await pilot.click(top, offset=(place, 1))
         assert app.current is app.panes["5"]

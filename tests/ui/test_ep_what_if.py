@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbtui.analysis.eplb.price import Worth
+from lbtui.analysis.eplb.price_words import verdict_words
 from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import Settings, curve, what_if
@@ -17,7 +19,9 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.text import plain
 from lbtui.ui.panes.what_if import state as states
 from lbtui.ui.panes.what_if.view import what_if_rows
+from lbtui.ui.panes.what_if.words import verdict_sentences
 from tests.analysis.eplb.made import series, skewed
+from tests.bench.eplb_loads import cases
 from tests.render.strategies import ALL_CAPS, check
 from tests.ui.test_ep_view import CAPS
 
@@ -174,10 +178,66 @@ def test_layers_are_listed_with_the_worst_first_and_the_cursor_is_read():
     assert states.scrolled(state, 99).place == 25
 
 
+def about(one, service):
+    return states.About((one,), service, Worth(0.01, 0.05))
+
+
+@lru_cache
+def judged():
+    """Return a state with a verdict: a skew that stays, a price that is known."""
+    case = next(cases(1, "skew_cheap"))
+    return states.begin([case.series], None, about(case.series, case.service), case.offer)
+
+
+@pytest.mark.parametrize("size", [(80, 21), (120, 30), (200, 60)])
+def test_the_last_lines_say_whether_it_is_worth_a_trial(size):
+    state = judged()
+    said = verdict_words(state.outcome.evidence, state.outcome.verdict)
+    assert said.startswith(f"Worth a trial: R = {state.settings.redundant} (DeepSeek's EPLB, global) saves ")
+    lines = text(state, size).splitlines()
+    assert said in " ".join(lines[-5:-1])
+    drawn = " ".join(" ".join(lines).split())
+    details = verdict_sentences(state.outcome)[1:]
+    assert len(details) == 6
+    assert all(each in drawn for each in details) == (size == (200, 60))
+
+
+def test_a_verdict_too_long_for_a_low_screen_is_cut_and_the_page_has_it_whole():
+    lines = text(judged(), (40, 9)).splitlines()
+    assert lines[-2].startswith("Worth a trial: R = ")
+    assert lines[-2].endswith("…")
+    assert verdict_sentences(judged().outcome)[0].endswith("while experts move.")
+
+
+def test_size_and_link_change_the_price_and_are_asked_for():
+    state = judged()
+    slower = states.with_link(state, " 1 ")
+    assert slower.settings.link_gbps == 1
+    outcome = states.answer(slower.data, slower.settings, slower.outcome, slower.about)
+    assert outcome.evidence.standstill == pytest.approx(
+        state.outcome.evidence.standstill * state.settings.link_gbps
+    )
+    assert outcome.evidence.gain == state.outcome.evidence.gain
+    unknown = states.with_link(state, "")
+    outcome = states.answer(unknown.data, unknown.settings, unknown.outcome, unknown.about)
+    assert outcome.evidence.standstill is None
+    assert "--link-gbps" in " ".join(verdict_sentences(outcome))
+    assert states.link_problem("200") is None
+    assert states.link_problem("fast") == "Gbit/s are needed, e.g. 200, or nothing."
+
+
+def test_the_placement_in_use_has_no_verdict():
+    state = states.next_policy(states.next_policy(judged()))
+    assert state.settings.policy == "in use"
+    outcome = states.answer(state.data, state.settings, None, state.about)
+    assert outcome.verdict is None
+    assert verdict_sentences(outcome) == []
+
+
 def test_limits_and_the_check_are_on_the_page():
     state = answered(replace(began(), settings=Settings("global", 0, 8)))
     drawn = " ".join(text(state).split())
-    assert "not what moving experts and sending tokens" in drawn
+    assert "not what sending them costs" in drawn
     assert "8 or fewer experts a die" in drawn
     # Rank 0 is hot whichever experts it holds.
     tokens = [[[90, 90, 10, 10]], [[90, 90, 10, 10]], [[90, 90, 10, 10]]]
@@ -243,7 +303,7 @@ def test_only_sizes_are_taken(typed, fine):
     st.integers(1, 200),
     st.integers(1, 50),
     st.sampled_from(ALL_CAPS),
-    st.sampled_from(["began", "answered", "impossible", "nothing"]),
+    st.sampled_from(["began", "answered", "impossible", "nothing", "judged"]),
 )
 def test_rows_are_exact_in_every_size(width, height, caps, kind):
     state = {
@@ -251,6 +311,7 @@ def test_rows_are_exact_in_every_size(width, height, caps, kind):
         "answered": lambda: _answer(Settings("global", 8, 8, expert_mib=44)),
         "impossible": lambda: _answer(Settings("global", 3, 8)),
         "nothing": lambda: states.begin([]),
+        "judged": judged,
     }[kind]()
     check(what_if_rows("What-if\x1b[31m", state, Canvas(width, height, caps)), width, caps, height)
 

@@ -46,7 +46,7 @@ def limits(data: Recorded, found: WhatIf) -> tuple[str, ...]:
         )
         said.append(sentence.format(limit=FEW_TOKENS, count=tokens))
     said += [
-        _("It sees tokens, not what moving experts and sending tokens costs."),
+        _("It sees tokens, not what sending them costs."),
         _("A replica is taken to get its equal part of its expert's tokens."),
         _("PAR is of a half's tokens in all; single iterations are less even."),
         _("EPLB is not recommended for prefill inputs below 1024 tokens (vllm-ascend)."),

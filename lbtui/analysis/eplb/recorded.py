@@ -147,6 +147,30 @@ def _places(series: ExpertSeries, period: int, ids: Ints, placed: bool) -> Ints:
     return _places_of(table, ids)
 
 
+def places_of_period(series: ExpertSeries, period: int, ids: Ints) -> Ints:
+    """Return [layer, slot] -> place in `ids` (of `Recorded.experts`) in a period, -1 for what stays."""
+    return _places(series, period, ids, any(table is not None for table in series.placements))
+
+
+def usable_iterations(series: ExpertSeries) -> tuple[Ints, Ints]:
+    """Return the iterations of either half that `recorded` takes."""
+    return _halves(series, any(table is not None for table in series.placements))
+
+
+def experts_between(series: ExpertSeries, chosen: Ints, ids: Ints) -> Floats:
+    """Return the tokens [layer, expert] of the iterations `chosen` (ascending, of stretches of periods)."""
+    found = np.zeros((series.tokens.shape[1], len(ids)))
+    row = np.arange(series.tokens.shape[1])[:, None]
+    periods = series.period[chosen]
+    for period in np.unique(periods).tolist():
+        tokens = series.tokens[chosen[periods == period]].sum(axis=0, dtype=np.int64)
+        places = places_of_period(series, period, ids)
+        held = np.zeros((len(tokens), len(ids) + 1))
+        np.add.at(held, (np.broadcast_to(row, places.shape), places), tokens)
+        found += held[:, :-1]
+    return found
+
+
 def _places_of(table: npt.NDArray[np.int32], ids: Ints) -> Ints:
     """Return the place in `ids` of every expert of a table, -1 for those not among them."""
     if not len(ids):

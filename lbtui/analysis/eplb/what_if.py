@@ -37,6 +37,7 @@ class Settings:
     nodes: int = 1
     groups: int = 1
     expert_mib: float | None = None  # size of one expert of one layer
+    link_gbps: float | None = None  # at which a rank gets weights, gigabits a second
 
 
 @dataclass(frozen=True)

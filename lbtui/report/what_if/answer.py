@@ -10,11 +10,9 @@ from lbtui.thresholds import Thresholds
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line says beside the name; None: not said."""
+    """What the command line and the config say beside the name."""
 
-    limits: Thresholds
-    link_gbps: float | None = None  # of one rank, gigabits a second
-    expert_mib: float | None = None  # weights of one expert in one layer
+    limits: Thresholds  # with targets, and what moving experts takes
 
 
 @dataclass(frozen=True)

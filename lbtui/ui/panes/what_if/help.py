@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbtui.analysis.eplb.price_words import FORMULAS
 from lbtui.text import _
 from lbtui.ui.kit.pane import HelpEntry
 
@@ -83,6 +84,7 @@ def entries() -> list[HelpEntry]:
                 "hold (padding, dummy tokens, a fixed routing), and What-if promises too much."
             ),
         ),
+        *(HelpEntry(name, text) for name, text in FORMULAS),
         HelpEntry(
             _("EPLB is not recommended …"),
             _(

@@ -6,21 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from rich.text import Text
 from textual.binding import BindingType
 from textual.message import Message
 
+from lbtui.findings.ep_service import service_for, worth_of
 from lbtui.profile import ExpertSeries, Profile
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.text import _
+from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.keys import key
+from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes.what_if import help as what_if_help
 from lbtui.ui.panes.what_if import state as states
 from lbtui.ui.panes.what_if.state import Number, Outcome, WhatIfState
 from lbtui.ui.panes.what_if.view import what_if_rows
+from lbtui.ui.panes.what_if.words import verdict_sentences
 
 _WORK = "what-if"
 
@@ -40,6 +44,8 @@ class WhatIfPane(Pane):
         key("D", "number('nodes')", _("nodes"), _("number of nodes, of the hierarchical policy")),
         key("u", "number('groups')", _("groups"), _("groups of experts, of the hierarchical policy")),
         key("e", "size", _("size"), _("size of an expert in one layer, in MiB")),
+        key("T", "link", _("link"), _("link at which a rank gets weights, in Gbit/s")),
+        keys.details(_("what the verdict rests on: gain, share of a step, price, how long it lasts")),
         key("E", "save", _("save"), _("save the placement as JSON")),
     ]
 
@@ -59,7 +65,11 @@ class WhatIfPane(Pane):
 
     def prepare(self, profile: Profile, progress: PaneProgress) -> WhatIfState:
         """Return the first question and its answer; a placement file of the profile is judged first."""
-        return states.begin(self._series, profile.placement)
+        about = None
+        if self._series:
+            service = service_for(profile, self._series[0].instance, progress)
+            about = states.About(tuple(self._series), service, worth_of(self.limits))
+        return states.begin(self._series, profile.placement, about, self.limits.offer)
 
     def ready(self, result: WhatIfState) -> None:
         """Show the first answer."""
@@ -86,11 +96,12 @@ class WhatIfPane(Pane):
         return [
             *back,
             ("p", _("policy")),
-            ("+ - 0", _("redundant experts")),
+            ("+ - 0", _("redundant")),
+            ("i", _("verdict")),
             *([("D", _("nodes")), ("u", _("groups"))] if hierarchical else []),
             ("E", _("save")),
             (keys.MOVE_ROWS[0], _("layer")),
-            ("e", _("size of an expert")),
+            ("e T", _("size of an expert, link")),
             ("r", _("ranks")),
         ]
 
@@ -106,11 +117,12 @@ class WhatIfPane(Pane):
         self.state = states.changed(self.state, change(self.state))
         self.repaint()
         data, settings, known = self.state.data, self.state.settings, self.state.outcome
+        about = self.state.about
         if data is None or not self.state.busy:
             return
 
         def work() -> None:
-            self.post_message(self.Answered(states.answer(data, settings, known)))
+            self.post_message(self.Answered(states.answer(data, settings, known, about)))
 
         def failed(why: str) -> None:
             self.post_message(self.Answered(states.unanswered(settings, why)))
@@ -154,6 +166,21 @@ class WhatIfPane(Pane):
             states.size_problem,
             lambda text: self._change(lambda state: states.with_size(state, text)),
         )
+
+    def action_link(self) -> None:
+        """Ask the user for the link of a rank."""
+        now = self.state.settings.link_gbps
+        self.lbtui.ask(
+            _("Gbit/s at which a rank gets weights?"),
+            "" if now is None else f"{now:g}",
+            states.link_problem,
+            lambda text: self._change(lambda state: states.with_link(state, text)),
+        )
+
+    def action_details(self) -> None:
+        """Show what the verdict rests on, on a page."""
+        if self.state.outcome is not None and (sentences := verdict_sentences(self.state.outcome)):
+            self.lbtui.push_screen(TextPage(self.TITLE, Text("\n\n".join(map(visible, sentences)))))
 
     def action_save(self) -> None:
         """Write the placement where the user says, as the JSON that serving engines read."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
+from lbtui.analysis.eplb.price import Evidence, Service, Verdict, Worth, evidence_for, verdict
 from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import Recorded, recorded
 from lbtui.analysis.eplb.what_if import (
@@ -23,9 +24,19 @@ from lbtui.analysis.eplb.what_if import (
 )
 from lbtui.profile import ExpertSeries, PlacementFile
 from lbtui.text import _, visible
+from lbtui.thresholds import Offer
 
 Number: TypeAlias = Literal["ranks", "nodes", "groups"]
 NOTHING = Settings("global", 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What a question is about: the iterations, their service, and from which gain on a trial is worth it."""
+
+    series: tuple[ExpertSeries, ...]
+    service: Service
+    worth: Worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +48,12 @@ class Outcome:
     points: tuple[Point, ...]
     limits: tuple[str, ...]
     sentence: str = ""
+    evidence: Evidence | None = None  # of its gain and price; None of the placement in use
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether it is worth a trial."""
+        return None if self.evidence is None else verdict(self.evidence)
 
     @property
     def recommended(self) -> Point | None:
@@ -54,6 +71,7 @@ class WhatIfState:
     sentence: str = ""  # why there is nothing to ask about
     place: int = 0  # of the cursor among the layers, the worst as it was first
     said: str = ""  # what came of saving the placement shown
+    about: About | None = None
 
     @property
     def busy(self) -> bool:
@@ -61,27 +79,37 @@ class WhatIfState:
         return self.outcome is None or self.outcome.settings != self.settings
 
 
-def begin(series: Sequence[ExpertSeries], file: PlacementFile | None = None) -> WhatIfState:
+def begin(
+    series: Sequence[ExpertSeries],
+    file: PlacementFile | None = None,
+    about: About | None = None,
+    offer: Offer | None = None,
+) -> WhatIfState:
     """Return the first question with its answer: the global policy with the recommended redundant experts.
 
-    Where a placement file is given that fits, the first question is what it brings.
+    Where a placement file is given that fits, the first question is what it brings. `about` lets it be judged
+    whether a trial is worth it, `offer` is what moving experts takes.
     """
     try:
         data = recorded(series, file)
     except Impossible as error:
         return WhatIfState(None, NOTHING, sentence=str(error))
-    first = start_settings(data)
+    given = offer or Offer()
+    first = replace(start_settings(data), expert_mib=given.expert_mib, link_gbps=given.link_gbps)
     if data.file is not None:
         first = fitting(data, replace(first, policy="file"))
-    state = WhatIfState(data, first, answer(data, first))
+    state = WhatIfState(data, first, answer(data, first), about=about)
     enough = at_recommended(state)
-    return replace(enough, outcome=answer(data, enough.settings, state.outcome))
+    return replace(enough, outcome=answer(data, enough.settings, state.outcome, about))
 
 
-def answer(data: Recorded, settings: Settings, known: Outcome | None = None) -> Outcome:
+def answer(
+    data: Recorded, settings: Settings, known: Outcome | None = None, about: About | None = None
+) -> Outcome:
     """Return what the settings give; some 10 ms a point of the curve for 61 layers of 256 experts.
 
-    The curve is taken from what is `known` where only the number of redundant experts is another.
+    The curve is taken from what is `known` where only the number of redundant experts is another. Without
+    `about` it is not judged whether a trial is worth it.
     """
     try:
         found = what_if(data, settings)
@@ -89,7 +117,10 @@ def answer(data: Recorded, settings: Settings, known: Outcome | None = None) -> 
         alike = known is not None and replace(known.settings, redundant=settings.redundant) == settings
         if not alike or all(point.redundant != settings.redundant for point in points):
             points = curve(data, settings)
-        return Outcome(settings, found, points, limits(data, found))
+        evidence = None
+        if about is not None and settings.policy != "in use":
+            evidence = evidence_for(about.series, data, found, about.service, about.worth)
+        return Outcome(settings, found, points, limits(data, found), evidence=evidence)
     except Impossible as error:
         return Outcome(settings, None, (), (), str(error))
 
@@ -153,6 +184,12 @@ def with_size(state: WhatIfState, text: str) -> WhatIfState:
     return replace(state, settings=replace(state.settings, expert_mib=mib))
 
 
+def with_link(state: WhatIfState, text: str) -> WhatIfState:
+    """Ask what moving takes over the link typed; nothing typed: it is unknown."""
+    gbps = float(text) if text.strip() else None
+    return replace(state, settings=replace(state.settings, link_gbps=gbps))
+
+
 def to_save(state: WhatIfState) -> WhatIf | None:
     """Return what can be saved: a placement computed for the settings shown, None without one."""
     if state.busy or state.outcome is None or (found := state.outcome.found) is None:
@@ -185,6 +222,11 @@ def size_problem(text: str) -> str | None:
     except ValueError:
         known = False
     return None if known else _("A size in MiB is needed, e.g. 44.5, or nothing.")
+
+
+def link_problem(text: str) -> str | None:
+    """Return what is wrong with a link typed, None if nothing is; empty means unknown."""
+    return _("Gbit/s are needed, e.g. 200, or nothing.") if size_problem(text) else None
 
 
 def changed(before: WhatIfState, after: WhatIfState) -> WhatIfState:

@@ -12,7 +12,7 @@ from lbtui.render.capabilities import Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import accent, dim, severity, strong
 from lbtui.render.table import first_visible
-from lbtui.render.text import blank, fit, row, wrapped
+from lbtui.render.text import blank, fit, plain, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.panes.what_if.lists import HEAD, curve_rows, layer_rows
 from lbtui.ui.panes.what_if.state import Outcome, WhatIfState
@@ -23,9 +23,13 @@ from lbtui.ui.panes.what_if.words import (
     judged_words,
     reading_words,
     settings_words,
+    verdict_details,
+    verdict_said,
 )
 
 _COPIES_LINES = 2
+_VERDICT_LINES = 4
+_ROWS_A_VERDICT_LINE = 7
 _WRAPPED_AWAY = 10  # cells at the end of a line that the next word is too long for
 # Titles and so many rows of the lists come before copies and limits.
 _LEAST_LISTS = 6
@@ -51,9 +55,10 @@ def what_if_rows(title: str, state: WhatIfState, canvas: Canvas) -> list[Row]:
         head += wrapped(text, width, caps, style if level is None else severity(caps, level))
     order = np.argsort(-np.nan_to_num(found.held_out.before, nan=-np.inf), kind="stable").tolist()
     place = min(state.place, len(order) - 1)
-    foot = [fit(reading_words(found, order[place], glyphs(caps)), width, caps=caps)]
+    reading = fit(reading_words(found, order[place], glyphs(caps)), width, caps=caps)
     if state.said:
-        foot = [fit(state.said, width, caps=caps, style=accent(caps))]
+        reading = fit(state.said, width, caps=caps, style=accent(caps))
+    foot = [*_verdict_rows(outcome, canvas), reading]
     below = _around(outcome, data, found, canvas, height - len(head) - len(foot))
     lists = height - len(head) - len(foot) - sum(len(rows) for rows in below)
     between = [blank(width)] if lists > _ROOMY_LISTS else []
@@ -95,9 +100,29 @@ def _around(
     if above and spare > len(above):
         above.insert(0, blank(width))
         spare -= 1
-    limits = [line for text in outcome.limits for line in wrapped(text, width, caps, dim(caps))]
-    limits = limits[: max(0, min(len(limits), spare // 2))]
+    texts = (*verdict_details(outcome), *outcome.limits)
+    limits: list[Row] = []
+    for text in texts:
+        lines = wrapped(text, width, caps, dim(caps))
+        if len(limits) + len(lines) > spare // 2:
+            break
+        limits += lines
     return above, limits
+
+
+def _verdict_rows(outcome: Outcome, canvas: Canvas) -> list[Row]:
+    """Return whether a trial is worth it, cut short on a low screen: `i` has all of it."""
+    said = verdict_said(outcome)
+    if said is None:
+        return []
+    width, caps = canvas.width, canvas.caps
+    style = strong(caps) if said[1] is None else severity(caps, said[1])
+    rows = wrapped(said[0], width, caps, style)
+    most = max(1, min(_VERDICT_LINES, canvas.height // _ROWS_A_VERDICT_LINE))
+    if len(rows) <= most:
+        return rows
+    rest = " ".join(plain([line]).strip() for line in rows[most - 1 :])
+    return [*rows[: most - 1], fit(rest, width, caps=caps, style=style)]
 
 
 def _judged_rows(found: WhatIf, canvas: Canvas) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lbtui.analysis.eplb.price_words import detail_words, verdict_words
 from lbtui.analysis.eplb.recommended import best, gains
 from lbtui.analysis.eplb.recorded import Check, Recorded
 from lbtui.analysis.eplb.what_if import MOST_REDUNDANT, Judged, Point, Replicated, WhatIf
@@ -36,6 +37,8 @@ def settings_words(state: WhatIfState, data: Recorded) -> str:
         parts.append(_("{nodes} nodes, {groups} groups").format(nodes=settings.nodes, groups=settings.groups))
     if settings.expert_mib is not None:
         parts.append(_("{size} MiB an expert").format(size=number(settings.expert_mib)))
+    if settings.link_gbps is not None:
+        parts.append(_("{link} Gbit/s").format(link=number(settings.link_gbps)))
     if state.busy:
         parts.append(_("computing …"))
     return " · ".join(parts)
@@ -135,6 +138,28 @@ def _enough(outcome: Outcome, judged: Judged, point: Point, *, doubted: bool) ->
         else _("the least whose worst layer is within 2 % of the best, {best} at R = {best_redundant}.")
     )
     return f"{text}: {reason}".format(**numbers), None
+
+
+def verdict_said(outcome: Outcome) -> Said | None:
+    """Return whether a trial is worth it, with its reason; None of the placement in use."""
+    if outcome.evidence is None or (said := outcome.verdict) is None:
+        return None
+    level: Severity | None = "warning" if said.sentence == "not enough evidence" else None
+    return verdict_words(outcome.evidence, said), level
+
+
+def verdict_details(outcome: Outcome) -> list[str]:
+    """Return what the verdict rests on, a line each."""
+    if outcome.evidence is None:
+        return []
+    named = detail_words(outcome.evidence)
+    return [_("{name}: {text}").format(name=name, text=text) for name, text in named]
+
+
+def verdict_sentences(outcome: Outcome) -> list[str]:
+    """Return the verdict and what it rests on; nothing of the placement in use."""
+    said = verdict_said(outcome)
+    return [] if said is None else [said[0], *verdict_details(outcome)]
 
 
 def recommended_word(data: Recorded, outcome: Outcome, before: float) -> str:
