@@ -227,6 +227,39 @@ def share_unknown_even(rng: np.random.Generator) -> Case | None:
     return case and replace(case, service=Service())
 
 
+def wavers(rng: np.random.Generator) -> Case | None:
+    """A skew that stays, about which heat wavers from iteration to iteration, some of it for a while."""
+    one = shape(rng)
+    base = skewed(one, rng, float(rng.uniform(0.3, 0.8)))
+    keep, spread = float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.3, 0.7))
+    logs = rng.normal(0, 1, base.shape)
+    heats = []
+    for _iteration in range(one.iterations):
+        heat = base * np.exp(spread * logs)
+        heats.append(heat / heat.mean(axis=1, keepdims=True))
+        logs = keep * logs + np.sqrt(1 - keep**2) * rng.normal(0, 1, logs.shape)
+    old, new = in_order(one), placed(one, np.mean(heats, axis=0), one.redundant)
+    future = [base * np.exp(spread * rng.normal(0, 1, base.shape)) for _draw in range(60)]
+    future = [heat / heat.mean(axis=1, keepdims=True) for heat in future]
+    saved = float(np.mean([uneven(one, heat, old) - uneven(one, heat, new) for heat in future]))
+    low, high = ((0.002, 0.01), (0.05, 0.5))[int(rng.integers(2))]
+    service = Service(float(rng.uniform(low, high)), 1.0, None)
+    worth = clear(saved * service.share, WORTH)
+    if worth is None:
+        return None
+    horizon = one.iterations * one.seconds * 7 / 8
+    offer = priced(Offer(), moved_most(one, old, new), 0.3 * horizon * max(saved, 0.01) * service.share)
+    truth: Sentence = "worth a trial" if worth else "not now"
+    return Case(
+        "skew about which heat wavers",
+        one.redundant,
+        recording(one, rng, heats, [old]),
+        service,
+        offer,
+        truth,
+    )
+
+
 def placed_already(rng: np.random.Generator) -> Case | None:
     """A heat that stays, under a table made of it."""
     one = shape(rng)
@@ -413,7 +446,7 @@ def _doubtful(kind: str, one: Shape, rng: np.random.Generator, heat: np.ndarray)
 
 
 MAKERS: tuple[Maker, ...] = (
-    skew_cheap, skew_dear, skew_small_share, even, unpriced, share_unknown, share_unknown_even,
+    skew_cheap, skew_dear, skew_small_share, even, unpriced, share_unknown, share_unknown_even, wavers,
     placed_already, moves_faster, moves_slower, anew_cheap, anew_dear, fades, few_tokens, few_iterations,
     dummy, padding, padding_moved, fixed_routing,
 )  # fmt: skip

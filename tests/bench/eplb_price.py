@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from lbtui.analysis.eplb.policies import hierarchical_placement
-from lbtui.analysis.eplb.price import Evidence, Service, Verdict, Worth, evidence_for, verdict
+from lbtui.analysis.eplb.price import Evidence, Service, Verdict, Worth, evidence_for, known_of, verdict
 from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import Settings, curve, start_settings, what_if
@@ -40,7 +40,8 @@ def answered(
         redundant = settings.redundant if point is None else point.redundant
     asked = Settings("global", redundant, settings.ranks)
     asked = replace(asked, expert_mib=offer.expert_mib, link_gbps=offer.link_gbps)
-    known = evidence_for([one], data, what_if(data, asked), service, Worth(WORTH, WORTH_TIME))
+    about = known_of([one], data, service, Worth(WORTH, WORTH_TIME))
+    known = evidence_for(about, what_if(data, asked))
     return known, verdict(known)
 
 

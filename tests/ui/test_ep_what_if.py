@@ -178,15 +178,11 @@ def test_layers_are_listed_with_the_worst_first_and_the_cursor_is_read():
     assert states.scrolled(state, 99).place == 25
 
 
-def about(one, service):
-    return states.About((one,), service, Worth(0.01, 0.05))
-
-
 @lru_cache
 def judged():
     """Return a state with a verdict: a skew that stays, a price that is known."""
     case = next(cases(1, "skew_cheap"))
-    return states.begin([case.series], None, about(case.series, case.service), case.offer)
+    return states.begin([case.series], None, (case.service, Worth(0.01, 0.05)), case.offer)
 
 
 @pytest.mark.parametrize("size", [(80, 21), (120, 30), (200, 60)])

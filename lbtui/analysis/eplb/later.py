@@ -6,12 +6,12 @@ Everything here is held out: a table is judged only by what follows the iteratio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-from lbtui.analysis.eplb.peaks import Table, arrivals, fullest, mean_rank
+from lbtui.analysis.eplb.peaks import Loads, Table, arrivals, fullest_in_use, loads_of
 from lbtui.analysis.eplb.policies import Ints
 from lbtui.analysis.eplb.recorded import experts_between, places_of_period
 from lbtui.analysis.imbalance import Floats
@@ -19,7 +19,7 @@ from lbtui.analysis.interval import CONFIDENCE, MOST_BINS, resampled_mean
 from lbtui.profile import ExpertSeries
 
 # So many iterations, evenly spread, tell as much as all.
-MOST_JUDGED = 2048
+MOST_JUDGED = 512
 # An interval of fewer, in blocks of what belongs together, is none.
 FEWEST_JUDGED = 16
 # A window of fewer is a matter of chance.
@@ -109,7 +109,10 @@ class LastTables:
 
 
 def gain_of(before: Floats, after: Floats, mean: Floats, confidence: float = CONFIDENCE) -> Gain:
-    """Return the gain of iterations, of `fullest` before and after and `mean_rank` (not all 0)."""
+    """Return the gain of iterations, of the tokens of the fullest rank before and after and of the mean one.
+
+    The mean's are not all 0.
+    """
     total, peak = float(mean.sum()), float(before.sum())
     saved = float((before - after).sum()) / total
     time = float((before - after).sum()) / peak
@@ -139,8 +142,10 @@ class Judged:
     series: ExpertSeries
     ids: Ints
     chosen: Ints  # of the series
-    before: Floats
-    mean: Floats
+    loads: Loads
+    before: Floats  # tokens of the fullest rank under the tables in use
+    mean: Floats  # and of the mean one
+    heats: dict[tuple[int, int], Floats] = field(default_factory=dict, repr=False)  # what `heat` has found
 
     def gain(self, part: Ints, after: Floats, confidence: float = CONFIDENCE) -> Gain | None:
         """Return the gain in some of them, None without tokens."""
@@ -148,15 +153,24 @@ class Judged:
             return None
         return gain_of(self.before[part], after, self.mean[part], confidence)
 
+    def heat(self, window: Ints) -> Floats:
+        """Return the tokens [layer, expert] of all iterations of a window, not only of those judged."""
+        name = int(window[0]), int(window[-1])
+        if name not in self.heats:
+            self.heats[name] = experts_between(self.series, window, self.ids)
+        return self.heats[name]
+
     def under(self, part: Ints, table: Table) -> Floats:
-        """Return `fullest` of some of them under a table."""
-        return fullest(self.series, self.chosen[part], self.ids, table)
+        """Return the tokens of the fullest rank of some of them under a table."""
+        return self.loads.of_fullest(part, table)
 
 
-def judged(series: ExpertSeries, ids: Ints, usable: Ints, ranks: int) -> Judged:
-    """Return the iterations `usable`, of many an even sample, for tables over so many ranks."""
+def judged(series: ExpertSeries, ids: Ints, usable: Ints) -> Judged:
+    """Return the iterations `usable`, of many an even sample."""
     chosen = usable[:: -(-len(usable) // MOST_JUDGED)]
-    return Judged(series, ids, chosen, fullest(series, chosen, ids), mean_rank(series, chosen, ranks))
+    loads = loads_of(series, chosen, ids)
+    before = fullest_in_use(series, chosen, ids, loads)
+    return Judged(series, ids, chosen, loads, before, loads.of_mean_rank())
 
 
 def lasting(one: Judged, usable: Ints, fit: Fit) -> Lasting | None:
@@ -170,7 +184,7 @@ def lasting(one: Judged, usable: Ints, fit: Fit) -> Lasting | None:
     inside = _inside(one, windows)
     saved, mean = np.zeros(_AGES - 1), np.zeros(_AGES - 1)
     for place, made_of in enumerate(windows[:-1]):
-        table = fit(experts_between(one.series, made_of, one.ids))
+        table = fit(one.heat(made_of))
         for age, part in enumerate(inside[place + 1 :]):
             saved[age] += float((one.before[part] - one.under(part, table)).sum())
             mean[age] += float(one.mean[part].sum())
@@ -200,7 +214,7 @@ def made_anew(one: Judged, usable: Ints, fit: Fit, period: int | None) -> tuple[
 def _anew(one: Judged, usable: Ints, fit: Fit, length: int, confidence: float) -> Anew | None:
     windows = [usable[begin : begin + length] for begin in range(0, len(usable), length)]
     inside = _inside(one, windows)
-    tables = [fit(experts_between(one.series, window, one.ids)) for window in windows[:-1]]
+    tables = [fit(one.heat(window)) for window in windows[:-1]]
     after = [one.under(part, table) for table, part in zip(tables, inside[1:], strict=True)]
     gain = one.gain(np.concatenate(inside[1:]), np.concatenate(after), confidence)
     if gain is None:
@@ -210,20 +224,19 @@ def _anew(one: Judged, usable: Ints, fit: Fit, length: int, confidence: float) -
     return Anew(length, gain, float(np.mean(most)) if most else None)
 
 
-def last_tables(series: ExpertSeries, ids: Ints, usable: Ints) -> LastTables | None:
+def last_tables(one: Judged) -> LastTables | None:
     """Return what the tables recorded gained over those before, None where none followed another."""
-    periods = series.period[usable]
+    series, ids, ranks = one.series, one.ids, len(one.series.ranks)
+    periods = series.period[one.chosen]
     quarters = np.zeros((4, 2))
-    tables, ranks = 0, len(series.ranks)
+    tables = 0
     for old, new in pairwise(np.unique(periods).tolist()):
         before, after = (Table(places_of_period(series, period, ids), ranks) for period in (old, new))
-        own = usable[periods == new]
-        own = own[:: -(-len(own) // (MOST_JUDGED // 8))]
+        own = np.flatnonzero(periods == new)
         if np.array_equal(before.placed, after.placed) or len(own) < FEWEST_IN_WINDOW:
             continue
         tables += 1
-        fallen = fullest(series, own, ids, before) - fullest(series, own, ids, after)
-        mean = mean_rank(series, own, ranks)
+        fallen, mean = one.under(own, before) - one.under(own, after), one.mean[own]
         for quarter, part in enumerate(np.array_split(np.arange(len(own)), 4)):
             quarters[quarter] += fallen[part].sum(), mean[part].sum()
     if not tables or not quarters[:, 1].all():

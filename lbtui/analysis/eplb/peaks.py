@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lbtui.analysis.eplb.policies import Ints, copies_of
 from lbtui.analysis.eplb.recorded import places_of_period
 from lbtui.analysis.imbalance import Floats
 from lbtui.profile import ExpertSeries
 
-_CHUNK = 128  # iterations
+_CHUNK = 64  # iterations; more leave the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,31 +27,78 @@ class Table:
     ranks: int
 
 
-def fullest(series: ExpertSeries, chosen: Ints, ids: Ints, table: Table | None = None) -> Floats:
-    """Return the tokens of the fullest rank, summed over layers, of each of the iterations `chosen`.
+@dataclass(frozen=True, eq=False)
+class Loads:
+    """The tokens of iterations, in single precision: of experts over their copies, and of what stays.
 
-    Layers wait for each other, so that this is what an iteration's expert time follows. `ids` are the model
-    experts that can move, by whose places tables name them. Without a table those in use are meant.
+    `experts` is [iteration, layer, expert], `fixed` [iteration, layer, rank].
     """
-    found = np.zeros(len(chosen))
+
+    experts: npt.NDArray[np.float32]
+    fixed: npt.NDArray[np.float32]
+
+    def of_mean_rank(self) -> Floats:
+        """Return the tokens of the mean rank, summed over layers, of each iteration."""
+        every = self.experts.sum(axis=(1, 2), dtype=np.float64) + self.fixed.sum(
+            axis=(1, 2), dtype=np.float64
+        )
+        mean: Floats = every / self.fixed.shape[2]
+        return mean
+
+    def of_fullest(self, part: Ints, table: Table) -> Floats:
+        """Return the tokens of the fullest rank under a table, summed over layers, of some iterations.
+
+        Layers wait for each other, so that this is what an iteration's expert time follows. The table is over
+        as many ranks.
+        """
+        layers, experts = self.experts.shape[1:]
+        named = np.where(table.placed < 0, experts, table.placed)
+        copies = np.maximum(copies_of(named, experts + 1), 1).astype(np.float32)
+        # One place more for what stays; a take from flat rows is the fastest that numpy has.
+        taken = (named + np.arange(layers)[:, None] * (experts + 1)).ravel()
+        found = np.zeros(len(part))
+        for begin in range(0, len(part), _CHUNK):
+            own = part[begin : begin + _CHUNK]
+            each = np.zeros((len(own), layers, experts + 1), dtype=np.float32)
+            each[:, :, :experts] = self.experts[own] / copies[:, :experts]
+            slots = each.reshape(len(own), -1).take(taken, axis=1)
+            by_rank = slots.reshape(len(own), layers, table.ranks, -1).sum(axis=3) + self.fixed[own]
+            found[begin : begin + _CHUNK] = by_rank.max(axis=2).sum(axis=1, dtype=np.float64)
+        return found
+
+
+def loads_of(series: ExpertSeries, chosen: Ints, ids: Ints) -> Loads:
+    """Return the tokens of the iterations `chosen`; `ids` are the experts that move, in their places."""
+    layers, slots = series.tokens.shape[1:]
+    ranks, experts = len(series.ranks), len(ids)
+    found = Loads(
+        np.zeros((len(chosen), layers, experts), dtype=np.float32),
+        np.zeros((len(chosen), layers, ranks), dtype=np.float32),
+    )
+    on = np.arange(slots) // (slots // ranks)
     periods = series.period[chosen]
-    ranks = len(series.ranks)
     for period in np.unique(periods).tolist():
         places = places_of_period(series, period, ids)
-        flows = _flows(places, Table(places, ranks) if table is None else table, ranks, len(ids))
-        own = np.flatnonzero(periods == period)
-        for begin in range(0, len(own), _CHUNK):
-            part = own[begin : begin + _CHUNK]
-            # [layer, iteration, slot] @ [layer, slot, rank]
-            tokens = series.tokens[chosen[part]].transpose(1, 0, 2).astype(np.float64)
-            found[part] = (tokens @ flows).max(axis=2).sum(axis=0)
+        # Experts first, then ranks, for what stays.
+        width = experts + ranks
+        target = np.where(places < 0, experts + on, places) + np.arange(layers)[:, None] * width
+        for place in np.flatnonzero(periods == period).tolist():
+            tokens = series.tokens[chosen[place]]
+            summed = np.bincount(target.ravel(), weights=tokens.ravel(), minlength=layers * width)
+            by_target = summed.reshape(layers, width)
+            found.experts[place], found.fixed[place] = by_target[:, :experts], by_target[:, experts:]
     return found
 
 
-def mean_rank(series: ExpertSeries, chosen: Ints, ranks: int) -> Floats:
-    """Return the tokens of the mean of so many ranks, summed over layers, of each of the iterations."""
-    tokens: Floats = series.tokens[chosen].sum(axis=(1, 2), dtype=np.int64) / ranks
-    return tokens
+def fullest_in_use(series: ExpertSeries, chosen: Ints, ids: Ints, loads: Loads) -> Floats:
+    """Return `of_fullest` of the iterations that `loads` are of, each under the table of its own period."""
+    found = np.zeros(len(chosen))
+    periods = series.period[chosen]
+    for period in np.unique(periods).tolist():
+        own = np.flatnonzero(periods == period)
+        table = Table(places_of_period(series, period, ids), len(series.ranks))
+        found[own] = loads.of_fullest(own, table)
+    return found
 
 
 def arrivals(before: Table, after: Table) -> Ints | None:
@@ -75,21 +123,3 @@ def _cells(table: Table) -> tuple[Ints, Ints, Ints]:
     layers, slots = table.placed.shape
     rank = np.arange(slots) // (slots // table.ranks)
     return np.arange(layers)[:, None], np.broadcast_to(rank, table.placed.shape), table.placed
-
-
-def _flows(places: Ints, table: Table, ranks: int, experts: int) -> Floats:
-    """Return which part of the tokens counted in a slot each rank gets, [layer, slot, rank]."""
-    layers, slots = places.shape
-    held = np.zeros((layers, experts + 1, table.ranks))
-    layer, rank, named = _cells(table)
-    named = np.where(named < 0, experts, named)
-    np.add.at(held, (layer, named, rank), 1.0)
-    held /= np.maximum(copies_of(named, experts + 1), 1)[:, :, None]
-    flows = held[layer, np.where(places < 0, experts, places)]
-    own = np.zeros((slots, table.ranks))
-    if table.ranks == ranks:
-        own[np.arange(slots), np.arange(slots) // (slots // ranks)] = 1.0
-    else:
-        own[:] = 1 / table.ranks  # over another number of ranks what stays is shared evenly
-    result: Floats = np.where((places < 0)[:, :, None], own, flows)
-    return result

@@ -15,6 +15,7 @@ from lbtui.analysis.eplb.later import (
     Fit,
     Gain,
     Interval,
+    Judged,
     Lasting,
     LastTables,
     judged,
@@ -170,41 +171,60 @@ class Verdict:
     anew: Anew | None = None
 
 
-def evidence_for(
-    series: Sequence[ExpertSeries], data: Recorded, found: WhatIf, service: Service, limits: Worth
-) -> Evidence:
-    """Return what is known of the gain and the price of `found`, which is of `data`, which is of `series`."""
-    settings = found.settings
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What does not depend on the placement: iterations with what is reckoned of them once, and the service.
+
+    `judging` is None of prefill and decode together.
+    """
+
+    data: Recorded
+    usable: Ints
+    judging: Judged | None
+    artificial: tuple[Artificial, ...]
+    passes: int | None
+    service: Service
+    limits: Worth
+
+
+def known_of(series: Sequence[ExpertSeries], data: Recorded, service: Service, limits: Worth) -> Known:
+    """Return what is known of `series`, which `data` is of."""
+    usable = np.concatenate(usable_iterations(series[0]))
+    if len(series) > 1:
+        return Known(data, usable, None, (), series[0].passes, service, limits)
+    judging, odd = judged(series[0], data.experts, usable), artificial(series[0], data, usable)
+    return Known(data, usable, judging, odd, series[0].passes, service, limits)
+
+
+def evidence_for(about: Known, found: WhatIf) -> Evidence:
+    """Return what is known of the gain and the price of a placement."""
+    settings, data, usable, judging = found.settings, about.data, about.usable, about.judging
     before, after = (float(np.nansum(pars)) for pars in (found.fitted.before, found.fitted.after))
     known = Evidence(
         settings,
-        service,
-        limits,
-        routed_tokens(data) / (series[0].passes or 1),
+        about.service,
+        about.limits,
+        routed_tokens(data) / (about.passes or 1),
         1 - after / before if before > 0 else 0.0,
         data.slots_in_use - len(data.experts),
-        len(series) > 1,
+        judging is None,
     )
-    if known.several or settings.ranks != len(data.ranks):
+    if judging is None or settings.ranks != len(data.ranks):
         return known
-    (one,) = series
-    first, second = usable_iterations(one)
-    usable = np.concatenate([first, second])
     placed = np.where(found.placement < 0, -1, np.searchsorted(data.experts, found.placement))
     table = Table(placed, settings.ranks)
-    judging = judged(one, data.experts, usable, settings.ranks)
-    held_out = np.flatnonzero(judging.chosen >= second[0])
-    fit, period = _fit(settings, len(data.experts)), _period(one, usable)
+    held_out = np.flatnonzero(judging.chosen >= usable[data.first.iterations])
+    fit, period = _fit(settings, len(data.experts)), _period(judging.series, usable)
     return replace(
         known,
         gain=judging.gain(held_out, judging.under(held_out, table)),
         moved=arrivals(Table(data.in_use, settings.ranks), table),
         lasting=None if fit is None else lasting(judging, usable, fit),
         anew=() if fit is None else made_anew(judging, usable, fit, period),
-        last=last_tables(one, data.experts, usable),
-        iteration_seconds=_iteration_seconds(one, usable, service),
+        last=last_tables(judging),
+        iteration_seconds=_iteration_seconds(judging.series, usable, about.service),
         period=period,
-        artificial=artificial(one, data, usable),
+        artificial=about.artificial,
     )
 
 

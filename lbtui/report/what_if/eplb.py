@@ -8,7 +8,7 @@ from dataclasses import replace
 from lbtui.analysis.eplb.later import Interval
 from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
-from lbtui.analysis.eplb.price import Evidence, Verdict, evidence_for, verdict
+from lbtui.analysis.eplb.price import Evidence, Verdict, evidence_for, known_of, verdict
 from lbtui.analysis.eplb.price_words import FORMULAS, detail_words, verdict_words
 from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import Recorded, recorded
@@ -55,7 +55,7 @@ def _of(profile: Profile, asked: Asked, series: ExpertSeries) -> tuple[Section, 
         sentence = _("Not enough evidence: {why}").format(why=str(error))
         return Section(name, sentence), _unknown(series.instance, series.phase, sentence)
     service = service_for(profile, series.instance)
-    known = evidence_for([series], data, found, service, worth_of(asked.limits))
+    known = evidence_for(known_of([series], data, service, worth_of(asked.limits)), found)
     said = verdict(known)
     details = [_("{name}: {text}").format(name=label, text=text) for label, text in detail_words(known)]
     formulas = tuple(_("{name}: {text}").format(name=label, text=text) for label, text in FORMULAS)

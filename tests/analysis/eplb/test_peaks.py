@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbtui.analysis.eplb.peaks import Table, arrivals, fullest, mean_rank
+from lbtui.analysis.eplb.peaks import Table, arrivals, fullest_in_use, loads_of
 from lbtui.analysis.eplb.recorded import recorded
 from tests.analysis.eplb.made import series, skewed
 
@@ -43,12 +43,14 @@ def test_fullest_is_that_of_plain_loops(data):
     table = Table(np.array([data.draw(st.permutations(new))]), ranks)
     # Ids are places here; -1 is UNPLACED and stays.
     one = series([[row] for row in tokens], ranks, placements=[[places]], experts=experts)
-    found = fullest(one, np.arange(len(tokens)), np.arange(experts), table)
+    every, ids = np.arange(len(tokens)), np.arange(experts)
+    known = loads_of(one, every, ids)
     expected = [max(loads(row, places, table, ranks)) for row in tokens]
-    assert found == pytest.approx(expected)
+    assert known.of_fullest(every, table) == pytest.approx(expected, rel=1e-5)
+    assert known.of_mean_rank() == pytest.approx([sum(row) / ranks for row in tokens])
     in_use = Table(np.array([places]), ranks)
     expected = [max(loads(row, places, in_use, ranks)) for row in tokens]
-    assert fullest(one, np.arange(len(tokens)), np.arange(experts)) == pytest.approx(expected)
+    assert fullest_in_use(one, every, ids, known) == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_copies_the_tables_in_use_give_what_was_counted():
@@ -56,19 +58,22 @@ def test_without_copies_the_tables_in_use_give_what_was_counted():
     ids = recorded([one]).experts
     chosen = np.array([3, 50, 126])
     counted = one.tokens[chosen].astype(int).reshape(3, 26, 8, 8).sum(axis=3)
-    np.testing.assert_allclose(fullest(one, chosen, ids), counted.max(axis=2).sum(axis=1))
-    np.testing.assert_allclose(mean_rank(one, chosen, 8), counted.mean(axis=2).sum(axis=1))
+    known = loads_of(one, chosen, ids)
+    np.testing.assert_allclose(fullest_in_use(one, chosen, ids, known), counted.max(axis=2).sum(axis=1))
+    np.testing.assert_allclose(known.of_mean_rank(), counted.mean(axis=2).sum(axis=1))
 
 
 def test_iterations_follow_the_table_of_their_period():
-    one = series(
-        [[[5, 1, 1, 1]], [[5, 1, 1, 1]]], 2, period=[0, 1], placements=[[[0, 1, 2, 3]], [[0, 2, 1, 3]]]
-    )
-    after = Table(np.array([[1, 0, 2, 3]]), 2)
-    assert fullest(one, np.arange(2), np.arange(4)).tolist() == [6, 6]
-    # Expert 1 has its token in column 1, then in column 2.
-    assert fullest(one, np.arange(2), np.arange(4), after).tolist() == [6, 6]
-    assert fullest(one, np.arange(2), np.arange(4), Table(np.array([[0, 3, 1, 2]]), 2)).tolist() == [6, 6]
+    # In the second period experts 1 and 2 have changed places, and expert 1 has all that is hot.
+    tokens, tables = [[[5, 1, 1, 1]], [[1, 1, 5, 1]]], [[[0, 1, 2, 3]], [[0, 2, 1, 3]]]
+    one = series(tokens, 2, period=[0, 1], placements=tables)
+    every, ids = np.arange(2), np.arange(4)
+    known = loads_of(one, every, ids)
+    assert known.experts[:, 0].tolist() == [[5, 1, 1, 1], [1, 5, 1, 1]]
+    assert fullest_in_use(one, every, ids, known).tolist() == [6, 6]
+    assert known.of_fullest(every, Table(np.array([[0, 1, 2, 3]]), 2)).tolist() == [6, 6]
+    copied = Table(np.array([[0, 1, 2, 1, 3, 0]]), 2)
+    assert known.of_fullest(every, copied).tolist() == [4, 4]
 
 
 def test_arrivals_are_slots_whose_expert_is_not_on_their_rank():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbtui.analysis.eplb.later import gain_of
-from lbtui.analysis.eplb.price import Service, Worth, evidence_for, verdict
+from lbtui.analysis.eplb.price import Service, Worth, evidence_for, known_of, verdict
 from lbtui.analysis.eplb.price_words import detail_words, verdict_words
 from lbtui.analysis.eplb.recorded import recorded
 from lbtui.analysis.eplb.what_if import Settings, what_if
@@ -41,7 +41,7 @@ def counted(heats, seed=3, *, tokens=400, seconds=0.1, **changes):
 def known(one, service=SERVICE, worth=WORTH, **settings):
     data = recorded([one])
     found = what_if(data, replace(Settings("global", RANKS, RANKS), **settings))
-    return evidence_for([one], data, found, service, worth)
+    return evidence_for(known_of([one], data, service, worth), found)
 
 
 def sentence(evidence):
@@ -159,7 +159,7 @@ def test_few_iterations_few_tokens_other_ranks_and_both_phases_are_no_evidence()
     both = [replace(one, phase="prefill"), replace(one, phase="decode")]
     data = recorded(both)
     found = what_if(data, Settings("global", RANKS, RANKS))
-    evidence = evidence_for(both, data, found, Service(0.4, 1.0), WORTH)
+    evidence = evidence_for(known_of(both, data, Service(0.4, 1.0), WORTH), found)
     assert sentence(evidence) == ("not enough evidence", "phases")
     assert "choose one of them" in verdict_words(evidence, verdict(evidence))
     assert detail_words(evidence) == ()
@@ -206,7 +206,8 @@ def test_one_load_of_each_kind_gets_the_right_sentence(make):
     settings = Settings("global", case.redundant, len(case.series.ranks))
     settings = replace(settings, expert_mib=case.offer.expert_mib, link_gbps=case.offer.link_gbps)
     data = recorded([case.series])
-    evidence = evidence_for([case.series], data, what_if(data, settings), case.service, WORTH)
+    about = known_of([case.series], data, case.service, WORTH)
+    evidence = evidence_for(about, what_if(data, settings))
     said = verdict(evidence)
     assert said.sentence == case.truth, verdict_words(evidence, said)
     assert "{" not in " ".join(text for pair in detail_words(evidence) for text in pair)

@@ -65,11 +65,10 @@ class WhatIfPane(Pane):
 
     def prepare(self, profile: Profile, progress: PaneProgress) -> WhatIfState:
         """Return the first question and its answer; a placement file of the profile is judged first."""
-        about = None
+        service = None
         if self._series:
-            service = service_for(profile, self._series[0].instance, progress)
-            about = states.About(tuple(self._series), service, worth_of(self.limits))
-        return states.begin(self._series, profile.placement, about, self.limits.offer)
+            service = service_for(profile, self._series[0].instance, progress), worth_of(self.limits)
+        return states.begin(self._series, profile.placement, service, self.limits.offer)
 
     def ready(self, result: WhatIfState) -> None:
         """Show the first answer."""

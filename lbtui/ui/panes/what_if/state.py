@@ -8,7 +8,16 @@ from typing import Literal, TypeAlias
 
 from lbtui.analysis.eplb.limits import limits
 from lbtui.analysis.eplb.policies import Impossible
-from lbtui.analysis.eplb.price import Evidence, Service, Verdict, Worth, evidence_for, verdict
+from lbtui.analysis.eplb.price import (
+    Evidence,
+    Known,
+    Service,
+    Verdict,
+    Worth,
+    evidence_for,
+    known_of,
+    verdict,
+)
 from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import Recorded, recorded
 from lbtui.analysis.eplb.what_if import (
@@ -28,15 +37,6 @@ from lbtui.thresholds import Offer
 
 Number: TypeAlias = Literal["ranks", "nodes", "groups"]
 NOTHING = Settings("global", 0, 1)
-
-
-@dataclass(frozen=True, eq=False)
-class About:
-    """What a question is about: the iterations, their service, and from which gain on a trial is worth it."""
-
-    series: tuple[ExpertSeries, ...]
-    service: Service
-    worth: Worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class WhatIfState:
     sentence: str = ""  # why there is nothing to ask about
     place: int = 0  # of the cursor among the layers, the worst as it was first
     said: str = ""  # what came of saving the placement shown
-    about: About | None = None
+    about: Known | None = None
 
     @property
     def busy(self) -> bool:
@@ -82,19 +82,20 @@ class WhatIfState:
 def begin(
     series: Sequence[ExpertSeries],
     file: PlacementFile | None = None,
-    about: About | None = None,
+    service: tuple[Service, Worth] | None = None,
     offer: Offer | None = None,
 ) -> WhatIfState:
     """Return the first question with its answer: the global policy with the recommended redundant experts.
 
-    Where a placement file is given that fits, the first question is what it brings. `about` lets it be judged
-    whether a trial is worth it, `offer` is what moving experts takes.
+    Where a placement file is given that fits, the first question is what it brings. With the service, and
+    from which gain on a trial is worth it, that is judged too; `offer` is what moving experts takes.
     """
     try:
         data = recorded(series, file)
     except Impossible as error:
         return WhatIfState(None, NOTHING, sentence=str(error))
     given = offer or Offer()
+    about = None if service is None else known_of(series, data, *service)
     first = replace(start_settings(data), expert_mib=given.expert_mib, link_gbps=given.link_gbps)
     if data.file is not None:
         first = fitting(data, replace(first, policy="file"))
@@ -104,7 +105,7 @@ def begin(
 
 
 def answer(
-    data: Recorded, settings: Settings, known: Outcome | None = None, about: About | None = None
+    data: Recorded, settings: Settings, known: Outcome | None = None, about: Known | None = None
 ) -> Outcome:
     """Return what the settings give; some 10 ms a point of the curve for 61 layers of 256 experts.
 
@@ -119,7 +120,7 @@ def answer(
             points = curve(data, settings)
         evidence = None
         if about is not None and settings.policy != "in use":
-            evidence = evidence_for(about.series, data, found, about.service, about.worth)
+            evidence = evidence_for(about, found)
         return Outcome(settings, found, points, limits(data, found), evidence=evidence)
     except Impossible as error:
         return Outcome(settings, None, (), (), str(error))
