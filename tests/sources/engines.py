@@ -26,7 +26,12 @@ def output_of(run: str, formats: str, folder: Path) -> Path:
 
 def raw_of(run: str, folder: Path) -> Path:
     """Write a run's raw databases into `folder`; return it."""
-    for held in json.loads(gzip.decompress((_ENGINES / run / "raw.json.gz").read_bytes())):
+    return unpacked(_ENGINES / run / "raw.json.gz", folder)
+
+
+def unpacked(packed: Path, folder: Path) -> Path:
+    """Write the raw databases that a file holds into `folder`; return it."""
+    for held in json.loads(gzip.decompress(packed.read_bytes())):
         path = folder / held["file"]
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path)) as connection:

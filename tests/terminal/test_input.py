@@ -13,6 +13,7 @@ from lbtui.ui.terminal.keyboard import Keyboard
 from lbtui.ui.terminal.mouse import MouseGate
 from tests.bench.random_input import PARTS, noise, run
 from tests.tools.person import Person
+from tests.tools.screens import QUEUEING
 from tests.tools.terminal import Terminal
 
 SIZE = (100, 30)
@@ -183,8 +184,26 @@ def test_the_pane_stays_and_follows_while_a_filter_is_written():
 
 def test_an_action_of_another_pane_is_found_and_done_by_keys_typed_at_once():
     with on_requests() as (_terminal, person):
-        person.press("2\x10whatit\x7ff\r")
+        person.press("2\x10whatif experst\x7f\x7fts\r")
         person.sees("EP · What-if")
+
+
+def test_w_asks_what_other_routing_would_bring_and_escape_returns():
+    asked = [sys.executable, "-m", "lbtui", str(QUEUEING), "--slo", "ttft=500,tpot=60"]
+    with Terminal(asked, *SIZE) as terminal:
+        person = Person(terminal, *SIZE)
+        person.sees("DP batch")
+        person.press("2")
+        person.sees("hot spot 1 of")
+        person.press("w")
+        person.sees("Least requests would be better: goodput")
+        person.press("jm")
+        person.sees("Policies by PAR of running requests")
+        person.press("\x1b")
+        person.misses("Policies by")
+        person.sees("hot spot 1 of")
+        person.press("q")
+        assert terminal.wait() == 0
 
 
 def test_a_paste_that_never_ends_holds_nobody():

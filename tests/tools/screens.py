@@ -17,8 +17,10 @@ from textual.pilot import Pilot
 
 import lbtui
 from lbtui.render.capabilities import Capabilities
+from lbtui.thresholds import Thresholds
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
+from tests.sources.engines import unpacked
 from tests.tools import make_tuned
 from tests.tools.driving import resized, settled
 
@@ -27,6 +29,8 @@ SIZES: tuple[Size, ...] = ((250, 70), (200, 50), (120, 32), (80, 24), (60, 20))
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 TRACED = Path(__file__).parents[1] / "data" / "timeline" / "profiler.db.gz"
 EVEN = Path(__file__).parents[1] / "data" / "even_small"
+QUEUEING = Path(__file__).parents[1] / "data" / "csv_only"
+PREFILLING = Path(__file__).parents[1] / "data" / "replay" / "pd_prefill.json.gz"
 
 
 class Scene(NamedTuple):
@@ -54,6 +58,8 @@ SCENES: dict[str, Scene] = {
     "ep-fast-slow": Scene(("4", "v", "v", "v", "v")),
     "ep-time": Scene(("4", "v", "full_stop", "full_stop", "full_stop", "full_stop")),
     "what-if": Scene(("4", "w")),
+    "what-if-routing": Scene(("2", "w", "down"), "routed"),
+    "what-if-ratio": Scene(("3", "w"), "parted"),
     "requests": Scene(("5",)),
     "request": Scene(("5", "i")),
     "targets": Scene(("5", "t", "down", "down", "down")),
@@ -102,6 +108,11 @@ def folders() -> Iterator[Mapping[str, Asked]]:
         shutil.copytree(EVEN, base / EVEN.name)
         for name in ("decode/output", "prefill/output", "yesterday"):
             shutil.copytree(EVEN, base / "several" / name)
+        # Two that a replay answers: of uneven DP domains, and of too few prefill nodes.
+        for packed in QUEUEING.glob("*.csv"):
+            (base / "routed").mkdir(exist_ok=True)
+            shutil.copy(packed, base / "routed")
+        unpacked(PREFILLING, base / "parted" / "PROF_DIR")
         (base / "nothing").mkdir()
         (base / "traced").mkdir()
         (base / "traced" / "profiler.db").write_bytes(gzip.decompress(TRACED.read_bytes()))
@@ -111,10 +122,17 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             "compared": Asked(after, baseline=before),
             "several": Asked(base / "several"),
             "traced": Asked(base / "traced"),
+            "routed": Asked(base / "routed", thresholds=targets(500, 60)),
+            "parted": Asked(base / "parted" / "PROF_DIR", thresholds=targets(600, 40)),
             "nothing": Asked(base / "nothing", named=False),
         }
     finally:
         shutil.rmtree(base)
+
+
+def targets(ttft: float, tpot: float) -> Thresholds:
+    """Return what `--slo ttft=…,tpot=…` asks for, ms."""
+    return Thresholds(targets=(("ttft", ttft), ("tpot", tpot)))
 
 
 _PREFIX = "lbtui-"

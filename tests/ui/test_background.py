@@ -56,6 +56,8 @@ def after(pane_key, keys, monkeypatch, target, size=(160, 50)):
     [
         ("2", ["c"], "lbtui.ui.panes.dp.pictures.chart_rows"),
         ("3", ["c"], "lbtui.ui.panes.pd.pane.chart_rows"),
+        ("2", ["w"], "lbtui.ui.panes.replay.pane.routing_of"),
+        ("3", ["w"], "lbtui.ui.panes.replay.pane.ratio_answer_of"),
         ("4", ["w"], "lbtui.ui.panes.what_if.state.recorded"),
         ("4", ["w"], "lbtui.ui.panes.what_if.state.what_if"),
         ("5", ["r"], "lbtui.ui.panes.requests.orders.arrange"),

@@ -20,6 +20,8 @@ from lbtui.ui.panes.compare.words import VERDICTS
 from lbtui.ui.panes.ep.words import VIEW_TITLES
 from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.pd.state import count_word
+from lbtui.ui.panes.replay.kept import Kept
+from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.columns import COLUMNS
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
@@ -28,8 +30,13 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-EVERY = (*with_comparison(), WhatIfPane, TargetsPane)
+EVERY = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane)
 SPREAD = ["mean", "p50", "p90", "p95", "p99", "max"]
+REPLAYED = [
+    *("difference", "90 % interval", "no difference", "better", "worse", "throughput"),
+    *("self-test", "recorded", "replayed", "off", "steps −2 %", "+2 %", "holds", "fails", "fitted"),
+    *("PAR of running requests", "end to end p50", "end to end p95", "as recorded", "assumed"),
+]
 # What stands above, in every pane: the first line, and what lanes are made of.
 ABOVE = ["DP 2+8", "P 2", "D 4", "EP 16 ranks × 17 × 58 layers", "notes", "window", "1 column", "period"]
 # The names of the figures of each pane, in its headings, state line and reading line.
@@ -79,6 +86,12 @@ FIGURES = {
         *("track", "slice", "event", "busy", "slices", "longest", "bubble", "a sample", "~", "following"),
         *("step", "queue", "shifted", "count", "total", "mean", "p95", "share"),
     ],
+    "What-if: routing": lambda: [
+        *("policy", "PAR", "TTFT p50", "TTFT p95", "TPOT p50", "TPOT p95", "goodput", *REPLAYED),
+    ],
+    "What-if: P:D ratio": lambda: [
+        *("P:D", "nodes", "goodput per node", "per node", "best", "knee", *REPLAYED),
+    ],
     "What-if": lambda: [
         *("PAR mean", "PAR worst", "waiting", "R", "recommended R", "policy", "experts to move", "copies"),
     ],
@@ -117,6 +130,8 @@ def test_every_figure_of_every_pane_has_its_entry():
         panes = [
             *app.panes.values(),
             WhatIfPane(app.profile, app.caps, "", ()),
+            RoutingPane(app.profile, app.caps, Kept()),
+            RatioPane(app.profile, app.caps, Kept()),
             TargetsPane(app.profile, app.caps, None, "table"),
         ]
         assert {pane.TITLE for pane in panes} == FIGURES.keys()

@@ -12,11 +12,13 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import with_comparison
+from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
+OVER = (WhatIfPane, RoutingPane, RatioPane, TargetsPane)
 # What a letter that is reserved may already do, in the panes that have the thing.
 THERE = {
     "w": "what_if",
@@ -61,13 +63,14 @@ def test_keys_of_a_family_do_the_same_in_every_pane():
 def test_reserved_letters_have_no_other_meaning():
     taken = {key: binding.action for _owner, binding, key in each() if key in RESERVED}
     assert taken == THERE
-    assert not {key for binding in bindings(WhatIfPane) for key in _keys(binding)} & RESERVED.keys()
+    for owner in (WhatIfPane, RoutingPane, RatioPane):
+        assert not {key for binding in bindings(owner) for key in _keys(binding)} & RESERVED.keys()
     own = {key: binding.action for binding in bindings(TargetsPane) for key in _keys(binding)}
     assert {key: own[key] for key in own.keys() & RESERVED.keys()} == {"t": "table", "c": "chart"}
 
 
 def test_a_key_is_printed_the_same_everywhere():
-    for owner in (*with_comparison(), WhatIfPane, TargetsPane):
+    for owner in (*with_comparison(), *OVER):
         for binding in bindings(owner):
             assert binding.key_display == printed(binding.key), (owner, binding)
 
@@ -100,7 +103,7 @@ def test_the_manual_tells_every_key_as_it_is():
     page = (Path(__file__).parents[2] / "lbtui" / "manual" / "keys.md").read_text(encoding="utf-8")
     general, own = page.split("## In one pane")
     sections = {part.split("\n")[0]: part for part in own.split("### ")[1:]}
-    for owner in (*with_comparison(), WhatIfPane, TargetsPane):
+    for owner in (*with_comparison(), *OVER):
         rows = [
             f"| `{binding.key_display}` | {binding.tooltip or binding.description} |"
             for binding in bindings(owner)

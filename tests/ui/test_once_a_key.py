@@ -27,7 +27,7 @@ from tests.ui.test_every_key import press
 MOVES = ["down", "right", "pagedown", "home", "plus", "minus", "0"]
 KEYS = {
     "1": MOVES[:4],
-    "2": [*MOVES, "n", "m", "s", "w", "t", *MOVES, "s", "S", "r", "n", "t"],
+    "2": [*MOVES, "n", "m", "s", "t", *MOVES, "s", "S", "r", "n", "t"],
     "3": [*MOVES, "n", "p", "d", "m", "t", "down", "t", "c", "c"],
     "4": [*MOVES, "n", "v", "s", "v", "v", "v", "v", "enter", "right", "escape"],
     "5": [*MOVES, "s", "r", "z", "0"],

@@ -369,9 +369,12 @@ class Pane(Picture, can_focus=True):
         event.stop()
         if self.stage is Stage.LOADING:
             escape = _("Escape shows what is read") if event.stoppable else _("Escape cancels")
-            words = progress_words(event.what, event.done, event.total, event.rate)
-            self._progress_text = f"{words}   {escape}"
+            self._progress_text = f"{self.progress_words(event)}   {escape}"
             self.repaint()
+
+    def progress_words(self, event: Progressed) -> str:
+        """Return how far loading is."""
+        return progress_words(event.what, event.done, event.total, event.rate)
 
     # Drawing
 

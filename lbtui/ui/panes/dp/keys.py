@@ -32,4 +32,5 @@ BINDINGS: list[BindingType] = [
     key("r", "reverse", _("reverse"), _("table: reverse the order")),
     key("t", "table", _("table"), _("lanes, or the table of forward passes"), shown=True),
     key("c", "chart", _("chart"), _("line chart of the metric against forward_iter"), shown=True),
+    key("w", "what_if", _("What-if"), _("what other routing of requests would bring, by replay")),
 ]

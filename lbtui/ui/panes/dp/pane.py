@@ -46,6 +46,8 @@ from lbtui.ui.panes.dp.pictures import DpPictures
 from lbtui.ui.panes.dp.round import request_lines, round_text, round_title
 from lbtui.ui.panes.dp.sides import shared_state
 from lbtui.ui.panes.dp.view import why_missing
+from lbtui.ui.panes.replay.kept import Kept as ReplayKept
+from lbtui.ui.panes.replay.kept import why_not_replayed
 
 
 class DpPane(DpPictures):
@@ -61,6 +63,7 @@ class DpPane(DpPictures):
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self._aimed: Aim | None = None  # until its metric is there
+        self._replayed = ReplayKept()
 
     @dataclass
     class RoundRead(Message):
@@ -170,7 +173,13 @@ class DpPane(DpPictures):
         """Return the keys that do something for the side shown."""
         idle = {_("sort"), _("chart")} if self.side == "difference" else set()
         found = [each for each in super().keys_now() if each[1] not in idle]
-        return [keys.MOVE, *found[:2], *self.side_key(), *found[2:], keys.ZOOM]
+        what_if = [("w", _("What-if"))] if self.profile.has("requests") else []
+        return [keys.MOVE, *found[:2], *self.side_key(), *found[2:], keys.ZOOM, *what_if]
+
+    def why_not(self, action: str) -> str:
+        """Return why an action can do nothing now."""
+        why = super().why_not(action)
+        return why or (why_not_replayed(self.profile) if action == "what_if" else "")
 
     def _change(self, local: DpState) -> None:
         """Take a new state of the side shown, tell the other panes, and draw."""
@@ -341,6 +350,13 @@ class DpPane(DpPictures):
 
     def _open_request(self, request_id: str) -> None:
         self.lbtui.show_at(PANES["requests"], Aim(request=request_id))
+
+    def action_what_if(self) -> None:
+        """Show what other routing would bring, in this pane's place."""
+        from lbtui.ui.panes.replay.pane import RoutingPane
+
+        side = None if self.baseline is None else self.side
+        self.lbtui.show_over(RoutingPane(self.profile_of(self.side), self.caps, self._replayed, side))
 
     def go_out(self) -> bool:
         """Leave the chart, then the filter, then the zoom."""

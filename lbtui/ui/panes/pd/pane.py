@@ -44,6 +44,8 @@ from lbtui.ui.panes.pd.state import PdData, PdState
 from lbtui.ui.panes.pd.view import draw
 from lbtui.ui.panes.pd.ways import ways_of
 from lbtui.ui.panes.pd.words import cell_page
+from lbtui.ui.panes.replay.kept import Kept as ReplayKept
+from lbtui.ui.panes.replay.kept import why_not_replayed
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class PdPane(Filtered):
             _("cells: the chosen count, or all three"),
             shown=True,
         ),
+        key("w", "what_if", _("What-if"), _("what other numbers of P and D nodes would bring, by replay")),
     ]
 
     @dataclass
@@ -104,6 +107,7 @@ class PdPane(Filtered):
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self._sides: dict[Side, PdData] = {}
+        self._replayed = ReplayKept()
 
     @property
     def _data(self) -> PdData | None:
@@ -211,7 +215,8 @@ class PdPane(Filtered):
         idle = {_("details"), _("one/three")} if self._state.transfers else set()
         idle |= {_("details")} if self.side == "difference" else set()
         found = [keys.MOVE, *(each for each in super().keys_now() if each[1] not in idle)]
-        return [*found[:2], *self.side_key(), *found[2:]]
+        what_if = [("w", _("What-if"))] if self.profile.has("requests") else []
+        return [*found[:2], *self.side_key(), *found[2:], *what_if]
 
     def selection_changed(self, selection: Selection) -> None:
         """Move the cursor to the selected time and node, and light the selected seconds."""
@@ -374,7 +379,16 @@ class PdPane(Filtered):
             return why
         if action == "transfers" and not data.stages and not data.pulls:
             return _("not here: {what}").format(what=COLLECT["handoffs"].what)
+        if action == "what_if":
+            return why_not_replayed(self.profile)
         return _("one role only") if action == "role" and self._table and len(self._table.roles) < 2 else ""
+
+    def action_what_if(self) -> None:
+        """Show what another ratio of prefill to decode nodes would bring, in this pane's place."""
+        from lbtui.ui.panes.replay.pane import RatioPane
+
+        side = None if self.baseline is None else self.side
+        self.lbtui.show_over(RatioPane(self.profile_of(self.side), self.caps, self._replayed, side))
 
     # Filter
 
