@@ -299,6 +299,7 @@ class Replay:
             elif tokens := self._take(domain, now):
                 forward = pace.prefill + pace.token * tokens + pace.sequence * len(self._prefills[domain])
                 return factor * forward + self._rests[domain][0], done + 1
+        away = len(self._away[domain])
         self._swap(domain, done)
         running, own = len(self._order[domain]), done - self._lag[domain]
         if chunks := self._chunks[domain]:
@@ -313,6 +314,8 @@ class Replay:
             heappop(decoding)
         due = decoding[0][0]
         pool = self._pools[domain]
+        if len(self._away[domain]) > away or (away and queue and not self._away[domain]):
+            due = own + 1  # there is room for others now
         if pool is not None:
             tight = pool.tight(self._tokens[domain], running)
             due = min(due, own + (pool.lasts(order, own) if tight else pool.block // 4 + 1))
