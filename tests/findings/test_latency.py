@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 from ast import literal_eval
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,56 +26,10 @@ from lbtui.sources import open_profile
 from lbtui.sources.steps import large_forward, streamed
 from lbtui.thresholds import Thresholds
 from tests.analysis.life_labels import Life
-from tests.sources.engines import FORMATS, output_of, raw_of
-from tests.sources.recorded import CSV_ONLY, DATA, lay_out, rows, write
+from tests.findings.samples import DEMO, ENGINES, SAMPLES, engine, unpacked
+from tests.sources.engines import FORMATS
+from tests.sources.recorded import CSV_ONLY, lay_out, rows, write
 
-DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
-_ENGINES = ("vllm_v1_dp2", "vllm_pd_even", "sglang_dp2", "sglang_tp2", "mindie_pd_even")
-_CASES = (
-    "dead_domain",
-    "idle_domain",
-    "mindie_pd_plain_hosts",
-    "sglang_decode_node",
-    "sglang_dp2",
-    "two_domains_stuck",
-    "vllm014_ttft",
-    "vllm_pd_two_hosts",
-)
-
-
-def unpacked(name: str, folder: Path) -> Path:
-    """Write the files of a folder below tests/data into `folder`; return it."""
-    for path in (DATA / name).iterdir():
-        packed = path.suffix == ".gz"
-        content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
-        (folder / path.name.removesuffix(".gz")).write_bytes(content)
-    return folder
-
-
-def _folder(name: str) -> Callable[[Path], Path]:
-    return lambda folder: unpacked(name, folder)
-
-
-def _files(*names: str) -> Callable[[Path], Path]:
-    return lambda folder: lay_out(folder, *names)
-
-
-def _engine(run: str, source: str) -> Callable[[Path], Path]:
-    return lambda folder: raw_of(run, folder) if source == "raw" else output_of(run, source, folder)
-
-
-SAMPLES: dict[str, Callable[[Path], Path]] = {
-    **{name: _folder(name) for name in ("csv_only", "even_small", "db_only", "pd_ep", "vllm_small")},
-    **{f"cases/{name}": _folder(f"cases/{name}") for name in _CASES},
-    "old_versions/cann83": _folder("old_versions/cann83"),
-    "linked_ids": _folder("linked_ids"),
-    "trace of mindie_small": _files("chrome_mindie_small.json"),
-    "trace of vllm_small": _files("chrome_vllm_small_cut.json"),
-    **{f"{run} {source}": _engine(run, source) for run in _ENGINES for source in (*FORMATS, "raw")},
-    "vllm_spec raw": _engine("vllm_spec", "raw"),
-    "vllm_v0 raw": _engine("vllm_v0", "raw"),
-    "demo": lambda _folder: DEMO,
-}
 _OVERLAP = ("old_versions/cann83",)  # times cut to ms: passes end after the next round has begun
 _AT_MOST = 12  # requests of each sample that the slow account is made of
 
@@ -145,12 +97,12 @@ def by_id(path: Path) -> dict[str, dict[tuple[str, str | None], int]]:
     return found
 
 
-@pytest.mark.parametrize("run", _ENGINES)
+@pytest.mark.parametrize("run", ENGINES)
 def test_raw_and_parsed_tell_the_same_parts(run: str, tmp_path: Path) -> None:
     found = {}
     for source in (*FORMATS, "raw"):
         (tmp_path / source).mkdir()
-        found[source] = by_id(_engine(run, source)(tmp_path / source))
+        found[source] = by_id(engine(run, source)(tmp_path / source))
     for source in FORMATS:
         assert found[source].keys() == found["raw"].keys()
         for rid, parts in found[source].items():

@@ -82,7 +82,9 @@ def fit_pace(passes: Passes) -> tuple[Pace, dict[int, float]]:
             chosen = ~passes.coupled | (expected >= passes.over_group(np.maximum, expected))
         factors = _factors(passes, pace, chosen)
         pace = _slopes(passes, factors, chosen)
-    ratio = (passes.length / np.maximum(passes.expected(pace, factors), 1e-6))[chosen]
+    expected = passes.expected(pace, factors)
+    chosen &= expected > 0  # of a kind of which there are enough
+    ratio = passes.length[chosen] / expected[chosen]
     spread = _NORMAL * float(np.median(np.abs(ratio - np.median(ratio))))
     in_time = ratio[np.argsort(passes.start[chosen], kind="stable")]
     blocks = [float(np.mean(part)) for part in np.array_split(in_time, _BLOCKS)]

@@ -19,13 +19,28 @@ class _Domain:
     away: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Round:
+    """A round that was run: times in ms, its requests, and whether it prefilled them."""
+
+    group: int
+    domain: int
+    start: float
+    end: float
+    rest: float
+    prefills: bool
+    who: tuple[int, ...]
+
+
 @dataclass
 class Plain:
-    """Times of each request, by its place."""
+    """Times of each request, by its place, and every round."""
 
     taken: dict[int, float] = field(default_factory=dict)
     first: dict[int, float] = field(default_factory=dict)
     end: dict[int, float] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
+    pulls: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 class RoundByRound:
@@ -44,6 +59,7 @@ class RoundByRound:
         ]
         self.free = dict.fromkeys(self.groups, 0.0)  # when the group's last round was over
         self.left = load.rounds.tolist()
+        self.steps = 0
 
     def run(self) -> Plain:
         """Return the times of all requests."""
@@ -71,7 +87,12 @@ class RoundByRound:
         if longest == 0:
             raise AssertionError("a round in which nothing happens")
         between = self.service.between.get(self.service.domains[self.groups[name][0]].step, 0.0)
+        self.steps += 1
         for k, kind, who, took in work:
+            if who:
+                rest = self.service.domains[k].rests[kind == "decode"]
+                told = Round(self.steps, k, now, now + took, rest, kind == "prefill", tuple(who))
+                self.told.rounds.append(told)
             end = now + (took if self.service.own_ends else longest)
             self._done(k, kind, who, end)
         self.free[name] = now + longest + between
@@ -148,7 +169,9 @@ class RoundByRound:
                     state.running.append(request)
                 else:
                     pull = over.pull + over.token * int(self.load.context[request])
-                    self.coming.append((end + over.wait + pull * over.factors.get(then, 1.0), request, then))
+                    begin = end + over.wait
+                    self.told.pulls[request] = (begin, begin + pull * over.factors.get(then, 1.0))
+                    self.coming.append((self.told.pulls[request][1], request, then))
                 continue
             self.left[request] -= 1
             if self.left[request] == 0:
