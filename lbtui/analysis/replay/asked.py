@@ -59,6 +59,8 @@ class Tested:
         """Whether the replay gives what was recorded, within the tolerance or what 2 % of step time span."""
         if math.isnan(self.recorded):
             return True
+        if math.isnan(self.replayed):
+            return False
         spans = sorted((self.low, self.replayed, self.high))
         if spans[0] <= self.recorded <= spans[2]:
             return True

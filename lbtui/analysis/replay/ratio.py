@@ -24,6 +24,7 @@ MOST_BEYOND = 3.0  # × the requests at once that were seen
 _USUAL = 0.9
 # What a service of other nodes may be off, of the goodput per node; set as the intervals of policies are.
 _MODEL = 0.02
+_NEW = -1  # a domain that was not recorded
 MOST_BESIDE = 2  # nodes more or fewer of one role
 MOST_REQUESTS = 20_000  # of a recording, replayed for each shape
 _POLICY: dict[Kind, Policy] = {
@@ -235,11 +236,12 @@ def reshaped(service: Service, shape: Shape) -> Service:
         usual = sorted(known, key=lambda own: sum(service.domains[place].factor for place in own))
         for number in range(count):
             own = known[number] if number < len(known) else usual[len(usual) // 2]
+            known_node = number < len(known)
             for place in own:
                 domain = service.domains[place]
-                name = domain.node if number < len(known) else f"{work} {number + 1}"
+                name = domain.node if known_node else f"{work} {number + 1}"
                 domains.append(replace(domain, node=name, key=f"{name}/{len(domains)}"))
-                origins.append(place)
+                origins.append(place if known_node else _NEW)
     over = service.handoff
     factors = {at: over.factors[place] for at, place in enumerate(origins) if place in over.factors}
     return replace(
