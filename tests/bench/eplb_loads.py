@@ -227,20 +227,27 @@ def share_unknown_even(rng: np.random.Generator) -> Case | None:
     return case and replace(case, service=Service())
 
 
+def wavering(
+    base: np.ndarray, rng: np.random.Generator, count: int, spread: float, keep: float
+) -> list[np.ndarray]:
+    """Return so many heats about a base; from one to the next so much of how they are off is kept."""
+    logs = rng.normal(0, 1, base.shape)
+    heats = []
+    for _iteration in range(count):
+        heat = base * np.exp(spread * logs)
+        heats.append(heat / heat.mean(axis=1, keepdims=True))
+        logs = keep * logs + np.sqrt(1 - keep**2) * rng.normal(0, 1, base.shape)
+    return heats
+
+
 def wavers(rng: np.random.Generator) -> Case | None:
     """A skew that stays, about which heat wavers from iteration to iteration, some of it for a while."""
     one = shape(rng)
     base = skewed(one, rng, float(rng.uniform(0.3, 0.8)))
     keep, spread = float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.3, 0.7))
-    logs = rng.normal(0, 1, base.shape)
-    heats = []
-    for _iteration in range(one.iterations):
-        heat = base * np.exp(spread * logs)
-        heats.append(heat / heat.mean(axis=1, keepdims=True))
-        logs = keep * logs + np.sqrt(1 - keep**2) * rng.normal(0, 1, logs.shape)
+    heats = wavering(base, rng, one.iterations, spread, keep)
     old, new = in_order(one), placed(one, np.mean(heats, axis=0), one.redundant)
-    future = [base * np.exp(spread * rng.normal(0, 1, base.shape)) for _draw in range(60)]
-    future = [heat / heat.mean(axis=1, keepdims=True) for heat in future]
+    future = wavering(base, rng, 60, spread, 0.0)
     saved = float(np.mean([uneven(one, heat, old) - uneven(one, heat, new) for heat in future]))
     low, high = ((0.002, 0.01), (0.05, 0.5))[int(rng.integers(2))]
     service = Service(float(rng.uniform(low, high)), 1.0, None)

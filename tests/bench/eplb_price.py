@@ -3,8 +3,8 @@
     python -m tests.bench.eplb_price [EACH] [--only KIND] [--realdata FOLDER]
 
 Every kind of `tests/bench/eplb_loads.py` EACH times (default 14), half of them to set thresholds by, half
-unseen; a row a kind, then every miss with its numbers. `--realdata` adds what DeepSeek's worked example and
-the ESFT loads of that folder give.
+unseen; a row a kind, then every miss with its numbers, and how often intervals hold the truth. `--realdata`
+adds what the ESFT loads of that folder give; DeepSeek's worked example is always there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lbtui.analysis.eplb.peaks import Table, fullest_in_use, loads_of
 from lbtui.analysis.eplb.policies import hierarchical_placement
 from lbtui.analysis.eplb.price import Evidence, Service, Verdict, Worth, evidence_for, known_of, verdict
 from lbtui.analysis.eplb.recommended import recommended
@@ -26,7 +27,16 @@ from lbtui.analysis.eplb.what_if import Settings, curve, start_settings, what_if
 from lbtui.profile import ExpertSeries
 from lbtui.thresholds import Offer
 from tests.analysis.eplb.made import series
-from tests.bench.eplb_loads import WORTH, WORTH_TIME, cases
+from tests.bench.eplb_loads import (
+    WORTH,
+    WORTH_TIME,
+    Shape,
+    cases,
+    in_order,
+    recording,
+    skewed,
+    wavering,
+)
 
 
 def answered(
@@ -88,6 +98,29 @@ def by_kind(each: int, only: str) -> bool:
     return share >= 0.95
 
 
+def intervals(recordings: int = 60) -> None:
+    """Print how often the gain's 95 % interval holds the gain of the same table over a long time after."""
+    print("\n| iterations | heat's autocorrelation | intervals that hold the truth |\n|---|---|---|")
+    for iterations, keep in ((128, 0.0), (128, 0.5), (256, 0.9)):
+        held = 0
+        for seed in range(recordings):
+            rng = np.random.default_rng((seed, iterations, int(10 * keep)))
+            one = Shape(8, 32, 8, iterations, 800.0, 0.1, 8)
+            base = skewed(one, rng, 0.5)
+            recorded_one = recording(one, rng, wavering(base, rng, iterations, 0.5, keep), [in_order(one)])
+            data = recorded([recorded_one])
+            found = what_if(data, Settings("global", one.redundant, one.ranks))
+            known = evidence_for(known_of([recorded_one], data, Service(), Worth(WORTH, WORTH_TIME)), found)
+            later = recording(one, rng, wavering(base, rng, 300, 0.5, 0.0), [in_order(one)])
+            every = np.arange(300)
+            loads = loads_of(later, every, data.experts)
+            table = Table(np.searchsorted(data.experts, found.placement), one.ranks)
+            before = fullest_in_use(later, every, data.experts, loads).sum()
+            truth = 1 - loads.of_fullest(every, table).sum() / before
+            held += known.gain is not None and known.gain.time.low <= truth <= known.gain.time.high
+        print(f"| {iterations} | {keep} | {held}/{recordings} |")
+
+
 def worked_example() -> bool:
     """Print whether DeepSeek's README example is placed as published."""
     weights = np.array(
@@ -128,6 +161,7 @@ def main() -> None:
     options = parser.parse_args()
     good = by_kind(options.each, options.only)
     if not options.only:
+        intervals()
         good &= worked_example()
     if options.realdata is not None:
         good &= esft(options.realdata)

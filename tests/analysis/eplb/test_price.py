@@ -120,6 +120,19 @@ def test_without_sizes_the_price_is_unknown_and_without_share_the_step():
     assert details["break-even"] == "unknown without the share of a step"
 
 
+def test_without_times_an_iteration_takes_as_long_as_its_passes():
+    one = replace(counted([heat()] * 80, tokens=4000), time=None, passes=8)
+    evidence = known(one, Service(0.4, 0.5, 50.0), **SIZES)
+    # Passes run half of the time.
+    assert evidence.iteration_seconds == pytest.approx(8 * 0.05 / 0.5)
+    assert evidence.looked_at == pytest.approx(70 * 0.8)
+    unknown = known(replace(one, passes=None), Service(0.4, 0.5, 50.0), **SIZES)
+    assert unknown.iteration_seconds is None
+    # What cannot be told does not hold up what can.
+    assert sentence(unknown) == ("worth a trial", "once")
+    assert "as long as is recorded:" in dict(detail_words(unknown))["lasts"]
+
+
 def test_even_experts_are_not_worth_it():
     evidence = known(counted([heat(spread=0.01)] * 80), redundant=0, **SIZES)
     assert sentence(evidence) == ("not now", "no gain")
