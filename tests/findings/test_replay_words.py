@@ -71,16 +71,16 @@ def test_policies_stand_by_the_figure_with_what_is_unknown_last():
     assert words.ranked_policies(found, "goodput")[0].policy == "sticky"
 
 
-def shaped(per_node, *, knee=1.5, uneven=(), present=(2, 2)):
+def shaped(per_node, *, knee=1.5, uneven=(), seen=None):
     """Return a ratio of shapes with their goodput per node at × 1: value, then its difference's half."""
-    own = per_node[present][0]
+    own = per_node[2, 2][0]
     rows = []
     for (prefill, decode), (value, half) in per_node.items():
         shape = Shape(prefill, decode)
         figures = {**BASE, "goodput": value * shape.nodes}
         off = value - own
-        rows.append(ShapeRow(shape, 1.0, figures, Difference(off, off - half, off + half)))
-    return RatioAnswer(Prepared(), Ratio(Shape(*present), tuple(rows), knee, 3.0, uneven))
+        rows.append(ShapeRow(shape, 1.0, figures, 60 / decode, Difference(off, off - half, off + half)))
+    return RatioAnswer(Prepared(), Ratio(Shape(2, 2), tuple(rows), knee, 3.0, seen, uneven))
 
 
 def test_a_better_ratio_is_told_with_its_interval_and_where_queueing_begins():
@@ -138,6 +138,18 @@ def test_the_knee(knee, wanted):
     assert words.ratio_sentences(shaped({(2, 2): (2.8, 0.0)}, knee=knee))[1] == wanted
 
 
+def test_a_ratio_beyond_what_was_recorded_is_not_advised():
+    found = shaped({(2, 2): (2.8, 0.0), (3, 1): (3.9, 0.7)}, seen=18.0)
+    assert words.ratio_sentences(found)[:2] == (
+        "2:2 (prefill:decode nodes) is the best ratio of these 4 nodes, as far as can be told: goodput per "
+        "node 2.80 req/s.",
+        "3:1 would give most per node, but run 60 requests at once on a decode domain, where at most 18 were "
+        "recorded: whether it can is not known.",
+    )
+    found = shaped({(2, 2): (2.8, 0.0), (3, 1): (3.9, 0.7)}, seen=20.0)
+    assert words.ratio_sentences(found)[0].startswith("3:1 instead of 2:2 ")
+
+
 def asked(rows=(), **fitted):
     """Return a service that is replayed, of which only what is told counts."""
     return Prepared(
@@ -153,7 +165,8 @@ def test_where_the_self_test_fails_it_says_at_which_figures_and_advises_nothing(
     ]
     told = "Self-test fails: the replay of the recording gives TPOT p95 3,667 instead of 2,699 ms and PAR of "
     told += "running requests 2.12 instead of 1.98."
-    made = asked(rows)
+    service = SimpleNamespace(disaggregated=True, of=lambda _work: (0, 1))
+    made = asked(rows, service=service)
     wanted = ("No advice: a replay does not give what was recorded here.", told)
     assert words.routing_sentences(Routing(made, absent="x"), "par") == wanted
     assert words.ratio_sentences(RatioAnswer(made, absent="x")) == wanted

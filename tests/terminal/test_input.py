@@ -196,7 +196,7 @@ def test_w_asks_what_other_routing_would_bring_and_escape_returns():
         person.press("2")
         person.sees("hot spot 1 of")
         person.press("w")
-        person.sees("Least requests would be better: goodput")
+        person.sees("Policies by goodput")
         person.press("jm")
         person.sees("Policies by PAR of running requests")
         person.press("\x1b")

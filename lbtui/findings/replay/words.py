@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lbtui.analysis.replay.asked import MOST_OFF, MOST_OFF_PAR, Answer, Difference, Tested, ranked
+from lbtui.analysis.replay.asked import (
+    FEW,
+    FURTHER,
+    FURTHER_OF_FEW,
+    MOST_OFF,
+    MOST_OFF_PAR,
+    Answer,
+    Difference,
+    Tested,
+    ranked,
+)
 from lbtui.analysis.replay.figures import FIGURE_LABELS, FIGURES, UNITS, FigureName
 from lbtui.analysis.replay.model import Pace, Work
-from lbtui.analysis.replay.ratio import KNEE, KNEE_LOADS, MOST_REQUESTS, Ratio, Shape, ShapeRow
+from lbtui.analysis.replay.ratio import KNEE, KNEE_LOADS, MOST_BEYOND, MOST_REQUESTS, Ratio, Shape, ShapeRow
 from lbtui.analysis.replay.routing import POLICY_LABELS, SESSIONS, WAITING_WEIGHT
 from lbtui.findings.replay.what_if import PolicyRow, Prepared, RatioAnswer, Routing
 from lbtui.render.text import behind, minus, number, quantity
@@ -34,12 +44,14 @@ FIGURE_FORMULA = _(
     "the first arrival to the last end."
 )
 INTERVAL_FORMULA = _(
-    "difference: from the replay of the recorded assignment, with its 90 % interval: 1.645 × √(spread² + "
-    "block error²). spread: of four replays with the same draws on both sides, three of them with other "
-    "residuals and step times within the error of their fit; block error: of 30 blocks of consecutive "
-    "requests, of the paired influences of each request on the figure. Beyond chance is an interval that "
-    "leaves out 0; of seven policies that do nothing one or another does so in up to half of all recordings."
-)
+    "difference: from the replay of the recorded routing or ratio, mean over {few} replays (over {many} from "
+    "{count} requests on; of more than 20,000 that of one replay of all, and three of stretches tell the "
+    "spread), each with the same draws on both sides, all but the first with other residuals, other choices "
+    "and step times within the error of their fit. Its 90 % interval: ± 1.645 × √(spread² × (1 / replays + "
+    "1 / 10) + (0.3 × block error)²); spread: between these replays; block error: of 30 blocks of "
+    "consecutive requests, of the paired influences of each request on the figure; of another ratio 2 % of "
+    "the recorded figure is added in the root. Beyond chance is an interval that leaves out 0."
+).format(few=1 + FURTHER_OF_FEW, many=1 + FURTHER, count=f"{FEW:,}")
 POLICY_FORMULA = _(
     "as recorded: each request where it was. round robin: in turn. least requests: least {weight} × waiting "
     "+ running, as vLLM counts. least tokens: fewest prompt and generated tokens of all its requests. least "
@@ -52,8 +64,10 @@ RATIO_FORMULA = _(
     "goodput per node = goodput / prefill and decode nodes. Asked are all ways to part the recorded nodes, "
     "and one or two nodes more or fewer of a role, at the recorded load and at × 0.5, × 1.5 and × 2 of it "
     "(arrivals that much closer). best: the most goodput per node of as many nodes as recorded, if that is "
-    "beyond chance; else the recorded ratio."
-)
+    "beyond chance; else the recorded ratio. Where the recording shows no limit of how many requests a "
+    "decode domain runs at once, no ratio is advised that runs more than {beyond} times the most recorded "
+    "(for nine in ten first tokens): whether it can is not known."
+).format(beyond=f"{MOST_BEYOND:g}")
 KNEE_FORMULA = _(
     "knee: the least of the loads × {first} to × {last} at which p95 of TTFT or of TPOT is more than {knee} "
     "times that of the idle service (× 0.1) at the recorded ratio: there queueing begins."
@@ -171,9 +185,9 @@ def test_sentence(made: Prepared) -> str:
     return _("Self-test fails: the replay of the recording gives {figures}.").format(figures=named(failing))
 
 
-def _no_answer(made: Prepared, why: str) -> tuple[str, ...]:
-    """Return why nothing is advised."""
-    if made.asked is not None and not made.holds:
+def _no_answer(made: Prepared, why: str, *, possible: bool) -> tuple[str, ...]:
+    """Return why nothing is advised: the self-test fails where there is something to ask at all."""
+    if possible and not made.holds:
         return _("No advice: a replay does not give what was recorded here."), test_sentence(made)
     return (_("No answer: {why}.").format(why=why),)
 
@@ -197,7 +211,9 @@ def routing_sentences(found: Routing, name: FigureName) -> tuple[str, ...]:
     """Return the answer by a figure: the first sentence is the conclusion, the others qualify it."""
     base = recorded_row(found)
     if base is None:
-        return _no_answer(found.prepared, found.absent)
+        asked = found.prepared.asked
+        several = asked is not None and len(asked.fitted.service.of("decode")) > 1
+        return _no_answer(found.prepared, found.absent, possible=several)
     rows = [row for row in ranked_policies(found, name) if row is not base]
     better = [row for row in rows if row.answer.better(name)]
     worse = [POLICY_LABELS[row.policy] for row in rows if row.answer.better(name) is False]
@@ -258,10 +274,19 @@ def ratio_sentences(found: RatioAnswer) -> tuple[str, ...]:
     ratio = found.ratio
     own = None if ratio is None else row_at(ratio, ratio.present, 1.0)
     if ratio is None or own is None:
-        return _no_answer(found.prepared, found.absent)
+        asked = found.prepared.asked
+        parted = asked is not None and asked.fitted.service.disaggregated
+        return _no_answer(found.prepared, found.absent, possible=parted)
     said = [_conclusion(ratio, own)]
     most = ratio.at(1.0)[0]
-    if most.shape.nodes != ratio.present.nodes and shape_better(most):
+    if ratio.beyond(most) and shape_better(most):
+        text = _(
+            "{shape} would give most per node, but run {running} requests at once on a decode domain, where "
+            "at most {seen} were recorded: whether it can is not known."
+        )
+        running, seen = number(round(most.running)), number(round(ratio.seen or 0))
+        said.append(text.format(shape=shape_words(most.shape), running=running, seen=seen))
+    elif most.shape.nodes != ratio.present.nodes and shape_better(most):
         text = _("With {nodes} nodes {shape} would give most per node: {change}.")
         shape = shape_words(most.shape)
         said.append(text.format(nodes=most.shape.nodes, shape=shape, change=_per_node(own, most)))
@@ -272,10 +297,10 @@ def ratio_sentences(found: RatioAnswer) -> tuple[str, ...]:
 
 
 def _conclusion(ratio: Ratio, own: ShapeRow) -> str:
-    best, first = ratio.best(), ratio.at(1.0)
-    alike = [row for row in first if row.shape.nodes == ratio.present.nodes]
+    best, rows = ratio.best(), ratio.at(1.0)
+    alike = [row for row in rows if row.shape.nodes == ratio.present.nodes and not ratio.beyond(row)]
     present = shape_words(ratio.present)
-    if max((row.per_node for row in first), default=0.0) <= 0:
+    if max((row.per_node for row in rows), default=0.0) <= 0:
         return _("No request would meet the targets at any ratio: there is nothing to choose by.")
     if best is not None and best.shape != ratio.present:
         return _("{shape} instead of {present} (prefill:decode nodes) would be better: {change}.").format(

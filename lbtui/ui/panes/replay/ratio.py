@@ -136,6 +136,8 @@ def _mark(ratio: Ratio, row: ShapeRow) -> str:
     is_best = best is not None and best.shape == row.shape
     if row.shape == ratio.present:
         return _("as recorded, the best") if is_best else _("as recorded")
+    if ratio.beyond(row):
+        return _("beyond what was seen")
     better = shape_better(row)
     if better is None:
         return _("no difference")
