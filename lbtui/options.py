@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
 
 REPORTS = ("text", "markdown")
-WHAT_IFS = ("EPLB",)
+WHAT_IFS = ("EPLB", "routing", "ratio")
 MOST_SIZE = 1e9
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}")
 _COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
@@ -180,8 +180,9 @@ def _add_what_if(known: argparse.ArgumentParser) -> None:
         type=_what_if,
         metavar="|".join(WHAT_IFS),
         help=_(
-            "print instead what another placement of experts would bring and cost, and end; --report "
-            "markdown and --json choose its form"
+            "print instead what another placement of experts would bring and cost (EPLB), or by replay other "
+            "routing of requests or other numbers of P and D nodes (ratio), and end; --report markdown and "
+            "--json choose its form"
         ),
     )
     known.add_argument(

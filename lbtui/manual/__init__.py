@@ -18,6 +18,7 @@ TOPICS: Mapping[str, str] = {
     "targets": _("SLO: --slo, attainment and goodput, who missed; distributions"),
     "latency": _("where the time of requests went: its parts, why they missed, what changed it"),
     "what-if": _("what another placement of experts would bring"),
+    "replay": _("what other routing, and other numbers of P and D nodes, would bring"),
     "formats": _("files that are read, engines, versions, what is missing and why"),
     "watch": _("files that are still being written: --watch and W"),
     "config": _("options, the config file, exit codes, the log"),

@@ -86,7 +86,7 @@ def shaped(per_node, *, knee=1.5, uneven=(), seen=None):
 def test_a_better_ratio_is_told_with_its_interval_and_where_queueing_begins():
     found = shaped({(2, 2): (2.8, 0.0), (3, 1): (3.9, 0.7), (1, 3): (0.2, 0.8)})
     assert words.ratio_sentences(found) == (
-        "3:1 instead of 2:2 (prefill:decode nodes) would be better: goodput per node 2.80 → 3.90 req/s "
+        "3:1 instead of 2:2 prefill to decode nodes would be better: goodput per node 2.80 → 3.90 req/s "
         "(+0.400 to +1.80, 90 %).",
         "At 2:2 queueing begins at × 1.5 of the recorded load.",
     )
@@ -97,7 +97,7 @@ def test_a_better_ratio_is_told_with_its_interval_and_where_queueing_begins():
     [
         (
             {(2, 2): (2.8, 0.0), (3, 1): (2.7, 0.5)},
-            "2:2 (prefill:decode nodes) is the best ratio of these 4 nodes, as far as can be told: goodput "
+            "2:2 prefill to decode nodes is the best ratio of these 4, as far as can be told: goodput "
             "per node 2.80 req/s.",
         ),
         (
@@ -141,7 +141,7 @@ def test_the_knee(knee, wanted):
 def test_a_ratio_beyond_what_was_recorded_is_not_advised():
     found = shaped({(2, 2): (2.8, 0.0), (3, 1): (3.9, 0.7)}, seen=18.0)
     assert words.ratio_sentences(found)[:2] == (
-        "2:2 (prefill:decode nodes) is the best ratio of these 4 nodes, as far as can be told: goodput per "
+        "2:2 prefill to decode nodes is the best ratio of these 4, as far as can be told: goodput per "
         "node 2.80 req/s.",
         "3:1 would give most per node, but run 60 requests at once on a decode domain, where at most 18 were "
         "recorded: whether it can is not known.",
@@ -172,6 +172,7 @@ def test_where_the_self_test_fails_it_says_at_which_figures_and_advises_nothing(
     assert words.ratio_sentences(RatioAnswer(made, absent="x")) == wanted
     assert [words.tested_words(row) for row in rows] == ["holds", "fails", "fails"]
     assert [words.off_words(row) for row in rows] == ["+10 %", "+36 %", "+0.14"]
+    assert words.figure("par", -0.001, signed=True) == words.figure("par", 0.0, signed=True) == "0.00"
 
 
 def test_a_figure_may_hold_by_what_two_percent_of_step_time_span():

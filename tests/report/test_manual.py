@@ -16,6 +16,7 @@ from lbtui.comparison import compare
 from lbtui.findings.diagnosis import Diagnosis, diagnose, told_of, with_latency
 from lbtui.findings.latency import words as latency
 from lbtui.findings.latency.change import explained
+from lbtui.findings.replay import words as replay
 from lbtui.manual import TOPICS, text_of, topics
 from lbtui.options import parser
 from lbtui.overview.run import overview
@@ -30,6 +31,7 @@ from lbtui.sources.trace import json_stream
 from lbtui.thresholds import Thresholds, described
 from lbtui.ui.help import help_text
 from tests.sources.recorded import CSV_ONLY, profile
+from tests.tools.redraw_goldens import golden
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "lbtui" / "manual"
@@ -99,6 +101,19 @@ def test_the_parts_of_latency_are_those_of_the_code_with_the_formulas_that_repor
     flowing = " ".join(text.replace("\n- ", "\n").split())
     said = (*latency.FORMULAS, latency.MISSED_FORMULA, latency.HURT_FORMULA, latency.CHANGE_FORMULA)
     assert [sentence for sentence in said if sentence not in flowing] == []
+
+
+def test_the_page_on_replays_has_the_formulas_of_the_help_and_an_example_as_it_stands_on_the_screen():
+    text = text_of("replay")
+    flowing = " ".join(text.replace("\n- ", "\n").split())
+    said = (*replay.ROUTING_FORMULAS, *replay.RATIO_FORMULAS, *replay.ASSUMED)
+    said += (replay.ROUTING_ASSUMED, replay.RATIO_ASSUMED)
+    assert [sentence for sentence in said if sentence not in flowing] == []
+    screen = golden("what-if-routing", (80, 24)).read_text(encoding="utf-8")
+    lines = [line.strip() for line in screen.replace("▼", " ").splitlines()]
+    example = text.split("```text\n")[1].split("```")[0].splitlines()
+    assert len(example) > 10
+    assert [line for line in example if line not in lines] == []
 
 
 def test_the_worked_example_is_what_the_report_says(tmp_path):

@@ -35,7 +35,7 @@ SIZE = (140, 40)
 # Those that the README shows, and more.
 PICTURES = (
     *("overview", "dp", "dp-chart", "dp-round", "pd", "ep-rank", "ep-expert", "ep-time"),
-    *("what-if", "requests", "targets", "targets-distribution", "help"),
+    *("what-if", "what-if-routing", "what-if-ratio", "requests", "targets", "targets-distribution", "help"),
     *("timeline", "timeline-blocks", "timeline-only"),
     *("compare", "compare-dp", "compare-pd", "compare-ep"),
 )

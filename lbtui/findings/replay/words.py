@@ -47,10 +47,11 @@ INTERVAL_FORMULA = _(
     "difference: from the replay of the recorded routing or ratio, mean over {few} replays (over {many} from "
     "{count} requests on; of more than 20,000 that of one replay of all, and three of stretches tell the "
     "spread), each with the same draws on both sides, all but the first with other residuals, other choices "
-    "and step times within the error of their fit. Its 90 % interval: ± 1.645 × √(spread² × (1 / replays + "
-    "1 / 10) + (0.3 × block error)²); spread: between these replays; block error: of 30 blocks of "
-    "consecutive requests, of the paired influences of each request on the figure; of another ratio 2 % of "
-    "the recorded figure is added in the root. Beyond chance is an interval that leaves out 0."
+    "and step times within the error of their fit. Its 90 % interval: ± 1.645 × the root of the sum of "
+    "spread squared × (1 / replays + 1 / 10) and of 0.3 × block error, squared; spread: between these "
+    "replays; block error: of 30 blocks of consecutive requests, of the paired influences of each request on "
+    "the figure; of another ratio 2 % of the recorded figure, squared, is added to the sum. Beyond chance "
+    "is an interval that leaves out 0."
 ).format(few=1 + FURTHER_OF_FEW, many=1 + FURTHER, count=f"{FEW:,}")
 POLICY_FORMULA = _(
     "as recorded: each request where it was. round robin: in turn. least requests: least {weight} × waiting "
@@ -89,7 +90,7 @@ def figure(name: FigureName, value: float, *, signed: bool = False) -> str:
     if math.isnan(value):
         return "–"
     if name == "par":
-        return minus(f"{value:+.2f}" if signed else f"{value:.2f}")
+        return _no_zero(f"{value:+.2f}" if signed else f"{value:.2f}")
     return f"+{number(value)}" if signed and value > 0 else number(value)
 
 
@@ -158,7 +159,12 @@ def off_words(row: Tested) -> str:
         return figure("par", row.replayed - row.recorded, signed=True)
     if not row.recorded:
         return "–"
-    return minus(f"{100 * (row.replayed / row.recorded - 1):+.0f} %")
+    return _no_zero(f"{100 * (row.replayed / row.recorded - 1):+.0f} %")
+
+
+def _no_zero(text: str) -> str:
+    """Return a written number, of nothing without a sign."""
+    return minus(text if text.strip("+-0. %") else text[1:])
 
 
 def test_sentence(made: Prepared) -> str:
@@ -303,7 +309,7 @@ def _conclusion(ratio: Ratio, own: ShapeRow) -> str:
     if max((row.per_node for row in rows), default=0.0) <= 0:
         return _("No request would meet the targets at any ratio: there is nothing to choose by.")
     if best is not None and best.shape != ratio.present:
-        return _("{shape} instead of {present} (prefill:decode nodes) would be better: {change}.").format(
+        return _("{shape} instead of {present} prefill to decode nodes would be better: {change}.").format(
             shape=shape_words(best.shape), present=present, change=_per_node(own, best)
         )
     leading = alike[0] if alike else own
@@ -312,7 +318,7 @@ def _conclusion(ratio: Ratio, own: ShapeRow) -> str:
             shape=shape_words(leading.shape), present=present, change=_per_node(own, leading)
         )
     return _(
-        "{present} (prefill:decode nodes) is the best ratio of these {nodes} nodes, as far as can be told: "
+        "{present} prefill to decode nodes is the best ratio of these {nodes}, as far as can be told: "
         "goodput per node {value} req/s."
     ).format(present=present, nodes=ratio.present.nodes, value=per_node_words(own.per_node))
 
