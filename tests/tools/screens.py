@@ -110,8 +110,8 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             shutil.copytree(EVEN, base / "several" / name)
         # Two that a replay answers: of uneven DP domains, and of too few prefill nodes.
         for packed in QUEUEING.glob("*.csv"):
-            (base / "routed").mkdir(exist_ok=True)
-            shutil.copy(packed, base / "routed")
+            (base / "routed" / "output").mkdir(parents=True, exist_ok=True)
+            shutil.copy(packed, base / "routed" / "output")
         unpacked(PREFILLING, base / "parted" / "PROF_DIR")
         (base / "nothing").mkdir()
         (base / "traced").mkdir()
@@ -122,7 +122,7 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             "compared": Asked(after, baseline=before),
             "several": Asked(base / "several"),
             "traced": Asked(base / "traced"),
-            "routed": Asked(base / "routed", thresholds=targets(500, 60)),
+            "routed": Asked(base / "routed" / "output", thresholds=targets(500, 60)),
             "parted": Asked(base / "parted" / "PROF_DIR", thresholds=targets(600, 40)),
             "nothing": Asked(base / "nothing", named=False),
         }

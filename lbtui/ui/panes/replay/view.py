@@ -18,7 +18,7 @@ from lbtui.text import _
 from lbtui.ui.kit.rows import told_rows
 from lbtui.ui.panes.replay.sheet import Block, Sheet, reach
 
-_LEAST_BAR, _MOST_BAR = 11, 41
+_LEAST_BAR, _USUAL_BAR, _MOST_BAR = 11, 17, 41
 _GAP = 4  # cells between two tables side by side
 _READING = 3  # lines that tell what is under the cursor, where its table has no room
 _ROOMY = 26  # lines from which blanks part what is shown
@@ -86,7 +86,7 @@ def _list(sheet: Sheet, canvas: Canvas, at: Placed) -> list[Row]:
     block, width = sheet.table, canvas.width
     if canvas.height < 2:
         return []
-    layout = fitting(block.columns, width - 2, keep=(0, *block.keep))
+    layout = _layout(block, width)
     rows = _rows(block, layout, at, sheet.cursor, canvas)
     room = min(_MOST_BAR, width - layout.width - 4)
     room -= 1 - room % 2
@@ -103,6 +103,14 @@ def _list(sheet: Sheet, canvas: Canvas, at: Placed) -> list[Row]:
             side = interval_bar(bar[0], reach=most, width=room, caps=canvas.caps, style=bar[1])
         drawn.append(row(row(line, width=layout.width + 1), "  ", side, width=width))
     return drawn
+
+
+def _layout(block: Block, width: int) -> Layout:
+    """Return where the columns stand: closer to each other where that leaves a bar its room."""
+    keep = (0, *block.keep)
+    alone = fitting(block.columns, width - 2, keep=keep)
+    beside = fitting(block.columns, max(1, width - _USUAL_BAR - 4), keep=keep)
+    return beside if len(beside.columns) == len(alone.columns) else alone
 
 
 def _rows(block: Block, layout: Layout, at: Placed, cursor: int | None, canvas: Canvas) -> list[Row]:
