@@ -23,7 +23,7 @@ _IDLE = 0.1  # of the recorded load
 MOST_BEYOND = 3.0  # × the requests at once that were seen
 _USUAL = 0.9
 # What a service of other nodes may be off, of the goodput per node; set as the intervals of policies are.
-_MODEL = 0.02
+_MODEL = 0.04
 _NEW = -1  # a domain that was not recorded
 MOST_BESIDE = 2  # nodes more or fewer of one role
 MOST_REQUESTS = 20_000  # of a recording, replayed for each shape
