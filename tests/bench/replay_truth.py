@@ -192,7 +192,7 @@ class Half:
         recorded, total = "{}p{}d".format(*run["nodes"]), sum(run["nodes"])
         for load, values in per_node(truth["goodput"]).items():
             same = of_same_nodes(values, total)
-            best = found.best(float(load))
+            best = found.leading(float(load))
             chosen = recorded if best is None else f"{best.shape.prefill}p{best.shape.decode}d"
             own = {f"{row.shape.prefill}p{row.shape.decode}d": row for row in found.at(float(load))}
             self.chosen.setdefault(load, []).append(kept(same, chosen) >= _KEPT)

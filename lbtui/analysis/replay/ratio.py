@@ -20,6 +20,7 @@ LOADS = (0.5, 1.0, 1.5, 2.0)
 KNEE_LOADS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 KNEE = 1.5  # times p95 of an idle service's TTFT or TPOT: there queueing has begun
 _IDLE = 0.1  # of the recorded load
+NOTABLE = 0.05  # of a figure: a smaller difference that is not beyond chance is none worth a word
 MOST_BEYOND = 3.0  # × the requests at once that were seen
 _USUAL = 0.9
 # What a service of other nodes may be off, of the goodput per node; set as the intervals of policies are.
@@ -98,16 +99,30 @@ class Ratio:
         """Tell whether a shape would run far more requests at once than is known to be possible."""
         return self.seen is not None and row.running > MOST_BEYOND * self.seen
 
+    def leading(self, load: float = 1.0) -> ShapeRow | None:
+        """Return the best shape of as many nodes, by chance or not; the recorded one unless it is notably so.
+
+        None is taken that is `beyond` what was recorded.
+        """
+        rows = self._alike(load)
+        own = next((row for row in rows if row.shape == self.present), None)
+        if own is None or rows[0].per_node > (1 + NOTABLE) * own.per_node:
+            return rows[0] if rows else None
+        return own
+
+    def _alike(self, load: float) -> list[ShapeRow]:
+        return [
+            row
+            for row in self.at(load)
+            if row.shape.nodes == self.present.nodes and (row.shape == self.present or not self.beyond(row))
+        ]
+
     def best(self, load: float = 1.0) -> ShapeRow | None:
         """Return the best shape of as many nodes, the recorded one where no other is better beyond chance.
 
         None is taken that is `beyond` what was recorded.
         """
-        rows = [
-            row
-            for row in self.at(load)
-            if row.shape.nodes == self.present.nodes and (row.shape == self.present or not self.beyond(row))
-        ]
+        rows = self._alike(load)
         if not rows:
             return None
         own = next((row for row in rows if row.shape == self.present), None)
@@ -258,7 +273,7 @@ def ratio_of(asked: Asked) -> Ratio:
     for shape in shapes.shapes():
         for load in LOADS:
             run = shapes.run(shape, load, further=load == 1.0)
-            found = run.times.figures(asked.targets)
+            found = run.figures(asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
             difference = asked.difference("goodput", run, base, scales, _MODEL) if load == 1.0 else None
             rows.append(ShapeRow(shape, load, found, run.times.running(_USUAL), difference))

@@ -27,7 +27,6 @@ from lbtui.text import _, in_percent, plural
 # By which figure policies are ranked first: with targets of one's own by what meets them.
 _FIRST: FigureName = "ttft_p95"
 _GIVEN: FigureName = "goodput"
-_NOTABLE = 0.05  # of a figure: a smaller difference that is not beyond chance is none worth a word
 _WORKS: dict[Work, str] = {"both": _("all domains"), "prefill": _("prefill"), "decode": _("decode")}
 
 # How the figures come about; help, reports and manual print these sentences.
@@ -304,7 +303,6 @@ def ratio_sentences(found: RatioAnswer) -> tuple[str, ...]:
 
 def _conclusion(ratio: Ratio, own: ShapeRow) -> str:
     best, rows = ratio.best(), ratio.at(1.0)
-    alike = [row for row in rows if row.shape.nodes == ratio.present.nodes and not ratio.beyond(row)]
     present = shape_words(ratio.present)
     if max((row.per_node for row in rows), default=0.0) <= 0:
         return _("No request would meet the targets at any ratio: there is nothing to choose by.")
@@ -312,8 +310,8 @@ def _conclusion(ratio: Ratio, own: ShapeRow) -> str:
         return _("{shape} instead of {present} prefill to decode nodes would be better: {change}.").format(
             shape=shape_words(best.shape), present=present, change=_per_node(own, best)
         )
-    leading = alike[0] if alike else own
-    if leading.shape != ratio.present and leading.per_node - own.per_node > _NOTABLE * own.per_node:
+    leading = ratio.leading()
+    if leading is not None and leading.shape != ratio.present:
         return _("Too little data: {shape} may be better than {present} or not, {change}.").format(
             shape=shape_words(leading.shape), present=present, change=_per_node(own, leading)
         )
