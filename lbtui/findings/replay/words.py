@@ -50,7 +50,7 @@ INTERVAL_FORMULA = _(
     "spread squared × (1 / replays + 1 / 10) and of 0.3 × block error, squared; spread: between these "
     "replays; block error: of 30 blocks of consecutive requests, of the paired influences of each request on "
     "the figure; of another ratio 2 % of the recorded figure, squared, is added to the sum. Beyond chance "
-    "is an interval that leaves out 0."
+    "is an interval that leaves out 0. It is of these requests: another hour brings others."
 ).format(few=1 + FURTHER_OF_FEW, many=1 + FURTHER, count=f"{FEW:,}")
 POLICY_FORMULA = _(
     "as recorded: each request where it was. round robin: in turn. least requests: least {weight} × waiting "

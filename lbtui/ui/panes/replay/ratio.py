@@ -91,7 +91,7 @@ def _table(ratio: Ratio, rows: tuple[ShapeRow, ...], measure: Measure, caps: Cap
         *(Column(f"× {load:g}", _LOAD_WIDTH, priority=0 if load == 1 else 1) for load in LOADS),
         Column(_("per node"), 9, priority=1),
         Column(_("90 % interval"), 18, priority=2),
-        Column("", 21, "left"),
+        Column("", 23, "left"),
     ]
     cells = []
     for row in rows:
