@@ -214,7 +214,14 @@ def _load_series(profile, outcome: Outcome, step, shown) -> None:
                     outcome.fault("schema", f"placement {placement.shape}, {one.experts} experts")
 
 
-_REPORTS = (["--report", "text"], ["--report", "markdown"], ["--json"])
+_REPORTS = (
+    ["--report", "text"],
+    ["--report", "markdown"],
+    ["--json"],
+    ["--what-if", "routing", "--json"],
+    ["--what-if", "ratio"],
+    ["--what-if", "EPLB", "--report", "markdown"],
+)
 
 
 def command(arguments: list[str], encoding: str) -> tuple[int, str, str]:
@@ -249,7 +256,7 @@ def _report(case, kind: list[str], rng: Random, shown) -> None:
         raise AssertionError(f"exit code {code}")
     shown(name, out, "\n")
     shown(f"{name} on stderr", err, "\n")
-    if kind == ["--json"] and code == 0:
+    if "--json" in kind and code == 0:
         for string in _strings(json.loads(out)):
             shown("a JSON string", string)
 
