@@ -105,7 +105,8 @@ def folders() -> Iterator[Mapping[str, Asked]]:
         make_tuned.make(after)
         for name in ("demo/output", "compared/demo"):
             shutil.copytree(DEMO, base / name)
-        shutil.copytree(EVEN, base / EVEN.name)
+        # In a folder of its own: a raw profile beside an output may be of its run.
+        shutil.copytree(EVEN, base / "even" / EVEN.name)
         for name in ("decode/output", "prefill/output", "yesterday"):
             shutil.copytree(EVEN, base / "several" / name)
         # Two that a replay answers: of uneven DP domains, and of too few prefill nodes.
@@ -118,7 +119,7 @@ def folders() -> Iterator[Mapping[str, Asked]]:
         (base / "traced" / "profiler.db").write_bytes(gzip.decompress(TRACED.read_bytes()))
         yield {
             "demo": Asked(base / "demo" / "output"),
-            "even": Asked(base / EVEN.name),
+            "even": Asked(base / "even" / EVEN.name),
             "compared": Asked(after, baseline=before),
             "several": Asked(base / "several"),
             "traced": Asked(base / "traced"),
