@@ -24,7 +24,7 @@ NOTABLE = 0.05  # of a figure: a smaller difference that is not beyond chance is
 MOST_BEYOND = 3.0  # × the requests at once that were seen
 _USUAL = 0.9
 # What a service of other nodes may be off, of the goodput per node; set as the intervals of policies are.
-_MODEL = 0.04
+MODEL_ERROR = 0.04
 _NEW = -1  # a domain that was not recorded
 MOST_BESIDE = 2  # nodes more or fewer of one role
 MOST_REQUESTS = 20_000  # of a recording, replayed for each shape
@@ -275,7 +275,7 @@ def ratio_of(asked: Asked) -> Ratio:
             run = shapes.run(shape, load, further=load == 1.0)
             found = run.figures(asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
-            difference = asked.difference("goodput", run, base, scales, _MODEL) if load == 1.0 else None
+            difference = asked.difference("goodput", run, base, scales, MODEL_ERROR) if load == 1.0 else None
             rows.append(ShapeRow(shape, load, found, run.times.running(_USUAL), difference))
     kinds: tuple[Work, ...] = ("prefill", "decode")
     uneven = tuple(work for work in kinds if shapes.kinds(work)[0] == "uneven")

@@ -18,7 +18,17 @@ from lbtui.analysis.replay.asked import (
 )
 from lbtui.analysis.replay.figures import FIGURE_LABELS, FIGURES, UNITS, FigureName
 from lbtui.analysis.replay.model import Pace, Work
-from lbtui.analysis.replay.ratio import KNEE, KNEE_LOADS, MOST_BEYOND, MOST_REQUESTS, Ratio, Shape, ShapeRow
+from lbtui.analysis.replay.ratio import (
+    KNEE,
+    KNEE_LOADS,
+    MODEL_ERROR,
+    MOST_BEYOND,
+    MOST_REQUESTS,
+    NOTABLE,
+    Ratio,
+    Shape,
+    ShapeRow,
+)
 from lbtui.analysis.replay.routing import POLICY_LABELS, SESSIONS, WAITING_WEIGHT
 from lbtui.findings.replay.what_if import PolicyRow, Prepared, RatioAnswer, Routing
 from lbtui.render.text import behind, minus, number, quantity
@@ -49,9 +59,9 @@ INTERVAL_FORMULA = _(
     "and step times within the error of their fit. Its 90 % interval: ± 1.645 × the root of the sum of "
     "spread squared × (1 / replays + 1 / 10) and of 0.3 × block error, squared; spread: between these "
     "replays; block error: of 30 blocks of consecutive requests, of the paired influences of each request on "
-    "the figure; of another ratio 2 % of the recorded figure, squared, is added to the sum. Beyond chance "
-    "is an interval that leaves out 0. It is of these requests: another hour brings others."
-).format(few=1 + FURTHER_OF_FEW, many=1 + FURTHER, count=f"{FEW:,}")
+    "the figure; of another ratio {model} of the recorded figure, squared, is added to the sum. Beyond "
+    "chance is an interval that leaves out 0. It is of these requests: another hour brings others."
+).format(few=1 + FURTHER_OF_FEW, many=1 + FURTHER, count=f"{FEW:,}", model=in_percent(MODEL_ERROR))
 POLICY_FORMULA = _(
     "as recorded: each request where it was. round robin: in turn. least requests: least {weight} × waiting "
     "+ running, as vLLM counts. least tokens: fewest prompt and generated tokens of all its requests. least "
@@ -64,10 +74,11 @@ RATIO_FORMULA = _(
     "goodput per node = goodput / prefill and decode nodes. Asked are all ways to part the recorded nodes, "
     "and one or two nodes more or fewer of a role, at the recorded load and at × 0.5, × 1.5 and × 2 of it "
     "(arrivals that much closer). best: the most goodput per node of as many nodes as recorded, if that is "
-    "beyond chance; else the recorded ratio. Where the recording shows no limit of how many requests a "
+    "beyond chance; else the recorded ratio, and one that is more than {notable} better is named as what "
+    "cannot be told from chance. Where the recording shows no limit of how many requests a "
     "decode domain runs at once, no ratio is advised that runs more than {beyond} times the most recorded "
     "(for nine in ten first tokens): whether it can is not known."
-).format(beyond=f"{MOST_BEYOND:g}")
+).format(beyond=f"{MOST_BEYOND:g}", notable=in_percent(NOTABLE))
 KNEE_FORMULA = _(
     "knee: the least of the loads × {first} to × {last} at which p95 of TTFT or of TPOT is more than {knee} "
     "times that of the idle service (× 0.1) at the recorded ratio: there queueing begins."

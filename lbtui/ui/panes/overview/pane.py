@@ -14,6 +14,7 @@ from lbtui.findings.diagnosis import Diagnosis, diagnose, with_latency
 from lbtui.findings.doubts import with_doubt
 from lbtui.findings.latency.words import HURT_FORMULA, MISSED_FORMULA
 from lbtui.findings.pictures import Drawn
+from lbtui.findings.replay.mend import MEND_FORMULA
 from lbtui.overview.beside import read_beside
 from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import FORMULAS, Overview
@@ -330,10 +331,10 @@ class OverviewPane(Pane):
                 _("metric, chance, evidence"),
                 _(
                     "The value with its threshold (below; the config changes it), how often chance alone "
-                    "does as much (p), and the rows that tell it. `what-if` is what another placement of "
-                    "experts would bring, fitted on one half of the iterations and judged by the other."
+                    "does as much (p), and the rows that tell it."
                 ),
             ),
+            HelpEntry(_("what-if"), MEND_FORMULA),
             HelpEntry(
                 _("no imbalance found"),
                 _(
