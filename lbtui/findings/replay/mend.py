@@ -39,11 +39,11 @@ _NAMES: Mapping[FigureName, str] = {
 # How the figures come about; the help prints it.
 MEND_FORMULA = _(
     "Of experts: what another placement would bring, fitted on one half of the iterations and judged by the "
-    "other. Else the run replayed without the cause of the finding, where its self-test holds (w in DP and P/D "
-    "shows it): passes, time between them, pulls or KV pool as the median of the peers, or requests "
-    "dispatched in turn. From the recorded assignment, replayed, to that; only what differs beyond chance, by "
-    "the 90 % interval of What-if. Without one the fitted service does not show the cause, as where it was "
-    "there for a part of the run only."
+    "other. Else the run replayed without the cause of the finding, where its self-test holds (w in DP and "
+    "P/D shows it): passes, time between them, pulls or KV pool as the median of the peers, or requests "
+    "dispatched in turn. From the recorded assignment, replayed, to that; only what differs beyond chance, "
+    "by the 90 % interval of What-if. Without one the fitted service does not show the cause, as where it "
+    "was there for a part of the run only."
 )
 MOST_MENDED = 20_000  # requests of a recording that are replayed for the findings
 
