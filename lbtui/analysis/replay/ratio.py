@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from lbtui.analysis.replay.asked import Asked, Difference, Run
 from lbtui.analysis.replay.dispatch import Kind, dispatch_kind, held_by
 from lbtui.analysis.replay.engine import Replay, Router
 from lbtui.analysis.replay.figures import FigureName, Times
+from lbtui.analysis.replay.fit import Fitted
 from lbtui.analysis.replay.model import NO_LIMIT, Handoff, Ints, Load, ReplayDomain, Service, Work
 from lbtui.analysis.replay.routing import Pick, Policy, picker
 
@@ -142,9 +143,8 @@ class Shapes:
         return self.asked.fitted.service
 
     @cached_property
-    def _load(self) -> Load:
-        load = self.asked.fitted.load
-        return load if len(load) <= MOST_REQUESTS else load.part(slice(MOST_REQUESTS))
+    def _fitted(self) -> Fitted:
+        return self.asked.fitted.part(MOST_REQUESTS)
 
     def _nodes(self, work: Work) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
@@ -196,8 +196,9 @@ class Shapes:
     def run(self, shape: Shape, load: float, further: bool = False) -> Run:
         """Return a shape's replay at `load` times the recorded."""
         service = reshaped(self._service, shape)
-        scaled = replace(self._load, arrival=self._load.arrival / load)
-        asked = replace(self.asked, fitted=replace(self.asked.fitted, load=scaled))
+        own = self._fitted.load
+        scaled = replace(own, arrival=own.arrival / load)
+        asked = replace(self.asked, fitted=replace(self._fitted, load=scaled))
         if further:
             return asked.run(service, self._route)
         return Run(asked.times(service, self._route))
@@ -264,13 +265,19 @@ def reshaped(service: Service, shape: Shape) -> Service:
     )
 
 
-def ratio_of(asked: Asked) -> Ratio:
-    """Return what other numbers of prefill and decode nodes give, at all `LOADS`."""
+def ratio_of(asked: Asked, told: Callable[[int, int], None] | None = None) -> Ratio:
+    """Return what other numbers of prefill and decode nodes give, at all `LOADS`.
+
+    `told` is called with how many of how many shapes are replayed.
+    """
     shapes = Shapes(asked)
     present = shapes.present
     base = shapes.run(present, 1.0, further=True)
     rows = []
-    for shape in shapes.shapes():
+    asked_about = shapes.shapes()
+    for done, shape in enumerate(asked_about):
+        if told is not None:
+            told(done, len(asked_about))
         for load in LOADS:
             run = shapes.run(shape, load, further=load == 1.0)
             found = run.figures(asked.targets)

@@ -31,6 +31,10 @@ class Ticks:
     done: int = 0
     total: int = 1
 
+    def tell(self, done: int, total: int) -> None:
+        """Note how far it is."""
+        self.done, self.total = done, total
+
     def __call__(self) -> None:
         """Tell how far it is."""
         self.progress.advance(_("replay"), self.done, self.total)
@@ -139,7 +143,7 @@ def routing_of(made: Prepared, shares: Sequence[float] | None = None) -> Routing
 def _counted(made: Prepared, policies: Sequence[Policy]) -> Iterator[Policy]:
     for done, policy in enumerate(policies):
         if made.ticks is not None:
-            made.ticks.done, made.ticks.total = done, len(policies)
+            made.ticks.tell(done, len(policies))
         yield policy
 
 
@@ -158,4 +162,4 @@ def ratio_answer_of(made: Prepared) -> RatioAnswer:
         return RatioAnswer(
             made, absent=_("the replay of the recording itself does not give what was recorded")
         )
-    return RatioAnswer(made, ratio_of(asked))
+    return RatioAnswer(made, ratio_of(asked, None if made.ticks is None else made.ticks.tell))

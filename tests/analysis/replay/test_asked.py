@@ -261,6 +261,18 @@ def test_shapes_that_are_asked_about() -> None:
     assert all(shape.prefill > 0 and shape.decode > 0 for shape in shapes)
 
 
+def test_of_a_long_recording_ratios_are_asked_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lbtui.analysis.replay import ratio
+
+    monkeypatch.setattr(ratio, "MOST_REQUESTS", 100)
+    monkeypatch.setattr(ratio, "LOADS", (1.0,))
+    made = pd_case()
+    steps: list[tuple[int, int]] = []
+    found = ratio_of(made, lambda done, total: steps.append((done, total)))
+    assert steps == [(k, len(found.rows)) for k in range(len(found.rows))]
+    assert len(Shapes(made).run(found.present, 1.0).times.end) == 100
+
+
 def row(shape: Shape, goodput: float, running: float = 5, low: float = 0.1) -> ShapeRow:
     figures = dict.fromkeys(FIGURES, 0.0) | {"goodput": goodput}
     return ShapeRow(shape, 1.0, figures, running, Difference(1, low, 2))
