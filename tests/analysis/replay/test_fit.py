@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from lbtui.analysis.replay.asked import Asked
-from lbtui.analysis.replay.fit import Unfit, fitted, robust_line
+from lbtui.analysis.replay.fit import Unfit, fitted
+from lbtui.analysis.replay.hand_overs import robust_line
 from lbtui.analysis.replay.model import NO_LIMIT, Handoff, Load, Scheduling, Service
 from lbtui.analysis.replay.recording import Recording
 from lbtui.analysis.slo import Targets
