@@ -107,6 +107,30 @@ def test_where_there_is_nothing_to_ask_it_says_why():
     drive(CAPS, scenario, (100, 30), ROUTED)
 
 
+def test_shares_that_are_typed_are_replayed_and_stay(monkeypatch):
+    calls = []
+    real = replay_pane.prepared
+    monkeypatch.setattr(replay_pane, "prepared", lambda *given: calls.append(1) or real(*given))
+
+    def shared(app):
+        return next(row.answer.figures for row in app.current.found.rows if row.policy == "share")
+
+    async def scenario(app, pilot):
+        await press(app, pilot, "2", "w", "down", "down")
+        name, before = lit(app), shared(app)
+        await press(app, pilot, "e", *["backspace"] * 30, "1", "space", "1", "space", "1", "enter")
+        assert "4 numbers are needed" in screen_text(app)
+        await press(app, pilot, "space", "5", "enter")
+        assert "fixed share 1:1:1:5" in pane_text(app)
+        assert shared(app)["par"] > before["par"]
+        # It is fitted once.
+        assert (lit(app), len(calls)) == (name, 1)
+        await press(app, pilot, "escape", "w")
+        assert "fixed share 1:1:1:5" in pane_text(app)
+
+    drive(CAPS, scenario, (140, 40), ROUTED)
+
+
 def test_another_look_replays_nothing(monkeypatch):
     calls = []
     real = replay_pane.prepared
@@ -126,7 +150,7 @@ def test_another_look_replays_nothing(monkeypatch):
 def test_escape_cancels_a_replay_that_runs(monkeypatch):
     begun, ended = [], []
 
-    def slow(made):
+    def slow(made, _shares):
         begun.append(1)
         try:
             while True:

@@ -170,3 +170,26 @@ def test_the_page_has_the_figures_the_self_test_and_all_that_is_assumed(routing)
         "Assumed",
     ]
     assert {part for _title, part in parts if isinstance(part, str)} >= set(sheet.assumed)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        *(
+            ("2:1:1", True),
+            (" 2, 1 .5 ", True),
+            ("0 0 1", True),
+            ("0:0:0", False),
+            ("1:1", False),
+            ("", False),
+        ),
+        *(("1:1:-1", False), ("1:1:nan", False), ("1:1:1e9", False), ("1:1:1:1", False)),
+    ],
+)
+def test_shares_as_they_are_typed(text, fits):
+    problem = states.shares_problem(text, 3)
+    assert (problem is None) == fits
+    if fits:
+        assert states.shares_problem(states.shares_words(states.shares_of(text)), 3) is None
+    else:
+        assert problem == "3 numbers are needed, one a domain, e.g. 2:1:1."

@@ -67,7 +67,8 @@ POLICY_FORMULA = _(
     "+ running, as vLLM counts. least tokens: fewest prompt and generated tokens of all its requests. least "
     "KV use: least share of its KV pool in use. two random choices: the better of two by least requests. "
     "session-sticky: {sessions} sessions a domain, each bound to one by chance, the session of a request "
-    "drawn by Zipf's law, as sessions are not recorded. fixed share: by chance, by the recorded shares. "
+    "drawn by Zipf's law, as sessions are not recorded. fixed share: by chance, by the recorded shares or "
+    "those given (e), of those that decode. "
     "Where prefill and decode are apart a policy chooses one domain of each."
 ).format(weight=WAITING_WEIGHT, sessions=SESSIONS)
 RATIO_FORMULA = _(

@@ -17,14 +17,15 @@ class Kept:
     profile: Profile | None = None
     limits: Thresholds | None = None
     found: Any = None
+    question: Any = None  # what else the user had said
 
     def of(self, profile: Profile, limits: Thresholds) -> Any:
         """Return what is kept of a profile under these limits, None without it."""
         return self.found if profile is self.profile and limits == self.limits else None
 
-    def keep(self, profile: Profile, limits: Thresholds, found: Any) -> None:
+    def keep(self, profile: Profile, limits: Thresholds, found: Any, question: Any = None) -> None:
         """Keep an answer in the place of the last."""
-        self.profile, self.limits, self.found = profile, limits, found
+        self.profile, self.limits, self.found, self.question = profile, limits, found, question
 
 
 def why_not_replayed(profile: Profile) -> str:

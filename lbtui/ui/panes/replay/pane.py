@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
@@ -10,6 +11,7 @@ from rich.text import Text
 from textual import events
 from textual.binding import BindingType
 
+from lbtui.analysis.replay.routing import recorded_shares
 from lbtui.findings.replay.what_if import (
     Prepared,
     RatioAnswer,
@@ -36,7 +38,15 @@ from lbtui.ui.panes.replay.kept import Kept
 from lbtui.ui.panes.replay.ratio import ratio_sheet
 from lbtui.ui.panes.replay.routing import routing_sheet
 from lbtui.ui.panes.replay.sheet import Sheet
-from lbtui.ui.panes.replay.state import RATIO, ROUTING, Measure, ReplayState
+from lbtui.ui.panes.replay.state import (
+    RATIO,
+    ROUTING,
+    Measure,
+    ReplayState,
+    shares_of,
+    shares_problem,
+    shares_words,
+)
 from lbtui.ui.panes.replay.view import draw, page_parts, placed
 
 _Found = TypeVar("_Found", Routing, RatioAnswer)
@@ -59,6 +69,15 @@ class ReplayPane(Pane, Generic[_Found]):
 
     # For subclasses
 
+    @property
+    def question(self) -> Hashable:
+        """What else the user has said of what is asked."""
+        return None
+
+    def question_words(self) -> list[str]:
+        """Return that in words."""
+        return []
+
     @abstractmethod
     def ask(self, made: Prepared) -> _Found:
         """Return the answer; runs in a worker."""
@@ -71,14 +90,17 @@ class ReplayPane(Pane, Generic[_Found]):
 
     def prepare(self, profile: Profile, progress: PaneProgress) -> _Found:
         """Return the answer: fitted, tested and replayed, or as it is kept."""
+        question = self.question
         known: _Found | None = self._kept.of(profile, self.limits)
-        if known is not None:
+        if known is not None and self._kept.question == question:
             return known
-        made = prepared(profile, self.limits, progress)
+        made = prepared(profile, self.limits, progress) if known is None else known.prepared
+        if made.ticks is not None:
+            made.ticks.progress = progress
         found = self.ask(made)
         # It is computed when asked for first: not while drawing.
         _test = made.test
-        self._kept.keep(profile, self.limits, found)
+        self._kept.keep(profile, self.limits, found, question)
         return found
 
     def ready(self, result: _Found) -> None:
@@ -110,6 +132,7 @@ class ReplayPane(Pane, Generic[_Found]):
         service, load = made.asked.fitted.service, made.asked.fitted.load
         parts.append(plural("1 request", "{count} requests", len(load)))
         parts.append(_("targets {targets}").format(targets=target_words(made.asked.targets)))
+        parts += self.question_words()
         parts.append(plural("1 DP domain", "{count} DP domains", len(service.domains)))
         return visible(" · ".join(parts))
 
@@ -178,11 +201,55 @@ class RoutingPane(ReplayPane[Routing]):
     TITLE: ClassVar[str] = _("What-if: routing")
     BACK: ClassVar[str] = _("DP")
     MEASURES: ClassVar[tuple[Measure, ...]] = ROUTING
-    BINDINGS: ClassVar[list[BindingType]] = _bindings(_("policy"), _("policies"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_bindings(_("policy"), _("policies")),
+        key("e", "shares", _("shares"), _("which share of the requests each domain gets by a fixed share")),
+    ]
+
+    def __init__(self, profile: Profile, caps: Capabilities, kept: Kept, side: Side | None = None) -> None:
+        super().__init__(profile, caps, kept, side)
+        # Those that were asked for last, as long as the answer is kept.
+        self.shares: tuple[float, ...] | None = kept.question if profile is kept.profile else None
+
+    @property
+    def question(self) -> Hashable:
+        """The shares that the user has given."""
+        return self.shares
+
+    def question_words(self) -> list[str]:
+        """Return the shares."""
+        if self.shares is None:
+            return []
+        return [_("fixed share {shares}").format(shares=shares_words(self.shares))]
+
+    def keys_now(self) -> list[tuple[str, str]]:
+        """Return the keys that do something."""
+        known = super().keys_now()
+        return [*known, ("e", _("shares"))] if len(known) > 1 else known
+
+    def action_shares(self) -> None:
+        """Ask the user for the shares of the domains, and replay with them."""
+        asked = None if self.found is None or not self.found.rows else self.found.prepared.asked
+        if asked is None:
+            return
+        service = asked.fitted.service
+        domains = service.of("decode")
+        first, last = (visible(service.domains[place].key, 40) for place in (domains[0], domains[-1]))
+        now = self.shares or tuple(round(100 * each) for each in recorded_shares(domains, asked.fitted.load))
+        self.lbtui.ask(
+            _("Shares of {first} to {last}?").format(first=first, last=last),
+            shares_words(now),
+            lambda text: shares_problem(text, len(domains)),
+            self._with_shares,
+        )
+
+    def _with_shares(self, text: str) -> None:
+        self.shares = shares_of(text)
+        self.load()
 
     def ask(self, made: Prepared) -> Routing:
         """Return what each policy gives."""
-        return routing_of(made)
+        return routing_of(made, self.shares)
 
     def sheet_of(self, found: Routing, title: str) -> Sheet:
         """Return the policies."""

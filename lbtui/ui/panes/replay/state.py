@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -46,3 +47,31 @@ def moved(state: ReplayState, names: Sequence[str], by: int) -> ReplayState:
     if not names:
         return state
     return replace(state, chosen=names[max(0, min(place(state, names) + by, len(names) - 1))])
+
+
+def shares_of(text: str) -> tuple[float, ...]:
+    """Return the shares that were typed: numbers parted by colons, commas or blanks."""
+    return tuple(float(part) for part in _parts(text))
+
+
+def shares_words(shares: Sequence[float]) -> str:
+    """Return shares as they are typed."""
+    return ":".join(f"{share:g}" for share in shares)
+
+
+def shares_problem(text: str, count: int) -> str | None:
+    """Return what is wrong with shares typed, None if nothing is."""
+    parts = _parts(text)
+    numbers = [part for part in parts if _NUMBER.fullmatch(part)]
+    if len(numbers) == len(parts) == count and any(float(part) > 0 for part in numbers):
+        return None
+    return _("{count} numbers are needed, one a domain, e.g. {example}.").format(
+        count=count, example=":".join(["2", *["1"] * (count - 1)])
+    )
+
+
+def _parts(text: str) -> list[str]:
+    return text.replace(":", " ").replace(",", " ").split()
+
+
+_NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{0,6})?|\.[0-9]{1,6}", re.ASCII)
