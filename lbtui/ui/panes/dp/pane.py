@@ -174,7 +174,8 @@ class DpPane(DpPictures):
         idle = {_("sort"), _("chart")} if self.side == "difference" else set()
         found = [each for each in super().keys_now() if each[1] not in idle]
         what_if = [("w", _("What-if"))] if self.profile.has("requests") else []
-        return [keys.MOVE, *found[:2], *self.side_key(), *found[2:], keys.ZOOM, *what_if]
+        # After the way in, before what is of one picture.
+        return [keys.MOVE, *found[:2], *self.side_key(), *found[2:4], *what_if, *found[4:], keys.ZOOM]
 
     def why_not(self, action: str) -> str:
         """Return why an action can do nothing now."""

@@ -216,7 +216,7 @@ class PdPane(Filtered):
         idle |= {_("details")} if self.side == "difference" else set()
         found = [keys.MOVE, *(each for each in super().keys_now() if each[1] not in idle)]
         what_if = [("w", _("What-if"))] if self.profile.has("requests") else []
-        return [*found[:2], *self.side_key(), *found[2:], *what_if]
+        return [*found[:2], *self.side_key(), *found[2:6], *what_if, *found[6:]]
 
     def selection_changed(self, selection: Selection) -> None:
         """Move the cursor to the selected time and node, and light the selected seconds."""
