@@ -144,6 +144,7 @@ class Half:
     near: list[bool] = field(default_factory=list)
     offs: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {m: {} for m in MEASURES})
     held: dict[str, list[bool]] = field(default_factory=lambda: {measure: [] for measure in MEASURES})
+    held_within: list[bool] = field(default_factory=list)  # of policies that are not warned of
     held_per_node: list[bool] = field(default_factory=list)
     chosen: dict[str, list[bool]] = field(default_factory=dict)  # by load
     stayed: dict[str, list[bool]] = field(default_factory=dict)  # had the recorded ratio been kept
@@ -155,8 +156,14 @@ class Half:
     def missed(self, weight: float, told: str) -> None:
         self.misses.append((abs(weight), told))
 
-    def routing(self, run: dict[str, Any], truth: dict[str, Values], told: Mapping[str, Told]) -> None:
-        """Score what a replay tells of the policies."""
+    def routing(
+        self,
+        run: dict[str, Any],
+        truth: dict[str, Values],
+        told: Mapping[str, Told],
+        beyond: frozenset[str] = frozenset(),
+    ) -> None:
+        """Score what a replay tells of the policies; those `beyond` what was recorded it warns of."""
         self.truths.append(truth)
         for measure in MEASURES:
             true, own = truth[measure], told[measure]
@@ -173,6 +180,8 @@ class Half:
                     self.missed(apart, f"{run['name']} ranks by {_NAMED[measure]} {both}")
             for option, holds in covered(true, own).items():
                 self.held[measure].append(holds)
+                if option not in beyond:
+                    self.held_within.append(holds)
                 if not holds:
                     low, high = own.differences[option]
                     really = true[option] - true["recorded"]
@@ -223,7 +232,13 @@ class Half:
                 _tell_share(name, [pair.right for pair in pairs], (_RIGHT[measure], 1), order)
         _tell_share(f"{half}: p95 TTFT within 20 %", self.near, (_NEAR_SHARE, 1))
         every = [flag for flags in self.held.values() for flag in flags]
-        for name, flags in (("all", every), *self.held.items(), ("goodput a node", self.held_per_node)):
+        within = ("all that are not beyond what was recorded", self.held_within)
+        for name, flags in (
+            ("all", every),
+            within,
+            *self.held.items(),
+            ("goodput a node", self.held_per_node),
+        ):
             _tell_share(f"{half}: intervals hold, {_NAMED.get(name, name)}", flags, _HELD)
         for load, flags in self.chosen.items():
             row = f"{half}: P:D ratio within 5 % of the best, load × {load}"
@@ -256,16 +271,18 @@ def _intervals(told: Mapping[str, Difference]) -> dict[str, tuple[float, float]]
     return {option: (found.low, found.high) for option, found in told.items()}
 
 
-def told_of(made: Prepared) -> dict[str, Told]:
-    """Return what a replay tells of the policies, by measure."""
-    rows = {_OPTIONS.get(row.policy, row.policy): row.answer for row in routing_of(made).rows}
+def told_of(made: Prepared) -> tuple[dict[str, Told], frozenset[str]]:
+    """Return what a replay tells of the policies, by measure, and which are beyond what was recorded."""
+    found = routing_of(made)
+    rows = {_OPTIONS.get(row.policy, row.policy): row.answer for row in found.rows}
+    beyond = frozenset(_OPTIONS.get(row.policy, row.policy) for row in found.rows if found.beyond(row))
     return {
         measure: Told(
             {option: answer.figures[figure] for option, answer in rows.items()},
             _intervals({option: answer.differences[figure] for option, answer in rows.items()}),
         )
         for measure, figure in _FIGURES.items()
-    }
+    }, beyond
 
 
 def failing(made: Prepared) -> str:
@@ -291,7 +308,7 @@ def judge(runs: Iterable[dict[str, Any]]) -> Half:
         elif run["kind"] == "pd":
             half.ratio(run, truth_of(run), made)
         else:
-            half.routing(run, truth_of(run), told_of(made))
+            half.routing(run, truth_of(run), *told_of(made))
         lasted = time.perf_counter() - begun
         print(
             f"{run['name']} {'held' if made.holds else 'fails'}, {lasted:.1f} s", file=sys.stderr, flush=True

@@ -1,6 +1,7 @@
 """What a replay says: the answer, its self-test and what it assumes, in every case that there is."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,21 @@ def test_the_best_policy_is_told_with_its_interval_the_others_and_what_gets_wors
         "TTFT p95 1,380 → 480 ms.",
         "No other is, beyond chance.",
     )
+
+
+def test_a_policy_that_runs_more_at_once_than_was_recorded_is_not_advised():
+    rows = routing(least_kv={"ttft_p95": (-1200, 300)}, least_requests={"ttft_p95": (-900, 300)}).rows
+    fuller = (rows[0], replace(rows[1], running=31.2), replace(rows[2], running=20.0))
+    found = Routing(Prepared(), fuller, seen=24.0)
+    assert words.routing_sentences(found, "ttft_p95") == (
+        "Least requests would be better: TTFT p95 1,380 → 480 ms (−1,200 to −600 ms, 90 %), goodput no "
+        "different beyond chance.",
+        "No other is, beyond chance.",
+        "Least KV use would run up to 31 requests at once on a domain, where at most 24 were recorded: "
+        "whether that can be is not known, and it may be far worse than this says.",
+    )
+    # Where the limit is known, the replay has it.
+    assert len(words.routing_sentences(replace(found, seen=None), "ttft_p95")) == 2
 
 
 def test_without_a_difference_beyond_chance_nothing_is_advised():

@@ -19,7 +19,7 @@ from lbtui.analysis.replay.figures import (
     replayed_times,
 )
 from lbtui.analysis.replay.fit import Fitted
-from lbtui.analysis.replay.model import Load, Service
+from lbtui.analysis.replay.model import NO_LIMIT, Load, Service
 from lbtui.analysis.replay.routing import router
 from lbtui.analysis.slo import Targets
 
@@ -32,6 +32,7 @@ TESTED: tuple[FigureName, ...] = tuple(name for name in FIGURES if name != "good
 # Replays with other residuals, choices and step times, for the interval: where that takes no time, more.
 FURTHER, FURTHER_OF_FEW = 3, 9
 FEW = 5_000  # requests
+USUAL = 0.9  # of the first tokens: how many requests run at once then is what a run usually has at most
 _SEED = 20261129
 _CRITICAL = 1.645  # of a two-sided 90 % interval
 CONFIDENCE = 0.9
@@ -173,6 +174,13 @@ class Asked:
         seed, pace = drawn
         outcome = Replay(load, service, seed, pace).run(route(service, load, seed), self.stop)
         return replayed_times(load, outcome, service.of("decode"), lead)
+
+    @property
+    def seen(self) -> float | None:
+        """The most requests that a domain ran at once; None where the recording shows its limit."""
+        decodes = [self.fitted.service.domains[place] for place in self.fitted.service.of("decode")]
+        unlimited = any(domain.most_running >= NO_LIMIT for domain in decodes)
+        return self.recorded.running(1.0) if unlimited else None
 
     @cached_property
     def baseline(self) -> Run:

@@ -9,12 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
-from lbtui.analysis.replay.asked import Asked, Difference, Run
+from lbtui.analysis.replay.asked import USUAL, Asked, Difference, Run
 from lbtui.analysis.replay.dispatch import Kind, dispatch_kind, held_by
 from lbtui.analysis.replay.engine import Replay, Router
 from lbtui.analysis.replay.figures import FigureName, Times
 from lbtui.analysis.replay.fit import Fitted
-from lbtui.analysis.replay.model import NO_LIMIT, Handoff, Ints, Load, ReplayDomain, Service, Work
+from lbtui.analysis.replay.model import Handoff, Ints, Load, ReplayDomain, Service, Work
 from lbtui.analysis.replay.routing import Pick, Policy, picker
 
 LOADS = (0.5, 1.0, 1.5, 2.0)
@@ -23,7 +23,6 @@ KNEE = 1.5  # times p95 of an idle service's TTFT or TPOT: there queueing has be
 _IDLE = 0.1  # of the recorded load
 NOTABLE = 0.05  # of a figure: a smaller difference that is not beyond chance is none worth a word
 MOST_BEYOND = 3.0  # × the requests at once that were seen
-_USUAL = 0.9
 # What a service of other nodes may be off, of the goodput per node; set as the intervals of policies are.
 MODEL_ERROR = 0.04
 _NEW = -1  # a domain that was not recorded
@@ -283,14 +282,10 @@ def ratio_of(asked: Asked, told: Callable[[int, int], None] | None = None) -> Ra
             found = run.figures(asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
             difference = asked.difference("goodput", run, base, scales, MODEL_ERROR) if load == 1.0 else None
-            rows.append(ShapeRow(shape, load, found, run.times.running(_USUAL), difference))
+            rows.append(ShapeRow(shape, load, found, run.times.running(USUAL), difference))
     kinds: tuple[Work, ...] = ("prefill", "decode")
     uneven = tuple(work for work in kinds if shapes.kinds(work)[0] == "uneven")
-    unlimited = any(
-        domain.work == "decode" and domain.most_running >= NO_LIMIT for domain in asked.fitted.service.domains
-    )
-    seen = asked.recorded.running(1.0) if unlimited else None
-    return Ratio(present, tuple(rows), _knee(shapes), KNEE_LOADS[-1], seen, uneven)
+    return Ratio(present, tuple(rows), _knee(shapes), KNEE_LOADS[-1], asked.seen, uneven)
 
 
 def _knee(shapes: Shapes) -> float | None:

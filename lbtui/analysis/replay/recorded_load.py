@@ -66,6 +66,7 @@ def _hits_count(recording: Recording, served: pl.DataFrame) -> tuple[bool, float
 
 def load_of(rows: pl.DataFrame) -> Load:
     """Return the requests of `load_rows_of` as they are replayed."""
+
     def ints(name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         found: np.ndarray[tuple[int], np.dtype[np.int64]] = rows[name].cast(pl.Int64).to_numpy()
         return found

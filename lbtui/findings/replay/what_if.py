@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lbtui.analysis.latency import request_table
-from lbtui.analysis.replay.asked import Answer, Asked, SelfTest, as_recorded
+from lbtui.analysis.replay.asked import USUAL, Answer, Asked, SelfTest, as_recorded
 from lbtui.analysis.replay.engine import Router
 from lbtui.analysis.replay.fit import Unfit, fitted
 from lbtui.analysis.replay.model import Load, Service
@@ -65,15 +65,24 @@ class PolicyRow:
 
     policy: Policy
     answer: Answer
+    running: float = 0.0  # requests at once on the fullest domain, for nine in ten first tokens
 
 
 @dataclass(frozen=True)
 class Routing:
-    """What other policies of routing would give; `rows` is empty where `absent` says why."""
+    """What other policies of routing would give; `rows` is empty where `absent` says why.
+
+    Where the recording does not show how many requests a domain may run at once, `seen` is the most it had.
+    """
 
     prepared: Prepared
     rows: tuple[PolicyRow, ...] = ()
     absent: str = ""
+    seen: float | None = None
+
+    def beyond(self, row: PolicyRow) -> bool:
+        """Tell whether a policy would run more requests at once than is known to be possible."""
+        return self.seen is not None and row.running > self.seen
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,9 @@ def routing_of(made: Prepared, shares: Sequence[float] | None = None) -> Routing
     rows = []
     for policy in _counted(made, POLICIES):
         route = as_recorded if policy == "recorded" else partial(_route, policy, shares)
-        rows.append(PolicyRow(policy, asked.answer(asked.run(asked.fitted.service, route))))
-    return Routing(made, tuple(rows))
+        run = asked.run(asked.fitted.service, route)
+        rows.append(PolicyRow(policy, asked.answer(run), run.times.running(USUAL)))
+    return Routing(made, tuple(rows), seen=asked.seen)
 
 
 def _counted(made: Prepared, policies: Sequence[Policy]) -> Iterator[Policy]:

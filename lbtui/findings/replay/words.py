@@ -232,7 +232,7 @@ def routing_sentences(found: Routing, name: FigureName) -> tuple[str, ...]:
         several = asked is not None and len(asked.fitted.service.of("decode")) > 1
         return _no_answer(found.prepared, found.absent, possible=several)
     rows = [row for row in ranked_policies(found, name) if row is not base]
-    better = [row for row in rows if row.answer.better(name)]
+    better = [row for row in rows if row.answer.better(name) and not found.beyond(row)]
     worse = [POLICY_LABELS[row.policy] for row in rows if row.answer.better(name) is False]
     label = FIGURE_LABELS[name]
     if not better:
@@ -246,6 +246,14 @@ def routing_sentences(found: Routing, name: FigureName) -> tuple[str, ...]:
         said.append(text.format(policies=named(others)))
     if worse:
         said.append(_("Worse beyond chance: {policies}.").format(policies=named(worse)))
+    if beyond := [row for row in rows if found.beyond(row)]:
+        text = _(
+            "{policies} would run up to {running} requests at once on a domain, where at most {seen} were "
+            "recorded: whether that can be is not known, and it may be far worse than this says."
+        )
+        running = number(round(max(row.running for row in beyond)))
+        policies = _begun(named([POLICY_LABELS[row.policy] for row in beyond]))
+        said.append(text.format(policies=policies, running=running, seen=number(round(found.seen or 0))))
     return tuple(said)
 
 

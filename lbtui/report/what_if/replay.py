@@ -196,6 +196,7 @@ def _routing_json(found: Routing) -> Json:
                 "differences": None
                 if row.policy == "recorded"
                 else {name: _difference(one) for name, one in row.answer.differences.items()},
+                "beyond_recorded": found.beyond(row),
                 "better": [name for name in FIGURES if row.answer.better(name)],
                 "worse": [name for name in FIGURES if row.answer.better(name) is False],
             }
