@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from rich.text import Text
 
-from lbtui.findings.replay.words import ranked_policies, ratio_sentences, routing_sentences
+from lbtui.findings.replay.words import ranked_policies, ratio_sentences, routing_sentences, shape_words
 from lbtui.profile import Cancelled
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
@@ -60,7 +60,7 @@ def test_w_in_pd_asks_for_other_ratios(parted):
         await press(app, pilot, "3", "w")
         assert isinstance(app.current, RatioPane)
         assert ratio_sentences(app.current.found)[0][:60] in pane_text(app)
-        assert lit(app) == app.current._sheet().names[0]
+        assert lit(app) == shape_words(app.current.found.ratio.best().shape)
         await press(app, pilot, "end")
         assert f"{lit(app)}: every figure by load" in pane_text(app)
         await press(app, pilot, "m", "m")

@@ -20,7 +20,7 @@ from lbtui.findings.replay.what_if import (
     ratio_answer_of,
     routing_of,
 )
-from lbtui.findings.replay.words import first_figure
+from lbtui.findings.replay.words import first_figure, shape_words
 from lbtui.overview.targets import target_words
 from lbtui.profile import Profile
 from lbtui.render.canvas import Canvas
@@ -82,6 +82,10 @@ class ReplayPane(Pane, Generic[_Found]):
     def ask(self, made: Prepared) -> _Found:
         """Return the answer; runs in a worker."""
 
+    def start(self, found: _Found) -> ReplayState:
+        """Return what is ranked by first, with the cursor on what is advised."""
+        return ReplayState(self.MEASURES[0])
+
     @abstractmethod
     def sheet_of(self, found: _Found, title: str) -> Sheet:
         """Return what is shown."""
@@ -106,8 +110,7 @@ class ReplayPane(Pane, Generic[_Found]):
     def ready(self, result: _Found) -> None:
         """Show the answer, ranked by what matters here; what the user has chosen stays."""
         if self.found is None:
-            first = first_figure(result.prepared)
-            self.state = ReplayState(first if self.MEASURES is ROUTING else self.MEASURES[0])
+            self.state = self.start(result)
         self.found = result
 
     def progress_words(self, event: Pane.Progressed) -> str:
@@ -251,6 +254,10 @@ class RoutingPane(ReplayPane[Routing]):
         """Return what each policy gives."""
         return routing_of(made, self.shares)
 
+    def start(self, found: Routing) -> ReplayState:
+        """Rank by what the user's targets are of."""
+        return ReplayState(first_figure(found.prepared))
+
     def sheet_of(self, found: Routing, title: str) -> Sheet:
         """Return the policies."""
         return routing_sheet(found, title, self.state, self.caps)
@@ -272,6 +279,11 @@ class RatioPane(ReplayPane[RatioAnswer]):
     def ask(self, made: Prepared) -> RatioAnswer:
         """Return what each ratio gives."""
         return ratio_answer_of(made)
+
+    def start(self, found: RatioAnswer) -> ReplayState:
+        """Put the cursor on the best ratio of as many nodes."""
+        best = None if found.ratio is None else found.ratio.best()
+        return ReplayState(self.MEASURES[0], "" if best is None else shape_words(best.shape))
 
     def sheet_of(self, found: RatioAnswer, title: str) -> Sheet:
         """Return the ratios."""

@@ -79,7 +79,7 @@ def _table(rows: tuple[PolicyRow, ...], name: FigureName, caps: Capabilities) ->
     columns += [
         Column(_("difference"), 10, priority=1),
         Column(_("90 % interval"), 18, priority=1),
-        Column("", 13, "left"),
+        Column("", 14, "left"),
     ]
     by = 1 + _SHOWN.index(name)
     title = _("Policies by {measure} (m: next)").format(measure=measure_words(name))
@@ -101,7 +101,9 @@ def _cells(row: PolicyRow, name: FigureName, caps: Capabilities) -> tuple[Cell, 
         return (*cells, "", "", "")
     cells.append(Segment(figure(name, found.value, signed=True), style))
     cells.append(Segment(interval_words(name, found), style))
-    cells.append(Segment(_("no difference") if better is None else verdict_words(answer, name), style))
+    verdict = _("no difference") if better is None else verdict_words(answer, name)
+    # Where columns stand close it still stands apart.
+    cells.append(Segment(f" {verdict}", style))
     return tuple(cells)
 
 
