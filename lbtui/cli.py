@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lbtui.codes import FOUND, OPENED, UNREADABLE, UNWRITTEN, USAGE
-from lbtui.options import parser, told_apart
+from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNREADABLE, UNWRITTEN, USAGE
+from lbtui.options import EXPORTS, SQL_FORMATS, parser, told_apart
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
 
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known.error(_("give the path of a parsed output, or --demo"))
     if options.per_iteration and options.export is None:
         known.error(_("--per-iteration needs --export"))
+    if wrong := _wrong_query(options):
+        known.error(wrong)
     if options.watch and _reports(options):
         known.error(_("--watch is of the screen: it goes with no report and no export"))
     if options.what_if and (options.baseline is not None or options.fail_on):
@@ -78,7 +80,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reports(options: Namespace) -> bool:
     """Tell whether something is asked for that is made without a screen."""
-    return bool(options.report or options.json or options.what_if or options.export or options.fail_on)
+    others = options.report or options.json or options.what_if or options.export or options.fail_on
+    return options.sql is not None or bool(others)
+
+
+def _wrong_query(options: Namespace) -> str:
+    """Return what is wrong with `--sql`, `--format` and what stands beside them, else nothing."""
+    wanted, of = (EXPORTS, "--export") if options.sql is None else (SQL_FORMATS, "--sql")
+    if options.format and options.format not in wanted:
+        return _("{option} has the formats {known}, not {name}").format(
+            option=of, known=", ".join(wanted), name=options.format
+        )
+    others = options.report or options.what_if or options.export or options.fail_on or options.baseline
+    if options.sql is not None and (others or options.json):
+        return _("--sql prints that alone: no other report or export goes with it (JSON: --format json)")
+    return ""
 
 
 def _print_manual(topic: str, *, ascii_only: bool) -> int:
@@ -202,6 +218,8 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
     profile = None
     try:
         profile = open_profile(path, options.experts, options.placement, options.capture, options.raw)
+        if options.sql is not None:
+            return _query(path, profile, options)
         profile.require_rows()
         baseline = None if options.baseline is None else open_profile(options.baseline)
         if baseline is not None:
@@ -212,7 +230,7 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
             written = export(
                 profile,
                 options.export,
-                options.format,
+                options.format or "csv",
                 force=options.force,
                 per_iteration=options.per_iteration,
             )
@@ -236,6 +254,38 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
     except CannotWrite as error:
         return _failed(str(error), UNWRITTEN)
     return FOUND if failed else OPENED
+
+
+def _query(path: Path, profile: Profile, options: Namespace) -> int:
+    """Print the answer to `--sql`; return the exit code."""
+    from lbtui.report.sql_result import sql_csv, sql_json, sql_table
+    from lbtui.sql import Asked, Refused, SqlError, ask, checked
+
+    codes = {"unreadable": UNREADABLE, "memory": NO_MEMORY, "fault": BROKEN}
+    try:
+        query = checked(options.sql)
+        if isinstance(options.capture, int) and (only := _captures_fewer(profile, options.capture)):
+            return _failed(only, USAGE)
+        inputs = (options.experts, options.placement, options.capture, options.raw)
+        answered = ask(Asked(query, path, *inputs))
+    except Refused as error:
+        return _failed(str(error), USAGE)
+    except SqlError as error:
+        return _failed(str(error), codes.get(error.kind, USAGE))
+    complain("".join(f"lbtui: {note}\n" for note in answered.notes))
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    form = options.format or ("table" if terminal else "csv")
+    if form == "table":
+        write_out(sql_table(answered.frame, ascii_only=options.ascii or not _takes_unicode()))
+    elif form == "json":
+        write_out(sql_json(answered.frame))
+    else:
+        text, defused = sql_csv(answered.frame)
+        write_out(text)
+        if defused:
+            told = _("{cells} cells that a spreadsheet would execute begin with ' now")
+            complain(f"lbtui: {told.format(cells=defused)}\n")
+    return OPENED
 
 
 def _captures_fewer(profile: Profile, number: int) -> str:

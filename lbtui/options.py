@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
 
 REPORTS = ("text", "markdown")
+EXPORTS = ("csv", "parquet")
+SQL_FORMATS = ("table", "csv", "json")
 WHAT_IFS = ("EPLB", "routing", "ratio")
 MOST_SIZE = 1e9
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}")
@@ -68,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _add_inputs(known)
     _add_reports(known)
     _add_what_if(known)
+    _add_sql(known)
     _add_export(known)
     _add_screen(known)
     _add_about(known)
@@ -199,6 +202,17 @@ def _add_what_if(known: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_sql(known: argparse.ArgumentParser) -> None:
+    known.add_argument(
+        "--sql",
+        metavar="QUERY",
+        help=_(
+            "print what this query of the canonical frames gives, and end: SELECT, WITH, SHOW TABLES or "
+            "EXPLAIN, run in a process of its own that can open nothing (tables and columns: --manual sql)"
+        ),
+    )
+
+
 def _add_export(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--export", type=Path, metavar="DIR", help=_("write the canonical frames into DIR, and end")
@@ -209,7 +223,12 @@ def _add_export(known: argparse.ArgumentParser) -> None:
         help=_("let --export write expert heat iteration by iteration, not only by EPLB period"),
     )
     known.add_argument(
-        "--format", choices=("csv", "parquet"), default="csv", help=_("format of --export (default: csv)")
+        "--format",
+        choices=("table", "csv", "json", "parquet"),
+        help=_(
+            "csv or parquet of --export (default: csv); table, csv or json of --sql (default: table on a "
+            "terminal, else csv)"
+        ),
     )
     known.add_argument(
         "--force", action="store_true", help=_("let --export replace files that are there already")

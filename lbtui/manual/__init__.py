@@ -24,6 +24,7 @@ TOPICS: Mapping[str, str] = {
     "config": _("options, the config file, exit codes, the log"),
     "exports": _("what --export writes"),
     "json": _("every field of --json"),
+    "sql": _("--sql: tables, columns, units, examples; what is run and what is not"),
     "safety": _("what is read, what is written, what is never done"),
     "performance": _("how long it takes, and how much memory"),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 # Fixed on purpose: servers without internet often lack a zone database.
-ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
+ZONE_REGION = "Asia/Shanghai"
+ZONE = timezone(timedelta(hours=8), ZONE_REGION)
 ZONE_OFFSET = "+08:00"
-ZONE_NAME = f"Asia/Shanghai {ZONE_OFFSET}"
+ZONE_NAME = f"{ZONE_REGION} {ZONE_OFFSET}"
 ZONE_OFFSET_US = 8 * 3600 * 1_000_000
 
 _EPOCH = datetime(1970, 1, 1)
