@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from lbtui import __version__
 from lbtui.codes import OPENED, UNWRITTEN, USAGE
+from lbtui.config_example import config_example
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
@@ -280,6 +281,12 @@ def _add_about(known: argparse.ArgumentParser) -> None:
         const="",
         metavar="TOPIC",
         help=_("print the topics of the manual, or one of them, and end"),
+    )
+    known.add_argument(
+        "--config-example",
+        action=_Print,
+        text=config_example,
+        help=_("print a config file with every setting, its default and its meaning, and end"),
     )
     known.add_argument(
         "--version",
