@@ -102,7 +102,7 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
     """
     cancelling = cancelling or Cancelling()
     child = subprocess.Popen(
-        [sys.executable, "-c", _CODE.format(path=sys.path)],
+        [sys.executable, *_flags(), "-c", _CODE.format(path=sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -134,6 +134,12 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
     if "error" in told:
         raise _error(told["error"], told.get("text", ""), asked.memory)
     return Answered(pl.read_ipc_stream(io.BytesIO(rows)), told["notes"])
+
+
+def _flags() -> list[str]:
+    """Return what Python is to be told for a child that reads paths as this process does, and no more."""
+    bytecode = ["-B"] if sys.flags.dont_write_bytecode else []
+    return ["-I", *bytecode, "-X", f"utf8={sys.flags.utf8_mode}"]
 
 
 def _listen(stream: IO[bytes], said: list[bytes]) -> None:
