@@ -1,4 +1,7 @@
-"""Files are read and nothing else happens: no write, no network, no process, no code from the data."""
+"""Files are read and nothing else happens: no write, no network, no process, no code from the data.
+
+But for `--sql`: it starts one child, of lbtui itself.
+"""
 
 import ast
 import gzip
@@ -121,6 +124,20 @@ def everything(tmp_path_factory):
     ids=" ".join,
 )
 def test_opening_reporting_and_exporting_do_nothing_else(everything, tmp_path, arguments):
+    assert events_of(arguments, everything, tmp_path) == []
+
+
+def test_a_query_starts_one_child_which_is_lbtui_itself(everything, tmp_path):
+    for place in ("OUTPUT", "RAW"):
+        (tmp_path / place).mkdir()
+        arguments = ("--sql", "SELECT count(*) FROM steps", place)
+        ((event, what),) = events_of(arguments, everything, tmp_path / place)
+        assert event == "subprocess.Popen"
+        assert what.startswith(f"('{sys.executable}', ['{sys.executable}', '-I', ")
+
+
+def events_of(arguments, everything, tmp_path):
+    """Return what the watch told of the command; the folders are as they were."""
     before = state_of(everything.parent)
     out = str(tmp_path / "out")
     place = {"DIR": out, "OUTPUT": str(everything), "RAW": str(everything.parent / "raw")}
@@ -140,10 +157,10 @@ def test_opening_reporting_and_exporting_do_nothing_else(everything, tmp_path, a
     )
     assert done.returncode == 0, done.stderr.decode()
     told = done.stderr.decode().splitlines()[-1]
-    # What is exported is told on standard output or standard error, never by more than files in DIR.
-    assert json.loads(told[told.index("[") :]) == []
     assert state_of(everything.parent) == before
     assert list((tmp_path / "empty").iterdir()) == []
+    # What is exported is told on standard output or standard error, never by more than files in DIR.
+    return json.loads(told[told.index("[") :])
 
 
 def test_the_watch_sees_what_it_is_to_see(tmp_path):
@@ -191,7 +208,9 @@ def test_no_module_imports_what_could():
                 (path.name, name) for name in named if name in FORBIDDEN or name.split(".")[0] in FORBIDDEN
             ]
     assert len(modules()) > 50
-    assert found == []
+    # The child of `--sql`.
+    assert found == [("ask.py", "subprocess")]
+    assert "subprocess" in (Path(lbtui.__file__).parent / "sql" / "ask.py").read_text(encoding="utf-8")
 
 
 def test_every_dependency_has_a_lower_and_an_upper_bound():
