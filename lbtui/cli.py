@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNREADABLE, UNWRITTEN, USAGE
+from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNKNOWN, UNREADABLE, UNWRITTEN, USAGE
 from lbtui.options import EXPORTS, SQL_FORMATS, parser, told_apart
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lbtui.profile import Profile
     from lbtui.render.capabilities import Background
     from lbtui.report import Written
+    from lbtui.report.values import Json
     from lbtui.thresholds import Thresholds
 
 
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reports(options: Namespace) -> bool:
     """Tell whether something is asked for that is made without a screen."""
-    others = options.report or options.json or options.what_if or options.export or options.fail_on
+    others = _prints(options) or options.what_if or options.export or options.fail_on
     return options.sql is not None or bool(others)
 
 
@@ -91,8 +92,8 @@ def _wrong_query(options: Namespace) -> str:
         return _("{option} has the formats {known}, not {name}").format(
             option=of, known=", ".join(wanted), name=options.format
         )
-    others = options.report or options.what_if or options.export or options.fail_on or options.baseline
-    if options.sql is not None and (others or options.json):
+    others = _prints(options) or options.what_if or options.export or options.fail_on or options.baseline
+    if options.sql is not None and others:
         return _("--sql prints that alone: no other report or export goes with it (JSON: --format json)")
     return ""
 
@@ -212,9 +213,10 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
     # Polars is not imported for --help and --version.
     from lbtui.profile import Unreadable
     from lbtui.report import CannotExport, export
+    from lbtui.report.single import NoSuchValue
     from lbtui.sources import SeveralOutputs, open_profile
 
-    failed = False
+    code = OPENED
     profile = None
     try:
         profile = open_profile(path, options.experts, options.placement, options.capture, options.raw)
@@ -235,12 +237,12 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
                 per_iteration=options.per_iteration,
             )
             # What a report is piped into must not see these lines.
-            tell = complain if options.json or options.report or options.what_if else write_out
+            tell = complain if _prints(options) or options.what_if else write_out
             tell("".join(f"{_exported(one)}\n" for one in written))
         if options.what_if:
-            _answer(profile, options, thresholds)
-        elif options.json or options.report or options.fail_on or not options.export:
-            failed = _report(profile, baseline, options, thresholds)
+            code = _answer(profile, options, thresholds)
+        elif _prints(options) or options.fail_on or not options.export:
+            code = _report(profile, baseline, options, thresholds)
     except SeveralOutputs as several:
         folders = "".join(f"  {visible(str(folder))}\n" for folder in several.folders)
         return _failed(f"{several}\n{folders}", USAGE)
@@ -249,11 +251,16 @@ def _without_screen(path: Path, options: Namespace, thresholds: Thresholds | Non
             sentence = _("no parsed output lies in {folder} or below; give its path, or --demo")
             return _failed(sentence.format(folder=visible(str(path))), USAGE)
         return _failed(str(error), UNREADABLE)
-    except CannotExport as error:
+    except (CannotExport, NoSuchValue) as error:
         return _failed(str(error), USAGE)
     except CannotWrite as error:
         return _failed(str(error), UNWRITTEN)
-    return FOUND if failed else OPENED
+    return code
+
+
+def _prints(options: Namespace) -> bool:
+    """Tell whether something is asked for that is printed of a profile, in whichever form."""
+    return bool(options.json or options.report or options.get)
 
 
 def _query(path: Path, profile: Profile, options: Namespace) -> int:
@@ -306,26 +313,39 @@ def _exported(written: Written) -> str:
     return sentence.format(file=visible(str(written.path)), rows=written.rows, cells=written.defused)
 
 
-def _answer(profile: Profile, options: Namespace, thresholds: Thresholds | None) -> None:
-    """Write the answer to `--what-if` in the form asked for."""
+def _answer(profile: Profile, options: Namespace, thresholds: Thresholds | None) -> int:
+    """Write the answer to `--what-if` in the form asked for; return the exit code."""
     from lbtui.report.what_if.answer import Asked
-    from lbtui.report.what_if.forms import what_if_json, what_if_markdown, what_if_text
+    from lbtui.report.what_if.forms import what_if_document, what_if_json, what_if_markdown, what_if_text
     from lbtui.report.what_if.registry import ANSWERS
     from lbtui.thresholds import Thresholds
 
     answer = ANSWERS[options.what_if](profile, Asked(thresholds or Thresholds()))
     ascii_only = options.ascii or not _takes_unicode()
+    if options.get:
+        return _get(what_if_document(answer, str(profile.path)), options)
     if options.json:
         write_out(what_if_json(answer, str(profile.path), ascii_only=ascii_only) + "\n")
-        return
+        return OPENED
     write = what_if_markdown if options.report == "markdown" else what_if_text
     write_out(write(answer, str(profile.path), ascii_only=ascii_only))
+    return OPENED
+
+
+def _get(document: Json, options: Namespace) -> int:
+    """Write the values that `--get` asks for, a line each; return the exit code."""
+    from lbtui.report.single import value_line, value_of
+
+    values = [value_of(document, path) for path in options.get]
+    ascii_only = options.ascii or not _takes_unicode()
+    write_out("".join(f"{value_line(value, ascii_only=ascii_only)}\n" for value in values))
+    return UNKNOWN if None in values else OPENED
 
 
 def _report(
     profile: Profile, baseline: Profile | None, options: Namespace, thresholds: Thresholds | None
-) -> bool:
-    """Write the report asked for and tell whether it holds what `--fail-on` names."""
+) -> int:
+    """Write the report asked for; return the exit code: whether it holds what `--fail-on` names."""
     from lbtui.comparison import compare
     from lbtui.findings.diagnosis import diagnose, told_of, with_latency
     from lbtui.findings.doubts import comparable, doubt_of, with_doubt
@@ -334,13 +354,20 @@ def _report(
     from lbtui.overview.run import overview
     from lbtui.overview.targets import placed_requests, with_targets
     from lbtui.report import as_json, as_markdown, as_text
+    from lbtui.report.as_json import document
+    from lbtui.report.single import is_early
     from lbtui.thresholds import Thresholds
 
     ascii_only = options.ascii or not _takes_unicode()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)
+    if options.get and not options.fail_on:
+        early = document(known, ())
+        if all(is_early(early, path) for path in options.get):
+            return _get(early, options)
     diagnosis = diagnose(profile, known.window, thresholds)
     limits = thresholds or Thresholds()
-    if options.json or options.report or not options.export:
+    code = OPENED
+    if _prints(options) or not options.export:
         placed = placed_requests(profile, limits)
         known = with_targets(known, placed)
         diagnosis = with_latency(diagnosis, profile, limits, placed=placed)
@@ -354,12 +381,14 @@ def _report(
     if options.json:
         text = as_json(known, diagnosis.findings, comparison, diagnosis.told, ascii_only=ascii_only)
         write_out(text + "\n")
+    elif options.get:
+        code = _get(document(known, diagnosis.findings, comparison, diagnosis.told), options)
     elif not options.export or options.report:
         write = as_markdown if options.report == "markdown" else as_text
         write_out(write(known, diagnosis, comparison, ascii_only=ascii_only))
     if options.fail_on == "worse":
-        return comparison is not None and comparison.is_worse
-    return _fails(diagnosis.findings, options.fail_on)
+        return FOUND if comparison is not None and comparison.is_worse else code
+    return FOUND if _fails(diagnosis.findings, options.fail_on) else code
 
 
 def _fails(found: Sequence[Finding], least: str | None) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from lbtui import __version__
 from lbtui.codes import OPENED, UNWRITTEN, USAGE
 from lbtui.config_example import config_example
+from lbtui.manual import json_schema
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
@@ -147,6 +148,15 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--json", action="store_true", help=_("print profile, metrics and findings as JSON, and end")
     )
+    output.add_argument(
+        "--get",
+        action="append",
+        metavar="NAME",
+        help=_(
+            "print one value of what --json prints, and end: dp.batch_size.par, slo.attainment, "
+            "findings.dp.straggler.cost.value; several times for a line each (the manual's scripts)"
+        ),
+    )
     known.add_argument(
         "--fail-on",
         choices=("warning", "critical", "worse"),
@@ -281,6 +291,12 @@ def _add_about(known: argparse.ArgumentParser) -> None:
         const="",
         metavar="TOPIC",
         help=_("print the topics of the manual, or one of them, and end"),
+    )
+    known.add_argument(
+        "--json-schema",
+        action=_Print,
+        text=json_schema,
+        help=_("print the JSON Schema of --json, also with --what-if, and end"),
     )
     known.add_argument(
         "--config-example",

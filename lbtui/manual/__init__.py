@@ -25,6 +25,7 @@ TOPICS: Mapping[str, str] = {
     "exports": _("what --export writes"),
     "json": _("every field of --json"),
     "sql": _("--sql: tables, columns, units, examples; what is run and what is not"),
+    "scripts": _("one value with --get, the JSON Schema, completion in the shell, the man page"),
     "safety": _("what is read, what is written, what is never done"),
     "performance": _("how long it takes, and how much memory"),
 }
@@ -43,6 +44,11 @@ def text_of(topic: str) -> str:
     if topic not in TOPICS:
         raise KeyError(topic)
     return (Path(__file__).parent / f"{topic}.md").read_text(encoding="utf-8")
+
+
+def json_schema() -> str:
+    """Return the JSON Schema of `--json`, also with `--what-if`; raises `OSError` without its file."""
+    return (Path(__file__).parent / "schema.json").read_text(encoding="utf-8")
 
 
 def introduction(pane: str) -> str:

@@ -9,6 +9,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import aligned, printable
 from lbtui.report.as_json import SCHEMA
 from lbtui.report.inert import inert
+from lbtui.report.values import Json
 from lbtui.report.what_if.answer import Answer, Section
 from lbtui.text import _, visible
 
@@ -25,8 +26,12 @@ def what_if_markdown(answer: Answer, path: str, *, ascii_only: bool) -> str:
 
 def what_if_json(answer: Answer, path: str, *, ascii_only: bool) -> str:
     """Return the answer as a document of its own, without a line break at its end."""
-    found = {"schema": SCHEMA, "profile": {"path": visible(path)}, "what_if": {answer.key: answer.json}}
-    return json.dumps(found, indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return json.dumps(what_if_document(answer, path), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def what_if_document(answer: Answer, path: str) -> Json:
+    """Return the document as plain dicts, lists, strings and finite numbers."""
+    return {"schema": SCHEMA, "profile": {"path": visible(path)}, "what_if": {answer.key: answer.json}}
 
 
 def _printed(lines: Iterator[str], *, ascii_only: bool) -> str:
