@@ -18,7 +18,7 @@ from lbtui.text import plural, visible
 
 SqlFormat: TypeAlias = Literal["table", "csv", "json"]
 
-_ISO = f"%Y-%m-%dT%H:%M:%S%.6f{ZONE_OFFSET}"
+_ISO = "%Y-%m-%dT%H:%M:%S%.6f"
 _LONGEST = 1 << 20  # characters of a text from the data
 
 
@@ -65,8 +65,10 @@ def _told(frame: pl.DataFrame) -> pl.DataFrame:
 def _column(column: pl.Series) -> pl.Series:
     kind = column.dtype
     if isinstance(kind, pl.Datetime):
-        # One without a zone was written so in the query: it is of the files' zone.
-        return (column.dt.convert_time_zone(ZONE_REGION) if kind.time_zone else column).dt.strftime(_ISO)
+        # One without a zone was made so in the query, and of which zone it is nobody knows.
+        if kind.time_zone is None:
+            return column.dt.strftime(_ISO)
+        return column.dt.convert_time_zone(ZONE_REGION).dt.strftime(_ISO + ZONE_OFFSET)
     if isinstance(kind, pl.Duration):
         return (column.dt.total_microseconds() / 1000).round(3)
     if kind.is_numeric() or kind == pl.Boolean:
@@ -80,7 +82,7 @@ def _values(column: pl.Series) -> list[Any]:
     if isinstance(column.dtype, pl.Datetime | pl.Duration):
         column = _column(column)
     # Python would look for a zone database, which servers often lack.
-    return [_plain(cell) for cell in column.cast(_without_zone(column.dtype))]
+    return [_plain(cell, column.dtype) for cell in column.cast(_without_zone(column.dtype))]
 
 
 def _without_zone(kind: pl.DataType) -> pl.DataType:
@@ -109,12 +111,15 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: times in ISO with their zone, durations in ms, NaN as null."""
-    if isinstance(value, dict):
-        return {visible(str(name)): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple | pl.Series):
-        return [_plain(one) for one in value]
+def _plain(value: Any, kind: pl.DataType) -> Any:
+    """Return a value of a type as JSON has it: times in ISO, with their zone if any, NaN as null."""
+    if isinstance(kind, pl.Struct) and isinstance(value, dict):
+        kinds = {field.name: _instance(field.dtype) for field in kind.fields}
+        return {visible(name): _plain(one, kinds[name]) for name, one in value.items()}
+    if isinstance(kind, pl.List | pl.Array) and isinstance(value, list | tuple | pl.Series):
+        return [_plain(one, _instance(kind.inner)) for one in value]
+    if isinstance(value, datetime) and isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return value.replace(tzinfo=timezone.utc).astimezone(ZONE).isoformat(timespec="microseconds")
     return _atom(value)
 
 
@@ -124,7 +129,7 @@ def _atom(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
-        return value.replace(tzinfo=timezone.utc).astimezone(ZONE).isoformat(timespec="microseconds")
+        return value.isoformat(timespec="microseconds")
     if isinstance(value, timedelta):
         return value / timedelta(milliseconds=1)
     if isinstance(value, date | time):
