@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from lbtui import __version__
 from lbtui.codes import OPENED, UNWRITTEN, USAGE
+from lbtui.completion import SHELLS, completion
 from lbtui.config_example import config_example
 from lbtui.manual import json_schema
+from lbtui.manual.man import man_page
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
@@ -39,15 +41,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Print(argparse.Action):
-    """Print a text and end; argparse's own actions would end with 0 where nothing could be printed."""
+    """Print a text and end; argparse's own actions would end with 0 where nothing could be printed.
 
-    def __init__(self, *, text: Callable[[], str], **options: Any) -> None:
-        super().__init__(**options, nargs=0)
+    With `choices` the text is of the one that is named.
+    """
+
+    def __init__(self, *, text: Callable[..., str], **options: Any) -> None:
+        super().__init__(**options, nargs=None if "choices" in options else 0)
         self._text = text
 
-    def __call__(self, *_given: object) -> NoReturn:
+    def __call__(self, _parser: object, _namespace: object, chosen: Any, _option: object = None) -> NoReturn:
         try:
-            write_out(self._text())
+            write_out(self._text(chosen) if self.choices else self._text())
         except CannotWrite as error:
             complain(f"lbtui: {error}\n")
             raise SystemExit(UNWRITTEN) from error
@@ -291,6 +296,19 @@ def _add_about(known: argparse.ArgumentParser) -> None:
         const="",
         metavar="TOPIC",
         help=_("print the topics of the manual, or one of them, and end"),
+    )
+    known.add_argument(
+        "--man",
+        action=_Print,
+        text=lambda: man_page(known, __version__),
+        help=_("print the man page (lbtui --man | man -l -), and end"),
+    )
+    known.add_argument(
+        "--completion",
+        action=_Print,
+        choices=SHELLS,
+        text=completion,
+        help=_("print what completes lbtui in this shell, and end (the manual's scripts has where it goes)"),
     )
     known.add_argument(
         "--json-schema",

@@ -31,8 +31,19 @@ def run(*arguments, cwd=None, **environment):
     )
 
 
-@pytest.mark.parametrize("option", ["--version", "--help", "--manual"])
-def test_version_help_and_manual_import_neither_polars_nor_textual(option):
+PRINTED = {
+    "--version": __version__,
+    "--help": "path",
+    "--manual": "findings",
+    "--man": ".th lbtui",
+    "--json-schema": "$defs",
+    "--config-example": "[thresholds]",
+    "--completion=bash": "complete",
+}
+
+
+@pytest.mark.parametrize("option", PRINTED)
+def test_what_is_only_printed_imports_neither_polars_nor_textual(option):
     code = (
         "import sys\nfrom lbtui.cli import main\n"
         "try:\n    main([sys.argv[1]])\nexcept SystemExit as end:\n    assert end.code == 0\n"
@@ -42,8 +53,7 @@ def test_version_help_and_manual_import_neither_polars_nor_textual(option):
         [sys.executable, "-c", code, option], capture_output=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr
-    told = {"--version": __version__, "--help": "path", "--manual": "findings"}[option]
-    assert told in done.stdout.decode().lower()
+    assert PRINTED[option] in done.stdout.decode().lower()
 
 
 def test_without_a_terminal_prints_the_overview_as_plain_text():
