@@ -21,7 +21,7 @@ from textual.worker import get_current_worker
 
 from lbtui.codes import OPENED, UNREADABLE
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.text import printable
+from lbtui.render.text import plain, printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.choosing import Chooser, Start, Welcome
@@ -89,6 +89,17 @@ class LbtuiApp(WatchedApp):
         Binding("O", "outputs", _("choose another of several outputs, or the raw profile"), show=False),
         Binding("R", "reload", _("read again, or what was left out"), show=False),
         Binding("W", "watch", _("watch the files and show what comes, at the end; or stop"), show=False),
+        Binding(
+            "y", "copy", _("copy"), show=False, tooltip=_("copy what is under the cursor, in a few words")
+        ),
+        Binding("Y", "copy_pane", _("copy all"), show=False, tooltip=_("copy the whole pane as text")),
+        Binding(
+            "P",
+            "mouse",
+            _("mouse"),
+            show=False,
+            tooltip=_("leave the mouse to the terminal, to mark; or take it"),
+        ),
         Binding("q", "quit", _("quit")),
         Binding("ctrl+c", "interrupt", _("quit"), show=False, priority=True),
         Binding("ctrl+z", "suspend_process", _("to the shell; `fg` returns"), show=False, priority=True),
@@ -113,6 +124,7 @@ class LbtuiApp(WatchedApp):
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
         self._over: Pane | None = None  # what stands in the place of the current pane
+        self._said = ""  # in the last line, in place of the keys
         self._before = ""  # the baseline's name
         self._choice: tuple[Path, list[Reading]] | None = None  # below which folder, and which of a run
         self._asked_first = False  # whether nothing is shown before it is chosen
@@ -394,6 +406,36 @@ class LbtuiApp(WatchedApp):
         """Show the keys that matter in the pane, if it is shown."""
         if (current := self.current) is not None and pane is current:
             self.screen_stack[0].query_one(BottomBar).show(current.keys_now())
+
+    def tell(self, words: str) -> None:
+        """Say something in the last line, of a page of text in its own; nothing shows the keys again."""
+        if words == self._said or not self.screen_stack:
+            return
+        self._said = words
+        for bar in self.screen_stack[0].query(BottomBar):
+            bar.tell(words)
+        if isinstance(self.screen, TextPage):
+            self.screen.tell(words)
+
+    # Copying
+
+    def copy(self, text: str) -> None:
+        """Copy a text; the last line says then where it is."""
+        self.copy_beside(text, None if self.profile is None else self.profile.path)
+
+    def action_copy(self) -> None:
+        """Copy what is under the cursor."""
+        if (pane := self.current) is None:
+            return
+        if text := pane.to_copy():
+            self.copy(text)
+        else:
+            self.tell(_("nothing under the cursor; Y copies the whole pane"))
+
+    def action_copy_pane(self) -> None:
+        """Copy all that the pane shows, as text."""
+        if (pane := self.current) is not None:
+            self.copy(plain(pane.picture(*pane.size)).rstrip("\n"))
 
     # Actions
 

@@ -212,6 +212,13 @@ class BottomBar(Picture):
         self._caps = caps
         self._last = last  # key of a pane
         self._keys: list[tuple[str, str]] = []
+        self._told = ""
+
+    def tell(self, words: str) -> None:
+        """Say something in the place of the pane's keys, or show these again."""
+        if words != self._told:
+            self._told = words
+            self.repaint()
 
     def show(self, keys: list[tuple[str, str]]) -> None:
         """Change the keys."""
@@ -221,6 +228,8 @@ class BottomBar(Picture):
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the line."""
+        if self._told:
+            return [fit_parts(f" {self._told}", width, caps=self._caps, style=selected(self._caps))]
         general = [("?", _("help")), ("^P", _("actions")), (f"1-{self._last}", _("panes")), ("q", _("quit"))]
         return [keys_row(self._keys, general, width, self._caps)]
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from abc import abstractmethod
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -13,6 +17,7 @@ from textual.await_complete import AwaitComplete
 from textual.driver import Driver
 from textual.errors import NoWidget
 from textual.filter import LineFilter
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -21,13 +26,17 @@ from lbtui.codes import BROKEN, INTERRUPTED, OPENED
 from lbtui.fault import fault_sentence
 from lbtui.log import log_fault
 from lbtui.render.capabilities import Capabilities
+from lbtui.text import _
+from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.pages import Page
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.terminal import memory, private
 from lbtui.ui.terminal.ascii import AsciiOnly
+from lbtui.ui.terminal.clipboard import Clipboard, Copied, said
 from lbtui.ui.terminal.update import Shown
 
 if TYPE_CHECKING:
+    from lbtui.ui.terminal.driver import TerminalDriver
     from lbtui.ui.terminal.enquiry import Enquiry
 
 # So long a key waits for the page that the key before it opened, or for what a widget has still to do.
@@ -41,12 +50,20 @@ class TerminalApp(App[int]):
     # Text is selected by the terminal (Shift and drag): Textual's way fails on a click into a page that
     # closes.
     ALLOW_SELECT = False
+    copies_to: Clipboard | None = None  # none under test: that of whoever runs it stays as it is
+
+    @dataclass
+    class Taken(Message):
+        """A worker has copied a text; of one for which another came it has not."""
+
+        copied: Copied | None
 
     def __init__(self, caps: Capabilities, enquiry: Enquiry | None = None) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-light" if caps.light else "ansi-dark"
         self.caps = caps
         self.enquiry = enquiry  # what the terminal was asked, for its driver
+        self.terminal: TerminalDriver | None = None  # once it is ours; none under test
         self.failure: str | None = None
         self._left_with: int | None = None  # the exit code, once the user leaves
         self._taken_down = False  # whether the screens are going, or gone
@@ -108,6 +125,43 @@ class TerminalApp(App[int]):
         self._shown.forget()
         self.refresh(layout=True)
 
+    # What is copied, and the mouse
+
+    @abstractmethod
+    def tell(self, words: str) -> None:
+        """Say something in the last line, of a page of text in its own; nothing shows the keys again."""
+
+    def copy_beside(self, text: str, profile: Path | None) -> None:
+        """Copy a text, and say where it is; never into the folder of the profile."""
+        if (clipboard := self.copies_to) is None:
+            self.tell(_("nothing can be copied here"))
+            return
+        number = clipboard.asked()
+
+        def work() -> None:
+            self.post_message(self.Taken(clipboard.take(text, number, profile)))
+
+        def failed(why: str) -> None:
+            self.tell(_("it could not be copied: {why}").format(why=why))
+
+        in_background(self, work, failed, group="copy", exclusive=False)
+
+    def on_terminal_app_taken(self, event: Taken) -> None:
+        """Write to the terminal what is for it, and say where the text is."""
+        if event.copied is not None:
+            if self.terminal is not None and event.copied.sequence:
+                self.terminal.write(event.copied.sequence)
+            self.tell(said(event.copied, os.environ.get("HOME", "")))
+
+    def action_mouse(self) -> None:
+        """Leave the mouse to the terminal, or take it again."""
+        if self.terminal is None:
+            self.tell(_("no mouse here"))
+        elif self.terminal.toggle_mouse():
+            self.tell(_("the mouse is lbtui's: P leaves it to the terminal"))
+        else:
+            self.tell(_("the mouse is the terminal's, to mark with: P takes it again"))
+
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
@@ -117,6 +171,8 @@ class TerminalApp(App[int]):
         would find the page closed or the app where it was: what is typed quickly after `/` was lost, and a
         letter typed after backspace came before it.
         """
+        if isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded:
+            self.tell("")
         if isinstance(event, events.Key) and not event.is_forwarded:
             await self._page_stands()
             line = self.focused if isinstance(self.focused, Input) and not event.is_printable else None

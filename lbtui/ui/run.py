@@ -16,6 +16,7 @@ from lbtui.output import complain
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp, Saver
 from lbtui.ui.opening import Asked
+from lbtui.ui.terminal.clipboard import Clipboard
 from lbtui.ui.terminal.enquiry import Enquiry
 
 # So long a thread that still reads is waited for.
@@ -44,6 +45,7 @@ def run(
     sys.setswitchinterval(_TURN)
     log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
     app = LbtuiApp(asked, caps, save, enquiry)
+    app.copies_to = Clipboard()
     return asyncio.run(_run(app, mouse))
 
 

@@ -56,6 +56,13 @@ class LinePage(TextPage):
         line = self._names[self._at][0] if self._at else 0
         body.scroll_to(y=max(0, line - body.size.height // 2), animate=False)
 
+    def action_copy(self) -> None:
+        """Copy the line under the cursor; the page where there is none."""
+        if not self._names:
+            super().action_copy()
+            return
+        cast(Host, self.app).copy(self._plain.plain.split("\n")[self._names[self._at][0]].strip())
+
     def action_enter(self) -> None:
         """Close the page, and go to what the line under the cursor names."""
         if not self.is_current:

@@ -51,6 +51,8 @@ class TextPage(Page[None]):
         Binding("escape,q,enter", "dismiss", _("close")),
         Binding("down,j", "scroll('down')", _("scroll"), show=False),
         Binding("up,k", "scroll('up')", _("scroll"), show=False),
+        Binding("y", "copy", _("copy"), show=False),
+        Binding("Y", "copy_page", _("copy all"), show=False),
     ]
 
     FOOT: ClassVar[str] = _("Escape closes · arrows scroll")
@@ -82,8 +84,22 @@ class TextPage(Page[None]):
         for shown in self.query(".page-text").results(Static):
             shown.update(self._shown(text))
 
+    def tell(self, words: str) -> None:
+        """Say something in the last line; nothing shows there how the page is left."""
+        foot = Text(words or self.FOOT, style="bold" if words else "dim")
+        for line in self.query(".page-foot").results(Static):
+            line.update(self._shown(foot))
+
     def _shown(self, text: Text) -> Text:
         return spelled(text, cast(Host, self.app).caps)
+
+    def action_copy(self) -> None:
+        """Copy what is under the cursor: of a page without one all of it."""
+        self.action_copy_page()
+
+    def action_copy_page(self) -> None:
+        """Copy the page's title and text."""
+        cast(Host, self.app).copy(f"{self._title}\n\n{self._text.plain}".rstrip())
 
     def action_scroll(self, direction: str) -> None:
         """Scroll by one line."""

@@ -165,6 +165,17 @@ class Pane(Picture, can_focus=True):
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity on this pane with formula, unit, source and threshold."""
 
+    @abstractmethod
+    def copied(self) -> str:
+        """Return what is under the cursor in words, for the clipboard, once `ready` was called.
+
+        It is no wider for a wider screen. Empty where nothing is under the cursor.
+        """
+
+    def to_copy(self) -> str:
+        """Return what is under the cursor; empty as long as the pane has nothing."""
+        return self.copied() if self.stage is Stage.READY else ""
+
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that matter now and what they do, for the last line."""
         return [

@@ -36,6 +36,7 @@ class TerminalDriver(LinuxDriver):
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
+        app.terminal = self
         # Standard error may go to a file.
         assert sys.__stdout__ is not None
         self._file = sys.__stdout__
@@ -122,6 +123,16 @@ class TerminalDriver(LinuxDriver):
         super()._sigcont_application()
 
     # Mouse
+
+    def toggle_mouse(self) -> bool:
+        """Leave the mouse to the terminal, or take it again; return whether it is ours now."""
+        if self._mouse:
+            self._disable_mouse_support()
+            self._mouse = False
+        else:
+            self._mouse = True
+            self._enable_mouse_support()
+        return self._mouse
 
     def _enable_mouse_support(self) -> None:
         if self._mouse:

@@ -80,6 +80,11 @@ class ComparePane(Filtered):
         assert self._comparison is not None
         return compare_view.draw(self._comparison, self._state, Canvas(width, height, self.caps))
 
+    def copied(self) -> str:
+        """Return the row under the cursor in sentences, without its formula."""
+        compared = self._row()
+        return "" if compared is None else " ".join(filter(None, row_sentences(compared)[:-1]))
+
     def help_entries(self) -> list[HelpEntry]:
         """Return the method, and every metric with its formula."""
         return entries(self._comparison)

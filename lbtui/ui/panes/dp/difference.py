@@ -230,6 +230,21 @@ def _evenness_lane(
 def _reading_rows(
     shown: Difference, state: DpState, left_out: str, width: int, lines: int, caps: Capabilities
 ) -> list[Row]:
+    head, words = _reading(shown, state, left_out)
+    head = f" {head}"
+    texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - len(head) - 2), caps, None)
+    first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)
+    rest = [row(" " * min(len(head) + 1, width), text, width=width) for text in texts[1:]]
+    return ([first, *rest] + [blank(width)] * lines)[:lines]
+
+
+def copied_text(shown: Difference, state: DpState) -> str:
+    """Return what is under the cursor in one line, for the clipboard."""
+    head, words = _reading(shown, state, "")
+    return " · ".join((head, *words))
+
+
+def _reading(shown: Difference, state: DpState, left_out: str) -> tuple[str, list[str]]:
     """Return what is under the cursor: after, before and the difference, of the column and of the window."""
     measured, view = shown.both.measured, shown.view
     i = measured.index(state.domain) or 0
@@ -237,7 +252,7 @@ def _reading_rows(
     after, before = shown.views.after, shown.views.of("before")
     column, metric = view.column_of(state.time), measured.metric
     drawn = [drawn_values(own, state.statistic) for own in (before, after, view)]
-    head = f" {format_time(instant(state.time), 3, date=measured.dated)} · {measured.domains[i].name}"
+    head = f"{format_time(instant(state.time), 3, date=measured.dated)} · {measured.domains[i].name}"
     words = [
         _("{metric} at cursor: {before} before, {after} after, {difference}").format(
             metric=metric.label,
@@ -265,10 +280,7 @@ def _reading_rows(
             time=format_time(instant(state.time + shown.offset), 3, date=measured.dated)
         )
     )
-    texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - len(head) - 2), caps, None)
-    first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)
-    rest = [row(" " * min(len(head) + 1, width), text, width=width) for text in texts[1:]]
-    return ([first, *rest] + [blank(width)] * lines)[:lines]
+    return head, words
 
 
 def _place_words(measured: Measured, state: DpState) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -136,6 +137,23 @@ def _reading_row(shown: ShownPasses, width: int, caps: Capabilities) -> Row:
         place=f"{shown.cursor + 1:,}", total=f"{len(shown.ordered.rows):,}"
     )
     seen = [NAMES[number] for number, _x, _width in shown.layout(width).columns]
+    # Its begin is in the first column.
+    said = " · ".join([place, *_facts(found, seen)])
+    return fit_parts(f" {said}", width, caps=caps, style=palette.strong(caps))
+
+
+def copied_text(shown: ShownPasses) -> str:
+    """Return the pass under the cursor in one line, for the clipboard."""
+    found = shown.under
+    if found is None:
+        return ""
+    begins = _("begins {time}").format(time=format_time(found["start"], 3, date=shown.dated))
+    host = [visible(str(found["host"]))] if found["host"] is not None else []
+    return " · ".join([begins, *host, *_facts(found, ())])
+
+
+def _facts(found: Pass, seen: Sequence[str]) -> list[str]:
+    """Return when a pass ends and what is known of it, what has no column in view (`seen`) first."""
     facts = [
         ("{value}", "prof_id"),
         (_("dp_rank {value}"), "dp_rank"),
@@ -155,10 +173,7 @@ def _reading_row(shown: ShownPasses, width: int, caps: Capabilities) -> Row:
         for text, name in facts
         if found[name] is not None
     ]
-    ends = _("ends {time}").format(time=format_time(found["end"], 3))
-    # Its begin is in the first column.
-    said = " · ".join([place, ends, *spoken])
-    return fit_parts(f" {said}", width, caps=caps, style=palette.strong(caps))
+    return [_("ends {time}").format(time=format_time(found["end"], 3)), *spoken]
 
 
 def said_instead(why: str, canvas: Canvas) -> list[Row]:

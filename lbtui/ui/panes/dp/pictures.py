@@ -29,7 +29,7 @@ from lbtui.ui.panes.dp.loading import AT_ONCE, DpMetrics
 from lbtui.ui.panes.dp.marks import Mark, marks_of
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
 from lbtui.ui.panes.dp.sides import Common, common, difference, offset_of, scenes
-from lbtui.ui.panes.dp.view import draw, missing_rows, reading_rows
+from lbtui.ui.panes.dp.view import copied_text, draw, missing_rows, reading_rows
 
 _KEPT = 32
 # So many seconds after a picture that took a while, the other metrics are made ready.
@@ -120,6 +120,19 @@ class DpPictures(DpMetrics):
         if now is None:
             return self._waiting(width, height)
         return self._chart_picture(now, canvas) if now.state.chart else draw(now, canvas)
+
+    def copied(self) -> str:
+        """Return what is under the cursor: an instant, a domain and its values there."""
+        pair = self._measured.get(self.state.metric)
+        if self._both is None or pair is None or self._empty_side(pair) is not None:
+            return ""
+        if self._differs(pair):
+            both = self._difference(pair, *self.size)
+            there = both is not None and both.both.lanes
+            return dp_difference.copied_text(both, self._local()) if both is not None and there else ""
+        measured = pair.of(self.side)
+        now = self._now(measured, self._layout(measured, *self.size))
+        return "" if now is None else copied_text(now)
 
     def _now(self, measured: Measured, at: Layout) -> Shown | None:
         """Return what is drawn of one profile, None while its scene is made."""

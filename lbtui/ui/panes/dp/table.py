@@ -40,7 +40,7 @@ from lbtui.ui.panes.dp.passes import (
     place_of,
     sorted_by,
 )
-from lbtui.ui.panes.dp.passes_view import HEADER, ShownPasses, draw_passes, said_instead
+from lbtui.ui.panes.dp.passes_view import HEADER, ShownPasses, copied_text, draw_passes, said_instead
 
 
 class DpTablePane(DpPane):
@@ -235,6 +235,13 @@ class DpTablePane(DpPane):
         else:
             why = self._doing
         return said_instead(why, canvas)
+
+    def copied(self) -> str:
+        """Return what is under the cursor, in the table the pass."""
+        if not self._tabled:
+            return super().copied()
+        shown = self._shown_passes()
+        return "" if shown is None or self._unread else copied_text(shown)
 
     # Keys
 

@@ -100,11 +100,31 @@ def _spans(shown: Shown, caps: Capabilities) -> list[tuple[float, float, Style]]
 
 def reading_rows(shown: Shown, canvas: Canvas) -> list[Row]:
     """Return what is under the cursor in words and numbers, wrapped to fill the canvas."""
-    data, measured, view, state = shown.data, shown.measured, shown.view, shown.state
     width, lines = canvas.width, canvas.height
-    index = measured.index(state.domain)
-    if index is None or not lines:
+    told = reading(shown)
+    if told is None or not lines:
         return [blank(width)] * lines
+    head, parts, host = told
+    # Beside the lanes there is room for little of it; in a narrow terminal the figures come first.
+    parts.insert(0 if width >= ROOMY else len(parts), host)
+    return told_rows(head, parts, canvas)
+
+
+def copied_text(shown: Shown) -> str:
+    """Return what is under the cursor in one line, for the clipboard."""
+    told = reading(shown)
+    if told is None:
+        return ""
+    head, parts, host = told
+    return " · ".join((head, host, *parts))
+
+
+def reading(shown: Shown) -> tuple[str, list[str], str] | None:
+    """Return the instant and the domain under the cursor, what is to say of them, and the domain's host."""
+    data, measured, view, state = shown.data, shown.measured, shown.view, shown.state
+    index = measured.index(state.domain)
+    if index is None:
+        return None
     domain = measured.domains[index]
     head = f"{format_time(instant(state.time), 3, date=data.dated)} · {domain.name}"
     parts = [*_step_words(data, state), *_column_words(measured, view, state, index)]
@@ -113,10 +133,7 @@ def reading_rows(shown: Shown, canvas: Canvas) -> list[Row]:
     for other in (shown, shown.partner):
         if other is not None and other.measured.metric.frame != "steps":
             parts.insert(0, _reading_words(other.measured, state))
-    parts = [*_mark_words(shown, index), *parts]
-    # Beside the lanes there is room for little of it; in a narrow terminal the figures come first.
-    parts.insert(0 if width >= ROOMY else len(parts), domain.host)
-    return told_rows(head, parts, canvas)
+    return head, [*_mark_words(shown, index), *parts], domain.host
 
 
 def _reading_words(measured: Measured, state: DpState) -> str:

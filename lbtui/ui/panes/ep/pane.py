@@ -84,6 +84,11 @@ class EpPane(AlongIterations, Filtered):
         self._view = ep_layout.viewport(data, state, self._view, canvas)
         return ep_view.draw(data, state, self._view, canvas)
 
+    def copied(self) -> str:
+        """Return the cell under the cursor: instance, period, layer, rank or expert, and its values."""
+        data, state = self._data, self._state
+        return "" if data is None or state is None else ep_view.copied_text(data, state)
+
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity, and which views this profile lacks."""
         data = self._phases.get(self._phase, {}).get("after" if self.side == "difference" else self.side)

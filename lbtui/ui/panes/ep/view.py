@@ -22,7 +22,7 @@ from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.ep.below import time_rows
 from lbtui.ui.panes.ep.beside import fold_rows, place_words, side_rows
 from lbtui.ui.panes.ep.data import EpData, EpMap
-from lbtui.ui.panes.ep.intervals import interval_rows
+from lbtui.ui.panes.ep.intervals import interval_rows, interval_words
 from lbtui.ui.panes.ep.layout import GUTTER, Shown, layout
 from lbtui.ui.panes.ep.means import mean_bars, mean_rows
 from lbtui.ui.panes.ep.shown import EpState, column_of, current_map, current_scale
@@ -89,6 +89,19 @@ def draw(data: EpData, state: EpState, view: View, canvas: Canvas) -> list[Row]:
         bar = [Segment(glyphs(caps).column + " ", dim(caps))]
         main = [_beside(left, bar, right) for left, right in zip(main, side, strict=True)]
     return [*rows, *main, reading]
+
+
+def copied_text(data: EpData, state: EpState) -> str:
+    """Return what is under the cursor for the clipboard: of which instance and period, which cell."""
+    if data.side is not None and state.view not in data.views(state.instance):
+        return ""
+    if state.view == "intervals":
+        return interval_words(data, state)
+    words = reading_words(data, state)
+    if not words or state.view == "times":
+        return words
+    where = [state.instance or "", VIEW_TITLES[state.view], period_words(data, state)]
+    return " · ".join([*filter(None, where), words])
 
 
 def _beside(*parts: Row) -> Row:

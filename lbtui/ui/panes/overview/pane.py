@@ -38,7 +38,7 @@ from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown, State
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import requests_of, target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
-from lbtui.ui.panes.overview.words import detail_text
+from lbtui.ui.panes.overview.words import copied_text, detail_text
 
 
 class OverviewPane(Pane):
@@ -171,6 +171,15 @@ class OverviewPane(Pane):
     def selection_changed(self, selection: Selection) -> None:
         """Show the instant or the window chosen in another pane."""
         self.repaint()
+
+    def copied(self) -> str:
+        """Return the finding as a sentence, or the line with its value."""
+        shown = self._shown
+        return "" if shown is None else copied_text(shown)
+
+    def to_copy(self) -> str:
+        """Return it while the rest is being read, too."""
+        return self.copied()
 
     # Keys
 

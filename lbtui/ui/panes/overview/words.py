@@ -19,6 +19,7 @@ from lbtui.findings.words import (
     formula_words,
     hurt_words,
     subject_words,
+    window_sentence,
 )
 from lbtui.overview.model import FORMULAS, Line
 from lbtui.overview.text import clock, short
@@ -197,6 +198,27 @@ def _explained(line: Line) -> list[str]:
         _("One column: {what}.").format(what=line.column),
         *(FORMULAS[formula] for formula in formulas),
     ]
+
+
+def copied_text(shown: Shown) -> str:
+    """Return the entry under the cursor for the clipboard: a finding with where it is and what it costs."""
+    entry = shown.entry
+    if entry.found is None:
+        return "\n".join(reading_words(shown))
+    finding = entry.found.finding
+    where = " · ".join(
+        (
+            f"{MARKS[finding.severity]} {finding.id}",
+            subject_words(finding, shown.contents.hosts),
+            window_sentence(finding, date=shown.known.dated),
+        )
+    )
+    known = finding.cost.value is not None
+    cost = cost_words(finding) if known else finding.cost.text
+    said = [f"{where}: {finding.message}"]
+    said += [_("{label}: {text}").format(label=_("cost"), text=cost)] if cost else []
+    said += [_("{label}: {text}").format(label=_("try"), text=finding.advice)] if finding.advice else []
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in said)
 
 
 def detail_text(shown: Shown) -> str:

@@ -195,6 +195,20 @@ class DifferenceDrawing(TableDrawing):
 
 def reading_rows(shown: Shown, table: NodeDifference, width: int, caps: Capabilities) -> list[Row]:
     """Return the cell under the cursor before and after, then its node over the window."""
+    return [joined(parts, width, caps) for parts in _cell_words(shown, table)][: shown.at.reading]
+
+
+def reading(shown: Shown) -> list[str]:
+    """Return what is to say of what is under the cursor: a cell and its node, or a hand-off."""
+    table = shown.data.table
+    if isinstance(table, NodeDifference) and not shown.state.transfers:
+        first, second = _cell_words(shown, table)
+        return [*first, *second]
+    return [] if shown.data.before is None else _transfer_words(shown.data, shown.state)
+
+
+def _cell_words(shown: Shown, table: NodeDifference) -> tuple[list[str], list[str]]:
+    """Return the cell under the cursor before and after, then its node over the window."""
     before, after = table.both
     state, window = shown.state, shown.window
     node = table.nodes[state.node]
@@ -221,7 +235,7 @@ def reading_rows(shown: Shown, table: NodeDifference, width: int, caps: Capabili
         _("{before} → {after}× mean").format(before=ratio_text(ratios[0]), after=ratio_text(ratios[1])),
         _("PAR {before} → {after}").format(before=pars[0], after=pars[1]),
     ]
-    return [joined(first, width, caps), joined(second, width, caps)][: shown.at.reading]
+    return first, second
 
 
 def _cell(table: NodeTable, state: PdState, count: Count) -> float:

@@ -41,7 +41,7 @@ from lbtui.ui.panes.pd.lanes import chart_nodes, chart_rows, chart_x
 from lbtui.ui.panes.pd.layout import Layout, Shown, clicked, layout
 from lbtui.ui.panes.pd.sides import furthest, shift, shifted, sides, switched
 from lbtui.ui.panes.pd.state import PdData, PdState
-from lbtui.ui.panes.pd.view import draw
+from lbtui.ui.panes.pd.view import copied_text, draw
 from lbtui.ui.panes.pd.ways import ways_of
 from lbtui.ui.panes.pd.words import cell_page
 from lbtui.ui.panes.replay.kept import Kept as ReplayKept
@@ -275,6 +275,13 @@ class PdPane(Filtered):
             self._chart, self._charted = (event.key, event.chart), event.table
             self._charting = None
             self.repaint()
+
+    def copied(self) -> str:
+        """Return the cell under the cursor with its node, or the line of the hand-offs."""
+        data = self._data
+        if data is None:
+            return ""
+        return copied_text(Shown(data, layout(data, self._on(data), *self.size), self._here))
 
     # Keys
 

@@ -19,7 +19,7 @@ from lbtui.ui.panes.pd.lanes import lane_rows
 from lbtui.ui.panes.pd.layout import Shown
 from lbtui.ui.panes.pd.table import TableDrawing
 from lbtui.ui.panes.pd.transfers import transfer_reading, transfer_rows
-from lbtui.ui.panes.pd.words import panel_rows, reading_rows, state_row
+from lbtui.ui.panes.pd.words import panel_rows, reading, reading_rows, state_row
 
 
 def draw(shown: Shown, chart: Sequence[Row] | None, canvas: Canvas) -> list[Row]:
@@ -32,6 +32,16 @@ def draw(shown: Shown, chart: Sequence[Row] | None, canvas: Canvas) -> list[Row]
     rows = _with_nodes(shown, chart, canvas) if there else _without_nodes(shown, canvas)
     rows = [row(cells, width=width) for cells in rows[:height]]
     return rows + [blank(width)] * (height - len(rows))
+
+
+def copied_text(shown: Shown) -> str:
+    """Return what is under the cursor in one line, for the clipboard: a cell and its node, or a hand-off."""
+    data = shown.data
+    if data.side == "difference":
+        return " · ".join(pd_difference.reading(shown))
+    if data.table is None or shown.state.transfers:
+        return " · ".join(transfer_reading(data, shown.state))
+    return " · ".join(part for line in reading(shown) for part in line)
 
 
 def _without_nodes(shown: Shown, canvas: Canvas) -> list[Row]:

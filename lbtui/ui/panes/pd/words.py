@@ -188,6 +188,13 @@ def _plural(role: str) -> str:
 
 def reading_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
     """Return what is under the cursor: its cell, then its node."""
+    first, second = reading(shown)
+    alarm = palette.severity(caps, "critical") if _share_here(shown).stands_out else None
+    return [joined(first, width, caps), joined(second, width, caps, alarm)][: shown.at.reading]
+
+
+def reading(shown: Shown) -> tuple[list[str], list[str]]:
+    """Return what is to say of the cursor's cell, and of its node."""
     cell, share = cell_words(shown.table, shown.state.bin, shown.state.node), _share_here(shown)
     first = [
         _("{time} · {node} {role}: {added} added, {ended} ended, {running} running").format(
@@ -210,11 +217,7 @@ def reading_rows(shown: Shown, width: int, caps: Capabilities) -> list[Row]:
         ),
         *_totals(shown, share),
     ]
-    rows = [
-        joined([part for part in first if part], width, caps),
-        joined(second, width, caps, palette.severity(caps, "critical") if share.stands_out else None),
-    ]
-    return rows[: shown.at.reading]
+    return [part for part in first if part], second
 
 
 def _totals(shown: Shown, share: NodeShare) -> list[str]:

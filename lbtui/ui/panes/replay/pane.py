@@ -145,6 +145,11 @@ class ReplayPane(Pane, Generic[_Found]):
         assert sheet is not None
         return draw(sheet, Canvas(width, height, self.caps))
 
+    def copied(self) -> str:
+        """Return the row under the cursor in words."""
+        sheet = self._sheet()
+        return "" if sheet is None else " · ".join(sheet.reading)
+
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that do something."""
         back: list[tuple[str, str]] = [("Esc", self.BACK)]

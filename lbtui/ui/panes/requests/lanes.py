@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from lbtui.analysis.queue_states import STATES, StateWindow, state_window
-from lbtui.profile import dated, instant, micros
+from lbtui.profile import dated, format_time, instant, micros
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.canvas import Canvas, Scale
 from lbtui.render.capabilities import Capabilities, Row
@@ -62,6 +62,16 @@ def lane_rows(shown: Shown, canvas: Canvas) -> list[Row]:
             numbers = _figures(figures, time, canvas.caps) if last and at.figures else []
             rows.append(row(label, bars, numbers, width=canvas.width))
     return rows
+
+
+def queue_words(shown: Shown) -> str:
+    """Return how many requests each queue has at the instant chosen; empty where none is, or no lanes are."""
+    time, lanes = shown.selection.time, shown.data.lanes.get(shown.domain)
+    if time is None or lanes is None:
+        return ""
+    whose = _("all domains") if shown.domain is None else shown.domain
+    now = [f"{_label(name)} {number(lanes[index].at(time))}" for index, name in enumerate(STATES)]
+    return " · ".join((format_time(instant(time), 3, date=dated(shown.window)), whose, *now))
 
 
 def _label(state: str) -> str:

@@ -46,7 +46,7 @@ from lbtui.ui.panes.requests.orders import orders_of
 from lbtui.ui.panes.requests.parts import facts_of
 from lbtui.ui.panes.requests.targets.pane import TargetsPane, looked_at
 from lbtui.ui.panes.requests.targets.state import View
-from lbtui.ui.panes.requests.view import draw
+from lbtui.ui.panes.requests.view import copied_text, draw
 from lbtui.ui.panes.requests.words import (
     Section,
     help_entries,
@@ -145,6 +145,11 @@ class RequestsPane(ArrangedRequests):
         if self.data.told is None and self.data.no_requests is None:
             self.lbtui.look_for_findings()
         return draw(self._shown_in(self.data, width, height), Canvas(width, height, self.caps))
+
+    def copied(self) -> str:
+        """Return the id of the request under the cursor, else what is known of it or of the queues there."""
+        shown = self._shown
+        return "" if shown is None else copied_text(shown)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""

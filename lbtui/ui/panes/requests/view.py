@@ -9,7 +9,7 @@ from lbtui.render.table import table
 from lbtui.render.text import blank, fit, fit_parts, row, wrapped
 from lbtui.text import _
 from lbtui.ui.panes.requests.distribution import folded_rows, panel_rows, summary_row
-from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row
+from lbtui.ui.panes.requests.lanes import axis_row, lane_rows, life_row, pointer_row, queue_words
 from lbtui.ui.panes.requests.layout import GAP, Shown
 from lbtui.ui.panes.requests.parts import parts_row
 from lbtui.ui.panes.requests.words import nothing_matches, reading_line, speculation_words, state_line
@@ -46,6 +46,19 @@ def draw(shown: Shown, canvas: Canvas) -> list[Row]:
     if at.reading is not None:
         put(at.reading, [_reading(shown, width, caps)])
     return lines[:height]
+
+
+def copied_text(shown: Shown) -> str:
+    """Return what is under the cursor, for the clipboard: the id of a request, alone.
+
+    Of a request without an id it is what is known of it, without requests the queues at the instant.
+    """
+    request = shown.request
+    if request is None:
+        return queue_words(shown)
+    if request["request_id"]:
+        return str(request["request_id"])
+    return reading_line(request, shown.state.cursor, len(shown.state.arranged.rows), ())
 
 
 def _table_and_panel(shown: Shown, width: int, caps: Capabilities) -> list[Row]:

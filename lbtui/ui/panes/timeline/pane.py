@@ -69,6 +69,12 @@ class TimelinePane(TimelineFollowing):
             return statistics.draw_statistics(shown, self._statistics(shown), canvas)
         return view.draw(shown, canvas)
 
+    def copied(self) -> str:
+        """Return the slice, bubble or column under the cursor with its time; of the table the row."""
+        if (shown := self._shown) is None:
+            return ""
+        return statistics.copied_text(shown, self._rows) if self.state.table else view.copied_text(shown)
+
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity."""
         return entries(self.data)

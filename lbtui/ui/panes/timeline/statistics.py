@@ -66,6 +66,18 @@ def draw_statistics(shown: Shown, rows: Sequence[NameFigures] | None, canvas: Ca
     return [*head, *(row(" ", line, width=width) for line in drawn), *foot][:height]
 
 
+def copied_text(shown: Shown, rows: Sequence[NameFigures] | None) -> str:
+    """Return the row under the cursor in one line, for the clipboard; empty while they are made."""
+    if not rows:
+        return ""
+    (begin, end), _ranged = range_shown(shown)
+    name, count, *lengths = _cells(rows)[max(0, min(shown.state.table_row, len(rows) - 1))]
+    titles = (_("total"), _("mean"), _("p95"), _("longest"), _("share"))
+    said = [f"{title} {text}" for title, text in zip(titles, lengths, strict=True)]
+    window = format_window(instant(begin), instant(end), 3, date=shown.data.dated)
+    return " · ".join((window, name, f"{_('count')} {count}", *said))
+
+
 def _cells(rows: Sequence[NameFigures]) -> list[list[str]]:
     """Return the cells of the table; events have a number, and no length."""
     return [

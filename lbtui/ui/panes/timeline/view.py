@@ -381,6 +381,14 @@ def _reading(shown: Shown) -> tuple[str, list[str]]:
     return head, parts
 
 
+def copied_text(shown: Shown) -> str:
+    """Return what is under the cursor in one line, for the clipboard."""
+    if shown.cursor is None:
+        return ""
+    head, parts = _reading(shown)
+    return " · ".join((head, *parts))
+
+
 def forget() -> None:
     """Keep nothing of slices that are no longer shown."""
     _drawn.cache_clear()

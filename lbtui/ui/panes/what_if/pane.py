@@ -23,7 +23,7 @@ from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.panes.what_if import help as what_if_help
 from lbtui.ui.panes.what_if import state as states
 from lbtui.ui.panes.what_if.state import Number, Outcome, WhatIfState
-from lbtui.ui.panes.what_if.view import what_if_rows
+from lbtui.ui.panes.what_if.view import copied_text, what_if_rows
 from lbtui.ui.panes.what_if.words import verdict_sentences
 
 _WORK = "what-if"
@@ -77,6 +77,10 @@ class WhatIfPane(Pane):
     def draw(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
         return what_if_rows(self._title, self.state, Canvas(width, height, self.caps))
+
+    def copied(self) -> str:
+        """Return what is asked, and the layer under the cursor."""
+        return copied_text(self.state, self.caps)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
         """Tell whether a key may do anything: not where there is nothing to ask about."""

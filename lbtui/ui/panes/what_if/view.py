@@ -8,7 +8,7 @@ from rich.style import Style
 from lbtui.analysis.eplb.recorded import Recorded
 from lbtui.analysis.eplb.what_if import WhatIf
 from lbtui.render.canvas import Canvas
-from lbtui.render.capabilities import Row
+from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import accent, dim, severity, strong
 from lbtui.render.table import first_visible
@@ -53,7 +53,7 @@ def what_if_rows(title: str, state: WhatIfState, canvas: Canvas) -> list[Row]:
     for place, (text, level) in enumerate(conclusion(data, outcome, found)):
         style = strong(caps) if place == 0 else None
         head += wrapped(text, width, caps, style if level is None else severity(caps, level))
-    order = np.argsort(-np.nan_to_num(found.held_out.before, nan=-np.inf), kind="stable").tolist()
+    order = _order(found)
     place = min(state.place, len(order) - 1)
     reading = fit(reading_words(found, order[place], glyphs(caps)), width, caps=caps)
     if state.said:
@@ -70,6 +70,21 @@ def what_if_rows(title: str, state: WhatIfState, canvas: Canvas) -> list[Row]:
     beside = [row(a, "  ", b, width=width) for a, b in zip(left, right, strict=True)]
     above, under = below
     return _filled([*head, *above, *between, *beside, *under], foot, canvas)
+
+
+def _order(found: WhatIf) -> list[int]:
+    """Return the layers, the least even in use first."""
+    return list(np.argsort(-np.nan_to_num(found.held_out.before, nan=-np.inf), kind="stable").tolist())
+
+
+def copied_text(state: WhatIfState, caps: Capabilities) -> str:
+    """Return the settings, and the layer under the cursor under them, in one line for the clipboard."""
+    data, outcome = state.data, state.outcome
+    if data is None or outcome is None or outcome.found is None:
+        return ""
+    order = _order(outcome.found)
+    layer = order[min(state.place, len(order) - 1)]
+    return " · ".join((settings_words(state, data), reading_words(outcome.found, layer, glyphs(caps))))
 
 
 def _filled(rows: list[Row], foot: list[Row], canvas: Canvas) -> list[Row]:

@@ -115,6 +115,16 @@ class TargetsPane(Pane):
         found = self._charted(self.data, chart)
         return view.draw_chart(shown, chart, found, self._x(self.data, found), canvas)
 
+    def copied(self) -> str:
+        """Return what the group under the cursor attained, or what the chart has there."""
+        if self.data is None:
+            return ""
+        shown = view.Shown(self.data, self.state, self.selection.time)
+        if self.state.view == "table":
+            return view.copied_text(shown)
+        found = self._charted(self.data, self._key(self.data, *self.size))
+        return view.chart_words(shown, found, self._x(self.data, found))
+
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity."""
         return entries()

@@ -99,19 +99,37 @@ def draw_chart(
     data, state = shown.data, shown.state
     body = canvas.sized(height=key.height)
     lines: list[Row] = [blank(canvas.width)] * key.height
-    words = group_words(data, state.row)
+    words = chart_words(shown, found, x)
     if found is None:
         lines[0] = fit(" " + _("drawing …"), canvas.width, caps=canvas.caps, style=dim(canvas.caps))
     elif found.chart is not None:
         chosen = key.rows.index(state.row) if state.row in key.rows and len(key.rows) > 1 else None
         lines = found.chart.marked(chosen, x, canvas.caps)
-        if x is not None:
-            words = distribution_words(state, found, found.scale.value(x))
     elif found.points is not None:
         lines = scatter_rows(data, state, found, body)
-        words = scatter_words(data, state, found)
     rows = [*_head(data, state, key, canvas), *lines, _reading(words, canvas)]
     return [row(line, width=canvas.width) for line in rows[: canvas.height]]
+
+
+def chart_words(shown: Shown, found: Drawn | None, x: float | None) -> str:
+    """Return what is under the cursor of a chart, of the cursor's group while it is drawn."""
+    data, state = shown.data, shown.state
+    if found is not None and found.chart is not None and x is not None:
+        return distribution_words(state, found, found.scale.value(x))
+    if found is not None and found.chart is None and found.points is not None:
+        return scatter_words(data, state, found)
+    return group_words(data, state.row)
+
+
+def copied_text(shown: Shown) -> str:
+    """Return the group under the cursor of the table in one line, and what was attained at the instant."""
+    stretches = shown.data.slo.stretches
+    chosen = stretch_at(shown.data, shown.time)
+    words = [group_words(shown.data, shown.state.row)]
+    if chosen is not None:
+        window = stretches[0].begin, stretches[-1].end
+        words.append(stretch_words(stretches[chosen], date=dated(window)))
+    return " · ".join(words)
 
 
 def chart_height(height: int) -> int:
