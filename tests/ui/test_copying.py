@@ -1,6 +1,5 @@
 """Every pane and page has something to copy, and the last line says where it went."""
 
-
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.bars import BottomBar
