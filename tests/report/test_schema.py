@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
 DEMO = ROOT / "lbtui" / "demo" / "output"
 # By themselves they are no profile: other tests put their files beside those of another sample.
-NO_PROFILES = ("vllm_spec", "vllm_v0_1", "spreadsheet")
+NO_PROFILES = ("engines/vllm_spec", "engines/vllm_v0", "old_versions/spreadsheet")
 SAMPLES = [
     DEMO,
     *(
@@ -32,7 +32,7 @@ SAMPLES = [
     *(DATA / name for name in ("pd_ep_operators", "pd_ep_png", "slice_png", "vllm_small")),
     *sorted(p for folder in ("cases", "engines", "old_versions") for p in (DATA / folder).iterdir()),
 ]
-SAMPLES = [path for path in SAMPLES if path.name not in NO_PROFILES]
+SAMPLES = [path for path in SAMPLES if f"{path.parent.name}/{path.name}" not in NO_PROFILES]
 SCHEMA = json.loads(json_schema())
 # What others are made of: an object that refers to one of these has keys of its own, too.
 PARTS_OF_OTHERS = ("attained", "domain", "replay", "shape")

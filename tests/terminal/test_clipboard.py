@@ -189,6 +189,7 @@ def test_a_terminal_gets_what_is_under_the_cursor_and_the_pane(tmp_path):
         assert (tmp_path / "lbtui" / "copied.txt").read_text() == request
         person.press("j")
         person.misses("to the terminal: ")
+        person.misses("looking where requests")
         shown = [line.rstrip() for line in person.lines()[2:-1]]
         person.press("Y")
         person.sees("to the terminal: ")
