@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lbtui.manual import TOPICS, text_of
 from lbtui.text import _
@@ -25,10 +25,10 @@ def _lines(known: argparse.ArgumentParser, version: str) -> Iterator[str]:
     yield f"[{_italic('path')}] [{_italic(_('options'))}]"
     yield f".SH {_('DESCRIPTION')}"
     yield _escaped(known.description or "")
-    for group in known._action_groups:
-        if group._group_actions:
-            yield f".SH {_escaped((group.title or '').upper())}"
-            for action in group._group_actions:
+    for title, actions in _groups(known):
+        if actions:
+            yield f".SH {_escaped(title.upper())}"
+            for action in actions:
                 yield ".TP"
                 yield _head(action)
                 yield _escaped(action.help or "")
@@ -40,6 +40,27 @@ def _lines(known: argparse.ArgumentParser, version: str) -> Iterator[str]:
     yield f".SH {_('SEE ALSO')}"
     topics = ", ".join(TOPICS)
     yield _escaped(_("{name} --manual TOPIC, for one of {topics}").format(name=name, topics=topics))
+
+
+def _groups(known: argparse.ArgumentParser) -> list[tuple[str, list[argparse.Action]]]:
+    """Return the groups of a parser, each with its arguments, as it gives them to what formats its help."""
+    found: list[tuple[str, list[argparse.Action]]] = []
+
+    class Listing(argparse.HelpFormatter):
+        def start_section(self, heading: str | None) -> None:
+            found.append((heading or "", []))
+            super().start_section(heading)
+
+        def add_arguments(self, actions: Iterable[argparse.Action]) -> None:
+            found[-1][1].extend(actions)
+            super().add_arguments(actions)
+
+    usual, known.formatter_class = known.formatter_class, Listing
+    try:
+        known.format_help()
+    finally:
+        known.formatter_class = usual
+    return found
 
 
 def _codes() -> list[tuple[str, str]]:

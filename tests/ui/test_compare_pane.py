@@ -167,7 +167,7 @@ def test_profiles_with_nothing_in_common_say_so(tmp_path, monkeypatch):
         await driven.press("right", "j", "n", "plus", "0", "enter", "c", "s", "m", "M", "escape")
         await driven.press("3")
         assert "No difference of requests per node" in " ".join(driven.pane())
-        await driven.press("right", "j", "w", "m", "enter", "t", "c", "f", "b", "b", "b")
+        await driven.press("right", "j", "m", "enter", "t", "c", "f", "b", "b", "b")
         await driven.press("4")
         assert "No difference of" in " ".join(driven.pane())
         await driven.press("v", "right", "j", "n", "bracketright", "enter", "i", "plus", "b")
@@ -179,7 +179,7 @@ def test_profiles_with_nothing_in_common_say_so(tmp_path, monkeypatch):
 
 def test_each_key_of_every_side_of_the_demo_against_itself(monkeypatch):
     async def scenario(driven):
-        for pane, keys in (("3", "jwtc"), ("4", "vn"), ("2", "jmc")):
+        for pane, keys in (("3", "jtc"), ("4", "vn"), ("2", "jmc")):
             await driven.press(pane)
             for side in ("after", "before", "difference"):
                 assert driven.pane()[0].startswith(f" {side}  ")
