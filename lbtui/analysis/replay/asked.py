@@ -40,7 +40,8 @@ CONFIDENCE = 0.9
 # a share. Set so that on half of the lab's recordings 90 % of the intervals hold what the simulator gives.
 _RUNS, _ARRIVALS = 10, 0.3
 _BLOCKS = 30  # of requests in the order of arrival
-_MOST_FURTHER = 20_000  # requests of a further replay: a stretch of a longer recording is enough
+_MOST_FURTHER = 20_000  # requests of a further replay of all; of a longer recording
+_STRETCH = 10_000  # each is of so many: enough to tell the spread
 Stop = Callable[[], None]
 Route = Callable[[Service, Load, int], Router]
 
@@ -222,8 +223,8 @@ class Asked:
         count = len(self.fitted.load)
         if count <= _MOST_FURTHER:
             return self.fitted.load, self.lead
-        first = (count - _MOST_FURTHER) * turn // (FURTHER - 1)
-        chosen = slice(first, first + _MOST_FURTHER)
+        first = (count - _STRETCH) * turn // (FURTHER - 1)
+        chosen = slice(first, first + _STRETCH)
         return self.fitted.load.part(chosen), self.lead[chosen]
 
     def answer(self, run: Run, baseline: Run | None = None) -> Answer:
@@ -255,7 +256,7 @@ class Asked:
         else:
             # Of stretches: their own level does not count, and a spread shrinks with the length.
             value, count = drawn[0], 1
-            spread = float(np.std(drawn[1:], ddof=1)) * math.sqrt(_MOST_FURTHER / len(run.times.end))
+            spread = float(np.std(drawn[1:], ddof=1)) * math.sqrt(_STRETCH / len(run.times.end))
         blocks = block_error(run.times, base.times, name, self.targets, scales)
         off = model * abs(other * self._figure(base.times, name))
         drawn_anew = spread * math.sqrt(1 / count + 1 / _RUNS)

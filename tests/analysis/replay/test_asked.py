@@ -149,6 +149,7 @@ def test_stretches_stand_for_a_long_recording(monkeypatch: pytest.MonkeyPatch) -
     assert whole.whole
     assert len(whole.further) == module.FURTHER_OF_FEW
     monkeypatch.setattr(module, "_MOST_FURTHER", 100)
+    monkeypatch.setattr(module, "_STRETCH", 100)
     monkeypatch.setattr(module, "FEW", 200)
     parts = made.run(made.fitted.service, as_recorded)
     assert not parts.whole
