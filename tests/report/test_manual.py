@@ -16,6 +16,7 @@ from lbtui.comparison import compare
 from lbtui.findings.diagnosis import Diagnosis, diagnose, told_of, with_latency
 from lbtui.findings.latency import words as latency
 from lbtui.findings.latency.change import explained
+from lbtui.findings.replay import formulas
 from lbtui.findings.replay import words as replay
 from lbtui.manual import TOPICS, text_of, topics
 from lbtui.options import parser
@@ -106,7 +107,7 @@ def test_the_parts_of_latency_are_those_of_the_code_with_the_formulas_that_repor
 def test_the_page_on_replays_has_the_formulas_of_the_help_and_an_example_as_it_stands_on_the_screen():
     text = text_of("replay")
     flowing = " ".join(text.replace("\n- ", "\n").split())
-    said = (*replay.ROUTING_FORMULAS, *replay.RATIO_FORMULAS, *replay.ASSUMED)
+    said = (*formulas.ROUTING_FORMULAS, *formulas.RATIO_FORMULAS, *replay.ASSUMED)
     said += (replay.ROUTING_ASSUMED, replay.RATIO_ASSUMED)
     assert [sentence for sentence in said if sentence not in flowing] == []
     screen = golden("what-if-routing", (80, 24)).read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lbtui.cli import main
-from lbtui.findings.replay import words
+from lbtui.findings.replay import formulas, words
 from lbtui.findings.replay.what_if import prepared, ratio_answer_of, routing_of
 from lbtui.manual import text_of
 from lbtui.sources import open_profile
@@ -69,7 +69,7 @@ def test_routing_as_text_and_markdown(capsys):
         assert line.startswith(f"  {name} ")
     # Every policy with all its figures, but the recorded one.
     assert [line for line in lines if line in order] == [name for name in order if name != "as recorded"]
-    assert all(f"  {formula}" in lines for formula in words.ROUTING_FORMULAS)
+    assert all(f"  {formula}" in lines for formula in formulas.ROUTING_FORMULAS)
     page = printed([*ROUTING, "--report", "markdown"], capsys)
     assert page.startswith("# What if requests were routed otherwise?\n")
     assert "| figure | recorded | replayed | off | steps −2 % | steps +2 % | self-test |" in page

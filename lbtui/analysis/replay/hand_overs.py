@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.replay.model import Floats, Handoff
+from lbtui.analysis.replay.least_deviations import least_deviations
+from lbtui.analysis.replay.model import Handoff
 from lbtui.analysis.replay.recording import Recording
 
 _FEWEST = 5  # pulls that tell how long one takes
@@ -34,25 +35,12 @@ def handoff_of(recording: Recording, load_rows: pl.DataFrame) -> Handoff:
         waits = (over["decode_start"] - over["prefill_end"]).drop_nulls()
         return Handoff(wait=max(0.0, float(waits.quantile(0.1) or 0.0)))
     x, y = pulls["input"].cast(pl.Float64).to_numpy(), pulls["pull"].to_numpy()
-    base, slope = robust_line(x, y)
+    base, slope = least_deviations(np.column_stack([np.ones(len(x)), x]), y).tolist()
     ratios = pulls.with_columns(ratio=pl.Series(y / np.maximum(base + slope * x, 1e-3)))
     by = ratios.group_by("then_domain").agg(pl.col("ratio").median(), pl.len())
     factors = {int(place): float(ratio) for place, ratio, count in by.iter_rows() if count >= _FEWEST}
     wait = max(0.0, float(pulls["wait"].median()))  # type: ignore[arg-type]
     return Handoff(wait, base, slope, factors)
-
-
-def robust_line(x: Floats, y: Floats) -> tuple[float, float]:
-    """Return base and slope (none below 0) of the least absolute deviations of `y` about a line of `x`."""
-    weights = np.ones(len(x))
-    base, slope = float(np.median(y)), 0.0
-    for _turn in range(20):
-        mean_x, mean_y = np.average(x, weights=weights), np.average(y, weights=weights)
-        spread = np.average((x - mean_x) ** 2, weights=weights)
-        slope = max(0.0, float(np.average((x - mean_x) * (y - mean_y), weights=weights) / max(spread, 1e-12)))
-        base = float(mean_y - slope * mean_x)
-        weights = 1 / np.maximum(np.abs(y - base - slope * x), 1e-3)
-    return max(0.0, base), slope
 
 
 def delay_of(load_rows: pl.DataFrame) -> float:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from lbtui.analysis.imbalance import Flags
+from lbtui.analysis.replay.least_deviations import least_deviations
 from lbtui.analysis.replay.model import Floats, Ints, Pace
 
 _TURNS = 6  # of factors and slopes, each by the other
 _BLOCKS = 10  # of time, whose means tell the error of the pace
 _FEWEST = 8  # passes of a kind, for slopes of its own
-_MOST_FITTED = 10_000  # passes: more make no slope more certain than it need be
 _GAIN = 0.97  # of the residual spread, below which a further term is worth its place
 _NORMAL = 1.4826  # standard deviation / median absolute deviation
 
@@ -130,7 +129,7 @@ def _slopes(passes: Passes, factors: Floats, chosen: Flags) -> Pace:
         mixed = other & (passes.prompt > 0)
         if mixed.sum() >= _FEWEST:
             design = np.column_stack([np.ones(len(length)), passes.decoding, passes.prompt])
-            decode, request, token = _least(design[other], length[other]).tolist()
+            decode, request, token = least_deviations(design[other], length[other]).tolist()
         else:
             decode, request, context = _fit(length, other, passes.decoding, passes.context)
     return Pace(prefill, token, sequence, decode, request, context)
@@ -140,35 +139,10 @@ def _fit(length: Floats, chosen: Flags, main: Floats, further: Floats) -> tuple[
     """Return base, slope of `main`, and of `further` where that explains more than chance would."""
     y, one = length[chosen], np.ones(int(chosen.sum()))
     short = np.column_stack([one, main[chosen]])
-    few = _least(short, y)
+    few = least_deviations(short, y)
     long = np.column_stack([short, further[chosen]])
-    more = _least(long, y)
+    more = least_deviations(long, y)
     residual = np.median(np.abs(y - short @ few))
     better = np.median(np.abs(y - long @ more)) < _GAIN * residual and more[2] > 0 and more[1] >= 0
     base, slope, extra = more if better else (*few, 0.0)
     return float(base), float(slope), float(extra)
-
-
-def _least(design: npt.NDArray[np.float64], y: Floats) -> Floats:
-    """Return the coefficients (none below 0) of the least absolute deviations, by weighted least squares.
-
-    Of very many rows, those at even distances.
-    """
-    apart = -(-len(y) // _MOST_FITTED)
-    design, y = design[::apart], y[::apart]
-    scale = np.maximum(np.abs(design).max(axis=0), 1e-12)
-    scaled = design / scale
-    used = np.ones(design.shape[1], dtype=bool)
-    found = np.zeros(design.shape[1])
-    for _drop in range(design.shape[1]):
-        weights = np.ones(len(y))
-        for _turn in range(15):
-            root = np.sqrt(weights)[:, None]
-            found = np.zeros(design.shape[1])
-            found[used] = np.linalg.lstsq(scaled[:, used] * root, y * root[:, 0], rcond=None)[0]
-            weights = 1 / np.maximum(np.abs(y - scaled @ found), 1e-3 * max(float(np.median(y)), 1e-9))
-        if (found >= 0).all():
-            break
-        used &= found >= 0
-    slopes: Floats = np.maximum(found, 0.0) / scale
-    return slopes

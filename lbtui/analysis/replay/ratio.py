@@ -278,7 +278,8 @@ def ratio_of(asked: Asked, told: Callable[[int, int], None] | None = None) -> Ra
         if told is not None:
             told(done, len(asked_about))
         for load in LOADS:
-            run = shapes.run(shape, load, further=load == 1.0)
+            again = shape == present and load == 1.0
+            run = base if again else shapes.run(shape, load, further=load == 1.0)
             found = run.figures(asked.targets)
             scales = (1 / shape.nodes, 1 / present.nodes)
             difference = asked.difference("goodput", run, base, scales, MODEL_ERROR) if load == 1.0 else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lbtui.analysis.latency import request_table
-from lbtui.analysis.replay.asked import USUAL, Answer, Asked, SelfTest, as_recorded
+from lbtui.analysis.replay.asked import USUAL, Answer, Asked, SelfTest
 from lbtui.analysis.replay.engine import Router
 from lbtui.analysis.replay.fit import Unfit, fitted
 from lbtui.analysis.replay.model import Load, Service
@@ -144,8 +144,10 @@ def routing_of(made: Prepared, shares: Sequence[float] | None = None) -> Routing
         return Routing(made, absent=_("the replay of the recording itself does not give what was recorded"))
     rows = []
     for policy in _counted(made, POLICIES):
-        route = as_recorded if policy == "recorded" else partial(_route, policy, shares)
-        run = asked.run(asked.fitted.service, route)
+        if policy == "recorded":
+            run = asked.baseline
+        else:
+            run = asked.run(asked.fitted.service, partial(_route, policy, shares))
         rows.append(PolicyRow(policy, asked.answer(run), run.times.running(USUAL)))
     return Routing(made, tuple(rows), seen=asked.seen)
 

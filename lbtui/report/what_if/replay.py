@@ -9,6 +9,10 @@ from lbtui.analysis.replay.asked import Difference
 from lbtui.analysis.replay.figures import FIGURE_LABELS, FIGURES, UNITS, FigureName
 from lbtui.analysis.replay.ratio import LOADS, Ratio, Shape, ShapeRow
 from lbtui.analysis.replay.routing import POLICY_LABELS
+from lbtui.findings.replay.formulas import (
+    RATIO_FORMULAS,
+    ROUTING_FORMULAS,
+)
 from lbtui.findings.replay.what_if import (
     PolicyRow,
     Prepared,
@@ -20,15 +24,12 @@ from lbtui.findings.replay.what_if import (
 )
 from lbtui.findings.replay.words import (
     RATIO_ASSUMED,
-    RATIO_FORMULAS,
     ROUTING_ASSUMED,
-    ROUTING_FORMULAS,
     assumed,
     figure,
     figure_words,
     first_figure,
     interval_words,
-    off_words,
     ranked_policies,
     ratio_sentences,
     recorded_row,
@@ -36,7 +37,7 @@ from lbtui.findings.replay.words import (
     row_at,
     shape_better,
     shape_words,
-    tested_words,
+    tested_cells,
     verdict_words,
 )
 from lbtui.findings.replay.words import test_sentence as self_test_sentence
@@ -137,18 +138,7 @@ def _self_test(made: Prepared) -> list[Section]:
     heads = (
         _("figure"), _("recorded"), _("replayed"), _("off"), _("steps −2 %"), _("steps +2 %"), _("self-test"),
     )  # fmt: skip
-    cells = [
-        (
-            FIGURE_LABELS[row.name],
-            figure_words(row.name, row.recorded),
-            figure(row.name, row.replayed),
-            off_words(row),
-            figure(row.name, row.low),
-            figure(row.name, row.high),
-            tested_words(row),
-        )
-        for row in made.test.rows
-    ]
+    cells = [tested_cells(row) for row in made.test.rows]
     return [Section(_("self-test"), self_test_sentence(made), heads=heads, rows=tuple(cells))]
 
 

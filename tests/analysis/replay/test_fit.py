@@ -12,7 +12,7 @@ import pytest
 
 from lbtui.analysis.replay.asked import Asked
 from lbtui.analysis.replay.fit import Unfit, fitted
-from lbtui.analysis.replay.hand_overs import robust_line
+from lbtui.analysis.replay.least_deviations import least_deviations
 from lbtui.analysis.replay.model import NO_LIMIT, Handoff, Load, Scheduling, Service
 from lbtui.analysis.replay.recording import Recording
 from lbtui.analysis.slo import Targets
@@ -153,7 +153,7 @@ def test_a_line_is_not_moved_by_some_that_are_far_off() -> None:
     x = np.arange(100.0)
     y = 3 + 0.5 * x
     y[::10] += 400
-    assert robust_line(x, y) == pytest.approx((3, 0.5), rel=0.02)
+    assert least_deviations(np.column_stack([np.ones(100), x]), y) == pytest.approx((3, 0.5), rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["csv_only", "db_only", "vllm_small", "trace of mindie_small"])

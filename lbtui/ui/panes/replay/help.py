@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from lbtui.findings.replay.words import (
-    ASSUMED,
+from lbtui.findings.replay.formulas import (
     FIGURE_FORMULA,
     INTERVAL_FORMULA,
     KNEE_FORMULA,
     POLICY_FORMULA,
-    RATIO_ASSUMED,
     RATIO_FORMULA,
-    ROUTING_ASSUMED,
     SELF_TEST_FORMULA,
+)
+from lbtui.findings.replay.words import (
+    ASSUMED,
+    RATIO_ASSUMED,
+    ROUTING_ASSUMED,
 )
 from lbtui.overview.targets import FORMULAS
 from lbtui.text import _

@@ -10,8 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lbtui.analysis.replay.asked import Difference, SelfTest
-from lbtui.analysis.replay.figures import FIGURE_LABELS
-from lbtui.findings.replay.words import figure, figure_words, off_words, tested_words
+from lbtui.findings.replay.words import tested_cells
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.intervals import Interval
@@ -90,16 +89,7 @@ def test_block(test: SelfTest | None, caps: Capabilities) -> Block:
     rows: list[tuple[Cell, ...]] = []
     for row in test.rows:
         style = None if row.holds else palette.severity(caps, "critical")
-        texts = (
-            FIGURE_LABELS[row.name],
-            figure_words(row.name, row.recorded),
-            figure(row.name, row.replayed),
-            off_words(row),
-            figure(row.name, row.low),
-            figure(row.name, row.high),
-            tested_words(row),
-        )
-        rows.append(tuple(Segment(text, style) for text in texts))
+        rows.append(tuple(Segment(text, style) for text in tested_cells(row)))
     columns = (
         Column(_("figure"), FIGURE_WIDTH, "left"),
         Column(_("recorded"), 10),
