@@ -77,6 +77,14 @@ def test_without_a_difference_beyond_chance_nothing_is_advised():
     )
 
 
+def test_a_policy_that_is_better_by_another_figure_is_named():
+    found = routing(round_robin={"tpot_p95": (-12, 4)}, least_kv={"tpot_p95": (-9, 4)})
+    assert words.routing_sentences(found, "ttft_p95") == (
+        "No policy is better than the recorded routing beyond chance: TTFT p95 1,380 ms.",
+        "But round robin would be, by another figure (m): TPOT p95 57 → 45 ms (−16 to −8 ms, 90 %).",
+    )
+
+
 def test_policies_stand_by_the_figure_with_what_is_unknown_last():
     found = routing(least_kv={"ttft_p95": (-9, 1)}, sticky={"ttft_p95": (math.nan, 1), "goodput": (1, 9)})
     assert [row.policy for row in words.ranked_policies(found, "ttft_p95")] == [

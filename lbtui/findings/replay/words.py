@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lbtui.analysis.replay.asked import (
     MOST_OFF,
@@ -30,6 +30,8 @@ from lbtui.text import _, in_percent, plural
 # By which figure policies are ranked first: with targets of one's own by what meets them.
 _FIRST: FigureName = "ttft_p95"
 _GIVEN: FigureName = "goodput"
+# By which it is looked for a better policy where there is none by that one.
+_OTHERS: tuple[FigureName, ...] = ("goodput", "ttft_p95", "tpot_p95")
 _WORKS: dict[Work, str] = {"both": _("all domains"), "prefill": _("prefill"), "decode": _("decode")}
 
 
@@ -196,7 +198,7 @@ def routing_sentences(found: Routing, name: FigureName) -> tuple[str, ...]:
     if not better:
         now = figure_words(name, base.answer.figures[name])
         text = _("No policy is better than the recorded routing beyond chance: {figure} {now}.")
-        said = [text.format(figure=label, now=now)]
+        said = [text.format(figure=label, now=now), *_by_another(found, base, name)]
     else:
         said = [_best_words(base, better[0], name)]
         others = [POLICY_LABELS[row.policy] for row in better[1:]]
@@ -213,6 +215,20 @@ def routing_sentences(found: Routing, name: FigureName) -> tuple[str, ...]:
         policies = _begun(named([POLICY_LABELS[row.policy] for row in beyond]))
         said.append(text.format(policies=policies, running=running, seen=number(round(found.seen or 0))))
     return tuple(said)
+
+
+def _by_another(found: Routing, base: PolicyRow, name: FigureName) -> Iterator[str]:
+    """Yield the first other figure by which a policy is better, and that policy, if there is one."""
+    for other in _OTHERS:
+        rows = ranked_policies(found, other)
+        best = next((row for row in rows if row.answer.better(other) and not found.beyond(row)), None)
+        if other != name and best is not None:
+            change = change_words(
+                other, base.answer.figures[other], best.answer.figures[other], best.answer.differences[other]
+            )
+            text = _("But {policy} would be, by another figure (m): {change}.")
+            yield text.format(policy=POLICY_LABELS[best.policy], change=change)
+            return
 
 
 def _best_words(base: PolicyRow, best: PolicyRow, name: FigureName) -> str:
