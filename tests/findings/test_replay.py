@@ -199,3 +199,30 @@ def test_json_has_what_a_finding_quotes() -> None:
     told = json.loads(as_json(overview(profile), found.findings, None, found.told, ascii_only=False))
     quoted = {each["id"]: each.get("what_if", "") for each in told["findings"]}
     assert "replayed" in quoted["kv.exhausted"]
+
+
+@pytest.mark.parametrize(
+    ("named", "prefills", "told"),
+    [
+        ((1, 1), 1, ""),  # as many as hosts
+        ((2, 1), 2, ""),  # as many prefill nodes as domains: those of a host are nodes of their own
+        ((0, 0), 1, ""),  # no coordinator: hosts
+        ((5, 1), 0, "nothing tells which domains are one of the nodes that are named"),
+    ],
+)
+def test_nodes_are_as_many_as_the_coordinator_names(
+    named: tuple[int, int], prefills: int, told: str, tmp_path: Path
+) -> None:
+    evidence = evidence_of(open_profile(SAMPLES["cases/mindie_pd_plain_hosts"](tmp_path)))
+    nodes = evidence.frames["nodes"]
+    rows = [
+        (f"10.0.{number}.{role}:1025", role)
+        for role, count in zip(("prefill", "decode"), named, strict=True)
+        for number in range(count)
+    ]
+    columns = pl.DataFrame(rows, schema={"address": pl.String, "role": pl.String}, orient="row")
+    frames = {**evidence.frames, "nodes": Loaded(columns, nodes.provenance)}
+    found = ratio_answer_of(prepared_of(replace(evidence, frames=frames), Thresholds()))
+    assert found.absent == told
+    if found.ratio is not None:
+        assert (found.ratio.present.prefill, found.ratio.present.decode) == (prefills, 1)

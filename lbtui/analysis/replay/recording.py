@@ -40,7 +40,10 @@ ROUNDS = pl.Schema(
 
 @dataclass(frozen=True)
 class RecordedDomain:
-    """A DP domain as recorded; `step` names those that it steps together with, "" alone."""
+    """A DP domain as recorded; `node` is "" where unknown.
+
+    `step` names those that it steps together with, "" alone.
+    """
 
     key: str
     node: str

@@ -22,8 +22,9 @@ def recording_of(evidence: Evidence) -> Recording:
     rounds = _rounds(evidence, found, known, origin)
     together = {domain.instance for domain in known if _steps_together(evidence, domain)}
     accounts = evidence.accounts
+    nodes = _nodes(evidence, known)
     return Recording(
-        tuple(_domain(evidence, domain, together) for domain in known),
+        tuple(_domain(evidence, domain, nodes[domain.key], together) for domain in known),
         _requests(found, origin),
         rounds,
         found.members.select(pl.col("request", "round").cast(pl.Int64)),
@@ -44,11 +45,27 @@ def _steps_together(evidence: Evidence, domain: Domain) -> bool:
 _WORK: dict[Role | None, Work] = {"prefill": "prefill", "decode": "decode", None: "both"}
 
 
-def _domain(evidence: Evidence, domain: Domain, together: set[str]) -> RecordedDomain:
+def _nodes(evidence: Evidence, known: list[Domain]) -> dict[str, str]:
+    """Return the P/D node of each domain, "" where its role has other nodes than the coordinator names.
+
+    A node is a host, or a domain, whichever are as many as there are addresses; a host without a coordinator.
+    """
+    found: dict[str, str] = {}
+    for role in {evidence.roles.get(domain.key) for domain in known}:
+        own = [domain for domain in known if evidence.roles.get(domain.key) == role]
+        named = evidence.frame("nodes").filter(pl.col("role") == role)["address"].n_unique() if role else 0
+        if named in (0, len({domain.host for domain in own})):
+            found |= {domain.key: domain.host for domain in own}
+        else:
+            found |= {domain.key: domain.key if named == len(own) else "" for domain in own}
+    return found
+
+
+def _domain(evidence: Evidence, domain: Domain, node: str, together: set[str]) -> RecordedDomain:
     kv = evidence.frame("kv").filter(pl.col("domain") == domain.key)["total_blocks"].drop_nulls()
     blocks = int(kv.median()) if len(kv) else None  # type: ignore[arg-type]
     step = domain.instance if domain.instance in together else ""
-    return RecordedDomain(domain.key, domain.host, _WORK[evidence.roles.get(domain.key)], step, blocks)
+    return RecordedDomain(domain.key, node, _WORK[evidence.roles.get(domain.key)], step, blocks)
 
 
 def _ms(column: str | pl.Expr, origin: int) -> pl.Expr:

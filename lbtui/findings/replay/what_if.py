@@ -170,6 +170,8 @@ def ratio_answer_of(made: Prepared) -> RatioAnswer:
         return RatioAnswer(made, absent=made.absent)
     if not asked.fitted.service.disaggregated:
         return RatioAnswer(made, absent=_("prefill and decode have no nodes of their own"))
+    if not all(domain.node for domain in asked.fitted.service.domains):
+        return RatioAnswer(made, absent=_("nothing tells which domains are one of the nodes that are named"))
     if not made.holds:
         return RatioAnswer(
             made, absent=_("the replay of the recording itself does not give what was recorded")
