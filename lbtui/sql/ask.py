@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -124,6 +125,9 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
         except BaseException:
             child.kill()
             raise
+        finally:  # what a child that died left in the buffer is written again where it is closed
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.close()
         code = child.wait()
         listening.join()
     if cancelling.cancelled:
