@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNKNOWN, UNREADABLE, UNWRITTEN, USAGE
+from lbtui.config_file import path_of
 from lbtui.options import EXPORTS, SQL_FORMATS, parser, told_apart
-from lbtui.output import CannotWrite, complain, write_out
+from lbtui.output import CannotWrite, complain, has_screen, write_out
 from lbtui.text import _, visible
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _begin_log(Path(wanted), path)
         except CannotWrite as error:
             return _failed(str(error), UNWRITTEN)
-    config = options.config or _user_config()
+    config = options.config or path_of(os.environ)
     thresholds, background = None, options.background
     if config is not None:
         from lbtui.config import BadConfig, from_file
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         offer = Offer(options.expert_mib, options.link_gbps)
         thresholds = replace(thresholds or Thresholds(), offer=offer)
-    if _reports(options) or not _has_screen():
+    if _reports(options) or not has_screen():
         return _without_screen(path, options, thresholds)
     return _on_screen(path, options, thresholds, background or "auto")
 
@@ -141,20 +142,6 @@ def _begin_log(file: Path, profile: Path) -> None:
     except OSError as error:
         why = visible(error.strerror or str(error), 200)
         raise CannotWrite(_("{file} cannot be written ({why}).").format(file=shown, why=why)) from error
-
-
-def _user_config() -> Path | None:
-    home = os.environ.get("HOME")
-    base = os.environ.get("XDG_CONFIG_HOME") or (Path(home, ".config") if home else None)
-    path = Path(base, "lbtui", "config.toml") if base else None
-    # Not `exists`: it raises where a folder above may not be entered.
-    return path if path and os.access(path, os.F_OK) else None
-
-
-def _has_screen() -> bool:
-    # A dumb terminal would show the screen's escape sequences as text.
-    dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
-    return not dumb and all(one is not None and one.isatty() for one in (sys.stdout, sys.stdin))
 
 
 def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:

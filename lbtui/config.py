@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from lbtui.config_file import content_of
 from lbtui.render.capabilities import Background
 from lbtui.text import _, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry, Expected, Thresholds, described
@@ -21,8 +20,6 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the same code under its older name
     import tomli as tomllib
 
-# Bytes of a file: all thresholds with their meanings are 4 KB. Of 64 KB a name of many dots takes a minute.
-_LARGEST = 1 << 14
 # A domain or node that is to carry so many times what its peers carry, or so little, is a slip of the pen.
 _MOST_SHARE = 1000.0
 # What `[expected]` may hold, and what its entries set.
@@ -47,7 +44,7 @@ def from_file(path: Path) -> Config:
     Raises `BadConfig` with a sentence for a file that cannot be read, unknown names and wrong values.
     """
     try:
-        document = tomllib.loads(_content(path).decode("utf-8"))
+        document = tomllib.loads(content_of(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadConfig(
             _("{file} cannot be read as TOML: {why}.").format(
@@ -102,18 +99,6 @@ def _why(error: Exception) -> str:
     return (
         _("it is nested too deep") if isinstance(error, RecursionError) else _("a number has too many digits")
     )
-
-
-def _content(path: Path) -> bytes:
-    """Return what a file holds; raises `OSError` for what is no file or larger than any config is."""
-    # A pipe without a writer would be waited for.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(_("it is no regular file"))
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise OSError(_("it is larger than {size} KiB").format(size=_LARGEST >> 10))
-    return content
 
 
 def _changed(table: Mapping[str, Any], file: str) -> Thresholds:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
+from lbtui.lines import broken
 from lbtui.text import _
 from lbtui.thresholds import MOST_TARGET, described
 
@@ -65,4 +65,4 @@ def _lines() -> Iterator[str]:
 
 
 def _prose(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH - 2)]
+    return [f"# {line}" for line in broken(text, _WIDTH - 2)]

@@ -13,6 +13,8 @@ from lbtui import __version__
 from lbtui.codes import OPENED, UNWRITTEN, USAGE
 from lbtui.completion import SHELLS, completion
 from lbtui.config_example import config_example
+from lbtui.language import LANGUAGES
+from lbtui.lines import broken
 from lbtui.manual import json_schema
 from lbtui.manual.man import man_page
 from lbtui.output import CannotWrite, complain, write_out
@@ -30,6 +32,16 @@ MOST_SIZE = 1e9
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}")
 _COLORS: tuple[Colors, ...] = ("truecolor", "256", "16", "none")
 _BACKGROUNDS: tuple[Literal["auto"] | Background, ...] = ("auto", "dark", "light")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """One that breaks lines as everything here does; argparse knows nothing of Chinese."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return broken(" ".join(text.split()), width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in self._split_lines(text, width - len(indent)))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
             "msServiceProfiler."
         ),
         add_help=False,
+        formatter_class=_Formatter,
     )
     known.add_argument("-h", "--help", action=_Print, text=known.format_help, help=_("print this, and end"))
     # In the order in which the help lists them.
@@ -280,6 +293,14 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
 
 
 def _add_about(known: argparse.ArgumentParser) -> None:
+    known.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        help=_(
+            "language of screen, reports, help and manual (default: the config's; else by LC_ALL, "
+            "LC_MESSAGES or LANG; of --json and --get English unless this says otherwise)"
+        ),
+    )
     known.add_argument(
         "--log",
         type=Path,

@@ -27,6 +27,13 @@ def prepare() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it
 
 
+def has_screen() -> bool:
+    """Tell whether both ends are a terminal that a screen can be drawn on."""
+    # A dumb terminal would show the screen's escape sequences as text.
+    dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
+    return not dumb and all(one is not None and one.isatty() for one in (sys.stdout, sys.stdin))
+
+
 def write_out(text: str) -> None:
     """Write text to standard output; raises `CannotWrite` where that cannot take it.
 

@@ -20,6 +20,9 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
     Raises `SystemExit` with the exit code after `--help`, `--version` and wrong usage.
     """
+    import os
+    import sys
+
     from lbtui import endings
 
     # Before all other imports, since some of them start threads.
@@ -30,9 +33,14 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
     prepare()
     try:
+        from lbtui.language import choose
+
+        given = sys.argv[1:] if arguments is None else arguments
+        if sentence := choose(given, os.environ):
+            complain(f"lbtui: {sentence}\n")
         from lbtui.cli import main as command
 
-        return command(arguments)
+        return command(given)
     except SystemExit:
         raise
     except MemoryError:

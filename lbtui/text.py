@@ -7,19 +7,49 @@ from __future__ import annotations
 
 import gettext
 import unicodedata
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-_catalogue = gettext.translation("lbtui", Path(__file__).parent / "locale", fallback=True)
+Language: TypeAlias = Literal["en", "zh_CN"]
+
+_LOCALE = Path(__file__).parent / "locale"
+
+
+@dataclass
+class _Spoken:
+    """What this process speaks."""
+
+    language: Language = "en"
+    catalogue: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
+
+
+_spoken = _Spoken()
+
+
+def speak(language: Language) -> None:
+    """Have everything that this process says be said in a language; raises `OSError` without its catalogue.
+
+    Once, before other modules are imported: much of what they say is translated as they are.
+    """
+    if language != "en":
+        _spoken.catalogue = gettext.translation("lbtui", _LOCALE, [language])
+    _spoken.language = language
+
+
+def language() -> Language:
+    """Return the language that this process speaks."""
+    return _spoken.language
 
 
 def _(message: str) -> str:
     """Return the translation of `message`; fill named placeholders in the result, never before."""
-    return _catalogue.gettext(message)
+    return _spoken.catalogue.gettext(message)
 
 
 def plural(one: str, many: str, count: int) -> str:
     """Return the translation of what is said of one thing, or of `count`, which fills `{count}`."""
-    return _catalogue.ngettext(one, many, count).format(count=f"{count:,}")
+    return _spoken.catalogue.ngettext(one, many, count).format(count=f"{count:,}")
 
 
 def in_percent(share: float, decimals: int = 0) -> str:

@@ -4,9 +4,19 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.tools.catalogue import compile_catalogue
+
 # A busy machine is no failure: times are measured by the benches, never asserted. The inputs are the same in
 # every run, so that a commit is green or red for its own sake; HYPOTHESIS_PROFILE=explore looks further.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", UNTIMED, derandomize=True)
 settings.register_profile("explore", UNTIMED, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+def pytest_configure() -> None:
+    """Have the catalogue be of this checkout, wherever lbtui was built, and all tests speak English."""
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        os.environ.pop(name, None)
+    os.environ["LANG"] = "C.UTF-8"
+    compile_catalogue()

@@ -51,7 +51,7 @@ function _shtab_lbtui_using
 end
 
 set -g _shtab_lbtui_commands 
-set -g _shtab_lbtui_opts_with_value --background --baseline --capture --color --completion --config --expert-mib --experts --export --fail-on --format --get --link-gbps --log --manual --placement --report --slo --sql --what-if
+set -g _shtab_lbtui_opts_with_value --background --baseline --capture --color --completion --config --expert-mib --experts --export --fail-on --format --get --lang --link-gbps --log --manual --placement --report --slo --sql --what-if
 
 complete -c lbtui -e
 complete -c lbtui -f
@@ -82,6 +82,7 @@ complete -c lbtui -n _shtab_lbtui_using -l background -xka "auto dark light" -d 
 complete -c lbtui -n _shtab_lbtui_using -l watch -d 'look every two seconds whether the profile'"'"'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)'
 complete -c lbtui -n _shtab_lbtui_using -l ascii -d 'draw, and report, in ASCII only'
 complete -c lbtui -n _shtab_lbtui_using -l no-mouse -d 'leave the mouse to the terminal'
+complete -c lbtui -n _shtab_lbtui_using -l lang -xka "en zh" -d 'language of screen, reports, help and manual (default: the config'"'"'s; else by LC_ALL, LC_MESSAGES or LANG; of --json and --get English unless this says otherwise)'
 complete -c lbtui -n _shtab_lbtui_using -l log -xka "(__fish_complete_path (commandline -ct))" -d 'add to FILE what helps to find a fault: versions, machine, terminal, files with their sizes, how long each was read, notes, tracebacks; of the data names and counts only (also LBTUI_LOG=FILE)'
 complete -c lbtui -n _shtab_lbtui_using -l manual -xka "panes keys glossary findings statistics targets latency what-if replay formats watch config exports json sql scripts safety performance" -d 'print the topics of the manual, or one of them, and end'
 complete -c lbtui -n _shtab_lbtui_using -l man -d 'print the man page (lbtui --man | man -l -), and end'

@@ -42,6 +42,7 @@ _shtab_lbtui_options=(
   "--watch[look every two seconds whether the profile\'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)]"
   "--ascii[draw, and report, in ASCII only]"
   "--no-mouse[leave the mouse to the terminal]"
+  "--lang[language of screen, reports, help and manual (default\: the config\'s\; else by LC_ALL, LC_MESSAGES or LANG\; of --json and --get English unless this says otherwise)]:lang:(en zh)"
   "--log[add to FILE what helps to find a fault\: versions, machine, terminal, files with their sizes, how long each was read, notes, tracebacks\; of the data names and counts only (also LBTUI_LOG\=FILE)]:FILE:_files"
   "--manual[print the topics of the manual, or one of them, and end]:TOPIC:(panes keys glossary findings statistics targets latency what-if replay formats watch config exports json sql scripts safety performance)"
   "--man[print the man page (lbtui --man \| man -l -), and end]"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from lbtui.text import _
+from lbtui.lines import unbroken
+from lbtui.text import _, language
 
 # What each topic is about, in the order in which it is read; the text of one is NAME.md beside this file.
 TOPICS: Mapping[str, str] = {
@@ -43,7 +44,8 @@ def text_of(topic: str) -> str:
     """Return the text of a topic; raises `KeyError` for one that there is not, `OSError` without its file."""
     if topic not in TOPICS:
         raise KeyError(topic)
-    return (Path(__file__).parent / f"{topic}.md").read_text(encoding="utf-8")
+    folder = Path(__file__).parent
+    return (folder if language() == "en" else folder / language()).joinpath(f"{topic}.md").read_text("utf-8")
 
 
 def json_schema() -> str:
@@ -59,10 +61,10 @@ def introduction(pane: str) -> str:
 
 def glossary() -> list[tuple[str, str]]:
     """Return the words of the glossary (of one meaning separated by commas), each with what it means."""
-    found = re.findall(r"^- \*\*(.+?)\*\*: (.+?)$(?!\n  )", text_of("glossary"), re.M | re.S)
+    found = re.findall(r"^- \*\*(.+?)\*\*(?:: |：)(.+?)$(?!\n  )", text_of("glossary"), re.M | re.S)
     return [(word, _flowing(text)) for word, text in found]
 
 
 def _flowing(text: str) -> str:
     """Return a paragraph of Markdown as plain text in one line."""
-    return _(" ".join(text.replace("`", "").split()))
+    return unbroken(text.replace("`", "").splitlines())

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from rich.segment import Segment
 
+from lbtui.locales import ctype_of
+
 Colors: TypeAlias = Literal["truecolor", "256", "16", "none"]
 Background: TypeAlias = Literal["dark", "light"]
 
@@ -65,7 +67,4 @@ def _light(environ: Mapping[str, str]) -> bool:
 
 def _carries_glyphs(environ: Mapping[str, str], encoding: str | None, coerced: bool) -> bool:
     """Return whether glyphs arrive: over a UTF-8 stream and, as tmux replaces them else, in such a locale."""
-    # In a C locale Python sets LC_CTYPE to UTF-8 for itself; the terminal knows nothing of it.
-    ctype = "" if coerced else environ.get("LC_CTYPE")
-    locale = environ.get("LC_ALL") or ctype or environ.get("LANG") or ""
-    return "utf" in locale.lower() and "utf" in (encoding or "").lower()
+    return "utf" in ctype_of(environ, coerced=coerced).lower() and "utf" in (encoding or "").lower()

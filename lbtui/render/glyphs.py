@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lbtui.render.capabilities import Capabilities
+from lbtui.text import language
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,25 @@ def shades(caps: Capabilities) -> str:
 
 
 def spell(text: str) -> str:
-    """Return text in pure ASCII."""
-    return text if text.isascii() else text.translate(_SPELLED).encode("ascii", "backslashreplace").decode()
+    """Return text in pure ASCII, and where Chinese is spoken in that and what of Chinese is in GB2312.
+
+    That is spoken only into streams that carry it: all encodings of Chinese do.
+    """
+    if text.isascii():
+        return text
+    spelled = text.translate(_SPELLED)
+    if language() == "en":
+        return _escaped(spelled)
+    return "".join(c if c.isascii() or _is_chinese(c) else _escaped(c) for c in spelled)
+
+
+def _escaped(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _is_chinese(character: str) -> bool:
+    """Tell whether a character is Chinese, or a mark of it: all that are as wide are, no symbol is."""
+    return character >= "\u3000" and len(character.encode("gb2312", "ignore")) == 2
 
 
 def spell_key(key: str) -> str:

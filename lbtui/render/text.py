@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from lbtui.lines import broken
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, spell
 from lbtui.text import visible
@@ -90,19 +91,7 @@ def wrapped(text: str, width: int, caps: Capabilities, style: Style | None) -> l
     """Return text broken between words into rows of at most `width` cells, at least one."""
     if width < 1:
         return []
-    lines = [""]
-    for word in printable(text, caps).split(" "):
-        space = 1 if lines[-1] else 0
-        if cell_len(lines[-1]) + space + cell_len(word) <= width:
-            lines[-1] += " " * space + word
-            continue
-        # A word longer than a row, such as a path, is broken where it must be.
-        first, *rest = chop_cells(word, width) or [""]
-        if lines[-1]:
-            lines.append(first)
-        else:
-            lines[-1] = first
-        lines += rest
+    lines = broken(printable(text, caps), width)
     return [fit(line, width, caps=caps, style=style) for line in lines]
 
 

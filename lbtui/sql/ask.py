@@ -18,14 +18,17 @@ import polars as pl
 
 from lbtui.endings import before_force
 from lbtui.sql.grammar import Query
-from lbtui.text import _, visible
+from lbtui.text import _, language, visible
 
 # What the child may take (bytes) beyond what it has once the frames are loaded.
 MOST_MEMORY = 2 << 30
 
 Kind: TypeAlias = Literal["mistake", "unreadable", "memory", "fault", "cancelled"]
 # The modules are found where the parent finds them; a folder that is only stood in must not give any.
-_CODE = "import sys; sys.path[:] = {path!r}; from lbtui.sql.child import main; main()"
+_CODE = (
+    "import sys; sys.path[:] = {path!r}; from lbtui.text import speak; speak({language!r}); "
+    "from lbtui.sql.child import main; main()"
+)
 _MOST_SAID = 1 << 16
 
 
@@ -103,7 +106,7 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
     """
     cancelling = cancelling or Cancelling()
     child = subprocess.Popen(
-        [sys.executable, *_flags(), "-c", _CODE.format(path=sys.path)],
+        [sys.executable, *_flags(), "-c", _CODE.format(path=sys.path, language=language())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

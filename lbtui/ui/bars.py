@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from textual.message import Message
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import spell_key
 from lbtui.render.palette import cursor, dim, selected, severity, strong
-from lbtui.render.text import fit, fit_parts, printable, row
+from lbtui.render.text import fit_parts, printable, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.selection import SIDES, side_word
@@ -247,5 +246,4 @@ class RoomAsked(Picture):
             "lbtui needs {columns} x {rows} cells; here are {width} x {height}. Enlarge, or q quits."
         )
         text = sentence.format(columns=LEAST_COLUMNS, rows=LEAST_ROWS, width=width, height=height)
-        lines = textwrap.wrap(printable(text, self._caps), max(width, 1))[:height]
-        return [fit(line, width, caps=self._caps) for line in lines]
+        return wrapped(text, width, self._caps, None)[:height]
