@@ -126,7 +126,8 @@ def _carries(encoding: str) -> bool:
 def _why_not_on_screen(locale: str) -> str:
     if "utf" in locale.lower():
         return ""
+    told = visible(locale, 60) or "C"
     return (
-        f"the screen is drawn in UTF-8, and the locale is {visible(locale, 60) or 'C'}: English is spoken. If "
-        "the terminal is one of UTF-8, LC_ALL=zh_CN.UTF-8 says so; --report speaks Chinese in GB18030, too."
+        f"the screen is drawn in UTF-8, and the locale is {told}: English is spoken. If the terminal is one of "
+        "UTF-8, LC_ALL=zh_CN.UTF-8 says so; --report speaks Chinese in GB18030, too."
     )

@@ -87,6 +87,16 @@ def _fit(
     return tuple(merge([Segment(set_cell_size(text, max(width, 0)), style)]))
 
 
+def padded(text: str, width: int) -> str:
+    """Return text with blanks behind it up to so many cells; as it is where it takes more."""
+    return text + " " * (width - cell_len(text))
+
+
+def right(text: str, width: int) -> str:
+    """Return text with blanks before it up to so many cells; as it is where it takes more."""
+    return " " * (width - cell_len(text)) + text
+
+
 def wrapped(text: str, width: int, caps: Capabilities, style: Style | None) -> list[Row]:
     """Return text broken between words into rows of at most `width` cells, at least one."""
     if width < 1:

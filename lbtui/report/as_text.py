@@ -34,7 +34,7 @@ from lbtui.overview.text import size_text, summary_texts
 from lbtui.profile import ZONE_NAME
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
-from lbtui.render.text import aligned, fit, plain, printable
+from lbtui.render.text import aligned, fit, padded, plain, printable
 from lbtui.report import compared
 from lbtui.text import _, plural, visible
 
@@ -183,7 +183,7 @@ def _finding(found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities
     yield f"      {finding.message}"
     if found.picture is not None:
         yield f"      {_lane(found.picture, caps)}"
-    yield from (f"      {label:<10} {text}" for label, text in explained(finding, date=date))
+    yield from (f"      {padded(label, 10)} {text}" for label, text in explained(finding, date=date))
     for consequence in finding.consequences:
         yield "      " + _("so also    {finding}").format(finding=consequence_words(consequence, hosts))
         yield f"                 {consequence.message}"
@@ -219,11 +219,11 @@ def _facts(known: Overview) -> Iterator[str]:
 
 
 def _line(line: Line, caps: Capabilities) -> str:
-    label = plain([fit(line.label, 12, caps=caps)]).ljust(12)
+    label = plain([fit(line.label, 12, caps=caps)])
     if not line.values:
-        return f"{label} " + _("no data: {why}").format(why=line.absent)
+        return f"{padded(label, 12)} " + _("no data: {why}").format(why=line.absent)
     lane = plain([sparkline(line.values, caps=caps, width=_LANE)]).ljust(_LANE)
-    return f"{label} {line.headline:<13} {line.beside:<13} {lane}  {line.worst}"
+    return f"{padded(label, 12)} {padded(line.headline, 13)} {padded(line.beside, 13)} {lane}  {line.worst}"
 
 
 def _sources(known: Overview) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
@@ -63,9 +64,9 @@ def tabs_row(
     for key, title in tabs:
         style = selected(caps) if key == current else dim(caps)
         parts += [Segment(printable(f" {key} {title} ", caps), style), Segment(" ")]
-    room = width - sum(len(segment.text) for segment in parts)
+    room = width - Segment.get_line_length(parts)
     shown = _side_parts(side, room, caps)
-    used = sum(len(segment.text) for segment in shown)
+    used = Segment.get_line_length(shown)
     return row(row(parts, width=width - used), shown, width=width)
 
 
@@ -74,7 +75,7 @@ def _side_parts(side: str, room: int, caps: Capabilities) -> list[Segment]:
     if not side:
         return []
     titles = {name: side_word(name) for name in SIDES}
-    whole = sum(len(title) + 2 for title in titles.values()) + 2
+    whole = sum(cell_len(title) + 2 for title in titles.values()) + 2
     parts = [Segment("b ", strong(caps))]
     for name, title in titles.items():
         if name == side or whole <= room:
@@ -86,7 +87,7 @@ def tab_at(tabs: Sequence[tuple[str, str]], x: int) -> str | None:
     """Return the key of the pane whose tab is at column `x` of line 2."""
     place = 0
     for key, title in tabs:
-        length = len(f" {key} {title} ")
+        length = cell_len(f" {key} {title} ")
         if place <= x < place + length:
             return key
         place += length + 1

@@ -62,7 +62,7 @@ def told_rows(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
     texts = [f" {head}"]
     for part in parts:
         joined = f"{texts[-1]} · {part}"
-        if len(joined) > width and len(texts) < lines:
+        if cell_len(joined) > width and len(texts) < lines:
             texts.append(f" {part}")
         else:
             texts[-1] = joined
@@ -72,7 +72,7 @@ def told_rows(head: str, parts: Sequence[str], canvas: Canvas) -> list[Row]:
             rows.append(
                 row(
                     Segment(printable(f" {head}", caps), selected(caps)),
-                    fit_parts(text[len(head) + 1 :], max(0, width - len(head) - 1), caps=caps),
+                    fit_parts(text[len(head) + 1 :], max(0, width - cell_len(head) - 1), caps=caps),
                     width=width,
                 )
             )

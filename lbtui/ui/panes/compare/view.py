@@ -369,14 +369,14 @@ def _label(compared: Compared, width: int, style: Style | None, caps: Capabiliti
 
 def _name(metric: Metric, width: int, style: Style | None, caps: Capabilities) -> Row:
     unit = unit_words(metric)
-    if unit and unit not in metric.label and len(metric.label) + len(unit) + 4 <= width:
+    if unit and unit not in metric.label and cell_len(metric.label) + cell_len(unit) + 4 <= width:
         return fit(f" {metric.label}, {unit}", width, caps=caps, style=style)
     head, tail = split_label(metric.label)
-    if len(metric.label) + 1 <= width or not tail:
+    if cell_len(metric.label) + 1 <= width or not tail:
         return fit(f" {metric.label}", width, caps=caps, style=style)
-    if len(tail) > width // 2:
+    if cell_len(tail) > width // 2:
         return fit(f" {glyphs(caps).ellipsis}{tail.removeprefix(', ')}", width, caps=caps, style=style)
-    cut = fit(f" {head}", max(0, width - len(tail)), caps=caps, style=style)
+    cut = fit(f" {head}", max(0, width - cell_len(tail)), caps=caps, style=style)
     return row(cut, Segment(printable(tail, caps), style), width=width)
 
 

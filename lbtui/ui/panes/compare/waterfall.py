@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
@@ -11,7 +12,7 @@ from lbtui.overview.text import short
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import better, dim, severity
-from lbtui.render.text import aligned, printable
+from lbtui.render.text import aligned, padded, printable
 from lbtui.text import _
 
 _BAR = 32
@@ -38,7 +39,7 @@ def waterfall_text(compared: Compared, caps: Capabilities) -> Text:
     lines = aligned(
         [(name, value.rjust(max(len(head[1]) for head in heads))) for name, value, _ends in heads]
     )
-    width = max(map(len, lines))
+    width = max(map(cell_len, lines))
     text = Text()
     text.append(printable(change_title(compared), caps) + "\n", style="bold")
     text.append(
@@ -48,7 +49,7 @@ def waterfall_text(compared: Compared, caps: Capabilities) -> Text:
     for place, (line, (_name, _value, ends)) in enumerate(zip(lines, heads, strict=True)):
         whole = place in (0, len(heads) - 1)
         style = None if whole else better(caps) if ends[1] < ends[0] else severity(caps, "critical")
-        text.append(printable(line.ljust(width), caps) + "  ")
+        text.append(printable(padded(line, width), caps) + "  ")
         _bar(text, ends, highest, caps, style or dim(caps))
     text.append("\n")
     for line in aligned(rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis.data_parallel import Metric, metric
@@ -101,7 +102,7 @@ def chart_state_row(key: ChartKey, measured: Measured, caps: Capabilities, side:
     title = " " + _("{metric} against forward_iter").format(metric=key.metric.label)
     rest = "".join(f" · {part}" for part in parts)
     chip = side_chip(side, caps)
-    used = len(title) + sum(len(segment.text) for segment in chip)
+    used = cell_len(title) + Segment.get_line_length(chip)
     return row(
         chip,
         Segment(printable(title, caps), strong(caps)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis.data_parallel import Metric
@@ -13,7 +14,7 @@ from lbtui.render import palette
 from lbtui.render.axis import time_axis, time_pointer
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.lanes import signed_lane
-from lbtui.render.text import blank, fit, printable, row, wrapped
+from lbtui.render.text import blank, fit, printable, right, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.sides import Pair, left_out_words, signed, signed_ratio
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
@@ -170,7 +171,7 @@ def _figures(shown: Difference, state: DpState, i: int, at: Layout, here: bool, 
     plain = palette.strong(caps) if here else None
     accent = palette.selected(caps) if here else palette.accent(caps)
     return [
-        Segment(printable(text.rjust(width), caps), plain if k else accent)
+        Segment(printable(right(text, width), caps), plain if k else accent)
         for k, (text, width) in enumerate(zip(texts, at.figure_widths, strict=True))
     ]
 
@@ -180,7 +181,7 @@ def change_text(metric: Metric, value: float, width: int = 0) -> str:
     if not metric.share:
         return signed(value, width)
     unit = _("pp")
-    return f"{signed(100 * value, max(0, width - len(unit) - 1)).strip()} {unit}".rjust(width)
+    return right(f"{signed(100 * value, max(0, width - cell_len(unit) - 1)).strip()} {unit}", width)
 
 
 def _colour_key(at: Layout, caps: Capabilities) -> Row:
@@ -188,7 +189,7 @@ def _colour_key(at: Layout, caps: Capabilities) -> Row:
     parts = [step / _KEY for step in range(-_KEY, _KEY + 1)]
     (ramp,) = signed_lane(parts, reach=1.0, caps=caps)
     less, more = printable(_("less"), caps), printable(_("more"), caps)
-    space = sum(at.figure_widths) - len(less) - len(more) - len(parts) - 2
+    space = sum(at.figure_widths) - cell_len(less) - cell_len(more) - len(parts) - 2
     if space < 1:
         return blank(sum(at.figure_widths))
     style = palette.dim(caps)
@@ -221,7 +222,7 @@ def _evenness_lane(
     label = fit(name, at.label, caps=caps, style=palette.strong(caps))
     texts = [signed_ratio(float(even.columns[cursor])), signed_ratio(even.value)]
     figures = [
-        Segment(printable(text.rjust(width), caps), palette.strong(caps) if k else palette.accent(caps))
+        Segment(printable(right(text, width), caps), palette.strong(caps) if k else palette.accent(caps))
         for k, (text, width) in enumerate(zip(texts, at.figure_widths, strict=False))
     ]
     return beside(at, label, lines, figures, width)
@@ -232,7 +233,7 @@ def _reading_rows(
 ) -> list[Row]:
     head, words = _reading(shown, state, left_out)
     head = f" {head}"
-    texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - len(head) - 2), caps, None)
+    texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - cell_len(head) - 2), caps, None)
     first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)
     rest = [row(" " * min(len(head) + 1, width), text, width=width) for text in texts[1:]]
     return ([first, *rest] + [blank(width)] * lines)[:lines]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -16,7 +17,7 @@ from lbtui.findings.words import MARKS, figure_words
 from lbtui.profile import short_names
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.text import printable
+from lbtui.render.text import padded, printable
 from lbtui.text import _
 from lbtui.ui.panes.dp.data import Measured
 
@@ -94,9 +95,9 @@ def glance_row(
     more = printable(f"{_APART}…", caps)
 
     def width(first: int, last: int) -> int:
-        cells = sum(len(segment.text) for piece in pieces[first:last] for segment in piece)
+        cells = sum(map(Segment.get_line_length, pieces[first:last]))
         cut = (first > 0) + (last < len(pieces))
-        return 1 + cells + (last - first - 1) * len(_APART) + cut * len(more)
+        return 1 + cells + (last - first - 1) * cell_len(_APART) + cut * cell_len(more)
 
     first, last = 0, len(pieces)
     while last > at + 1 and width(first, last) > room:
@@ -136,7 +137,7 @@ def _piece(each: Glanced, chosen: bool, zoomed: bool, caps: Capabilities) -> Row
 
 def choice_text(own: Metric, each: Glanced | None, why: str, caps: Capabilities) -> Text:
     """Return a metric among all there are: its figure and its finding, or `why` it has no data."""
-    text = Text(f"{own.label:<20}", style=palette.dim(caps) if each is None else palette.strong(caps))
+    text = Text(padded(own.label, 20), style=palette.dim(caps) if each is None else palette.strong(caps))
     if each is None:
         return text.append(why, style=palette.dim(caps))
     figure = figure_name(each, False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -97,13 +98,13 @@ def headed(
     """Return a state line: which profile, if there are two, the metric among those at a glance, the parts."""
     text = "".join(f" · {part}" for part in parts)
     chip = side_chip(state.side, caps)
-    used = sum(len(segment.text) for segment in chip)
+    used = Segment.get_line_length(chip)
     head = [Segment(printable(f" {metric.label}", caps), palette.strong(caps))]
     if glance:
         # The metrics have the room that the parts leave, but some in any case.
-        room = max(width - used - len(text), int(width * _LEAST_GLANCE))
+        room = max(width - used - cell_len(text), int(width * _LEAST_GLANCE))
         head = glance_row(glance, metric.key, state.window is not None, room, caps)
-    used += sum(len(segment.text) for segment in head)
+    used += Segment.get_line_length(head)
     return row(
         chip,
         head,
@@ -266,7 +267,7 @@ def colour_key(metric: Metric, at: Layout, caps: Capabilities) -> Row:
     steps = Marks(heat=[step / (_KEY - 1) for step in range(_KEY)])
     (ramp,) = lane([1.0] * _KEY, Scale(0.0, 2.0), caps, marks=steps)
     near = printable(_("by chance"), caps)
-    used = len(near) + _KEY + len(far) + 2
+    used = cell_len(near) + _KEY + cell_len(printable(far, caps)) + 2
     if used >= width:
         return blank(width)
     style = palette.dim(caps)
@@ -291,10 +292,10 @@ def lane_label(
     if not at.label:
         return []
     width = at.label - MARK
-    room = width - len(name) - 1
+    room = width - cell_len(name) - 1
     style = palette.cursor(caps) if current else Style()
     # Two letters of a host say nothing; a short one whole does.
-    if room < 1 or (room < 3 and len(host) > room):
+    if room < 1 or (room < 3 and cell_len(host) > room):
         said = fit(name, width, align="right", caps=caps, style=style)
     else:
         said = [*fit(host, room, caps=caps, style=palette.dim(caps)), Segment(" "), Segment(name, style)]

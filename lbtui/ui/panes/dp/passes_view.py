@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from rich.cells import cell_len
+
 from lbtui.profile import format_time, format_window, instant
 from lbtui.render import palette
 from lbtui.render.canvas import Canvas
@@ -123,7 +125,7 @@ def _state_row(shown: ShownPasses, width: int, caps: Capabilities) -> Row:
     chip = side_chip(shown.side, caps)
     return row(
         chip,
-        fit(f" {head}", len(head) + 1, caps=caps, style=palette.strong(caps)),
+        fit(f" {head}", cell_len(head) + 1, caps=caps, style=palette.strong(caps)),
         fit("".join(f" · {part}" for part in parts), width, caps=caps, style=palette.dim(caps)),
         width=width,
     )

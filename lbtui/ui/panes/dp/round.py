@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from lbtui.analysis.data_parallel import Round
 from lbtui.profile import Domain, format_time, instant, several_days
 from lbtui.profile.source import ScheduledRequest
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.text import number, printable
+from lbtui.render.text import number, padded, printable, right
 from lbtui.text import _
 from lbtui.ui.panes.dp.lanes import length_text
 
@@ -57,13 +58,15 @@ def round_text(
         (_("bubble time"), say(step["bubble"], "ms") + _("  (least over the cards)")),
         (_("scheduler"), say(found.scheduler)),
     ]
-    wide = max(len(name) for name, _value in lines)
+    wide = max(cell_len(name) for name, _value in lines)
     for name, value in lines:
-        text.append(f"{name:<{wide}}  ", style="dim")
+        text.append(padded(name, wide) + "  ", style="dim")
         text.append(printable(value, caps) + "\n")
     text.append("\n" + _("Cards of the domain in this step") + "\n", style="bold")
     # The long name last: where it does not fit the line, the numbers stay below their headings.
-    heading = f"{'forward_iter':>12}  {_('begins'):>15}  {_('ms'):>9}  {_('bubble ms'):>9}  prof_id"
+    heading = (
+        f"forward_iter  {right(_('begins'), 15)}  {right(_('ms'), 9)}  {right(_('bubble ms'), 9)}  prof_id"
+    )
     text.append(heading + "\n", style="dim")
     for card in found.cards.iter_rows(named=True):
         text.append(
@@ -92,12 +95,14 @@ def _requests_text(found: Round, requests: Sequence[ScheduledRequest] | None, ca
         )
         return Text(why)
     ids = [printable(r.request_id, caps) for r in requests]
-    column = max(len(_("request")), *(len(i) for i in ids))
+    column = max(cell_len(_("request")), *(cell_len(i) for i in ids))
     text = Text()
-    text.append(f"{_('request'):<{column}}  {_('iter'):>6}  {_('tokens'):>8}\n", style="dim")
+    text.append(
+        f"{padded(_('request'), column)}  {right(_('iter'), 6)}  {right(_('tokens'), 8)}\n", style="dim"
+    )
     for shown, request in zip(ids, requests, strict=True):
         iteration = None if request.iteration is None else float(request.iteration)
         tokens = None if request.tokens is None else float(request.tokens)
-        line = f"{shown:<{column}}  {number(iteration):>6}  {number(tokens):>8}"
+        line = f"{padded(shown, column)}  {number(iteration):>6}  {number(tokens):>8}"
         text.append(printable(line, caps) + "\n")
     return text

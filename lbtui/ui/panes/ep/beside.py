@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis.expert_parallel import hottest_cells
@@ -105,8 +106,8 @@ def _profile_rows(data: EpData, state: EpState, canvas: Canvas) -> list[Row]:
     high = max(1.0, float(np.nanmax(profile, initial=1.0)))
     words = par_words(data, state)
     head = row(
-        fit(title, width - len(words) - 1, caps=caps, style=strong(caps)), blank(1),
-        fit(words, len(words), caps=caps), width=width,
+        fit(title, width - cell_len(words) - 1, caps=caps, style=strong(caps)), blank(1),
+        fit(words, cell_len(words), caps=caps), width=width,
     )  # fmt: skip
     each = min(3, width // max(1, len(profile)))
     if each == 0:
@@ -161,9 +162,9 @@ def _pointer(
     label = _("rank {rank}: {multiple}× mean").format(
         rank=load.ranks[rank], multiple=number(value) if load.pair is None else minus(f"{value:+.2f}")
     )
-    if used + 2 + len(label) <= width:
+    if used + 2 + cell_len(label) <= width:
         return row(" " * used, Segment(mark, accent(caps)), " ", label, width=width, caps=caps)
-    before = max(0, used - len(label) - 1)
+    before = max(0, used - cell_len(label) - 1)
     return row(
         fit(label, used - 1, caps=caps, align="right") if before else [],
         " " if before else " " * used,
@@ -325,7 +326,7 @@ def place_words(shape: tuple[int, int], view: View, seen: tuple[int, int], width
     whole = _("{layers} of {layer_count}, {columns} of {column_count}").format(
         layers=text, layer_count=shape[0], columns=columns, column_count=shape[1]
     )
-    return next((words for words in (whole, text) if len(words) <= width), "")
+    return next((words for words in (whole, text) if cell_len(words) <= width), "")
 
 
 def _absent_rows(data: EpData, state: EpState, width: int, caps: Capabilities) -> list[Row]:
@@ -354,15 +355,15 @@ def fold_rows(data: EpData, state: EpState, width: int, room: int, caps: Capabil
     profile = load.multiples[state.layer].tolist()
     (chart,) = _strip(data, state, load, min(len(profile), 24), caps)
     first = row(
-        fit(title, len(title), caps=caps),
+        fit(title, cell_len(title), caps=caps),
         chart,
         "  ",
-        fit(words, len(words), caps=caps, style=accent(caps)),
+        fit(words, cell_len(words), caps=caps, style=accent(caps)),
         width=width,
     )
     listed = [f"{layer} {_figure(value, signed=load.pair is not None)}" for layer, value in load.worst]
     if room < 2:
-        used = len(title) + min(len(profile), 24) + len(words) + 4
+        used = cell_len(title) + min(len(profile), 24) + cell_len(words) + 4
         few = _("worst {layers}") if load.pair is None else _("PAR {layers}")
         rest = fit_parts(
             few.format(layers=" · ".join(listed[:6])), max(0, width - used), caps=caps, style=dim(caps)

@@ -8,7 +8,7 @@ from lbtui.render.axis import nice_ticks
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import accent, cursor, dim, severity, strong
-from lbtui.render.text import blank, fit, number, row
+from lbtui.render.text import blank, fit, number, padded, row
 from lbtui.text import _
 from lbtui.ui.panes.ep.data import EpData, Interval
 from lbtui.ui.panes.ep.shown import EpState
@@ -107,7 +107,9 @@ def _interval_row(
     label, span = _widths(width)
     here = interval.column == state.process
     style = cursor(caps) if here else None
-    numbers = f"{number(interval.mean, 7)} {_range_words(interval):<17}{number(interval.multiple, 6)}  "
+    numbers = (
+        f"{number(interval.mean, 7)} {padded(_range_words(interval), 17)}{number(interval.multiple, 6)}  "
+    )
     return row(
         fit(process_words(interval.column, interval.process), label, caps=caps, style=style),
         fit(numbers, width - label - span, caps=caps, style=strong(caps) if here else None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.profile import FrameName, Profile
@@ -120,8 +121,8 @@ def _state_row(data: EpData, state: EpState, view: View, width: int, caps: Capab
     chip = side_chip(data.side, caps)
     if chip:
         title = f" {title}"
-    used = sum(len(segment.text) for segment in chip) + len(title)
-    head = [*chip, *fit(title, min(width, len(title)), caps=caps, style=strong(caps))]
+    used = Segment.get_line_length(chip) + cell_len(title)
+    head = [*chip, *fit(title, min(width, cell_len(title)), caps=caps, style=strong(caps))]
     if state.skipped:
         words = " · ".join(("", absent_words(state.skipped), _("? says why")))
         style = severity(caps, "warning")

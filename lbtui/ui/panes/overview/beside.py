@@ -9,7 +9,7 @@ from rich.text import Text
 from lbtui.overview.beside import headline, reasons, table
 from lbtui.overview.readings import Beside, Pair
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.text import printable
+from lbtui.render.text import padded, printable
 from lbtui.text import _
 
 
@@ -17,7 +17,7 @@ def beside_text(found: Beside, caps: Capabilities) -> Text:
     """Return the page's text: what is compared, why it differs, and every quantity with both its values."""
     text = Text()
     for name, path in ((_("output"), found.output), (_("raw profile"), found.raw)):
-        text.append(f"{name:<13}", style="dim")
+        text.append(padded(name, 13), style="dim")
         text.append(printable(path, caps) + "\n")
     text.append("\n" + headline(found) + "\n", style="bold")
     if found.differing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.findings.words import window_sentence
@@ -88,19 +89,19 @@ def _scrolled(body: Sequence[Placed], at: int, room: int) -> list[Placed]:
 def _head_rows(contents: Contents, width: int, caps: Capabilities, progress: str) -> list[Row]:
     """Return what the list is of: one row, or those that it takes to say what to do."""
     title = _("FINDINGS")
-    room, warned = max(width - len(title) - 2, 0), severity(caps, "warning")
+    room, warned = max(width - cell_len(title) - 2, 0), severity(caps, "warning")
     if progress:
         said = fit(progress, room, caps=caps, style=warned)
         return [row(Segment(title, strong(caps)), blank(2), said, width=width, caps=caps)]
     if to_do := _to_do(contents):
         before = [Segment(title, strong(caps)), *blank(2)]
         return [
-            row(blank(len(title) + 2) if n else before, line, width=width, caps=caps)
+            row(blank(cell_len(title) + 2) if n else before, line, width=width, caps=caps)
             for n, line in enumerate(wrapped(to_do, max(room, 1), caps, warned))
         ]
     above, room = cost_heading(contents, width)
     order = _("most severe first, then most costly") if above else ""
-    left = max(width - len(title) - 2 - room, 0)
+    left = max(width - cell_len(title) - 2 - room, 0)
     order_row = fit(order, left, caps=caps, style=dim(caps))
     cost = fit(above, room, caps=caps, style=dim(caps))
     return [row(Segment(title, strong(caps)), blank(2), order_row, cost, width=width, caps=caps)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -17,7 +18,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import signed_lane
-from lbtui.render.text import blank, fit, minus, number, printable, row, wrapped
+from lbtui.render.text import blank, fit, minus, number, printable, right, row, wrapped
 from lbtui.text import _
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip, signed, signed_ratio
@@ -51,10 +52,10 @@ def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> R
         parts.append(_("1 row = {seconds} s").format(seconds=f"{table.bin_seconds:g}"))
     if data.left_out:
         parts.insert(1, data.left_out)
-    used = len(title) + sum(len(segment.text) for segment in chip)
+    used = cell_len(title) + Segment.get_line_length(chip)
     return row(
         chip,
-        fit(title, min(len(title), width), caps=caps, style=palette.strong(caps)),
+        fit(title, min(cell_len(title), width), caps=caps, style=palette.strong(caps)),
         fit(" ·", min(2, max(0, width - used)), caps=caps, style=palette.dim(caps)),
         joined(parts, max(0, width - used - 2), caps, palette.dim(caps)),
         width=width,
@@ -290,7 +291,7 @@ def _transfer_words(data: PdData, state: PdState) -> list[str]:
 
 def _transfer_heading(title: str, width: int, caps: Capabilities) -> Row:
     words = [_("p50 before"), _("after"), _("change"), _("p95 before"), _("after"), _("change")]
-    cells = "".join(f"{word:>{_FIGURE + 2}}" for word in words)
+    cells = "".join(right(word, _FIGURE + 2) for word in words)
     return row(
         fit(title, min(_LABEL, width), caps=caps, style=palette.strong(caps)),
         fit(cells, max(0, width - _LABEL), caps=caps, style=palette.dim(caps)),

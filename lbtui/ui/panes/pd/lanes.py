@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis.imbalance import Floats
@@ -28,7 +29,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import Chart, line_chart
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane
-from lbtui.render.text import fit, number, row
+from lbtui.render.text import fit, number, right, row
 from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import joined, percent, ratio_text
@@ -120,12 +121,14 @@ def _heading_row(
     role: str, parts: Sequence[str], figure: str, lanes: Lanes, width: int, caps: Capabilities
 ) -> Row:
     """Return a role's heading above its lanes: the parts, and what the figures beside the lanes are."""
-    titles = f"{figure:>8}{_('share'):>7}{_('× mean'):>8}   " if lanes.statistics else ""
+    titles = (
+        right(figure, 8) + right(_("share"), 7) + right(_("× mean"), 8) + "   " if lanes.statistics else ""
+    )
     left = [
         *fit(f" {role_word(role)}  ", lanes.label, caps=caps, style=palette.strong(caps)),
         *joined(parts, lanes.columns, caps, palette.dim(caps)),
     ]
-    return row(left, fit(titles, len(titles), caps=caps, style=palette.dim(caps)), width=width)
+    return row(left, fit(titles, cell_len(titles), caps=caps, style=palette.dim(caps)), width=width)
 
 
 def _statistics(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -63,14 +64,14 @@ class TableDrawing:
         titles = {"added": _("add"), "ended": _("end"), "running": _("run")}
         for node in grid.nodes:
             full = f"{short[node][:1]} {self._table.hosts[node]}"
-            name = full if len(full) <= grid.group else short[node]
+            name = full if cell_len(full) <= grid.group else short[node]
             style = palette.selected(caps) if node == self._state.node else palette.strong(caps)
             names += [*fit(_tail(name, grid.group), grid.group, caps=caps, align="right", style=style)]
             names.append(Segment(" "))
         self._divide(names)
         for role in self._table.roles:
             name = _("all {role}").format(role=role_word(role))
-            name = name if len(name) <= grid.group else role[:1].upper() + _(" all")
+            name = name if cell_len(name) <= grid.group else role[:1].upper() + _(" all")
             names += [*fit(name, grid.group, caps=caps, align="right", style=palette.dim(caps)), Segment(" ")]
         for place in range(len(grid.nodes) + len(self._table.roles)):
             if place == len(grid.nodes):

@@ -10,7 +10,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import bar
-from lbtui.render.text import fit, number, row
+from lbtui.render.text import fit, number, right, row
 from lbtui.text import _
 from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd.state import PdData, PdState
@@ -64,14 +64,14 @@ def _part(value: float, whole: float) -> float:
 def _heading(stage: bool, width: int, caps: Capabilities) -> Row:
     title = _("hand-off, ms") if stage else _("KV pull per decode rank, ms")
     last = _("of whole") if stage else _("× median")
-    numbers = "".join(f"{t:>{_NUMBER}}" for t in ("n", _("mean"), "p50", "p95", _("max")))
+    numbers = "".join(right(t, _NUMBER) for t in ("n", _("mean"), "p50", "p95", _("max")))
     what = _("bar: mean / mean of the whole way") if stage else _("bar: p50 / slowest p50")
     dim = palette.dim(caps)
     return row(
         # A title runs into the room before the short figures of the first column.
         fit(f" {title}", _LABEL + _NUMBER - 2, caps=caps, style=palette.strong(caps)),
         fit(numbers[_NUMBER - 2 :], 4 * _NUMBER + 2, caps=caps, style=dim),
-        fit(f"{last:>{_LAST}}", _LAST + _MARK, caps=caps, style=dim),
+        fit(right(last, _LAST), _LAST + _MARK, caps=caps, style=dim),
         fit(what, _room_for_bars(width), caps=caps, style=dim),
         width=width,
     )
@@ -96,7 +96,7 @@ def _line(
     return row(
         fit(mark + spread.label, _LABEL, caps=caps, style=palette.selected(caps) if here else style),
         fit(numbers, 5 * _NUMBER, caps=caps),
-        fit(f"{last:>{_LAST}} {sign}", _LAST + _MARK, caps=caps, style=style),
+        fit(f"{right(last, _LAST)} {sign}", _LAST + _MARK, caps=caps, style=style),
         # Colour is for what stands out: a long stage is no fault.
         bar(part, room, caps, style or palette.heat_style(caps, 0)) if room > 0 else [],
         width=width,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
+from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
@@ -21,7 +23,7 @@ from lbtui.analysis.prefill_decode import (
 from lbtui.profile import format_time, format_window
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.text import fit, number, row
+from lbtui.render.text import fit, number, padded, row
 from lbtui.text import _, visible
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip
@@ -42,11 +44,11 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
         return row(chip, words, width=width)
     only_lower = state.transfers and not placed.upper
     title = _(" hand-offs and KV pulls") if only_lower else f" {count_word(state.count)} {_('requests')}"
-    rest = width - len(title) - sum(len(segment.text) for segment in chip)
+    rest = width - cell_len(title) - Segment.get_line_length(chip)
     parts = [_("whole profile")] if only_lower else _state_parts(shown)
     return row(
         chip,
-        fit(title, min(len(title), width), caps=caps, style=palette.strong(caps)),
+        fit(title, min(cell_len(title), width), caps=caps, style=palette.strong(caps)),
         fit(" ·", min(2, max(0, rest)), caps=caps, style=palette.dim(caps)),
         joined(parts, max(0, rest - 2), caps, palette.dim(caps)),
         width=width,
@@ -287,7 +289,7 @@ def cell_page(shown: Shown) -> tuple[str, Text]:
     text = Text()
     text.append(_("In this bin") + "\n", style="bold")
     for name, value in ((_("added"), cell.added), (_("ended"), cell.ended), (_("running"), cell.running)):
-        text.append(f"  {name:<9}{value}\n")
+        text.append(f"  {padded(name, 9)}{value}\n")
     if cell.share:
         text.append(f"  {cell.share}\n")
     text.append(

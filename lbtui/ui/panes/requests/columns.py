@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
+
 from lbtui.analysis.request_places import THEN, domain_keys
 from lbtui.analysis.slo import names_in
 from lbtui.render.table import Column
@@ -99,6 +101,6 @@ def table_columns(
         text = column.kind in ("text", "domains", "targets")
         title = _("{title} ?").format(title=column.title) if column.name in doubtful else column.title
         # A place for the mark of the column sorted by.
-        least = max(len(title) + 1, min(longest.get(column.name, 0), _LONGEST))
+        least = max(cell_len(title) + 1, min(longest.get(column.name, 0), _LONGEST))
         shown.append(Column(title, max(column.width, least), "left" if text else "right", column.priority))
     return shown

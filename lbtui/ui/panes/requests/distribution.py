@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.render.canvas import Canvas
@@ -23,18 +24,20 @@ _BARS = 7  # lines of the panel's bars
 def summary_row(data: RequestsData, state: RequestsState, width: int, caps: Capabilities) -> Row:
     """Return the percentiles of the measure in one row."""
     column = BY_NAME[state.arranged.arrangement.measure]
-    parts: Row = [*fit(" " + column.measure, len(column.measure) + 1, caps=caps, style=strong(caps))]
+    parts: Row = [*fit(" " + column.measure, cell_len(column.measure) + 1, caps=caps, style=strong(caps))]
     note = ""
     if data.disaggregated and column.name == "queue_wait":
         note = "  " + _("P and D queues together")
     # What the numbers are of before more of them.
-    for name, value in summary(state, width - 1 - len(note)):
-        parts += [Segment(f"  {name} ", dim(caps)), *fit(value, len(value), caps=caps)]
+    for name, value in summary(state, width - 1 - cell_len(note)):
+        parts += [Segment(f"  {name} ", dim(caps)), *fit(value, cell_len(value), caps=caps)]
     room = width - sum(segment.cell_length for segment in parts)
-    if len(note) > room:
+    if cell_len(note) > room:
         note = "  " + _("P+D queues")
     return row(
-        parts, fit(note, len(note), caps=caps, style=dim(caps)) if len(note) <= room else [], width=width
+        parts,
+        fit(note, cell_len(note), caps=caps, style=dim(caps)) if cell_len(note) <= room else [],
+        width=width,
     )
 
 
@@ -76,7 +79,7 @@ def panel_rows(shown: Shown, caps: Capabilities) -> list[Row]:
     bars = min(_BARS, max(1, height - 4))
     rows = [
         row(
-            fit(column.title, len(column.title), caps=caps, style=strong(caps)),
+            fit(column.title, cell_len(column.title), caps=caps, style=strong(caps)),
             fit(f" · {scale}", width, caps=caps, style=dim(caps)),
             width=width,
         ),
@@ -94,7 +97,7 @@ def panel_rows(shown: Shown, caps: Capabilities) -> list[Row]:
             label = fit(fact.title if short else fact.words, _FACT // 2 if short else _FACT, caps=caps)
             text = fact.spoken(value)
             # What has no room for its unit, or for hosts, is as in the table.
-            if short or len(text) > width - len(label[0].text):
+            if short or cell_len(text) > width - cell_len(label[0].text):
                 text = fact.cell(value)
             rows.append(row(Segment.apply_style(label, dim(caps)), fit(text, width, caps=caps), width=width))
     if words := speculation_words(state):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import polars as pl
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -20,7 +21,7 @@ from lbtui.profile import FrameName, Profile, micros
 from lbtui.profile.schema import empty
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
-from lbtui.render.text import printable
+from lbtui.render.text import padded, printable
 from lbtui.text import _
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -306,9 +307,9 @@ class RequestsPane(ArrangedRequests):
         text = Text()
         for title, facts in sections:
             text.append(printable(title, self.caps) + "\n", style="bold")
-            room = max(24, *(len(name) + 2 for name, _value in facts))
+            room = max(24, *(cell_len(name) + 2 for name, _value in facts))
             for name, value in facts:
-                text.append(printable(f"  {name:<{room}}{value}", self.caps) + "\n")
+                text.append(printable(f"  {padded(name, room)}{value}", self.caps) + "\n")
             text.append("\n")
         return text.append(printable(pending, self.caps), style="dim")
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import polars as pl
+from rich.cells import cell_len
 
 from lbtui.analysis.latency import FILTER_NAMES, Arranged, Arrangement, asks_for_places
 from lbtui.analysis.request_places import PLACE_COLUMNS
@@ -116,7 +117,10 @@ def summary(state: RequestsState, width: int) -> list[tuple[str, str]]:
     pairs += [(name, quantity(column.scaled(value), "")) for name, value in figures]
     # What can be missed most is left out first.
     for missed in ("p90", _("mean"), "p99"):
-        if len(column.measure) + sum(len(name) + len(value) + 3 for name, value in pairs) <= width:
+        if (
+            cell_len(column.measure) + sum(cell_len(name) + cell_len(value) + 3 for name, value in pairs)
+            <= width
+        ):
             break
         pairs = [pair for pair in pairs if pair[0] != missed]
     return pairs

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from rich.cells import cell_len
+
 from lbtui.analysis import timeline
 from lbtui.analysis.timeline import Span
 from lbtui.render.slices import From
@@ -46,9 +48,9 @@ def layout(data: TimelineData, width: int, height: int) -> Layout:
     wide = width >= _WIDE
     # What is of no host has all of the label for what it is.
     placed = [line for line in data.lines if line.host or line.domain] or list(data.lines)
-    hosts = max((len(line.host) for line in placed), default=0)
-    domains = max((len(line.domain) for line in placed), default=0)
-    whats = max((len(narrow(line) if not wide else line.what) for line in placed), default=0)
+    hosts = max((cell_len(line.host) for line in placed), default=0)
+    domains = max((cell_len(line.domain) for line in placed), default=0)
+    whats = max((cell_len(narrow(line) if not wide else line.what) for line in placed), default=0)
     host, what = min(hosts, 22 if wide else 13), min(whats, 22 if wide else 11)
     figures = tuple(cells for cells, least in _FIGURES if width >= least)
     used = 1 + sum(each + 1 for each in (host, domains, what) if each)

@@ -15,6 +15,7 @@ from lbtui.analysis import timeline
 from lbtui.analysis.timeline import NameFigures
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
+from lbtui.render.text import padded
 from lbtui.text import _, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -232,7 +233,7 @@ class TimelinePane(TimelineFollowing):
             (
                 mark.name,
                 Text(
-                    f"{visible(mark.name, 40):<16} {time_text(mark.time * 1000, date=data.dated)}"
+                    f"{padded(visible(mark.name, 40), 16)} {time_text(mark.time * 1000, date=data.dated)}"
                     f"  +{length_text((mark.time - first) * 1000)}"
                 ),
             )

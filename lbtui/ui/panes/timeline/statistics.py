@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from lbtui.analysis.timeline import NameFigures
 from lbtui.profile import format_window, instant
 from lbtui.profile.slices import BUBBLE
@@ -42,7 +44,7 @@ def draw_statistics(shown: Shown, rows: Sequence[NameFigures] | None, canvas: Ca
     if rows is None:
         return [*head, fit(" " + _("counting …"), width, caps=caps, style=palette.dim(caps))]
     cells = _cells(rows)
-    names = max([len(_("name")), *(len(each[0]) for each in cells)])
+    names = max([cell_len(_("name")), *(cell_len(each[0]) for each in cells)])
     columns = [
         Column(_("name"), min(names, max(12, width // 3)), "left"),
         Column(_("count"), 9, priority=1),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis import timeline
@@ -105,11 +106,11 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     parts.append(data.slices.file)
     if data.slices.lacks:
         parts.append(_("no preprocess, sample, queues: ? says why"))
-    head = fit(f" {' · '.join(urgent)} ", sum(len(e) + 3 for e in urgent), caps=caps) if urgent else []
+    head = fit(f" {' · '.join(urgent)} ", sum(cell_len(e) + 3 for e in urgent), caps=caps) if urgent else []
     marked = [Segment(segment.text, palette.severity(caps, "warning")) for segment in head]
     text = " · ".join(parts)
     return row(
-        marked, fit(f" {text}", max(1, width - sum(len(s.text) for s in marked)), caps=caps), width=width
+        marked, fit(f" {text}", max(1, width - Segment.get_line_length(marked)), caps=caps), width=width
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from lbtui.analysis import timeline
@@ -12,7 +13,7 @@ from lbtui.analysis.timeline import Bubble, Span
 from lbtui.profile import format_time, instant
 from lbtui.profile.slices import FORWARD, SliceFields
 from lbtui.render.capabilities import Capabilities
-from lbtui.render.text import number, printable
+from lbtui.render.text import number, padded, printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.kit.rows import percent
 from lbtui.ui.panes.timeline.data import TimelineData
@@ -181,12 +182,14 @@ def slice_page(
     found = timeline.belonging(data.slices, cursor.place, span, index)
     if found:
         page.put(_("What it holds, and what its domain does meanwhile · Enter goes there"), "bold")
-    names = min(20, max((len(slice_name(data, at)) for at in found), default=0))
+    names = min(20, max((cell_len(slice_name(data, at)) for at in found), default=0))
     for at in found:
         after = signed_text(int(data.slices.start[at]) - span[0])
         name, on = slice_name(data, at), track_name(data, data.slices.track_of(at))
         length = length_text(int(data.slices.duration[at])) if data.slices.duration[at] else _("event")
-        page.put(f"  {after:>9}  {length:>7}  {name[:names]:<{names}}  {on}", lead=f"s{at}")
+        page.put(
+            f"  {after:>9}  {length:>7}  {padded(set_cell_size(name, names), names)}  {on}", lead=f"s{at}"
+        )
     return SlicePage(page.text, page.leads)
 
 
@@ -216,7 +219,7 @@ def _put_fields(page: _Page, told: SliceFields | None, why: str) -> None:
         page.put("")
     if told.fields:
         page.put(_("Fields"), "bold")
-        width = min(28, max(len(name) for name, _value in told.fields) + 2)
+        width = min(28, max(cell_len(name) for name, _value in told.fields) + 2)
         for name, value in told.fields:
-            page.put(f"  {visible(name, 60):<{width}}{value}")
+            page.put(f"  {padded(visible(name, 60), width)}{value}")
         page.put("")

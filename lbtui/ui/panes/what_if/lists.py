@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -54,7 +55,7 @@ def curve_rows(data: Recorded, outcome: Outcome, found: WhatIf, canvas: Canvas) 
         Column(_("mean"), 5),
         Column(_("worst layer"), 11),
         Column(_("fitted mean"), 11, priority=4),
-        Column("", len(word), "left", priority=2),
+        Column("", cell_len(word), "left", priority=2),
     ]
     if all(point.mib is None for point in points):
         # Of an unknown size there is nothing to say.

@@ -12,7 +12,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.palette import accent, dim, severity, strong
 from lbtui.render.table import first_visible
-from lbtui.render.text import blank, fit, plain, row, wrapped
+from lbtui.render.text import blank, fit, padded, plain, right, row, wrapped
 from lbtui.text import _, visible
 from lbtui.ui.panes.what_if.lists import HEAD, curve_rows, layer_rows
 from lbtui.ui.panes.what_if.state import Outcome, WhatIfState
@@ -153,5 +153,5 @@ def _judged_rows(found: WhatIf, canvas: Canvas) -> list[Row]:
 
 def _figures(cells: tuple[str, str, str, str], canvas: Canvas, style: Style | None) -> Row:
     label, mean, worst, waiting = cells
-    text = f"{label:<17}{mean:>15}{worst:>24}{waiting:>13}"
+    text = padded(label, 17) + right(mean, 15) + right(worst, 24) + right(waiting, 13)
     return fit(text, canvas.width, caps=canvas.caps, style=style)

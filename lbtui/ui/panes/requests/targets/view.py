@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.overview.attained import Group, kind_words
@@ -213,7 +214,7 @@ def stretch_at(data: TargetsData, time: int | None) -> int | None:
 
 
 def _layout(data: TargetsData, width: int) -> Layout:
-    names = max(len(_label(group)) for group in data.rows)
+    names = max(cell_len(_label(group)) for group in data.rows)
     bar = min(_BAR, max(0, width - 80))
     columns = [
         Column(_("requests"), max(names, 12), "left"),
