@@ -128,6 +128,6 @@ def _why_not_on_screen(locale: str) -> str:
         return ""
     told = visible(locale, 60) or "C"
     return (
-        f"the screen is drawn in UTF-8, and the locale is {told}: English is spoken. If the terminal is one of "
-        "UTF-8, LC_ALL=zh_CN.UTF-8 says so; --report speaks Chinese in GB18030, too."
+        f"the screen is drawn in UTF-8, and the locale is {told}: English is spoken. If the terminal is one "
+        "of UTF-8, LC_ALL=zh_CN.UTF-8 says so; --report speaks Chinese in GB18030, too."
     )

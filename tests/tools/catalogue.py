@@ -83,10 +83,11 @@ def main() -> None:
     current = said()
     for message in current:
         old = known.get(message.id) if message.id else None
-        if old is not None:
+        if old is not None and isinstance(old.string, str) == isinstance(message.id, str):
             message.string = old.string
-    with FILE.open("wb") as file:
-        write_po(file, current, width=110, omit_header=False, include_lineno=False, sort_by_file=True)
+    whole = io.BytesIO()
+    write_po(whole, current, width=110, include_lineno=False, sort_by_file=True)
+    FILE.write_bytes(whole.getvalue())
     compile_catalogue()
     missing = sum(not is_translated(message) for message in current if message.id)
     print(f"{FILE.relative_to(ROOT)}: {len(current)} sentences, {missing} without a translation")

@@ -204,7 +204,12 @@ def _section(heading: str, found: Sequence[Entry]) -> list[Entry]:
 def _facts(known: Overview) -> list[Entry]:
     found = [("path", known.path)]
     if known.hosts:
-        found.append((plural("1 host", "{count} hosts", len(known.hosts)), ", ".join(known.hosts)))
+        found.append(
+            (
+                _("host") if len(known.hosts) == 1 else plural("1 host", "{count} hosts", len(known.hosts)),
+                ", ".join(known.hosts),
+            )
+        )
     if known.window:
         seconds = (known.window[1] - known.window[0]) / 1e6
         text = f"{when(known.window)} {ZONE_NAME} · " + _("{seconds} s").format(seconds=short(seconds))
