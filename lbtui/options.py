@@ -48,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
     """One that shows what was typed without obeying it."""
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{self.format_usage()}lbtui: error: {visible(message)}\n")
+        complain(f"{self.format_usage()}lbtui: {_('error: ')}{visible(message)}\n")
         raise SystemExit(USAGE)
 
 

@@ -6,6 +6,7 @@ The lowest room of the house: everything may use it, it uses nothing of lbtui.
 from __future__ import annotations
 
 import gettext
+import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,10 @@ def speak(language: Language) -> None:
     Once, before other modules are imported: much of what they say is translated as they are.
     """
     if language != "en":
+        # What argparse says comes from the same catalogue; it looks at this variable each time.
+        gettext.bindtextdomain("lbtui", str(_LOCALE))
+        gettext.textdomain("lbtui")
+        os.environ["LANGUAGE"] = language
         _spoken.catalogue = gettext.translation("lbtui", _LOCALE, [language])
     _spoken.language = language
 

@@ -22,6 +22,22 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "lbtui" / "locale" / "zh_CN" / "LC_MESSAGES" / "lbtui.po"
 
 
+# What argparse says of usage, in all its versions; it takes it from the text domain (`lbtui.text.speak`).
+_ARGPARSE = (
+    "usage: ",
+    "positional arguments",
+    "options",
+    "unrecognized arguments: %s",
+    "argument %(argument_name)s: %(message)s",
+    "not allowed with argument %s",
+    "ignored explicit argument %r",
+    "one of the arguments %s is required",
+    "expected one argument",
+    "ambiguous option: %(option)s could match %(matches)s",
+    "invalid choice: %(value)r (choose from %(choices)s)",
+)
+
+
 def _empty() -> Catalog:
     # Dates of it would differ each time.
     then = datetime(2026, 11, 29, tzinfo=timezone.utc)
@@ -48,6 +64,8 @@ def said() -> Catalog:
     extracted = extract_from_dir(ROOT / "lbtui", [("**.py", "python")], keywords=keywords)
     for name, _line, message, _comments, _context in sorted(extracted, key=lambda each: each[:2]):
         found.add(message, locations=[(f"lbtui/{name}", 0)])
+    for message in _ARGPARSE:
+        found.add(message, locations=[("argparse", 0)])
     return found
 
 

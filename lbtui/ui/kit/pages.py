@@ -14,9 +14,10 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from lbtui.lines import broken
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
-from lbtui.text import _, visible
+from lbtui.text import _, language, visible
 from lbtui.ui.kit.host import Host
 
 _Answer = TypeVar("_Answer")
@@ -34,6 +35,30 @@ def spelled(text: Text, caps: Capabilities) -> Text:
             said.stylize(span.style)
         whole.append_text(said)
     return whole
+
+
+def flowed(text: Text, width: int) -> Text:
+    """Return a text with its lines broken at so many cells where they hold Chinese.
+
+    Textual breaks these anywhere, and the Latin words in them too.
+    """
+    lines = Text("\n").join(_flowed_line(line, width) for line in text.split("\n", allow_blank=True))
+    lines.style = text.style
+    return lines
+
+
+def _flowed_line(line: Text, width: int) -> Text:
+    plain = line.plain
+    if plain.isascii() or line.cell_len <= width:
+        return line
+    indent = len(plain) - len(plain.lstrip(" "))
+    pieces, at = [], indent
+    for piece in broken(plain[indent:], max(width - indent, 1)):
+        # Blanks at which a line is broken stand in neither.
+        at = plain.index(piece, at)
+        pieces.append(Text(" " * indent) + line[at : at + len(piece)])
+        at += len(piece)
+    return Text("\n").join(pieces)
 
 
 class Page(ModalScreen[_Answer]):
@@ -82,7 +107,16 @@ class TextPage(Page[None]):
         """Replace the text, e.g. once a detail has been read: maybe before the page stands, or after."""
         self._text = text
         for shown in self.query(".page-text").results(Static):
-            shown.update(self._shown(text))
+            shown.update(self._shown(self._flowed(text)))
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        if language() != "en":
+            self.show(self._text)
+
+    def _flowed(self, text: Text) -> Text:
+        width = self.query_one(VerticalScroll).size.width - 1  # the scroll bar's
+        return flowed(text, width) if width > 0 and language() != "en" else text
 
     def tell(self, words: str) -> None:
         """Say something in the last line; nothing shows there how the page is left."""

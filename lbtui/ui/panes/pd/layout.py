@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
+from rich.cells import cell_len
 
 from lbtui.analysis.prefill_decode import COUNTS, Count, NodeTable, window_loads
 from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.render.text import number
 from lbtui.text import _
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.panes.pd.state import PdData, PdState, lit_bins, node_names, scrolled, shown_nodes
+from lbtui.ui.panes.pd.state import PdData, PdState, count_head, lit_bins, node_names, scrolled, shown_nodes
 
 TOTAL_LINES = 2  # sums, shares
 HEADER_LINES = 2  # node, count
@@ -250,7 +251,7 @@ def second_digits(table: NodeTable) -> int:
 
 @lru_cache(maxsize=16)
 def _digits(table: NodeTable, count: Count) -> int:
-    """Return the cells of the longest number of a count, its sums over a role included."""
+    """Return the cells of a count's title and its longest number, its sums over a role included."""
     cells = table.counts[count]
     by_role = [np.nansum(cells[:, table.of_role(role)], axis=1).max(initial=0) for role in table.roles]
     sums = [0.0]
@@ -260,7 +261,7 @@ def _digits(table: NodeTable, count: Count) -> int:
     least = float(np.nanmin(cells, initial=0))
     # Where there are negative counts, positive ones have a sign too.
     sign = 1 if least < 0 else 0
-    return max(3, *(len(number(float(v))) + sign for v in (*by_role, *sums, least)))
+    return max(cell_len(count_head(count)), *(len(number(float(v))) + sign for v in (*by_role, *sums, least)))
 
 
 def _settled_lines(data: PdData, placed: Layout, room: int) -> Layout:

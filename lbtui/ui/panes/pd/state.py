@@ -253,6 +253,11 @@ def count_word(count: Count) -> str:
     return {"added": _("added"), "ended": _("ended"), "running": _("running")}[count]
 
 
+def count_head(count: Count) -> str:
+    """Return the name of a count above its column."""
+    return {"added": _("add"), "ended": _("end"), "running": _("run")}[count]
+
+
 def role_word(role: str) -> str:
     """Return the name of a role for people; one that lbtui does not know stays as the file has it."""
     return {"prefill": _("prefill"), "decode": _("decode")}.get(role, role)

@@ -27,7 +27,7 @@ from lbtui.text import _
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd.layout import Grid, Shown
-from lbtui.ui.panes.pd.state import node_names, role_word
+from lbtui.ui.panes.pd.state import count_head, node_names, role_word
 
 
 class TableDrawing:
@@ -61,7 +61,6 @@ class TableDrawing:
         short = node_names(self._table)
         names: list[Segment] = [*fit("", grid.time, caps=caps)]
         counts: list[Segment] = [*fit(_(" time"), grid.time, caps=caps, style=palette.dim(caps))]
-        titles = {"added": _("add"), "ended": _("end"), "running": _("run")}
         for node in grid.nodes:
             full = f"{short[node][:1]} {self._table.hosts[node]}"
             name = full if cell_len(full) <= grid.group else short[node]
@@ -80,7 +79,10 @@ class TableDrawing:
             for count, digits in zip(grid.counts, grid.digits, strict=True):
                 chosen = count == self._state.count and len(grid.counts) > 1
                 style = palette.strong(caps) if chosen else palette.dim(caps)
-                parts += [*fit(titles[count], digits, caps=caps, align="right", style=style), Segment(" ")]
+                parts += [
+                    *fit(count_head(count), digits, caps=caps, align="right", style=style),
+                    Segment(" "),
+                ]
             counts += self._group(parts)
         return [row(names, width=width), row(counts, width=width)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from lbtui.analysis.replay.asked import Difference
@@ -35,7 +36,7 @@ _HEADS: dict[FigureName, tuple[str, int, int]] = {
     "ttft_p95": (_("TTFT p95"), 9, 2),
     "tpot_p50": (_("TPOT p50"), 9, 5),
     "tpot_p95": (_("TPOT p95"), 9, 2),
-    "goodput": (_("goodput"), 8, 2),
+    "goodput": (_("goodput"), max(8, cell_len(_("goodput")) + 1), 2),
 }
 
 
