@@ -25,6 +25,7 @@ from lbtui.render.text import plain, printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.choosing import Chooser, Start, Welcome
+from lbtui.ui.kit.at import PANE_KEYS
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
@@ -43,7 +44,7 @@ from lbtui.ui.opening import (
     told_apart,
 )
 from lbtui.ui.terminal import memory
-from lbtui.ui.watched import WatchedApp
+from lbtui.ui.viewed import DEMO, ViewedApp
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -64,10 +65,9 @@ TABS = (
     ("7", _("Timeline")),
 )
 COMPARE = ("6", _("Compare"))
-DEMO = Path(__file__).parents[1] / "demo" / "output"
 
 
-class LbtuiApp(WatchedApp):
+class LbtuiApp(ViewedApp):
     """The viewer."""
 
     CSS_PATH = "lbtui.tcss"
@@ -93,6 +93,14 @@ class LbtuiApp(WatchedApp):
             "y", "copy", _("copy"), show=False, tooltip=_("copy what is under the cursor, in a few words")
         ),
         Binding("Y", "copy_pane", _("copy all"), show=False, tooltip=_("copy the whole pane as text")),
+        Binding(
+            "ctrl+y",
+            "link",
+            _("link"),
+            show=False,
+            key_display="^Y",
+            tooltip=_("show and copy a line that opens this view (a click on line 1, too)"),
+        ),
         Binding(
             "P",
             "mouse",
@@ -123,6 +131,7 @@ class LbtuiApp(WatchedApp):
         self._tidied = False
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
+        self._first = asked.at  # what is shown once the panes are there
         self._over: Pane | None = None  # what stands in the place of the current pane
         self._said = ""  # in the last line, in place of the keys
         self._before = ""  # the baseline's name
@@ -178,7 +187,11 @@ class LbtuiApp(WatchedApp):
         await area.remove_children()
         self.panes = {pane.KEY: pane(event.profile, self.caps, event.baseline) for pane in event.panes}
         await area.mount(*self.panes.values())
-        self.action_pane(self._current)
+        first, self._first = self._first, None
+        wanted = self._current if first is None else PANE_KEYS[first.pane]
+        self.action_pane(wanted if wanted in self.panes else self._current)
+        if first is not None:
+            self.show_view(first)
         if self.is_headless:
             return
         if self._tidied:
@@ -259,6 +272,11 @@ class LbtuiApp(WatchedApp):
         """The pane that is shown."""
         return self._over or self.panes.get(self._current)
 
+    @property
+    def under(self) -> Pane | None:
+        """The pane of the tab that is lit, whatever stands in its place."""
+        return self.panes.get(self._current)
+
     def action_pane(self, key: str) -> None:
         """Show a pane, or say what it takes."""
         if key not in dict(self.tabs):
@@ -297,6 +315,7 @@ class LbtuiApp(WatchedApp):
         pane.add_class("-shown")
         self.screen_stack[0].query_one("#panes", Container).mount(pane)
         self._show_side()
+        self.over_stands(pane)
         pane.call_later(stands)
 
     def _leave_over(self) -> None:
@@ -374,6 +393,10 @@ class LbtuiApp(WatchedApp):
     def on_top_bar_notes_asked(self) -> None:
         """Show the notes that were clicked."""
         self.action_notes()
+
+    def on_top_bar_link_asked(self) -> None:
+        """Show the line that opens this view: line 1 was clicked."""
+        self.action_link()
 
     def stage_changed(self) -> None:
         """Keep line 1 true about which panes are incomplete."""

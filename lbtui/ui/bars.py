@@ -141,6 +141,9 @@ class TopBar(Picture):
     class NotesAsked(Message):
         """The notes were clicked."""
 
+    class LinkAsked(Message):
+        """The rest of line 1 was clicked."""
+
     def __init__(self, caps: Capabilities, tabs: Sequence[tuple[str, str]]) -> None:
         super().__init__(id="top")
         self._caps = caps
@@ -196,10 +199,12 @@ class TopBar(Picture):
         ]
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the pane whose tab was clicked; open the notes."""
+        """Choose the pane whose tab was clicked; open the notes, or on the rest of line 1 the link."""
         notes = _cells(_notes_parts(self._notes, self._caps))
         if event.y == 0 and notes and event.x >= self.size.width - notes:
             self.post_message(self.NotesAsked())
+        elif event.y == 0:
+            self.post_message(self.LinkAsked())
         elif event.y == 1 and (key := tab_at(self._titled, event.x)):
             self.post_message(self.Chosen(key))
 

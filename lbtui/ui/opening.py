@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from textual.message import Message
 
 from lbtui.text import _, visible
+from lbtui.ui.kit.at import View
 from lbtui.ui.kit.host import OpenFailed
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Asked:
     named: bool = True  # whether the user named `path`; else it is where an output is looked for
     raw: bool = False  # whether the raw profile is meant where the parser's output lies there, too
     watch: bool = False  # whether its files are watched from the start
+    at: View | None = None  # what is shown first
+    given: tuple[str, ...] = ()  # the options that shape what is shown, as words of a command line
 
 
 @dataclass

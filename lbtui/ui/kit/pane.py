@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar, cast
@@ -23,10 +23,12 @@ from lbtui.thresholds import Thresholds
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import Host
 from lbtui.ui.kit.keys import End
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.picture import Picture
 from lbtui.ui.kit.progress_words import Rate, progress_words
 from lbtui.ui.kit.selection import SIDES, Selection, Side, side_word
 from lbtui.ui.kit.selection import Aim as Aim
+from lbtui.ui.kit.window import Window
 
 _PROGRESS_SECONDS = 0.1
 
@@ -261,6 +263,31 @@ class Pane(Picture, can_focus=True):
 
     def profile_grew(self) -> None:
         """Take note that another pane has loaded more frames."""
+
+    # Its view in words (`kit/at.py`), once `ready` was called
+
+    @property
+    def tells_view(self) -> bool:
+        """Whether there is something to tell."""
+        return self.stage is Stage.READY
+
+    def whole_time(self) -> Window | None:
+        """Return all the time that the pane shows, µs; None where it has none."""
+        return None
+
+    def domain_keys(self) -> Collection[str] | None:
+        """Return the keys of the DP domains that it shows; None where it knows none."""
+        return None
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen in this pane alone: what is selected in all is told by the app."""
+        return {}
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take what `parts` told; what was not told stays as it is."""
+
+    def open_over(self, name: str) -> None:
+        """Show in this pane's place what can stand there."""
 
     # Loading
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,9 +21,12 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.line_page import LinePage
 from lbtui.ui.kit.pages import Picker
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import SIDE_HELP
+from lbtui.ui.kit.window import Window
+from lbtui.ui.panes.dp import at as dp_at
 from lbtui.ui.panes.dp import filtered
 from lbtui.ui.panes.dp import keys as dp_keys
 from lbtui.ui.panes.dp.data import DpData, Measured
@@ -38,6 +41,7 @@ from lbtui.ui.panes.dp.layout import (
     moved,
     place_moved,
     scrolled,
+    whole,
     with_filter,
     zoomed,
 )
@@ -63,6 +67,7 @@ class DpPane(DpPictures):
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
         super().__init__(profile, caps, baseline)
         self._aimed: Aim | None = None  # until its metric is there
+        self._told: DpState | None = None  # the same of a view that was told
         self._replayed = ReplayKept()
 
     @dataclass
@@ -85,6 +90,8 @@ class DpPane(DpPictures):
             self._start(result.data.after, result.measured.after)
         elif result.data.after.domains:
             self._keep_place(result.data.after)
+        if self._told is not None:
+            self.state, self._told = self._told, None
         self._go_to_change()
         self._measure_rest()
         if first and result.data.after.domains:
@@ -166,6 +173,41 @@ class DpPane(DpPictures):
         compared = [] if self.baseline is None else [SIDE_HELP]
         notes = self._notes(metric(self.state.metric), self.profile)
         return [*compared, *help_of(), *(HelpEntry(_("Note"), note) for note in notes)]
+
+    # In words
+
+    def whole_time(self) -> Window | None:
+        """Return the time of the profile opened."""
+        return None if self._both is None else whole(self._both.after)
+
+    def domain_keys(self) -> Collection[str] | None:
+        """Return the domains of both profiles."""
+        sides = [] if self._both is None else [self._both.after, self._both.before]
+        return {domain.key for data in sides if data is not None for domain in data.domains}
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen of lanes and chart."""
+        if self._both is None:
+            return {}
+        return dp_at.parts_of(self.state, self.selection, whole(self._both.after))
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it; a metric that is still to be read comes as by its key."""
+        if self._both is None:
+            return
+        self.state = dp_at.with_parts(self.state, taken, self.domain_keys() or ())
+        if taken.parts.get("f") and filtered.problem(self._both.after.domains, self.state.text):
+            taken.refuse("f")
+            self.state = replace(self.state, text="")
+        if not self._measured_now(metric(self.state.metric)):
+            self._told = self.state
+            self.load()
+        else:
+            self.stage = Stage.READY
+
+    def open_over(self, name: str) -> None:
+        """Show What-if."""
+        self.action_what_if()
 
     # Keys
 

@@ -21,8 +21,10 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.orders import Orders, Pressed
 from lbtui.ui.kit.pane import PaneProgress, Stage
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.progress_words import progress_words
 from lbtui.ui.kit.selection import Side
+from lbtui.ui.panes.dp import at as dp_at
 from lbtui.ui.panes.dp import keys as dp_keys
 from lbtui.ui.panes.dp.data import DpData
 from lbtui.ui.panes.dp.filtered import places_left
@@ -65,6 +67,7 @@ class DpTablePane(DpPane):
         self._pressed = Pressed()  # for a pass of an order still to come
         self._doing = ""  # how far the reading is
         self._unread = ""  # why nothing came of it
+        self._about: int | None = None  # where passes are listed first, of a view that was told
         # Of the cursor, and of the first pass in view, as the last key left them.
         self._place, self._first = 0, 0
 
@@ -92,7 +95,8 @@ class DpTablePane(DpPane):
                 and made.wanted.window == window
                 and made.span[0] <= state.time < made.span[1]
             )
-            about = made.wanted.about if made is not None and near else state.time
+            about = made.wanted.about if made is not None and near else self._about or state.time
+            self._about = None if near else self._about
         left = places_left(data.domains, state.text)
         domains = frozenset(data.domains[i].key for i in left) if state.text else None
         return Wanted(window, about, *self._order, domains)
@@ -242,6 +246,27 @@ class DpTablePane(DpPane):
             return super().copied()
         shown = self._shown_passes()
         return "" if shown is None or self._unread else copied_text(shown)
+
+    # In words
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen of lanes and chart, or of the table."""
+        found, shown, data = super().parts(), self._shown_passes() if self._tabled else None, self._data
+        if shown is None or data is None:
+            return found
+        about = None if are_held(data) else shown.ordered.wanted.about
+        table = dp_at.Tabled(self._order, shown.cursor, shown.first(self.size.height), about)
+        return {**found, **dp_at.table_parts(table, self.whole_time() or shown.ordered.wanted.window)}
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        super().take_parts(taken)
+        table = dp_at.table_of(dp_at.Tabled(self._order, self._place, self._first), taken)
+        if table is not None:
+            self._order, self._place, self._first = table.order, table.place, table.first
+            self._about = table.about
+        if taken.parts.get("v") is not None:
+            self._tabled = table is not None
 
     # Keys
 
