@@ -25,7 +25,7 @@ from lbtui.render.text import plain, printable
 from lbtui.text import _, plural, visible
 from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBar
 from lbtui.ui.choosing import Chooser, Start, Welcome
-from lbtui.ui.kit.at import PANE_KEYS
+from lbtui.ui.kit.at import PANE_KEYS, View
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
@@ -44,7 +44,8 @@ from lbtui.ui.opening import (
     told_apart,
 )
 from lbtui.ui.terminal import memory
-from lbtui.ui.viewed import DEMO, ViewedApp
+from lbtui.ui.viewed import DEMO, Views, command
+from lbtui.ui.watched import WatchedApp
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -67,7 +68,7 @@ TABS = (
 COMPARE = ("6", _("Compare"))
 
 
-class LbtuiApp(ViewedApp):
+class LbtuiApp(WatchedApp):
     """The viewer."""
 
     CSS_PATH = "lbtui.tcss"
@@ -131,6 +132,7 @@ class LbtuiApp(ViewedApp):
         self._tidied = False
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
+        self._views = Views(self)
         self._first = asked.at  # what is shown once the panes are there
         self._over: Pane | None = None  # what stands in the place of the current pane
         self._said = ""  # in the last line, in place of the keys
@@ -315,7 +317,7 @@ class LbtuiApp(ViewedApp):
         pane.add_class("-shown")
         self.screen_stack[0].query_one("#panes", Container).mount(pane)
         self._show_side()
-        self.over_stands(pane)
+        self._views.over_stands(pane)
         pane.call_later(stands)
 
     def _leave_over(self) -> None:
@@ -439,6 +441,39 @@ class LbtuiApp(ViewedApp):
             bar.tell(words)
         if isinstance(self.screen, TextPage):
             self.screen.tell(words)
+
+    # The view in words
+
+    def view(self) -> View | None:
+        """Return what is shown, in words; None as long as the pane has nothing to show."""
+        return self._views.now()
+
+    def show_view(self, view: View) -> None:
+        """Show a view as soon as its pane has its data; what of it does not fit is said in the last line.
+
+        Parts that it does not have stay as they are.
+        """
+        self._views.show(view)
+
+    def link(self) -> str:
+        """Return the line for a shell that opens this view; empty as long as there is nothing to show."""
+        view, asked = self.view(), self.asked
+        if view is None or self.profile is None:
+            return ""
+        path, raw = (asked.path, asked.raw) if asked.named else (self.profile.path, self.profile.raw)
+        return command(path, asked.given, raw=raw, at=view)
+
+    def action_link(self) -> None:
+        """Show the line that opens this view, and copy it."""
+        if len(self.screen_stack) > 1:
+            return
+        # What it opens knows all that line 1 tells.
+        self.look_for_findings()
+        if not (line := self.link()):
+            self.tell(_("nothing is shown yet that a line could open"))
+            return
+        self.push_screen(TextPage(_("This line opens what is shown here"), Text(line)))
+        self.call_after_refresh(self.copy, line)
 
     # Copying
 

@@ -69,7 +69,7 @@ MEANINGS: Mapping[str, str] = {
     "scale": _("colours over all periods (common) or of this one (own)"),
     "only": _("what alone is shown: changed, way, or a window from..to"),
     "all": _("whether queues are of all domains (1) where one is selected"),
-    "role": _("prefill or decode nodes only"),
+    "role": _("nodes of one role only: prefill or decode, else both"),
     "phase": _("prefill, decode or both"),
     "cells": _("counts in a cell of the table: one or three"),
     "sum": _("the column that is summed up"),

@@ -17,8 +17,10 @@ from lbtui.render.heatmap_view import View
 from lbtui.text import _
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
+from lbtui.ui.panes.ep import at as ep_at
 from lbtui.ui.panes.ep import going
 from lbtui.ui.panes.ep import help as ep_help
 from lbtui.ui.panes.ep import keys as ep_keys
@@ -48,6 +50,7 @@ class EpPane(AlongIterations, Filtered):
         super().__init__(profile, caps, baseline)
         self._drawn: Side = "after"
         self._view: View | None = None
+        self._scrolled: tuple[int, int] | None = None  # layer and column that a view told is scrolled to
         self._from: EpState | None = None  # where the cursor was when a place was asked for
 
     def prepare(self, profile: Profile, progress: PaneProgress) -> dict[Phase, dict[Side, EpData]]:
@@ -81,6 +84,10 @@ class EpPane(AlongIterations, Filtered):
         if data is None or state is None:
             return ep_view.nothing_rows(self.profile, width, height, self.caps)
         canvas = Canvas(width, height, self.caps)
+        if self._scrolled is not None:
+            whole = ep_layout.viewport(data, state, None, canvas)
+            (top, left), self._scrolled = self._scrolled, None
+            self._view = replace(whole, top=top, left=left)
         self._view = ep_layout.viewport(data, state, self._view, canvas)
         return ep_view.draw(data, state, self._view, canvas)
 
@@ -152,6 +159,39 @@ class EpPane(AlongIterations, Filtered):
             return False
         self._go(lambda _data, state: ep_state.leave_rank(state))
         return True
+
+    # In words
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen, and which part of the map is in view."""
+        data, state, view = self._data, self._state, self._view
+        if data is None or state is None:
+            return {}
+        found = ep_at.parts_of(state, self.selection)
+        if len(self._phases) > 1:
+            found["phase"] = self._phase
+        if view is not None and view != ep_layout.viewport(data, state, None, self._canvas):
+            found |= {"top": str(view.top), "left": str(view.left)}
+        return found
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        if self._state is None:
+            return
+        self._stop()
+        self._phase = ep_at.phase_of(taken, self._phase, self._phases)
+        data = self._data
+        if data is None:
+            return
+        ep_at.refuse_selected(self._state, taken)
+        self._state = ep_at.with_parts(data, self._state, taken)
+        top, left = taken.number("top"), taken.number("left")
+        if top is not None or left is not None:
+            self._scrolled = top or 0, left or 0
+
+    def open_over(self, name: str) -> None:
+        """Show What-if, once iterations are read."""
+        self.action_what_if()
 
     # Actions
 

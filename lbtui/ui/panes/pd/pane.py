@@ -32,8 +32,11 @@ from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
+from lbtui.ui.kit.window import Window
+from lbtui.ui.panes.pd import at as pd_at
 from lbtui.ui.panes.pd import state as pd_state
 from lbtui.ui.panes.pd.bins import in_view
 from lbtui.ui.panes.pd.help import HELP
@@ -282,6 +285,35 @@ class PdPane(Filtered):
         if data is None:
             return ""
         return copied_text(Shown(data, layout(data, self._on(data), *self.size), self._here))
+
+    # In words
+
+    def whole_time(self) -> Window | None:
+        """Return the time of the table of the profile opened."""
+        data = self._sides.get("after")
+        return None if data is None or data.table is None else pd_state.whole_of(data, data.table)
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen."""
+        data = self._data
+        if data is None:
+            return {}
+        return pd_at.parts_of(data, self._state, self._here, self.whole_time())
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        data = self._data
+        if data is None:
+            return
+        if (node := self.selection.node) is not None and "n" in taken.parts:
+            sides = [each.table for each in self._sides.values() if each.table is not None]
+            if not any(node == each.address for table in sides for each in table.nodes):
+                taken.refuse("n")
+        self._asked, self._of = pd_at.with_parts(data, self._state, taken), data.table
+
+    def open_over(self, name: str) -> None:
+        """Show What-if."""
+        self.action_what_if()
 
     # Keys
 
