@@ -312,6 +312,7 @@ class LbtuiApp(WatchedApp):
                 self.keys_changed(pane)
 
         self._leave_over()
+        self._views.covered()
         self._over = self._awaited = pane
         self._show_only(pane)
         pane.add_class("-shown")
@@ -467,8 +468,10 @@ class LbtuiApp(WatchedApp):
         """Show the line that opens this view, and copy it."""
         if len(self.screen_stack) > 1:
             return
-        # What it opens knows all that line 1 tells.
+        # What it opens knows all that line 1 tells, and nothing of the keys pressed before.
         self.look_for_findings()
+        if self.current is not None:
+            self.current.forget_said()
         if not (line := self.link()):
             self.tell(_("nothing is shown yet that a line could open"))
             return

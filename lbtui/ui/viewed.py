@@ -58,6 +58,7 @@ class Views:
 
     def __init__(self, app: Viewed) -> None:
         self._app = app
+        self._covered: dict[str, str] = {}  # the parts of the pane in whose place another stands
         self._inner: View | None = None  # of which what stands over its pane is still to come
 
     def now(self) -> View | None:
@@ -67,10 +68,10 @@ class Views:
         under, shown = self._app.under, self._app.current
         if under is None or shown is None or not (under.tells_view and shown.tells_view):
             return None
-        parts = {**selected_parts(self._app.selection, under.whole_time()), **under.parts()}
+        selected = selected_parts(self._app.selection, under.whole_time())
         if shown is under:
-            return View(NAMES[under.KEY], parts)
-        return View(NAMES[under.KEY], parts, shown.KEY, shown.parts())
+            return View(NAMES[under.KEY], {**selected, **under.parts()})
+        return View(NAMES[under.KEY], {**selected, **self._covered}, shown.KEY, shown.parts())
 
     def show(self, view: View) -> None:
         """Show a view as soon as its pane has its data; what of it does not fit is said in the last line.
@@ -110,6 +111,11 @@ class Views:
         if said := taken.said:
             self._app.tell(said)
         self._app.look_for_findings()
+
+    def covered(self) -> None:
+        """Keep what a pane tells before another stands in its place: then it has no size to tell it by."""
+        under = self._app.under
+        self._covered = under.parts() if under is not None and under.tells_view else {}
 
     def over_stands(self, pane: Pane) -> None:
         """Give a pane that stands in the place of another its parts, as soon as it has its data."""

@@ -75,6 +75,7 @@ MEANINGS: Mapping[str, str] = {
     "sum": _("the column that is summed up"),
     "span": _("iterations shown, first-last"),
     "row": _("row under the cursor: by name where it has one, else by number from 0"),
+    "id": _("request under the cursor, by its id"),
     "col": _("column under the cursor, from 0"),
     "ct": _("instant under the pane's own cursor, where another is selected"),
     "cd": _("domain under the pane's own cursor, where another is selected"),
@@ -215,14 +216,14 @@ def parted(text: str) -> list[str]:
 
 def listed_pairs(values: Iterable[tuple[str, str]]) -> str:
     """Return several names with a value each as one; `pairs` takes them apart."""
-    return ",".join(f"{_within(name)}:{_within(value)}" for name, value in values)
+    return ",".join(f"{_within(name)}~{_within(value)}" for name, value in values)
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
     """Return the names and values that `listed_pairs` made one of."""
-    found = [part.partition(":") for part in text.split(",")] if text else []
-    return [(unescaped(name), unescaped(value)) for name, _colon, value in found]
+    found = [part.partition("~") for part in text.split(",")] if text else []
+    return [(unescaped(name), unescaped(value)) for name, _sign, value in found]
 
 
 def _within(text: str) -> str:
-    return "".join(f"%{ord(c):02X}" if c in "%,:" else c for c in text)
+    return "".join(f"%{ord(c):02X}" if c in "%,~" else c for c in text)

@@ -286,6 +286,9 @@ class Pane(Picture, can_focus=True):
     def take_parts(self, taken: Taken) -> None:
         """Take what `parts` told; what was not told stays as it is."""
 
+    def forget_said(self) -> None:
+        """Say no more what a key was answered with: no view has that."""
+
     def open_over(self, name: str) -> None:
         """Show in this pane's place what can stand there."""
 

@@ -24,6 +24,8 @@ from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, PaneProgress
+from lbtui.ui.kit.parts import Taken
+from lbtui.ui.panes.compare import at as compare_at
 from lbtui.ui.panes.compare import view as compare_view
 from lbtui.ui.panes.compare.help import entries
 from lbtui.ui.panes.compare.target import side_of, target_of
@@ -99,6 +101,16 @@ class ComparePane(Filtered):
             return None
         rows = shown_rows(self._comparison, self._state)
         return rows[self._state.cursor] if self._state.cursor < len(rows) else None
+
+    # In words
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen."""
+        return compare_at.parts_of(self._state)
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        self._go(lambda known, state: compare_at.with_parts(known, state, taken))
 
     # Keys
 

@@ -170,7 +170,9 @@ class EpPane(AlongIterations, Filtered):
         found = ep_at.parts_of(state, self.selection)
         if len(self._phases) > 1:
             found["phase"] = self._phase
-        if view is not None and view != ep_layout.viewport(data, state, None, self._canvas):
+        if self._scrolled is not None:
+            found |= {"top": str(self._scrolled[0]), "left": str(self._scrolled[1])}
+        elif view is not None and view != ep_layout.viewport(data, state, None, self._canvas):
             found |= {"top": str(view.top), "left": str(view.left)}
         return found
 

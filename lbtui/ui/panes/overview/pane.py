@@ -31,8 +31,11 @@ from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES, Target
 from lbtui.ui.kit.selection import Aim, Selection
+from lbtui.ui.kit.window import Window
+from lbtui.ui.panes.overview import at as overview_at
 from lbtui.ui.panes.overview.beside import beside_text
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown, State
 from lbtui.ui.panes.overview.lines import lane_columns
@@ -180,6 +183,27 @@ class OverviewPane(Pane):
     def to_copy(self) -> str:
         """Return it while the rest is being read, too."""
         return self.copied()
+
+    # In words
+
+    @property
+    def tells_view(self) -> bool:
+        """Whether there is something to tell: its lines stand while imbalances are still looked for."""
+        return self._contents is not None
+
+    def whole_time(self) -> Window | None:
+        """Return the time of the profile."""
+        return None if self._contents is None else self._contents.known.window
+
+    def parts(self) -> dict[str, str]:
+        """Return what is under the cursor."""
+        return {} if self._contents is None else overview_at.parts_of(self._contents.entries, self._state)
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        if self._contents is not None and {"row", "col"} & taken.parts.keys():
+            self._moved = True
+            self._state = overview_at.with_parts(self._contents.entries, self._state, taken)
 
     # Keys
 

@@ -31,7 +31,9 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.selection import Side, side_word
+from lbtui.ui.panes.replay import at as replay_at
 from lbtui.ui.panes.replay import state as states
 from lbtui.ui.panes.replay.help import ratio_entries, routing_entries
 from lbtui.ui.panes.replay.kept import Kept
@@ -158,6 +160,19 @@ class ReplayPane(Pane, Generic[_Found]):
             return back
         return [*back, keys.MOVE_ROWS, ("m", _("metric")), ("⏎", _("all figures"))]
 
+    # In words
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen."""
+        sheet = self._sheet()
+        return replay_at.parts_of(self.state, () if sheet is None else sheet.names)
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        sheet = self._sheet()
+        names = () if sheet is None else sheet.names
+        self.state = replay_at.with_parts(self.state, taken, self.MEASURES, names)
+
     # Actions
 
     def action_row(self, step: int) -> None:
@@ -254,6 +269,22 @@ class RoutingPane(ReplayPane[Routing]):
     def _with_shares(self, text: str) -> None:
         self.shares = shares_of(text)
         self.load()
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen, and the shares that were asked for."""
+        found = super().parts()
+        return found if self.shares is None else {**found, "shares": shares_words(self.shares)}
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it; other shares are replayed first."""
+        super().take_parts(taken)
+        asked = None if self.found is None or not self.found.rows else self.found.prepared.asked
+        if (shares := taken.text("shares")) is None:
+            return
+        if asked is None or shares_problem(shares, len(asked.fitted.service.of("decode"))):
+            taken.refuse("shares")
+        elif shares_of(shares) != self.shares:
+            self._with_shares(shares)
 
     def ask(self, made: Prepared) -> Routing:
         """Return what each policy gives."""

@@ -10,12 +10,14 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from lbtui.analysis.latency import Arranged, Arrangement, asks_for_places, filter_error
+from lbtui.analysis.request_places import PLACE_COLUMNS
 from lbtui.text import _, visible
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.orders import Orders, Pressed
 from lbtui.ui.kit.pane import PaneProgress
 from lbtui.ui.kit.selection import Aim, Selection
+from lbtui.ui.panes.requests import at as requests_at
 from lbtui.ui.panes.requests.data import RequestsData, RequestsState, window_of, with_places, with_told
 from lbtui.ui.panes.requests.layout import Shown, places
 from lbtui.ui.panes.requests.orders import next_column, orders_of, sorted_by
@@ -49,6 +51,7 @@ class ArrangedRequests(Filtered):
     _step: int
     _placing: RequestsData | None = None  # the data for which it is looked for where requests ran
     _waiting: Arrangement | None = None  # what needs to know that first
+    _told: requests_at.Told | None = None  # where the cursor is in an order still to come
     _pressed: Pressed  # for a request of an order still to come
 
     # What is where
@@ -121,6 +124,8 @@ class ArrangedRequests(Filtered):
         self._orders = orders_of(self.data.table)
         self.state = replace(self.state, placing=self._placing is event.before and not self.data.placed)
         self.profile_grew()
+        if self._told is not None:
+            self._arrange_told(self._told)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._arrange(waiting)
@@ -155,11 +160,25 @@ class ArrangedRequests(Filtered):
 
     # Arranging
 
+    def _arrange_told(self, told: requests_at.Told) -> None:
+        """Arrange as a view that was told has it, as soon as the columns that this needs are there."""
+        assert self.data is not None
+        self._told = told
+        if told.arrangement.sort in self.data.sortable:
+            self._arrange(told.arrangement)
+            self._told_place()
+        elif told.arrangement.sort in PLACE_COLUMNS:
+            self._place()
+        else:
+            self.lbtui.look_for_findings()
+
     def _arrange(self, wanted: Arrangement) -> None:
         data = self.data
         if data is None:
             return
         self._pressed.drop()
+        if self._told is not None and wanted != self._told.arrangement:
+            self._told = None
         if wanted == self._wanted:
             return
         if asks_for_places(wanted.filter) and not data.placed:
@@ -201,6 +220,18 @@ class ArrangedRequests(Filtered):
         if self.data is not None and event.arranged.arrangement == self._wanted:
             self._show(event.arranged)
 
+    def _told_place(self) -> None:
+        """Put the cursor where a view that was told has it, once its order is shown."""
+        told = self._told
+        if told is None or self.data is None or self._wanted != told.arrangement:
+            return
+        if self.state.arranged.arrangement != told.arrangement:
+            return
+        self._told = None
+        self.state = requests_at.placed(self.data, self.state, told)
+        self.repaint()
+        told.then()
+
     def _show(self, after: Arranged) -> None:
         """Show an arrangement.
 
@@ -214,6 +245,7 @@ class ArrangedRequests(Filtered):
             place = int(same[0]) if len(same) else 0
         self.state = replace(self.state, arranged=after, busy=False, first=0)
         self._move_to(place)
+        self._told_place()
         self._pressed.do()
         self.call_after_refresh(self._arrange_ahead)
 

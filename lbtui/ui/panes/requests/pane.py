@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -29,9 +30,11 @@ from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.orders import Pressed
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, PaneProgress
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Aim
-from lbtui.ui.kit.window import following, life_window, moved, time_at, zoomed
+from lbtui.ui.kit.window import Window, following, life_window, moved, time_at, zoomed
+from lbtui.ui.panes.requests import at as requests_at
 from lbtui.ui.panes.requests.arranged import ArrangedRequests
 from lbtui.ui.panes.requests.data import (
     BINS,
@@ -171,6 +174,42 @@ class RequestsPane(ArrangedRequests):
             found.append(("d", _("one domain") if self.state.all_domains else _("all domains")))
         found += [("f", _("follow")), ("t", _("targets")), ("c", _("chart"))]
         return [*found, ("z", _("its time")), keys.ZOOM]
+
+    # In words
+
+    def whole_time(self) -> Window | None:
+        """Return the time from the first arrival to the last end."""
+        return None if self.data is None else self.data.whole
+
+    def domain_keys(self) -> Collection[str] | None:
+        """Return the domains that have queues; any may be selected where none has."""
+        keys = set() if self.data is None else {key for key in self.data.lanes if key is not None}
+        return keys or None
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen."""
+        shown, data = self._shown, self.data
+        if shown is None or data is None:
+            return {}
+        state = replace(self.state, first=shown.first)
+        return requests_at.parts_of(data, state, self._wanted, self.selection)
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it; an order comes as by its key, the cursor's place with it."""
+        if self.data is not None:
+            self.state = requests_at.with_parts(self.state, taken)
+            told = requests_at.told_of(self.data, self._wanted, taken, self.selection)
+            if (text := told.arrangement.filter) and self.filter_problem(text):
+                taken.refuse("f")
+                told = replace(told, arrangement=replace(told.arrangement, filter=self._wanted.filter))
+            self._arrange_told(told)
+
+    def open_over(self, name: str) -> None:
+        """Show Targets, of the requests that are shown once their order is."""
+        if self._told is None:
+            self.action_table()
+        else:
+            self._told = replace(self._told, then=self.action_table)
 
     # Time
 

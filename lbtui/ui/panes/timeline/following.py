@@ -15,7 +15,9 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.line_page import LinePage
 from lbtui.ui.kit.pages import Picker
 from lbtui.ui.kit.pane import Aim, PaneProgress
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.window import Window
+from lbtui.ui.panes.timeline import at as timeline_at
 from lbtui.ui.panes.timeline.data import TimelineData, lines_left
 from lbtui.ui.panes.timeline.reading import TimelineReading
 from lbtui.ui.panes.timeline.state import Way, bubble_after, close_to, view_of
@@ -171,11 +173,16 @@ class TimelineFollowing(TimelineReading):
             return
         self._wanted = None
         if not way.slices:
+            self._told = None
             self._say(_("no slice names {request}").format(request=visible(way.request, 60)))
             return
         stays, self._stays = self._stays, False
         if stays:
-            self._change(replace(self.state, way=way, doing=""))
+            state = replace(self.state, way=way, doing="")
+            if self._told is not None:
+                state = timeline_at.with_parts(data, state, Taken(self._told, data.whole))
+                self._told = None
+            self._change(state)
             return
         begin = int(data.slices.start[way.slices[0]]) // 1000
         end = max(data.slices.end(index) for index in way.slices) // 1000 + 1

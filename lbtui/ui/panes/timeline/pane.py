@@ -21,8 +21,10 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.pages import Picker, TextPage
 from lbtui.ui.kit.pane import HelpEntry, Stage
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.selection import Selection
-from lbtui.ui.kit.window import following, moved, zoomed
+from lbtui.ui.kit.window import Window, following, moved, zoomed
+from lbtui.ui.panes.timeline import at as timeline_at
 from lbtui.ui.panes.timeline import keys as timeline_keys
 from lbtui.ui.panes.timeline import statistics, view
 from lbtui.ui.panes.timeline.data import grammar, lines_left, problem
@@ -178,6 +180,31 @@ class TimelinePane(TimelineFollowing):
         # A bubble begins where the pass before it ends.
         time = begin if cursor.slice is not None else begin + 1
         self._change(replace(self.state, picked=cursor.slice), time=time, window=window)
+
+    # In words
+
+    def whole_time(self) -> Window | None:
+        """Return the time of all slices."""
+        return None if self.data is None else self.data.whole
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen."""
+        shown = self._shown
+        state = self.state if shown is None else replace(self.state, top=shown.top)
+        return timeline_at.parts_of(state, self.whole_time())
+
+    def forget_said(self) -> None:
+        """Say no more what a key was answered with, where nothing is being read."""
+        if self.state.doing and self.stage is Stage.READY and self.data and not self.data.slices.sampled:
+            self._say("")
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it; of a sample again once all slices are read."""
+        if self.data is None:
+            return
+        self._told = taken.parts
+        self.state = timeline_at.with_parts(self.data, self.state, taken)
+        self._follow_told()
 
     # Pins, alignment, marks, ranges
 

@@ -12,9 +12,12 @@ from textual.message import Message
 from lbtui.profile import Profile
 from lbtui.profile.slices import SliceFields
 from lbtui.text import _
+from lbtui.ui.kit.at import Parts
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.pane import PaneProgress
+from lbtui.ui.kit.parts import Taken
+from lbtui.ui.panes.timeline import at as timeline_at
 from lbtui.ui.panes.timeline.data import TimelineData, capture_of, data_of
 from lbtui.ui.panes.timeline.layout import Shown, layout
 from lbtui.ui.panes.timeline.state import TimelineState
@@ -51,6 +54,7 @@ class TimelineReading(Filtered):
     _domain: str | None = None  # that was selected last, here or elsewhere
     _time: int | None = None  # the same
     _stays: bool = False  # whether what is followed next is not gone to
+    _told: Parts | None = None  # of a view, until all slices are there and its request is followed
     _wanted: str | None = None  # the request to follow as soon as all slices are read
 
     @abstractmethod
@@ -90,10 +94,12 @@ class TimelineReading(Filtered):
             own = [line for line in chosen if data.track(line).domain == self.selection.domain]
             line = next(iter(own or chosen), None)
             self.state = replace(self.state, track="" if line is None else data.track(line).key)
+        if self._told is not None:
+            self.state = timeline_at.with_parts(data, self.state, Taken(self._told, data.whole))
         wanted = self._wanted or self.selection.request
         if wanted is not None and not data.slices.sampled:
             # Of what is read anew the user goes on to see what he saw.
-            self._stays = way is not None and way.request == wanted
+            self._stays = (way is not None and way.request == wanted) or self._told is not None
             self._follow(wanted)
 
     def _read_all(self, data: TimelineData) -> None:
@@ -130,6 +136,20 @@ class TimelineReading(Filtered):
         if self.data is event.before:
             self._take(event.data)
             self.repaint()
+
+    def _follow_told(self) -> None:
+        """Follow the request that a view follows, where it is; all that was told has been taken then."""
+        request, told = self.selection.request, self._told
+        assert self.data is not None
+        if told is None or self.data.slices.sampled:
+            if request is not None and told is not None:
+                self._wanted = request
+            return
+        if "q" in told and request is not None:
+            self._stays = True
+            self._follow(request)
+        else:
+            self._told = None
 
     # What is shown
 

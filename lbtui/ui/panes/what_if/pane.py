@@ -20,6 +20,8 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.parts import Taken
+from lbtui.ui.panes.what_if import at as what_if_at
 from lbtui.ui.panes.what_if import help as what_if_help
 from lbtui.ui.panes.what_if import state as states
 from lbtui.ui.panes.what_if.state import Number, Outcome, WhatIfState
@@ -131,6 +133,22 @@ class WhatIfPane(Pane):
             self.post_message(self.Answered(states.unanswered(settings, why)))
 
         in_background(self, work, failed, group=_WORK)
+
+    # In words
+
+    def parts(self) -> dict[str, str]:
+        """Return what is asked."""
+        return what_if_at.parts_of(self.state)
+
+    def forget_said(self) -> None:
+        """Say no more what came of saving."""
+        if self.state.said:
+            self.state = replace(self.state, said="")
+            self.repaint()
+
+    def take_parts(self, taken: Taken) -> None:
+        """Ask it."""
+        self._change(lambda state: what_if_at.with_parts(state, taken))
 
     # Actions
 

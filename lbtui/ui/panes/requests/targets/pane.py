@@ -19,9 +19,11 @@ from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
+from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Aim
 from lbtui.ui.panes.requests.data import RequestsData, RequestsState, with_places
+from lbtui.ui.panes.requests.targets import at as targets_at
 from lbtui.ui.panes.requests.targets import state as states
 from lbtui.ui.panes.requests.targets import view
 from lbtui.ui.panes.requests.targets.charts import ChartKey, Drawn, chart_key, drawn
@@ -140,6 +142,17 @@ class TargetsPane(Pane):
             *([] if chart == "scatter" else [("v", _("next kind"))]),
             ("⏎", _("its requests")),
         ]
+
+    # In words
+
+    def parts(self) -> dict[str, str]:
+        """Return what is chosen."""
+        return {} if self.data is None else targets_at.parts_of(self.data, self.state)
+
+    def take_parts(self, taken: Taken) -> None:
+        """Take it."""
+        if self.data is not None:
+            self.state = targets_at.with_parts(self.data, self.state, taken)
 
     # Charts
 
