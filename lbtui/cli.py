@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known.error(wrong)
     if options.watch and _reports(options):
         known.error(_("--watch is of the screen: it goes with no report and no export"))
+    if options.at and _reports(options):
+        known.error(_("--at is of the screen: it goes with no report and no export"))
     if options.what_if and (options.baseline is not None or options.fail_on):
         known.error(_("--what-if prints that alone: it goes without --baseline and --fail-on"))
     if options.fail_on == "worse" and options.baseline is None:
@@ -178,9 +181,36 @@ def _on_screen(
             caps = replace(caps, light=background == "light")
         inputs = (options.baseline, options.experts, options.placement, options.capture)
         asked = Asked(
-            path, *inputs, thresholds, named=_is_named(options), watch=options.watch, raw=options.raw
+            path,
+            *inputs,
+            thresholds,
+            named=_is_named(options),
+            raw=options.raw,
+            watch=options.watch,
+            at=options.at,
+            given=tuple(_given(options)),
         )
         return run(asked, caps, mouse=not options.no_mouse, save=_save, enquiry=enquiry)
+
+
+def _given(options: Namespace) -> Iterator[str]:
+    """Yield the options that shape what is shown as they were given, but with absolute paths."""
+    for name in ("baseline", "experts", "placement", "config"):
+        if (path := getattr(options, name)) is not None:
+            yield from (f"--{name}", str(path.absolute()))
+    if options.capture is not None:
+        yield from ("--capture", str(options.capture))
+    if options.slo:
+        yield from ("--slo", ",".join(f"{name}={_plain(number)}" for name, number in options.slo))
+    for name in ("expert_mib", "link_gbps"):
+        if number := getattr(options, name):
+            yield from (f"--{name.replace('_', '-')}", _plain(number))
+
+
+def _plain(number: float) -> str:
+    """Return a number without an exponent, exactly."""
+    text = format(Decimal(repr(number)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _here() -> Path:

@@ -23,6 +23,7 @@ from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
 
 if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
+    from lbtui.ui.kit.at import View
 
 REPORTS = ("text", "markdown")
 EXPORTS = ("csv", "parquet")
@@ -288,6 +289,16 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
             "being recorded, and show what is new (W in the screen)"
         ),
     )
+    screen.add_argument(
+        "--at",
+        type=_view,
+        metavar="VIEW",
+        help=_(
+            "show this first: a pane and what is chosen in it, as `dp;t=08:00:24.5;d=dp5;m=batch_size`. "
+            "Ctrl-Y in the screen, or a click on its first line, gives the line that opens what is shown "
+            "(the manual's links)"
+        ),
+    )
     screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
 
@@ -357,6 +368,16 @@ def _capture(text: str) -> int | Literal["all"]:
     if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(_("a number from 1 or `all` is wanted"))
+
+
+def _view(text: str) -> View:
+    """Return the view that a text tells."""
+    from lbtui.ui.kit.at import NoView, parse_view
+
+    try:
+        return parse_view(text)
+    except NoView as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _what_if(text: str) -> str:

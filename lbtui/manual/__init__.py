@@ -26,6 +26,7 @@ TOPICS: Mapping[str, str] = {
     "exports": _("what --export writes"),
     "json": _("every field of --json"),
     "sql": _("--sql: tables, columns, units, examples; what is run and what is not"),
+    "links": _("--at: a line that opens what is shown, and how a view is written"),
     "scripts": _("one value with --get, the JSON Schema, completion in the shell, the man page"),
     "safety": _("what is read, what is written, what is never done"),
     "performance": _("how long it takes, and how much memory"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 import lbtui
 from lbtui.render.capabilities import Capabilities
@@ -120,11 +121,11 @@ def folders() -> Iterator[Mapping[str, Asked]]:
         yield {
             "demo": Asked(base / "demo" / "output"),
             "even": Asked(base / "even" / EVEN.name),
-            "compared": Asked(after, baseline=before),
+            "compared": Asked(after, baseline=before, given=("--baseline", str(before))),
             "several": Asked(base / "several"),
             "traced": Asked(base / "traced"),
-            "routed": Asked(base / "routed" / "output", thresholds=targets(500, 60)),
-            "parted": Asked(base / "parted" / "PROF_DIR", thresholds=targets(600, 40)),
+            "routed": _with_targets(base / "routed" / "output", 500, 60),
+            "parted": _with_targets(base / "parted" / "PROF_DIR", 600, 40),
             "nothing": Asked(base / "nothing", named=False),
         }
     finally:
@@ -134,6 +135,11 @@ def folders() -> Iterator[Mapping[str, Asked]]:
 def targets(ttft: float, tpot: float) -> Thresholds:
     """Return what `--slo ttft=…,tpot=…` asks for, ms."""
     return Thresholds(targets=(("ttft", ttft), ("tpot", tpot)))
+
+
+def _with_targets(path: Path, ttft: int, tpot: int) -> Asked:
+    given = ("--slo", f"ttft={ttft},tpot={tpot}")
+    return Asked(path, thresholds=targets(ttft, tpot), given=given)
 
 
 _PREFIX = "lbtui-"
@@ -163,11 +169,34 @@ async def texts(
     asked: Asked, keys: Sequence[str], sizes: Sequence[Size], caps: Capabilities
 ) -> dict[Size, str]:
     """Return what the screen shows in each size, in lines without blanks at their ends."""
-    shown = {}
     async with standing(asked, keys, sizes[0], caps) as (app, pilot):
-        for size in sizes:
-            await resized(app, pilot, *size)
-            lines = app.screen._compositor.render_strips(app.screen.size)
-            whole = "".join(f"{line.text.rstrip()}\n" for line in lines)
-            shown[size] = same_name(whole, asked)
+        return await shown_in(app, pilot, sizes)
+
+
+async def shown_in(app: LbtuiApp, pilot: Pilot[int], sizes: Sequence[Size]) -> dict[Size, str]:
+    """Return what the screen of a running app shows in each size, as `texts` does."""
+    shown = {}
+    for size in sizes:
+        await resized(app, pilot, *size)
+        whole = "".join(f"{line.text.rstrip()}\n" for line in _lines(app))
+        shown[size] = same_name(whole, app.asked)
     return shown
+
+
+def cells(app: LbtuiApp) -> list[list[tuple[str, str]]]:
+    """Return every line of the screen as pieces of text with their styles, each as long as it is of one."""
+    found = []
+    for line in _lines(app):
+        pieces: list[tuple[str, str]] = []
+        for segment in line:
+            style = str(segment.style)
+            if pieces and pieces[-1][1] == style:
+                pieces[-1] = (pieces[-1][0] + segment.text, style)
+            else:
+                pieces.append((segment.text, style))
+        found.append(pieces)
+    return found
+
+
+def _lines(app: LbtuiApp) -> list[Strip]:
+    return app.screen._compositor.render_strips(app.screen.size)

@@ -86,8 +86,10 @@ class EpPane(AlongIterations, Filtered):
         canvas = Canvas(width, height, self.caps)
         if self._scrolled is not None:
             whole = ep_layout.viewport(data, state, None, canvas)
-            (top, left), self._scrolled = self._scrolled, None
-            self._view = replace(whole, top=top, left=left)
+            self._view = replace(whole, top=self._scrolled[0], left=self._scrolled[1])
+            if self._over_worker is None:
+                # Until iterations are read the map has the room of theirs, too.
+                self._scrolled = None
         self._view = ep_layout.viewport(data, state, self._view, canvas)
         return ep_view.draw(data, state, self._view, canvas)
 

@@ -32,7 +32,8 @@ def parts_of(
     """Return the parts of a state, scrolled as it is drawn. A request is told by its id where it has one."""
     request = request_at(data, state, state.cursor)
     own = None if request is None else request["request_id"]
-    usual = sorted_by(wanted.sort, wanted).measure
+    # That of a column without numbers is the one sorted by before.
+    usual = wanted.sort if BY_NAME[wanted.sort].numeric else None
     only = None
     if wanted.window is not None:
         only = (

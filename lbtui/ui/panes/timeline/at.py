@@ -13,6 +13,7 @@ from lbtui.ui.panes.timeline.state import Mark, TimelineState, Way
 _VIEWS = ("tracks", "table")
 _ONLY = ("way", "all")
 _BETWEEN = ".."
+_MOST = (1 << 63) - 1  # ns, or ns since 1970
 
 
 def parts_of(state: TimelineState, whole: Window | None) -> dict[str, str]:
@@ -126,5 +127,8 @@ def _picked(data: TimelineData, state: TimelineState, taken: Taken) -> TimelineS
 
 
 def _whole(text: str) -> int | None:
+    """Return a whole number of 64 bits."""
     digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+    if not digits.isascii() or not digits.isdigit() or len(digits) > len(str(_MOST)):
+        return None
+    return number if abs(number := int(text)) <= _MOST else None
