@@ -51,7 +51,7 @@ function _shtab_lbtui_using
 end
 
 set -g _shtab_lbtui_commands 
-set -g _shtab_lbtui_opts_with_value --background --baseline --capture --color --completion --config --expert-mib --experts --export --fail-on --format --get --lang --link-gbps --log --manual --placement --report --slo --sql --what-if
+set -g _shtab_lbtui_opts_with_value --at --background --baseline --capture --color --completion --config --expert-mib --experts --export --fail-on --format --get --lang --link-gbps --log --manual --placement --report --slo --sql --what-if
 
 complete -c lbtui -e
 complete -c lbtui -f
@@ -80,11 +80,12 @@ complete -c lbtui -n _shtab_lbtui_using -l force -d 'let --export replace files 
 complete -c lbtui -n _shtab_lbtui_using -l color -xka "auto truecolor 256 16 none" -d 'depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)'
 complete -c lbtui -n _shtab_lbtui_using -l background -xka "auto dark light" -d 'colours for this background of the terminal (default: the config'"'"'s; else auto, which asks the terminal and takes what it says within 0.1 s, then COLORFGBG, then dark)'
 complete -c lbtui -n _shtab_lbtui_using -l watch -d 'look every two seconds whether the profile'"'"'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)'
+complete -c lbtui -n _shtab_lbtui_using -l at -x -d 'show this first: a pane and what is chosen in it, as `dp;t=08:00:24.5;d=dp5;m=batch_size`. Ctrl-Y in the screen, or a click on its first line, gives the line that opens what is shown (the manual'"'"'s links)'
 complete -c lbtui -n _shtab_lbtui_using -l ascii -d 'draw, and report, in ASCII only'
 complete -c lbtui -n _shtab_lbtui_using -l no-mouse -d 'leave the mouse to the terminal'
 complete -c lbtui -n _shtab_lbtui_using -l lang -xka "en zh" -d 'language of screen, reports, help and manual (default: the config'"'"'s; else by LC_ALL, LC_MESSAGES or LANG; of --json and --get English unless this says otherwise)'
 complete -c lbtui -n _shtab_lbtui_using -l log -xka "(__fish_complete_path (commandline -ct))" -d 'add to FILE what helps to find a fault: versions, machine, terminal, files with their sizes, how long each was read, notes, tracebacks; of the data names and counts only (also LBTUI_LOG=FILE)'
-complete -c lbtui -n _shtab_lbtui_using -l manual -xka "panes keys glossary findings statistics targets latency what-if replay formats watch config exports json sql scripts safety performance" -d 'print the topics of the manual, or one of them, and end'
+complete -c lbtui -n _shtab_lbtui_using -l manual -xka "panes keys glossary findings statistics targets latency what-if replay formats watch config exports json sql links scripts safety performance" -d 'print the topics of the manual, or one of them, and end'
 complete -c lbtui -n _shtab_lbtui_using -l man -d 'print the man page (lbtui --man | man -l -), and end'
 complete -c lbtui -n _shtab_lbtui_using -l completion -xka "bash zsh fish" -d 'print what completes lbtui in this shell, and end (the manual'"'"'s scripts has where it goes)'
 complete -c lbtui -n _shtab_lbtui_using -l json-schema -d 'print the JSON Schema of --json, also with --what-if, and end'

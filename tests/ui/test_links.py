@@ -17,13 +17,14 @@ import lbtui.sources
 from lbtui.findings import diagnosis
 from lbtui.manual import text_of
 from lbtui.options import parser
+from lbtui.render.capabilities import Capabilities
 from lbtui.ui.kit.at import MEANINGS, View, parse_view
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.panes.overview import pane as overview_pane
 from tests.tools.driving import settled
-from tests.tools.redraw_goldens import CAPS
 from tests.tools.screens import SCENES, Scene, cells, folders, standing
 
+CAPS = Capabilities("truecolor")
 LARGE, SMALL = (200, 50), (80, 24)
 # Over these a page stands, or the line that asks for a filter, or there is no profile yet.
 PAGES = {
