@@ -15,7 +15,7 @@ from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNKNOWN, UNREADABLE, U
 from lbtui.config_file import path_of
 from lbtui.options import EXPORTS, SQL_FORMATS, parser, told_apart
 from lbtui.output import CannotWrite, complain, has_screen, write_out
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -94,7 +94,7 @@ def _wrong_query(options: Namespace) -> str:
     wanted, of = (EXPORTS, "--export") if options.sql is None else (SQL_FORMATS, "--sql")
     if options.format and options.format not in wanted:
         return _("{option} has the formats {known}, not {name}").format(
-            option=of, known=", ".join(wanted), name=options.format
+            option=of, known=in_list(wanted), name=options.format
         )
     others = _prints(options) or options.what_if or options.export or options.fail_on or options.baseline
     if options.sql is not None and others:
@@ -109,7 +109,7 @@ def _print_manual(topic: str, *, ascii_only: bool) -> int:
     if topic and topic not in TOPICS:
         sentence = _("the manual has no topic {topic}; it has {known}.")
         return _failed(
-            sentence.format(topic=visible(topic, 100), known=", ".join(TOPICS)),
+            sentence.format(topic=visible(topic, 100), known=in_list(TOPICS)),
             USAGE,
         )
     text = text_of(topic) if topic else topics()

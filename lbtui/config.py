@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lbtui.config_file import content_of
 from lbtui.render.capabilities import Background
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_series, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry, Expected, Thresholds, described
 
 if sys.version_info >= (3, 11):
@@ -84,7 +84,7 @@ def _targets(table: Mapping[str, Any], file: str) -> tuple[Entry, ...]:
         if name not in TARGET_NAMES or not 0 < _number(value) <= MOST_TARGET:
             raise BadConfig(
                 _("{file}: [slo] has {known}, each a number of ms above 0 and up to {most:,.0f}.").format(
-                    file=visible(file), known=", ".join(TARGET_NAMES), most=MOST_TARGET
+                    file=visible(file), known=in_list(TARGET_NAMES), most=MOST_TARGET
                 )
             )
     return tuple((name, _number(table[name])) for name in TARGET_NAMES if name in table)
@@ -108,7 +108,7 @@ def _changed(table: Mapping[str, Any], file: str) -> Thresholds:
         if name not in known:
             raise BadConfig(
                 _("{file}: there is no threshold {name}; there are {known}.").format(
-                    file=visible(file), name=visible(str(name), 100), known=", ".join(sorted(known))
+                    file=visible(file), name=visible(str(name), 100), known=in_list(sorted(known))
                 )
             )
         if not _number(value) > 0:
@@ -148,7 +148,7 @@ def _expected(table: Mapping[str, Any], file: str) -> Expected:
                 _("{file}: [expected] has no {name}; it has {known}.").format(
                     file=visible(file),
                     name=visible(str(kind)),
-                    known=_(" and ").join(f'{k}."NAME".{setting}' for k, setting in known.items()),
+                    known=in_series(f'{k}."NAME".{setting}' for k, setting in known.items()),
                 )
             )
     domains, nodes = (_entries(table, *names, file) for names in (_DOMAIN, _NODE))

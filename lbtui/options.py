@@ -18,7 +18,7 @@ from lbtui.lines import broken
 from lbtui.manual import json_schema
 from lbtui.manual.man import man_page
 from lbtui.output import CannotWrite, complain, write_out
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
 
 if TYPE_CHECKING:
@@ -386,7 +386,7 @@ def _what_if(text: str) -> str:
         if text.lower() == name.lower():
             return name
     wanted = _("{name} is none; there is {known}")
-    raise argparse.ArgumentTypeError(wanted.format(name=text or "“”", known=", ".join(WHAT_IFS)))
+    raise argparse.ArgumentTypeError(wanted.format(name=text or "“”", known=in_list(WHAT_IFS)))
 
 
 def _positive(unit: str, text: str) -> float:

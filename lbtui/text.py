@@ -8,6 +8,7 @@ from __future__ import annotations
 import gettext
 import os
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,6 +16,8 @@ from typing import Literal, TypeAlias
 Language: TypeAlias = Literal["en", "zh_CN"]
 
 _LOCALE = Path(__file__).parent / "locale"
+_STOPS = (".", "!", "?")
+_WIDE_STOPS = ("。", "！", "？", "；", "：")
 
 
 @dataclass
@@ -55,6 +58,53 @@ def _(message: str) -> str:
 def plural(one: str, many: str, count: int) -> str:
     """Return the translation of what is said of one thing, or of `count`, which fills `{count}`."""
     return _spoken.catalogue.ngettext(one, many, count).format(count=f"{count:,}")
+
+
+# What code puts together of parts has the marks of the language, too.
+
+
+def in_list(things: Iterable[str]) -> str:
+    """Return several things, with the mark between them that the language has for a list."""
+    return _("{first}, {second}").format(first="", second="").join(things)
+
+
+def in_clauses(parts: Iterable[str]) -> str:
+    """Return parts of a sentence that could each be one, with a semicolon between."""
+    return _("{first}; {second}").format(first="", second="").join(parts)
+
+
+def in_sentences(*parts: str) -> str:
+    """Return sentences one after the other; empty ones are left out. After a full-width stop is no blank."""
+    whole = ""
+    for part in filter(None, parts):
+        whole += (" " if whole and not whole.endswith(_WIDE_STOPS) else "") + part
+    return whole
+
+
+def in_series(things: Iterable[str]) -> str:
+    """Return several things as a sentence lists them, an "and" before the last."""
+    *first, last = list(things) or [""]
+    return _("{first} and {last}").format(first=in_list(first), last=last) if first else last
+
+
+def with_comma(text: str, more: str) -> str:
+    """Return a text and what narrows it or goes on from it, with a comma between."""
+    return _("{text}, {more}").format(text=text, more=more)
+
+
+def with_label(label: str, text: str) -> str:
+    """Return a text behind what it is about and a colon."""
+    return _("{label}: {text}").format(label=label, text=text)
+
+
+def with_stop(text: str) -> str:
+    """Return a sentence that ends as one: with a full stop, unless there is one or its like."""
+    return text if text.endswith((*_STOPS, *_WIDE_STOPS)) else _("{sentence}.").format(sentence=text)
+
+
+def without_stop(text: str) -> str:
+    """Return a sentence without the full stop that it may end in."""
+    return text.rstrip(".。")
 
 
 def in_percent(share: float, decimals: int = 0) -> str:

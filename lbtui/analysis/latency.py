@@ -20,7 +20,7 @@ from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.named_terms import named_term, ranks_of, values_of
 from lbtui.analysis.order import RowNumbers, in_order
 from lbtui.analysis.request_places import NODE_COLUMNS, THEN
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.thresholds import TARGET_NAMES
 
 
@@ -329,7 +329,7 @@ def _at_place(place: str, names: Sequence[str]) -> pl.Expr:
 def _judged(names: Sequence[str]) -> pl.Expr:
     if other := [name for name in names if name.lower() not in _JUDGED]:
         raise ValueError(
-            _("“{name}” after slo= is none of {known}.").format(name=other[0], known=", ".join(_JUDGED))
+            _("“{name}” after slo= is none of {known}.").format(name=other[0], known=in_list(_JUDGED))
         )
     return pl.any_horizontal(_JUDGED[name.lower()] for name in values_of(JUDGED, names))
 
@@ -345,8 +345,8 @@ def _term(word: str) -> pl.Expr:
     name, _sign, text = word.partition(sign)
     column = _COLUMN_OF.get(name.lower())
     if column is None:
-        names = ", ".join(names[0] for names in FILTER_NAMES.values())
-        places = ", ".join(f"{place}=" for place in PLACE_NAMES)
+        names = in_list(names[0] for names in FILTER_NAMES.values())
+        places = in_list(f"{place}=" for place in PLACE_NAMES)
         raise ValueError(
             _("“{name}” is no column of numbers; these are: {names}; {places} want a name.").format(
                 name=name, names=names, places=places

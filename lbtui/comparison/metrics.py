@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbtui.comparison.model import Metric
 from lbtui.overview.model import Dimension
-from lbtui.text import _
+from lbtui.text import _, with_comma
 
 FEWEST_PULLS = 5  # of a pair, to tell its mean
 # Differences below these are called by nobody in practice, however certain: FIELD's tables skip layers below
@@ -274,7 +274,7 @@ def mean(key: str, label: str, dimension: Dimension, *, headline: bool = False) 
     return Metric(
         f"{key}.mean",
         dimension,
-        _("{label}, mean").format(label=label),
+        with_comma(label, _("mean")),
         _("ms"),
         "lower",
         _("Mean over the requests for which it is known."),
@@ -290,7 +290,7 @@ def percentile(key: str, label: str, share: float, dimension: Dimension) -> Metr
     return Metric(
         f"{key}.{name}",
         dimension,
-        f"{label}, {name}",
+        with_comma(label, name),
         _("ms"),
         "lower",
         _("{share:.0f} % of the requests for which it is known lie at or below it.").format(

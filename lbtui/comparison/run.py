@@ -25,7 +25,7 @@ from lbtui.overview.targets import target_words
 from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, Silent, attempted, empty
 from lbtui.profile.pairing import matched
 from lbtui.profile.place import window_of
-from lbtui.text import _, visible
+from lbtui.text import _, in_clauses, in_list, visible
 from lbtui.thresholds import Entry
 
 _FEWEST_LAYERS = 8
@@ -152,7 +152,7 @@ def _idle(sides: tuple[Domains, Domains], names: tuple[str | None, str | None]) 
             side.add_idle(name, lacking)
             yield _("{instance}: {ranks} without a trace {when}, counted as idle there.").format(
                 instance=visible(_shown(names)),
-                ranks=", ".join(f"dp{rank}" for rank in sorted(lacking)),
+                ranks=in_list(f"dp{rank}" for rank in sorted(lacking)),
                 when=_("before") if side is sides[0] else _("after"),
             )
 
@@ -276,7 +276,7 @@ def _asked(metric: Metric, subject: Place, before: Measured, after: Measured) ->
         why = _("before and after: {why}").format(why=before.absent)
     else:
         whys = ((_("before: {why}"), before.absent), (_("after: {why}"), after.absent))
-        why = "; ".join(text.format(why=absent) for text, absent in whys if absent)
+        why = in_clauses(text.format(why=absent) for text, absent in whys if absent)
     return _Question(
         metric,
         subject,

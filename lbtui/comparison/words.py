@@ -10,7 +10,7 @@ from lbtui.comparison.model import Comparison, Metric, Row, Verdict
 from lbtui.comparison.requests import MEAN_PIECES, PERCENTILES
 from lbtui.comparison.verdict import FEWEST, FEWEST_OF_A_SIDE, HEADLINE_LEVEL, LEVEL
 from lbtui.overview.text import short
-from lbtui.text import _
+from lbtui.text import _, in_clauses, in_list, with_label
 
 VERDICTS: Mapping[Verdict, str] = {
     "worse": _("worse"),
@@ -20,45 +20,59 @@ VERDICTS: Mapping[Verdict, str] = {
     "not_comparable": _("not comparable"),
 }
 
-METHOD: tuple[str, ...] = (
-    _(
-        "difference: after − before. Effect: × before for times, rates and lengths, percentage points (pp) "
-        "of a share, how many × the mean the most loaded carries more (PAR)."
+# How a comparison comes about: what each paragraph is about, and the paragraph.
+METHOD: tuple[tuple[str, str], ...] = (
+    (
+        _("difference"),
+        _(
+            "after − before. Effect: × before for times, rates and lengths, percentage points (pp) of a "
+            "share, how many × the mean the most loaded carries more (PAR)."
+        ),
     ),
-    _(
-        "95 % interval: would another pair of runs differ so? A series is cut into at most {bins} pieces of "
-        "time (or of arrivals; {few} for p50, {fewer} for p95 and {mean} for the mean of a time per request)."
-        " What it varies by is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, "
-        "Kendall 1954), the rest resampled {resamples} times in circular moving blocks (Politis and Romano "
-        "1992) as long as its own autocorrelation asks for (Politis and White 2004, corrected 2009) and no "
-        "shorter than 1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference divided by its "
-        "standard error in each resample (Götze and Künsch 1996). Percentiles are carried over from shares "
-        "(Woodruff 1952), to half a step beyond as values are written in steps, both sides joined as in MOVER"
-        " (Zou and Donner 2008). Seed {seed}: the same files give the same numbers."
-    ).format(
-        bins=MOST_BINS,
-        few=PERCENTILES[0.5],
-        fewer=PERCENTILES[0.95],
-        mean=MEAN_PIECES,
-        resamples=f"{RESAMPLES:,}",
-        blocks=FIXED_BLOCKS,
-        seed=SEED,
+    (
+        _("95 % interval"),
+        _(
+            "would another pair of runs differ so? A series is cut into at most {bins} pieces of time (or of "
+            "arrivals; {few} for p50, {fewer} for p95 and {mean} for the mean of a time per request). What "
+            "it varies by is pre-whitened by an AR(1) corrected for its bias (Andrews and Monahan 1992, "
+            "Kendall 1954), the rest resampled {resamples} times in circular moving blocks (Politis and "
+            "Romano 1992) as long as its own autocorrelation asks for (Politis and White 2004, corrected "
+            "2009) and no shorter than 1/{blocks} of it (fixed-b: Kiefer and Vogelsang 2005), the difference "
+            "divided by its standard error in each resample (Götze and Künsch 1996). Percentiles are carried "
+            "over from shares (Woodruff 1952), to half a step beyond as values are written in steps, both "
+            "sides joined as in MOVER (Zou and Donner 2008). Seed {seed}: the same files give the same "
+            "numbers."
+        ).format(
+            bins=MOST_BINS,
+            few=PERCENTILES[0.5],
+            fewer=PERCENTILES[0.95],
+            mean=MEAN_PIECES,
+            resamples=f"{RESAMPLES:,}",
+            blocks=FIXED_BLOCKS,
+            seed=SEED,
+        ),
     ),
-    _(
-        "p-value: does noise about the runs as they went explain the difference? The same, but each series "
-        "is taken about its running median over 1/{stretches} of the run (as Juhl and Xiao 2009 about a "
-        "nonparametric mean), where it has pieces enough: a level that lasts would otherwise look like noise "
-        "and hide itself (Crainiceanu and Vogelsang 2007)."
-    ).format(stretches=STRETCHES),
-    _(
-        "verdict: better or worse where the p-value is small enough, the row's own interval excludes 0 and "
-        "the difference is not below the metric's smallest worth calling. A few headlines stand for each "
-        "dimension, each called by itself at p ≤ {headline}; the others are details under them, at p ≤ "
-        "{level}: each by itself where a headline of the dimension is called, else corrected over the details"
-        " of the dimension, as the load is over its rows (Holm 1979). No evidence of a change is no proof "
-        "that there is none; too little data below {least} independent observations ({fewer} where the "
-        "interval excludes 0), or where a percentile's interval has no end."
-    ).format(level=LEVEL, headline=HEADLINE_LEVEL, least=FEWEST, fewer=FEWEST_OF_A_SIDE),
+    (
+        _("p-value"),
+        _(
+            "does noise about the runs as they went explain the difference? The same, but each series is "
+            "taken about its running median over 1/{stretches} of the run (as Juhl and Xiao 2009 about a "
+            "nonparametric mean), where it has pieces enough: a level that lasts would otherwise look like "
+            "noise and hide itself (Crainiceanu and Vogelsang 2007)."
+        ).format(stretches=STRETCHES),
+    ),
+    (
+        _("verdict"),
+        _(
+            "better or worse where the p-value is small enough, the row's own interval excludes 0 and the "
+            "difference is not below the metric's smallest worth calling. A few headlines stand for each "
+            "dimension, each called by itself at p ≤ {headline}; the others are details under them, at p ≤ "
+            "{level}: each by itself where a headline of the dimension is called, else corrected over the "
+            "details of the dimension, as the load is over its rows (Holm 1979). No evidence of a change is "
+            "no proof that there is none; too little data below {least} independent observations ({fewer} "
+            "where the interval excludes 0), or where a percentile's interval has no end."
+        ).format(level=LEVEL, headline=HEADLINE_LEVEL, least=FEWEST, fewer=FEWEST_OF_A_SIDE),
+    ),
 )
 
 
@@ -75,7 +89,7 @@ def subject_words(row: Row) -> str:
 def load_sentence(comparison: Comparison) -> str:
     """Return what to know of the load before reading on."""
     if differ := comparison.loads_differ:
-        named = ", ".join(
+        named = in_list(
             _("{metric} {before} → {after}").format(
                 metric=row.metric.label,
                 before=with_unit(row.metric, row.before),
@@ -87,7 +101,7 @@ def load_sentence(comparison: Comparison) -> str:
     told = [row.metric.label for row in comparison.rows if row.is_load and row.verdict == "no_evidence"]
     if not told:
         return _("Whether both runs had the same load cannot be told.")
-    return _("No evidence that the loads differ: {named}.").format(named=", ".join(told))
+    return _("No evidence that the loads differ: {named}.").format(named=in_list(told))
 
 
 def outcome_sentences(comparison: Comparison) -> list[str]:
@@ -96,7 +110,7 @@ def outcome_sentences(comparison: Comparison) -> list[str]:
     if not headlines:
         return []
     parts = [
-        _("{verdict}: {rows}").format(verdict=VERDICTS[verdict], rows="; ".join(map(named, rows)))
+        with_label(VERDICTS[verdict], in_clauses(map(named, rows)))
         for verdict in ("worse", "better")
         if (rows := [row for row in headlines if row.verdict == verdict])
     ]

@@ -18,11 +18,11 @@ from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
 from lbtui.findings.group_skew import find_group_skew, is_member
-from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, Severity
+from lbtui.findings.model import Cost, Finding, Severity
 from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of, subject_of_group, who_of_lanes
 from lbtui.profile import Domain, format_window, micros
-from lbtui.text import _, in_percent
+from lbtui.text import _, in_percent, with_label, with_stop
 from lbtui.thresholds import Shares, Thresholds
 
 _CRITICAL_RATIO = 2.0  # doubled
@@ -93,7 +93,8 @@ def _finding(evidence: Evidence, limits: Thresholds, binned: Binned, found: Exce
         severity=_severity(evidence, limits, found.ratio, window, cost),
         subject=subject,
         window=window,
-        metric=f"batch_size / {'mean of peers' if expected is None else EXPECTED_SHARE}",
+        metric=_("batch_size / mean of peers") if expected is None else _("batch_size / its expected share"),
+        over_expected=expected is not None,
         value=found.ratio,
         threshold=limits.dp_batch_ratio,
         cost=cost,
@@ -152,9 +153,13 @@ def what_stands_out(
     )
     if p > limits.p_value:
         why = _("chance alone does as much in {share} of such runs (p = {p:.2g}, a finding needs {limit:g})")
-        return f"{said}: {why.format(share=in_percent(p), p=p, limit=limits.p_value)}.", p
-    why = _("beyond chance (p = {p:.2g}), but less than {ratio:g}× and {more:g} requests more, no finding")
-    return f"{said}: {why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)}.", p
+        why = why.format(share=in_percent(p), p=p, limit=limits.p_value)
+    else:
+        why = _(
+            "beyond chance (p = {p:.2g}), but less than {ratio:g}× and {more:g} requests more, no finding"
+        )
+        why = why.format(p=p, ratio=limits.dp_batch_ratio, more=limits.dp_batch_excess)
+    return with_stop(with_label(said, why)), p
 
 
 def _comparable(

@@ -78,7 +78,7 @@ def _of_host(
     return _finding(
         limits,
         subject,
-        ("ms by which the clocks differ", abs(shift.ms)),
+        (_("ms by which the clocks differ"), abs(shift.ms)),
         _("{seen}: {told}.").format(seen=seen[0].upper() + seen[1:], told=told),
         _("{handoffs}: prefill_res_time against {transfers}: start_time").format(
             handoffs=evidence.file("handoffs"), transfers=evidence.file("transfers")
@@ -98,7 +98,7 @@ def _received_before_sent(evidence: Evidence, limits: Thresholds) -> Iterator[Fi
         yield _finding(
             limits,
             {},
-            ("ms by which hand-offs are received before they are sent", worst),
+            (_("ms by which hand-offs are received before they are sent"), worst),
             _(
                 "{count} of {all} hand-offs are received before they were sent, {ms:.1f} ms on the median: "
                 "clocks of hosts differ."

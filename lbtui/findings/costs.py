@@ -10,7 +10,7 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost
 from lbtui.text import _, in_percent
 
-_UNIT = "ms/step"
+_UNIT = _("ms/step")
 
 
 def cost_of(

@@ -9,7 +9,7 @@ import polars as pl
 from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Figure, Finding
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_series, visible, with_label
 from lbtui.thresholds import Thresholds
 
 _NO_COST = Cost(None, "", _("data quality costs certainty, not time"))
@@ -51,7 +51,7 @@ def _cut(evidence: Evidence) -> Iterator[Finding]:
         if note.cut is not None:
             yield _note(
                 "data.file.cut",
-                Figure("share of the file that was read", note.cut.done / note.cut.total, 1, note.file),
+                Figure(_("share of the file that was read"), note.cut.done / note.cut.total, 1, note.file),
                 _("All findings are of a part of {file}: {why}").format(file=note.file, why=note.text),
                 _("Have all of it read (R)."),
             )
@@ -66,8 +66,8 @@ def _outside(evidence: Evidence) -> Iterator[Finding]:
         strays = note.outside.what == "rows"
         yield _note(
             "data.rows.stray" if strays else "data.captures",
-            Figure("rows outside the capture shown", note.outside.count, 1, note.file),
-            _("{file}: {why}").format(file=note.file, why=note.text),
+            Figure(_("rows outside the capture shown"), note.outside.count, 1, note.file),
+            with_label(note.file, note.text),
             _("Look at the times of these rows in the file; the rest is not biased by them.")
             if strays
             else _("Record each capture into a folder of its own."),
@@ -84,7 +84,7 @@ def _short(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
         yield _note(
             "data.capture.short",
             Figure(
-                "seconds captured",
+                _("seconds captured"),
                 seconds,
                 limits.short_capture_seconds,
                 _("first and last time in all files"),
@@ -100,7 +100,7 @@ def _missing(evidence: Evidence) -> Iterator[Finding]:
     for missing in evidence.missing:
         yield _note(
             "data.missing",
-            Figure("frames without data", 1, 1, missing.what),
+            Figure(_("frames without data"), 1, 1, missing.what),
             _("No {what}: {reason}.").format(what=missing.what, reason=missing.reason),
             missing.how_to_collect,
         )
@@ -112,7 +112,7 @@ def _rebuilt(evidence: Evidence) -> Iterator[Finding]:
     if differing.height:
         yield _note(
             "data.running.rebuilt",
-            Figure("cells rebuilt", differing.height, 1, evidence.file("nodes")),
+            Figure(_("cells rebuilt"), differing.height, 1, evidence.file("nodes")),
             _(
                 "{count} of {all} running counts were rebuilt: the parser writes 0 in bins without events."
             ).format(count=differing.height, all=nodes.height),
@@ -132,7 +132,7 @@ def _vanished(evidence: Evidence) -> Iterator[Finding]:
             yield _note(
                 "data.rows.vanished",
                 Figure(
-                    "requests missing from the coordinator's table",
+                    _("requests missing from the coordinator's table"),
                     requests.height - added,
                     1,
                     evidence.file("nodes"),
@@ -156,14 +156,14 @@ def _unknown_ranks(evidence: Evidence) -> Iterator[Finding]:
     if count:
         yield _note(
             "data.dp_rank.unknown",
-            Figure("steps without dp_rank", count, 1, evidence.file("steps")),
+            Figure(_("steps without dp_rank"), count, 1, evidence.file("steps")),
             _(
                 "{count} of {all} steps carry no dp_rank; on {hosts} domains are named by pid, or dp? where "
                 "a host has one."
             ).format(
                 count=count,
                 all=every,
-                hosts=visible(", ".join(unknown["host"].cast(pl.String).unique().sort().to_list()), 200),
+                hosts=visible(in_list(unknown["host"].cast(pl.String).unique().sort().to_list()), 200),
             ),
             _(
                 "Without DP, and with SGLang, which records no rank, this is as it should be; else profile "
@@ -179,9 +179,9 @@ def _units(evidence: Evidence) -> Iterator[Finding]:
     if evidence.frame("batches").height and columns:
         yield _note(
             "data.units.renamed",
-            Figure("columns in another unit than named", len(columns), 1, provenance[0].file),
+            Figure(_("columns in another unit than named"), len(columns), 1, provenance[0].file),
             _("{columns} of batch are microseconds; they are read as such.").format(
-                columns=visible(_(" and ").join(columns), 200)
+                columns=visible(in_series(columns), 200)
             ),
             _("Mind this when reading the file with other tools."),
         )
@@ -192,7 +192,7 @@ def _unread(evidence: Evidence) -> Iterator[Finding]:
     if note := evidence.unread_series:
         yield _note(
             "data.iterations.unread",
-            Figure("reads that failed", 1, 1, evidence.file("expert_heat")),
+            Figure(_("reads that failed"), 1, 1, evidence.file("expert_heat")),
             _("{why}; what re-balancing would bring is not told.").format(why=note.text),
             _("Run again; if it stays so, report this message."),
         )
@@ -205,14 +205,14 @@ def _unknown_names(evidence: Evidence, limits: Thresholds) -> Iterator[Finding]:
     if unknown:
         yield _note(
             "data.expected.unknown",
-            Figure("entries of the config without effect", len(unknown), 1, _("config, [expected]")),
+            Figure(_("entries of the config without effect"), len(unknown), 1, _("config, [expected]")),
             _(
                 "[expected] of the config names {names}, which this profile does not have; DP domains here "
                 "are {domains}, nodes {nodes}."
             ).format(
-                names=visible(", ".join(name for name, _share in unknown), 200),
-                domains=visible(", ".join(sorted({d.name for d in evidence.domains})) or "-", 200),
-                nodes=visible(", ".join(sorted(addresses)) or "-", 200),
+                names=visible(in_list(name for name, _share in unknown), 200),
+                domains=visible(in_list(sorted({d.name for d in evidence.domains})) or "-", 200),
+                nodes=visible(in_list(sorted(addresses)) or "-", 200),
             ),
             _("Name domains as their lanes are named (dp3, host/dp3, instance/dp3), nodes by ip:port."),
         )

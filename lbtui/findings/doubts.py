@@ -13,7 +13,7 @@ from lbtui.findings.run import clock_evidence
 from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import Figure, Line, Overview
 from lbtui.profile import Profile, Progress
-from lbtui.text import _, visible
+from lbtui.text import _, in_clauses, in_list, in_sentences, visible, with_label
 from lbtui.thresholds import Thresholds
 
 # What begins on a prefill host and ends on a decode host. A first token is answered, and a KV pull begins and
@@ -38,7 +38,7 @@ def clock_doubt(findings: Sequence[Finding]) -> str:
         return ""
     return _(
         "Doubtful: {apart}; what goes from a prefill to a decode host is off by as much for requests there."
-    ).format(apart="; ".join(dict.fromkeys(apart)))
+    ).format(apart=in_clauses(dict.fromkeys(apart)))
 
 
 def _apart(finding: Finding) -> str:
@@ -86,7 +86,7 @@ def _line(line: Line, doubt: str) -> Line:
     doubtful = list(dict.fromkeys(_FIGURES[f.dimension, f.metric] for f in figures if f.doubt))
     if not doubtful:
         return line
-    said = _("{metrics}: {doubt}").format(metrics=", ".join(doubtful), doubt=doubt)
+    said = with_label(in_list(doubtful), doubt)
     # The headline is that of the first figure.
     marked = _("{value} ?").format(value=line.headline) if figures[0].doubt else line.headline
     return replace(line, figures=figures, details=(*line.details, said), headline=marked)
@@ -102,7 +102,7 @@ def comparable(comparison: Comparison, before: str, after: str) -> Comparison:
     if not before and not after:
         return comparison
     sides = ((_("before"), before), (_("after"), after))
-    reason = " ".join(_("{side}: {doubt}").format(side=side, doubt=doubt) for side, doubt in sides if doubt)
+    reason = in_sentences(*(with_label(side, doubt) for side, doubt in sides if doubt))
     return replace(comparison, rows=tuple(_row(row, reason) for row in comparison.rows))
 
 

@@ -14,10 +14,10 @@ from lbtui.findings.ep_heat import ExpertHeat
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.text import _, in_percent, plural
+from lbtui.text import _, in_list, in_percent, plural
 from lbtui.thresholds import Thresholds
 
-_UNIT = "share of expert compute"
+_UNIT = _("share of expert compute")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def find_worse(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
 
 def _about_periods(evidence: Evidence, pars: Floats) -> str:
     return _("{file}: PAR per period {pars}").format(
-        file=evidence.file("expert_heat"), pars=", ".join(f"{m:.2f}" for m in pars)
+        file=evidence.file("expert_heat"), pars=in_list(f"{m:.2f}" for m in pars)
     )
 
 

@@ -15,7 +15,7 @@ from lbtui.findings.ep_heat import ExpertHeat, waiting_less
 from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.text import _, in_percent
+from lbtui.text import _, in_list, in_percent
 from lbtui.thresholds import Thresholds
 
 _MAP_ERROR = 1.3 / 256  # of a picture's range: to so much its colours are read
@@ -216,7 +216,7 @@ def _finding(
         threshold=threshold,
         cost=Cost(
             waste,
-            "share of expert compute",
+            _("share of expert compute"),
             _(
                 "{waste} of the ranks' expert time is waiting for it (mean over {over} of what max − "
                 "mean falls by with this expert at the mean, / max); it adds {lift} of a mean rank's "
@@ -246,7 +246,7 @@ def _place_words(heat: ExpertHeat, cells: list[Hot], layer: int | None, period: 
         place = _("in layer {layer}").format(layer=layer)
     if period is not None:
         places = sorted({c.period for c in cells})
-        listed = ", ".join(str(heat.periods[each]) for each in places)
+        listed = in_list(str(heat.periods[each]) for each in places)
         place += _(" (EPLB period {listed} of {count})").format(listed=listed, count=len(heat.periods))
     return place
 

@@ -12,7 +12,7 @@ from lbtui.analysis.eplb.what_if import WhatIf, start_settings, what_if
 from lbtui.analysis.expert_parallel import phase_name
 from lbtui.findings.ep_heat import ExpertHeat
 from lbtui.findings.evidence import Evidence
-from lbtui.text import _
+from lbtui.text import _, in_sentences
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def gain_words(gained: Sequence[Gain]) -> str:
         said.append(_gain(gain, before, after, _("mean over layers")))
         if gain.check is not None and gain.check.fails:
             said.append(check_words(gain.check))
-    return " ".join(said)
+    return in_sentences(*said)
 
 
 def layer_gain_words(gained: Sequence[Gain], layer: int) -> str:
@@ -68,7 +68,7 @@ def layer_gain_words(gained: Sequence[Gain], layer: int) -> str:
         said.append(_gain(gain, float(judged.before[layer]), float(judged.after[layer]), where))
         if gain.check is not None and gain.check.fails:
             said.append(_("Load here stays on its ranks more than it follows experts: expect less."))
-    return " ".join(said)
+    return in_sentences(*said)
 
 
 def _gain(gain: Gain, before: float, after: float, where: str) -> str:

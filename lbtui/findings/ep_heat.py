@@ -20,7 +20,7 @@ from lbtui.analysis.expert_parallel import (
 from lbtui.analysis.imbalance import Floats, known_mean, par
 from lbtui.findings.evidence import Evidence
 from lbtui.profile.identity import UNNAMED_EXPERTS
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ExpertHeat:
     def pars_by_period(self) -> str:
         """PAR over ranks, mean over layers, of each period (in brackets), in words."""
         means = known_mean(self.pars, axis=1)
-        return ", ".join(f"{m:.2f} ({p})" for p, m in zip(self.periods, means, strict=True))
+        return in_list(f"{m:.2f} ({p})" for p, m in zip(self.periods, means, strict=True))
 
 
 def expert_heats(evidence: Evidence) -> Iterator[ExpertHeat]:

@@ -14,7 +14,7 @@ from lbtui.text import _, in_percent
 from lbtui.thresholds import Thresholds
 
 MOST_LISTED = 5
-_UNIT = "share of expert compute"
+_UNIT = _("share of expert compute")
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from lbtui.findings.ep_ranks import subject_of
 from lbtui.findings.ep_tables import Tables, tables_of
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.text import _, in_percent
+from lbtui.text import _, in_list, in_percent, in_sentences
 from lbtui.thresholds import Thresholds
 
-_UNIT = "share of expert compute"
+_UNIT = _("share of expert compute")
 _BEYOND_CHANCE = 2.0  # × what Poisson counts of an unmoved heat show
 
 
@@ -60,8 +60,8 @@ def find_moves(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, instanc
         what_if=gain_words(gains(evidence, heat)),
         evidence=_("{file}: share moved into each period {moved}; PAR per period {pars}").format(
             file=evidence.file("expert_heat"),
-            moved=", ".join(f"{m:.2f}" for m in known_mean(tables.moved, axis=1)),
-            pars=", ".join(f"{m:.2f}" for m in known_mean(heat.pars, axis=1)),
+            moved=in_list(f"{m:.2f}" for m in known_mean(tables.moved, axis=1)),
+            pars=in_list(f"{m:.2f}" for m in known_mean(heat.pars, axis=1)),
         ),
         p_value=p,
     )
@@ -110,4 +110,4 @@ def _message(heat: ExpertHeat, tables: Tables) -> str:
             "A table made of the past period does not fit the next: PAR over ranks would be {fitted:.2f} "
             "with the heat it was made of, and is {now:.2f}."
         ).format(fitted=fitted, now=tables.mean_now)
-    return f"{said} {why} " + _("By EPLB period: {pars}.").format(pars=heat.pars_by_period)
+    return in_sentences(said, why, _("By EPLB period: {pars}.").format(pars=heat.pars_by_period))

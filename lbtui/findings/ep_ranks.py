@@ -14,10 +14,10 @@ from lbtui.findings.ep_gain import gain_words, gains
 from lbtui.findings.ep_heat import ExpertHeat, waiting_for
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding, Severity, SubjectValue
-from lbtui.text import _, in_percent, plural
+from lbtui.text import _, in_percent, in_sentences, plural
 from lbtui.thresholds import Thresholds
 
-_UNIT = "share of expert compute"
+_UNIT = _("share of expert compute")
 _CRITICAL_SKEW = 1.5
 
 
@@ -87,8 +87,10 @@ def _finding(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot
         value=hot.ratio,
         threshold=limits.ep_rank_ratio,
         cost=_cost_of_rank(limits, hot.waste * share),
-        message=_about_rank(evidence, limits, heat, hot)
-        + (_since_words(heat, since) if hot.period is None else _period_words(heat, hot)),
+        message=in_sentences(
+            *_about_rank(evidence, limits, heat, hot),
+            _since_words(since) if hot.period is None else _period_words(heat, hot),
+        ),
         advice=_(
             "A rank hot in every layer is not a matter of single experts: look for padding or dummy "
             "tokens, shared experts, or a fixed routing to this rank; EPLB cannot move load that it "
@@ -110,10 +112,10 @@ def _hot_since(limits: Thresholds, heat: ExpertHeat, rank: int) -> int | None:
     return next((p for p, m in zip(heat.periods, means, strict=True) if m >= limits.ep_rank_ratio), None)
 
 
-def _since_words(heat: ExpertHeat, since: int | None) -> str:
+def _since_words(since: int | None) -> str:
     if since is None:
         return ""
-    return " " + _("It was not before period {period}.").format(period=since)
+    return _("It was not before period {period}.").format(period=since)
 
 
 def _cost_of_rank(limits: Thresholds, waste: float) -> Cost:
@@ -134,22 +136,24 @@ def _cost_of_rank(limits: Thresholds, waste: float) -> Cost:
 
 def _period_words(heat: ExpertHeat, hot: _Hot) -> str:
     whole = float(known_mean(heat.mean_load[:, hot.rank]))
-    return " " + _("That is EPLB period {period}; over all {periods} it carries {ratio:.2f}×.").format(
+    return _("That is EPLB period {period}; over all {periods} it carries {ratio:.2f}×.").format(
         period=hot.period, periods=len(heat.periods), ratio=whole
     )
 
 
-def _about_rank(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot) -> str:
+def _about_rank(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _Hot) -> list[str]:
+    """Return what is known of the rank, a sentence each; the last may be empty."""
     layers, ranks = heat.loaded, heat.mean_load.shape[1]
     rank, ratio = hot.rank, hot.ratio
     over = int((hot.load[:, rank] >= limits.ep_rank_ratio).sum())
     if heat.by_time:
-        return _(
+        told = _(
             "Rank {rank} (guessed from the order of pids) takes {ratio:.2f}× the mean GroupedMatmul time, "
             "above {limit:.2f}× in {over} of {layers} layers. Expert heat was not recorded: whether it has "
             "more to do or is slow cannot be told."
         ).format(rank=rank, ratio=ratio, limit=limits.ep_rank_ratio, over=over, layers=layers)
-    return _(
+        return [told]
+    told = _(
         "EP rank {rank}{of_instance} carries {ratio:.2f}× the mean load; above {limit:.2f}× in {over} of "
         "{layers} layers, over {periods}."
     ).format(
@@ -162,7 +166,8 @@ def _about_rank(evidence: Evidence, limits: Thresholds, heat: ExpertHeat, hot: _
         periods=plural(
             "1 EPLB period", "{count} EPLB periods", len(heat.periods) if hot.period is None else 1
         ),
-    ) + _in_time(evidence, rank, ranks)
+    )
+    return [told, _in_time(evidence, rank, ranks)]
 
 
 def _in_time(evidence: Evidence, rank: int, ranks: int) -> str:
@@ -172,7 +177,7 @@ def _in_time(evidence: Evidence, rank: int, ranks: int) -> str:
     if len(pids) != ranks:
         return ""
     total = np.nansum(matrix, axis=0)
-    return " " + _("Its GroupedMatmul time (pid {pid}, rank guessed) is {ratio:.2f}× the mean.").format(
+    return _("Its GroupedMatmul time (pid {pid}, rank guessed) is {ratio:.2f}× the mean.").format(
         pid=pids[rank], ratio=float(total[rank] / total.mean())
     )
 
@@ -211,19 +216,21 @@ def find_skew(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) -> Itera
             waste,
             of="experts",
         ),
-        message=_(
-            "Experts{of_instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
-            "{layers}{where}, {worst:.2f} in layer {layer}."
-        ).format(
-            of_instance=heat.of_instance,
-            mean=mean,
-            layers=heat.layers,
-            where=_(" in period {period}").format(period=heat.periods[place]) if several else "",
-            worst=float(np.nanmax(pars[place])),
-            layer=layer,
-        )
-        + (" " + _("By EPLB period: {pars}.").format(pars=heat.pars_by_period) if several else "")
-        + (" " + _("EPLB has evened it since.") if mended else ""),
+        message=in_sentences(
+            _(
+                "Experts{of_instance} load the ranks unevenly: PAR {mean:.2f} over ranks on average of "
+                "{layers}{where}, {worst:.2f} in layer {layer}."
+            ).format(
+                of_instance=heat.of_instance,
+                mean=mean,
+                layers=heat.layers,
+                where=_(" in period {period}").format(period=heat.periods[place]) if several else "",
+                worst=float(np.nanmax(pars[place])),
+                layer=layer,
+            ),
+            _("By EPLB period: {pars}.").format(pars=heat.pars_by_period) if several else "",
+            _("EPLB has evened it since.") if mended else "",
+        ),
         advice=_(
             "Try EPLB with redundant experts. It is not recommended for prefill inputs below 1024 tokens, "
             "nor for decode with at most 8 experts or fewer than 128 tokens a die (vllm-ascend)."

@@ -57,7 +57,7 @@ def find_slow_ranks(evidence: Evidence, limits: Thresholds, heat: ExpertHeat) ->
             threshold=limits.ep_slow_ratio,
             cost=Cost(
                 1 - 1 / ratio,
-                "share of expert compute",
+                _("share of expert compute"),
                 _("the other ranks wait {share} of its GroupedMatmul time (1 − 1 / ratio)").format(
                     share=in_percent(1 - 1 / ratio, 1)
                 ),

@@ -16,7 +16,7 @@ from lbtui.findings.kinds import kind_of
 from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import is_of, name_of, subject_of
 from lbtui.profile import Domain
-from lbtui.text import _, in_percent, visible
+from lbtui.text import _, in_percent, in_sentences, visible
 from lbtui.thresholds import Thresholds
 
 _LOADS = ("dp.batch_size.skew", "dp.idle", "dp.stalled", "pd.node.skew", "pd.node.stalled")
@@ -42,7 +42,7 @@ def as_expected(
             replace(
                 finding,
                 severity="info",
-                message=f"{finding.message} {said}",
+                message=in_sentences(finding.message, said),
                 advice=_("Nothing, as long as `[expected]` in the config is what is meant."),
                 expected=multiple,
             )

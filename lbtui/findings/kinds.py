@@ -25,7 +25,7 @@ class Kind:
     """
 
     figure: str = ""  # empty: the metric's own name
-    over_expected: str = ""  # the same where it is over what the config expects (`EXPECTED_SHARE`)
+    over_expected: str = ""  # the same where it is over what the config expects
     judged: bool = False  # by the shares that the config expects
     metric: MetricKey | None = None  # of a DP domain: its lanes here and in the DP pane
     drawing: Drawing | None = None

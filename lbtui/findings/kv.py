@@ -13,10 +13,10 @@ from lbtui.analysis.expected import expected_multiple
 from lbtui.analysis.lanes import Lane, bin_edges, bin_lanes, sampled
 from lbtui.analysis.scan import find_held
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding, SubjectValue
+from lbtui.findings.model import Cost, Finding, SubjectValue
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.profile import Domain, instant
-from lbtui.text import _, in_percent
+from lbtui.text import _, in_percent, in_sentences
 from lbtui.thresholds import Shares, Thresholds
 
 _BINS = 120
@@ -112,23 +112,25 @@ def _exhausted(
         severity="critical",
         subject=subject_of(evidence, domain),
         window=window,
-        metric="share of the time since its first reading at the last KV blocks with requests waiting",
+        metric=_("share of the time since its first reading at the last KV blocks with requests waiting"),
         value=share,
         threshold=limits.kv_exhausted_share,
         cost=Cost(
             waiting_seconds,
-            "request·s",
+            _("request·s"),
             _(
                 "{value:.1f} request-seconds of waiting for KV blocks (Σ waiting × time at the last blocks)"
             ).format(value=waiting_seconds),
             evidence.share_of_requests(waiting_seconds),
             of="requests",
         ),
-        message=_(
-            "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share} of the "
-            "time since its first reading."
-        ).format(domain=name_of(domain), lowest=lowest, total=pool.total, share=in_percent(share))
-        + _beside_peers(domain, pools),
+        message=in_sentences(
+            _(
+                "{domain} is down to {lowest} of {total} KV blocks with requests waiting for {share} of "
+                "the time since its first reading."
+            ).format(domain=name_of(domain), lowest=lowest, total=pool.total, share=in_percent(share)),
+            _beside_peers(domain, pools),
+        ),
         advice=_(
             "Find out why this domain has fewer blocks (npu memory left over at start, another process on "
             "the card, npuMemSize / gpu-memory-utilization), or send it fewer and shorter requests; a "
@@ -151,7 +153,7 @@ def _beside_peers(domain: Domain, pools: dict[str, _Pool]) -> str:
     others = [p.total for key, p in pools.items() if key != domain.key]
     if not others:
         return ""
-    return " " + _("Its peers own {blocks:,.0f} on the median.").format(blocks=median(others))
+    return _("Its peers own {blocks:,.0f} on the median.").format(blocks=median(others))
 
 
 def _uneven_pools(
@@ -175,18 +177,20 @@ def _uneven_pools(
             id="kv.skew",
             severity="warning",
             subject=subject_of(evidence, domain),
-            metric=f"KV blocks owned / {EXPECTED_SHARE if expected < 1 else 'median of peers'}",
+            metric=_("KV blocks owned / its expected share")
+            if expected < 1
+            else _("KV blocks owned / median of peers"),
+            over_expected=expected < 1,
             value=ratio,
             threshold=limits.kv_pool_ratio,
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),
-            message=_("{domain} owns {total:,} KV blocks, its peers {others:,.0f} on the median.").format(
-                domain=name_of(domain), total=pools[domain.key].total, others=median(others)
-            )
-            + (
-                " "
-                + _("It is expected to carry {share:.2f}× its peers' load (config).").format(share=expected)
+            message=in_sentences(
+                _("{domain} owns {total:,} KV blocks, its peers {others:,.0f} on the median.").format(
+                    domain=name_of(domain), total=pools[domain.key].total, others=median(others)
+                ),
+                _("It is expected to carry {share:.2f}× its peers' load (config).").format(share=expected)
                 if expected < 1
-                else ""
+                else "",
             ),
             advice=_(
                 "Equal domains need equal pools: compare the memory left for KV on each card at start "
@@ -243,7 +247,8 @@ def _uneven_use(
                 instant(int(begin + excess.first * width)),
                 instant(int(begin + excess.last * width)),
             ),
-            metric=f"KV usage / {EXPECTED_SHARE if shares else 'mean of peers'}",
+            metric=_("KV usage / its expected share") if shares else _("KV usage / mean of peers"),
+            over_expected=bool(shares),
             value=excess.ratio,
             threshold=limits.kv_peak_ratio,
             cost=Cost(None, "", _("unknown as long as no request has to wait for blocks")),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Finding
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible
 from lbtui.thresholds import Thresholds
 
 
@@ -63,4 +63,4 @@ def _message(host: str, ms: float, sure: bool) -> str:
         "The clock of {host} is {ms:.1f} ms {way} that of the other hosts: its steps start so much apart "
         "from those that are taken together with them."
     ).format(host=visible(host), ms=abs(ms), way=way)
-    return told if sure else told + " " + _("Which of these clocks is off, steps cannot tell.")
+    return in_sentences(told, "" if sure else _("Which of these clocks is off, steps cannot tell."))

@@ -8,15 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias, cast
 
-from lbtui.text import _
-
 Dimension: TypeAlias = Literal["dp", "kv", "pd", "ep", "data"]
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 ShareOf: TypeAlias = Literal["steps", "domains", "experts", "requests"]
 SubjectValue: TypeAlias = str | int | tuple[int, ...]
 
-# How the metric ends of a finding whose value is over what the config expects, not over its peers.
-EXPECTED_SHARE: str = _("its expected share")
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -72,6 +68,7 @@ class Finding:
     p_value: float | None = None
     consequences: tuple[Finding, ...] = field(default=())
     expected: float | None = None
+    over_expected: bool = False  # its value is over what the config expects, not over its peers
     what_if: str = ""
     hurt: int | None = None  # requests of its place that were in service in its window
     hurt_beyond: int = 0  # of these, that missed a target

@@ -12,7 +12,7 @@ from lbtui.analysis.counts import binomial_tail, share_interval
 from lbtui.analysis.expected import chance_of, expected_multiple
 from lbtui.analysis.prefill_decode import Node, NodeTable, node_table, stays_longer
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding
+from lbtui.findings.model import Cost, Finding
 from lbtui.findings.pd_ratio import find_ratio
 from lbtui.findings.pd_stalled import find_stalled
 from lbtui.findings.pd_transfers import find_slow_transfers
@@ -101,12 +101,15 @@ def _skewed_node(
         severity=severity_of(cost_share, limits),
         subject={"address": node.address, "role": node.role},
         window=None if whole else (table.times[bins[0]], table.times[bins[1] - 1] + step),
-        metric=f"requests added / {'mean of the role' if multiple is None else EXPECTED_SHARE}",
+        metric=_("requests added / mean of the role")
+        if multiple is None
+        else _("requests added / its expected share"),
+        over_expected=multiple is not None,
         value=ratio,
         threshold=limits.pd_node_ratio,
         cost=Cost(
             extra,
-            "requests",
+            _("requests"),
             (
                 _("{extra:.0f} requests beyond an equal share had to be served here")
                 if multiple is None

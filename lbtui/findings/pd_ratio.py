@@ -112,7 +112,7 @@ def _finding(evidence: Evidence, limits: Thresholds, side: _Side, other: _Side, 
         threshold=limits.pd_waiting,
         cost=Cost(
             side.total,
-            "requests waiting",
+            _("requests waiting"),
             _("{waiting:.1f} requests wait on all {role} domains at any time").format(
                 waiting=side.total, role=side.role
             ),

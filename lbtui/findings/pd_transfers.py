@@ -121,4 +121,4 @@ def _all_slow(evidence: Evidence, limits: Thresholds, slow: Slowdown, pulls: pl.
 
 def _cost(ms: float, count: int, share: float | None) -> Cost:
     text = _("{ms:.1f} ms longer for each of its {count} requests").format(ms=ms, count=count)
-    return Cost(ms, "ms/request", text, share, of="requests")
+    return Cost(ms, _("ms/request"), text, share, of="requests")

@@ -22,7 +22,7 @@ from lbtui.findings.pd_lanes import PdLanes, node_lanes, pull_lanes, waiting_lan
 from lbtui.findings.pd_ratio_waits import PREFILL_WAITS, PULL_WAITS
 from lbtui.findings.subject import is_of
 from lbtui.profile import Domain
-from lbtui.text import _
+from lbtui.text import _, with_comma
 
 BINS = 120  # of a lane over time; drawing takes the largest of what a column covers
 _MOST_STRIPS = 16
@@ -118,7 +118,7 @@ class Pictures:
             return None
         seconds = (span[1] - span[0]) / 1e6 / BINS
         return Picture(
-            f"{label}, {unit}",
+            with_comma(label, unit),
             _("{seconds:.3g} s").format(seconds=seconds),
             _fewer(strips),
             span,

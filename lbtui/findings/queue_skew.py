@@ -14,7 +14,7 @@ from lbtui.analysis.exact import exact_sum
 from lbtui.analysis.expected import chance_of, expected_load, expected_multiple, relative
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Binned, Evidence
-from lbtui.findings.model import EXPECTED_SHARE, Cost, Finding
+from lbtui.findings.model import Cost, Finding
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.profile import Domain
 from lbtui.text import _
@@ -85,12 +85,13 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], queu
         severity="critical" if own >= _CRITICAL_RATIO * peers else "warning",
         subject=subject_of(evidence, domain),
         window=window,
-        metric=f"waiting − {EXPECTED_SHARE if shares else 'mean of peers'}",
+        metric=_("waiting − its expected share") if shares else _("waiting − mean of peers"),
+        over_expected=bool(shares),
         value=more,
         threshold=limits.dp_queue_waiting,
         cost=Cost(
             waited_for,
-            "request·s",
+            _("request·s"),
             _("{value:.1f} request-seconds of waiting beyond the peers' ((own − peers) × window)").format(
                 value=waited_for
             ),

@@ -22,7 +22,7 @@ from lbtui.findings.model import Cost, Finding
 from lbtui.findings.severity import severity_of
 from lbtui.findings.subject import name_of, subject_of
 from lbtui.profile import Domain, format_window, instant, micros
-from lbtui.text import _, in_percent
+from lbtui.text import _, in_percent, in_series
 from lbtui.thresholds import Thresholds
 
 _USUAL = 5.0  # × the longest step but one in a hundred is no pause
@@ -195,7 +195,7 @@ def _stalled(scene: _Scene, domain: Domain, pause: Pause, waiting: Held, running
         threshold=limit,
         cost=_cost(scene, pause, _("; {lost:.0f} request-seconds stand still").format(lost=lost)),
         message=_("{domain} takes no step {when}, while up to {held}.").format(
-            domain=name_of(domain), when=_when(scene, pause), held=_(" and ").join(parts)
+            domain=name_of(domain), when=_when(scene, pause), held=in_series(parts)
         ),
         advice=_(
             "Look at the log and the stack (py-spy dump) of this engine at that time: a collective that one "

@@ -20,7 +20,7 @@ from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import name_of, subject_of, subject_of_lanes, who_of_lanes
 from lbtui.profile import Domain
-from lbtui.text import _, in_percent, visible
+from lbtui.text import _, in_percent, in_sentences, visible
 from lbtui.thresholds import Thresholds
 
 _LEAST_OWN = 0.1  # of what it is slower, that at least is seen at its end
@@ -113,14 +113,14 @@ def _slower(evidence: Evidence, limits: Thresholds, account: StepAccount, slow: 
         figure,
         _(
             "{who} takes {ratio:.2f}× the time of its peers for steps of the same size, {more:.1f} ms a step "
-            "more, {when}.{last}"
+            "more, {when}."
         ).format(
             who=slow.who,
             ratio=ratio,
             more=more,
             when=when(slow.apart.windows, account.edges),
-            last=_last_words(account, chosen),
         ),
+        _last_words(account, chosen),
     )
 
 
@@ -157,31 +157,31 @@ def _later(
         figure,
         _(
             "{who} ends its steps after its peers at equal load, by {effect} of a step on the mean, "
-            "{when}: the others wait for it inside their forward passes, which are as long.{last}"
+            "{when}: the others wait for it inside their forward passes, which are as long."
         ).format(
             who=slow.who,
             effect=in_percent(effect, 1),
             when=when(slow.apart.windows, part.edges),
-            last=_last_words(part, chosen),
         ),
+        _last_words(part, chosen),
     )
 
 
 def _last_words(account: StepAccount, chosen: Flags) -> str:
     if account.group is None:
-        return " " + _("Whether others wait for it is unknown: they do not step together.")
+        return _("Whether others wait for it is unknown: they do not step together.")
     together = chosen & (account.members > 1)
     if not together.any():
         return ""
     first = np.unique(account.group[together & account.ends_last])
     steps = np.unique(account.group[together])
-    return " " + _("It ends last in {share} of {steps:,} common steps.").format(
+    return _("It ends last in {share} of {steps:,} common steps.").format(
         share=in_percent(len(first) / len(steps)), steps=len(steps)
     )
 
 
 def _finding(
-    account: StepAccount, slow: _Slow, cost: Cost, severity: Severity, figure: Figure, message: str
+    account: StepAccount, slow: _Slow, cost: Cost, severity: Severity, figure: Figure, *message: str
 ) -> Finding:
     return Finding(
         id="dp.straggler",
@@ -192,7 +192,7 @@ def _finding(
         value=figure.value,
         threshold=figure.threshold,
         cost=cost,
-        message=message,
+        message=in_sentences(*message),
         advice=_(
             "Check the card and its host: temperature and clock (npu-smi), other jobs, CPU binding, the "
             "link. The load does not explain it."

@@ -8,7 +8,7 @@ from lbtui.analysis.apart import Apart
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import SubjectValue
 from lbtui.profile import Domain
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 
 def subject_of(evidence: Evidence, domain: Domain) -> dict[str, SubjectValue]:
@@ -85,7 +85,7 @@ def ranges(names: Sequence[str]) -> str:
             parts[-1].append(place)
         else:
             parts.append([place])
-    return ", ".join(
-        f"{names[part[0]]}–{names[part[-1]]}" if len(part) > 2 else ", ".join(names[i] for i in part)
+    return in_list(
+        f"{names[part[0]]}–{names[part[-1]]}" if len(part) > 2 else in_list(names[i] for i in part)
         for part in parts
     )

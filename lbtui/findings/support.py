@@ -17,7 +17,7 @@ from lbtui.findings.ep_heat import expert_heats
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Dimension
 from lbtui.profile import micros
-from lbtui.text import _, in_percent, visible
+from lbtui.text import _, in_percent, in_sentences, visible, with_comma
 from lbtui.thresholds import Thresholds
 
 
@@ -72,8 +72,8 @@ def _domains(evidence: Evidence, limits: Thresholds) -> Iterator[Figure]:
         short = _("PAR {value:.2f}, chance {chance:.2f}").format(value=par.value, chance=par.chance)
         if par.value > par.chance:
             said, p = what_stands_out(evidence, limits, domains)
-            text += f" {said}"
-            short += ", " + (_("too little load for a test") if p is None else f"p = {p:.2g}")
+            text = in_sentences(text, said)
+            short = with_comma(short, _("too little load for a test") if p is None else f"p = {p:.2g}")
         short = _("{figures} ({count} DP domains)").format(figures=short, count=len(domains))
         agrees = par.value <= par.chance
         yield Figure("dp", instance, par.value, 1.0, par.chance, text, short, agrees)

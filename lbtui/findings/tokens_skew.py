@@ -15,7 +15,7 @@ from lbtui.analysis.step_account import BLOCKS
 from lbtui.findings.costs import cost_of
 from lbtui.findings.dispatch import dispatched
 from lbtui.findings.evidence import Evidence
-from lbtui.findings.model import EXPECTED_SHARE, Finding
+from lbtui.findings.model import Finding
 from lbtui.findings.severity import severity_of
 from lbtui.findings.stretches import when, window_in
 from lbtui.findings.subject import subject_of_lanes, who_of_lanes
@@ -107,7 +107,8 @@ def _finding(evidence: Evidence, limits: Thresholds, domains: list[Domain], heav
         window=window_in(apart.windows, edges),
         metric=_("prompt tokens / mean of peers")
         if expected is None
-        else _("prompt tokens") + f" / {EXPECTED_SHARE}",
+        else _("prompt tokens / its expected share"),
+        over_expected=expected is not None,
         value=heavy.tokens,
         threshold=limits.dp_tokens_ratio,
         cost=cost,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbtui.findings.kinds import kind_of
-from lbtui.findings.model import EXPECTED_SHARE, Cost, Dimension, Finding, Severity, ShareOf
+from lbtui.findings.model import Cost, Dimension, Finding, Severity, ShareOf
 from lbtui.findings.subject import ranges
 from lbtui.profile import ZONE_NAME, format_window, micros, short_names
 from lbtui.render.text import fixed, number
@@ -94,7 +94,7 @@ def subject_words(finding: Finding, hosts: Mapping[str, str], *, brief: bool = F
 
 def figure_words(finding: Finding) -> str:
     """Return the finding's value in a few words."""
-    kind, against = kind_of(finding), finding.metric.endswith(EXPECTED_SHARE)
+    kind, against = kind_of(finding), finding.over_expected
     words = (kind.over_expected if against else "") or kind.figure
     if finding.id == "kv.skew" and finding.window is None and finding.value < 1:
         words = _EXPECTED_POOL if against else _POOL
@@ -177,7 +177,7 @@ def hurt_words(hurt: int, beyond: int) -> str:
 
 def amount_words(cost: Cost) -> str:
     """Return the amount with its unit; empty for none, and for what is nothing but the share."""
-    if cost.value is None or cost.unit.startswith("share of "):
+    if cost.value is None or cost.of == "experts":
         return ""
     return f"{number(cost.value)} {cost.unit}"
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lbtui.manual import TOPICS, text_of
-from lbtui.text import _
+from lbtui.text import _, in_list
 
 
 def man_page(known: argparse.ArgumentParser, version: str) -> str:
@@ -38,7 +38,7 @@ def _lines(known: argparse.ArgumentParser, version: str) -> Iterator[str]:
         yield f".B {code}"
         yield _escaped(meaning)
     yield f".SH {_('SEE ALSO')}"
-    topics = ", ".join(TOPICS)
+    topics = in_list(TOPICS)
     yield _escaped(_("{name} --manual TOPIC, for one of {topics}").format(name=name, topics=topics))
 
 
@@ -78,7 +78,7 @@ def _head(action: argparse.Action) -> str:
     if not value and action.nargs != 0:
         value = action.dest.upper()
     taken = f"[{_italic(str(value))}]" if action.nargs == "?" else _italic(str(value)) if value else ""
-    options = ", ".join(f"\\fB{_escaped(option)}\\fR" for option in action.option_strings)
+    options = in_list(f"\\fB{_escaped(option)}\\fR" for option in action.option_strings)
     return f"{options} {taken}".rstrip()
 
 

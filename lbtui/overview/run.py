@@ -34,7 +34,7 @@ from lbtui.profile import (
     instant,
 )
 from lbtui.profile.place import Times, Window, times_of, window_of_times
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_clauses, in_list, plural, visible, with_label
 from lbtui.thresholds import Expected
 
 
@@ -126,7 +126,7 @@ def overviews(
         return replace(_known(profile, frames, times, failed, reading), expected=shares)
 
     for number, part in enumerate(_PARTS):
-        known = now(", ".join(part.frames))
+        known = now(in_list(part.frames))
         to_come = [line for later in _PARTS[number:] for line in later.expected]
         yield replace(known, lines=(*(line for _known_then, lines in drawn for line in lines), *to_come))
         for name in part.frames:
@@ -208,7 +208,7 @@ def _known(
         notes=notes,
         reading=reading,
         near=profile.near,
-        unparsed="; ".join(profile.unparsed or ()),
+        unparsed=in_clauses(profile.unparsed or ()),
         how_to_parse=profile.unparsed[1] if profile.unparsed else "",
     )
 
@@ -343,7 +343,7 @@ def identity(known: Overview) -> str:
 def unjudged(known: Overview) -> list[str]:
     """Return a text per line of load that has no values, with the reason."""
     return [
-        f"{line.label}: " + _("not judged, {why}").format(why=line.absent)
+        with_label(line.label, _("not judged, {why}").format(why=line.absent))
         for line in known.lines
         if not line.values and line.dimension != "requests"
     ]
@@ -360,7 +360,7 @@ def capture_words(known: Overview) -> str:
     captures = known.captures
     if captures is None or not captures.others:
         return ""
-    others = ", ".join(when((part.begin, part.end)) for part in captures.others)
+    others = in_list(when((part.begin, part.end)) for part in captures.others)
     return _(" (capture {number} of {count}; another: {others})").format(
         number=captures.number, count=len(captures.parts), others=others
     )

@@ -16,7 +16,7 @@ from lbtui.overview.model import Overview
 from lbtui.overview.placed import places_of, tells_places
 from lbtui.overview.text import clock, short
 from lbtui.profile import Loaded, Profile, Progress, attempted, empty
-from lbtui.text import _, plural
+from lbtui.text import _, in_list, plural, with_comma
 from lbtui.thresholds import Thresholds
 
 TITLE = _("Targets (SLO)")
@@ -87,7 +87,7 @@ def target_words(targets: Targets, *, baseline: bool = False) -> str:
     if not targets.limits:
         return _("no target: no request tells TTFT or time per output token")
     names = {"ttft": _("TTFT"), "tpot": _("TPOT"), "e2e": _("end to end")}
-    limits = ", ".join(f"{names[name]} ≤ {short(limit)} ms" for name, limit in targets.limits.items())
+    limits = in_list(f"{names[name]} ≤ {short(limit)} ms" for name, limit in targets.limits.items())
     if targets.given:
         return limits
     own = _("{limits} (p95 of the baseline run)") if baseline else _("{limits} (p95 of this run)")
@@ -104,7 +104,7 @@ def attained_words(found: Attained) -> str:
         )
     ]
     if found.judged < FEW:
-        parts[0] += ", " + interval_words(found)
+        parts[0] = with_comma(parts[0], interval_words(found))
     if found.unknown:
         parts.append(plural("1 unknown", "{count} unknown", found.unknown))
     parts.append(_("goodput {value}").format(value=goodput_words(found)))

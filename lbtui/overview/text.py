@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lbtui.overview.model import Summarised
 from lbtui.profile import dated, format_time, format_window, instant
-from lbtui.text import _
+from lbtui.text import _, in_list, with_label
 
 
 def clock(time: int, decimals: int = 0, *, date: bool = False) -> str:
@@ -44,17 +44,17 @@ def par_text(value: float) -> str:
     return _("PAR –") if math.isnan(value) else _("PAR {par:.2f}").format(par=value)
 
 
-def summary_texts(summaries: Sequence[Summarised]) -> list[str]:
-    """Return a text for each metric of `analyze`: its figures, and lbtui's own in brackets."""
-    told: dict[str, list[str]] = {}
+def summary_texts(summaries: Sequence[Summarised]) -> list[tuple[str, str]]:
+    """Return file and text of each metric of `analyze`: its figures, and lbtui's own in brackets."""
+    told: dict[tuple[str, str], list[str]] = {}
     for one in summaries:
         name = f"{one.summary.metric} ({one.summary.unit})" if one.summary.unit else one.summary.metric
         figure = f"{one.summary.statistic} {short(one.summary.value)}"
         if one.agrees is not None:
             here = _("here {own}").format(own=short(one.own))
             figure += f" ({here})" if one.agrees else f" ({here}!)"
-        told.setdefault(f"{one.summary.file}: {name}", []).append(figure)
-    return [f"{name}: {', '.join(figures)}" for name, figures in told.items()]
+        told.setdefault((one.summary.file, name), []).append(figure)
+    return [(file, with_label(name, in_list(figures))) for (file, name), figures in told.items()]
 
 
 def size_text(size: int) -> str:

@@ -12,7 +12,7 @@ from lbtui.profile.note import Note, Outside
 from lbtui.profile.place import ANCHORS, SPANS, Part, Times, begin_of, main_part, parts_of
 from lbtui.profile.schema import FrameName
 from lbtui.profile.time import format_time, format_window, instant
-from lbtui.text import _
+from lbtui.text import _, in_clauses
 
 Choice: TypeAlias = int | Literal["all"] | None  # a capture's number from 1, None for the main one
 
@@ -113,7 +113,7 @@ def _stray_note(begins: pl.Series, total: int, file: str) -> Note:
 def captures_note(captures: Captures, file: str) -> Note:
     """Return a note on the captures of which one is shown."""
     gap = min(_seconds_between(part, captures.shown) for part in captures.others)
-    listed = "; ".join(
+    listed = in_clauses(
         _("{number}: {when}, {rows} rows").format(
             number=number,
             when=format_window(instant(part.begin), instant(part.end), date=True),

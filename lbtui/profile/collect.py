@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lbtui.profile.schema import FrameName
-from lbtui.text import _
+from lbtui.text import _, in_clauses
 
 
 class Collect(NamedTuple):
@@ -119,6 +119,6 @@ def words_of(name: FrameName, *, raw: bool) -> tuple[str, str, str]:
     if raw:
         return told.what, told.reason, told.how
     reason, how = (
-        "; ".join(filter(None, both)) for both in ((told.reason, told.parsed), (told.how, told.kept))
+        in_clauses(filter(None, both)) for both in ((told.reason, told.parsed), (told.how, told.kept))
     )
     return f"{told.what} ({told.files})", reason, how

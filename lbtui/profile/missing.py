@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from lbtui.profile.note import Note
-from lbtui.text import _
+from lbtui.text import _, in_list, in_sentences, with_label, without_stop
 
 MissingStatus: TypeAlias = Literal["not_recorded", "unreadable", "other_run"]
 
@@ -27,9 +27,9 @@ class Missing:
 
 def in_vain(what: str, notes: Sequence[Note], how_to_collect: str) -> Missing:
     """Return what is missing although there are files for it, by the notes with verdicts on them."""
-    reason = sentences(notes).rstrip(".")
+    reason = without_stop(sentences(notes))
     verdicts = {note.verdict for note in notes}
-    files = ", ".join(dict.fromkeys(note.file for note in notes))
+    files = in_list(dict.fromkeys(note.file for note in notes))
     if "unreadable" in verdicts:
         how = _("parse the profile again, or put a readable copy of {files} there").format(files=files)
         return Missing(what, reason, how, "unreadable")
@@ -47,4 +47,6 @@ def sentences(notes: Sequence[Note]) -> str:
     files: dict[str, list[str]] = {}
     for note in notes:
         files.setdefault(note.text, []).append(note.file)
-    return " ".join(t if named[0] in t else f"{', '.join(named)}: {t}" for t, named in files.items())
+    return in_sentences(
+        *(t if named[0] in t else with_label(in_list(named), t) for t, named in files.items())
+    )

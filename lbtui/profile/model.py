@@ -40,7 +40,7 @@ from lbtui.profile.source import (
     Source,
 )
 from lbtui.profile.summary import Summary
-from lbtui.text import _, error_words, visible
+from lbtui.text import _, error_words, in_list, in_sentences, visible
 
 
 class Unreadable(Exception):
@@ -102,7 +102,7 @@ class Profile:
         if self.unparsed and name not in self.source.names:
             reason, how = self.unparsed
         if self.cuts and name in self.source.names:
-            files = ", ".join(note.file for note in self.cuts)
+            files = in_list(note.file for note in self.cuts)
             reason = _("what was read of {files} tells none").format(files=files)
             how = _("read all of it")
         if rows := self.rows_outside(name):
@@ -146,10 +146,10 @@ class Profile:
         if not why:
             of_no_use = [note for kept in self.loaded().values() for note in _of_no_use(kept)]
             if of_no_use:
-                why = sentences(of_no_use) + " " + _("Put the other tables of the run beside it.")
+                why = in_sentences(sentences(of_no_use), _("Put the other tables of the run beside it."))
         if self.unparsed:
             reason, how = self.unparsed
-            why = _("{reason}, and it holds none; {how}").format(reason=reason, how=how) + f". {why}"
+            why = in_sentences(_("{reason}, and it holds none; {how}.").format(reason=reason, how=how), why)
         text = _("nothing in {path} can be used: {why}").format(
             path=visible(str(self.path)), why=why or _("its files hold no rows.")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
 
 from rich.cells import cell_len
 
@@ -39,7 +40,7 @@ from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
 from lbtui.report import compared
 from lbtui.report.inert import fence, inert
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible, with_label, with_stop
 
 _LANE, _NAME = 60, 20
 
@@ -85,7 +86,7 @@ def _page(
         yield from _finding(place, found, hosts, known.dated, caps)
     if diagnosis.told is not None and (why := latency.missed_sentence(diagnosis.told)):
         yield ""
-        yield inert(f"{why}.")
+        yield inert(with_stop(why))
     yield ""
     yield "## " + _("Load")
     yield ""
@@ -149,7 +150,7 @@ def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield "## " + _("Compared with {path}").format(path=inert(comparison.before))
     yield ""
-    yield inert(" ".join((load_sentence(comparison), *outcome_sentences(comparison))))
+    yield inert(in_sentences(load_sentence(comparison), *outcome_sentences(comparison)))
     yield ""
     yield f"| {' | '.join(compared.HEADS)} |"
     yield "|---" * len(compared.HEADS) + "|"
@@ -158,7 +159,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
         yield f"| {indent}{' | '.join(inert(cell, in_table=True) for cell in row)} |"
     yield ""
     yield from (f"- {inert(text)}" for text in (*compared.reasons(comparison), *comparison.notes))
-    yield from (f"- {inert(text)}" for text in (*METHOD, *compared.formulas(comparison)))
+    yield from (f"- {inert(text)}" for text in (*starmap(with_label, METHOD), *compared.formulas(comparison)))
     for compared_row in comparison.rows:
         if terms := latency.term_rows(compared_row):
             yield ""
@@ -173,7 +174,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
 def _profile(known: Overview) -> Iterator[str]:
     yield "- " + _("path: {path}").format(path=inert(known.path))
     if known.hosts:
-        yield "- " + _("hosts: {hosts}").format(hosts=inert(", ".join(known.hosts)))
+        yield "- " + _("hosts: {hosts}").format(hosts=inert(in_list(known.hosts)))
     if known.window:
         yield "- " + _("window: {window} {zone}").format(window=when(known.window), zone=ZONE_NAME)
     if found := shapes(known):
@@ -200,7 +201,7 @@ def _finding(
     place: int, found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities
 ) -> Iterator[str]:
     finding = found.finding
-    title = f"{subject_words(finding, hosts)}: {figure_words(finding)}"
+    title = with_label(subject_words(finding, hosts), figure_words(finding))
     yield f"### {place}. {inert(title)}"
     yield ""
     yield f"**{_severity(finding)}** {inert(finding.message)}"
@@ -208,11 +209,12 @@ def _finding(
     if found.picture is not None:
         yield from _fenced(_lanes(found.picture, finding, caps))
         yield ""
-    yield from (f"- {label}: {inert(text)}" for label, text in explained(finding, date=date))
+    yield from ("- " + with_label(label, inert(text)) for label, text in explained(finding, date=date))
     if finding.consequences:
         yield "- " + _("so also:")
     for consequence in finding.consequences:
-        yield f"  - **{_severity(consequence)}** {inert(consequence.id)}: {inert(consequence.message)}"
+        told = with_label(inert(consequence.id), inert(consequence.message))
+        yield f"  - **{_severity(consequence)}** {told}"
 
 
 def _severity(finding: Finding) -> str:
@@ -285,7 +287,7 @@ def _beside(beside: Beside) -> Iterator[str]:
         yield ""
         yield from _fenced(iter(table(beside.differing)))
         yield ""
-        yield from (f"- {inert(', '.join(names))}: {inert(why)}" for why, names in reasons(beside))
+        yield from ("- " + with_label(inert(in_list(names)), inert(why)) for why, names in reasons(beside))
 
 
 def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
@@ -294,8 +296,8 @@ def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
         yield ""
         yield "## " + _("Notes on the data")
         yield ""
-        yield from (f"- {inert(f'{finding.message} {finding.advice}')}" for finding in remarks)
-        yield from (f"- {inert(f'{note.file}: {note.text}')}" for note in known.notes)
+        yield from (f"- {inert(in_sentences(f.message, f.advice))}" for f in remarks)
+        yield from (f"- {inert(with_label(note.file, note.text))}" for note in known.notes)
     for beside in known.beside:
         yield from _beside(beside)
     if known.missing:
@@ -303,5 +305,5 @@ def _data(known: Overview, findings: Sequence[Finding]) -> Iterator[str]:
         yield "## " + _("Missing")
         yield ""
         for missing in known.missing:
-            text = f"{missing.what}: {missing.reason}. {missing.how_to_collect}"
+            text = in_sentences(with_label(missing.what, with_stop(missing.reason)), missing.how_to_collect)
             yield f"- {inert(text)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import starmap
 
 from lbtui.comparison import Comparison
 from lbtui.comparison.words import METHOD, load_sentence, outcome_sentences
@@ -36,7 +37,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
 from lbtui.render.text import aligned, fit, padded, plain, printable
 from lbtui.report import compared
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_list, in_sentences, plural, visible, with_label, with_stop
 
 _LANE = 40
 
@@ -76,7 +77,7 @@ def _report(
             yield ""
     if known.summaries:
         yield _("Figures of `analyze` (in brackets those of the tables here; ! where they differ)")
-        yield from (f"  {text}" for text in summary_texts(known.summaries))
+        yield from (f"  {with_label(*told)}" for told in summary_texts(known.summaries))
         yield ""
     yield _("Formulas")
     used = dict.fromkeys(figure.formula for figure in known.figures())
@@ -97,12 +98,12 @@ def _report(
     if known.notes:
         yield ""
         yield _("Notes on the data")
-        yield from (f"  {visible(note.file)}: {note.text}" for note in known.notes)
+        yield from ("  " + with_label(visible(note.file), note.text) for note in known.notes)
 
 
 def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
     """Yield the targets, and what all requests and each group attained of them."""
-    yield f"{targets.TITLE}: {targets.target_words(slo.targets)}"
+    yield with_label(targets.TITLE, targets.target_words(slo.targets))
     yield f"  {targets.attained_words(slo.run)}"
     if worst := targets.worst_stretch_words(slo, date=known.dated):
         lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
@@ -114,7 +115,7 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
 
 def _latency(told: Told) -> Iterator[str]:
     """Yield where the time of requests went, and why they missed their targets."""
-    yield f"{latency.TITLE}: {latency.scope_sentence(told)}"
+    yield with_label(latency.TITLE, latency.scope_sentence(told))
     if told.shares:
         yield from (f"  {line}" for line in aligned([latency.HEADS, *latency.part_rows(told)]))
     if told.missed is not None and told.missed.shares:
@@ -132,7 +133,7 @@ def _beside(beside: Beside) -> Iterator[str]:
     yield f"  {headline(beside)}"
     if beside.meet and beside.differing:
         yield from (f"  {line}" for line in table(beside.differing))
-    yield from (f"  {', '.join(names)}: {why}" for why, names in reasons(beside))
+    yield from ("  " + with_label(in_list(names), why) for why, names in reasons(beside))
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
@@ -149,7 +150,8 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
             yield from (f"    {line}" for line in aligned(rows))
     yield ""
     yield _("Formulas of the comparison")
-    yield from (f"  {sentence}" for sentence in (*METHOD, *compared.formulas(comparison)))
+    method = starmap(with_label, METHOD)
+    yield from (f"  {sentence}" for sentence in (*method, *compared.formulas(comparison)))
     if any(row.terms for row in comparison.rows):
         yield f"  {latency.CHANGE_FORMULA}"
 
@@ -166,9 +168,9 @@ def _findings(known: Overview, diagnosis: Diagnosis, caps: Capabilities) -> Iter
         yield from _finding(found, hosts, known.dated, caps)
     for finding in diagnosis.findings:
         if not is_imbalance(finding) and not is_said_elsewhere(finding):
-            yield f"   {MARKS['info']}  {finding.message} {finding.advice}"
+            yield f"   {MARKS['info']}  {in_sentences(finding.message, finding.advice)}"
     if diagnosis.told is not None and (why := latency.missed_sentence(diagnosis.told)):
-        yield f"  {why}."
+        yield f"  {with_stop(why)}"
 
 
 def _finding(found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities) -> Iterator[str]:
@@ -197,21 +199,21 @@ def _lane(picture: Picture, caps: Capabilities) -> str:
 
 
 def _formula(name: Formula) -> str:
-    return f"{name}: {FORMULAS[name]}"
+    return with_label(name, FORMULAS[name])
 
 
 def _facts(known: Overview) -> Iterator[str]:
     yield _("path      {path}").format(path=known.path)
     if known.hosts:
-        yield _("hosts     {hosts}").format(hosts=", ".join(map(visible, known.hosts)))
+        yield _("hosts     {hosts}").format(hosts=in_list(map(visible, known.hosts)))
     if known.window:
         yield _("window    {window} {zone}").format(window=when(known.window), zone=ZONE_NAME)
     for instance in dict.fromkeys(domain.instance for domain in known.domains):
         own = [domain.name for domain in known.domains if domain.instance == instance]
-        yield _("DP        {instance}: {domains}").format(instance=visible(instance), domains=", ".join(own))
+        yield _("DP        {instance}: {domains}").format(instance=visible(instance), domains=in_list(own))
     for role in dict.fromkeys(node.role for node in known.nodes):
         own = [node.address for node in known.nodes if node.role == role]
-        yield _("nodes     {role}: {nodes}").format(role=visible(role), nodes=", ".join(map(visible, own)))
+        yield _("nodes     {role}: {nodes}").format(role=visible(role), nodes=in_list(map(visible, own)))
     for experts in known.experts:
         yield _("experts   {instance}: {shape}").format(
             instance=visible(experts.instance), shape=expert_shape(experts)
@@ -237,4 +239,4 @@ def _sources(known: Overview) -> Iterator[str]:
             source.status,
             source.why,
         ]
-        yield f"{visible(source.file.path.name)}: " + " · ".join(part for part in parts if part)
+        yield with_label(visible(source.file.path.name), " · ".join(part for part in parts if part))

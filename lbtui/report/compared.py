@@ -16,7 +16,7 @@ from lbtui.comparison.words import (
     verdict_words,
     with_unit,
 )
-from lbtui.text import _
+from lbtui.text import _, in_clauses, with_comma, with_label
 
 HEADS = (
     _("metric"),
@@ -52,12 +52,12 @@ def reasons(comparison: Comparison) -> Iterator[str]:
     told: dict[str, list[str]] = {}
     for row in comparison.rows:
         if row.reason:
-            told.setdefault(f"{verdict_words(row)}, {row.reason}", []).append(named(row))
+            told.setdefault(with_comma(verdict_words(row), row.reason), []).append(named(row))
     for reason, labels in told.items():
-        yield _("{rows}: {reason}.").format(rows="; ".join(labels), reason=reason)
+        yield _("{rows}: {reason}.").format(rows=in_clauses(labels), reason=reason)
 
 
 def formulas(comparison: Comparison) -> Iterator[str]:
     """Yield each metric with its formula and the smallest difference worth calling."""
     for metric in metrics_of(comparison.rows):
-        yield f"{metric.label}: {definition(metric)}"
+        yield with_label(metric.label, definition(metric))

@@ -17,7 +17,7 @@ from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.report.iterations import SCHEMA, iteration_cells
 from lbtui.report.latency_rows import latency_rows
 from lbtui.report.together import Together, together
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 Format: TypeAlias = Literal["csv", "parquet"]
 
@@ -112,7 +112,7 @@ def _refused(folder: str, existing: list[str]) -> CannotExport:
         _(
             "{folder} already holds {files}; nothing was written. Choose another folder, or replace them "
             "with --force."
-        ).format(folder=folder, files=", ".join(existing))
+        ).format(folder=folder, files=in_list(existing))
     )
 
 

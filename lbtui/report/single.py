@@ -12,7 +12,7 @@ from typing import Any
 
 from lbtui.manual import json_schema
 from lbtui.report.values import Json
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible
 
 # What is listed of the names that there are.
 _MOST_LISTED = 40
@@ -245,11 +245,11 @@ def _nowhere(steps: Sequence[_Step], done: str, known: Iterable[str]) -> NoSuchV
         )
     ]
     if near:
-        sentences.append(_("Did you mean {names}?").format(names=", ".join(map(visible, near))))
+        sentences.append(_("Did you mean {names}?").format(names=in_list(map(visible, near))))
     if names:
-        listed = ", ".join(map(visible, names[:_MOST_LISTED])) + (" …" if len(names) > _MOST_LISTED else "")
+        listed = in_list(map(visible, names[:_MOST_LISTED])) + (" …" if len(names) > _MOST_LISTED else "")
         sentences.append(_("There is {names}.").format(names=listed))
-    return NoSuchValue(" ".join(sentences))
+    return NoSuchValue(in_sentences(*sentences))
 
 
 # The schema

@@ -19,7 +19,7 @@ from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.sources import limits
 from lbtui.sources.tables import cells
 from lbtui.sources.tables.tables import TABLES, TIMES, Clock, matching, stated_unit
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 HEAD = 1000  # rows that are looked at
 _SECOND = 1_000_000  # µs
@@ -201,7 +201,7 @@ def _zone_note(files: list[str], zone_us: int) -> Note:
         "Asia/Shanghai; they are read so, and with them the texts that have no number beside them."
     )
     offset = f"{'-' if zone_us < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
-    return Note(files[0], text.format(files=visible(", ".join(files), 300), offset=offset))
+    return Note(files[0], text.format(files=visible(in_list(files), 300), offset=offset))
 
 
 def _fault_notes(told: _Told, file: str) -> list[Note]:

@@ -17,7 +17,7 @@ from lbtui.sources.experts.json import torch_sentence
 from lbtui.sources.heat_png.names import parse_heat_name
 from lbtui.sources.other_tools import SPAN_FOLDER, others_below, tool_note, tool_of
 from lbtui.sources.tables.tables import TABLES
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible, with_label
 
 # The second has a column a process, whatever their number.
 _CSV_TABLES = frozenset({*TABLES, "ep_balance"})
@@ -108,7 +108,7 @@ def find_output(path: Path, *, raw: bool = False) -> Output:
     if raw:
         return _raw_profile(path, folder)
     if path.is_file() and (tool := tool_of(path)):
-        raise Unreadable(f"{visible(str(path))}: {tool_note(path, tool).text}")
+        raise Unreadable(with_label(visible(str(path)), tool_note(path, tool).text))
     if path.is_file() and _kind(path.name) is None and (found := named_file(path)):
         return _of_experts(folder, found)
     if not path.is_dir() and (not path.is_file() or _kind(path.name) is None):
@@ -127,11 +127,10 @@ def find_output(path: Path, *, raw: bool = False) -> Output:
         if found.files:
             return _of_experts(folder, found)
         if found.pickled:
-            raise Unreadable(" ".join(map(torch_sentence, found.pickled)))
+            raise Unreadable(in_sentences(*map(torch_sentence, found.pickled)))
         if others := others_below(folder):
-            text = _("{path} holds no parsed output. {what}")
-            what = " ".join(f"{note.file}: {note.text}" for note in others)
-            raise Unreadable(text.format(path=visible(str(path)), what=what))
+            first = _("{path} holds no parsed output.").format(path=visible(str(path)))
+            raise Unreadable(in_sentences(first, *(with_label(note.file, note.text) for note in others)))
         raise Unreadable(
             _(
                 "{path} holds no parsed output (batch.csv, forward.csv, profiler.db, chrome_tracing.json, "
@@ -156,7 +155,7 @@ def with_experts(output: Output, path: Path) -> Output:
     if found is None or not found.loads:
         told = map(torch_sentence, found.pickled) if found else ()
         raise Unreadable(
-            " ".join(told)
+            in_sentences(*told)
             or _(
                 "{path} holds no raw profile (ms_service_*.db), no expert dump (prefill_0.csv, decode_0.csv, "
                 "…) and no counts of experts (.npy, CSV, JSON); check the path given with --experts."

@@ -21,7 +21,7 @@ from lbtui.sources.loaders import YIELDS, Guarded, Loaders, log_notes
 from lbtui.sources.near import readings_near
 from lbtui.sources.snapshot import Snapshot
 from lbtui.sources.store import Store
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible
 
 if TYPE_CHECKING:
     from lbtui.sources.raw.meanings import Kept
@@ -56,7 +56,7 @@ def open_profile(
     notes = (*output.notes, *store.notes)
     available = _frames(output, store)
     if not available:
-        sentences = " ".join(note.text for note in notes)
+        sentences = in_sentences(*(note.text for note in notes))
         raise Unreadable(
             sentences
             or _("{path} holds no table that lbtui knows; parse the profile again.").format(
@@ -145,7 +145,7 @@ def _check_counts(output: Output) -> None:
         except Unreadable as error:
             sentences.append(str(error))
     if len(sentences) == len(counts):
-        raise Unreadable(" ".join(sentences[:3]))
+        raise Unreadable(in_sentences(*sentences[:3]))
 
 
 def _placement(output: Output, asked: Path | None) -> PlacementFile | None:

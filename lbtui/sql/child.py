@@ -26,7 +26,7 @@ from lbtui.profile.schema import SCHEMAS
 from lbtui.profile.time import ZONE_REGION
 from lbtui.sources import open_profile
 from lbtui.sql.grammar import FRAMES, Query, Refused, checked
-from lbtui.text import _, error_words, visible
+from lbtui.text import _, error_words, visible, with_label
 
 if TYPE_CHECKING:
     from lbtui.profile import Profile
@@ -92,7 +92,7 @@ def _loaded(query: Query, asked: dict[str, Any]) -> tuple[dict[str, pl.LazyFrame
     found: dict[str, pl.LazyFrame] = {}
     for name in query.frames:
         loaded = profile.load(name)
-        notes += [f"{note.file}: {note.text}" for note in loaded.notes if note.lost]
+        notes += [with_label(note.file, note.text) for note in loaded.notes if note.lost]
         if loaded.frame.is_empty():
             notes += _why_empty(profile, name)
         times = pl.col(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(ZONE_REGION)

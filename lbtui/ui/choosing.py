@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, selected, severity, strong
 from lbtui.render.text import blank, fit, row, wrapped
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_series, plural, visible
 from lbtui.ui.bars import keys_row
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.keys import End
@@ -82,7 +82,7 @@ class Chooser(_Sheet["Reading | None"]):
         raw = sum(reading.raw for reading in self._readings)
         counts = [plural("1 output", "{count} outputs", len(self._readings) - raw)]
         counts += [plural("1 raw profile", "{count} raw profiles", raw)] if raw else []
-        title = _("{count} below {path}").format(count=_(" and ").join(counts), path=visible(str(self._base)))
+        title = _("{count} below {path}").format(count=in_series(counts), path=visible(str(self._base)))
         asked = (
             _("The raw profile is what was recorded, an output what was made of it. Which?")
             if raw

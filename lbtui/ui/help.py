@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from lbtui.manual import TOPICS, glossary, introduction
 from lbtui.render.glyphs import spell_key
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 from lbtui.ui.kit.keys import families_first, printed
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
     _append(text, _("What is shown"), ((entry.name, entry.text) for entry in pane.help_entries()))
     _append(text, _("Words"), glossary())
     more = _("More: lbtui --manual TOPIC prints {topics}.")
-    text.append("\n" + more.format(topics=", ".join(TOPICS)) + "\n")
+    text.append("\n" + more.format(topics=in_list(TOPICS)) + "\n")
     return text
 
 

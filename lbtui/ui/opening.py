@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from textual.message import Message
 
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 from lbtui.ui.kit.at import View
 from lbtui.ui.kit.host import OpenFailed
 
@@ -84,7 +84,7 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
         before = None if asked.baseline is None else open_profile(asked.baseline)
     except SeveralOutputs as several:
         # One choice is asked for; of the other profile the command line must say which.
-        folders = ", ".join(map(str, several.folders))
+        folders = in_list(map(str, several.folders))
         sentence = _("several outputs lie below the baseline {path}, name one of {folders}")
         return OpenFailed(sentence.format(path=visible(str(asked.baseline)), folders=visible(folders)))
     except Unreadable as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from lbtui.text import _, plural, visible
+from lbtui.text import _, plural, visible, with_comma
 
 if TYPE_CHECKING:
     from lbtui.profile import Profile
@@ -80,7 +81,7 @@ def _lost_words(files: tuple[Path, ...]) -> str:
         return ""
     if len(files) == 1:
         return _("{file} is gone or written anew").format(file=visible(files[0].name))
-    return plural("1 file is", "{count} files are", len(files)) + " " + _("gone or written anew")
+    return plural("1 file is gone or written anew", "{count} files are gone or written anew", len(files))
 
 
 def _times_of(profile: Profile) -> tuple[tuple[int, int] | None, int | None]:
@@ -166,7 +167,7 @@ class Watch:
         said = [_("live")]
         if self.last is not None:
             said.append(age_words(self.last, int(time.time() * 1e6)))
-        return ", ".join([*said, visible(self.why, _LONGEST)] if self.why else said)
+        return reduce(with_comma, [*said, visible(self.why, _LONGEST)] if self.why else said)
 
     @property
     def why(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbtui.analysis.eplb.recorded import Check, Recorded
 from lbtui.analysis.eplb.what_if import WhatIf
-from lbtui.text import _
+from lbtui.text import _, in_sentences
 
 # vllm-ascend's documentation does not recommend EPLB for decode at or below these.
 FEW_EXPERTS = 8
@@ -27,7 +27,7 @@ def check_words(check: Check) -> str:
         "carried {counted:.2f}."
     ).format(predicted=check.predicted, counted=check.counted)
     lead = _("Expect no such gain:") if check.fails else _("Load follows its experts:")
-    return f"{lead} {text}"
+    return in_sentences(lead, text)
 
 
 def limits(data: Recorded, found: WhatIf) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from lbtui.analysis.eplb.artificial import Artificial
 from lbtui.analysis.eplb.later import FEWEST_JUDGED, Interval
 from lbtui.analysis.eplb.limits import FEW_TOKENS
 from lbtui.analysis.eplb.price import Evidence, Verdict
-from lbtui.text import _, in_percent
+from lbtui.text import _, in_clauses, in_percent, in_series, with_comma, with_label, with_stop
 
 _SIZE = _("the size of an expert (--expert-mib)")
 _LINK = _("the link of a rank (--link-gbps)")
@@ -22,7 +22,7 @@ def verdict_words(known: Evidence, said: Verdict) -> str:
         "not now": _("Not now"),
         "not enough evidence": _("Not enough evidence"),
     }[said.sentence]
-    return f"{lead}: {_reason(known, said)}."
+    return with_stop(with_label(lead, _reason(known, said)))
 
 
 def _reason(known: Evidence, said: Verdict) -> str:
@@ -72,14 +72,13 @@ def _reason(known: Evidence, said: Verdict) -> str:
 def _once(known: Evidence, gain: str) -> str:
     text = _("{placement} saves {gain} on later iterations").format(placement=_placement(known), gain=gain)
     if known.break_even is not None:
-        text += ", " + _("earned back after {after} if the service stands still while experts move").format(
-            after=_time(known.break_even)
-        )
-    elif known.service.share is None:
-        text += "; " + _("what that is of a step, and so when it is earned back, is unknown")
+        earned = _("earned back after {after} if the service stands still while experts move")
+        return with_comma(text, earned.format(after=_time(known.break_even)))
+    if known.service.share is None:
+        unknown = _("what that is of a step, and so when it is earned back, is unknown")
     else:
-        text += "; " + _("its price is unknown without {lacking}").format(lacking=_lacking(known))
-    return text
+        unknown = _("its price is unknown without {lacking}").format(lacking=_lacking(known))
+    return in_clauses((text, unknown))
 
 
 def _anew(known: Evidence, said: Verdict) -> str:
@@ -88,7 +87,7 @@ def _anew(known: Evidence, said: Verdict) -> str:
         return ""
     every = _("{count:,} iterations").format(count=anew.window)
     if (seconds := known.seconds(anew.window)) is not None:
-        every += f" ({_time(seconds)})"
+        every = _timed(every, seconds)
     net = known.net(anew)
     if said.reason == "anew" and net is not None:
         return _(
@@ -170,18 +169,12 @@ def _details(known: Evidence) -> Iterator[tuple[str, str]]:
     yield _("break-even"), _break_even(known)
     yield _("lasts"), _lasts(known)
     if (last := known.last) is not None:
-        yield (
-            _("last tables"),
-            _(
-                "{count} recorded ones saved {first} of the mean rank's expert time over the ones before in "
-                "the first quarter of their period, {end} in the last{verdict}"
-            ).format(
-                count=last.tables,
-                first=in_percent(last.first, 1),
-                end=in_percent(last.last, 1),
-                verdict=_(": the heat moves faster than the period") if last.fade else "",
-            ),
-        )
+        saved = _(
+            "{count} recorded ones saved {first} of the mean rank's expert time over the ones before in the "
+            "first quarter of their period, {end} in the last"
+        ).format(count=last.tables, first=in_percent(last.first, 1), end=in_percent(last.last, 1))
+        fades = _("the heat moves faster than the period")
+        yield _("last tables"), with_label(saved, fades) if last.fade else saved
     for one in known.artificial:
         yield _("mind"), _artificial_details(one)
 
@@ -239,10 +232,11 @@ def _lasts(known: Evidence) -> str:
         age=lasting.looked_at,
     )
     if lasting.kept is None:
-        told = _("as long as is recorded")
-        return f"{told} ({_time(known.looked_at)}): {ages}" if known.looked_at else f"{told}: {ages}"
-    told = _("less than half is left after {count:,} iterations").format(count=lasting.kept)
-    return f"{told} ({_time(known.kept)}): {ages}" if known.kept is not None else f"{told}: {ages}"
+        told, seconds = _("as long as is recorded"), known.looked_at or None
+    else:
+        told = _("less than half is left after {count:,} iterations").format(count=lasting.kept)
+        seconds = known.kept
+    return with_label(told if seconds is None else _timed(told, seconds), ages)
 
 
 def _placement(known: Evidence) -> str:
@@ -278,7 +272,12 @@ def _lacking(known: Evidence, *, of_step: bool = False) -> str:
         lacking.append(_("the share of a step"))
     if not lacking and known.iteration_seconds is None:
         lacking.append(_("the time of an iteration"))
-    return _(" and ").join([", ".join(lacking[:-1]), lacking[-1]] if len(lacking) > 1 else lacking)
+    return in_series(lacking)
+
+
+def _timed(text: str, seconds: float) -> str:
+    """Return a text with the time of what it tells."""
+    return _("{text} ({time})").format(text=text, time=_time(seconds))
 
 
 def _time(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 from lbtui.analysis.eplb.price import Service
 from lbtui.profile import host_and_pid
 from lbtui.profile.slices import Slices
-from lbtui.text import _, in_percent, visible
+from lbtui.text import _, in_percent, visible, with_comma
 
 _GROUPED = "GroupedMatmul"
 # Less of a step than experts take of any model: what was recorded are some of the passes.
@@ -95,7 +95,7 @@ def service_of(computing: Computing, cards: pl.DataFrame, wall_ms: float, instan
         told = text.format(file=visible(computing.file), share=in_percent(share, 2))
         return Service(None, _busy(own, wall_ms), _pass_ms(own), told)
     if guessed:
-        told += ", " + _("guessed to be these by their number")
+        told = with_comma(told, _("guessed to be these by their number"))
     return Service(share, _busy(own, wall_ms), _pass_ms(own), told)
 
 

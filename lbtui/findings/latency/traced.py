@@ -13,7 +13,7 @@ from lbtui.findings.hosts import waits_by_host
 from lbtui.overview.placed import MOST_ENTRIES
 from lbtui.profile import Unreadable
 from lbtui.profile.source import RequestRounds
-from lbtui.text import _
+from lbtui.text import _, without_stop
 from lbtui.thresholds import Thresholds
 
 _LONGEST_LEAD = 50_000  # µs: a dispatch that no request follows sooner is by another clock
@@ -67,7 +67,7 @@ def traced(evidence: Evidence) -> Traced:
     try:
         told = evidence.request_rounds
     except Unreadable as error:
-        raise Untraced(str(error).rstrip("."), cut) from error
+        raise Untraced(without_stop(str(error)), cut) from error
     rounds = round_frame(evidence)
     members = told.members.with_columns(pl.col("prof_id").cast(pl.String)).join(
         rounds.select("prof_id", "row", "round"), on=["prof_id", "row"]

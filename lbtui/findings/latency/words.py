@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 
 from lbtui.analysis.latency_parts import PART_LABELS, PartName
 from lbtui.comparison.model import Row
@@ -12,7 +13,7 @@ from lbtui.findings.words import percent
 from lbtui.overview.targets import target_words
 from lbtui.overview.text import short
 from lbtui.render.text import aligned
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_clauses, in_list, plural, visible, with_comma, with_stop
 
 TITLE = _("Where the time went")
 WHY_MISSED = _("Why requests missed their targets")
@@ -120,7 +121,7 @@ def missed_sentence(told: Told) -> str:
         return _("{who}; where their time went is not recorded").format(who=who)
     first, *others = _largest(told, missed.shares)
     said = _("{percent} of the time beyond target is {part}").format(percent=first[0], part=first[1])
-    said = ", ".join([said, *(f"{percent} {part}" for percent, part in others)])
+    said = reduce(with_comma, (f"{percent} {part}" for percent, part in others), said)
     return _("{why} · {who}").format(why=said, who=who)
 
 
@@ -164,12 +165,12 @@ def scope_sentence(told: Told) -> str:
     if latency.unplaced:
         said.append(plural("no round names 1", "no round names {count}", latency.unplaced))
     if latency.skewed:
-        hosts = visible(", ".join(latency.skewed))
+        hosts = visible(in_list(latency.skewed))
         said.append(_("clocks differ: hand-offs with {hosts} are not told apart").format(hosts=hosts))
     if latency.corrected:
         text = _("clocks of hosts that step together differ by up to {ms} ms, which is taken out")
         said.append(text.format(ms=short(latency.corrected)))
-    return "; ".join(said) + "."
+    return with_stop(in_clauses(said))
 
 
 def part_rows(told: Told) -> Iterator[tuple[str, ...]]:
@@ -256,7 +257,7 @@ def change_sentence(row: Row) -> str:
         for one in told[:_MOST_NAMED]
         if one.part is not None
     ]
-    return _("Of which {parts}.").format(parts=", ".join(parts)) if parts else ""
+    return _("Of which {parts}.").format(parts=in_list(parts)) if parts else ""
 
 
 def signed(value: float) -> str:

@@ -14,7 +14,7 @@ from lbtui.findings.replay.what_if import Prepared
 from lbtui.findings.subject import is_of
 from lbtui.overview.text import short
 from lbtui.profile import Domain
-from lbtui.text import _
+from lbtui.text import _, in_list
 
 # Of each kind of finding, what is taken out.
 _CAUSES: Mapping[str, Cause] = {
@@ -116,7 +116,7 @@ def mend_words(asked: Asked, run: Run, mend: Mend) -> str:
     what = _WITHOUT[mend.cause]
     if not parts:
         return _("{without}, replayed: no difference beyond chance.").format(without=what)
-    return _("{without}, replayed: {figures}.").format(without=what, figures=", ".join(parts))
+    return _("{without}, replayed: {figures}.").format(without=what, figures=in_list(parts))
 
 
 _WITHOUT: Mapping[Cause, str] = {

@@ -19,7 +19,7 @@ from lbtui.findings.latency.traced import Untraced, skewed_hosts
 from lbtui.findings.replay.read import recording_of
 from lbtui.findings.run import evidence_of
 from lbtui.profile import Profile, Progress, attempted
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 from lbtui.thresholds import Thresholds
 
 
@@ -117,7 +117,7 @@ def _prepared(
 ) -> Prepared:
     if evidence.roles and (hosts := skewed_hosts(evidence, limits)):
         text = _("the clocks of {hosts} differ from those of the hosts that they hand requests over with")
-        return Prepared(absent=text.format(hosts=", ".join(map(visible, hosts))))
+        return Prepared(absent=text.format(hosts=in_list(map(visible, hosts))))
     try:
         found = fitted(recording_of(evidence))
     except (Untraced, Unfit) as error:

@@ -25,7 +25,7 @@ from lbtui.analysis.replay.ratio import (
 from lbtui.analysis.replay.routing import POLICY_LABELS
 from lbtui.findings.replay.what_if import PolicyRow, Prepared, RatioAnswer, Routing
 from lbtui.render.text import behind, minus, number, quantity
-from lbtui.text import _, in_percent, plural
+from lbtui.text import _, in_list, in_percent, in_series, plural, with_stop
 
 # By which figure policies are ranked first: with targets of one's own by what meets them.
 _FIRST: FigureName = "ttft_p95"
@@ -84,13 +84,6 @@ def verdict_words(answer: Answer, name: FigureName) -> str:
 def first_figure(made: Prepared) -> FigureName:
     """Return the figure that is ranked by first."""
     return _GIVEN if made.asked is not None and made.asked.targets.given else _FIRST
-
-
-def named(figures: Sequence[str]) -> str:
-    """Return several names as a list in a sentence."""
-    if len(figures) < 2:
-        return "".join(figures)
-    return _("{first} and {last}").format(first=", ".join(figures[:-1]), last=figures[-1])
 
 
 # The self-test
@@ -159,7 +152,8 @@ def test_sentence(made: Prepared) -> str:
         )
         for row in test.failing
     ]
-    return _("Self-test fails: the replay of the recording gives {figures}.").format(figures=named(failing))
+    text = _("Self-test fails: the replay of the recording gives {figures}.")
+    return text.format(figures=in_series(failing))
 
 
 def _no_answer(made: Prepared, why: str, *, possible: bool) -> tuple[str, ...]:
@@ -203,16 +197,16 @@ def routing_sentences(found: Routing, name: FigureName) -> tuple[str, ...]:
         said = [_best_words(base, better[0], name)]
         others = [POLICY_LABELS[row.policy] for row in better[1:]]
         text = _("Better than recorded, too: {policies}.") if others else _("No other is, beyond chance.")
-        said.append(text.format(policies=named(others)))
+        said.append(text.format(policies=in_series(others)))
     if worse:
-        said.append(_("Worse beyond chance: {policies}.").format(policies=named(worse)))
+        said.append(_("Worse beyond chance: {policies}.").format(policies=in_series(worse)))
     if beyond := [row for row in rows if found.beyond(row)]:
         text = _(
             "{policies} would run up to {running} requests at once on a domain, where at most {seen} were "
             "recorded: whether that can be is not known, and it may be far worse than this says."
         )
         running = number(round(max(row.running for row in beyond)))
-        policies = _begun(named([POLICY_LABELS[row.policy] for row in beyond]))
+        policies = _begun(in_series([POLICY_LABELS[row.policy] for row in beyond]))
         said.append(text.format(policies=policies, running=running, seen=number(round(found.seen or 0))))
     return tuple(said)
 
@@ -246,8 +240,8 @@ def _best_words(base: PolicyRow, best: PolicyRow, name: FigureName) -> str:
     )
     worse = [FIGURE_LABELS[each] for each in FIGURES if each != name and best.answer.better(each) is False]
     if worse:
-        return _("{words}; but worse beyond chance: {figures}.").format(words=words, figures=named(worse))
-    return f"{words}."
+        return _("{words}; but worse beyond chance: {figures}.").format(words=words, figures=in_series(worse))
+    return with_stop(words)
 
 
 # The P:D ratio
@@ -354,7 +348,7 @@ def uneven_sentence(ratio: Ratio) -> str:
         "The recording dispatched unevenly to {roles}: all ratios are replayed with an even dispatch, the "
         "recorded one too."
     )
-    return text.format(roles=named([_WORKS[work] for work in ratio.uneven]))
+    return text.format(roles=in_series([_WORKS[work] for work in ratio.uneven]))
 
 
 # What is assumed
@@ -383,7 +377,7 @@ def _pace_words(role: str, pace: Pace, *, mixed: bool, work: Work) -> str:
         if work != "prefill":
             parts.append(_sum_words(_("a decode pass"), pace.decode, per_request))
     return _("Fitted on {role}: {paces}; single passes ± {spread}.").format(
-        role=role, paces=", ".join(parts), spread=in_percent(pace.spread, 1)
+        role=role, paces=in_list(parts), spread=in_percent(pace.spread, 1)
     )
 
 
@@ -428,7 +422,7 @@ def assumed(made: Prepared, own: str) -> tuple[str, ...]:
             "Limits that the recording never reached, so that a replay has none of them: {limits}. What "
             "gathers more than was recorded may be worse than it says."
         )
-        said.append(text.format(limits=named(fitted.unseen)))
+        said.append(text.format(limits=in_series(fitted.unseen)))
     if own == RATIO_ASSUMED and len(fitted.load) > MOST_REQUESTS:
         text = _("Of {count} requests the first {most} are replayed.")
         said.append(text.format(count=f"{len(fitted.load):,}", most=f"{MOST_REQUESTS:,}"))

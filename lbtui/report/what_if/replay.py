@@ -45,7 +45,7 @@ from lbtui.overview.targets import target_words
 from lbtui.profile import Profile
 from lbtui.report.values import Json, finite
 from lbtui.report.what_if.answer import Answer, Asked, Section
-from lbtui.text import _, visible
+from lbtui.text import _, in_clauses, in_list, visible
 
 _SHOWN: tuple[FigureName, ...] = ("par", "ttft_p50", "ttft_p95", "tpot_p50", "tpot_p95", "goodput")
 _HEADS: dict[FigureName, str] = {
@@ -118,9 +118,9 @@ def _policies(section: Section, rows: tuple[PolicyRow, ...], name: FigureName) -
 def _every_figure(base: PolicyRow, row: PolicyRow) -> Section:
     better = [FIGURE_LABELS[name] for name in FIGURES if row.answer.better(name)]
     worse = [FIGURE_LABELS[name] for name in FIGURES if row.answer.better(name) is False]
-    said = [_("better: {figures}").format(figures=", ".join(better))] if better else []
-    said += [_("worse: {figures}").format(figures=", ".join(worse))] if worse else []
-    sentence = "; ".join(said) or _("no difference beyond chance")
+    said = [_("better: {figures}").format(figures=in_list(better))] if better else []
+    said += [_("worse: {figures}").format(figures=in_list(worse))] if worse else []
+    sentence = in_clauses(said) or _("no difference beyond chance")
     heads = (_("figure"), _("recorded"), _("then"), _("difference"), _("90 % interval"), _("verdict"))
     cells = []
     for name, found in row.answer.differences.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lbtui.profile import ExpertPhase, Note, PlacementFile, Progress, SourceFile, Unreadable, instance_names
 from lbtui.sources.experts.discover import ExpertFiles
 from lbtui.sources.failure import unreadable_note
-from lbtui.text import _, visible
+from lbtui.text import _, in_series, visible, with_label
 
 if TYPE_CHECKING:
     from lbtui.sources.experts.mindie_dump import DumpPhase
@@ -70,7 +70,7 @@ def from_dump(found: ExpertFiles, progress: Progress, notes: list[Note]) -> Foun
     passes = {part.config.passes for part in phases}
     rows = {one.process: one.rows for part in phases for one in part.tables.processes}
     return Found(
-        visible(f"{folder.name}: {_(' and ').join(f'{part.phase}_*.csv' for part in phases)}"),
+        visible(with_label(folder.name, in_series(f"{part.phase}_*.csv" for part in phases))),
         "mindie_dump",
         tuple((name, part.phase, _with_map(part, found.placements, notes)) for part in phases),
         passes.pop() if len(passes) == 1 else None,

@@ -19,7 +19,7 @@ from lbtui.sources.steps.phases import phase_by_type
 from lbtui.sources.steps.recorded import EXECUTION
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables import database
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible
 
 _TIME = pl.Datetime("us")
 _FIRST = pl.Schema([("request_id", pl.String()), ("arrived", _TIME), ("token", _TIME)])
@@ -120,7 +120,7 @@ def _without(
         _("The parser does not split events of several requests; a trace (--format json or db) tells them.")
     )
     ttft = pl.when(~doubtful).then(pl.col("ttft")).alias("ttft")
-    return requests.with_columns(ttft), [*notes, Note(file, " ".join(said))]
+    return requests.with_columns(ttft), [*notes, Note(file, in_sentences(*said))]
 
 
 def _late(requests: pl.DataFrame, store: Store, batch: Raw, progress: Progress) -> pl.DataFrame:

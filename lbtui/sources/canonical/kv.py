@@ -22,7 +22,7 @@ from lbtui.sources.steps.from_trace import name_processes
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Raw, Store
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible
 
 _OWNER = ["instance", "host", "dp_rank", "domain"]
 
@@ -185,7 +185,7 @@ def _whole_seconds_note(file: str, domains: list[str]) -> list[Note]:
     text = _(
         "KV events of {domains} are cut to whole seconds by the parser (formats csv + db) and no trace "
         "counters tell them apart."
-    ).format(domains=visible(", ".join(domains), 300))
+    ).format(domains=visible(in_list(domains), 300))
     return [Note(file, text)]
 
 
@@ -211,9 +211,8 @@ def _pool_note(file: str, known: pl.DataFrame) -> Note:
         "had free (upstream divides by the most of all domains together)."
     )
     if never_empty:
-        text += " " + _("A lower bound for {domains}, which never stood empty.").format(
-            domains=visible(", ".join(never_empty), 300)
-        )
+        bound = _("A lower bound for {domains}, which never stood empty.")
+        text = in_sentences(text, bound.format(domains=visible(in_list(never_empty), 300)))
     return Note(file, text)
 
 

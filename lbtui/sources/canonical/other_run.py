@@ -11,7 +11,7 @@ from lbtui.profile import FrameName, Loaded, Note, empty, format_window
 from lbtui.sources.steps.engine import Engine
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Raw
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 # Where the times of frames are that are placed by nothing but these.
 _TIMES: dict[FrameName, tuple[str, str]] = {
@@ -90,7 +90,7 @@ def _by_host(frame: pl.DataFrame, scheduling: Scheduling) -> str:
 
 
 def _listed(hosts: Iterable[str]) -> str:
-    return visible(", ".join(sorted(hosts)), 200)
+    return visible(in_list(sorted(hosts)), 200)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from lbtui.profile import Note, Summary
-from lbtui.text import _
+from lbtui.text import _, in_list
 
 # No service that anyone waits for is slower than so many ms a token: what is needs a look.
 SLOW = 500.0
@@ -64,7 +64,7 @@ def in_milliseconds(requests: pl.DataFrame, ran: Ran, file: str) -> tuple[pl.Dat
         text = _(
             "Its execution times, read as ms, end after all else that is recorded and take {steps:,.0f} "
             "steps a token; read as µs they fit: {columns} are read so."
-        ).format(steps=each / ran.step, columns=", ".join(["duration", *others]))
+        ).format(steps=each / ran.step, columns=in_list(["duration", *others]))
         return scaled.with_columns(pl.col(others) * _FACTOR), [Note(file, text)]
     text = _(
         "Its execution times end after all else that is recorded and take {steps:,.0f} steps a token: their "
@@ -90,7 +90,7 @@ def from_seconds(
         "{columns} are in seconds although their header says ms, as request_summary.csv tells: they are read "
         "as such."
     )
-    note = Note(file, text.format(columns=", ".join(seconds)))
+    note = Note(file, text.format(columns=in_list(seconds)))
     return requests.with_columns(pl.col(seconds) * 1000), [note]
 
 

@@ -18,7 +18,7 @@ from lbtui.sources.steps.row_checks import are_of_prefills, checked_durations, c
 from lbtui.sources.steps.scheduling import Scheduling
 from lbtui.sources.store import Store
 from lbtui.sources.tables.tables import TABLES
-from lbtui.text import _
+from lbtui.text import _, in_sentences
 
 
 def load_requests(store: Store, scheduled: Callable[[Progress], Scheduling], progress: Progress) -> Loaded:
@@ -65,10 +65,10 @@ def _with_replies(
     known = pl.col("request_id").replace_strict(told, default=None, return_dtype=kind).alias("output_tokens")
     if any(told.values()):
         assert trace is not None
-        text += " " + _("Those of {other} are used.").format(other=trace.file)
+        told_of = _("Those of {other} are used.").format(other=trace.file)
     else:
-        text += " " + _("How many there were is unknown; a trace or the raw profile tells it.")
-    return requests.with_columns(known), [Note(file, text)]
+        told_of = _("How many there were is unknown; a trace or the raw profile tells it.")
+    return requests.with_columns(known), [Note(file, in_sentences(text, told_of))]
 
 
 def load_handoffs(store: Store, progress: Progress) -> Loaded:

@@ -19,7 +19,7 @@ from lbtui.profile import Note, Unreadable
 from lbtui.sources.experts.rows import ProcessExperts
 from lbtui.sources.experts.tables import ExpertTables
 from lbtui.sources.heat_png.names import parse_heat_name
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 # A picture is read to 1/256 of its range.
 _PRECISION = 1.3 / 256
@@ -104,7 +104,7 @@ def compare(tables: ExpertTables, instance: str, pictures: Sequence[Path]) -> li
                 period=period,
                 count=sum(map(len, lost.values())),
                 rank=rank,
-                marks=", ".join(map(str, marks[:6])) + (", …" if len(marks) > 6 else ""),
+                marks=in_list(map(str, marks[:6])) + (", …" if len(marks) > 6 else ""),
             )
         else:
             text = _(

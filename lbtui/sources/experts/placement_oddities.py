@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lbtui.profile import Note, PlacementFile
 from lbtui.sources.experts.tables import ExpertTables
-from lbtui.text import _
+from lbtui.text import _, in_clauses, in_list
 
 _Table: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
 _MOST = 6  # places and experts that a sentence lists
@@ -91,7 +91,7 @@ def _nowhere(placement: _Table, experts: int) -> list[str]:
     text = _(
         "In {count} of {layers} layers experts lie nowhere ({places}): their tokens have no place to go."
     )
-    return [text.format(count=len(places), layers=len(absent), places=_listed(places, "; "))]
+    return [text.format(count=len(places), layers=len(absent), places=_listed(places, in_clauses))]
 
 
 def _unequal(placement: _Table) -> list[str]:
@@ -107,9 +107,9 @@ def _unequal(placement: _Table) -> list[str]:
     return [text.format(least=least, most=most, places=_listed(places))]
 
 
-def _listed(words: Sequence[str], between: str = ", ") -> str:
+def _listed(words: Sequence[str], joined: Callable[[Iterable[str]], str] = in_list) -> str:
     more = [_("and {count} more").format(count=len(words) - _MOST)] if len(words) > _MOST else []
-    return between.join([*words[:_MOST], *more])
+    return joined([*words[:_MOST], *more])
 
 
 def table_notes(tables: ExpertTables, file: str) -> list[Note]:

@@ -12,7 +12,7 @@ import numpy as np
 from lbtui.profile import UNPLACED, Note
 from lbtui.sources.experts.routing import Placed, Placement, join_routing
 from lbtui.sources.experts.rows import ProcessExperts, Table
-from lbtui.text import _
+from lbtui.text import _, in_list
 
 # The largest model served in 2026 has 61 layers and 320 ranks of 1 to 9 slots, a tenth of this. A stray rank
 # number must not make a map of billions of empty cells.
@@ -166,7 +166,7 @@ def _shape(process: ProcessExperts) -> tuple[int, int]:
 
 def listing(ranks: Sequence[int]) -> str:
     """Return the first eight ranks as text, and `…` for more."""
-    shown = ", ".join(map(str, ranks[:8]))
+    shown = in_list(map(str, ranks[:8]))
     return shown if len(ranks) <= 8 else f"{shown}, …"
 
 

@@ -9,7 +9,7 @@ from lbtui.sources.canonical.kv import by_time, placed, with_pools
 from lbtui.sources.raw.events import RawEvents
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.tables import cells
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 # What is free after the event, the best first. vLLM's v0 tells by `deviceBlock=` how many sequences hold
 # blocks, and looks up what is free.
@@ -55,6 +55,6 @@ def load_kv(events: RawEvents, owners: Owners) -> Loaded:
             "The size of the KV pool of {domains} is not recorded: usage is 1 − free / the most blocks the "
             "domain ever had free, a lower bound where it never stood empty."
         )
-        notes.append(Note(events.file, text.format(domains=visible(", ".join(unsized), 300))))
+        notes.append(Note(events.file, text.format(domains=visible(in_list(unsized), 300))))
     frame = by_time(placed(known, owners))
     return Loaded(frame, (events.provenance(frame.height),) if readings.height else (), tuple(notes))

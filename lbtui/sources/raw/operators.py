@@ -17,7 +17,7 @@ from lbtui.sources.raw.layers import LayerCalls, executions, layer_sums, pass_le
 from lbtui.sources.raw.mspti import OfProcesses, Process, read_each
 from lbtui.sources.raw.student_t import two_sided_t
 from lbtui.sources.tables.database import Database
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_list, plural, visible
 
 _CONFIDENCE = 0.95
 # Of any version, also fused with what stands beside it: `aclnn<function>_<operator>_<kernel>`.
@@ -202,5 +202,5 @@ def _ranks(processes: Iterable[Process]) -> Iterator[str]:
     pids = Counter(process.pid for process in processes)
     if shared := [pid for pid, count in pids.items() if count > 1]:
         text = _("Hosts share the pids {pids}: such processes are apart by their place only.")
-        listed = ", ".join(map(str, sorted(shared)[:8])) + (", …" if len(shared) > 8 else "")
+        listed = in_list(map(str, sorted(shared)[:8])) + (", …" if len(shared) > 8 else "")
         yield text.format(pids=listed)

@@ -24,7 +24,7 @@ from lbtui.sources.steps.engines import engine_names
 from lbtui.sources.steps.processes import Hints, Process, pid_of, processes, work_of
 from lbtui.sources.steps.same_batches import same_batches, share_enclosed
 from lbtui.sources.store import Raw
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible
 
 _MOST_COMPARED = 50_000  # pairs of processes: some seconds
 _MOST_NOTES = 8  # of one kind
@@ -195,7 +195,7 @@ class _Finder:
             text = _(
                 "No dp_rank is recorded for processes of {hosts}: domains there are named by pid, or dp? "
                 "where a host has one."
-            ).format(hosts=visible(", ".join(nameless), 300))
+            ).format(hosts=visible(in_list(nameless), 300))
             self.notes.append(Note(self.file, text))
         if self.compared > _MOST_COMPARED:
             text = _(
@@ -298,7 +298,7 @@ class _Finder:
     def _tell_engines(self, instance: str, names: Sequence[str], roles: Mapping[int, Role]) -> None:
         """Say why domains of one instance are not compared."""
         of_engine = {name: roles.get(place) for place, name in enumerate(names)}
-        listed = ", ".join(
+        listed = in_list(
             f"{name} ({role})" if role and not name.endswith(f" {role}") else name
             for name, role in sorted(of_engine.items())
         )
@@ -330,4 +330,4 @@ def _few(notes: list[Note]) -> list[Note]:
         return notes
     text = _("The same holds for {count} more.").format(count=more)
     *kept, last = notes[:_MOST_NOTES]
-    return [*kept, Note(last.file, f"{last.text} {text}")]
+    return [*kept, Note(last.file, in_sentences(last.text, text))]

@@ -16,7 +16,7 @@ from lbtui.profile import Note, Progress
 from lbtui.sources.steps.recorded import EXECUTION
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables.tables import usual_columns
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 _COMPARED = 200  # passes, from the first
 _MOST_ROUNDS = 20_000
@@ -84,7 +84,7 @@ def _note(raw: Raw, placed: pl.DataFrame) -> Note:
     lost = raw.frame.join(placed, on="row", how="anti")
     hosts = lost["host"].drop_nulls().unique().sort().to_list()
     left_out = _("; those of {hosts} fit no rounds, or several, and are left out").format(
-        hosts=visible(", ".join(hosts), 200)
+        hosts=visible(in_list(hosts), 200)
     )
     return Note(
         raw.provenance.file,

@@ -17,7 +17,7 @@ from lbtui.profile import Note, Unreadable
 from lbtui.profile.time import ZONE_OFFSET_US
 from lbtui.sources.tables import cells
 from lbtui.sources.tables.pieces import Pieces
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 Kind: TypeAlias = Literal[
     "text", "id", "number", "milliseconds", "gap", "integer", "count", "rank", "epoch", "datetime"
@@ -262,7 +262,7 @@ def match_headers(
             text.format(
                 file=file,
                 column=TABLES[table][(needed or lacking)[0]].names[0],
-                columns=visible(", ".join(present), 200),
+                columns=visible(in_list(present), 200),
             )
         )
     units = {_base_and_unit(header)[1] for header in present}

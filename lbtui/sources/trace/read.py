@@ -18,7 +18,7 @@ from lbtui.sources.trace.json_stream import Break, ElementReader, read_element
 from lbtui.sources.trace.names import names_behind
 from lbtui.sources.trace.nodes import node_frame
 from lbtui.sources.trace.requests import client_ids, handoffs_of, left_queue, requests_of
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -178,7 +178,7 @@ def _doubts(collector: EventCollector) -> list[str]:
     if collector.relabelled:
         notes.append(
             _("pid {pids} occurs on two hosts; the trace cannot tell their rows apart.").format(
-                pids=", ".join(map(str, sorted(collector.relabelled)))
+                pids=in_list(map(str, sorted(collector.relabelled)))
             )
         )
     if collector.coordinator.without_dispatch:

@@ -41,7 +41,7 @@ def _placed(offers: Sequence[Offer], cursor: int, canvas: Canvas) -> list[tuple[
         at = len(lines) if place == cursor else at
         lines.append((_line(offer, place == cursor, width, caps), place))
     if not offers:
-        lines = [(fit(_(" No action is called so."), width, caps=caps, style=dim(caps)), None)]
+        lines = [(fit(" " + _("No action is called so."), width, caps=caps, style=dim(caps)), None)]
     first = max(0, min(at - height // 2, len(lines) - height))
     seen = lines[first : first + height]
     return seen + [(blank(width), None)] * (height - len(seen))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lbtui.profile import format_time
 from lbtui.render.text import fixed, number, quantity
+from lbtui.text import with_comma
 
 Kind = Literal["text", "domains", "time", "count", "milliseconds", "share", "targets"]
 
@@ -40,7 +41,7 @@ class SortedColumn:
     @property
     def measure(self) -> str:
         """The column's words with its unit, for where only numbers follow."""
-        return f"{self.words}, {self.unit}" if self.unit else self.words
+        return with_comma(self.words, self.unit) if self.unit else self.words
 
     def scaled(self, value: float) -> float:
         """Return a value in the column's unit."""

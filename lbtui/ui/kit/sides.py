@@ -12,7 +12,7 @@ from rich.segment import Segment
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import cursor
 from lbtui.render.text import minus, number, printable
-from lbtui.text import _
+from lbtui.text import _, in_clauses, in_list
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.kit.selection import Side, side_word
 
@@ -75,10 +75,10 @@ def left_out_words(only_after: Sequence[str], only_before: Sequence[str]) -> str
         for text, names in ((_("only after: {names}"), only_after), (_("only before: {names}"), only_before))
         if names
     ]
-    return _("left out, {texts}").format(texts="; ".join(texts)) if texts else ""
+    return _("left out, {texts}").format(texts=in_clauses(texts)) if texts else ""
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED])
+    shown = in_list(names[:_MOST_NAMED])
     more = len(names) - _MOST_NAMED
     return _("{names} and {more} more").format(names=shown, more=more) if more > 0 else shown

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lbtui.comparison import Comparison, Row
 from lbtui.comparison.words import METHOD, definition, metrics_of
 from lbtui.findings.latency.words import CHANGE_FORMULA, FORMULAS
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.compare.words import DIMENSIONS, VERDICTS
 
@@ -21,9 +21,8 @@ def entries(comparison: Comparison | None) -> list[HelpEntry]:
 
 
 def _method() -> list[HelpEntry]:
-    """Return the method's paragraphs, whose first words name what they are about."""
-    parts = [text.partition(": ") for text in METHOD]
-    return [HelpEntry(name, text) for name, _colon, text in parts]
+    """Return the method's paragraphs, each under what it is about."""
+    return [HelpEntry(name, text) for name, text in METHOD]
 
 
 def _metrics(rows: Sequence[Row]) -> list[HelpEntry]:
@@ -37,7 +36,7 @@ def _metrics(rows: Sequence[Row]) -> list[HelpEntry]:
 
 
 _VERDICTS = HelpEntry(
-    ", ".join(VERDICTS.values()),
+    in_list(VERDICTS.values()),
     _(
         "Worse and better: beyond chance, and by enough to be worth calling. No evidence: chance explains "
         "it, which is no proof that nothing changed. Too little data: too few independent observations. Not "
@@ -53,4 +52,4 @@ _BARS = HelpEntry(
         "holds 0."
     ),
 )
-_CHANGE = HelpEntry(_("what changed a latency (i)"), f"{CHANGE_FORMULA} {' '.join(FORMULAS)}")
+_CHANGE = HelpEntry(_("what changed a latency (i)"), in_sentences(CHANGE_FORMULA, *FORMULAS))

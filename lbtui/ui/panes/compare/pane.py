@@ -18,7 +18,7 @@ from lbtui.findings.latency.change import explained
 from lbtui.profile import Profile, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.keys import key
@@ -85,7 +85,7 @@ class ComparePane(Filtered):
     def copied(self) -> str:
         """Return the row under the cursor in sentences, without its formula."""
         compared = self._row()
-        return "" if compared is None else " ".join(filter(None, row_sentences(compared)[:-1]))
+        return "" if compared is None else in_sentences(*row_sentences(compared)[:-1])
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the method, and every metric with its formula."""

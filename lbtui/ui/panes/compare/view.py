@@ -20,7 +20,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.intervals import Interval, interval_bar
 from lbtui.render.text import blank, fit, number, printable, row, wrapped
-from lbtui.text import _
+from lbtui.text import _, in_sentences, with_comma
 from lbtui.ui.panes.compare.words import (
     MARKS,
     SHORT_VERDICTS,
@@ -238,8 +238,7 @@ def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: C
         )
     parts: Row = [Segment(" ", Style())]
     for verdict, words in totals_words(comparison, short=width < 112):
-        some = verdict is not None and not words.startswith("0 ")
-        style = verdict_style(caps, verdict) if some and verdict else Style()
+        style = verdict_style(caps, verdict) if verdict else Style()
         parts.append(Segment(printable(words, caps), style))
     room = width - sum(cell_len(segment.text) for segment in parts) - 3
     grey = palette.dim(caps)
@@ -249,7 +248,7 @@ def _totals_row(comparison: Comparison, state: CompareState, width: int, caps: C
 
 def _note_rows(comparison: Comparison, width: int, lines: int, caps: Capabilities) -> list[Row]:
     """Return what else to mind in at most so many lines; the help has all of it."""
-    notes = " ".join(comparison.notes)
+    notes = in_sentences(*comparison.notes)
     said = wrapped(notes, max(1, width - 4), caps, palette.dim(caps)) if notes and lines else []
     if len(said) > lines:
         said[lines - 1] = fit(_("… ? shows all notes"), max(1, width - 4), caps=caps, style=palette.dim(caps))
@@ -370,12 +369,13 @@ def _label(compared: Compared, width: int, style: Style | None, caps: Capabiliti
 def _name(metric: Metric, width: int, style: Style | None, caps: Capabilities) -> Row:
     unit = unit_words(metric)
     if unit and unit not in metric.label and cell_len(metric.label) + cell_len(unit) + 4 <= width:
-        return fit(f" {metric.label}, {unit}", width, caps=caps, style=style)
+        return fit(f" {with_comma(metric.label, unit)}", width, caps=caps, style=style)
     head, tail = split_label(metric.label)
     if cell_len(metric.label) + 1 <= width or not tail:
         return fit(f" {metric.label}", width, caps=caps, style=style)
     if cell_len(tail) > width // 2:
-        return fit(f" {glyphs(caps).ellipsis}{tail.removeprefix(', ')}", width, caps=caps, style=style)
+        last = tail.removeprefix(with_comma("", ""))
+        return fit(f" {glyphs(caps).ellipsis}{last}", width, caps=caps, style=style)
     cut = fit(f" {head}", max(0, width - cell_len(tail)), caps=caps, style=style)
     return row(cut, Segment(printable(tail, caps), style), width=width)
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from lbtui.comparison import Comparison, Metric, Row, Verdict
 from lbtui.comparison.words import effect_words, interval_words, subject_words, with_unit
 from lbtui.findings.latency.words import change_sentence
-from lbtui.text import _
+from lbtui.text import _, in_clauses, in_sentences, with_comma, with_stop
 
 Called: TypeAlias = Verdict | Literal["load_differs"]
 
@@ -71,7 +71,8 @@ def group_words(group: tuple[str, str]) -> str:
 def totals_words(comparison: Comparison, *, short: bool = False) -> list[tuple[Called | None, str]]:
     """Return how many headlines are worse and better, then how many details, as parts of one line.
 
-    Unless `short`, also how many rows have no verdict. A part has the verdict that it counts, or None.
+    Unless `short`, also how many rows have no verdict. A part has the verdict that it counts, None where
+    there are none.
     """
     details = [row for row in comparison.rows if row.is_detail]
     parts: list[tuple[Called | None, str]] = []
@@ -81,9 +82,10 @@ def totals_words(comparison: Comparison, *, short: bool = False) -> list[tuple[C
     ):
         counts = Counter(row.verdict for row in rows)
         parts += [(None, " · ")] if parts else []
-        parts.append(("worse", _("{count} worse").format(count=counts["worse"])))
-        parts.append((None, ", "))
-        parts.append(("better", _("{count} better").format(count=counts["better"])))
+        worse, better = counts["worse"], counts["better"]
+        parts.append(("worse" if worse else None, _("{count} worse").format(count=worse)))
+        parts.append((None, with_comma("", "")))
+        parts.append(("better" if better else None, _("{count} better").format(count=better)))
         parts.append((None, words.format(count=len(rows))))
     if short:
         return parts
@@ -102,7 +104,7 @@ def unit_words(metric: Metric) -> str:
 
 def split_label(label: str) -> tuple[str, str]:
     """Return a label without and with its last part (`, p95`), which tells neighbours apart."""
-    head, comma, tail = label.rpartition(", ")
+    head, comma, tail = label.rpartition(with_comma("", ""))
     return (head, comma + tail) if head else (label, "")
 
 
@@ -123,14 +125,15 @@ def row_sentences(row: Row) -> list[str]:
         name=name, before=with_unit(metric, row.before), after=with_unit(metric, row.after)
     )
     if effect := effect_words(row):
-        figures += f", {effect}"
         if unit_words(metric) and row.before > 0 and row.difference:
-            figures += f" ({with_unit(metric, row.difference, signed=True)})"
+            amount = with_unit(metric, row.difference, signed=True)
+            effect = _("{effect} ({difference})").format(effect=effect, difference=amount)
+        figures = with_comma(figures, effect)
     if words := interval_words(row):
         interval = _("95 % interval {interval}").format(interval=f"{words} {unit_words(metric)}".rstrip())
-        figures += f"; {interval}"
-    said = " ".join(part for part in (_verdict_sentence(row), change_sentence(row)) if part)
-    return [f"{figures}.", said, metric.formula]
+        figures = in_clauses((figures, interval))
+    said = in_sentences(_verdict_sentence(row), change_sentence(row))
+    return [with_stop(figures), said, metric.formula]
 
 
 def _verdict_sentence(row: Row) -> str:
@@ -148,7 +151,8 @@ def _verdict_sentence(row: Row) -> str:
         ),
     }
     if (text := sentences.get(verdict)) is None:
-        return f"{_capital(VERDICTS[verdict])}: {row.reason or _('no reason is known')}."
+        reason = row.reason or _("no reason is known")
+        return _("{verdict}: {reason}.").format(verdict=_capital(VERDICTS[verdict]), reason=reason)
     return text.format(
         direction=_("more") if row.difference > 0 else _("less"),
         chance=chance or _("not tested"),

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from lbtui.analysis.named_terms import named_term, ranks_of, values_of
 from lbtui.profile import Domain, short_names
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.panes.dp.data import Measured
 
 _NAMES = ("dp", "domain", "host")
@@ -39,7 +39,7 @@ def places_left(domains: Sequence[Domain], text: str) -> tuple[int, ...]:
         if asked is not None:
             left = [i for i in left if _is_named(domains[i], short[domains[i].host], *asked)]
         elif "=" in word:
-            names = ", ".join(f"{name}=" for name in _NAMES)
+            names = in_list(f"{name}=" for name in _NAMES)
             raise ValueError(_("“{word}” asks for none of {names}.").format(word=word, names=names))
         else:
             left = [i for i in left if word.lower() in _said_of(domains[i])]

@@ -20,7 +20,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import Marks, lane, pointed
 from lbtui.render.text import blank, fit, fit_parts, number, printable, quantity, row
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.dp.data import Evenness, Measured, Scene
@@ -121,7 +121,7 @@ def _scale_text(measured: Measured, view: Scene, state: DpState) -> str:
     own = measured.domains[measured.index(state.domain) or 0].instance
     # The cursor's instance first: what does not fit is cut.
     order = [own, *(i for i in scales if i != own)][:4]
-    return ", ".join(f"{names[i]} 0–{value_text(measured.metric, scales[i])}" for i in order)
+    return in_list(f"{names[i]} 0–{value_text(measured.metric, scales[i])}" for i in order)
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,7 @@ from lbtui.analysis.data_parallel import METRICS, Metric, MetricKey, metric
 from lbtui.profile import Profile
 from lbtui.profile.schema import empty
 from lbtui.render.capabilities import Capabilities
+from lbtui.text import with_label
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.pane import PaneProgress
@@ -249,4 +250,4 @@ class DpMetrics(Filtered):
 
     def _notes(self, chosen: Metric, profile: Profile) -> list[str]:
         loaded = profile.loaded().get(chosen.frame)
-        return [f"{note.file}: {note.text}" for note in loaded.notes] if loaded else []
+        return [with_label(note.file, note.text) for note in loaded.notes] if loaded else []

@@ -9,13 +9,14 @@ from rich.style import Style
 
 from lbtui.analysis.data_parallel import Metric
 from lbtui.analysis.imbalance import known_mean
+from lbtui.lines import broken
 from lbtui.profile import FrameName, Missing, MissingStatus, Profile, format_time, instant
 from lbtui.render import palette
 from lbtui.render.axis import bracketed, time_axis, time_pointer
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number
-from lbtui.text import _
+from lbtui.text import _, in_sentences, with_comma, with_stop
 from lbtui.ui.kit.rows import told_rows
 from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
@@ -199,7 +200,7 @@ def _column_words(measured: Measured, view: Scene, state: DpState, index: int) -
     beside = _("lanes' mean {mean}").format(mean=level)
     apart = float((view.mean_apart if state.statistic == "mean" else view.worst_apart)[index, column])
     if apart > 0:
-        beside += ", " + _("{apart}× chance").format(apart=f"{apart:.1f}")
+        beside = with_comma(beside, _("{apart}× chance").format(apart=f"{apart:.1f}"))
     return [words, beside]
 
 
@@ -258,7 +259,7 @@ def missing_of(profile: Profile, data: DpData, metric: Metric) -> Missing:
 def why_missing(profile: Profile, data: DpData, metric: Metric) -> str:
     """Return in one sentence why a metric has no data."""
     missing = missing_of(profile, data, metric)
-    return f"{_NO_DATA[missing.status].format(what=missing.what)} {missing.reason}."
+    return in_sentences(_NO_DATA[missing.status].format(what=missing.what), with_stop(missing.reason))
 
 
 def missing_rows(
@@ -289,11 +290,5 @@ def missing_rows(
 
 
 def _paragraph(text: str, width: int, style: Style | None, caps: Capabilities) -> list[Row]:
-    lines = [""]
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines[-1] or word == "" else word
-        if len(joined) > width and lines[-1].strip():
-            lines.append(f" {word}")
-        else:
-            lines[-1] = joined
-    return [fit(line, width, caps=caps, style=style) for line in lines]
+    lines = broken(text.removeprefix(" "), max(1, width - 1))
+    return [fit(f" {line}", width, caps=caps, style=style) for line in lines]

@@ -9,7 +9,7 @@ from lbtui.analysis.eplb.replicas import Replicas, replicas_of, replicated
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import strong
 from lbtui.render.text import fit, number, wrapped
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.panes.ep.data import EpData
 from lbtui.ui.panes.ep.iterations import EpOver, together
 from lbtui.ui.panes.ep.shown import EpState, column_of, map_of, over_of
@@ -142,7 +142,7 @@ def _copy_words(data: EpData, state: EpState) -> list[str]:
 
 
 def _one(found: Replicas) -> str:
-    ranks = ", ".join(str(rank) for rank in found.ranks[:_MOST_COPIES])
+    ranks = in_list(str(rank) for rank in found.ranks[:_MOST_COPIES])
     more = ", …" if len(found.ranks) > _MOST_COPIES else ""
     shares = " / ".join("–" if np.isnan(s) else f"{100 * s:.0f}" for s in found.shares[:_MOST_COPIES])
     return _("expert {expert} on ranks {ranks}: {shares} % of its load, PAR over copies {par}").format(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lbtui.analysis.named_terms import is_whole, named_term
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.panes.ep.data import EpData, ViewName
 from lbtui.ui.panes.ep.shown import EpState, current_map
 from lbtui.ui.panes.ep.state import aimed_at, at_cell, follow_selection, in_bounds, slot_of_rank
@@ -68,7 +68,7 @@ def _wanted(text: str) -> dict[str, int]:
     for word in text.split():
         asked = named_term(word, _NAMES)
         if asked is None:
-            names = ", ".join(f"{name}=" for name in _NAMES)
+            names = in_list(f"{name}=" for name in _NAMES)
             raise ValueError(_("“{word}” asks for none of {names}.").format(word=word, names=names))
         name, values = asked
         if len(values) != 1 or not is_whole(values[0]):

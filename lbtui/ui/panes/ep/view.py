@@ -17,7 +17,7 @@ from lbtui.render.heatmap_frame import gutter, legend, minimap, ruler
 from lbtui.render.heatmap_view import View, halves, place_of, span
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import behind, blank, fit, fit_parts, number, printable, row, wrapped
-from lbtui.text import _
+from lbtui.text import _, with_comma, with_label
 from lbtui.ui.kit.rows import missing_rows
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.ep.below import time_rows
@@ -49,7 +49,7 @@ def nothing_rows(profile: Profile, width: int, height: int, caps: Capabilities) 
     frames: tuple[FrameName, ...] = ("expert_heat", "layer_times", "rank_intervals")
     rows += missing_rows([profile.missing_of(name) for name in frames], width, caps)
     for note in profile.load("expert_heat").notes:
-        rows += wrapped(f"{note.file}: {note.text}", width, caps, severity(caps, "warning"))
+        rows += wrapped(with_label(note.file, note.text), width, caps, severity(caps, "warning"))
     return rows[:height]
 
 
@@ -298,7 +298,7 @@ def _scale_words(state: EpState, shown: EpMap) -> str:
         held = _("all iterations") if state.common_scale else _("these iterations")
     else:
         held = _("all periods") if state.common_scale else _("this period")
-    return f"{_('tokens') if shown.kind == 'tokens' else _('× mean')}, {held}"
+    return with_comma(_("tokens") if shown.kind == "tokens" else _("× mean"), held)
 
 
 def _legend_row(drawn: Shown, caps: Capabilities) -> Row:

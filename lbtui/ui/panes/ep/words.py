@@ -11,7 +11,7 @@ from lbtui.profile.collect import COLLECT
 from lbtui.profile.schema import FrameName
 from lbtui.render.heatmap_view import View
 from lbtui.render.text import behind, minus, number
-from lbtui.text import _
+from lbtui.text import _, in_list, with_comma
 from lbtui.ui.kit.selection import side_word
 from lbtui.ui.panes.ep.data import EpData, EpMap, ViewName
 from lbtui.ui.panes.ep.facts import hot_share_words
@@ -44,7 +44,7 @@ def why_absent(data: EpData, view: ViewName) -> str:
 
 def absent_words(views: Sequence[ViewName]) -> str:
     """Return which views are not in this profile."""
-    return _("not here: {views}").format(views=", ".join(VIEW_TITLES[view] for view in views))
+    return _("not here: {views}").format(views=in_list(VIEW_TITLES[view] for view in views))
 
 
 def period_words(data: EpData, state: EpState) -> str:
@@ -111,7 +111,7 @@ def column_words(data: EpData, state: EpState) -> str:
         return _("rank {rank}").format(rank=column)
     if state.view == "times":
         pid = data.processes[column] if column < len(data.processes) else 0
-        return process_words(column, pid) + ", " + _("rank guessed")
+        return with_comma(process_words(column, pid), _("rank guessed"))
     if state.view == "model_expert":
         shared = shown is not None and column in shown.shared
         text = _("shared expert {expert}") if shared else _("expert {expert}")
@@ -152,7 +152,7 @@ def homes_words(data: EpData, state: EpState) -> str:
     if len(homes) == len(set(slots.ranks)) > 1:
         return _("on every rank")
     text = _("on rank {ranks}") if len(homes) == 1 else _("on ranks {ranks}")
-    return text.format(ranks=", ".join(str(rank) for rank in homes)) if homes else ""
+    return text.format(ranks=in_list(str(rank) for rank in homes)) if homes else ""
 
 
 def value_words(shown: EpMap, layer: int, column: int, *, short: bool = False) -> list[str]:

@@ -10,7 +10,7 @@ from lbtui.overview.beside import headline, reasons, table
 from lbtui.overview.readings import Beside, Pair
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import padded, printable
-from lbtui.text import _
+from lbtui.text import _, in_list
 
 
 def beside_text(found: Beside, caps: Capabilities) -> Text:
@@ -23,7 +23,7 @@ def beside_text(found: Beside, caps: Capabilities) -> Text:
     if found.differing:
         _say_table(text, found.differing, caps)
     for why, names in reasons(found):
-        text.append("\n" + printable(", ".join(names), caps) + "\n", style="dim")
+        text.append("\n" + printable(in_list(names), caps) + "\n", style="dim")
         text.append(printable(f"  {why}", caps) + "\n")
     if same := [pair for pair in found.pairs if not pair.differs]:
         text.append("\n" + _("The same in both, as exactly as the output tells") + "\n", style="bold")

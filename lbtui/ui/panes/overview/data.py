@@ -19,7 +19,7 @@ from lbtui.overview.run import expert_shape, unjudged, when
 from lbtui.overview.text import short, size_text, summary_texts
 from lbtui.overview.waits import WASTED_LINE
 from lbtui.profile import ZONE_NAME, MissingStatus, Reading
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_list, in_sentences, plural, visible, with_label, with_stop
 from lbtui.ui.kit.selection import Selection
 
 Kind: TypeAlias = Literal[
@@ -159,8 +159,7 @@ def _entries(contents: Contents) -> list[Entry]:
 
 
 def _summaries(known: Overview) -> list[Entry]:
-    texts = [text.partition(": ") for text in summary_texts(known.summaries)]
-    return [Entry("fact", file, figures, long=(figures,)) for file, _colon, figures in texts]
+    return [Entry("fact", file, text, long=(text,)) for file, text in summary_texts(known.summaries)]
 
 
 def _findings(contents: Contents) -> list[Entry]:
@@ -182,8 +181,8 @@ def _findings(contents: Contents) -> list[Entry]:
     remarks = [f for f in findings if not is_imbalance(f) and not is_said_elsewhere(f)]
     if remarks:
         title = plural("1 remark", "{count} remarks", len(remarks))
-        sentences = tuple(f"{f.message} {f.advice}" for f in remarks)
-        shown.append(Entry("remarks", title, " ".join(f.message for f in remarks), long=sentences))
+        sentences = tuple(in_sentences(f.message, f.advice) for f in remarks)
+        shown.append(Entry("remarks", title, in_sentences(*(f.message for f in remarks)), long=sentences))
     return shown
 
 
@@ -193,7 +192,7 @@ def _missed(contents: Contents) -> list[Entry]:
     sentence = "" if told is None else missed_sentence(told)
     if told is None or not sentence:
         return []
-    long = (f"{sentence}.", scope_sentence(told), MISSED_FORMULA)
+    long = (with_stop(sentence), scope_sentence(told), MISSED_FORMULA)
     return [Entry("missed", _("Why missed"), sentence, long=long, page=tuple(page(told)))]
 
 
@@ -207,7 +206,7 @@ def _facts(known: Overview) -> list[Entry]:
         found.append(
             (
                 _("host") if len(known.hosts) == 1 else plural("1 host", "{count} hosts", len(known.hosts)),
-                ", ".join(known.hosts),
+                in_list(known.hosts),
             )
         )
     if known.window:
@@ -216,14 +215,14 @@ def _facts(known: Overview) -> list[Entry]:
         found.append((_("window"), text))
     for instance in dict.fromkeys(domain.instance for domain in known.domains):
         own = [domain for domain in known.domains if domain.instance == instance]
-        names = ", ".join(domain.name for domain in own)
-        found.append((_("DP {count}").format(count=len(own)), f"{instance}: {names}"))
+        names = in_list(domain.name for domain in own)
+        found.append((_("DP {count}").format(count=len(own)), with_label(instance, names)))
     for role, label in (("prefill", _("P {count}")), ("decode", _("D {count}"))):
         nodes = [node.address for node in known.nodes if node.role == role]
         if nodes:
-            found.append((label.format(count=len(nodes)), ", ".join(nodes)))
+            found.append((label.format(count=len(nodes)), in_list(nodes)))
     for experts in known.experts:
-        found.append((_("experts"), f"{experts.instance}: {expert_shape(experts)}"))
+        found.append((_("experts"), with_label(experts.instance, expert_shape(experts))))
     return [Entry("fact", title, text, long=(text,)) for title, text in found]
 
 
@@ -275,7 +274,7 @@ def _named(source: Source) -> str:
     """Return a file's name, and of a database how many of its rows are read."""
     if source.file.kind not in _DATABASES or source.rows is None:
         return source.file.path.name
-    return f"{source.file.path.name}: {plural('1 row', '{count} rows', source.rows)}"
+    return with_label(source.file.path.name, plural("1 row", "{count} rows", source.rows))
 
 
 def _near(known: Overview) -> list[Entry]:
@@ -302,4 +301,5 @@ def _status(source: Source) -> str:
         "unreadable": _("unreadable"),
         "other run": _("of another run"),
     }
-    return f"{words[source.status]}: {source.why}" if source.why else words[source.status]
+    word = words[source.status]
+    return with_label(word, source.why) if source.why else word

@@ -23,7 +23,7 @@ from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Profile, Reading, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible, with_label
 from lbtui.thresholds import Thresholds, described
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -377,7 +377,7 @@ class OverviewPane(Pane):
                     "Lines without data are not judged."
                 ),
             ),
-            HelpEntry(_("why missed"), f"{MISSED_FORMULA} {HURT_FORMULA}"),
+            HelpEntry(_("why missed"), in_sentences(MISSED_FORMULA, HURT_FORMULA)),
             HelpEntry(
                 _("notes (!)"),
                 _("What was left out of the files, taken for something else or is to be minded, whole."),
@@ -404,9 +404,10 @@ class OverviewPane(Pane):
             HelpEntry(_("DP batch, DP tokens, KV used, Waiting"), FORMULAS["time_weighted_par"]),
             HelpEntry(
                 _("DP wait"),
-                FORMULAS["wasted_share"]
-                + " "
-                + _("Only where domains step together; the lane is that of the steps that begin in a bin."),
+                in_sentences(
+                    FORMULAS["wasted_share"],
+                    _("Only where domains step together; the lane is that of the steps that begin in a bin."),
+                ),
             ),
             HelpEntry(
                 _("where a DP line is worst (underlined)"),
@@ -424,28 +425,37 @@ class OverviewPane(Pane):
             ),
             HelpEntry(
                 _("P added, D added"),
-                FORMULAS["par"]
-                + " "
-                + _("The lane is the node with most requests, per bin of coordinator.csv; chance is the PAR ")
-                + _("that random dispatch to equal nodes would give."),
+                in_sentences(
+                    FORMULAS["par"],
+                    _(
+                        "The lane is the node with most requests, per bin of coordinator.csv; chance is "
+                        "the PAR that random dispatch to equal nodes would give."
+                    ),
+                ),
             ),
             HelpEntry(
                 _("Hand-off, KV pull"),
-                _("Hand-off: start of a KV pull (pd_split_kvcache.csv) − end of its prefill ")
-                + _("(pd_split_communication.csv), ms, each by its own host's clock. KV pull: its duration. ")
-                + _("p50 and p95: that share of the pulls lies at or below it (linear interpolation).")
-                + _(" The lane is the longest, by the start of the pull."),
+                _(
+                    "Hand-off: start of a KV pull (pd_split_kvcache.csv) − end of its prefill "
+                    "(pd_split_communication.csv), ms, each by its own host's clock. KV pull: its duration. "
+                    "p50 and p95: that share of the pulls lies at or below it (linear interpolation). The "
+                    "lane is the longest, by the start of the pull."
+                ),
             ),
             HelpEntry(
                 _("TTFT"),
-                _("Time to first token in ms (request.csv); the lane is the slowest request by arrival. ")
-                + FORMULAS["p95"],
+                in_sentences(
+                    _("Time to first token in ms (request.csv); the lane is the slowest request by arrival."),
+                    FORMULAS["p95"],
+                ),
             ),
-            HelpEntry(_("Experts"), FORMULAS["mean_layer_par"] + " " + FORMULAS["max_layer_par"]),
+            HelpEntry(_("Experts"), in_sentences(FORMULAS["mean_layer_par"], FORMULAS["max_layer_par"])),
             HelpEntry(
                 _("Expert time"),
-                _("GroupedMatmul time per process over all layers (ep_balance.csv), in pid order. ")
-                + FORMULAS["par"],
+                in_sentences(
+                    _("GroupedMatmul time per process over all layers (ep_balance.csv), in pid order."),
+                    FORMULAS["par"],
+                ),
             ),
             HelpEntry(
                 _("files"),
@@ -460,7 +470,7 @@ class OverviewPane(Pane):
 
 def _expected_entry(current: Thresholds) -> HelpEntry:
     """Return what the config expects to be unequal, and how it would say so."""
-    entries = [f"{visible(name)}: {share:g}" for name, share in current.expected.entries]
+    entries = [with_label(visible(name), f"{share:g}") for name, share in current.expected.entries]
     return HelpEntry(
         _("[expected] in the config"),
         _(
@@ -468,7 +478,7 @@ def _expected_entry(current: Thresholds) -> HelpEntry:
             '(node."IP:PORT".weight = 2) is meant to carry; 1 is a peer without an entry. Batch size, '
             "tokens, queues, KV use, requests of nodes and the PAR of chance are judged against it; a "
             "finding that it silences stays as a remark. Now: {entries}."
-        ).format(entries=", ".join(entries) or _("equal shares")),
+        ).format(entries=in_list(entries) or _("equal shares")),
     )
 
 

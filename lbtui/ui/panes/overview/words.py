@@ -26,7 +26,7 @@ from lbtui.overview.text import clock, short
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.text import behind, blank, fit, row, wrapped
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible, with_label, with_stop
 from lbtui.ui.panes.overview.data import Contents, Shown
 from lbtui.ui.panes.overview.lines import column_of
 
@@ -164,7 +164,7 @@ def reading_words(shown: Shown) -> list[str]:
     if line is None:
         return [f"{entry.title} · {entry.short}" if entry.kind == "fact" else entry.title, *entry.long]
     if not line.values:
-        return [f"{line.label}: " + (line.absent or _("not read yet"))]
+        return [with_label(line.label, line.absent or _("not read yet"))]
     found = [" · ".join(part for part in (line.label, line.headline, line.beside, line.worst) if part)]
     if value := _value_words(shown, line):
         found.append(value)
@@ -188,7 +188,7 @@ def _value_words(shown: Shown, line: Line) -> str:
         name = line.names[index]
     value = line.values[index]
     said = _("no data") if value != value else f"{short(value)}{behind(line.unit)}"
-    return f"{name}: {said} ({line.column})"
+    return _("{where}: {value} ({column})").format(where=name, value=said, column=line.column)
 
 
 def _explained(line: Line) -> list[str]:
@@ -215,10 +215,10 @@ def copied_text(shown: Shown) -> str:
     )
     known = finding.cost.value is not None
     cost = cost_words(finding) if known else finding.cost.text
-    said = [f"{where}: {finding.message}"]
-    said += [_("{label}: {text}").format(label=_("cost"), text=cost)] if cost else []
-    said += [_("{label}: {text}").format(label=_("try"), text=finding.advice)] if finding.advice else []
-    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in said)
+    said = [with_label(where, finding.message)]
+    said += [with_label(_("cost"), cost)] if cost else []
+    said += [with_label(_("try"), finding.advice)] if finding.advice else []
+    return in_sentences(*map(with_stop, said))
 
 
 def detail_text(shown: Shown) -> str:
@@ -238,7 +238,7 @@ def detail_text(shown: Shown) -> str:
 def _page_of(finding: Finding, contents: Contents) -> list[str]:
     lines = [finding.message, ""]
     for label, text in explained(finding, date=contents.known.dated):
-        lines.append(_("{label}: {text}").format(label=label, text=text))
+        lines.append(with_label(label, text))
     for consequence in finding.consequences:
         title = (
             f"{MARKS[consequence.severity]} {consequence.id} · {subject_words(consequence, contents.hosts)}"

@@ -19,7 +19,7 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
 from lbtui.render.lanes import signed_lane
 from lbtui.render.text import blank, fit, minus, number, printable, right, row, wrapped
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip, signed, signed_ratio
 from lbtui.ui.panes.pd.lanes import squeezed, stacked
@@ -45,7 +45,7 @@ def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> R
         before, after = table.both
         here, there = (format_time(side.times[0], 0, date=True) for side in (after, before))
         parts.append(_("both from their start: {here} over {there}").format(here=here, there=there))
-        scales = ", ".join(
+        scales = in_list(
             f"{role_word(role)} ±{number(table.peak(state.count, role))}" for role in table.roles
         )
         parts.append(_("colour {scales}").format(scales=scales))

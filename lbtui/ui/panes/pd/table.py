@@ -23,7 +23,7 @@ from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs, shades
 from lbtui.render.text import fit, number, row
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.kit.heat import heat_of
 from lbtui.ui.kit.rows import percent, ratio_text
 from lbtui.ui.panes.pd.layout import Grid, Shown
@@ -192,7 +192,7 @@ class TableDrawing:
         caps, table, grid = self._caps, self._table, self._grid
         values = {count: self._node_sums(count) for count in grid.counts}
         words = [self._sum_word(count) for count in grid.counts]
-        title = ", ".join(dict.fromkeys(words))
+        title = in_list(dict.fromkeys(words))
         parts: list[Segment] = [*fit(f" {title}", grid.time, caps=caps, style=palette.dim(caps))]
         strong = palette.strong(caps)
         for node in grid.nodes:

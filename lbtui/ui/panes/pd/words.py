@@ -24,7 +24,7 @@ from lbtui.profile import format_time, format_window
 from lbtui.render import palette
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import fit, number, padded, row
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd.lanes import MOST_LINES
@@ -109,7 +109,7 @@ def _state_parts(drawn: Shown) -> list[str]:
         )
     if state.count == "running":
         parts.append(_("a lower bound: requests from before the capture are unknown"))
-    scales = ", ".join(f"{role_word(role)} 0–{number(peak)}" for role, peak in _peaks(table, state))
+    scales = in_list(f"{role_word(role)} 0–{number(peak)}" for role, peak in _peaks(table, state))
     parts.append(_("height {scales}").format(scales=scales))
     parts.append(_("colour: how far above its peers"))
     if not drawn.data.zoomed:

@@ -16,7 +16,7 @@ from lbtui.findings.replay.words import (
     ROUTING_ASSUMED,
 )
 from lbtui.overview.targets import FORMULAS
-from lbtui.text import _
+from lbtui.text import _, in_sentences
 from lbtui.ui.kit.pane import HelpEntry
 
 
@@ -25,7 +25,7 @@ def routing_entries() -> list[HelpEntry]:
     return [
         HelpEntry(_("policy"), POLICY_FORMULA),
         *_shared(),
-        HelpEntry(_("assumed"), " ".join([*ASSUMED, ROUTING_ASSUMED])),
+        HelpEntry(_("assumed"), in_sentences(*ASSUMED, ROUTING_ASSUMED)),
     ]
 
 
@@ -35,7 +35,7 @@ def ratio_entries() -> list[HelpEntry]:
         HelpEntry(_("P:D, nodes, goodput per node, per node, best"), RATIO_FORMULA),
         HelpEntry(_("knee"), KNEE_FORMULA),
         *_shared(),
-        HelpEntry(_("assumed"), " ".join([*ASSUMED, RATIO_ASSUMED])),
+        HelpEntry(_("assumed"), in_sentences(*ASSUMED, RATIO_ASSUMED)),
     ]
 
 

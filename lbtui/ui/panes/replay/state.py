@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from lbtui.analysis.replay.figures import FIGURE_LABELS, UNITS, FigureName
-from lbtui.text import _
+from lbtui.text import _, with_comma
 
 # What a ratio's table can show: a figure of a run, or the goodput over its nodes.
 Measure: TypeAlias = FigureName | Literal["per_node"]
@@ -29,7 +29,7 @@ def measure_words(measure: Measure) -> str:
     if measure == "per_node":
         return _("goodput per node, req/s")
     unit = UNITS[measure]
-    return f"{FIGURE_LABELS[measure]}, {unit}" if unit else FIGURE_LABELS[measure]
+    return with_comma(FIGURE_LABELS[measure], unit) if unit else FIGURE_LABELS[measure]
 
 
 def next_measure(state: ReplayState, known: Sequence[Measure]) -> ReplayState:

@@ -14,7 +14,7 @@ from lbtui.render.intervals import interval_bar
 from lbtui.render.palette import dim, severity, strong
 from lbtui.render.table import Layout, first_visible, fitting, table
 from lbtui.render.text import blank, fit, fit_parts, row, wrapped
-from lbtui.text import _
+from lbtui.text import _, in_sentences
 from lbtui.ui.kit.rows import told_rows
 from lbtui.ui.panes.replay.sheet import Block, Sheet, reach
 
@@ -72,7 +72,7 @@ def _head(sheet: Sheet, canvas: Canvas) -> list[Row]:
     first, *others = sheet.sentences
     said = strong(caps) if sheet.advises else severity(caps, "warning")
     rows += _paragraph(first, canvas, said)
-    return rows + _paragraph(" ".join(others), canvas) if others else rows
+    return rows + _paragraph(in_sentences(*others), canvas) if others else rows
 
 
 def _paragraph(text: str, canvas: Canvas, style: Style | None = None) -> list[Row]:

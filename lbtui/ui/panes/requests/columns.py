@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from lbtui.analysis.request_places import THEN, domain_keys
 from lbtui.analysis.slo import names_in
 from lbtui.render.table import Column
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.kit.columns import SortedColumn
 
 
@@ -32,7 +32,7 @@ class RequestColumn(SortedColumn):
     def spoken(self, value: Any) -> str:
         """Return a value with its unit; of targets which were missed."""
         if self.kind == "targets" and value is not None:
-            return ", ".join(target_names(value)) or _("none")
+            return in_list(target_names(value)) or _("none")
         return super().spoken(value)
 
 

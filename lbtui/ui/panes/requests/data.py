@@ -19,7 +19,7 @@ from lbtui.overview.placed import places_of, tells_places
 from lbtui.profile import Profile, Progress, place
 from lbtui.profile.place import Window
 from lbtui.profile.schema import FrameName
-from lbtui.text import _, visible
+from lbtui.text import _, in_sentences, visible
 from lbtui.thresholds import Thresholds
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.requests.columns import BY_NAME, COLUMNS, RequestColumn
@@ -200,8 +200,8 @@ def _disaggregated(profile: Profile, progress: Progress) -> bool:
 
 def _why_none(profile: Profile, name: FrameName) -> str:
     missing = profile.missing_of(name)
-    notes = " ".join(note.text for note in profile.load(name).notes)
+    notes = [note.text for note in profile.load(name).notes]
     sentence = _("No {what}: {reason}; {how}.").format(
         what=missing.what, reason=missing.reason, how=missing.how_to_collect
     )
-    return visible(f"{notes} {sentence}".strip())
+    return visible(in_sentences(*notes, sentence))

@@ -17,7 +17,7 @@ from lbtui.overview.placed import MOST_ENTRIES, MOST_PLACED
 from lbtui.overview.targets import goodput_words, share_words
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
-from lbtui.text import _
+from lbtui.text import _, in_list, in_sentences
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.requests.columns import BY_NAME
 from lbtui.ui.panes.requests.data import Request, RequestsData, RequestsState
@@ -269,7 +269,7 @@ def _whole_number(value: int | None) -> str:
 
 def filter_grammar() -> str:
     """Return how a filter is written, in a few words."""
-    names = ", ".join(names[0] for names in FILTER_NAMES.values())
+    names = in_list(names[0] for names in FILTER_NAMES.values())
     return _(
         "part of an id, ttft>50, dp=2, node=ADDRESS, slo=missed …, all must hold; numbers: {names} (ms, "
         "tokens, 0..1)"
@@ -280,11 +280,12 @@ def help_entries(data: RequestsData | None) -> list[HelpEntry]:
     """Return every quantity of the pane. Long: one entry a quantity."""
     wait = _("Time in queues, ms: queue_wait_time of request.csv; 0 there means unknown and is shown as –.")
     if data is not None and data.disaggregated:
-        wait += " " + _(
+        both = _(
             "This is a P/D deployment: the figure covers the prefill and the decode queue together, so it "
             "may exceed TTFT and cannot judge prefill."
         )
-    names = ", ".join(names[0] for names in FILTER_NAMES.values())
+        wait = in_sentences(wait, both)
+    names = in_list(names[0] for names in FILTER_NAMES.values())
     doubt = [HelpEntry(_("? in a heading"), data.doubt)] if data is not None and data.doubt else []
     return [
         *doubt,

@@ -13,7 +13,7 @@ from lbtui.analysis.timeline import Span
 from lbtui.profile import Domain, Profile, dated, short_names
 from lbtui.profile.progress import Progress
 from lbtui.profile.slices import SliceReader, Slices, Track, TrackKind
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.kit.window import Window
 
 _NAMES = ("dp", "domain", "host")
@@ -148,7 +148,7 @@ def lines_left(data: TimelineData, text: str) -> tuple[Line, ...]:
         if asked is not None:
             left = [line for line in left if _is_named(data.track(line), line, *asked)]
         elif "=" in word:
-            names = ", ".join(f"{name}=" for name in _NAMES)
+            names = in_list(f"{name}=" for name in _NAMES)
             raise ValueError(_("“{word}” asks for none of {names}.").format(word=word, names=names))
         else:
             left = [line for line in left if word.lower() in _said(data.track(line), line)]

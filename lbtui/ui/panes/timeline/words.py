@@ -14,7 +14,7 @@ from lbtui.profile import format_time, instant
 from lbtui.profile.slices import FORWARD, SliceFields
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import number, padded, printable
-from lbtui.text import _, plural, visible
+from lbtui.text import _, plural, visible, with_comma
 from lbtui.ui.kit.rows import percent
 from lbtui.ui.panes.timeline.data import TimelineData
 
@@ -137,7 +137,8 @@ def step_words(data: TimelineData, way: Sequence[int], step: int) -> str:
         before = way[step - 1]
         after = int(data.slices.start[here]) - data.slices.end(before)
         words = _("{length} after {name} ended") if after >= 0 else _("{length} before {name} ended")
-        text += ", " + words.format(length=length_text(abs(after)), name=slice_name(data, before))
+        then = words.format(length=length_text(abs(after)), name=slice_name(data, before))
+        text = with_comma(text, then)
     return text
 
 

@@ -11,7 +11,7 @@ from lbtui.analysis.eplb.what_if import MOST_REDUNDANT, Judged, Point, Replicate
 from lbtui.render.glyphs import Glyphs
 from lbtui.render.palette import Severity
 from lbtui.render.text import number
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.panes.what_if.state import Outcome, WhatIfState
 
 # A sentence, and how bad what it says is; None: it is not.
@@ -129,15 +129,15 @@ def _enough(outcome: Outcome, judged: Judged, point: Point, *, doubted: bool) ->
             "R = {best_redundant}). Keep the placement in use."
         )
         return text.format(**numbers), "warning"
-    text = _("R = {redundant} is recommended")
+    text = _("R = {redundant} is recommended: {reason}")
     if doubted:
-        text = _("R = {redundant} would be enough")
+        text = _("R = {redundant} would be enough: {reason}")
     reason = (
         _("the worst layer is most even with it.")
         if top.redundant == point.redundant
         else _("the least whose worst layer is within 2 % of the best, {best} at R = {best_redundant}.")
     )
-    return f"{text}: {reason}".format(**numbers), None
+    return text.format(reason=reason.format(**numbers), **numbers), None
 
 
 def verdict_said(outcome: Outcome) -> Said | None:
@@ -215,7 +215,7 @@ def copies_words(replicated: tuple[Replicated, ...], room: int) -> str:
     def said(shown: int) -> str:
         rest = len(listed) - shown
         parts = listed[:shown] + ([_("{count} more").format(count=rest)] if rest else [])
-        return whole.format(count=len(listed), listed=", ".join(parts))
+        return whole.format(count=len(listed), listed=in_list(parts))
 
     fitting = (shown for shown in range(len(listed), 1, -1) if len(said(shown)) <= room)
     return said(next(fitting, 1))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from lbtui.analysis.slo import FEW
 from lbtui.overview.targets import FORMULAS
-from lbtui.text import _
+from lbtui.text import _, in_sentences
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.requests.targets.charts import MOST_LINES
+
+_GIVEN = _("--slo ttft=500,tpot=50,e2e=20000 or [slo] of the config, ms; of those given only these count.")
 
 
 def entries() -> list[HelpEntry]:
@@ -15,21 +17,20 @@ def entries() -> list[HelpEntry]:
     return [
         HelpEntry(
             _("targets"),
-            _("--slo ttft=500,tpot=50,e2e=20000 or [slo] of the config, ms; of those given only these count.")
-            + " "
-            + own,
+            in_sentences(_GIVEN, own),
         ),
         HelpEntry(_("met, missed, unknown"), judged),
         HelpEntry(_("met, %"), met),
         HelpEntry(_("goodput"), goodput),
         HelpEntry(
             _("95 % interval"),
-            interval
-            + " "
-            + _(
-                "Under {few} judged requests it stands behind every share. A group is amber whose whole "
-                "interval lies below the share of all."
-            ).format(few=FEW),
+            in_sentences(
+                interval,
+                _(
+                    "Under {few} judged requests it stands behind every share. A group is amber whose "
+                    "whole interval lies below the share of all."
+                ).format(few=FEW),
+            ),
         ),
         HelpEntry(
             _("DP domain, P node, D node"),

@@ -14,7 +14,7 @@ from lbtui.analysis.order import RowNumbers
 from lbtui.profile import Profile
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.text import _
+from lbtui.text import _, in_list
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.keys import key
@@ -54,7 +54,7 @@ def looked_at(data: RequestsData, state: RequestsState) -> Looked:
     ]
     parts += [_("filter {filter}").format(filter=asked.filter)] if asked.filter else []
     parts += [_("only those in service in the window")] if asked.window else []
-    return Looked(data, arranged.rows, ", ".join(parts))
+    return Looked(data, arranged.rows, in_list(parts))
 
 
 class TargetsPane(Pane):

@@ -9,7 +9,7 @@ from lbtui.overview.attained import Group, kind_words
 from lbtui.overview.targets import attained_words, goodput_words, interval_words, share_words, target_words
 from lbtui.profile import format_window, instant
 from lbtui.render.text import quantity
-from lbtui.text import _, in_percent, visible
+from lbtui.text import _, in_list, in_percent, visible
 from lbtui.ui.panes.requests.columns import target_names
 from lbtui.ui.panes.requests.targets.charts import ChartKey, Drawn
 from lbtui.ui.panes.requests.targets.data import Distributed, TargetsData, measure_words
@@ -51,7 +51,7 @@ def group_words(data: TargetsData, row: int) -> str:
         # Of few it stands behind the share.
         parts.append(_("95 % interval {interval}").format(interval=interval_words(found)))
     if counts := _missed(data, row):
-        missed = ", ".join(f"{name} {count:,}" for name, count in counts)
+        missed = in_list(f"{name} {count:,}" for name, count in counts)
         parts.append(_("missed {counts}").format(counts=missed))
     return " · ".join(parts)
 
