@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-# Chinese characters, and marks as wide as they are.
-_WIDE = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
-_PIECE = re.compile(rf"[{_WIDE}]|[^{_WIDE}]+")
+# Chinese characters, and marks as wide as they are, for a class of a regular expression.
+WIDE = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
+_PIECE = re.compile(rf"[{WIDE}]|[^{WIDE}]+")
 # No line begins with one of these, and none ends with one of those.
 _CLOSES = frozenset("，。、；：！？）】》〉」』％”’…%)],.;:!?")
 _OPENS = frozenset("（【《〈「『“‘([")
@@ -55,7 +55,7 @@ def unbroken(lines: Iterable[str]) -> str:
 
 
 def _is_wide(character: str) -> bool:
-    return re.match(f"[{_WIDE}]", character) is not None
+    return re.match(f"[{WIDE}]", character) is not None
 
 
 def _pieces(word: str) -> list[str]:

@@ -4,13 +4,15 @@
         [--background light] [--color 16] [--scenes dp,pd | --scenes all]
 
 Scenes are those of `screens.SCENES`.
-PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core); without it only SVG is written.
+In Chinese: `python -m tests.tools.in_chinese make_screenshots …`.
+PNG needs rsvg-convert (Debian: librsvg2-bin, fonts-dejavu-core, fonts-noto-cjk); without it SVG alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import html
 import io
 import re
 import shutil
@@ -21,10 +23,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME, TerminalTheme
 from textual.app import App
 
+from lbtui.lines import WIDE
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.opening import Asked
 from tests.sources.engines import raw_of
@@ -32,6 +36,7 @@ from tests.tools.replay import Replay, times_of
 from tests.tools.screens import SCENES, Size, folders, same_name, standing
 
 SIZE = (140, 40)
+_CELL = 12.2  # px of Rich's SVG
 # Those that the README shows, and more.
 PICTURES = (
     *("overview", "dp", "dp-chart", "dp-round", "pd", "ep-rank", "ep-expert", "ep-time"),
@@ -62,7 +67,9 @@ async def screen(asked: Asked, keys: Sequence[str], size: Size, caps: Capabiliti
         title = "lbtui --demo" if path.parts[-2:] == ("demo", "output") else f"lbtui {path.name}"
         title += f" --baseline {baseline.name}" if baseline is not None else ""
         title += " --watch" if asked.watch else ""
-        return same_name(local_font(as_svg(app, title, WHITE if caps.light else SVG_EXPORT_THEME)), asked)
+        return same_name(
+            local_font(in_cells(as_svg(app, title, WHITE if caps.light else SVG_EXPORT_THEME))), asked
+        )
 
 
 def as_svg(app: App[Any], title: str, theme: TerminalTheme) -> str:
@@ -90,6 +97,27 @@ def local_font(svg: str) -> str:
     # Without it rsvg-convert drops the blanks at the beginning of a run of text.
     svg = svg.replace("<text ", '<text xml:space="preserve" ')
     return re.sub(r"font-size: 20px", "font-size: 20.27px", svg)
+
+
+def in_cells(svg: str) -> str:
+    """Return the SVG with each run of wide characters where its cells are; Rich takes them for narrow."""
+
+    def parted(found: re.Match[str]) -> str:
+        before, x, between, after, text = found.groups()
+        plain = html.unescape(text)
+        if cell_len(plain) == len(plain):
+            return found[0]
+        at, made = float(x), ""
+        # rsvg-convert knows no list of places: each wide character is a text of its own.
+        for piece in re.findall(f"[{WIDE}]|[^{WIDE}]+", plain):
+            length = cell_len(piece) * _CELL
+            shown = html.escape(piece).replace(" ", "&#160;")
+            made += f'{before}x="{at:g}"{between}textLength="{length:g}"{after}{shown}</text>'
+            at += length
+        return made
+
+    pattern = r'(<text [^>]*?)x="([0-9.]+)"( y="[0-9.]+" )textLength="[0-9.]+"([^>]*>)([^<]*)</text>'
+    return re.sub(pattern, parted, svg)
 
 
 def draw(directory: Path, name: str, asked: Asked, size: Size, caps: Capabilities) -> None:
