@@ -69,6 +69,7 @@ class Views:
         if under is None or shown is None or not (under.tells_view and shown.tells_view):
             return None
         selected = selected_parts(self._app.selection, under.whole_time())
+        selected = {name: value for name, value in selected.items() if name not in under.not_here()}
         if shown is under:
             return View(NAMES[under.KEY], {**selected, **under.parts()})
         return View(NAMES[under.KEY], {**selected, **self._covered}, shown.KEY, shown.parts())
@@ -92,11 +93,15 @@ class Views:
     def _take(self, view: View, pane: Pane) -> None:
         from lbtui.ui.kit.parts import Taken, selected
 
+        if self._app.under is not pane:
+            # The user has gone on while it was read.
+            return
         taken = Taken(view.parts, pane.whole_time())
-        with self._app.moved_by_nobody():
-            if changes := selected(taken, pane.domain_keys()):
-                self._app.select(**changes)
-            pane.take_parts(taken)
+        if view.parts:
+            with self._app.moved_by_nobody():
+                if changes := selected(taken, pane.domain_keys(), more=pane.MORE_DOMAINS):
+                    self._app.select(**changes)
+                pane.take_parts(taken)
         pane.repaint()
         self._inner = None
         if view.over in OVERS.get(view.pane, ()):

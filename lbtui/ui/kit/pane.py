@@ -69,6 +69,7 @@ class Pane(Picture, can_focus=True):
     SHOWS: ClassVar[tuple[FrameName, ...]] = ()  # of none of these there is nothing to do here
     SIDED: ClassVar[bool] = False  # shows before and difference too
     WHEEL: ClassVar[int] = 1  # rows that one turn of the wheel goes
+    MORE_DOMAINS: ClassVar[bool] = False  # there may be others than `domain_keys`
     TAKES_PARTS: ClassVar[bool] = True  # is of use where a file was read in part
     BINDINGS: ClassVar[list[BindingType]] = []
 
@@ -278,6 +279,10 @@ class Pane(Picture, can_focus=True):
     def domain_keys(self) -> Collection[str] | None:
         """Return the keys of the DP domains that it shows; None where it knows none."""
         return None
+
+    def not_here(self) -> Collection[str]:
+        """Return the parts of the selection that this pane does not know and shows nothing of."""
+        return ()
 
     def parts(self) -> dict[str, str]:
         """Return what is chosen in this pane alone: what is selected in all is told by the app."""

@@ -129,12 +129,15 @@ class Taken:
             self.refuse(name)
         return found
 
-    def key(self, name: str, keys: Collection[str] | None) -> str | None:
-        """Return a part that is a key, or a name that one key alone has; any where the keys are unknown."""
+    def key(self, name: str, keys: Collection[str] | None, *, more: bool = False) -> str | None:
+        """Return a part that is a key, or a name that one key alone has; any where the keys are unknown.
+
+        With `more` there may be other keys: what is written as one is taken for one.
+        """
         text = self.text(name)
         if text is None or keys is None:
             return text
-        found = key_named(text, keys)
+        found = key_named(text, keys) or (text if more and "/" in text else None)
         if found is None:
             self.refuse(name)
         return found
@@ -199,12 +202,16 @@ def selected_parts(selection: Selection, whole: Window | None) -> dict[str, str]
     return found
 
 
-def selected(taken: Taken, domains: Collection[str] | None = None) -> Mapping[str, Any]:
-    """Return the changes of the selection that the parts tell; `domains` are the keys that there are."""
+def selected(
+    taken: Taken, domains: Collection[str] | None = None, *, more: bool = False
+) -> Mapping[str, Any]:
+    """Return the changes of the selection that the parts tell; `domains` are the keys that there are, as in
+    `Taken.key`.
+    """
     window = taken.window("w")
     found: dict[str, Any] = {
         "time": taken.time("t"),
-        "domain": taken.key("d", domains),
+        "domain": taken.key("d", domains, more=more),
         "node": taken.text("n"),
         "instance": taken.text("i"),
         "rank": taken.number("r"),

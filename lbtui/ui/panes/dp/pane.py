@@ -185,6 +185,10 @@ class DpPane(DpPictures):
         sides = [] if self._both is None else [self._both.after, self._both.before]
         return {domain.key for data in sides if data is not None for domain in data.domains}
 
+    def not_here(self) -> Collection[str]:
+        """Return the domain selected where it is in neither profile."""
+        return () if self.selection.domain in (self.domain_keys() or ()) else ("d",)
+
     def parts(self) -> dict[str, str]:
         """Return what is chosen of lanes and chart."""
         if self._both is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -293,6 +293,12 @@ class PdPane(Filtered):
         data = self._sides.get("after")
         return None if data is None or data.table is None else pd_state.whole_of(data, data.table)
 
+    def not_here(self) -> Collection[str]:
+        """Return the node selected where no table has it."""
+        tables = [each.table for each in self._sides.values() if each.table is not None]
+        known = {node.address for table in tables for node in table.nodes}
+        return () if self.selection.node in known else ("n",)
+
     def parts(self) -> dict[str, str]:
         """Return what is chosen."""
         data = self._data
@@ -305,10 +311,8 @@ class PdPane(Filtered):
         data = self._data
         if data is None:
             return
-        if (node := self.selection.node) is not None and "n" in taken.parts:
-            sides = [each.table for each in self._sides.values() if each.table is not None]
-            if not any(node == each.address for table in sides for each in table.nodes):
-                taken.refuse("n")
+        if "n" in taken.parts and self.not_here():
+            taken.refuse("n")
         self._asked, self._of = pd_at.with_parts(data, self._state, taken), data.table
 
     def open_over(self, name: str) -> None:

@@ -69,6 +69,7 @@ class RequestsPane(ArrangedRequests):
     NEEDS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
     SHOWS: ClassVar[tuple[FrameName, ...]] = ("requests", "queues")
     WHEEL: ClassVar[int] = 3
+    MORE_DOMAINS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("request"), _("requests")),
         *keys.columns(_("instant of the lanes")),
@@ -182,7 +183,7 @@ class RequestsPane(ArrangedRequests):
         return None if self.data is None else self.data.whole
 
     def domain_keys(self) -> Collection[str] | None:
-        """Return the domains that have queues; any may be selected where none has."""
+        """Return the domains that have queues."""
         keys = set() if self.data is None else {key for key in self.data.lanes if key is not None}
         return keys or None
 
