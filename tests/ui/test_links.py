@@ -8,20 +8,17 @@ what is derived of a profile are shared between the first app and that which the
 import asyncio
 import shlex
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-import lbtui.sources
-from lbtui.findings import diagnosis
 from lbtui.manual import text_of
 from lbtui.options import parser
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.kit.at import MEANINGS, View, parse_view
 from lbtui.ui.kit.pages import TextPage
-from lbtui.ui.panes.overview import pane as overview_pane
 from tests.tools.driving import settled
+from tests.tools.reading_once import reading_once
 from tests.tools.screens import SCENES, Scene, cells, folders, standing
 
 CAPS = Capabilities("truecolor")
@@ -62,26 +59,8 @@ SIZES = {name: (LARGE, SMALL)[place % 2] for place, name in enumerate(EVERY)}
 
 @pytest.fixture(scope="module")
 def asked():
-    patched = pytest.MonkeyPatch()
-    patched.setattr(lbtui.sources, "open_profile", cache(lbtui.sources.open_profile))
-    patched.setattr(overview_pane, "diagnose", kept(diagnosis.diagnose))
-    patched.setattr(overview_pane, "with_latency", kept(diagnosis.with_latency))
-    with folders() as made:
+    with folders() as made, reading_once():
         yield made
-    patched.undo()
-
-
-def kept(function):
-    """Return a function that does the same, once for the same profile: it is the first or second argument."""
-    found = {}
-
-    def same(*arguments, **options):
-        profile = next(each for each in arguments[:2] if hasattr(each, "load"))
-        if (id(profile), profile.path) not in found:
-            found[id(profile), profile.path] = function(*arguments, **options)
-        return found[id(profile), profile.path]
-
-    return same
 
 
 async def linked(app, pilot):

@@ -7,13 +7,14 @@ import pytest
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
 from tests.tools.driving import resized, settled
+from tests.tools.reading_once import reading_once
 from tests.tools.redraw_goldens import CAPS, GOLDENS, golden
 from tests.tools.screens import SCENES, SIZES, folders, texts
 
 
 @pytest.fixture(scope="module")
 def asked():
-    with folders() as made:
+    with folders() as made, reading_once():
         yield made
 
 

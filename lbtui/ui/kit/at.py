@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lbtui.text import _, visible
@@ -163,11 +163,6 @@ def parse_view(text: str) -> View:
             raise NoView(_("{name} is given twice").format(name=name))
         into[known] = unescaped(value)
     return View(pane, parts, parts.pop("over", ""), inner)
-
-
-def with_pane(view: View, **parts: str) -> View:
-    """Return the view with some parts replaced."""
-    return replace(view, parts={**view.parts, **parts})
 
 
 def escaped(value: str) -> str:

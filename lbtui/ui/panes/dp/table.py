@@ -95,8 +95,8 @@ class DpTablePane(DpPane):
                 and made.wanted.window == window
                 and made.span[0] <= state.time < made.span[1]
             )
-            about = made.wanted.about if made is not None and near else self._about or state.time
-            self._about = None if near else self._about
+            first = state.time if self._about is None else self._about
+            about = made.wanted.about if made is not None and near else first
         left = places_left(data.domains, state.text)
         domains = frozenset(data.domains[i].key for i in left) if state.text else None
         return Wanted(window, about, *self._order, domains)
@@ -176,7 +176,7 @@ class DpTablePane(DpPane):
         """Show an order, unless another is wanted by now."""
         event.stop()
         if self._asked == event.ordered.wanted:
-            self._asked = None
+            self._asked = self._about = None
             self._ordered[event.side] = event.ordered
             self._settle()
 

@@ -21,6 +21,7 @@ from lbtui.analysis.eplb.price import (
 from lbtui.analysis.eplb.recommended import recommended
 from lbtui.analysis.eplb.recorded import Recorded, recorded
 from lbtui.analysis.eplb.what_if import (
+    MOST_REDUNDANT,
     Point,
     Settings,
     WhatIf,
@@ -114,7 +115,9 @@ def answer(
     """
     try:
         found = what_if(data, settings)
-        points = () if known is None else known.points
+        # No further than a curve made anew goes: what is shown is of the settings, not of the way to them.
+        most = max(MOST_REDUNDANT, settings.redundant)
+        points = () if known is None else tuple(p for p in known.points if p.redundant <= most)
         alike = known is not None and replace(known.settings, redundant=settings.redundant) == settings
         if not alike or all(point.redundant != settings.redundant for point in points):
             points = curve(data, settings)
