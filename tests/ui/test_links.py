@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lbtui.cli import _given, main
+from lbtui.codes import USAGE
 from lbtui.manual import text_of
 from lbtui.options import parser
 from lbtui.render.capabilities import Capabilities
@@ -161,6 +163,28 @@ def test_a_click_on_line_1_gives_the_line(asked):
 
     path = asked["demo"].path
     assert asyncio.run(clicked()).startswith(f"lbtui {shlex.quote(str(path))} --at 'pd;")
+
+
+def test_the_options_that_shape_what_is_shown_are_told_with_absolute_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    typed = ["x", "--baseline", "before", "--slo", "e2e=20000,ttft=500.25", "--capture", "all", "--ascii"]
+    typed += ["--expert-mib", ".0000001", "--config", "a b/c.toml", "--watch"]
+    options = parser().parse_args(typed)
+    wanted = ["--baseline", f"{tmp_path}/before", "--config", f"{tmp_path}/a b/c.toml", "--capture", "all"]
+    wanted += ["--slo", "ttft=500.25,e2e=20000", "--expert-mib", "0.0000001"]
+    assert list(_given(options)) == wanted
+    again = parser().parse_args(["x", *wanted])
+    assert (again.slo, again.expert_mib) == (options.slo, options.expert_mib)
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"), [(["--at", "dq"], "not dq"), (["--at", "dp", "--json"], "--at is of the screen")]
+)
+def test_what_is_no_view_or_has_no_screen_is_wrong_usage(typed, why, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--demo", *typed])
+    assert left.value.code == USAGE
+    assert why in capsys.readouterr().err
 
 
 def test_the_manual_tells_every_name_as_it_is_meant():
