@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from lbtui.text import _
+
 _FOLDER, _FILE = 0o700, 0o600
 
 
@@ -29,7 +31,7 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
     _make(folder)
     found = folder.stat()
     if found.st_uid != os.geteuid():
-        raise OSError("the folder is another user's")
+        raise OSError(_("the folder is another user's"))
     if found.st_mode & 0o777 != _FOLDER:
         folder.chmod(_FOLDER)
     path, new = folder / name, folder / f".{name}.{os.getpid()}"

@@ -9,7 +9,7 @@ import polars as pl
 from lbtui.findings.clock_skew import find_clocks
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import Cost, Figure, Finding
-from lbtui.text import _, in_list, in_series, visible, with_label
+from lbtui.text import _, in_list, in_series, visible, with_label, without_stop
 from lbtui.thresholds import Thresholds
 
 _NO_COST = Cost(None, "", _("data quality costs certainty, not time"))
@@ -193,7 +193,7 @@ def _unread(evidence: Evidence) -> Iterator[Finding]:
         yield _note(
             "data.iterations.unread",
             Figure(_("reads that failed"), 1, 1, evidence.file("expert_heat")),
-            _("{why}; what re-balancing would bring is not told.").format(why=note.text),
+            _("{why}; what re-balancing would bring is not told.").format(why=without_stop(note.text)),
             _("Run again; if it stays so, report this message."),
         )
 

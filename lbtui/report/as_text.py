@@ -39,6 +39,14 @@ from lbtui.render.text import aligned, fit, padded, plain, printable
 from lbtui.report import compared
 from lbtui.text import _, in_list, in_sentences, plural, visible, with_label, with_stop
 
+_STATUS = {
+    "waiting": _("not read yet"),
+    "read": _("read"),
+    "partly": _("partly"),
+    "not needed": _("not needed"),
+    "unreadable": _("unreadable"),
+    "other run": _("other run"),
+}
 _LANE = 40
 
 
@@ -236,7 +244,7 @@ def _sources(known: Overview) -> Iterator[str]:
             rows,
             source.file.reader if source.rows else "",
             source.precision,
-            source.status,
+            _STATUS[source.status],
             source.why,
         ]
         yield with_label(visible(source.file.path.name), " · ".join(part for part in parts if part))

@@ -7,6 +7,7 @@ between colons, commands at the start of a line. A backslash stops none of these
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import groupby
 
 from lbtui.text import visible
@@ -20,6 +21,9 @@ _SIGN = r"[·→–—×=/%…−≤]"
 _PLAIN = re.compile(
     rf"[(“\"]?(?:{_WORD}|{_NUMBER}|{_TIME}|{_SIGN}|{_NUMBER}–{_NUMBER})[)”\"]?[.,;:!?]?[)”\"]?"
 )
+# Chinese has no blanks between words; nothing acts on its characters and marks.
+_CHINESE = r"\u4e00-\u9fff，。、；：！？（）"
+_PIECE = re.compile(rf"(?P<chinese>[{_CHINESE}“”…]+)|[^{_CHINESE}“”…]+")
 # Would begin a list or a quotation, or make a heading of the line above.
 _BEGINS = re.compile(rf"\d+[.)]|{_SIGN}|>.*")
 
@@ -29,22 +33,34 @@ def inert(text: str, *, in_table: bool = False) -> str:
 
     In a table a `|` would end the cell even there, and is escaped.
     """
-    words = visible(text).split()
+    pieces = list(_pieces(visible(text)))
     plain = [
-        _PLAIN.fullmatch(word) is not None and (place > 0 or in_table or not _BEGINS.fullmatch(word))
-        for place, word in enumerate(words)
+        is_plain and (place > 0 or in_table or not _BEGINS.fullmatch(piece))
+        for place, (_blank, piece, is_plain) in enumerate(pieces)
     ]
-    runs = groupby(zip(words, plain, strict=True), key=lambda pair: pair[1])
-    pieces = (
-        (
-            " ".join(word for word, _plain in run)
-            if is_plain
-            else _code(" ".join(word for word, _plain in run))
-        )
-        for is_plain, run in runs
-    )
-    line = " ".join(pieces)
+    line = ""
+    for is_plain, run in groupby(zip(pieces, plain, strict=True), key=lambda pair: pair[1]):
+        (blank, whole, _plain), *others = (piece for piece, _plain in run)
+        whole += "".join(between + piece for between, piece, _plain in others)
+        line += blank + (whole if is_plain else _code(whole))
     return line.replace("|", "\\|") if in_table else line
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the words of a text, of Chinese what has no Chinese in it and what is all Chinese.
+
+    The blank before it, the piece, and whether it may stand as it is.
+    """
+    blank = ""
+    for word in text.split():
+        if not re.search(f"[{_CHINESE}]", word):
+            yield blank, word, _PLAIN.fullmatch(word) is not None
+        else:
+            for found in _PIECE.finditer(word):
+                is_plain = found["chinese"] or _PLAIN.fullmatch(found[0].removesuffix("/"))
+                yield blank, found[0], bool(is_plain)
+                blank = ""
+        blank = " "
 
 
 def fence(text: str, least: int) -> str:
