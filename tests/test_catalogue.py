@@ -16,7 +16,7 @@ from tests.tools.catalogue import FILE, ROOT, is_translated, said, translated
 DATA = ROOT / "tests" / "data"
 HAN = "\u4e00-\u9fff"
 # Marks as wide as a Chinese character bring their own blank.
-_WIDE_FIRST = ("（", "，", "；", "：")
+_WIDE = ("（", "，", "；", "：")
 
 # ---- the catalogue ----------------------------------------------------------------------------------------
 
@@ -81,8 +81,8 @@ def blanks(text):
 def test_blanks_at_the_ends_are_those_of_the_english():
     for english, chinese in pairs():
         (before, after), (first, last) = blanks(english), blanks(chinese)
-        assert last == after, english
-        assert first == before or (chinese.startswith(_WIDE_FIRST) and before == " "), english
+        assert first == before or (before == " " and chinese.startswith(_WIDE)), english
+        assert last == after or (after == " " and chinese.endswith(_WIDE)), english
 
 
 def test_a_sentence_ends_as_one():
@@ -146,7 +146,9 @@ ERRORS = [
     ([DATA / "old_versions" / "spreadsheet", "--report"], 3),
     ([DATA / "expert_files" / "expert_map.pth", "--report"], 3),
     (["--demo", "--report", "--capture", "9"], 2),
-    (["--demo", "--report", "--placement", DATA / "expert_files" / "p_ragged.json"], 3),
+    (["--demo", "--report", "--at", "nowhere"], 2),
+    (["--demo", "--report", "--bogus"], 2),
+    (["--demo", "--format", "xml"], 2),
     (["--demo", "--get", "findings.nothing"], 2),
     (["--demo", "--sql", "DROP TABLE steps"], 2),
     (["--demo", "--slo", "ttft=x"], 2),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import groupby
+from typing import NamedTuple
 
 from lbtui.text import visible
 
@@ -24,8 +25,10 @@ _PLAIN = re.compile(
 # Chinese has no blanks between words; nothing acts on its characters and marks.
 _CHINESE = r"\u4e00-\u9fff，。、；：！？（）"
 _PIECE = re.compile(rf"(?P<chinese>[{_CHINESE}“”…]+)|[^{_CHINESE}“”…]+")
+# A full stop or `!` is the end of a sentence only with a blank behind it; `ms/` may stand before a word.
+_BESIDE_CHINESE = re.compile(rf"(?!.*[.!]$)(?:{_PLAIN.pattern})|(?:{_WORD})/")
 # Would begin a list or a quotation, or make a heading of the line above.
-_BEGINS = re.compile(rf"\d+[.)]|{_SIGN}|>.*")
+_BEGINS = re.compile(rf"\d+[.)]|(?!…){_SIGN}\W*|>.*")
 
 
 def inert(text: str, *, in_table: bool = False) -> str:
@@ -34,31 +37,32 @@ def inert(text: str, *, in_table: bool = False) -> str:
     In a table a `|` would end the cell even there, and is escaped.
     """
     pieces = list(_pieces(visible(text)))
-    plain = [
-        is_plain and (place > 0 or in_table or not _BEGINS.fullmatch(piece))
-        for place, (_blank, piece, is_plain) in enumerate(pieces)
-    ]
+    if pieces and not in_table and _BEGINS.fullmatch(pieces[0].text):
+        pieces[0] = pieces[0]._replace(plain=False)
     line = ""
-    for is_plain, run in groupby(zip(pieces, plain, strict=True), key=lambda pair: pair[1]):
-        (blank, whole, _plain), *others = (piece for piece, _plain in run)
-        whole += "".join(between + piece for between, piece, _plain in others)
-        line += blank + (whole if is_plain else _code(whole))
+    for plain, run in groupby(pieces, key=lambda piece: piece.plain):
+        whole = "".join(piece.blank + piece.text for piece in run)
+        line += whole if plain else _coded(whole)
     return line.replace("|", "\\|") if in_table else line
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield the words of a text, of Chinese what has no Chinese in it and what is all Chinese.
+class _Piece(NamedTuple):
+    """A word, or of Chinese what is all Chinese or has none; the blank before; whether it may stand so."""
 
-    The blank before it, the piece, and whether it may stand as it is.
-    """
+    blank: str
+    text: str
+    plain: bool
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
     blank = ""
     for word in text.split():
         if not re.search(f"[{_CHINESE}]", word):
-            yield blank, word, _PLAIN.fullmatch(word) is not None
+            yield _Piece(blank, word, _PLAIN.fullmatch(word) is not None)
         else:
             for found in _PIECE.finditer(word):
-                is_plain = found["chinese"] or _PLAIN.fullmatch(found[0].removesuffix("/"))
-                yield blank, found[0], bool(is_plain)
+                plain = found["chinese"] or _BESIDE_CHINESE.fullmatch(found[0])
+                yield _Piece(blank, found[0], bool(plain))
                 blank = ""
         blank = " "
 
@@ -67,6 +71,11 @@ def fence(text: str, least: int) -> str:
     """Return backticks, `least` or more, that do not occur in text."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     return "`" * max(least, longest + 1)
+
+
+def _coded(run: str) -> str:
+    text = run.lstrip(" ")
+    return run[: len(run) - len(text)] + _code(text)
 
 
 def _code(text: str) -> str:

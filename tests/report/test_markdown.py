@@ -140,7 +140,20 @@ def outside_code(text):
 
 
 @pytest.mark.parametrize("text", ACTED_ON)
-@pytest.mark.parametrize("around", ["{}", "so it is: {} and more", "x {}", "{}, 3 of 16"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "so it is: {} and more",
+        "x {}",
+        "{}, 3 of 16",
+        "这是{}的",
+        "{}、3个",
+        "共{}，",
+        "（{}）",
+        "见 {} 的",
+    ],
+)
 def test_what_ticket_systems_act_on_is_inert(text, around):
     shown = inert(around.format(text))
     assert not [words for words in outside_code(shown) if ACTING.search(words)], shown
@@ -151,7 +164,7 @@ def test_what_ticket_systems_act_on_is_inert(text, around):
     assert not [words for words in outside_code(table) if ACTING.search(words)], cells
 
 
-@given(st.text(max_size=80))
+@given(st.text(max_size=80) | st.text("的，。（）“”… a1-./:@#!`*|", max_size=40))
 def test_inert_text_is_one_line_and_holds_what_it_held(text):
     shown = inert(text)
     assert not {"Cc", "Cf", "Zl", "Zp"} & {unicodedata.category(c) for c in shown}
@@ -165,5 +178,12 @@ def test_plain_words_and_numbers_stay_as_they_are():
     for text in (
         "rank 3 (of 16) carries 1.40× the mean, 27 % of it; 08:00:21–08:00:29",
         "no imbalance found",
+        "DP域dp2（主机）的batch为同组的3.09×：51 %的时间；p95由1.20变为1.40 ms/请求，“值得一试”……",
     ):
         assert inert(text) == text
+
+
+def test_in_chinese_only_what_is_acted_on_is_code():
+    assert inert("依据：profiler.db:slice，rank 3") == "依据：`profiler.db:slice`，rank 3"
+    assert inert("dp2 (d0-worker-0)的batch_size@x。") == "dp2 `(d0-worker-0)`的`batch_size@x`。"
+    assert inert("/close的") == "`/close`的"

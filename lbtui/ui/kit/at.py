@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 Parts: TypeAlias = Mapping[str, str]
 
@@ -151,7 +151,7 @@ def parse_view(text: str) -> View:
     pane, *words = [word.strip() for word in text.split(";")]
     if pane not in PANE_KEYS:
         wanted = _("a view begins with its pane, one of {known}, not {name}")
-        raise NoView(wanted.format(known=", ".join(PANE_KEYS), name=visible(pane, 40) or "“”"))
+        raise NoView(wanted.format(known=in_list(PANE_KEYS), name=visible(pane, 40) or "“”"))
     parts: dict[str, str] = {}
     inner: dict[str, str] = {}
     for word in filter(None, words):

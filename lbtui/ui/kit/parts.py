@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from lbtui.profile.time import ZONE_OFFSET_US, instant, micros
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 from lbtui.ui.kit.at import SELECTED, Parts, escaped
 from lbtui.ui.kit.selection import SIDES, Selection
 from lbtui.ui.kit.window import Window
@@ -183,7 +183,7 @@ class Taken:
         wrong = [name for name in self.parts if name in self.refused or name not in self._asked]
         if not wrong:
             return ""
-        told = ", ".join(f"{name}={visible(escaped(self.parts[name]), 40)}" for name in wrong)
+        told = in_list(f"{name}={visible(escaped(self.parts[name]), 40)}" for name in wrong)
         return _("not in this pane of this profile: {parts}; the rest is shown").format(parts=told)
 
 
