@@ -97,6 +97,11 @@ def with_label(label: str, text: str) -> str:
     return _("{label}: {text}").format(label=label, text=text)
 
 
+def with_brackets(text: str, more: str) -> str:
+    """Return a text and, in round brackets behind it, what else is known of it."""
+    return _("{text} ({more})").format(text=text, more=more)
+
+
 def with_stop(text: str) -> str:
     """Return a sentence that ends as one: with a full stop, unless there is one or its like."""
     return text if text.endswith((*_STOPS, *_WIDE_STOPS)) else _("{sentence}.").format(sentence=text)

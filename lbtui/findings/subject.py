@@ -8,7 +8,7 @@ from lbtui.analysis.apart import Apart
 from lbtui.findings.evidence import Evidence
 from lbtui.findings.model import SubjectValue
 from lbtui.profile import Domain
-from lbtui.text import _, in_list, visible
+from lbtui.text import _, in_list, visible, with_brackets
 
 
 def subject_of(evidence: Evidence, domain: Domain) -> dict[str, SubjectValue]:
@@ -66,13 +66,13 @@ def who_of_lanes(domains: Sequence[Domain], lanes: Sequence[int]) -> str:
     if {domain.host for domain in own} != {host}:
         return names
     if sum(d.host == host for d in domains) > len(own):
-        return f"{names} ({visible(host)})"
+        return with_brackets(names, visible(host))
     return _("Host {host} ({domains})").format(host=visible(host), domains=names)
 
 
 def name_of(domain: Domain) -> str:
     """Return a domain's name with its host, for sentences."""
-    return visible(f"{domain.name} ({domain.host})")
+    return visible(with_brackets(domain.name, domain.host))
 
 
 def ranges(names: Sequence[str]) -> str:

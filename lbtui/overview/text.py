@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lbtui.overview.model import Summarised
 from lbtui.profile import dated, format_time, format_window, instant
-from lbtui.text import _, in_list, with_label
+from lbtui.text import _, in_list, with_brackets, with_label
 
 
 def clock(time: int, decimals: int = 0, *, date: bool = False) -> str:
@@ -48,11 +48,13 @@ def summary_texts(summaries: Sequence[Summarised]) -> list[tuple[str, str]]:
     """Return file and text of each metric of `analyze`: its figures, and lbtui's own in brackets."""
     told: dict[tuple[str, str], list[str]] = {}
     for one in summaries:
-        name = f"{one.summary.metric} ({one.summary.unit})" if one.summary.unit else one.summary.metric
+        name = one.summary.metric
+        if one.summary.unit:
+            name = with_brackets(name, one.summary.unit)
         figure = f"{one.summary.statistic} {short(one.summary.value)}"
         if one.agrees is not None:
             here = _("here {own}").format(own=short(one.own))
-            figure += f" ({here})" if one.agrees else f" ({here}!)"
+            figure = with_brackets(figure, here if one.agrees else f"{here}!")
         told.setdefault((one.summary.file, name), []).append(figure)
     return [(file, with_label(name, in_list(figures))) for (file, name), figures in told.items()]
 

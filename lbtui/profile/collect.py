@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lbtui.profile.schema import FrameName
-from lbtui.text import _, in_clauses
+from lbtui.text import _, in_clauses, with_brackets
 
 
 class Collect(NamedTuple):
@@ -121,4 +121,4 @@ def words_of(name: FrameName, *, raw: bool) -> tuple[str, str, str]:
     reason, how = (
         in_clauses(filter(None, both)) for both in ((told.reason, told.parsed), (told.how, told.kept))
     )
-    return f"{told.what} ({told.files})", reason, how
+    return with_brackets(told.what, told.files), reason, how

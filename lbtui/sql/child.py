@@ -26,7 +26,7 @@ from lbtui.profile.schema import SCHEMAS
 from lbtui.profile.time import ZONE_REGION
 from lbtui.sources import open_profile
 from lbtui.sql.grammar import FRAMES, Query, Refused, checked
-from lbtui.text import _, error_words, visible, with_label
+from lbtui.text import _, error_words, visible, with_brackets, with_label
 
 if TYPE_CHECKING:
     from lbtui.profile import Profile
@@ -144,7 +144,7 @@ def _mistake(message: str, query: Query) -> str:
     near = difflib.get_close_matches(name.lower(), names, 1)
     if not near or near[0] == name or f'Did you mean "{near[0]}"' in said:
         return said
-    return said + " " + _("(nearest: {name})").format(name=near[0])
+    return with_brackets(said, _("nearest: {name}").format(name=near[0]))
 
 
 def _stream(frame: pl.DataFrame) -> bytes:

@@ -9,7 +9,7 @@ from lbtui.analysis.eplb.artificial import Artificial
 from lbtui.analysis.eplb.later import FEWEST_JUDGED, Interval
 from lbtui.analysis.eplb.limits import FEW_TOKENS
 from lbtui.analysis.eplb.price import Evidence, Verdict
-from lbtui.text import _, in_clauses, in_percent, in_series, with_comma, with_label, with_stop
+from lbtui.text import _, in_clauses, in_percent, in_series, with_brackets, with_comma, with_label, with_stop
 
 _SIZE = _("the size of an expert (--expert-mib)")
 _LINK = _("the link of a rank (--link-gbps)")
@@ -87,7 +87,7 @@ def _anew(known: Evidence, said: Verdict) -> str:
         return ""
     every = _("{count:,} iterations").format(count=anew.window)
     if (seconds := known.seconds(anew.window)) is not None:
-        every = _timed(every, seconds)
+        every = with_brackets(every, _time(seconds))
     net = known.net(anew)
     if said.reason == "anew" and net is not None:
         return _(
@@ -236,7 +236,7 @@ def _lasts(known: Evidence) -> str:
     else:
         told = _("less than half is left after {count:,} iterations").format(count=lasting.kept)
         seconds = known.kept
-    return with_label(told if seconds is None else _timed(told, seconds), ages)
+    return with_label(told if seconds is None else with_brackets(told, _time(seconds)), ages)
 
 
 def _placement(known: Evidence) -> str:
@@ -273,11 +273,6 @@ def _lacking(known: Evidence, *, of_step: bool = False) -> str:
     if not lacking and known.iteration_seconds is None:
         lacking.append(_("the time of an iteration"))
     return in_series(lacking)
-
-
-def _timed(text: str, seconds: float) -> str:
-    """Return a text with the time of what it tells."""
-    return _("{text} ({time})").format(text=text, time=_time(seconds))
 
 
 def _time(seconds: float | None) -> str:

@@ -18,7 +18,7 @@ from lbtui.findings.ep_service import service_for, worth_of
 from lbtui.profile import ExpertSeries, Profile
 from lbtui.report.values import Json, finite
 from lbtui.report.what_if.answer import Answer, Asked, Section
-from lbtui.text import _, visible
+from lbtui.text import _, visible, with_brackets
 
 
 def eplb(profile: Profile, asked: Asked) -> Answer:
@@ -36,7 +36,7 @@ def _without_iterations(profile: Profile) -> tuple[Section, Json]:
     heat = profile.load("expert_heat").frame
     why = _("there is no expert heat by iteration to fit a placement on")
     if not heat.is_empty():
-        why += " " + _("(only sums of EPLB periods, or pictures, which have relative heat)")
+        why = with_brackets(why, _("only sums of EPLB periods, or pictures, which have relative heat"))
     sentence = _("Not enough evidence: {why}.").format(why=why)
     return Section(_("experts"), sentence), _unknown(None, None, sentence)
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from lbtui.comparison import Comparison, Metric, Row, Verdict
 from lbtui.comparison.words import effect_words, interval_words, subject_words, with_unit
 from lbtui.findings.latency.words import change_sentence
-from lbtui.text import _, in_clauses, in_sentences, with_comma, with_stop
+from lbtui.text import _, in_clauses, in_sentences, with_brackets, with_comma, with_stop
 
 Called: TypeAlias = Verdict | Literal["load_differs"]
 
@@ -127,7 +127,7 @@ def row_sentences(row: Row) -> list[str]:
     if effect := effect_words(row):
         if unit_words(metric) and row.before > 0 and row.difference:
             amount = with_unit(metric, row.difference, signed=True)
-            effect = _("{effect} ({difference})").format(effect=effect, difference=amount)
+            effect = with_brackets(effect, amount)
         figures = with_comma(figures, effect)
     if words := interval_words(row):
         interval = _("95 % interval {interval}").format(interval=f"{words} {unit_words(metric)}".rstrip())

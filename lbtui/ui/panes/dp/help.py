@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbtui.analysis.data_parallel import METRICS
 from lbtui.analysis.deviation import CHANCE, LEAST_SHARE
-from lbtui.text import _
+from lbtui.text import _, with_brackets
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.dp.data import PLACES, SCAN_BINS
 from lbtui.ui.panes.dp.passes import MOST
@@ -13,7 +13,7 @@ from lbtui.ui.panes.dp.passes import MOST
 def help_of() -> list[HelpEntry]:
     """Return every quantity on the pane with formula, unit and source. Long: one entry a quantity."""
     return [
-        *(HelpEntry(f"{m.label} ({m.unit})", m.formula) for m in METRICS),
+        *(HelpEntry(with_brackets(m.label, m.unit), m.formula) for m in METRICS),
         HelpEntry(
             _("Domains and lanes"),
             _(

@@ -16,7 +16,7 @@ from lbtui.render.axis import bracketed, time_axis, time_pointer
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.text import blank, fit, number
-from lbtui.text import _, in_sentences, with_comma, with_stop
+from lbtui.text import _, in_sentences, with_brackets, with_comma, with_stop
 from lbtui.ui.kit.rows import told_rows
 from lbtui.ui.kit.selection import Side, side_word
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
@@ -164,13 +164,14 @@ def _step_words(data: DpData, state: DpState) -> list[str]:
         words.append(_("idle, the last step ended {ago} before").format(ago=length_text(ago)))
     split = ""
     if step["prefill_batch_size"] is not None and step["decode_batch_size"] is not None:
-        split = " " + _("({prefill} prefill, {decode} decode)").format(
+        split = _("{prefill} prefill, {decode} decode").format(
             prefill=step["prefill_batch_size"], decode=step["decode_batch_size"]
         )
     elif step["phase"]:
-        split = f" ({step['phase']})"
+        split = step["phase"]
     if step["batch_size"] is not None:
-        words.append(_("{count} requests").format(count=step["batch_size"]) + split)
+        count = _("{count} requests").format(count=step["batch_size"])
+        words.append(with_brackets(count, split) if split else count)
     if step["tokens"] is not None:
         words.append(_("{count} tokens").format(count=number(step["tokens"])))
     if step["duration"] is not None:
@@ -214,9 +215,10 @@ def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: s
         name=name, here=two_decimals(here), value=two_decimals(even.value)
     )
     if even.chance is not None:
-        text += " " + _("(chance {chance}; {share} % of time counts)").format(
+        counts = _("chance {chance}; {share} % of time counts").format(
             chance=two_decimals(even.chance), share=f"{100 * even.share_counted:.0f}"
         )
+        text = with_brackets(text, counts)
     return [text]
 
 

@@ -23,7 +23,7 @@ from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Profile, Reading, Unreadable
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
-from lbtui.text import _, in_list, in_sentences, visible, with_label
+from lbtui.text import _, in_list, in_sentences, visible, with_brackets, with_label
 from lbtui.thresholds import Thresholds, described
 from lbtui.ui.kit import keys
 from lbtui.ui.kit.background import in_background
@@ -503,6 +503,6 @@ def _threshold_entries(current: Thresholds) -> list[HelpEntry]:
         value = getattr(current, name)
         text = _("threshold {value:g}: {meaning}").format(value=value, meaning=meaning)
         if value != default:
-            text += " " + _("(default {default:g})").format(default=default)
+            text = with_brackets(text, _("default {default:g}").format(default=default))
         entries.append(HelpEntry(name, text))
     return entries

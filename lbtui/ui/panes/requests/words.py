@@ -17,7 +17,7 @@ from lbtui.overview.placed import MOST_ENTRIES, MOST_PLACED
 from lbtui.overview.targets import goodput_words, share_words
 from lbtui.profile import dated, format_time, format_window, instant
 from lbtui.render.text import quantity
-from lbtui.text import _, in_list, in_sentences
+from lbtui.text import _, in_list, in_sentences, with_brackets
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.requests.columns import BY_NAME
 from lbtui.ui.panes.requests.data import Request, RequestsData, RequestsState
@@ -104,7 +104,7 @@ def summary(state: RequestsState, width: int) -> list[tuple[str, str]]:
     found = state.arranged.percentiles
     count = f"{found.count:,}"
     if found.unknown:
-        count += " " + _("({unknown} without)").format(unknown=f"{found.unknown:,}")
+        count = with_brackets(count, _("{unknown} without").format(unknown=f"{found.unknown:,}"))
     pairs = [("n", count)]
     figures = [
         (_("mean"), found.mean),
