@@ -20,13 +20,16 @@ from lbtui.text import _, in_list, visible
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    import polars as pl
+
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding
-    from lbtui.profile import Profile
+    from lbtui.profile import Profile, Progress
     from lbtui.render.capabilities import Background
     from lbtui.report import Written
     from lbtui.report.values import Json
     from lbtui.thresholds import Thresholds
+    from lbtui.ui.kit.outlets import Outlets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,6 +157,39 @@ def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
     return save_new(name, placement_json(placement, ranks), profile)
 
 
+def _outlets() -> Outlets:
+    """Return what writes files for the screen; only by then is imported what writes them."""
+    from lbtui.ui.kit.outlets import Outlets
+
+    def text(name: str, content: str, profile: Path) -> str:
+        from lbtui.report.asked import write_text
+
+        return write_text(name, content, profile)
+
+    def rows(name: str, frame: pl.DataFrame, profile: Path, progress: Progress) -> str:
+        from lbtui.report.asked import write_rows
+
+        return write_rows(name, frame, profile, progress)
+
+    def report(
+        name: str,
+        profile: Profile,
+        baseline: Profile | None,
+        thresholds: Thresholds | None,
+        progress: Progress,
+    ) -> str:
+        from lbtui.report.asked import write_report
+
+        return write_report(name, profile, baseline, thresholds, progress)
+
+    def export(folder: str, file_format: str, profile: Profile, progress: Progress) -> str:
+        from lbtui.report.asked import write_export
+
+        return write_export(folder, file_format, profile, progress)
+
+    return Outlets(_save, text, rows, report, export)
+
+
 def _on_screen(
     path: Path, options: Namespace, thresholds: Thresholds | None, background: Literal["auto"] | Background
 ) -> int:
@@ -190,7 +226,7 @@ def _on_screen(
             at=options.at,
             given=tuple(_given(options)),
         )
-        return run(asked, caps, mouse=not options.no_mouse, save=_save, enquiry=enquiry)
+        return run(asked, caps, mouse=not options.no_mouse, outlets=_outlets(), enquiry=enquiry)
 
 
 def _given(options: Namespace) -> Iterator[str]:
@@ -363,17 +399,10 @@ def _report(
     profile: Profile, baseline: Profile | None, options: Namespace, thresholds: Thresholds | None
 ) -> int:
     """Write the report asked for; return the exit code: whether it holds what `--fail-on` names."""
-    from lbtui.comparison import compare
-    from lbtui.findings.diagnosis import diagnose, told_of, with_latency
-    from lbtui.findings.doubts import comparable, doubt_of, with_doubt
-    from lbtui.findings.latency.change import explained
-    from lbtui.overview.beside import with_outputs
     from lbtui.overview.run import overview
-    from lbtui.overview.targets import placed_requests, with_targets
-    from lbtui.report import as_json, as_markdown, as_text
     from lbtui.report.as_json import document
     from lbtui.report.single import is_early
-    from lbtui.thresholds import Thresholds
+    from lbtui.report.whole import as_form, worked_out
 
     ascii_only = options.ascii or not _takes_unicode()
     known = overview(profile, expected=None if thresholds is None else thresholds.expected)
@@ -381,28 +410,17 @@ def _report(
         early = document(known, ())
         if all(is_early(early, path) for path in options.get):
             return _get(early, options)
-    diagnosis = diagnose(profile, known.window, thresholds)
-    limits = thresholds or Thresholds()
+    latency = _prints(options) or not options.export
+    made = worked_out(profile, baseline, thresholds, known=known, latency=latency)
+    diagnosis, comparison = made.diagnosis, made.comparison
     code = OPENED
-    if _prints(options) or not options.export:
-        placed = placed_requests(profile, limits)
-        known = with_targets(known, placed)
-        diagnosis = with_latency(diagnosis, profile, limits, placed=placed)
-    known = with_outputs(with_doubt(known, diagnosis.findings), profile)
-    comparison = None
-    if baseline is not None:
-        sides = doubt_of(baseline, limits), doubt_of(profile, limits, findings=diagnosis.findings)
-        comparison = comparable(compare(baseline, profile, targets=limits.targets), *sides)
-        if diagnosis.told is not None:
-            comparison = explained(comparison, told_of(baseline, limits), diagnosis.told)
     if options.json:
-        text = as_json(known, diagnosis.findings, comparison, diagnosis.told, ascii_only=ascii_only)
-        write_out(text + "\n")
+        write_out(as_form(made, "json", ascii_only=ascii_only))
     elif options.get:
-        code = _get(document(known, diagnosis.findings, comparison, diagnosis.told), options)
+        code = _get(document(made.known, diagnosis.findings, comparison, diagnosis.told), options)
     elif not options.export or options.report:
-        write = as_markdown if options.report == "markdown" else as_text
-        write_out(write(known, diagnosis, comparison, ascii_only=ascii_only))
+        markdown = options.report == "markdown"
+        write_out(as_form(made, "markdown" if markdown else "text", ascii_only=ascii_only))
     if options.fail_on == "worse":
         return FOUND if comparison is not None and comparison.is_worse else code
     return FOUND if _fails(diagnosis.findings, options.fail_on) else code

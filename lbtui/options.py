@@ -19,7 +19,7 @@ from lbtui.manual import json_schema
 from lbtui.manual.man import man_page
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, in_list, visible
-from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry
+from lbtui.thresholds import Entry, targets_of
 
 if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
@@ -398,21 +398,11 @@ def _positive(unit: str, text: str) -> float:
 
 
 def _targets(text: str) -> tuple[Entry, ...]:
-    """Return the targets of `ttft=500,tpot=50`, ms, in the order in which they are always told."""
-    found: dict[str, float] = {}
-    for part in text.split(","):
-        name, _sign, number = part.partition("=")
-        if name not in TARGET_NAMES:
-            wanted = _("{part} is no target; ttft=500,tpot=50,e2e=20000 are, in ms, one of them or more")
-            raise argparse.ArgumentTypeError(wanted.format(part=part or "“”"))
-        if name in found:
-            raise argparse.ArgumentTypeError(_("{name} is given twice").format(name=name))
-        # Not what `float` takes beside: nan, 1_000, blanks.
-        if not _NUMBER.fullmatch(number) or not 0 < float(number) <= MOST_TARGET:
-            wanted = _("{name} wants a number of ms above 0 and up to {most:,.0f}, as {name}=500")
-            raise argparse.ArgumentTypeError(wanted.format(name=name, most=MOST_TARGET))
-        found[name] = float(number)
-    return tuple((name, found[name]) for name in TARGET_NAMES if name in found)
+    """Return the targets of `ttft=500,tpot=50`, as `targets_of` does."""
+    try:
+        return targets_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def told_apart(arguments: Sequence[str]) -> list[str]:

@@ -6,11 +6,12 @@ Polars and numpy are not imported here: a config is read before the first frame.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lbtui.text import _
+from lbtui.text import _, visible
 
 if TYPE_CHECKING:
     from lbtui.profile import Domain
@@ -23,6 +24,29 @@ Entry: TypeAlias = tuple[str, float]  # what the config names, and its number
 TARGET_NAMES = ("ttft", "tpot", "e2e")
 # Longer than a request takes is a slip of the pen: 28 hours.
 MOST_TARGET = 1e8
+
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}")
+
+
+def targets_of(text: str) -> tuple[Entry, ...]:
+    """Return the targets of `ttft=500,tpot=50`, ms, in the order in which they are always told.
+
+    Raises `ValueError` with a sentence where it is not written so.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _sign, number = part.partition("=")
+        if name not in TARGET_NAMES:
+            wanted = _("{part} is no target; ttft=500,tpot=50,e2e=20000 are, in ms, one of them or more")
+            raise ValueError(wanted.format(part=visible(part, 40) or "“”"))
+        if name in found:
+            raise ValueError(_("{name} is given twice").format(name=name))
+        # Not what `float` takes beside: nan, 1_000, blanks.
+        if not _NUMBER.fullmatch(number) or not 0 < float(number) <= MOST_TARGET:
+            wanted = _("{name} wants a number of ms above 0 and up to {most:,.0f}, as {name}=500")
+            raise ValueError(wanted.format(name=name, most=MOST_TARGET))
+        found[name] = float(number)
+    return tuple((name, found[name]) for name in TARGET_NAMES if name in found)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lbtui.text import _, language
 TOPICS: Mapping[str, str] = {
     "panes": _("what each pane shows"),
     "keys": _("the keys that all panes share"),
+    "commands": _("the line behind `:`: go to, set, find, write, ask"),
     "glossary": _("the words and numbers of the panes"),
     "findings": _("every id with its thresholds; order and cost; [expected]"),
     "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),

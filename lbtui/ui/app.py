@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -30,6 +30,7 @@ from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND
 from lbtui.ui.kit.line import Question
+from lbtui.ui.kit.outlets import Outlets
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
 from lbtui.ui.opening import (
@@ -52,11 +53,11 @@ if TYPE_CHECKING:
     from lbtui.findings import Finding
     from lbtui.findings.latency.told import Told
     from lbtui.profile import Note, Profile, Reading
+    from lbtui.thresholds import Thresholds
+    from lbtui.ui.commands.doing import Commands
     from lbtui.ui.kit.pane import Pane
     from lbtui.ui.terminal.enquiry import Enquiry
 
-# Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
-Saver: TypeAlias = "Callable[[str, Ints, int, Path], str | None]"
 TABS = (
     ("1", _("Overview")),
     ("2", _("DP")),
@@ -84,6 +85,14 @@ class LbtuiApp(WatchedApp):
             show=False,
             key_display="^P",
             tooltip=_("every action of every pane"),
+        ),
+        Binding(
+            "colon",
+            "command",
+            _("command"),
+            show=False,
+            key_display=":",
+            tooltip=_("a line for commands: go to, find, report, export, sql …; Tab completes"),
         ),
         Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
         Binding("exclamation_mark", "notes", _("notes on the data, whole"), show=False, key_display="!"),
@@ -119,16 +128,19 @@ class LbtuiApp(WatchedApp):
         self,
         asked: Asked,
         caps: Capabilities,
-        save: Saver | None = None,
+        outlets: Outlets | None = None,
         enquiry: Enquiry | None = None,
     ) -> None:
         super().__init__(asked, caps, enquiry)
-        self.thresholds = asked.thresholds
+        self.outlets = outlets
+        self.thresholds: Thresholds | None = asked.thresholds
+        self.baseline: Profile | None = None
+        self._commands: Commands | None = None
         self.findings: tuple[Finding, ...] = ()
         self.told: Told | None = None
-        self._save = save
-        self.tabs = TABS if asked.baseline is None else (*TABS[:-1], COMPARE, TABS[-1])
-        self._baseline: Profile | None = None
+        self.tabs: Sequence[tuple[str, str]] = (
+            TABS if asked.baseline is None else (*TABS[:-1], COMPARE, TABS[-1])
+        )
         self._tidied = False
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
@@ -179,7 +191,7 @@ class LbtuiApp(WatchedApp):
 
     async def on_opened(self, event: Opened) -> None:
         """Put up the panes."""
-        self.profile, self._baseline = event.profile, event.baseline
+        self.profile, self.baseline = event.profile, event.baseline
         self.watching.kept = event.kept
         self._before = "" if event.baseline is None else told_apart(event.baseline.path, event.profile.path)
         if self._choice is None and event.profile.near:
@@ -328,10 +340,15 @@ class LbtuiApp(WatchedApp):
             pane.remove()
 
     def action_next_pane(self, by: int) -> None:
-        """Show the next pane, or the one before, unless a page stands over them."""
-        if len(self.screen_stack) == 1:
-            keys = [key for key, _title in self.tabs]
-            self.action_pane(keys[(keys.index(self._current) + by) % len(keys)])
+        """Show the next pane, or the one before."""
+        keys = [key for key, _title in self.tabs]
+        self.action_pane(keys[(keys.index(self._current) + by) % len(keys)])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell whether a key may do anything: under a page the panes stay, and Tab is the page's."""
+        if action == "next_pane" and len(self.screen_stack) > 1:
+            return False
+        return super().check_action(action, parameters)
 
     def show_at(self, key: str, aim: Aim) -> None:
         """Show a pane with what is aimed at; not while the profile is opened anew, when there is none."""
@@ -408,7 +425,7 @@ class LbtuiApp(WatchedApp):
 
     def _cuts(self) -> list[str]:
         """Return which files were read in part, for line 1: nothing that is shown is of all of them."""
-        profiles = [profile for profile in (self.profile, self._baseline) if profile is not None]
+        profiles = [profile for profile in (self.profile, self.baseline) if profile is not None]
         cuts = dict.fromkeys(note.cut for profile in profiles for note in profile.cuts if note.cut)
         words = [
             _("{file}: first {percent} % only").format(file=cut.file, percent=100 * cut.done // cut.total)
@@ -498,6 +515,44 @@ class LbtuiApp(WatchedApp):
         if (pane := self.current) is not None:
             self.copy(plain(pane.picture(*pane.size)).rstrip("\n"))
 
+    # Commands
+
+    @property
+    def commands(self) -> Commands:
+        """The commands, with what was entered before; nothing of them is imported before that."""
+        if self._commands is None:
+            from lbtui.ui.commands.doing import Commands
+
+            self._commands = Commands(self, self)
+        return self._commands
+
+    def action_command(self) -> None:
+        """Ask for a command."""
+        if len(self.screen_stack) == 1:
+            self.commands.ask()
+
+    def write(self, name: str) -> None:
+        """Write what is shown into a new file of the user's; say where it is, or why not."""
+        self.commands.do(f"w {name}")
+
+    def judge_by(self, thresholds: Thresholds) -> None:
+        """Have all panes judge what they show by other thresholds."""
+        self.thresholds = thresholds
+        self.asked = replace(self.asked, thresholds=thresholds)
+        for pane in dict.fromkeys([*self.panes.values(), *([self._over] if self._over else [])]):
+            pane.judge_anew()
+
+    def ask_query(self, text: str) -> None:
+        """Show the answer to a query that was checked, in the place of the pane."""
+        from lbtui.sql import Asked as Question
+        from lbtui.sql import checked
+        from lbtui.ui.panes.sql.pane import SqlPane
+
+        if self.profile is not None:
+            asked = self.asked
+            inputs = asked.path, asked.experts, asked.placement, asked.capture, asked.raw
+            self.show_over(SqlPane(self.profile, self.caps, Question(checked(text), *inputs)))
+
     # Actions
 
     def action_help(self) -> None:
@@ -528,7 +583,7 @@ class LbtuiApp(WatchedApp):
         for shown in self.panes.values():
             shown.discard()
         self._leave_over()
-        self.profile = self._baseline = None
+        self.profile = self.baseline = None
         self.panes = {}
         self.findings, self.told = (), None
         self.watching.forget()
@@ -549,9 +604,9 @@ class LbtuiApp(WatchedApp):
 
     def save_placement(self, name: str, placement: Ints, ranks: int) -> str | None:
         """Write a placement [layer, slot] to a new file of the user's; return why not, None when done."""
-        if self._save is None or self.profile is None:
+        if self.outlets is None or self.profile is None:
             return _("Saving is not possible here.")
-        return self._save(name, placement, ranks, self.profile.path)
+        return self.outlets.placement(name, placement, ranks, self.profile.path)
 
     def action_actions(self) -> None:
         """Let the user find an action of any pane, this one's first, and do it."""
@@ -573,7 +628,7 @@ class LbtuiApp(WatchedApp):
             if offer is not None:
                 offer.run()
 
-        self.push_screen(ActionsPage([*offers, *general]), chosen)
+        self.push_screen(ActionsPage([*offers, *self.commands.offers(), *general]), chosen)
 
     def _do_in(self, pane: Pane, action: str) -> None:
         """Do an action of a pane in it, as soon as it has its data."""

@@ -14,7 +14,8 @@ from lbtui import endings
 from lbtui.log import log
 from lbtui.output import complain
 from lbtui.render.capabilities import Capabilities
-from lbtui.ui.app import LbtuiApp, Saver
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.kit.outlets import Outlets
 from lbtui.ui.opening import Asked
 from lbtui.ui.terminal.clipboard import Clipboard
 from lbtui.ui.terminal.enquiry import Enquiry
@@ -31,12 +32,12 @@ def run(
     caps: Capabilities,
     *,
     mouse: bool,
-    save: Saver | None = None,
+    outlets: Outlets | None = None,
     enquiry: Enquiry | None = None,
 ) -> int:
     """Show what is asked for; return the exit code once the user has left.
 
-    `save` writes what the user asks to be saved. `enquiry` is what the terminal was asked before.
+    `outlets` write what the user asks to be saved. `enquiry` is what the terminal was asked before.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         # A character that the stream cannot carry must not end the thread that writes.
@@ -44,7 +45,7 @@ def run(
     # What reads in threads gives way often: it waits as long for each turn while another one computes.
     sys.setswitchinterval(_TURN)
     log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
-    app = LbtuiApp(asked, caps, save, enquiry)
+    app = LbtuiApp(asked, caps, outlets, enquiry)
     app.copies_to = Clipboard()
     return asyncio.run(_run(app, mouse))
 

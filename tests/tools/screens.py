@@ -43,6 +43,7 @@ class Scene(NamedTuple):
 
 # The request that runs before the longest bubble, and its first steps.
 _FOLLOW = ("7", "n", "z", "minus", "h", "h", "h", "f", "n", "n", "n", "n", "n", "n", "n", "n")
+_QUERY = "sql SELECT request_id, input_tokens, ttft, duration, arrival FROM requests ORDER BY request_id"
 SCENES: dict[str, Scene] = {
     "overview": Scene(("1",)),
     "dp": Scene(("2",)),
@@ -77,6 +78,10 @@ SCENES: dict[str, Scene] = {
     "help": Scene(("2", "question_mark")),
     "help-ep": Scene(("4", "question_mark")),
     "actions": Scene(("2", "ctrl+p")),
+    "command": Scene(("2", "colon", *"metric ", "tab")),
+    "command-wrong": Scene(("3", "colon", *"layre 31", "enter")),
+    "find": Scene(("2", "colon", *"find dp5", "enter")),
+    "sql": Scene(("5", "colon", *_QUERY, "enter", "right", "right", "s", "s", "down")),
     "filter": Scene(("5", "slash", *"ttft", "greater_than_sign", *"2000")),
     "filter-pd": Scene(("3", "slash", *"decode")),
     "notes": Scene(("1", "exclamation_mark")),

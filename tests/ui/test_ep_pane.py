@@ -414,7 +414,7 @@ def test_prefill_decode_and_both_where_phases_are_told_apart():
 
 def test_what_if_saves_its_placement_outside_the_profile(tmp_path):
     async def scenario(app, pilot):
-        app._save = cli._save
+        app.outlets = cli._outlets()
         await pilot.press("p", "w")
         await settled(app, pilot)
         await pilot.press("p", "p")

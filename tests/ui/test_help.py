@@ -24,13 +24,14 @@ from lbtui.ui.panes.replay.kept import Kept
 from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.columns import COLUMNS
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
+from lbtui.ui.panes.sql.pane import SqlPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.terminal.driven import press, screen_text
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-EVERY = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane)
+EVERY = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane)
 SPREAD = ["mean", "p50", "p90", "p95", "p99", "max"]
 REPLAYED = [
     *("difference", "90 % interval", "no difference", "better", "worse", "throughput"),
@@ -92,6 +93,7 @@ FIGURES = {
     "What-if: P:D ratio": lambda: [
         *("P:D", "nodes", "goodput per node", "per node", "best", "knee", *REPLAYED),
     ],
+    "SQL": lambda: ["the table", "notes"],
     "What-if": lambda: [
         *("PAR mean", "PAR worst", "waiting", "R", "recommended R", "policy", "experts to move", "copies"),
     ],
@@ -133,6 +135,7 @@ def test_every_figure_of_every_pane_has_its_entry():
             RoutingPane(app.profile, app.caps, Kept()),
             RatioPane(app.profile, app.caps, Kept()),
             TargetsPane(app.profile, app.caps, None, "table"),
+            SqlPane(app.profile, app.caps, None),
         ]
         assert {pane.TITLE for pane in panes} == FIGURES.keys()
         await press(app, pilot, "4")

@@ -14,11 +14,12 @@ from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
+from lbtui.ui.panes.sql.pane import SqlPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
-OVER = (WhatIfPane, RoutingPane, RatioPane, TargetsPane)
+OVER = (WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane)
 # What a letter that is reserved may already do, in the panes that have the thing.
 THERE = {
     "w": "what_if",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, cast
 
 from rich.text import Text
@@ -23,12 +25,35 @@ from lbtui.ui.kit.pages import Page, spelled
 from lbtui.ui.kit.picture import Picture
 
 
+@dataclass(frozen=True)
+class Asking:
+    """What a page says: before the line, in it while it is empty, below the list, where there is nothing."""
+
+    prompt: str
+    hint: str
+    foot: str
+    nothing: str
+    wide: bool = False  # whether the names are as wide as they are
+
+
+def _for_actions() -> Asking:
+    return Asking(
+        _("actions"),
+        _("words of what you want to do: what-if, filter, zoom …"),
+        _("⏎ does it · ↑↓ move · Escape closes"),
+        _("No action is called so."),
+    )
+
+
 class OfferList(Picture):
     """Draws the offers found."""
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return the rows."""
-        return offer_rows(*cast(ActionsPage, self.screen).found(), self.canvas(width, height))
+        page = cast(ActionsPage, self.screen)
+        return offer_rows(
+            *page.found(), self.canvas(width, height), page.asking.nothing, wide=page.asking.wide
+        )
 
     def canvas(self, width: int, height: int) -> Canvas:
         """Return what it draws on."""
@@ -43,7 +68,10 @@ class OfferList(Picture):
 
 
 class ActionsPage(Page[Offer]):
-    """Lists what can be done; what is written narrows it down, Enter chooses, Escape answers None."""
+    """Lists what can be done; what is written narrows it down, Enter chooses, Escape answers None.
+
+    `search` finds what a text means where that is not among `offers`.
+    """
 
     # Of the page and at once: the line has the focus, and what is typed quickly comes in its order.
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,9 +83,19 @@ class ActionsPage(Page[Offer]):
         Binding("pagedown", "page(1)", _("a page down"), priority=True),
     ]
 
-    def __init__(self, offers: Sequence[Offer]) -> None:
+    def __init__(
+        self,
+        offers: Sequence[Offer],
+        search: Callable[[str], Sequence[Offer]] | None = None,
+        asking: Asking | None = None,
+        text: str = "",
+    ) -> None:
         super().__init__()
         self._offers = offers
+        self.asking = asking or _for_actions()
+        self._search = search or partial(matching, offers)
+        self._first = text
+        self._sought: tuple[str, Sequence[Offer]] | None = None
         self._text = ""
         self._cursor = 0
 
@@ -66,16 +104,20 @@ class ActionsPage(Page[Offer]):
         caps = cast(Host, self.app).caps
         with Vertical(classes="page"):
             with Horizontal(classes="page-line"):
-                yield Static(Text(_("actions") + " ", style="bold"), classes="line-prompt")
-                hint = spelled(Text(_("words of what you want to do: what-if, filter, zoom …")), caps)
-                yield Input(placeholder=hint.plain, compact=True)
+                prompt = spelled(Text(self.asking.prompt + " ", style="bold"), caps)
+                yield Static(prompt, classes="line-prompt")
+                hint = spelled(Text(self.asking.hint), caps)
+                yield Input(self._first, placeholder=hint.plain, compact=True, select_on_focus=False)
             yield OfferList(classes="page-body")
-            foot = Text(_("⏎ does it · ↑↓ move · Escape closes"), style=dim(caps))
+            foot = Text(self.asking.foot, style=dim(caps))
             yield Static(spelled(foot, caps), classes="page-foot")
 
     def found(self) -> tuple[Sequence[Offer], int]:
         """Return what matches the line as it is written now, and the cursor's place in it."""
-        found = matching(self._offers, text := self.query_one(Input).value)
+        text = self.query_one(Input).value
+        if self._sought is None or self._sought[0] != text:
+            self._sought = text, self._search(text)
+        found = self._sought[1]
         if text != self._text:
             self._text, self._cursor = text, best(found, text)
         return found, self._cursor

@@ -76,6 +76,9 @@ class Host(Protocol):
     def save_placement(self, name: str, placement: Ints, ranks: int) -> str | None:
         """Write a placement [layer, slot] to a new file of the user's; return why not, None when done."""
 
+    def write(self, name: str) -> None:
+        """Write what is shown into a new file of the user's; say where it is, or why not."""
+
     def copy(self, text: str) -> None:
         """Copy a text to the clipboard, as far as there is one; say in the last line where it is."""
 

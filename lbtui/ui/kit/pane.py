@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -25,10 +25,14 @@ from lbtui.ui.kit.host import Host
 from lbtui.ui.kit.keys import End
 from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.picture import Picture
+from lbtui.ui.kit.places import Subject
 from lbtui.ui.kit.progress_words import Rate, progress_words
 from lbtui.ui.kit.selection import SIDES, Selection, Side, side_word
 from lbtui.ui.kit.selection import Aim as Aim
 from lbtui.ui.kit.window import Window
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _PROGRESS_SECONDS = 0.1
 
@@ -101,7 +105,7 @@ class Pane(Picture, can_focus=True):
             return isinstance(message, Pane.Progressed) and message.pane is self.pane
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:
-        super().__init__(id=f"pane-{self.KEY}", classes="pane")
+        super().__init__(classes="pane")
         self.profile = profile  # that of which `ready` has taken something
         self.baseline = baseline
         self.caps = caps
@@ -297,6 +301,23 @@ class Pane(Picture, can_focus=True):
     def open_over(self, name: str) -> None:
         """Show in this pane's place what can stand there."""
 
+    # What of it is found by name, and saved
+
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return what the pane knows the names of, by the kind of thing, for completion."""
+        return {}
+
+    def subjects(self) -> Sequence[Subject]:
+        """Return what can be found here by its name."""
+        return ()
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes the rows of the pane's table or lanes, in a worker; None where it has none.
+
+        Its times are zoned, or text.
+        """
+        return None
+
     # Loading
 
     @property
@@ -322,7 +343,8 @@ class Pane(Picture, can_focus=True):
         if self.stage is Stage.WAITING:
             self.load()
             return
-        if self._newest is not self.profile and self.stage is Stage.READY and not self._is_read_anew:
+        stale = self._newest is not self.profile or self.limits != self._limits_wanted
+        if stale and self.stage is Stage.READY and not self._is_read_anew:
             self._read()
         if self._stale:
             self._stale = False
@@ -346,6 +368,17 @@ class Pane(Picture, can_focus=True):
         if self.display:
             self.activate()
 
+    def judge_anew(self) -> None:
+        """Judge by the thresholds as they are now; what is shown stands until that is done."""
+        if self.stage is Stage.LOADING:
+            self._read()
+        elif self.display:
+            self.activate()
+
+    @property
+    def _limits_wanted(self) -> Thresholds:
+        return self.lbtui.thresholds or Thresholds()
+
     @property
     def _is_read_anew(self) -> bool:
         """Whether what is shown is being read anew."""
@@ -354,7 +387,7 @@ class Pane(Picture, can_focus=True):
     def _read(self) -> None:
         self._generation += 1
         generation, profile = self._generation, self._newest
-        self.limits = self.lbtui.thresholds or Thresholds()
+        self.limits = self._limits_wanted
 
         def work() -> None:
             progress = self._reader = PaneProgress(self)

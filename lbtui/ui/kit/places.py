@@ -19,3 +19,13 @@ class Target:
     pane: str
     selection: Mapping[str, Any]
     aim: Aim
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something of the profile that has a name: of which kind it is, what is said of it, where it is seen."""
+
+    group: str
+    name: str
+    tells: str
+    target: Target

@@ -44,3 +44,4 @@ class Aim:
     role: str | None = None  # whose nodes are looked at
     request: str | None = None  # id of the request that is looked at
     filter: str | None = None  # which requests are looked at
+    row: str | None = None  # which line of the Overview, by its name there

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
+import polars as pl
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -86,6 +87,13 @@ class ComparePane(Filtered):
         """Return the row under the cursor in sentences, without its formula."""
         compared = self._row()
         return "" if compared is None else in_sentences(*row_sentences(compared)[:-1])
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes the rows of the table."""
+        if self._comparison is None:
+            return None
+        rows = shown_rows(self._comparison, self._state)
+        return lambda: compare_view.saved_rows(rows)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the method, and every metric with its formula."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import polars as pl
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -62,6 +63,22 @@ def shown_rows(comparison: Comparison, state: CompareState) -> list[Compared]:
         for r in comparison.rows
         if (not state.changed_only or changed(r)) and all(word in _said_of(r) for word in words)
     ]
+
+
+def saved_rows(rows: Sequence[Compared]) -> pl.DataFrame:
+    """Return rows as they are saved: numbers as they are, null where they are unknown."""
+    texts = ("metric", "key", "unit", "subject", "verdict", "reason")
+    numbers = ("before", "after", "difference", "low", "high", "p_value", "adjusted")
+    cells = [
+        (
+            *(row.metric.label, row.metric.key, row.metric.unit, group_words(group_of(row)), row.verdict),
+            row.reason,
+            *(getattr(row, name) for name in numbers),
+        )
+        for row in rows
+    ]
+    kinds = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(numbers, pl.Float64)}
+    return pl.DataFrame(cells, kinds, orient="row").with_columns(pl.col(numbers).fill_nan(None))
 
 
 def _said_of(compared: Compared) -> str:

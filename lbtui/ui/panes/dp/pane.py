@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import polars as pl
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -23,6 +24,7 @@ from lbtui.ui.kit.pages import Picker
 from lbtui.ui.kit.pane import Aim, HelpEntry, Stage
 from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
+from lbtui.ui.kit.saved import over_time
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.kit.window import Window
@@ -173,6 +175,20 @@ class DpPane(DpPictures):
         compared = [] if self.baseline is None else [SIDE_HELP]
         notes = self._notes(metric(self.state.metric), self.profile)
         return [*compared, *help_of(), *(HelpEntry(_("Note"), note) for note in notes)]
+
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return the metrics."""
+        return {"metric": [metric.key for metric in METRICS]}
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes a row of each column of the lanes, as they are drawn."""
+        shown = self._shown()
+        if shown is None:
+            return None
+        _data, measured, scene = shown
+        values = scene.worst if self.state.statistic == "worst" else scene.mean
+        names = [domain.key for domain in measured.domains]
+        return lambda: over_time(scene.edges.tolist(), names, values)
 
     # In words
 

@@ -23,6 +23,7 @@ from lbtui.ui.kit.orders import Orders, Pressed
 from lbtui.ui.kit.pane import PaneProgress, Stage
 from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.progress_words import progress_words
+from lbtui.ui.kit.saved import zoned
 from lbtui.ui.kit.selection import Side
 from lbtui.ui.panes.dp import at as dp_at
 from lbtui.ui.panes.dp import keys as dp_keys
@@ -246,6 +247,16 @@ class DpTablePane(DpPane):
             return super().copied()
         shown = self._shown_passes()
         return "" if shown is None or self._unread else copied_text(shown)
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes the rows of the lanes, or of the table in its order."""
+        if not self._tabled:
+            return super().table_rows()
+        shown = self._shown_passes()
+        if shown is None or self._unread:
+            return None
+        ordered = shown.ordered
+        return lambda: zoned(ordered.frame[ordered.rows])
 
     # In words
 

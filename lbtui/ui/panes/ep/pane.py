@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+import polars as pl
 from textual import events
 from textual.binding import BindingType
 
@@ -18,6 +19,7 @@ from lbtui.text import _
 from lbtui.ui.kit.filtering import Filtered
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.parts import Taken
+from lbtui.ui.kit.saved import by_layer
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.panes.ep import at as ep_at
@@ -31,7 +33,7 @@ from lbtui.ui.panes.ep import state as ep_state
 from lbtui.ui.panes.ep import view as ep_view
 from lbtui.ui.panes.ep.data import VIEWS, EpData, ViewName
 from lbtui.ui.panes.ep.loading import AlongIterations
-from lbtui.ui.panes.ep.shown import EpState
+from lbtui.ui.panes.ep.shown import EpState, current_map
 
 
 class EpPane(AlongIterations, Filtered):
@@ -97,6 +99,20 @@ class EpPane(AlongIterations, Filtered):
         """Return the cell under the cursor: instance, period, layer, rank or expert, and its values."""
         data, state = self._data, self._state
         return "" if data is None or state is None else ep_view.copied_text(data, state)
+
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return what the map may be of."""
+        return {"metric": ("share", "tokens")}
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes a row of each layer of the map shown."""
+        data, state = self._data, self._state
+        found = None if data is None or state is None else current_map(data, state)
+        if found is None:
+            return None
+        assert state is not None
+        names = [f"{state.view} {column}" for column in range(found.shape[1])]
+        return lambda: by_layer(names, found.values)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity, and which views this profile lacks."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import polars as pl
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -32,12 +34,13 @@ from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress, Stage
 from lbtui.ui.kit.parts import Taken
-from lbtui.ui.kit.places import PANES, Target
+from lbtui.ui.kit.places import PANES, Subject, Target
 from lbtui.ui.kit.selection import Aim, Selection
 from lbtui.ui.kit.window import Window
 from lbtui.ui.panes.overview import at as overview_at
 from lbtui.ui.panes.overview.beside import beside_text
 from lbtui.ui.panes.overview.data import FOUND, Contents, Entry, Shown, State
+from lbtui.ui.panes.overview.found import line_rows, names, subjects
 from lbtui.ui.panes.overview.lines import lane_columns
 from lbtui.ui.panes.overview.target import requests_of, target_of
 from lbtui.ui.panes.overview.view import draw, entry_at
@@ -85,6 +88,7 @@ class OverviewPane(Pane):
         self._contents: Contents | None = None
         self._state = State()
         self._moved = False
+        self._subjects: tuple[Contents, list[Subject]] | None = None
 
     # Loading
 
@@ -148,6 +152,29 @@ class OverviewPane(Pane):
 
     def _found_entries(self) -> int:
         return sum(entry.kind in FOUND for entry in self._contents.entries) if self._contents else 0
+
+    def aimed(self, aim: Aim) -> None:
+        """Put the cursor on a line."""
+        found = [] if self._contents is None else overview_at.names_of(self._contents.entries)
+        if aim.row in found:
+            self._move_to(found.index(aim.row))
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes a row of each line."""
+        contents = self._contents
+        return None if contents is None else lambda: line_rows(contents)
+
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return what of the profile has a name."""
+        return {} if self._contents is None else names(self._contents.known)
+
+    def subjects(self) -> Sequence[Subject]:
+        """Return what of the profile can be found by its name, but for requests."""
+        if self._contents is None:
+            return ()
+        if self._subjects is None or self._subjects[0] is not self._contents:
+            self._subjects = self._contents, subjects(self._contents)
+        return self._subjects[1]
 
     # Drawing
 

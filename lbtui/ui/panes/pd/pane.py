@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import polars as pl
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
 from lbtui.analysis.node_events import node_events
 from lbtui.analysis.prefill_decode import (
+    COUNTS,
     Count,
     NodeTable,
     node_table,
@@ -33,6 +35,7 @@ from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Aim, HelpEntry, PaneProgress
 from lbtui.ui.kit.parts import Taken
+from lbtui.ui.kit.saved import over_time, zoned
 from lbtui.ui.kit.selection import Selection, Side
 from lbtui.ui.kit.sides import SIDE_HELP
 from lbtui.ui.kit.window import Window
@@ -203,6 +206,25 @@ class PdPane(Filtered):
         assert data is not None
         shown = Shown(data, layout(data, self._on(data), width, height), self._here)
         return draw(shown, self._chart_for(shown.at, width), Canvas(width, height, self.caps))
+
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Return the counts."""
+        return {"metric": COUNTS}
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes a row of each bin and the chosen count of each node, or of each hand-off."""
+        data = self._data
+        if data is None:
+            return None
+        state, table = self._on(data), data.table
+        if state.transfers:
+            return None if data.handoffs.is_empty() else lambda: zoned(data.handoffs)
+        if table is None:
+            return None
+        nodes = pd_state.shown_nodes(table, state)
+        names = [f"{table.nodes[node].role} {table.nodes[node].address}" for node in nodes]
+        edges = [*table.starts.tolist(), int(table.starts[-1] + table.bin_seconds * 1e6)]
+        return lambda: over_time(edges, names, table.counts[state.count][:, nodes].T)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""

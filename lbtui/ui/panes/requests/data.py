@@ -122,6 +122,14 @@ def load_requests(profile: Profile, limits: Thresholds, progress: Progress) -> R
     )
 
 
+def judged(data: RequestsData, limits: Thresholds) -> RequestsData:
+    """Return the data with what the requests missed of the targets as they are now."""
+    targets = targets_of(data.table, dict(limits.targets))
+    if targets == data.targets:
+        return data
+    return replace(data, table=data.table.with_columns(missed(data.table, targets)), targets=targets)
+
+
 def first_arrangement(table: pl.DataFrame) -> Arrangement:
     """Return the slowest first by duration or queue wait: the one that spreads most (`most_spread`).
 

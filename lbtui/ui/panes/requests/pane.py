@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -32,6 +32,7 @@ from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import HelpEntry, PaneProgress
 from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
+from lbtui.ui.kit.saved import zoned
 from lbtui.ui.kit.selection import Aim
 from lbtui.ui.kit.window import Window, following, life_window, moved, time_at, zoomed
 from lbtui.ui.panes.requests import at as requests_at
@@ -155,6 +156,13 @@ class RequestsPane(ArrangedRequests):
         """Return the id of the request under the cursor, else what is known of it or of the queues there."""
         shown = self._shown
         return "" if shown is None else copied_text(shown)
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes the rows of the table, in its order."""
+        data, rows = self.data, self.state.arranged.rows if self.data is not None else None
+        if data is None or rows is None or data.no_requests is not None:
+            return None
+        return lambda: zoned(data.table[rows])
 
     def help_entries(self) -> list[HelpEntry]:
         """Return the quantities."""

@@ -22,7 +22,7 @@ from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
 from lbtui.ui.kit.selection import Aim
-from lbtui.ui.panes.requests.data import RequestsData, RequestsState, with_places
+from lbtui.ui.panes.requests.data import RequestsData, RequestsState, judged, with_places
 from lbtui.ui.panes.requests.targets import at as targets_at
 from lbtui.ui.panes.requests.targets import state as states
 from lbtui.ui.panes.requests.targets import view
@@ -92,7 +92,7 @@ class TargetsPane(Pane):
     def prepare(self, profile: Profile, progress: PaneProgress) -> TargetsData:
         """Return what the requests attained; looks where they ran, if that was not done yet."""
         looked = self._looked
-        requests = looked.data
+        requests = judged(looked.data, self.limits)
         if not requests.placed and requests.no_places is None:
             requests = with_places(requests, profile, progress)
         frames = [profile.load(name, progress).frame for name in ("batches", "queues")]
