@@ -15,7 +15,7 @@ from lbtui.report.export import CannotExport, Format, export
 from lbtui.report.save import save_new
 from lbtui.report.sql_result import sql_csv
 from lbtui.report.whole import as_form, worked_out
-from lbtui.text import _, plural, visible
+from lbtui.text import _, in_clauses, in_list, plural, visible, with_comma
 from lbtui.thresholds import Thresholds
 
 Form: TypeAlias = Literal["text", "markdown", "json"]
@@ -39,11 +39,15 @@ def write_rows(name: str, rows: pl.DataFrame, profile: Path, progress: Progress)
     """Write rows as CSV into a new file, as `write_text` does."""
     content, defused = sql_csv(rows)
     _go_on(name, progress)
-    written = write_text(name, content, profile) + ", " + plural("1 row", "{count} rows", rows.height)
-    if defused:
-        told = _("{cells} cells that a spreadsheet would execute begin with ' now")
-        written += "; " + told.format(cells=defused)
-    return written
+    written = write_text(name, content, profile)
+    return _with_defused(with_comma(written, plural("1 row", "{count} rows", rows.height)), defused)
+
+
+def _with_defused(told: str, cells: int) -> str:
+    if not cells:
+        return told
+    words = _("{cells} cells that a spreadsheet would execute begin with ' now")
+    return in_clauses([told, words.format(cells=cells)])
 
 
 def write_report(
@@ -59,7 +63,7 @@ def write_report(
         sentence = _(
             "the name ends in {known}, which says in which form the report is written: {name}{suffix}"
         )
-        raise CannotWrite(sentence.format(known=", ".join(FORMS), name=visible(name.strip()), suffix=".md"))
+        raise CannotWrite(sentence.format(known=in_list(FORMS), name=visible(name.strip()), suffix=".md"))
     if (why := refused(form)) is not None:
         raise CannotWrite(why)
     # Before all is worked out for it.
@@ -105,10 +109,7 @@ def write_export(folder: str, file_format: str, profile: Profile, progress: Prog
         files=plural("1 file", "{count} files", len(written)),
         rows=plural("1 row", "{count} rows", rows),
     )
-    if defused := sum(one.defused for one in written):
-        cells = _("{cells} cells that a spreadsheet would execute begin with ' now")
-        told += "; " + cells.format(cells=defused)
-    return told
+    return _with_defused(told, sum(one.defused for one in written))
 
 
 def _shown(name: str) -> str:

@@ -320,6 +320,9 @@ def test_help_and_quit():
         assert ":slo ttft=500,tpot=50" in screen_text(app)
         assert ":report" not in screen_text(app)
         await press(app, pilot, "escape")
+        await enter(app, pilot, "link")
+        assert "--at" in screen_text(app)
+        await press(app, pilot, "escape")
         await enter(app, pilot, "q")
         assert not app.is_running or app.return_value is not None
 

@@ -93,7 +93,8 @@ class Commands:
             "export": self._export,
             "w": self._write,
             "help": self._help,
-            "q": self._quit,
+            "link": partial(self._act, "link"),
+            "q": partial(self._act, "quit"),
         }
 
     def known(self) -> Known:
@@ -316,8 +317,8 @@ class Commands:
             return _("what is shown is written as .txt (the pane), .svg (the screen) or .csv (its rows)")
         return _("what is shown is written as .txt (the pane) or .svg (the screen); it has no rows for .csv")
 
-    def _quit(self, _nothing: str) -> None:
-        self._app.call_later(self._app.run_action, "quit")
+    def _act(self, action: str, _nothing: str) -> None:
+        self._app.call_later(self._app.run_action, action)
 
     def _help(self, name: str) -> None:
         command = command_of(name) if name else None

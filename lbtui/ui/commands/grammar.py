@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from lbtui.text import _, visible
+from lbtui.text import _, in_clauses, in_list, in_sentences, visible
 from lbtui.ui.kit.at import PANE_KEYS, NoView, View, parse_view
 
 # What an argument is made of, for completion.
@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("report", _("FILE"), _("write the report: FILE.txt, FILE.md or FILE.json"), "file"),
     Command("export", _("FOLDER"), _("write the tables as CSV (parquet FOLDER: as Parquet)"), "folder"),
     Command("w", _("FILE"), _("write what is shown: FILE.txt, FILE.svg; its rows: FILE.csv"), "file"),
+    Command("link", "", _("show and copy a line that opens this view"), alone=True),
     Command("help", _("[COMMAND]"), _("all commands, or one"), "command", alone=True),
     Command("q", "", _("quit"), alone=True),
     Command("write", _("FILE"), _("as w"), "file", does="w"),
@@ -185,7 +186,7 @@ def _set(setting: Setting, value: str, known: Known) -> Parsed | Mistake:
         begins = [name for name in names if name.startswith(value.lower())]
         if setting.kind == "metric" and len(begins) > 1:
             words = _("several begin with {name}: {known}")
-            return Mistake(words.format(name=visible(value, 40), known=", ".join(begins[:_TOLD])))
+            return Mistake(words.format(name=visible(value, 40), known=in_list(begins[:_TOLD])))
         if setting.kind != "metric" or not begins:
             return Mistake(_no_name(setting, value, names))
         value = begins[0]
@@ -195,18 +196,20 @@ def _set(setting: Setting, value: str, known: Known) -> Parsed | Mistake:
 def _no_name(setting: Setting, value: str, names: Sequence[str]) -> str:
     said = _("there is no {what} {name}").format(what=setting.name, name=visible(value, 40))
     if all(name.isdigit() for name in names):
-        return said + "; " + _("there are {first} to {last}").format(first=names[0], last=names[-1])
+        there = _("there are {first} to {last}").format(first=names[0], last=names[-1])
+        return in_clauses([said, there])
     near = nearest(value, names)
     if near:
-        return said + " " + _("(nearest: {name})").format(name=near)
-    return said + "; " + _("there are {known}").format(known=", ".join(names[:_TOLD]))
+        return in_sentences(said, _("(nearest: {name})").format(name=near))
+    return in_clauses([said, _("there are {known}").format(known=in_list(names[:_TOLD]))])
 
 
 def _unknown(word: str, known: Known) -> str:
     names = [*_NAMED, *_SETTING, *known.panes, *known.of("domain")]
     near = nearest(word.lower(), names)
     said = _("there is no command {word}").format(word=visible(word, 40))
-    return said + " " + (_("(nearest: {name})").format(name=near) if near else _("(help lists all)"))
+    more = _("(nearest: {name})").format(name=near) if near else _("(help lists all)")
+    return in_sentences(said, more)
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

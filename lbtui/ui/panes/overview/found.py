@@ -8,7 +8,7 @@ import polars as pl
 
 from lbtui.findings.words import figure_words
 from lbtui.overview.model import Overview
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, in_sentences, visible
 from lbtui.ui.kit.places import PANES, Subject, Target
 from lbtui.ui.kit.selection import Aim
 from lbtui.ui.panes.overview.at import names_of
@@ -63,9 +63,9 @@ def line_rows(contents: Contents) -> pl.DataFrame:
 def _told(entry: Entry) -> tuple[str, str]:
     if entry.found is not None:
         finding = entry.found.finding
-        return figure_words(finding), f"{finding.message} {finding.advice}".strip()
+        return figure_words(finding), in_sentences(finding.message, finding.advice)
     if (line := entry.line) is not None:
-        return line.headline, line.absent or " · ".join([line.worst, *line.details]).strip(" ·")
+        return line.headline, line.absent or " · ".join(filter(None, [line.worst, *line.details]))
     return "", entry.short or " · ".join(entry.long)
 
 
@@ -91,7 +91,7 @@ def _domains(known: Overview) -> Iterator[Subject]:
 def _hosts(known: Overview) -> Iterator[Subject]:
     for host in known.hosts:
         own = [domain for domain in known.domains if domain.host == host]
-        told = ", ".join(domain.name for domain in own)
+        told = in_list(domain.name for domain in own)
         chosen = {"domain": own[0].key} if own else {}
         yield Subject(_("hosts"), host, told, Target(PANES["dp"] if own else _OWN, chosen, Aim()))
 
