@@ -43,6 +43,7 @@ from lbtui.ui.opening import (
     opened,
     reading_of,
     told_apart,
+    with_option,
 )
 from lbtui.ui.terminal import memory
 from lbtui.ui.viewed import DEMO, Views, command
@@ -535,10 +536,11 @@ class LbtuiApp(WatchedApp):
         """Write what is shown into a new file of the user's; say where it is, or why not."""
         self.commands.do(f"w {name}")
 
-    def judge_by(self, thresholds: Thresholds) -> None:
-        """Have all panes judge what they show by other thresholds."""
+    def judge_by(self, thresholds: Thresholds, targets: str) -> None:
+        """Have all panes judge what they show by other thresholds, which differ by the targets (`--slo`)."""
         self.thresholds = thresholds
-        self.asked = replace(self.asked, thresholds=thresholds)
+        given = with_option(self.asked.given, "--slo", targets)
+        self.asked = replace(self.asked, thresholds=thresholds, given=given)
         for pane in dict.fromkeys([*self.panes.values(), *([self._over] if self._over else [])]):
             pane.judge_anew()
 

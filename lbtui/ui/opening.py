@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -37,6 +37,15 @@ class Asked:
     watch: bool = False  # whether its files are watched from the start
     at: View | None = None  # what is shown first
     given: tuple[str, ...] = ()  # the options that shape what is shown, as words of a command line
+
+
+def with_option(given: Sequence[str], name: str, value: str) -> tuple[str, ...]:
+    """Return the words of a command line with an option of that value, in the place of one of that name."""
+    words = list(given)
+    if name in words:
+        at = words.index(name)
+        del words[at : at + 2]
+    return (*words, name, value)
 
 
 @dataclass

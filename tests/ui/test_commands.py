@@ -302,6 +302,8 @@ def test_targets_are_set_for_all_panes():
         await press(app, pilot, "t")
         assert "TTFT ≤ 123 ms" in pane_text(app)
         await enter(app, pilot, "slo tpot=45")
+        # What a link opens is judged so, too.
+        assert app.asked.given == ("--slo", "tpot=45")
         assert "45 ms" in pane_text(app)
         await enter(app, pilot, "1")
         await settled(app, pilot)

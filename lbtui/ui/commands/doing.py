@@ -70,8 +70,8 @@ class CommandHost(Protocol):
     def show_view(self, view: View) -> None:
         """Show a view; what of it does not fit is said in the last line."""
 
-    def judge_by(self, thresholds: Thresholds) -> None:
-        """Have all panes judge what they show by other thresholds."""
+    def judge_by(self, thresholds: Thresholds, targets: str) -> None:
+        """Have all panes judge what they show by other thresholds, which differ by the targets."""
 
     def ask_query(self, text: str) -> None:
         """Show the answer to a query that was checked."""
@@ -261,7 +261,7 @@ class Commands:
         self._host.ask_query(query)
 
     def _slo(self, text: str) -> None:
-        self._host.judge_by(replace(self._host.thresholds or Thresholds(), targets=targets_of(text)))
+        self._host.judge_by(replace(self._host.thresholds or Thresholds(), targets=targets_of(text)), text)
         self._host.tell(_("targets now: {targets}").format(targets=text))
 
     def _report(self, name: str) -> None:
