@@ -28,6 +28,8 @@ def test_lines_typed_at_once_are_done_one_after_the_other(tmp_path):
         assert (tmp_path / "rows.csv").read_text("utf-8").splitlines()[0] == "dp_rank,n"
         person.press(":w ~/rows.csv\r")
         person.sees("exists already")
+        person.press("\x1b")
+        person.misses("exists already")
         person.press(":w ~/screen.svg\r")
         person.sees(f"written: {tmp_path}/screen.svg")
         # The one before is there again, and the next query stands in the place of this.

@@ -78,7 +78,7 @@ def test_a_mistake_stays_in_the_line_with_a_sentence():
             ("slo tfft=1", "is no target"),
             ("layer 99", "there are 0 to 57"),
             ("t 08:00:24", "outside the run: 10:00:00"),
-            ("w x.doc", ".txt (the pane)"),
+            ("w x.doc", ".txt (pane)"),
         ):
             await enter(app, pilot, line)
             assert isinstance(app.screen, CommandLine), line
@@ -203,14 +203,17 @@ def test_the_report_is_the_one_that_the_command_prints(tmp_path, capsys):
             await enter(app, pilot, f"report {name}")
             assert last_line(app).startswith("written: ")
             await enter(app, pilot, f"report {name}")
-            assert "exists already" in last_line(app)
+            assert "exists already" in said(app)
+            await press(app, pilot, "escape")
         await enter(app, pilot, f"report {tmp_path / 'x.html'}")
         assert ".txt, .md, .json" in last_line(app)
-        await enter(app, pilot, f"report {DEMO / 'x.md'}")
-        assert "stays as it is" in last_line(app)
-        assert not (DEMO / "x.md").exists()
+        for line in (f"report {DEMO / 'x.md'}", f"w {DEMO / 'x.md.txt'}", f"export {DEMO / 'x.md'}"):
+            await enter(app, pilot, line)
+            assert "stays as it is" in screen_text(app)
+            await press(app, pilot, "escape")
+        assert not list(DEMO.glob("x.md*"))
 
-    drive(CAPS, scenario, size=(160, 30))
+    drive(CAPS, scenario, size=(250, 30))
     for suffix, option in (("txt", "--report"), ("md", "--report=markdown"), ("json", "--json")):
         cli.main([str(DEMO), option])
         assert (tmp_path / f"report.{suffix}").read_text("utf-8") == capsys.readouterr().out
@@ -240,7 +243,7 @@ def test_what_is_shown_is_saved_as_text_picture_and_rows(tmp_path):
                     assert head.count(",") >= 1
         await press(app, pilot, "7")
         await enter(app, pilot, f"w {tmp_path / 'pane7.csv'}")
-        assert "it has no rows" in last_line(app) or "it has no rows" in said(app)
+        assert "no rows here" in last_line(app) or "no rows here" in said(app)
         assert not (tmp_path / "pane7.csv").exists()
 
     drive(CAPS, scenario, size=(120, 32))

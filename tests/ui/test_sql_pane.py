@@ -168,7 +168,7 @@ def test_a_mistake_has_the_engine_s_words_and_the_nearest_name():
         await press(app, pilot, "s", "i")
         await press(app, pilot, "escape")
         await enter(app, pilot, "w x.csv")
-        assert "it has no rows" in last_line(app)
+        assert "no rows here" in last_line(app)
         # Another query stands in its place.
         await enter(app, pilot, "sql SHOW TABLES")
         assert "expert_heat" in pane_text(app)

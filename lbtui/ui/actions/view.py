@@ -58,7 +58,7 @@ def _placed(
 def _name_cells(offers: Sequence[Offer], width: int) -> int:
     """Return how wide the names stand: more than usual where one is longer, and there is room."""
     longest = max((cell_len(offer.name) for offer in offers), default=0)
-    return _NAME if longest <= _NAME else max(_NAME, min(longest + 2, width * 2 // 5))
+    return _NAME if longest < _NAME else max(_NAME, min(longest + 2, width * 2 // 5))
 
 
 def _group_row(group: str, width: int, caps: Capabilities) -> Row:

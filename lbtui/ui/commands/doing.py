@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lbtui.own_folder import in_profile
 from lbtui.render.text import plain
 from lbtui.text import _, visible
 from lbtui.thresholds import Thresholds, targets_of
@@ -185,8 +186,25 @@ class Commands:
                 return str(refused)
         if found.does == "w" and Path(found.argument).suffix.lower() not in SUFFIXES:
             return self._forms()
-        if found.does in ("w", "report", "export") and (self._host.outlets is None or not self._host.profile):
-            return _("nothing can be written here")
+        if found.does in ("w", "report", "export"):
+            if self._host.outlets is None or not self._host.profile:
+                return _("nothing can be written here")
+            return self._not_there(found)
+        return None
+
+    def _not_there(self, found: Parsed) -> str | None:
+        """Return why nothing is written there, as far as that is known before; what writes looks again."""
+        name = _into(found.argument)[1] if found.does == "export" else found.argument
+        profiles = [each for each in (self._host.profile, self._host.baseline) if each is not None]
+        try:
+            path = Path(name).expanduser()
+            if any(in_profile(path, each.path) for each in profiles):
+                words = _("{file} lies in the profile's folder, which stays as it is: name another.")
+                return words.format(file=visible(name))
+            if found.does != "export" and path.exists():
+                return _("{file} exists already: name another.").format(file=visible(name))
+        except (OSError, ValueError, RuntimeError):
+            return None
         return None
 
     def _no_request(self, view: View) -> str | None:
@@ -279,9 +297,7 @@ class Commands:
         profile, outlets = self._host.profile, self._host.outlets
         assert profile is not None
         assert outlets is not None
-        first, _blank, rest = folder.partition(" ")
-        form = first if first in ("csv", "parquet") and rest.strip() else "csv"
-        into, export = (rest.strip() if rest and first == form else folder), outlets.export
+        (form, into), export = _into(folder), outlets.export
 
         def work(progress: LineProgress) -> str:
             return export(into, form, profile, progress)
@@ -314,8 +330,8 @@ class Commands:
     def _forms(self) -> str:
         pane = self._host.current
         if pane is not None and pane.table_rows() is not None:
-            return _("what is shown is written as .txt (the pane), .svg (the screen) or .csv (its rows)")
-        return _("what is shown is written as .txt (the pane) or .svg (the screen); it has no rows for .csv")
+            return _("as .txt (pane), .svg (screen) or .csv (rows)")
+        return _("no rows here: as .txt (pane) or .svg (screen)")
 
     def _act(self, action: str, _nothing: str) -> None:
         self._app.call_later(self._app.run_action, action)
@@ -326,3 +342,9 @@ class Commands:
             self._host.tell(_("there is no command {word}").format(word=visible(name, 40)))
             return
         self._app.push_screen(TextPage(_("Commands"), commands_text(command)))
+
+
+def _into(argument: str) -> tuple[str, str]:
+    """Return the format of an export and its folder, of `parquet FOLDER` or the folder alone."""
+    first, _blank, rest = argument.partition(" ")
+    return (first, rest.strip()) if first in ("csv", "parquet") and rest.strip() else ("csv", argument)

@@ -36,12 +36,12 @@ class Command:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("find", _("TEXT"), _("what is called so, of all that the panes show"), "subject"),
-    Command("sql", "SELECT …", _("the answer to a query of the profile's tables, as a table"), "sql"),
+    Command("find", _("TEXT"), _("what is called so, in all panes"), "subject"),
+    Command("sql", "SELECT …", _("a query of the profile's tables"), "sql"),
     Command("slo", "ttft=500,tpot=50", _("set the targets of requests, ms"), "target"),
-    Command("report", _("FILE"), _("write the report: FILE.txt, FILE.md or FILE.json"), "file"),
-    Command("export", _("FOLDER"), _("write the tables as CSV (parquet FOLDER: as Parquet)"), "folder"),
-    Command("w", _("FILE"), _("write what is shown: FILE.txt, FILE.svg; its rows: FILE.csv"), "file"),
+    Command("report", _("FILE"), _("the report: FILE.txt, FILE.md or FILE.json"), "file"),
+    Command("export", _("FOLDER"), _("the tables as CSV; parquet FOLDER: Parquet"), "folder"),
+    Command("w", _("FILE"), _("what is shown: FILE.txt, .svg; rows: .csv"), "file"),
     Command("link", "", _("show and copy a line that opens this view"), alone=True),
     Command("help", _("[COMMAND]"), _("all commands, or one"), "command", alone=True),
     Command("q", "", _("quit"), alone=True),
@@ -71,17 +71,17 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("t", "t", "08:00:24.5", _("put the cursor on an instant, by the clock of the files")),
-    Setting("window", "w", "08:00:20..08:00:30", _("zoom all panes to a window of time; all: the whole")),
+    Setting("t", "t", "08:00:24.5", _("the cursor on an instant, by the files' clock")),
+    Setting("window", "w", "08:00:20..08:00:30", _("zoom all panes to a window; all: the whole")),
     Setting("domain", "d", _("NAME"), _("to a DP domain"), "dp", "domain"),
     Setting("node", "n", _("ADDRESS"), _("to a P/D node"), "pd", "node"),
     Setting("layer", "l", _("NUMBER"), _("to a layer"), "ep", "layer"),
     Setting("rank", "r", _("NUMBER"), _("to an EP rank"), "ep", "rank"),
     Setting("period", "p", _("NUMBER"), _("to an EPLB period"), "ep", "period"),
     Setting("request", "id", _("ID"), _("to a request"), "requests"),
-    Setting("metric", "m", _("NAME"), _("what is shown: the beginning of its name is enough"), "", "metric"),
+    Setting("metric", "m", _("NAME"), _("what is shown; the name's beginning does"), "", "metric"),
     Setting("filter", "f", _("TEXT"), _("show only what matches, as / does")),
-    Setting("side", "side", "after|before|difference", _("which of two profiles is shown"), "", "side"),
+    Setting("side", "side", _("SIDE"), _("of two profiles: after, before or difference"), "", "side"),
 )
 SIDES = ("after", "before", "difference")
 _NAMED: Mapping[str, Command] = {command.name: command for command in COMMANDS}

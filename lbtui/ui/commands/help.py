@@ -9,7 +9,7 @@ from rich.text import Text
 from lbtui.text import _
 from lbtui.ui.commands.grammar import COMMANDS, SETTINGS, Command
 
-_WIDTH = 30
+_WIDTH = 26
 
 
 def commands_text(one: Command | None = None) -> Text:
@@ -20,7 +20,7 @@ def commands_text(one: Command | None = None) -> Text:
     text.append("\n" + _("Where to go, and what to set") + "\n", style="bold")
     goes = [
         ("1 … 7", _("a pane, by its key or its name: dp, pd, ep …")),
-        ("dp5", _("a DP domain; svc/dp5 where several have that name")),
+        ("dp5", _("a DP domain; svc/dp5 where dp5 is not enough")),
     ]
     text.append_text(_listed([*goes, *((setting.usage, setting.tells) for setting in SETTINGS)]))
     parts = _("any parts of a view, as ^Y shows them")

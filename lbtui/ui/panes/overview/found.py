@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
@@ -43,9 +44,10 @@ def names(known: Overview) -> dict[str, list[str]]:
     """Return the names of each kind that a line may hold, as they are typed."""
     keys = [domain.key for domain in known.domains]
     short = [key.rpartition("/")[2] for key in keys]
+    count = Counter(short)
     return {
         # Where several have a name it says nothing.
-        "domain": [name if short.count(name) == 1 else key for name, key in zip(short, keys, strict=True)],
+        "domain": [name if count[name] == 1 else key for name, key in zip(short, keys, strict=True)],
         "node": [node.address for node in known.nodes],
         "rank": _numbers(max((experts.ranks or 0 for experts in known.experts), default=0)),
         "layer": _numbers(max((experts.layers for experts in known.experts), default=0)),
