@@ -241,7 +241,12 @@ def test_what_is_shown_is_saved_as_text_picture_and_rows(tmp_path):
                     head, *rows = text.splitlines()
                     assert rows
                     assert head.count(",") >= 1
-        await press(app, pilot, "7")
+        for pane, keys in (("5t", "5t"), ("7t", "7t")):
+            await press(app, pilot, *keys)
+            await enter(app, pilot, f"w {tmp_path / pane}.csv")
+            assert last_line(app).startswith("written: "), last_line(app)
+            assert len((tmp_path / f"{pane}.csv").read_text("utf-8").splitlines()) > 1
+        await press(app, pilot, "7", "t")
         await enter(app, pilot, f"w {tmp_path / 'pane7.csv'}")
         assert "no rows here" in last_line(app) or "no rows here" in said(app)
         assert not (tmp_path / "pane7.csv").exists()

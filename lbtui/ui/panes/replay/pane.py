@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
+import polars as pl
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -39,7 +40,7 @@ from lbtui.ui.panes.replay.help import ratio_entries, routing_entries
 from lbtui.ui.panes.replay.kept import Kept
 from lbtui.ui.panes.replay.ratio import ratio_sheet
 from lbtui.ui.panes.replay.routing import routing_sheet
-from lbtui.ui.panes.replay.sheet import Sheet
+from lbtui.ui.panes.replay.sheet import Sheet, saved_block
 from lbtui.ui.panes.replay.state import (
     RATIO,
     ROUTING,
@@ -151,6 +152,11 @@ class ReplayPane(Pane, Generic[_Found]):
         """Return the row under the cursor in words."""
         sheet = self._sheet()
         return "" if sheet is None else " · ".join(sheet.reading)
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes the rows of the table, as they are written there."""
+        sheet = self._sheet()
+        return None if sheet is None or not sheet.table.rows else lambda: saved_block(sheet.table)
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that do something."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import polars as pl
 from rich.segment import Segment
 from rich.style import Style
 
@@ -51,6 +52,19 @@ class Block:
 
 def _width(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns) + max(0, len(columns) - 1)
+
+
+def saved_block(block: Block) -> pl.DataFrame:
+    """Return a table's rows as they are saved: texts, under their heads."""
+    heads = [column.title for column in block.columns]
+    # A head may be empty, or be there twice.
+    alone = [bool(head) and heads.count(head) == 1 for head in heads]
+    names = [
+        head if one else f"{head} {at}".strip()
+        for at, (head, one) in enumerate(zip(heads, alone, strict=True))
+    ]
+    rows = [[str(getattr(cell, "text", cell)).strip() for cell in row] for row in block.rows]
+    return pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row")
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
+import polars as pl
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -77,6 +78,11 @@ class TimelinePane(TimelineFollowing):
         if (shown := self._shown) is None:
             return ""
         return statistics.copied_text(shown, self._rows) if self.state.table else view.copied_text(shown)
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes the rows of the statistics, where these are shown."""
+        rows = self._rows if self.state.table else None
+        return None if not rows else lambda: pl.DataFrame([asdict(row) for row in rows])
 
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity."""

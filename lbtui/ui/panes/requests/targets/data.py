@@ -118,6 +118,22 @@ def _missed(table: pl.DataFrame) -> dict[Row, dict[int, int]]:
     return found
 
 
+def saved_groups(data: TargetsData) -> pl.DataFrame:
+    """Return run and groups as rows to be saved: how many met the targets, missed one or are unknown."""
+    rows = []
+    for group in data.rows:
+        attained = data.slo.run if group is None else group.attained
+        low, high = attained.interval
+        kind, name = ("run", "") if group is None else (group.kind, group.name)
+        counts = attained.met, attained.missed, attained.unknown
+        rows.append((kind, name, *counts, attained.share, low, high, attained.goodput))
+    texts, counts_of = ("kind", "name"), ("met", "missed", "unknown")
+    shares = ("share", "low", "high", "goodput")
+    kinds = dict.fromkeys(texts, pl.String) | dict.fromkeys(counts_of, pl.Int64)
+    frame = pl.DataFrame(rows, kinds | dict.fromkeys(shares, pl.Float64), orient="row")
+    return frame.with_columns(pl.col(shares).fill_nan(None))
+
+
 def _counted(rows: pl.DataFrame) -> dict[int, int]:
     counts = rows.filter(pl.col("missed") > 0).group_by("missed").len().sort("missed")
     return dict(counts.iter_rows())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import polars as pl
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
@@ -21,13 +23,14 @@ from lbtui.ui.kit.keys import key
 from lbtui.ui.kit.pane import HelpEntry, Pane, PaneProgress
 from lbtui.ui.kit.parts import Taken
 from lbtui.ui.kit.places import PANES
+from lbtui.ui.kit.saved import zoned
 from lbtui.ui.kit.selection import Aim
 from lbtui.ui.panes.requests.data import RequestsData, RequestsState, judged, with_places
 from lbtui.ui.panes.requests.targets import at as targets_at
 from lbtui.ui.panes.requests.targets import state as states
 from lbtui.ui.panes.requests.targets import view
 from lbtui.ui.panes.requests.targets.charts import ChartKey, Drawn, chart_key, drawn
-from lbtui.ui.panes.requests.targets.data import TargetsData, targets_data
+from lbtui.ui.panes.requests.targets.data import TargetsData, saved_groups, targets_data
 from lbtui.ui.panes.requests.targets.help import entries
 from lbtui.ui.panes.requests.targets.state import TargetsState, View
 
@@ -126,6 +129,15 @@ class TargetsPane(Pane):
             return view.copied_text(shown)
         found = self._charted(self.data, self._key(self.data, *self.size))
         return view.chart_words(shown, found, self._x(self.data, found))
+
+    def table_rows(self) -> Callable[[], pl.DataFrame] | None:
+        """Return what makes a row of the run and of each group, or the requests that a chart is of."""
+        data = self.data
+        if data is None:
+            return None
+        if self.state.view == "table":
+            return lambda: saved_groups(data)
+        return lambda: zoned(data.table)
 
     def help_entries(self) -> list[HelpEntry]:
         """Return every quantity."""
