@@ -11,8 +11,8 @@ LBTUI = [sys.executable, "-m", "lbtui", str(DEMO)]
 
 def test_lines_typed_at_once_are_done_one_after_the_other(tmp_path):
     environment = {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
-    with Terminal(LBTUI, 100, 30, environment) as terminal:
-        person = Person(terminal, 100, 30)
+    with Terminal(LBTUI, 160, 30, environment) as terminal:
+        person = Person(terminal, 160, 30)
         person.sees("ep.rank.hot")
         # Tab completes here, and leads to no other pane.
         person.press(":repo\t~/out.md")

@@ -60,7 +60,7 @@ UNDER = [
     (("7",), "this column: "),
     (("n",), "between two forward passes"),
     (("t",), " · count "),
-    (("colon", *"sql SELECT phase, 7 AS n FROM steps LIMIT 1", "enter"), "decode"),
+    (("colon", *"sql SELECT phase, 7 AS n FROM steps LIMIT 1", "enter"), "prefill"),
 ]
 
 
