@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding
     from lbtui.profile import Profile, Progress
+    from lbtui.remembered import FindingNote
     from lbtui.render.capabilities import Background
     from lbtui.report import Written
     from lbtui.report.values import Json
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = parser()
     options = known.parse_args(told_apart(sys.argv[1:] if arguments is None else arguments))
     if options.manual is not None:
-        return _print_manual(options.manual, ascii_only=options.ascii)
+        return _print_manual(options.manual, options.config, ascii_only=options.ascii)
     if options.demo and options.path is not None:
         known.error(_("give the path of a parsed output, or --demo"))
     if options.per_iteration and options.export is None:
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _failed(str(error), UNWRITTEN)
     config = options.config or path_of(os.environ)
     thresholds, background = None, options.background
+    keys: Mapping[str, str] = {}
     if config is not None:
         from lbtui.config import BadConfig, from_file
 
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BadConfig as error:
             return _failed(str(error), USAGE)
         thresholds, background = found.thresholds, background or found.background
+        keys = found.keys
     if options.slo:
         from lbtui.thresholds import Thresholds
 
@@ -83,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         thresholds = replace(thresholds or Thresholds(), offer=offer)
     if _reports(options) or not has_screen():
         return _without_screen(path, options, thresholds)
-    return _on_screen(path, options, thresholds, background or "auto")
+    return _on_screen(path, options, thresholds, background or "auto", keys)
 
 
 def _reports(options: Namespace) -> bool:
@@ -105,8 +108,8 @@ def _wrong_query(options: Namespace) -> str:
     return ""
 
 
-def _print_manual(topic: str, *, ascii_only: bool) -> int:
-    """Print a topic of the manual, or their list."""
+def _print_manual(topic: str, config: Path | None, *, ascii_only: bool) -> int:
+    """Print a topic of the manual, or their list; that on keys as the config has them."""
     from lbtui.manual import TOPICS, text_of, topics
 
     if topic and topic not in TOPICS:
@@ -116,6 +119,15 @@ def _print_manual(topic: str, *, ascii_only: bool) -> int:
             USAGE,
         )
     text = text_of(topic) if topic else topics()
+    if topic == "keys" and (path := config or path_of(os.environ)):
+        from lbtui.config import BadConfig, from_file
+        from lbtui.manual.keys import with_keys
+
+        try:
+            text = with_keys(text, from_file(path).keys)
+        except BadConfig as error:
+            # Its mistake is told, and how it is mended is in what follows.
+            complain(f"lbtui: {error}\n")
     if ascii_only or not _takes_unicode():
         from lbtui.render.glyphs import spell
 
@@ -176,11 +188,12 @@ def _outlets() -> Outlets:
         profile: Profile,
         baseline: Profile | None,
         thresholds: Thresholds | None,
+        notes: Sequence[FindingNote],
         progress: Progress,
     ) -> str:
         from lbtui.report.asked import write_report
 
-        return write_report(name, profile, baseline, thresholds, progress)
+        return write_report(name, profile, baseline, thresholds, notes, progress)
 
     def export(folder: str, file_format: str, profile: Profile, progress: Progress) -> str:
         from lbtui.report.asked import write_export
@@ -191,7 +204,11 @@ def _outlets() -> Outlets:
 
 
 def _on_screen(
-    path: Path, options: Namespace, thresholds: Thresholds | None, background: Literal["auto"] | Background
+    path: Path,
+    options: Namespace,
+    thresholds: Thresholds | None,
+    background: Literal["auto"] | Background,
+    keys: Mapping[str, str],
 ) -> int:
     from lbtui.render.capabilities import detect
     from lbtui.ui.terminal.enquiry import Enquiry, may_be_asked
@@ -208,6 +225,7 @@ def _on_screen(
         if background == "auto" and may_be_asked(os.environ, caps):
             enquiry = stack.enter_context(Enquiry(sys.stdin.fileno(), sys.stdout.fileno()))
         # Half a second of imports that a report does not need, in which the terminal answers.
+        from lbtui.remembered import Memory
         from lbtui.ui.opening import Asked
         from lbtui.ui.run import run
 
@@ -225,6 +243,8 @@ def _on_screen(
             watch=options.watch,
             at=options.at,
             given=tuple(_given(options)),
+            keys=keys,
+            memory=None if options.no_state else Memory.of(os.environ),
         )
         return run(asked, caps, mouse=not options.no_mouse, outlets=_outlets(), enquiry=enquiry)
 
@@ -412,6 +432,8 @@ def _report(
             return _get(early, options)
     latency = _prints(options) or not options.export
     made = worked_out(profile, baseline, thresholds, known=known, latency=latency)
+    if not options.no_state:
+        made = made.with_notes(_notes(profile))
     diagnosis, comparison = made.diagnosis, made.comparison
     code = OPENED
     if options.json:
@@ -424,6 +446,20 @@ def _report(
     if options.fail_on == "worse":
         return FOUND if comparison is not None and comparison.is_worse else code
     return FOUND if _fails(diagnosis.findings, options.fail_on) else code
+
+
+def _notes(profile: Profile) -> Sequence[FindingNote]:
+    """Return the user's notes on the findings of a profile; what is wrong with them is said, no error."""
+    from lbtui.remembered import Memory
+    from lbtui.sources import identity_of
+
+    memory = Memory.of(os.environ)
+    if memory is None:
+        return ()
+    found = memory.recall(identity_of(profile))
+    if found.problem:
+        complain(f"lbtui: {found.problem}\n")
+    return found.remembered.notes
 
 
 def _fails(found: Sequence[Finding], least: str | None) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lbtui.config_file import content_of
+from lbtui.keymap import FIXED, KEYS, BadKey, clash, parsed, printed
+from lbtui.language import LANGUAGES
 from lbtui.render.capabilities import Background
 from lbtui.text import _, in_list, in_series, visible
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES, Entry, Expected, Thresholds, described
@@ -20,6 +23,8 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the same code under its older name
     import tomli as tomllib
 
+_BACKGROUNDS = ("auto", "dark", "light")
+_TABLES = ("thresholds", "expected", "slo", "screen", "keys")
 # A domain or node that is to carry so many times what its peers carry, or so little, is a slip of the pen.
 _MOST_SHARE = 1000.0
 # What `[expected]` may hold, and what its entries set.
@@ -32,6 +37,8 @@ class Config:
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     background: Background | None = None
+    language: str | None = None  # by its short name; read by `language.of_config` before all else
+    keys: Mapping[str, str] = field(default_factory=dict)  # by id, those of the actions that get others
 
 
 class BadConfig(Exception):
@@ -52,30 +59,82 @@ def from_file(path: Path) -> Config:
             )
         ) from error
     file = str(path)
-    if other := sorted(document.keys() - {"thresholds", "expected", "slo", "screen"}):
+    if other := sorted(document.keys() - set(_TABLES)):
         raise BadConfig(
             _(
                 "{file}: there is no setting {name}; all that can be set is in the tables [thresholds], "
-                "[expected], [slo] and [screen]."
+                "[expected], [slo], [screen] and [keys]."
             ).format(file=visible(file), name=visible(other[0], 100))
         )
     changed = _changed(_table(document, "thresholds", file), file)
     expected = _expected(_table(document, "expected", file), file)
     targets = _targets(_table(document, "slo", file), file)
-    background = _background(_table(document, "screen", file), file)
-    return Config(dataclasses.replace(changed, expected=expected, targets=targets), background)
+    screen = _screen(_table(document, "screen", file), file)
+    keys = _keys(_table(document, "keys", file), file)
+    thresholds = dataclasses.replace(changed, expected=expected, targets=targets)
+    background: Literal["auto"] | Background = screen.get("background", "auto")
+    return Config(thresholds, None if background == "auto" else background, screen.get("language"), keys)
 
 
-def _background(table: Mapping[str, Any], file: str) -> Background | None:
+def _screen(table: Mapping[str, Any], file: str) -> Mapping[str, Any]:
+    known = {"background": _BACKGROUNDS, "language": tuple(LANGUAGES)}
     for name, value in table.items():
-        if name != "background" or value not in ("auto", "dark", "light"):
+        if value not in known.get(name, ()):
             raise BadConfig(
-                _('{file}: [screen] has one setting, background = "auto", "dark" or "light".').format(
-                    file=visible(file)
-                )
+                _(
+                    '{file}: [screen] has background = "auto", "dark" or "light", '
+                    'and language = "zh" or "en".'
+                ).format(file=visible(file))
             )
-    found: Literal["auto"] | Background = table.get("background", "auto")
-    return None if found == "auto" else found
+    return table
+
+
+def _keys(table: Mapping[str, Any], file: str) -> dict[str, str]:
+    """Return the keys of `dp.metric = "x"` of the table, as Textual names them."""
+    found: dict[str, str] = {}
+    for name, value in _flat(table):
+        if name not in KEYS or name in FIXED:
+            raise BadConfig(_unknown_action(name, file))
+        try:
+            if not isinstance(value, str):
+                raise BadKey(_("a text is wanted, of one key or several with blanks between them"))
+            keys = parsed(value)
+        except BadKey as error:
+            raise BadConfig(
+                _("{file}: [keys] {name}: {why}.").format(file=visible(file), name=name, why=error)
+            ) from error
+        if keys != KEYS[name]:
+            found[name] = keys
+    if taken := clash(found):
+        key, one, other = taken
+        raise BadConfig(
+            _(
+                "{file}: [keys] {key} would be the key of {one} and of {other}; give one of them another."
+            ).format(file=visible(file), key=printed(key), one=one, other=other)
+        )
+    return found
+
+
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the entries of `dp.metric = …` and `"dp.metric" = …` under one name."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{own}", each) for own, each in value.items())
+        else:
+            yield name, value
+
+
+def _unknown_action(name: str, file: str) -> str:
+    if name in FIXED:
+        sentence = _("{file}: [keys] {name} keeps its key: it leaves lbtui whatever happens.")
+        return sentence.format(file=visible(file), name=name)
+    near = difflib.get_close_matches(name, KEYS, n=1)
+    sentence = (
+        _("{file}: [keys] has no {name}; did you mean {near}? lbtui --manual keys lists all.")
+        if near
+        else _("{file}: [keys] has no {name}; lbtui --manual keys lists all.")
+    )
+    return sentence.format(file=visible(file), name=visible(name, 100), near=near[0] if near else "")
 
 
 def _targets(table: Mapping[str, Any], file: str) -> tuple[Entry, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+from lbtui.keymap import FIXED, KEYS, typed
 from lbtui.lines import broken
 from lbtui.text import _
 from lbtui.thresholds import MOST_TARGET, described
@@ -62,6 +64,25 @@ def _lines() -> Iterator[str]:
         _("The terminal's background: auto (it is asked), dark or light; --background goes over it.")
     )
     yield '#background = "auto"'
+    yield from _prose(
+        _("Its language: zh (Chinese) or en; --lang goes over it. Without either the locale (LANG) says.")
+    )
+    yield '#language = "zh"'
+    yield ""
+    yield from _prose(
+        _(
+            "The keys of the screen, by the id of what they do, here with their defaults; several stand with "
+            "blanks between them. Letters and signs as they are typed, else up, enter, f5, ctrl+g, alt+x … "
+            "Those of common and app are the same in all panes; none may be another's in the same pane."
+        )
+    )
+    yield "[keys]"
+    yield from (f"#{name} = {_keys_of(name)}" for name in KEYS if name not in FIXED)
+
+
+def _keys_of(name: str) -> str:
+    """Return the keys of an action as a text of TOML, quotes escaped."""
+    return json.dumps(" ".join(map(typed, KEYS[name].split(","))))
 
 
 def _prose(text: str) -> list[str]:

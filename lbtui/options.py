@@ -94,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     _add_sql(known)
     _add_export(known)
     _add_screen(known)
+    _add_state(known)
     _add_about(known)
     return known
 
@@ -301,6 +302,17 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
     )
     screen.add_argument("--ascii", action="store_true", help=_("draw, and report, in ASCII only"))
     screen.add_argument("--no-mouse", action="store_true", help=_("leave the mouse to the terminal"))
+
+
+def _add_state(known: argparse.ArgumentParser) -> None:
+    known.add_argument(
+        "--no-state",
+        action="store_true",
+        help=_(
+            "neither read nor write what is remembered from one time to the next: where you were in this "
+            "profile, filters, marks, notes on findings, what was copied (in $XDG_STATE_HOME/lbtui)"
+        ),
+    )
 
 
 def _add_about(known: argparse.ArgumentParser) -> None:

@@ -28,12 +28,7 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
     It takes the place of the one before at once and whole, a link there is replaced and not followed. Raises
     `OSError` where it cannot be written, or the folder is another user's.
     """
-    _make(folder)
-    found = folder.stat()
-    if found.st_uid != os.geteuid():
-        raise OSError(_("the folder is another user's"))
-    if found.st_mode & 0o777 != _FOLDER:
-        folder.chmod(_FOLDER)
+    make_private(folder)
     path, new = folder / name, folder / f".{name}.{os.getpid()}"
     # One that a process of this number has left is no longer of use.
     new.unlink(missing_ok=True)
@@ -45,6 +40,16 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
         new.unlink(missing_ok=True)
         raise
     return path
+
+
+def make_private(folder: Path) -> None:
+    """Make a state folder, or that of an older lbtui, the user's alone; raises `OSError` as `keep` does."""
+    _make(folder)
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise OSError(_("the folder is another user's"))
+    if found.st_mode & 0o777 != _FOLDER:
+        folder.chmod(_FOLDER)
 
 
 def _make(folder: Path) -> None:

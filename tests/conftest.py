@@ -1,7 +1,9 @@
 """What holds for every test."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.catalogue import compile_catalogue
@@ -20,3 +22,16 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
     os.environ["LANG"] = "C.UTF-8"
     compile_catalogue()
+
+
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(autouse=True)
+def state_home(_states, request, monkeypatch) -> Path:
+    """Give each test a state folder of its own, which is not made: never the developer's, never another's."""
+    folder = _states / f"{abs(hash(request.node.nodeid)):x}"
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder

@@ -9,6 +9,7 @@ from lbtui.cli import main
 from lbtui.codes import OPENED
 from lbtui.config import Config, from_file
 from lbtui.config_example import config_example
+from lbtui.keymap import FIXED, KEYS
 from lbtui.manual import text_of
 from lbtui.thresholds import TARGET_NAMES, Thresholds, described
 
@@ -33,14 +34,16 @@ def read(tmp_path, text):
 
 def test_as_it_is_printed_it_changes_nothing(tmp_path):
     assert read(tmp_path, config_example()) == Config()
-    assert set(tomllib.loads(config_example())) == {"thresholds", "expected", "slo", "screen"}
+    assert set(tomllib.loads(config_example())) == {"thresholds", "expected", "slo", "screen", "keys"}
 
 
 def test_uncommented_it_sets_everything_that_there_is(tmp_path):
     document = tomllib.loads(uncommented())
     assert document["thresholds"] == {name: default for name, default, _meaning in described()}
     assert tuple(document["slo"]) == TARGET_NAMES
-    assert document["screen"] == {"background": "auto"}
+    assert document["screen"] == {"background": "auto", "language": "zh"}
+    named = {f"{scope}.{name}" for scope, own in document["keys"].items() for name in own}
+    assert named == KEYS.keys() - set(FIXED)
     assert set(document["expected"]) == {"domain", "node"}
     config = read(tmp_path, uncommented())
     assert config.thresholds.expected.domains == (("dp3", 0.5), ("node-a/dp4", 0.5))
@@ -48,7 +51,9 @@ def test_uncommented_it_sets_everything_that_there_is(tmp_path):
     # A new kind of setting has to come into the example, too.
     own = {"expected", "targets"}
     assert {f.name for f in fields(Thresholds)} == {*document["thresholds"], *own, "offer"}
-    assert {f.name for f in fields(Config)} == {"thresholds", "background"}
+    assert {f.name for f in fields(Config)} == {"thresholds", "background", "language", "keys"}
+    # With their defaults, which change nothing.
+    assert config.keys == {}
 
 
 @pytest.mark.parametrize("name", [name for name, _default, _meaning in described()])

@@ -10,6 +10,7 @@ from lbtui.findings.evidence import Evidence
 from lbtui.findings.latency.run import Latency
 from lbtui.findings.latency.told import Told, tell, with_hurt
 from lbtui.findings.model import Finding
+from lbtui.findings.notes import noted
 from lbtui.findings.pictures import Drawn, drawn
 from lbtui.findings.replay.mend import MOST_MENDED, is_mendable, with_mends
 from lbtui.findings.replay.what_if import prepared_of
@@ -18,6 +19,7 @@ from lbtui.findings.support import Figure, supporting_figures
 from lbtui.findings.words import is_even
 from lbtui.overview.targets import PlacedRequests, placed_requests
 from lbtui.profile import Profile, Progress, attempted
+from lbtui.remembered import FindingNote
 from lbtui.text import _
 from lbtui.thresholds import Thresholds
 
@@ -38,6 +40,14 @@ class Diagnosis:
     def findings(self) -> tuple[Finding, ...]:
         """The findings without their pictures."""
         return tuple(found.finding for found in self.found)
+
+    def with_notes(self, notes: Sequence[FindingNote]) -> Diagnosis:
+        """Return it with the user's notes on its findings, and no others."""
+        findings = noted(self.findings, notes)
+        found = tuple(
+            replace(one, finding=finding) for one, finding in zip(self.found, findings, strict=True)
+        )
+        return replace(self, found=found)
 
     @property
     def even(self) -> bool:

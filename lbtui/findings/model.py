@@ -72,6 +72,7 @@ class Finding:
     what_if: str = ""
     hurt: int | None = None  # requests of its place that were in service in its window
     hurt_beyond: int = 0  # of these, that missed a target
+    note: str = ""  # what the user says of it
 
     def __post_init__(self) -> None:
         if math.isnan(self.excess):

@@ -158,6 +158,7 @@ def explained(finding: Finding, *, date: bool) -> list[tuple[str, str]]:
     """Return what stands under a finding's message, what to do before how it is known: labels and texts."""
     known = finding.cost.value is not None
     return [
+        *([(_("note"), finding.note)] if finding.note else []),
         (_("cost"), cost_words(finding) if known else finding.cost.text),
         (_("try"), finding.advice),
         *([(_("requests hurt"), hurt_words(finding.hurt, finding.hurt_beyond))] if finding.hurt else []),

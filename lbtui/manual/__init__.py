@@ -23,6 +23,7 @@ TOPICS: Mapping[str, str] = {
     "replay": _("what other routing, and other numbers of P and D nodes, would bring"),
     "formats": _("files that are read, engines, versions, what is missing and why"),
     "watch": _("files that are still being written: --watch and W"),
+    "remember": _("what is remembered of a profile: view, filters, marks, notes; --no-state"),
     "config": _("options, the config file, exit codes, the log"),
     "exports": _("what --export writes"),
     "json": _("every field of --json"),

@@ -243,6 +243,7 @@ def _finding(found: Finding) -> Json:
         **({} if found.expected is None else {"expected": finite(found.expected)}),
         "cost": _cost(found.cost),
         "message": visible(found.message),
+        **({"note": visible(found.note)} if found.note else {}),
         "advice": visible(found.advice),
         **({"what_if": visible(found.what_if)} if found.what_if else {}),
         **(

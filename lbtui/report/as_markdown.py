@@ -215,6 +215,8 @@ def _finding(
     for consequence in finding.consequences:
         told = with_label(inert(consequence.id), inert(consequence.message))
         yield f"  - **{_severity(consequence)}** {told}"
+        if consequence.note:
+            yield "    - " + with_label(_("note"), inert(consequence.note))
 
 
 def _severity(finding: Finding) -> str:

@@ -197,6 +197,8 @@ def _finding(found: Drawn, hosts: dict[str, str], date: bool, caps: Capabilities
     for consequence in finding.consequences:
         yield "      " + _("so also    {finding}").format(finding=consequence_words(consequence, hosts))
         yield f"                 {consequence.message}"
+        if consequence.note:
+            yield "                 " + with_label(_("note"), consequence.note)
 
 
 def _lane(picture: Picture, caps: Capabilities) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
@@ -11,6 +11,7 @@ import polars as pl
 from lbtui.output import CannotWrite
 from lbtui.own_folder import in_profile
 from lbtui.profile import Profile, Progress
+from lbtui.remembered import FindingNote
 from lbtui.report.export import CannotExport, Format, export
 from lbtui.report.save import save_new
 from lbtui.report.sql_result import sql_csv
@@ -55,6 +56,7 @@ def write_report(
     profile: Profile,
     baseline: Profile | None,
     thresholds: Thresholds | None,
+    notes: Sequence[FindingNote],
     progress: Progress,
 ) -> str:
     """Write the report that the suffix of the name asks for, as `write_text` does."""
@@ -68,7 +70,7 @@ def write_report(
         raise CannotWrite(why)
     # Before all is worked out for it.
     _must_be_new(name, profile.path)
-    made = worked_out(profile, baseline, thresholds, progress=progress)
+    made = worked_out(profile, baseline, thresholds, progress=progress).with_notes(notes)
     content = as_form(made, form, ascii_only=False)
     _go_on(name, progress)
     return write_text(name, content, profile.path)

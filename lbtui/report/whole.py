@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lbtui.comparison import Comparison, compare
@@ -14,6 +15,7 @@ from lbtui.overview.model import Overview
 from lbtui.overview.run import overview
 from lbtui.overview.targets import placed_requests, with_targets
 from lbtui.profile import Profile, Progress
+from lbtui.remembered import FindingNote
 from lbtui.report.as_json import as_json
 from lbtui.report.as_markdown import as_markdown
 from lbtui.report.as_text import as_text
@@ -27,6 +29,10 @@ class Whole:
     known: Overview
     diagnosis: Diagnosis
     comparison: Comparison | None = None
+
+    def with_notes(self, notes: Sequence[FindingNote]) -> Whole:
+        """Return it with the user's notes on its findings."""
+        return replace(self, diagnosis=self.diagnosis.with_notes(notes))
 
 
 def worked_out(

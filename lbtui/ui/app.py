@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
@@ -28,7 +28,7 @@ from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.at import PANE_KEYS, View
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.host import OpenFailed
-from lbtui.ui.kit.keys import PANES_ROUND
+from lbtui.ui.kit.keys import PANES_ROUND, first, key, shown_keys
 from lbtui.ui.kit.line import Question
 from lbtui.ui.kit.outlets import Outlets
 from lbtui.ui.kit.pages import TextPage
@@ -45,6 +45,7 @@ from lbtui.ui.opening import (
     told_apart,
     with_option,
 )
+from lbtui.ui.remembering import Remembering
 from lbtui.ui.terminal import memory
 from lbtui.ui.viewed import DEMO, Views, command
 from lbtui.ui.watched import WatchedApp
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from lbtui.findings import Finding
     from lbtui.findings.latency.told import Told
     from lbtui.profile import Note, Profile, Reading
+    from lbtui.remembered import FindingNote
     from lbtui.thresholds import Thresholds
     from lbtui.ui.commands.doing import Commands
     from lbtui.ui.kit.pane import Pane
@@ -68,6 +70,13 @@ TABS = (
     ("7", _("Timeline")),
 )
 COMPARE = ("6", _("Compare"))
+_TAB_NAMES = dict(
+    zip(
+        ("app.overview", "app.dp", "app.pd", "app.ep", "app.requests", "app.timeline", "app.compare"),
+        (*TABS, COMPARE),
+        strict=True,
+    )
+)
 
 
 class LbtuiApp(WatchedApp):
@@ -76,53 +85,40 @@ class LbtuiApp(WatchedApp):
     CSS_PATH = "lbtui.tcss"
     TITLE = "lbtui"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(tab, f"pane('{tab}')", title, show=False) for tab, title in (*TABS, COMPARE)),
+        *(key(name, f"pane('{tab}')", title) for name, (tab, title) in _TAB_NAMES.items()),
         *PANES_ROUND,
-        Binding("question_mark", "help", _("help"), key_display="?"),
-        Binding(
-            "ctrl+p",
-            "actions",
-            _("actions"),
-            show=False,
-            key_display="^P",
-            tooltip=_("every action of every pane"),
-        ),
-        Binding(
-            "colon",
+        key("app.help", "help", _("help"), shown=True),
+        key("app.actions", "actions", _("actions"), _("every action of every pane")),
+        key(
+            "app.command",
             "command",
             _("command"),
-            show=False,
-            key_display=":",
-            tooltip=_("a line for commands: go to, find, report, export, sql …; Tab completes"),
+            _("a line for commands: go to, find, report, export, sql …; Tab completes"),
         ),
-        Binding("escape", "out", _("out; stops reading, and shows what is read so far"), show=False),
-        Binding("exclamation_mark", "notes", _("notes on the data, whole"), show=False, key_display="!"),
-        Binding("O", "outputs", _("choose another of several outputs, or the raw profile"), show=False),
-        Binding("R", "reload", _("read again, or what was left out"), show=False),
-        Binding("W", "watch", _("watch the files and show what comes, at the end; or stop"), show=False),
-        Binding(
-            "y", "copy", _("copy"), show=False, tooltip=_("copy what is under the cursor, in a few words")
-        ),
-        Binding("Y", "copy_pane", _("copy all"), show=False, tooltip=_("copy the whole pane as text")),
-        Binding(
-            "ctrl+y",
+        key("app.out", "out", _("out; stops reading, and shows what is read so far")),
+        key("app.notes", "notes", _("notes on the data, whole")),
+        key("app.outputs", "outputs", _("choose another of several outputs, or the raw profile")),
+        key("app.reload", "reload", _("read again, or what was left out")),
+        key("app.watch", "watch", _("watch the files and show what comes, at the end; or stop")),
+        key("app.copy", "copy", _("copy"), _("copy what is under the cursor, in a few words")),
+        key("app.copy-pane", "copy_pane", _("copy all"), _("copy the whole pane as text")),
+        key(
+            "app.link",
             "link",
             _("link"),
-            show=False,
-            key_display="^Y",
-            tooltip=_("show and copy a line that opens this view (a click on line 1, too)"),
+            _("show and copy a line that opens this view (a click on line 1, too)"),
         ),
-        Binding(
-            "P",
-            "mouse",
-            _("mouse"),
-            show=False,
-            tooltip=_("leave the mouse to the terminal, to mark; or take it"),
+        key("app.mouse", "mouse", _("mouse"), _("leave the mouse to the terminal, to mark; or take it")),
+        key(
+            "app.fresh",
+            "fresh",
+            _("begin fresh"),
+            _("begin fresh: forget where you were, filters and marks; notes on findings stay"),
         ),
-        Binding("q", "quit", _("quit")),
-        Binding("ctrl+c", "interrupt", _("quit"), show=False, priority=True),
-        Binding("ctrl+z", "suspend_process", _("to the shell; `fg` returns"), show=False, priority=True),
-        Binding("ctrl+l", "redraw", _("draw everything again"), show=False, priority=True),
+        key("app.quit", "quit", _("quit"), shown=True),
+        first(key("app.interrupt", "interrupt", _("quit"))),
+        first(key("app.suspend", "suspend_process", _("to the shell; `fg` returns"))),
+        first(key("app.redraw", "redraw", _("draw everything again"))),
     ]
 
     def __init__(
@@ -133,6 +129,7 @@ class LbtuiApp(WatchedApp):
         enquiry: Enquiry | None = None,
     ) -> None:
         super().__init__(asked, caps, enquiry)
+        self.set_keymap(dict(asked.keys))
         self.outlets = outlets
         self.thresholds: Thresholds | None = asked.thresholds
         self.baseline: Profile | None = None
@@ -146,6 +143,7 @@ class LbtuiApp(WatchedApp):
         self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
         self._views = Views(self)
+        self.remembering = Remembering(self)
         self._first = asked.at  # what is shown once the panes are there
         self._over: Pane | None = None  # what stands in the place of the current pane
         self._said = ""  # in the last line, in place of the keys
@@ -156,11 +154,11 @@ class LbtuiApp(WatchedApp):
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
-        yield TopBar(self.caps, self.tabs)
+        yield TopBar(self.caps, self.tabs, self.asked.keys)
         with Container(id="panes"):
             opening = _("Opening {path} …").format(path=str(self.asked.path))
             yield Static(printable(opening, self.caps), classes="opening", markup=False)
-        yield BottomBar(self.caps, self.tabs[-1][0])
+        yield BottomBar(self.caps, self.tabs[-1][0], self.asked.keys)
         yield RoomAsked(self.caps)
 
     def on_mount(self) -> None:
@@ -202,7 +200,8 @@ class LbtuiApp(WatchedApp):
         await area.remove_children()
         self.panes = {pane.KEY: pane(event.profile, self.caps, event.baseline) for pane in event.panes}
         await area.mount(*self.panes.values())
-        first, self._first = self._first, None
+        recalled = self.remembering.recall(event)
+        first, self._first = self._first or recalled, None
         wanted = self._current if first is None else PANE_KEYS[first.pane]
         self.action_pane(wanted if wanted in self.panes else self._current)
         if first is not None:
@@ -242,6 +241,7 @@ class LbtuiApp(WatchedApp):
         """Open another output or the raw profile; what is open is forgotten unless it is the same."""
         if self.profile is not None and reading == reading_of(self.profile):
             return
+        self.remembering.leave()
         self.asked = replace(self.asked, path=reading.path, raw=reading.raw, named=True)
         self.selection = Selection()
         self.action_reload()
@@ -436,6 +436,8 @@ class LbtuiApp(WatchedApp):
 
     def pane_ready(self, pane: Widget) -> None:
         """Keep line 1 true when a pane has learnt more; stay at the end of what comes."""
+        if (ready := self.panes.get(getattr(pane, "KEY", ""))) is pane:
+            self.remembering.pane_ready(ready)
         self.follow_end()
         for other in self.panes.values():
             if other is not pane:
@@ -449,7 +451,8 @@ class LbtuiApp(WatchedApp):
     def keys_changed(self, pane: Widget) -> None:
         """Show the keys that matter in the pane, if it is shown."""
         if (current := self.current) is not None and pane is current:
-            self.screen_stack[0].query_one(BottomBar).show(current.keys_now())
+            keys = shown_keys(current.keys_now(), [*current.BINDINGS, *self.BINDINGS], self.asked.keys)
+            self.screen_stack[0].query_one(BottomBar).show(keys)
 
     def tell(self, words: str) -> None:
         """Say something in the last line, of a page of text in its own; nothing shows the keys again."""
@@ -555,6 +558,51 @@ class LbtuiApp(WatchedApp):
             inputs = asked.path, asked.experts, asked.placement, asked.capture, asked.raw
             self.show_over(SqlPane(self.profile, self.caps, Question(checked(text), *inputs)))
 
+    # What is remembered
+
+    def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
+        """Leave, and take down what is shown for the next time."""
+        self.remembering.take_down()
+        super().exit(result, return_code, message)
+
+    @property
+    def notes(self) -> tuple[FindingNote, ...]:
+        """The user's notes on findings."""
+        return self.remembering.notes
+
+    def keep_note(self, finding: Finding, text: str) -> None:
+        """Keep what the user says of a finding, for the next time too; an empty text takes it off."""
+        self.remembering.keep_note(finding, text)
+
+    def marks_changed(self, pane: Widget) -> None:
+        """Keep the marks of a pane."""
+        if (own := self.panes.get(getattr(pane, "KEY", ""))) is pane:
+            self.remembering.keep_marks(own)
+
+    def action_fresh(self) -> None:
+        """Forget where the user was, filters and marks, and show the profile as it was first shown."""
+        if self.profile is None or len(self.screen_stack) > 1:
+            return
+        self.remembering.forget()
+        self._begin_fresh()
+        self.tell(_("begun fresh: view, filters and marks are forgotten; notes on findings stay"))
+
+    def _begin_fresh(self) -> None:
+        """Show the profile as it was first shown, in panes made anew of what was read."""
+        if self.profile is None or not self.panes:
+            return
+        kinds = [type(pane) for pane in self.panes.values()]
+        again = Opened(self.profile, self.baseline, kinds, self.watching.kept)
+        again.identity, again.which = self.remembering.identity, self.remembering.which
+        for shown in self.panes.values():
+            shown.discard()
+        self._leave_over()
+        self.panes = {}
+        self.selection, self._current = Selection(), self._home
+        self.findings, self.told = (), None
+        self.stage_changed()
+        self.post_message(again)
+
     # Actions
 
     def action_help(self) -> None:
@@ -564,7 +612,8 @@ class LbtuiApp(WatchedApp):
 
             self.push_screen(
                 TextPage(
-                    _("{pane}: keys and quantities").format(pane=pane.TITLE), help_text(pane, self.BINDINGS)
+                    _("{pane}: keys and quantities").format(pane=pane.TITLE),
+                    help_text(pane, self.BINDINGS, self.asked.keys),
                 )
             )
 
@@ -615,15 +664,16 @@ class LbtuiApp(WatchedApp):
         from lbtui.ui.actions.offers import Offer, general_offers, pane_offers
         from lbtui.ui.actions.page import ActionsPage
 
-        current = self.current
-        first = [] if current is None else [current]
-        panes = [*first, *(pane for pane in self.panes.values() if pane is not current)]
-        offers = [offer for pane in panes for offer in pane_offers(pane, self._do_in)]
+        current, changes = self.current, self.asked.keys
+        before = [] if current is None else [current]
+        panes = [*before, *(pane for pane in self.panes.values() if pane is not current)]
+        offers = [offer for pane in panes for offer in pane_offers(pane, self._do_in, changes)]
         compared = self.asked.baseline is not None
         general = general_offers(
             self.BINDINGS,
             lambda action: self.call_later(self.run_action, action),
-            {} if compared else {COMPARE[0]: _("no baseline (--baseline BEFORE)")},
+            {} if compared else {"app.compare": _("no baseline (--baseline BEFORE)")},
+            changes,
         )
 
         def chosen(offer: Offer | None) -> None:

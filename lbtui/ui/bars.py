@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -10,6 +10,7 @@ from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
+from lbtui.keymap import KEYS, printed_names, shown_first, shown_for
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import spell_key
 from lbtui.render.palette import cursor, dim, selected, severity, strong
@@ -21,17 +22,17 @@ from lbtui.ui.kit.selection import SIDES, side_word
 # Less than that holds no pane.
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
 _USUAL = 80  # columns
-
-
-NOTES_KEY = "!"
+# What the keys of the panes are called together.
+_TABS = tuple(name for name, keys in KEYS.items() if name.startswith("app.") and keys.isdigit())
 
 
 def identity_row(
-    identity: str, incomplete: str, notes: str, width: int, caps: Capabilities, live: str = ""
+    identity: str, incomplete: str, notes: tuple[str, str], width: int, caps: Capabilities, live: str = ""
 ) -> Row:
     """Return line 1: what this profile is, and at the right how much is to be minded about its data.
 
-    Before it stands how it is watched; the notes stand last, with the key that opens them.
+    Before it stands how it is watched; the notes stand last, the key that opens them and how many, empty for
+    none.
     """
     warned = severity(caps, "warning")
     said = [
@@ -47,36 +48,45 @@ def identity_row(
     return row(left, Segment(" "), right, width=width)
 
 
-def _notes_parts(notes: str, caps: Capabilities) -> Row:
-    if not notes:
+def _notes_parts(notes: tuple[str, str], caps: Capabilities) -> Row:
+    key, words = notes
+    if not words:
         return []
     return [
-        Segment(f"{NOTES_KEY} ", strong(caps)),
-        Segment(printable(notes, caps), severity(caps, "warning")),
+        Segment(f"{key if caps.unicode else spell_key(key)} ", strong(caps)),
+        Segment(printable(words, caps), severity(caps, "warning")),
     ]
 
 
 def tabs_row(
-    tabs: Sequence[tuple[str, str]], current: str, width: int, caps: Capabilities, side: str = ""
+    tabs: Sequence[tuple[str, str]],
+    current: str,
+    width: int,
+    caps: Capabilities,
+    side: tuple[str, str] = ("b", ""),
 ) -> Row:
-    """Return line 2: every pane with its key, the current one lit; at the right which side is shown."""
+    """Return line 2: every pane with its key, the current one lit; at the right which side is shown.
+
+    `side` has the key that shows the next, and which is shown, empty where there is none.
+    """
     parts: list[Segment] = []
     for key, title in tabs:
         style = selected(caps) if key == current else dim(caps)
-        parts += [Segment(printable(f" {key} {title} ", caps), style), Segment(" ")]
+        shown = key if caps.unicode else spell_key(key)
+        parts += [Segment(printable(f" {shown} {title} ", caps), style), Segment(" ")]
     room = width - Segment.get_line_length(parts)
-    shown = _side_parts(side, room, caps)
-    used = Segment.get_line_length(shown)
-    return row(row(parts, width=width - used), shown, width=width)
+    sides = _side_parts(*side, room, caps)
+    used = Segment.get_line_length(sides)
+    return row(row(parts, width=width - used), sides, width=width)
 
 
-def _side_parts(side: str, room: int, caps: Capabilities) -> list[Segment]:
+def _side_parts(key: str, side: str, room: int, caps: Capabilities) -> list[Segment]:
     """Return the sides with their key, the one shown lit, the others where there is room."""
     if not side:
         return []
     titles = {name: side_word(name) for name in SIDES}
     whole = sum(cell_len(title) + 2 for title in titles.values()) + 2
-    parts = [Segment("b ", strong(caps))]
+    parts = [Segment(f"{key if caps.unicode else spell_key(key)} ", strong(caps))]
     for name, title in titles.items():
         if name == side or whole <= room:
             parts.append(Segment(f" {title} ", cursor(caps) if name == side else dim(caps)))
@@ -144,8 +154,12 @@ class TopBar(Picture):
     class LinkAsked(Message):
         """The rest of line 1 was clicked."""
 
-    def __init__(self, caps: Capabilities, tabs: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, caps: Capabilities, tabs: Sequence[tuple[str, str]], changes: Mapping[str, str]
+    ) -> None:
         super().__init__(id="top")
+        self._changes = changes  # the keys of the actions that have others
+        self._tab_keys = printed_names(name for name in KEYS if name.startswith("app."))
         self._caps = caps
         self._tabs = tabs
         self._identity = _("opening …")
@@ -187,34 +201,47 @@ class TopBar(Picture):
 
     @property
     def _titled(self) -> Sequence[tuple[str, str]]:
-        """The panes with their titles as they are shown."""
+        """The panes with their keys and titles as they are shown."""
         lit = self._current if self._over else None
-        return [(key, f"{title} · {self._over}" if key == lit else title) for key, title in self._tabs]
+        return [
+            (self._shown_key(key), f"{title} · {self._over}" if key == lit else title)
+            for key, title in self._tabs
+        ]
+
+    def _shown_key(self, key: str) -> str:
+        return shown_for(key, self._tab_keys, self._changes)
+
+    @property
+    def _noted(self) -> tuple[str, str]:
+        return shown_first("app.notes", self._changes), self._notes
 
     def picture(self, width: int, height: int) -> list[Row]:
         """Return both lines."""
+        side = shown_first("common.side", self._changes), self._side
         return [
-            identity_row(self._identity, self._incomplete, self._notes, width, self._caps, self._live),
-            tabs_row(self._titled, self._current, width, self._caps, self._side),
+            identity_row(self._identity, self._incomplete, self._noted, width, self._caps, self._live),
+            tabs_row(self._titled, self._shown_key(self._current), width, self._caps, side),
         ]
 
     def on_click(self, event: events.Click) -> None:
         """Choose the pane whose tab was clicked; open the notes, or on the rest of line 1 the link."""
-        notes = _cells(_notes_parts(self._notes, self._caps))
+        notes = _cells(_notes_parts(self._noted, self._caps))
         if event.y == 0 and notes and event.x >= self.size.width - notes:
             self.post_message(self.NotesAsked())
         elif event.y == 0:
             self.post_message(self.LinkAsked())
         elif event.y == 1 and (key := tab_at(self._titled, event.x)):
-            self.post_message(self.Chosen(key))
+            place = [shown for shown, _title in self._titled].index(key)
+            self.post_message(self.Chosen(self._tabs[place][0]))
 
 
 class BottomBar(Picture):
     """The last line."""
 
-    def __init__(self, caps: Capabilities, last: str) -> None:
+    def __init__(self, caps: Capabilities, last: str, changes: Mapping[str, str]) -> None:
         super().__init__(id="bottom")
         self._caps = caps
+        self._changes = changes  # the keys of the actions that have others
         self._last = last  # key of a pane
         self._keys: list[tuple[str, str]] = []
         self._told = ""
@@ -235,7 +262,17 @@ class BottomBar(Picture):
         """Return the line."""
         if self._told:
             return [fit_parts(f" {self._told}", width, caps=self._caps, style=selected(self._caps))]
-        general = [("?", _("help")), ("^P", _("actions")), (f"1-{self._last}", _("panes")), ("q", _("quit"))]
+        general = [
+            (shown_first(name, self._changes), words)
+            for name, words in (
+                ("app.help", _("help")),
+                ("app.actions", _("actions")),
+                ("app.next-pane", _("panes")),
+                ("app.quit", _("quit")),
+            )
+        ]
+        if not any(name in self._changes for name in _TABS):
+            general[2] = (f"1-{self._last}", _("panes"))
         return [keys_row(self._keys, general, width, self._caps)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -11,20 +11,23 @@ from textual.binding import Binding, BindingType
 from lbtui.manual import TOPICS, glossary, introduction
 from lbtui.render.glyphs import spell_key
 from lbtui.text import _, in_list, visible
-from lbtui.ui.kit.keys import families_first, printed
+from lbtui.ui.kit.keys import families_first, key_of
 
 if TYPE_CHECKING:
     from lbtui.profile import Note
     from lbtui.ui.kit.pane import Pane
 
 
-def help_text(pane: Pane, general: Iterable[BindingType]) -> Text:
-    """Return the page's text, styled, holding no markup of its own; `general` are the keys of every pane."""
+def help_text(pane: Pane, general: Iterable[BindingType], changes: Mapping[str, str] | None = None) -> Text:
+    """Return the page's text, styled, holding no markup of its own; `general` are the keys of every pane.
+
+    `changes` has the keys of the actions that the config gives others.
+    """
     text = Text(introduction(pane.TITLE) + "\n\n")
     text.append(_("Keys") + "\n", style="bold")
     for binding in [*families_first(pane.BINDINGS), *general]:
         if isinstance(binding, Binding):
-            keys = binding.key_display or printed(binding.key)
+            keys = key_of(binding, changes or {})
             text.append(f"  {keys if pane.caps.unicode else spell_key(keys):<14}")
             text.append(f"{binding.tooltip or binding.description}\n")
     _append(text, _("What is shown"), ((entry.name, entry.text) for entry in pane.help_entries()))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +17,7 @@ from lbtui.ui.kit.host import OpenFailed
 if TYPE_CHECKING:
     from lbtui.profile import Profile, Reading
     from lbtui.profile.captures import Choice
+    from lbtui.remembered import Memory, Recalled
     from lbtui.sources.raw.meanings import Kept
     from lbtui.thresholds import Thresholds
     from lbtui.ui.kit.pane import Pane
@@ -35,7 +36,9 @@ class Asked:
     named: bool = True  # whether the user named `path`; else it is where an output is looked for
     raw: bool = False  # whether the raw profile is meant where the parser's output lies there, too
     watch: bool = False  # whether its files are watched from the start
+    keys: Mapping[str, str] = field(default_factory=dict)  # those of the actions that have other keys
     at: View | None = None  # what is shown first
+    memory: Memory | None = None  # what is remembered of profiles
     given: tuple[str, ...] = ()  # the options that shape what is shown, as words of a command line
 
 
@@ -63,6 +66,9 @@ class Opened(Message):
     baseline: Profile | None
     panes: list[type[Pane]]
     kept: Kept | None = None  # of what is watched, for those who read it again
+    identity: str = ""  # of the profile; empty where nothing is remembered
+    which: str = ""  # of the baseline and the capture, by which its view is remembered
+    recalled: Recalled | None = None
 
 
 @dataclass
@@ -113,7 +119,19 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
     begun(profile)
     from lbtui.ui.panes.order import PANES, with_comparison
 
-    return Opened(profile, before, list(PANES if before is None else with_comparison()), kept)
+    found = Opened(profile, before, list(PANES if before is None else with_comparison()), kept)
+    return found if asked.memory is None else _recalled(found, asked, asked.memory)
+
+
+def _recalled(found: Opened, asked: Asked, memory: Memory) -> Opened:
+    """Return it with what is remembered of the profile."""
+    from lbtui.sources import identity_of
+
+    baseline = "" if found.baseline is None else identity_of(found.baseline)
+    found.identity = identity_of(found.profile)
+    found.which = baseline if asked.capture is None else f"{baseline}#{asked.capture}"
+    found.recalled = memory.recall(found.identity)
+    return found
 
 
 def told_apart(path: Path, other: Path) -> str:

@@ -46,7 +46,7 @@ def run(
     sys.setswitchinterval(_TURN)
     log.info("capabilities %s, mouse %s, %s", caps, mouse, shutil.get_terminal_size())
     app = LbtuiApp(asked, caps, outlets, enquiry)
-    app.copies_to = Clipboard()
+    app.copies_to = Clipboard(keeps=asked.memory is not None)
     return asyncio.run(_run(app, mouse))
 
 
@@ -60,6 +60,8 @@ async def _run(app: LbtuiApp, mouse: bool) -> int:
 
     with endings.asking(ask):
         await app.run_async(mouse=mouse)
+    if why := app.remembering.write():
+        log.info("not remembered: %s", why)
     if app.failure:
         complain(f"lbtui: {app.failure}\n")
     code = app.return_code or app.return_value or 0

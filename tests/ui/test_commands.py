@@ -269,11 +269,11 @@ def test_the_export_is_written_and_not_twice(tmp_path):
 def test_a_report_can_be_cancelled_and_nothing_is_written(tmp_path):
     begun, go_on, ended = (threading.Event() for _each in range(3))
 
-    def report(name, profile, baseline, thresholds, progress):
+    def report(name, profile, baseline, thresholds, notes, progress):
         begun.set()
         go_on.wait(10)
         try:
-            return write_report(name, profile, baseline, thresholds, progress)
+            return write_report(name, profile, baseline, thresholds, notes, progress)
         except Cancelled:
             ended.set()
             raise
@@ -371,5 +371,17 @@ def test_a_name_that_cannot_be_is_said(name, tmp_path, monkeypatch):
         await enter(app, pilot, f"w {name}")
         assert "\x1b[31m" not in last_line(app)
         assert not last_line(app).startswith("written") or "\\x1b" in last_line(app)
+
+    drive(CAPS, scenario, size=(160, 30))
+
+
+def test_a_report_has_the_notes_that_were_just_written(tmp_path):
+    async def scenario(app, pilot):
+        app.outlets = cli._outlets()
+        await pilot.press("A", *"by_hand", "enter")
+        await settled(app, pilot)
+        assert app.findings[0].note == "by_hand"
+        await enter(app, pilot, f"report {tmp_path / 'x.md'}")
+        assert "- note: `by_hand`" in (tmp_path / "x.md").read_text(encoding="utf-8")
 
     drive(CAPS, scenario, size=(160, 30))

@@ -155,8 +155,8 @@ def test_what_is_lost_comes_first_and_no_note_says_so():
 
 
 def test_the_key_of_the_notes_stands_before_them():
-    assert plain([identity_row("out", "", "2 notes", 40, UNICODE)]).endswith(" ! 2 notes")
-    assert plain([identity_row("out", "DP: reading failed", "2 notes", 60, UNICODE)]).endswith(
+    assert plain([identity_row("out", "", ("!", "2 notes"), 40, UNICODE)]).endswith(" ! 2 notes")
+    assert plain([identity_row("out", "DP: reading failed", ("!", "2 notes"), 60, UNICODE)]).endswith(
         "DP: reading failed · ! 2 notes"
     )
-    assert plain([identity_row("out", "", "", 40, UNICODE)]) == "out"
+    assert plain([identity_row("out", "", ("!", ""), 40, UNICODE)]) == "out"

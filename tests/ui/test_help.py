@@ -9,12 +9,13 @@ import pytest
 import lbtui
 from lbtui.analysis.data_parallel import METRICS
 from lbtui.analysis.prefill_decode import COUNTS
+from lbtui.keymap import printed
 from lbtui.manual import glossary, introduction
 from lbtui.overview.run import overview
 from lbtui.render.capabilities import Capabilities
 from lbtui.sources import open_profile
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.kit.keys import families_first, printed
+from lbtui.ui.kit.keys import families_first
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.compare.words import VERDICTS
 from lbtui.ui.panes.ep.words import VIEW_TITLES

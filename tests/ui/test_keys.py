@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 
+from lbtui.keymap import KEYS, printed
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first, printed
+from lbtui.ui.kit.keys import FAMILIES, RESERVED, families_first
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
@@ -29,6 +30,7 @@ THERE = {
     "f": "follow",
     "x": "mark",
     "apostrophe": "marks",
+    "A": "note",
 }
 
 
@@ -52,12 +54,12 @@ def _keys(binding):
 def test_keys_of_a_family_do_the_same_in_every_pane():
     found = {}
     for _owner, binding, key in each():
-        if binding.key in FAMILIES:
+        if binding.id in FAMILIES:
             found.setdefault(key, set()).add(binding.action)
     assert len(found) > 20
     assert {key: actions for key, actions in found.items() if len(actions) > 1} == {}
     # And nothing else takes a key of theirs.
-    others = {key for _owner, binding, key in each() if binding.key not in FAMILIES}
+    others = {key for _owner, binding, key in each() if binding.id not in FAMILIES}
     assert not others & set(found)
 
 
@@ -78,7 +80,7 @@ def test_a_key_is_printed_the_same_everywhere():
 
 def test_the_families_come_first_in_the_help_and_in_one_order():
     for owner in with_comparison():
-        keys = [binding.key for binding in families_first(bindings(owner))]
+        keys = [binding.id for binding in families_first(bindings(owner))]
         own = [key for key in FAMILIES if key in keys]
         assert keys[: len(own)] == own
         assert len(keys) == len(bindings(owner))
@@ -103,19 +105,20 @@ def test_tab_goes_round_the_panes_but_not_under_a_page():
 def test_the_manual_tells_every_key_as_it_is():
     page = (Path(__file__).parents[2] / "lbtui" / "manual" / "keys.md").read_text(encoding="utf-8")
     general, own = page.split("## In one pane")
+    own = own.split("\n## ")[0]
     sections = {part.split("\n")[0]: part for part in own.split("### ")[1:]}
     for owner in (*with_comparison(), *OVER):
         rows = [
-            f"| `{binding.key_display}` | {binding.tooltip or binding.description} |"
+            f"| `{binding.key_display}` | {binding.tooltip or binding.description} | `{binding.id}` |"
             for binding in bindings(owner)
-            if binding.key not in FAMILIES
+            if binding.id not in FAMILIES
         ]
         # The same rows in the same order, and no others.
         assert [row for row in sections.get(owner.TITLE, "").splitlines() if row.startswith("| `")] == rows, (
             owner.TITLE
         )
     said = {key for span in re.findall("`([^`]+)`", general) for key in span.split()}
-    families = {key for keys in FAMILIES for key in printed(keys).split()}
+    families = {key for name in FAMILIES for key in printed(KEYS[name]).split()}
     assert families <= said
 
 

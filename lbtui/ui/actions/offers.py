@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding, BindingType
 
 from lbtui.text import _
-from lbtui.ui.kit.keys import FAMILIES, families_first, printed
+from lbtui.ui.kit.keys import FAMILIES, families_first, key_of
 
 if TYPE_CHECKING:
     from lbtui.ui.kit.pane import Pane
@@ -36,14 +36,16 @@ class Offer:
         return word in said or word.replace("-", "") in said.replace("-", "")
 
 
-def pane_offers(pane: Pane, run: Callable[[Pane, str], None]) -> list[Offer]:
-    """Return a pane's actions, its own first, those that move last."""
+def pane_offers(
+    pane: Pane, run: Callable[[Pane, str], None], changes: Mapping[str, str] | None = None
+) -> list[Offer]:
+    """Return a pane's actions, its own first, those that move last; `changes` has keys that are others."""
     found = families_first(pane.BINDINGS)
-    order = {binding: (binding.key in FAMILIES, binding.action.startswith(_MOVING)) for binding in found}
+    order = {binding: (binding.id in FAMILIES, binding.action.startswith(_MOVING)) for binding in found}
     return [
         Offer(
             pane.TITLE,
-            each.key_display or printed(each.key),
+            key_of(each, changes or {}),
             each.description,
             each.tooltip or each.description,
             pane.why_not(each.action),
@@ -54,16 +56,19 @@ def pane_offers(pane: Pane, run: Callable[[Pane, str], None]) -> list[Offer]:
 
 
 def general_offers(
-    bindings: Iterable[BindingType], run: Callable[[str], object], why_not: Mapping[str, str]
+    bindings: Iterable[BindingType],
+    run: Callable[[str], object],
+    why_not: Mapping[str, str],
+    changes: Mapping[str, str],
 ) -> list[Offer]:
-    """Return what can be done in every pane; `why_not` has the keys that can do nothing now."""
+    """Return what can be done in every pane; `why_not` has the ids of what can do nothing now."""
     return [
         Offer(
             _("everywhere"),
-            each.key_display or printed(each.key),
+            key_of(each, changes),
             each.description,
             each.tooltip or each.description,
-            why_not.get(each.key, ""),
+            why_not.get(each.id or "", ""),
             partial(run, each.action),
         )
         for each in bindings

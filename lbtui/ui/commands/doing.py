@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from lbtui.profile import Profile
+    from lbtui.remembered import FindingNote
     from lbtui.ui.kit.pane import Pane
 
 SUFFIXES = (".txt", ".svg", ".csv")
@@ -47,6 +48,10 @@ class CommandHost(Protocol):
     panes: dict[str, Pane]
     outlets: Outlets | None
     tabs: Sequence[tuple[str, str]]
+
+    @property
+    def notes(self) -> tuple[FindingNote, ...]:
+        """The user's notes on findings."""
 
     @property
     def current(self) -> Pane | None:
@@ -286,10 +291,10 @@ class Commands:
         profile, outlets = self._host.profile, self._host.outlets
         assert profile is not None
         assert outlets is not None
-        baseline, thresholds, report = self._host.baseline, self._host.thresholds, outlets.report
+        baseline, thresholds, notes = self._host.baseline, self._host.thresholds, self._host.notes
 
         def work(progress: LineProgress) -> str:
-            return report(name, profile, baseline, thresholds, progress)
+            return outlets.report(name, profile, baseline, thresholds, notes, progress)
 
         worked(self._app, _("report into {file}").format(file=visible(name)), work, self._host.tell)
 

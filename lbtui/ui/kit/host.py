@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lbtui.findings import Finding
     from lbtui.findings.latency.told import Told
     from lbtui.profile import Note
+    from lbtui.remembered import FindingNote
     from lbtui.thresholds import Thresholds
 
 _Answer = TypeVar("_Answer")
@@ -39,6 +40,10 @@ class Host(Protocol):
     thresholds: Thresholds | None
     findings: tuple[Finding, ...]  # of the profile opened (after), once they were looked for
     told: Told | None  # where the time of its requests went, once that was looked for
+
+    @property
+    def notes(self) -> tuple[FindingNote, ...]:
+        """The user's notes on findings."""
 
     def select(self, **changes: Any) -> None:
         """Change the shared selection and tell all panes."""
@@ -72,6 +77,15 @@ class Host(Protocol):
         answer: Callable[[str], None],
     ) -> None:
         """Ask for a line of text; `check` returns a sentence if it is wrong, `answer` takes it."""
+
+    def tell(self, words: str) -> None:
+        """Say something in the last line, until the next key."""
+
+    def keep_note(self, finding: Finding, text: str) -> None:
+        """Keep what the user says of a finding, for the next time too; an empty text takes it off."""
+
+    def marks_changed(self, pane: Widget) -> None:
+        """Keep the marks of a pane."""
 
     def save_placement(self, name: str, placement: Ints, ranks: int) -> str | None:
         """Write a placement [layer, slot] to a new file of the user's; return why not, None when done."""

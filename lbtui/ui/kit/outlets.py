@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.profile import Profile, Progress
+    from lbtui.remembered import FindingNote
     from lbtui.thresholds import Thresholds
 
 # Writes a placement [layer, slot] of so many ranks to a file of that name, but not into the profile's folder.
@@ -27,6 +28,7 @@ class Reporter(Protocol):
         profile: Profile,
         baseline: Profile | None,
         thresholds: Thresholds | None,
+        notes: Sequence[FindingNote],
         progress: Progress,
     ) -> str:
         """Raises `CannotWrite` with a sentence where that cannot be, `Cancelled` when `progress` does."""

@@ -19,6 +19,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell
 from lbtui.text import _, language, visible
 from lbtui.ui.kit.host import Host
+from lbtui.ui.kit.keys import key
 
 _Answer = TypeVar("_Answer")
 
@@ -74,10 +75,10 @@ class TextPage(Page[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "dismiss", _("close")),
-        Binding("down,j", "scroll('down')", _("scroll"), show=False),
-        Binding("up,k", "scroll('up')", _("scroll"), show=False),
-        Binding("y", "copy", _("copy"), show=False),
-        Binding("Y", "copy_page", _("copy all"), show=False),
+        key("common.down", "scroll('down')", _("scroll")),
+        key("common.up", "scroll('up')", _("scroll")),
+        key("app.copy", "copy", _("copy")),
+        key("app.copy-pane", "copy_page", _("copy all")),
     ]
 
     FOOT: ClassVar[str] = _("Escape closes · arrows scroll")
@@ -146,8 +147,8 @@ class Picker(Page[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", _("close")),
-        Binding("down,j", "move(1)", _("down"), show=False),
-        Binding("up,k", "move(-1)", _("up"), show=False),
+        key("common.down", "move(1)", _("down")),
+        key("common.up", "move(-1)", _("up")),
     ]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, Text]], chosen: str) -> None:

@@ -80,7 +80,8 @@ def given_to_tmux(text: str, environment: Mapping[str, str]) -> str:
 class Clipboard:
     """Takes texts to be copied; of those that come at once the last stays."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, *, keeps: bool = True) -> None:
+        self._keeps = keeps  # whether in a file, too
         self._environment = dict(os.environ if environment is None else environment)
         self._lock = threading.Lock()
         self._newest = 0
@@ -110,6 +111,8 @@ class Clipboard:
         folder = state_folder(self._environment)
         if folder is None:
             return None, _("no home")
+        if not self._keeps:
+            return None, "--no-state"
         try:
             if profile is not None and in_profile(folder, profile):
                 return None, _("the state folder lies in the profile's")

@@ -49,7 +49,13 @@ class ComparePane(Filtered):
         ),
         keys.filtered(_("only rows whose metric, subject or verdict holds a text")),
         keys.details(_("everything known of this row, on a page")),
-        key("o", "changed", _("changed only"), _("only the rows that changed beyond chance"), shown=True),
+        key(
+            "compare.changed",
+            "changed",
+            _("changed only"),
+            _("only the rows that changed beyond chance"),
+            shown=True,
+        ),
     ]
 
     def __init__(self, profile: Profile, caps: Capabilities, baseline: Profile | None = None) -> None:

@@ -61,6 +61,8 @@ def _texts(finding: Finding, contents: Contents, width: int) -> Listed:
     if finding.window is not None:
         window = span(*map(micros, finding.window), date=contents.known.dated)
     subject = subject_words(finding, contents.hosts, brief=width < _LANES)
+    if finding.note:
+        subject = f"* {subject}"
     return Listed(subject, figure_words(finding), window, words, cost.share)
 
 

@@ -23,6 +23,7 @@ from lbtui.overview.model import FORMULAS, Overview
 from lbtui.overview.readings import Beside
 from lbtui.overview.run import identity, overviews
 from lbtui.profile import Cancelled, Profile, Reading, Unreadable
+from lbtui.remembered import MOST_NOTE
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Row
 from lbtui.text import _, in_list, in_sentences, visible, with_brackets, with_label
@@ -61,10 +62,16 @@ class OverviewPane(Pane):
         ),
         keys.details(_("everything known of this line, on a page")),
         key(
-            "r",
+            "overview.requests",
             "requests",
             _("its requests"),
             _("the requests that this finding hurts: of its domain or node, in service in its window"),
+        ),
+        key(
+            "overview.note",
+            "note",
+            _("note"),
+            _("a note of yours on this finding, which reports have, too; an empty line takes it off"),
         ),
     ]
 
@@ -129,6 +136,9 @@ class OverviewPane(Pane):
 
     def _take(self, contents: Contents) -> None:
         known = contents.known
+        if contents.diagnosis is not None:
+            noted = contents.diagnosis.with_notes(self.lbtui.notes)
+            contents = replace(contents, diagnosis=noted)
         if contents.diagnosis is not None:
             self.lbtui.findings = contents.diagnosis.findings
             self.lbtui.told = contents.diagnosis.told
@@ -330,6 +340,25 @@ class OverviewPane(Pane):
             self.lbtui.select(**target.selection, side="after")
             self.lbtui.show_at(target.pane, target.aim)
 
+    def action_note(self) -> None:
+        """Ask for a note on the finding under the cursor."""
+        found = None if self._shown is None else self._shown.entry.found
+        if found is None:
+            self.lbtui.tell(_("a note is of a finding: none is under the cursor"))
+            return
+        finding = found.finding
+
+        def wrong(text: str) -> str | None:
+            most = _("A note has {most} characters at most.").format(most=MOST_NOTE)
+            return most if len(text) > MOST_NOTE else None
+
+        def answered(text: str) -> None:
+            self.lbtui.keep_note(finding, text)
+            if self._contents is not None:
+                self._take(self._contents)
+
+        self.lbtui.ask(_("note"), finding.note, wrong, answered)
+
     def action_details(self) -> None:
         """Show everything known of the entry on a page."""
         if (shown := self._shown) is None:
@@ -395,6 +424,14 @@ class OverviewPane(Pane):
                 ),
             ),
             HelpEntry(_("what-if"), MEND_FORMULA),
+            HelpEntry(
+                _("note"),
+                _(
+                    "What you have written of a finding (A): it stands first in what is told of it, and a * "
+                    "before its subject in the list. It is kept by the finding's id, subject and window, "
+                    "and comes back with it, in reports too."
+                ),
+            ),
             HelpEntry(
                 _("no imbalance found"),
                 _(

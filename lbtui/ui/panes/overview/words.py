@@ -87,6 +87,7 @@ def _essence(finding: Finding) -> list[Paragraph]:
     known = finding.cost.value is not None
     return [
         Paragraph(finding.message, "title"),
+        *([Paragraph(finding.note, label=_("note"))] if finding.note else []),
         Paragraph(cost_words(finding) if known else finding.cost.text, label=_("cost")),
         Paragraph(finding.advice, label=_("try")),
     ]
@@ -216,6 +217,7 @@ def copied_text(shown: Shown) -> str:
     known = finding.cost.value is not None
     cost = cost_words(finding) if known else finding.cost.text
     said = [with_label(where, finding.message)]
+    said += [with_label(_("note"), finding.note)] if finding.note else []
     said += [with_label(_("cost"), cost)] if cost else []
     said += [with_label(_("try"), finding.advice)] if finding.advice else []
     return in_sentences(*map(with_stop, said))

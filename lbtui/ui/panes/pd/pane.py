@@ -81,18 +81,29 @@ class PdPane(Filtered):
         keys.entered(_("details"), _("the cell under the cursor as a page")),
         keys.filtered(_("only nodes whose address or role holds a text")),
         keys.SIDE,
-        key("m", "metric", _("metric"), _("next count: added, ended, running"), shown=True),
-        key("t", "table", _("hand-offs"), _("table, or hand-offs and KV pulls"), shown=True),
-        key("c", "chart", _("chart"), _("lanes, or line chart of the chosen count per node"), shown=True),
-        key("p", "role", _("P/D"), _("next of: both roles, prefill, decode"), shown=True),
+        key("pd.metric", "metric", _("metric"), _("next count: added, ended, running"), shown=True),
+        key("pd.table", "table", _("hand-offs"), _("table, or hand-offs and KV pulls"), shown=True),
         key(
-            "d",
+            "pd.chart",
+            "chart",
+            _("chart"),
+            _("lanes, or line chart of the chosen count per node"),
+            shown=True,
+        ),
+        key("pd.role", "role", _("P/D"), _("next of: both roles, prefill, decode"), shown=True),
+        key(
+            "pd.density",
             "density",
             _("one/three"),
             _("cells: the chosen count, or all three"),
             shown=True,
         ),
-        key("w", "what_if", _("What-if"), _("what other numbers of P and D nodes would bring, by replay")),
+        key(
+            "pd.what-if",
+            "what_if",
+            _("What-if"),
+            _("what other numbers of P and D nodes would bring, by replay"),
+        ),
     ]
 
     @dataclass

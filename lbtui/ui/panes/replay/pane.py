@@ -215,11 +215,11 @@ class ReplayPane(Pane, Generic[_Found]):
             self.repaint()
 
 
-def _bindings(one: str, many: str) -> list[BindingType]:
+def _bindings(scope: str, one: str, many: str) -> list[BindingType]:
     return [
         *keys.rows(one, many),
         keys.entered(_("all figures"), _("all figures of this row, the self-test, what is assumed")),
-        key("m", "metric", _("metric"), _("rank by the next figure"), shown=True),
+        key(f"{scope}.metric", "metric", _("metric"), _("rank by the next figure"), shown=True),
     ]
 
 
@@ -231,8 +231,13 @@ class RoutingPane(ReplayPane[Routing]):
     BACK: ClassVar[str] = _("DP")
     MEASURES: ClassVar[tuple[Measure, ...]] = ROUTING
     BINDINGS: ClassVar[list[BindingType]] = [
-        *_bindings(_("policy"), _("policies")),
-        key("e", "shares", _("shares"), _("which share of the requests each domain gets by a fixed share")),
+        *_bindings("routing", _("policy"), _("policies")),
+        key(
+            "routing.shares",
+            "shares",
+            _("shares"),
+            _("which share of the requests each domain gets by a fixed share"),
+        ),
     ]
 
     def __init__(self, profile: Profile, caps: Capabilities, kept: Kept, side: Side | None = None) -> None:
@@ -316,7 +321,7 @@ class RatioPane(ReplayPane[RatioAnswer]):
     TITLE: ClassVar[str] = _("What-if: P:D ratio")
     BACK: ClassVar[str] = _("P/D")
     MEASURES: ClassVar[tuple[Measure, ...]] = RATIO
-    BINDINGS: ClassVar[list[BindingType]] = _bindings(_("ratio"), _("ratios"))
+    BINDINGS: ClassVar[list[BindingType]] = _bindings("ratio", _("ratio"), _("ratios"))
 
     def ask(self, made: Prepared) -> RatioAnswer:
         """Return what each ratio gives."""

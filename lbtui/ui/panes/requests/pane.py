@@ -75,20 +75,35 @@ class RequestsPane(ArrangedRequests):
         *keys.rows(_("request"), _("requests")),
         *keys.columns(_("instant of the lanes")),
         *keys.zoom(_("the time")),
-        key("s", "sort(1)", _("sort by"), _("sort by the next column"), shown=True),
-        key("S", "sort(-1)", _("sort back"), _("sort by the previous column")),
-        key("r", "reverse", _("reverse"), _("reverse the order"), shown=True),
+        key("requests.sort", "sort(1)", _("sort by"), _("sort by the next column"), shown=True),
+        key("requests.sort-back", "sort(-1)", _("sort back"), _("sort by the previous column")),
+        key("requests.reverse", "reverse", _("reverse"), _("reverse the order"), shown=True),
         keys.filtered(_("show only requests that match: part of an id, ttft>50, dp=2, node=ADDRESS …")),
         keys.entered(
             _("its rounds"), _("to the first round of this request in DP; where none is known, all of it")
         ),
         keys.details(_("everything of this request")),
-        key("t", "table", _("targets"), _("what requests attained by domain, node, length and over time")),
-        key("c", "chart", _("chart"), _("distribution of a time by domain or node, then over input length")),
-        key("o", "window", _("only in window"), _("only requests in service in the window, or all")),
-        key("d", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
-        key("z", "life", _("its time"), _("zoom all panes to the life of this request")),
-        key("f", "follow", _("follow"), _("follow this request in the Timeline")),
+        key(
+            "requests.targets",
+            "table",
+            _("targets"),
+            _("what requests attained by domain, node, length and over time"),
+        ),
+        key(
+            "requests.chart",
+            "chart",
+            _("chart"),
+            _("distribution of a time by domain or node, then over input length"),
+        ),
+        key(
+            "requests.window",
+            "window",
+            _("only in window"),
+            _("only requests in service in the window, or all"),
+        ),
+        key("requests.domain", "domain", _("domain"), _("queues of the selected DP domain, or of all")),
+        key("requests.life", "life", _("its time"), _("zoom all panes to the life of this request")),
+        key("requests.follow", "follow", _("follow"), _("follow this request in the Timeline")),
     ]
 
     @dataclass

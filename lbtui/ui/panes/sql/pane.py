@@ -43,10 +43,14 @@ class SqlPane(Pane):
         keys.entered(_("the row"), _("everything in this row, with the query and its notes")),
         keys.details(_("everything in this row, with the query and its notes")),
         key(
-            "s", "sort", _("sort"), _("sort by the column under the cursor; again: the other way"), shown=True
+            "sql.sort",
+            "sort",
+            _("sort"),
+            _("sort by the column under the cursor; again: the other way"),
+            shown=True,
         ),
-        key("r", "reverse", _("reverse"), _("reverse the order")),
-        key("E", "save", _("save"), _("save all rows as CSV, in this order"), shown=True),
+        key("sql.reverse", "reverse", _("reverse"), _("reverse the order")),
+        key("sql.save", "save", _("save"), _("save all rows as CSV, in this order"), shown=True),
     ]
 
     @dataclass

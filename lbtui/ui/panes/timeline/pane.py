@@ -245,6 +245,7 @@ class TimelinePane(TimelineFollowing):
 
         def answered(name: str) -> None:
             self._change(marked(self.state, " ".join(name.split()), time))
+            self.lbtui.marks_changed(self)
 
         self.lbtui.ask(
             _("name of the mark"),

@@ -38,17 +38,29 @@ class WhatIfPane(Pane):
     TITLE: ClassVar[str] = _("What-if")
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.rows(_("layer"), _("layers")),
-        key("plus,equals_sign", "redundant(1)", _("more"), _("more redundant experts")),
-        key("minus", "redundant(-1)", _("fewer"), _("fewer redundant experts")),
-        key("0", "recommended", _("recommended"), _("the recommended number of redundant experts")),
-        key("p", "policy", _("policy"), _("next policy: global, hierarchical, in use, of the file")),
-        key("r", "number('ranks')", _("ranks"), _("number of ranks")),
-        key("D", "number('nodes')", _("nodes"), _("number of nodes, of the hierarchical policy")),
-        key("u", "number('groups')", _("groups"), _("groups of experts, of the hierarchical policy")),
-        key("e", "size", _("size"), _("size of an expert in one layer, in MiB")),
-        key("T", "link", _("link"), _("link at which a rank gets weights, in Gbit/s")),
+        key("common.zoom-in", "redundant(1)", _("more"), _("more redundant experts")),
+        key("common.zoom-out", "redundant(-1)", _("fewer"), _("fewer redundant experts")),
+        key(
+            "common.whole", "recommended", _("recommended"), _("the recommended number of redundant experts")
+        ),
+        key(
+            "what-if.policy",
+            "policy",
+            _("policy"),
+            _("next policy: global, hierarchical, in use, of the file"),
+        ),
+        key("what-if.ranks", "number('ranks')", _("ranks"), _("number of ranks")),
+        key("what-if.nodes", "number('nodes')", _("nodes"), _("number of nodes, of the hierarchical policy")),
+        key(
+            "what-if.groups",
+            "number('groups')",
+            _("groups"),
+            _("groups of experts, of the hierarchical policy"),
+        ),
+        key("what-if.size", "size", _("size"), _("size of an expert in one layer, in MiB")),
+        key("what-if.link", "link", _("link"), _("link at which a rank gets weights, in Gbit/s")),
         keys.details(_("what the verdict rests on: gain, share of a step, price, how long it lasts")),
-        key("E", "save", _("save"), _("save the placement as JSON")),
+        key("what-if.save", "save", _("save"), _("save the placement as JSON")),
     ]
 
     @dataclass

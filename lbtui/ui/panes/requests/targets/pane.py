@@ -70,10 +70,27 @@ class TargetsPane(Pane):
         *keys.rows(_("group"), _("groups")),
         *keys.columns(_("instant, or value of the distribution")),
         keys.entered(_("its requests"), _("the requests of this group that missed a target")),
-        key("m", "metric", _("metric"), _("next time: TTFT, per output token, queue wait, duration")),
-        key("t", "table", _("table"), _("what was attained by domain, node, length and over time")),
-        key("c", "chart", _("chart"), _("distribution of a time, or the time over the input length")),
-        key("v", "kind", _("next kind"), _("groups of the next kind: domains, P and D nodes, lengths")),
+        key(
+            "targets.metric",
+            "metric",
+            _("metric"),
+            _("next time: TTFT, per output token, queue wait, duration"),
+        ),
+        key(
+            "targets.table", "table", _("table"), _("what was attained by domain, node, length and over time")
+        ),
+        key(
+            "targets.chart",
+            "chart",
+            _("chart"),
+            _("distribution of a time, or the time over the input length"),
+        ),
+        key(
+            "targets.kind",
+            "kind",
+            _("next kind"),
+            _("groups of the next kind: domains, P and D nodes, lengths"),
+        ),
     ]
 
     @dataclass
