@@ -67,11 +67,13 @@ def test_a_setting_stands_below_its_meaning(name):
     assert " ".join(above).endswith(meaning)
 
 
-def test_it_is_printed_and_shown_in_the_manual(capsys):
+def test_it_is_printed_and_shown_in_the_manual(capsys, tmp_path):
     with pytest.raises(SystemExit) as ended:
         main(["--config-example"])
     assert ended.value.code == OPENED
     assert capsys.readouterr() == (config_example(), "")
     assert max(map(len, config_example().splitlines())) <= 100
-    (example,) = (part.split("```")[0] for part in text_of("config").split("```toml\n")[1:])
+    own, example = (part.split("```")[0] for part in text_of("config").split("```toml\n")[1:])
     assert example in config_example()
+    found = read(tmp_path, own)
+    assert (found.language, set(found.keys)) == ("en", {"dp.metric", "common.zoom-in"})

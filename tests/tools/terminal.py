@@ -19,6 +19,7 @@ from types import TracebackType
 _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
 # What tells of the terminal that tests were started in; xdist sets the size for its workers.
 _NOT_A_TERMINALS = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+_TESTED = "PYTEST_CURRENT_TEST"
 # Line wrap and the cursor.
 _USUALLY_ON = ("7", "25")
 # So long (s) a test waits for what must come at once: others use the machine.
@@ -42,6 +43,8 @@ class Terminal:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
             env = {k: v for k, v in os.environ.items() if k not in _NOT_A_TERMINALS}
             env |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+            # A test has a state folder (conftest.py); whoever runs a bench keeps what is remembered for them.
+            env |= {} if _TESTED in env else {"XDG_STATE_HOME": os.devnull}
             os.execvpe(command[0], list(command), {**env, **(environment or {})})
         self.found: list[object] = termios.tcgetattr(self.fd)
 
