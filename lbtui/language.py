@@ -56,7 +56,7 @@ def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
         sentence = "" if _carries(encoding) else f"{encoding} has no Chinese characters: English is spoken."
     if not sentence:
         try:
-            speak(wanted)
+            speak(wanted, asked=asked.lang is not None)
         except OSError:
             sentence = f"this installation has no catalogue {wanted}: English is spoken."
     return sentence

@@ -25,16 +25,18 @@ class _Spoken:
     """What this process speaks."""
 
     language: Language = "en"
+    asked: bool = False
     catalogue: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
 
 
 _spoken = _Spoken()
 
 
-def speak(language: Language) -> None:
+def speak(language: Language, *, asked: bool = False) -> None:
     """Have everything that this process says be said in a language; raises `OSError` without its catalogue.
 
-    Once, before other modules are imported: much of what they say is translated as they are.
+    Once, before other modules are imported: much of what they say is translated as they are. `asked` says
+    that the user named the language for this run, not only by locale or config.
     """
     if language != "en":
         # What argparse says comes from the same catalogue; it looks at this variable each time.
@@ -42,12 +44,17 @@ def speak(language: Language) -> None:
         gettext.textdomain("lbtui")
         os.environ["LANGUAGE"] = language
         _spoken.catalogue = gettext.translation("lbtui", _LOCALE, [language])
-    _spoken.language = language
+    _spoken.language, _spoken.asked = language, asked
 
 
 def language() -> Language:
     """Return the language that this process speaks."""
     return _spoken.language
+
+
+def is_asked() -> bool:
+    """Tell whether the user named the language for this run."""
+    return _spoken.asked
 
 
 def _(message: str) -> str:

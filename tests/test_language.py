@@ -136,6 +136,26 @@ def test_programs_are_told_in_english_unless_they_ask():
 
 
 @pytest.mark.parametrize(
+    ("language", "asked", "form", "written"),
+    [
+        ("en", False, "json", True),
+        ("zh_CN", False, "json", False),
+        ("zh_CN", True, "json", True),
+        ("zh_CN", False, "markdown", True),
+    ],
+)
+def test_a_screen_in_chinese_writes_no_json_in_chinese_unless_it_was_asked_for(
+    language, asked, form, written
+):
+    code = (
+        f"from lbtui.text import speak\nspeak({language!r}, asked={asked})\n"
+        f"from lbtui.report.asked import refused\nassert (refused({form!r}) is None) is {written}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=1200, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
     ("arguments", "environment", "why"),
     [
         (["--lang", "zh", "--ascii"], {"LANG": "C.UTF-8"}, "--ascii"),

@@ -16,16 +16,24 @@ from lbtui.report.export import CannotExport, Format, export
 from lbtui.report.save import save_new
 from lbtui.report.sql_result import sql_csv
 from lbtui.report.whole import as_form, worked_out
-from lbtui.text import _, in_clauses, in_list, plural, visible, with_comma
+from lbtui.text import _, in_clauses, in_list, is_asked, language, plural, visible, with_comma
 from lbtui.thresholds import Thresholds
 
 Form: TypeAlias = Literal["text", "markdown", "json"]
 FORMS: Mapping[str, Form] = {".txt": "text", ".md": "markdown", ".json": "json"}
 
 
-def refused(_form: Form) -> str | None:
-    """Return why a report is not written in a form, None where it is."""
-    return None
+def refused(form: Form) -> str | None:
+    """Return why a report is not written in a form, None where it is.
+
+    What programs read is English unless another language was asked for, and a process speaks one.
+    """
+    if form != "json" or language() == "en" or is_asked():
+        return None
+    return _(
+        "a report as JSON is in English, and this screen is not: `lbtui PATH --json > FILE` writes it, or "
+        "begin with --lang zh for one in Chinese"
+    )
 
 
 def write_text(name: str, content: str, profile: Path) -> str:
