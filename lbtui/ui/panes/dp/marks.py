@@ -10,6 +10,7 @@ from lbtui.findings.kinds import kind_of
 from lbtui.findings.subject import is_of
 from lbtui.findings.words import MARKS, figure_words, window_words
 from lbtui.profile import micros
+from lbtui.text import with_comma
 from lbtui.ui.panes.dp.data import Measured
 
 
@@ -32,7 +33,7 @@ class Mark:
 
     def words(self, *, date: bool) -> str:
         """Return it in a few words."""
-        return f"{self.sign} {figure_words(self.finding)}, {window_words(self.finding, date=date)}"
+        return with_comma(f"{self.sign} {figure_words(self.finding)}", window_words(self.finding, date=date))
 
 
 def marks_of(findings: Iterable[Finding], measured: Measured) -> tuple[Mark, ...]:

@@ -24,7 +24,7 @@ from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip, signed, signed_ratio
 from lbtui.ui.panes.pd.lanes import squeezed, stacked
 from lbtui.ui.panes.pd.layout import Lanes, Shown
-from lbtui.ui.panes.pd.state import PdData, PdState, count_word, role_word
+from lbtui.ui.panes.pd.state import PdData, PdState, count_title, count_word, role_word
 from lbtui.ui.panes.pd.table import TableDrawing
 
 _LABEL, _FIGURE = 28, 9
@@ -38,7 +38,7 @@ def points(value: float) -> str:
 def state_row(data: PdData, state: PdState, width: int, caps: Capabilities) -> Row:
     """Return the state line: what is subtracted, how the runs are laid on each other, the scale."""
     chip = side_chip(data.side, caps)
-    title = _(" hand-offs and KV pulls") if state.transfers else f" {count_word(state.count)} {_('requests')}"
+    title = _(" hand-offs and KV pulls") if state.transfers else f" {count_title(state.count)}"
     parts = [_("after − before")]
     table = data.table
     if isinstance(table, NodeDifference) and not state.transfers:

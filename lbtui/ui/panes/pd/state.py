@@ -248,6 +248,13 @@ def _kept(place: int, total: int) -> int:
     return max(0, min(place, total - 1))
 
 
+def count_title(count: Count) -> str:
+    """Return the name of a count as a title."""
+    return {"added": _("added requests"), "ended": _("ended requests"), "running": _("running requests")}[
+        count
+    ]
+
+
 def count_word(count: Count) -> str:
     """Return the name of a count for people."""
     return {"added": _("added"), "ended": _("ended"), "running": _("running")}[count]

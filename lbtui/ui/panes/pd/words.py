@@ -29,7 +29,7 @@ from lbtui.ui.kit.rows import joined, percent, ratio_text
 from lbtui.ui.kit.sides import side_chip
 from lbtui.ui.panes.pd.lanes import MOST_LINES
 from lbtui.ui.panes.pd.layout import Shown, second_digits
-from lbtui.ui.panes.pd.state import PdState, count_word, role_word, shown_nodes
+from lbtui.ui.panes.pd.state import PdState, count_title, role_word, shown_nodes
 from lbtui.ui.panes.pd.ways import way_words
 
 _MOST_REQUESTS = 200
@@ -43,7 +43,7 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
         words = joined([_("hand-offs and KV pulls"), _("whole profile")], width, caps, palette.strong(caps))
         return row(chip, words, width=width)
     only_lower = state.transfers and not placed.upper
-    title = _(" hand-offs and KV pulls") if only_lower else f" {count_word(state.count)} {_('requests')}"
+    title = _(" hand-offs and KV pulls") if only_lower else f" {count_title(state.count)}"
     rest = width - cell_len(title) - Segment.get_line_length(chip)
     parts = [_("whole profile")] if only_lower else _state_parts(shown)
     return row(
