@@ -144,7 +144,7 @@ def test_programs_are_told_in_english_unless_they_ask():
         ("zh_CN", False, "markdown", True),
     ],
 )
-def test_a_screen_in_chinese_writes_no_json_in_chinese_unless_it_was_asked_for(
+def test_a_screen_in_chinese_writes_json_in_chinese_if_that_was_asked_for(
     language, asked, form, written
 ):
     code = (
