@@ -144,9 +144,7 @@ def test_programs_are_told_in_english_unless_they_ask():
         ("zh_CN", False, "markdown", True),
     ],
 )
-def test_a_screen_in_chinese_writes_json_in_chinese_if_that_was_asked_for(
-    language, asked, form, written
-):
+def test_a_screen_in_chinese_writes_json_in_chinese_if_that_was_asked_for(language, asked, form, written):
     code = (
         f"from lbtui.text import speak\nspeak({language!r}, asked={asked})\n"
         f"from lbtui.report.asked import refused\nassert (refused({form!r}) is None) is {written}\n"
