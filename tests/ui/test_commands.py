@@ -79,6 +79,8 @@ def test_a_mistake_stays_in_the_line_with_a_sentence():
             ("layer 99", "there are 0 to 57"),
             ("t 08:00:24", "outside the run: 10:00:00"),
             ("w x.doc", ".txt (pane)"),
+            ("side before", "no baseline"),
+            ("compare;m=x", "no baseline"),
         ):
             await enter(app, pilot, line)
             assert isinstance(app.screen, CommandLine), line
@@ -124,6 +126,20 @@ def test_go_to_and_set():
         assert (app.selection.domain.rpartition("/")[2], app.current.state.metric) == ("dp2", "tokens")
 
     drive(CAPS, scenario, size=(120, 32))
+
+
+def test_of_two_profiles_one_is_chosen():
+    async def scenario(app, pilot):
+        await enter(app, pilot, "dp5")
+        await enter(app, pilot, "side before")
+        assert app.selection.side == "before"
+        await enter(app, pilot, "6")
+        assert app.current.KEY == "6"
+        await enter(app, pilot, "find dp5")
+        await press(app, pilot, "enter")
+        assert (app.current.KEY, app.selection.side) == ("2", "after")
+
+    drive(CAPS, scenario, path=Asked(DEMO, baseline=DEMO))
 
 
 def test_tab_goes_on_and_arrows_go_back():

@@ -1,9 +1,12 @@
 """What a line behind the colon asks for, how it goes on, and the lines before it: pure."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbtui.manual import text_of
 from lbtui.profile.schema import SCHEMAS
 from lbtui.sql.grammar import FRAMES
 from lbtui.ui.commands.completing import completed, completed_query, listed
@@ -245,3 +248,25 @@ def test_what_is_found_holds_every_word_and_a_number_is_a_whole_one():
     assert len(found_among(known, "dp host-3")) == 12
     assert found_among(known, "nobody") == []
     assert [group for group, _own, _count in grouped(found_among(known, "3"))] == ["EP ranks", "DP domains"]
+
+
+def test_what_the_manual_writes_behind_the_colon_is_a_command():
+    page = text_of("commands")
+    written = re.findall(r"`:([^`]+)`", page) + re.findall(r"^:(.+)$", page, re.M)
+    assert len(written) > 25
+    known = Known(
+        {**KNOWN.panes, **{str(key): str(key) for key in range(1, 8)}},
+        {
+            **KNOWN.names,
+            "domain": ["dp5", "svc/dp5"],
+            "node": ["10.20.0.11:1025"],
+            **{kind: [str(number) for number in range(40)] for kind in ("layer", "rank", "period")},
+            "metric": ["kv_usage", "tokens"],
+        },
+        pane="dp",
+    )
+    assert [line for line in written if isinstance(parsed(line, known), Mistake)] == []
+    # And every one there is has its place there.
+    said = {line.partition(" ")[0] for line in written}
+    missing = [each.name for each in (*COMMANDS, *SETTINGS) if not getattr(each, "does", "")]
+    assert [name for name in missing if name not in said] == ["domain"]

@@ -176,7 +176,7 @@ class Commands:
     def _wrong(self, found: Parsed) -> str | None:
         """Return what is wrong with a command's argument, as far as that is told before it is done."""
         if found.view is not None:
-            return self._no_request(found.view) or self._no_time(found.view)
+            return self._no_side(found.view) or self._no_request(found.view) or self._no_time(found.view)
         if found.does == "slo":
             try:
                 targets_of(found.argument)
@@ -211,6 +211,11 @@ class Commands:
         except (OSError, ValueError, RuntimeError):
             return None
         return None
+
+    def _no_side(self, view: View) -> str | None:
+        """Return that there is no other profile, where one is asked for."""
+        compares = "side" in view.parts or view.pane == "compare"
+        return _("no baseline (--baseline BEFORE)") if compares and self._host.baseline is None else None
 
     def _no_request(self, view: View) -> str | None:
         """Return that a request is not there, where that is known."""
