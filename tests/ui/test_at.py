@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbtui.ui.kit import parts as kit_parts
 from lbtui.ui.kit.at import (
     MEANINGS,
     OVERS,
@@ -128,6 +129,12 @@ def test_what_is_selected_is_told_and_taken():
     assert parts["w"] == "10:00:00..10:02:00" == window_words(DAY, DAY)
     assert Selection(**selected(Taken(parts, DAY), {"d/dp5"})) == chosen
     assert selected_parts(Selection(), DAY) == {}
+
+
+def test_experts_of_no_named_instance_are_called_so_in_every_language(monkeypatch):
+    monkeypatch.setattr(kit_parts, "UNNAMED_EXPERTS", "专家")
+    assert selected_parts(Selection(instance="专家"), DAY) == {"i": "experts"}
+    assert selected(Taken({"i": "experts"}, DAY)) == {"instance": "专家"}
 
 
 def test_what_is_not_of_this_profile_is_said_in_one_sentence():

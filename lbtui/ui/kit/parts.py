@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
+from lbtui.profile.identity import UNNAMED_EXPERTS
 from lbtui.profile.time import ZONE_OFFSET_US, instant, micros
 from lbtui.text import _, in_list, visible
 from lbtui.ui.kit.at import SELECTED, Parts, escaped
@@ -27,6 +28,7 @@ _CLOCK = re.compile(
 _DAY = timedelta(days=1)
 _MOST_DAYS = 40  # that are tried for a clock without a date
 _BETWEEN = ".."
+_UNNAMED = "experts"
 
 
 def time_words(time: int, whole: Window | None) -> str:
@@ -89,6 +91,16 @@ def window_of(text: str, whole: Window | None) -> Window | None:
     if not between or times[0] is None or times[1] is None or times[1] <= times[0]:
         return None
     return times[0], times[1]
+
+
+def instance_words(instance: str) -> str:
+    """Return an instance as a view tells it: experts of no named one are called so in every language."""
+    return _UNNAMED if instance == UNNAMED_EXPERTS else instance
+
+
+def instance_of(text: str) -> str:
+    """Return the instance that a view tells."""
+    return UNNAMED_EXPERTS if text == _UNNAMED else text
 
 
 def key_named(text: str, keys: Collection[str]) -> str | None:
@@ -198,6 +210,8 @@ def selected_parts(selection: Selection, whole: Window | None) -> dict[str, str]
             value = time_words(value, whole)
         elif of == "window":
             value = window_words(value, whole)
+        elif of == "instance":
+            value = instance_words(value)
         found[name] = str(value)
     return found
 
@@ -208,12 +222,12 @@ def selected(
     """Return the changes of the selection that the parts tell; `domains` are the keys that there are, as in
     `Taken.key`.
     """
-    window = taken.window("w")
+    window, instance = taken.window("w"), taken.text("i")
     found: dict[str, Any] = {
         "time": taken.time("t"),
         "domain": taken.key("d", domains, more=more),
         "node": taken.text("n"),
-        "instance": taken.text("i"),
+        "instance": None if instance is None else instance_of(instance),
         "rank": taken.number("r"),
         "layer": taken.number("l"),
         "period": taken.number("p"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lbtui.analysis.expert_parallel import Phase
 from lbtui.ui.kit.at import listed, parted
-from lbtui.ui.kit.parts import Taken, differing
+from lbtui.ui.kit.parts import Taken, differing, instance_of, instance_words
 from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.ep.data import VIEWS, EpData
 from lbtui.ui.panes.ep.shown import EpState
@@ -21,12 +21,12 @@ _METRICS = ("share", "tokens")
 
 def parts_of(state: EpState, selection: Selection) -> dict[str, str]:
     """Return the parts of a state. Iterations are told from the first to the last that are shown."""
-    span = state.span
+    span, alike = state.span, state.instance == selection.instance
     return differing(
         {
             "m": None if state.metric == "share" else state.metric,
             "v": state.view,
-            "ci": None if state.instance == selection.instance else state.instance,
+            "ci": None if alike or state.instance is None else instance_words(state.instance),
             "cp": None if state.period == selection.period else str(state.period),
             "cl": None if state.layer == selection.layer else str(state.layer),
             "cr": None if state.rank == selection.rank else str(state.rank),
@@ -87,7 +87,8 @@ def with_parts(data: EpData, state: EpState, taken: Taken) -> EpState:
 
 def refuse_selected(state: EpState, taken: Taken) -> None:
     """Refuse what is selected and not under the cursor, where the cursor was told nothing else."""
-    there = {"i": state.instance, "r": state.rank, "l": state.layer, "p": state.period}
+    instance = None if state.instance is None else instance_words(state.instance)
+    there = {"i": instance, "r": state.rank, "l": state.layer, "p": state.period}
     for name, value in there.items():
         if name in taken.parts and f"c{name}" not in taken.parts and taken.parts[name] != str(value):
             taken.refuse(name)
@@ -95,7 +96,8 @@ def refuse_selected(state: EpState, taken: Taken) -> None:
 
 def _on_map(data: EpData, state: EpState, taken: Taken) -> EpState:
     """Return the state in the view, the instance and the period told, as far as they are there."""
-    instance, period = taken.text("ci"), taken.number("cp")
+    told, period = taken.text("ci"), taken.number("cp")
+    instance = None if told is None else instance_of(told)
     view = taken.one_of("v", VIEWS)
     wanted = replace(
         state,
