@@ -25,10 +25,11 @@ from tests.tools.screens import SCENES, Scene, cells, folders, standing
 
 CAPS = Capabilities("truecolor")
 LARGE, SMALL = (200, 50), (80, 24)
-# Over these a page stands, or the line that asks for a filter, or there is no profile yet.
+# Over these a page stands, a line that asks for something or a query's rows, or there is no profile yet.
 PAGES = {
     *("dp-round", "request", "timeline-slice", "help", "help-ep", "notes"),
     *("actions", "filter", "filter-pd", "first-run", "chooser"),
+    *("command", "command-wrong", "find", "sql"),
 }
 GREATER = "greater_than_sign"
 OTHERS = {
