@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from lbtui.text import _, in_clauses, in_list, in_sentences, visible
+from lbtui.text import _, in_clauses, in_list, visible, with_brackets
 from lbtui.ui.kit.at import PANE_KEYS, NoView, View, parse_view
 
 # What an argument is made of, for completion.
@@ -200,7 +200,7 @@ def _no_name(setting: Setting, value: str, names: Sequence[str]) -> str:
         return in_clauses([said, there])
     near = nearest(value, names)
     if near:
-        return in_sentences(said, _("(nearest: {name})").format(name=near))
+        return with_brackets(said, _("nearest: {name}").format(name=near))
     return in_clauses([said, _("there are {known}").format(known=in_list(names[:_TOLD]))])
 
 
@@ -208,8 +208,8 @@ def _unknown(word: str, known: Known) -> str:
     names = [*_NAMED, *_SETTING, *known.panes, *known.of("domain")]
     near = nearest(word.lower(), names)
     said = _("there is no command {word}").format(word=visible(word, 40))
-    more = _("(nearest: {name})").format(name=near) if near else _("(help lists all)")
-    return in_sentences(said, more)
+    more = _("nearest: {name}").format(name=near) if near else _("help lists all")
+    return with_brackets(said, more)
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbtui.text import _, visible
+from lbtui.text import _, plural, visible
 from lbtui.ui.kit.pane import HelpEntry
 from lbtui.ui.panes.timeline.data import TimelineData
 
@@ -49,7 +49,10 @@ _ENTRIES = (
             "and N go to the longest of all tracks shown."
         ),
     ),
-    HelpEntry(_("1 column"), _("Length of the time that one column of the plot stands for.")),
+    HelpEntry(
+        plural("1 column", "{count} columns", 1),
+        _("Length of the time that one column of the plot stands for."),
+    ),
     HelpEntry(
         _("a sample, ~"),
         _(
