@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.text import language
+from tests.tools.reading_once import reading_once
 from tests.tools.screens import SCENES, SIZES, Size, folders, texts
 
 _GOLDEN = Path(__file__).parents[1] / "ui" / "golden"
@@ -39,7 +40,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         for stale in set(folder.iterdir()) - {golden(name, size) for name in SCENES for size in sizes}:
             stale.unlink()
-    with folders() as asked:
+    with folders() as asked, reading_once():
         for name in names:
             scene = SCENES[name]
             for size, text in asyncio.run(texts(asked[scene.of], scene.keys, sizes, CAPS)).items():
