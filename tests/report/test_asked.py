@@ -53,7 +53,7 @@ def test_what_was_cancelled_is_not_written(tmp_path):
     profile = open_profile(CSV_ONLY)
     for write in (
         lambda name: write_rows(name, ROWS, CSV_ONLY, Cancelling()),
-        lambda name: write_report(f"{name}.md", profile, None, None, Cancelling()),
+        lambda name: write_report(f"{name}.md", profile, None, None, (), Cancelling()),
         lambda name: write_export(name, "csv", profile, Cancelling()),
     ):
         with pytest.raises(Cancelled):
@@ -65,15 +65,15 @@ def test_a_report_needs_a_suffix_that_tells_its_form_before_anything_is_worked_o
     monkeypatch.setattr(asked, "worked_out", None)
     profile = open_profile(CSV_ONLY)
     with pytest.raises(CannotWrite, match=r"ends in \.txt, \.md, \.json"):
-        write_report(str(tmp_path / "x.html"), profile, None, None, Silent())
+        write_report(str(tmp_path / "x.html"), profile, None, None, (), Silent())
     (tmp_path / "x.md").touch()
     with pytest.raises(CannotWrite, match="exists already"):
-        write_report(str(tmp_path / "x.md"), profile, None, None, Silent())
+        write_report(str(tmp_path / "x.md"), profile, None, None, (), Silent())
     with pytest.raises(CannotWrite, match="stays as it is"):
-        write_report(str(profile.path / "x.md"), profile, None, None, Silent())
+        write_report(str(profile.path / "x.md"), profile, None, None, (), Silent())
     monkeypatch.setattr(asked, "refused", lambda form: f"no {form}")
     with pytest.raises(CannotWrite, match="no json"):
-        write_report(str(tmp_path / "x.json"), profile, None, None, Silent())
+        write_report(str(tmp_path / "x.json"), profile, None, None, (), Silent())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
