@@ -15,6 +15,7 @@ from lbtui.log import log_fault
 from lbtui.text import _
 from lbtui.ui.kit.at import PANE_KEYS, NoView, View, format_view, listed_pairs, pairs, parse_view
 from lbtui.ui.kit.background import in_background
+from lbtui.ui.kit.selection import Selection
 
 if TYPE_CHECKING:
     from lbtui.findings import Finding
@@ -37,6 +38,11 @@ class App(Protocol):
     profile: Profile | None
     panes: dict[str, Pane]
     findings: tuple[Finding, ...]
+    selection: Selection
+
+    @property
+    def under(self) -> Pane | None:
+        """The pane of the tab that is lit, whatever stands in its place."""
 
     def view(self) -> View | None:
         """Return what is shown, in words; None as long as the pane has nothing to show."""
@@ -145,7 +151,7 @@ class Remembering:
         if memory is None or profile is None or not identity:
             return
         try:
-            view = self._app.view()
+            view = self._app.view() or self._view_below()
             panes = [pane for pane in self._app.panes.values() if pane.tells_view]
             parts = {_NAMES[pane.KEY]: _parts_of(pane) for pane in panes}
         # Nobody may be kept from leaving by what is only remembered.
@@ -173,6 +179,14 @@ class Remembering:
             return memory.change(identity_of(profile) if grown else identity, profile.path, change)
 
         self._left = write
+
+    def _view_below(self) -> View | None:
+        """Return the pane in whose place something stands that no view tells, as an answer to a query."""
+        from lbtui.ui.kit.parts import selected_parts
+
+        if (under := self._app.under) is None or not under.tells_view:
+            return None
+        return View(_NAMES[under.KEY], selected_parts(self._app.selection, under.whole_time()))
 
     def write(self) -> str:
         """Write what was taken down last; return why it could not be, empty when done or nothing was."""

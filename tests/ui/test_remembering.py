@@ -78,6 +78,22 @@ def test_a_profile_is_shown_as_it_was_left(memory):
     visit(memory, back)
 
 
+def test_left_in_an_answer_to_a_query_the_pane_below_is_shown(memory):
+    async def leave(app, pilot):
+        await press("2", "right")(app, pilot)
+        app.ask_query("SHOW TABLES")
+        await settled(app, pilot)
+        assert app.current.KEY == "sql"
+
+    async def back(app, _pilot):
+        assert app.current.KEY == "2"
+        assert last_line(app) == WORD
+        assert app.selection.time is not None
+
+    visit(memory, leave)
+    visit(memory, back)
+
+
 def test_where_nothing_was_done_nothing_is_said(memory):
     async def do(app, _pilot):
         assert app.current.KEY == "1"
