@@ -72,7 +72,7 @@ def _lines() -> Iterator[str]:
     yield from _prose(
         _(
             "The keys of the screen, by the id of what they do, here with their defaults; several stand with "
-            "blanks between them. Letters and signs as they are typed, else up, enter, f5, ctrl+g, alt+x … "
+            "blanks between them. Letters and signs as they are typed, else up, enter, f5, ctrl+g or alt+x. "
             "Those of common and app are the same in all panes; none may be another's in the same pane."
         )
     )
