@@ -286,7 +286,7 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
         "--watch",
         action="store_true",
         help=_(
-            "look every two seconds whether the profile's files have changed or others came, as while it is "
+            "look every second and a half whether the profile's files have changed or others came, as while it is "
             "being recorded, and show what is new (W in the screen)"
         ),
     )

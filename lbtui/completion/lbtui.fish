@@ -79,7 +79,7 @@ complete -c lbtui -n _shtab_lbtui_using -l format -xka "table csv json parquet" 
 complete -c lbtui -n _shtab_lbtui_using -l force -d 'let --export replace files that are there already'
 complete -c lbtui -n _shtab_lbtui_using -l color -xka "auto truecolor 256 16 none" -d 'depth of colour (default: auto, from NO_COLOR, COLORTERM and TERM)'
 complete -c lbtui -n _shtab_lbtui_using -l background -xka "auto dark light" -d 'colours for this background of the terminal (default: the config'"'"'s; else auto, which asks the terminal and takes what it says within 0.1 s, then COLORFGBG, then dark)'
-complete -c lbtui -n _shtab_lbtui_using -l watch -d 'look every two seconds whether the profile'"'"'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)'
+complete -c lbtui -n _shtab_lbtui_using -l watch -d 'look every second and a half whether the profile'"'"'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)'
 complete -c lbtui -n _shtab_lbtui_using -l at -x -d 'show this first: a pane and what is chosen in it, as `dp;t=08:00:24.5;d=dp5;m=batch_size`. Ctrl-Y in the screen, or a click on its first line, gives the line that opens what is shown (the manual'"'"'s links)'
 complete -c lbtui -n _shtab_lbtui_using -l ascii -d 'draw, and report, in ASCII only'
 complete -c lbtui -n _shtab_lbtui_using -l no-mouse -d 'leave the mouse to the terminal'

@@ -39,7 +39,7 @@ _shtab_lbtui_options=(
   "--force[let --export replace files that are there already]"
   "--color[depth of colour (default\: auto, from NO_COLOR, COLORTERM and TERM)]:color:(auto truecolor 256 16 none)"
   "--background[colours for this background of the terminal (default\: the config\'s\; else auto, which asks the terminal and takes what it says within 0.1 s, then COLORFGBG, then dark)]:background:(auto dark light)"
-  "--watch[look every two seconds whether the profile\'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)]"
+  "--watch[look every second and a half whether the profile\'s files have changed or others came, as while it is being recorded, and show what is new (W in the screen)]"
   "--at[show this first\: a pane and what is chosen in it, as \`dp\;t\=08\:00\:24.5\;d\=dp5\;m\=batch_size\`. Ctrl-Y in the screen, or a click on its first line, gives the line that opens what is shown (the manual\'s links)]:VIEW:"
   "--ascii[draw, and report, in ASCII only]"
   "--no-mouse[leave the mouse to the terminal]"
