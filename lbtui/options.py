@@ -286,8 +286,8 @@ def _add_screen(known: argparse.ArgumentParser) -> None:
         "--watch",
         action="store_true",
         help=_(
-            "look every second and a half whether the profile's files have changed or others came, as while it is "
-            "being recorded, and show what is new (W in the screen)"
+            "look every second and a half whether the profile's files have changed or others came, as while "
+            "it is being recorded, and show what is new (W in the screen)"
         ),
     )
     screen.add_argument(
