@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
-from lbtui.text import _, visible
+from lbtui.text import _, in_list, visible
 
 # The keys of each action, separated by commas, as Textual names them. Before the dot stands where it is one:
 # `common` is of every pane that has the thing, `app` of all, the others of one pane.
@@ -236,7 +236,7 @@ def _parsed(text: str) -> str:
         return name
     raise BadKey(
         _("{key} is no key: a letter or sign, {known}, f1 to f12, or one after ctrl+, alt+ or shift+").format(
-            key=visible(text, 40), known=", ".join(each for each in _PRINTED if not each[1:].isdigit())
+            key=visible(text, 40), known=in_list(each for each in _PRINTED if not each[1:].isdigit())
         )
     )
 

@@ -58,7 +58,7 @@ class WhatIfPane(Pane):
             _("groups of experts, of the hierarchical policy"),
         ),
         key("what-if.size", "size", _("size"), _("size of an expert in one layer, in MiB")),
-        key("what-if.link", "link", _("link"), _("link at which a rank gets weights, in Gbit/s")),
+        key("what-if.link", "link", _("link rate"), _("link at which a rank gets weights, in Gbit/s")),
         keys.details(_("what the verdict rests on: gain, share of a step, price, how long it lasts")),
         key("what-if.save", "save", _("save"), _("save the placement as JSON")),
     ]
