@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,12 @@ def state_home(_states, request, monkeypatch) -> Path:
     folder = _states / f"{abs(hash(request.node.nodeid)):x}"
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def read_once() -> Iterator[None]:
+    """Read each profile once for all apps of a module: its tests look at what is read, not at the reading."""
+    from tests.tools.reading_once import reading_once
+
+    with reading_once():
+        yield

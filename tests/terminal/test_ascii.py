@@ -7,6 +7,8 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.glyphs import spell_key
 from tests.terminal.driven import drive, pane_text, press, screen_text
 
+pytestmark = pytest.mark.usefixtures("read_once")
+
 PLAIN = Capabilities("none", unicode=False)
 # Keys that lead to every view of each pane.
 VIEWS = {

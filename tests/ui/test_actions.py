@@ -18,6 +18,8 @@ from lbtui.ui.opening import Asked
 from tests.terminal.driven import press, screen_text
 from tests.tools.driving import settled
 
+pytestmark = pytest.mark.usefixtures("read_once")
+
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 

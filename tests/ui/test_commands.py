@@ -24,6 +24,8 @@ from lbtui.ui.opening import Asked
 from tests.terminal.driven import DEMO, drive, pane_text, press, screen_text
 from tests.tools.driving import handled, settled
 
+pytestmark = pytest.mark.usefixtures("read_once")
+
 CAPS = Capabilities("256")
 DP5 = "mindie-server-d0/dp5"
 

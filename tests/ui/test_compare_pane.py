@@ -6,6 +6,8 @@ import re
 import threading
 from pathlib import Path
 
+import pytest
+
 from lbtui.profile import Cancelled
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
@@ -17,6 +19,8 @@ from lbtui.ui.panes.compare import pane as compare_module
 from tests.sources.recorded import CSV_ONLY, lay_out
 from tests.tools.driving import settled
 from tests.ui import comparisons as made
+
+pytestmark = pytest.mark.usefixtures("read_once")
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 
