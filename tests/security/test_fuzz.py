@@ -7,7 +7,7 @@ import pytest
 from tests.bench.fuzz import run_many
 from tests.tools.mutate import EXPERT_SEEDS, RAW_SEEDS, READERS, SCALED
 
-COUNT = 40
+COUNT = 28
 CHEAP = ("endless views", "deep folders")
 
 
