@@ -1,5 +1,7 @@
 """Every pane and page has something to copy, and the last line says where it went."""
 
+import pytest
+
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.bars import BottomBar
@@ -11,6 +13,8 @@ from tests.terminal.driven import DEMO, drive, press
 from tests.tools.driving import settled
 from tests.tools.screens import EVEN
 from tests.ui.test_keys import OVER
+
+pytestmark = pytest.mark.usefixtures("read_once")
 
 CAPS = Capabilities("256")
 

@@ -5,6 +5,7 @@ import csv
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from textual.widgets import OptionList
 from textual.worker import WorkerCancelled
 
@@ -19,6 +20,8 @@ from lbtui.ui.panes.dp import pictures as dp_pictures
 from lbtui.ui.panes.dp.lanes import length_text
 from lbtui.ui.panes.dp.pane import DpPane
 from tests.sources.recorded import CSV_ONLY, lay_out
+
+pytestmark = pytest.mark.usefixtures("read_once")
 
 DEMO = Path(__file__).parents[2] / "lbtui" / "demo" / "output"
 

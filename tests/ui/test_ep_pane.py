@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 from textual.events import MouseScrollDown
 
 from lbtui import cli
@@ -21,6 +22,8 @@ from lbtui.ui.opening import Asked
 from lbtui.ui.panes.ep import loading as ep_along
 from tests.terminal.driven import screen_text
 from tests.tools.driving import settled
+
+pytestmark = pytest.mark.usefixtures("read_once")
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "lbtui" / "demo" / "output"

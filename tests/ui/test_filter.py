@@ -16,6 +16,8 @@ from lbtui.ui.panes.order import with_comparison
 from tests.terminal.driven import press, screen_text
 from tests.tools.driving import settled
 
+pytestmark = pytest.mark.usefixtures("read_once")
+
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 CSV_ONLY = Path(__file__).parents[1] / "data" / "csv_only"
 # A text that fewer match, one that goes on from it and is wrong or matches nothing, and what tells of it.

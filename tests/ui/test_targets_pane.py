@@ -16,6 +16,8 @@ from lbtui.ui.panes.requests.targets.pane import TargetsPane
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 
+pytestmark = pytest.mark.usefixtures("read_once")
+
 DATA = Path(__file__).parents[1] / "data"
 CSV_ONLY = DATA / "csv_only"
 
