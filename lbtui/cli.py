@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -20,11 +20,9 @@ from lbtui.text import _, in_list, visible
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    import polars as pl
-
     from lbtui.analysis.eplb.policies import Ints
     from lbtui.findings import Finding
-    from lbtui.profile import Profile, Progress
+    from lbtui.profile import Profile
     from lbtui.remembered import FindingNote
     from lbtui.render.capabilities import Background
     from lbtui.report import Written
@@ -170,37 +168,20 @@ def _save(name: str, placement: Ints, ranks: int, profile: Path) -> str | None:
 
 
 def _outlets() -> Outlets:
-    """Return what writes files for the screen; only by then is imported what writes them."""
+    """Return what writes files for the screen."""
     from lbtui.ui.kit.outlets import Outlets
 
-    def text(name: str, content: str, profile: Path) -> str:
-        from lbtui.report.asked import write_text
+    def late(name: str) -> Callable[..., str]:
+        # Only by then is imported what writes them: the screen opens without.
+        def write(*arguments: object) -> str:
+            from lbtui.report import asked
 
-        return write_text(name, content, profile)
+            written: str = getattr(asked, name)(*arguments)
+            return written
 
-    def rows(name: str, frame: pl.DataFrame, profile: Path, progress: Progress) -> str:
-        from lbtui.report.asked import write_rows
+        return write
 
-        return write_rows(name, frame, profile, progress)
-
-    def report(
-        name: str,
-        profile: Profile,
-        baseline: Profile | None,
-        thresholds: Thresholds | None,
-        notes: Sequence[FindingNote],
-        progress: Progress,
-    ) -> str:
-        from lbtui.report.asked import write_report
-
-        return write_report(name, profile, baseline, thresholds, notes, progress)
-
-    def export(folder: str, file_format: str, profile: Profile, progress: Progress) -> str:
-        from lbtui.report.asked import write_export
-
-        return write_export(folder, file_format, profile, progress)
-
-    return Outlets(_save, text, rows, report, export)
+    return Outlets(_save, late("write_text"), late("write_rows"), late("write_report"), late("write_export"))
 
 
 def _on_screen(
