@@ -6,6 +6,7 @@ is missing. They have at most 60 lines; one that is longer for a reason gives it
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,10 @@ def test_a_circle_is_seen_and_floors_are_counted():
     assert Plan(rooms, frozenset({("a", "b"), ("b", "c"), ("a", "d")})).floors == 3
     found = Plan(rooms, frozenset({("a", "b"), ("b", "c"), ("c", "b")}))
     assert found.circles == frozenset("bc")
+
+
+def test_no_row_is_measured_in_characters():
+    # A Chinese character has two cells: `Segment.get_line_length` and `cell_len` measure these.
+    wrong = re.compile(r"\blen\(\"\"\.join\(|sum\(len\((\w+)\.text\) for \1 in")
+    places = [path for room in ("ui", "render") for path in (CODE / room).rglob("*.py")]
+    assert not [path for path in places if wrong.search(path.read_text(encoding="utf-8"))]

@@ -235,7 +235,7 @@ def _reading_rows(
     head = f" {head}"
     texts = wrapped(" · ".join(["", *words]).strip(), max(1, width - cell_len(head) - 2), caps, None)
     first = row(Segment(printable(head, caps), palette.selected(caps)), " ", texts[0], width=width)
-    rest = [row(" " * min(len(head) + 1, width), text, width=width) for text in texts[1:]]
+    rest = [row(" " * min(cell_len(head) + 1, width), text, width=width) for text in texts[1:]]
     return ([first, *rest] + [blank(width)] * lines)[:lines]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from rich.cells import cell_len
+
 from lbtui.analysis.data_parallel import Metric, MetricKey
 from lbtui.findings.words import short_hosts
 from lbtui.profile import short_names
@@ -105,7 +107,7 @@ def layout(measured: Measured, width: int, height: int, kind: Kind = "single", t
     names = short_hosts([d.host for d in measured.domains])
     said = [f"{names[d.host]} {d.name}" for d in measured.domains]
     natural = max(map(len, [*said, *evenness_labels(measured).values()]), default=4)
-    narrow = max((len(d.name) for d in measured.domains), default=3)
+    narrow = max((cell_len(d.name) for d in measured.domains), default=3)
     label = (min(natural, 24 if width >= 100 else 15) if width >= 60 else narrow) + MARK
     figures = 5 if width >= 110 else 3 if width >= 80 else 1 if width >= 50 else 0
     columns = width - label - 1 - FIGURE * figures - (_HEADING if figures == 5 else 0)

@@ -49,7 +49,7 @@ class ShownPasses:
         columns = []
         for column in COLUMNS:
             text = column.kind == "text"
-            least = min(self.ordered.longest[column.name], _LONGEST) if text else len(column.title) + 1
+            least = min(self.ordered.longest[column.name], _LONGEST) if text else cell_len(column.title) + 1
             time = 11 if self.dated and column.kind == "time" else 0
             room = max(column.width + time, least)
             columns.append(Column(column.title, room, "left" if text else "right", column.priority))

@@ -305,7 +305,7 @@ def _legend_row(drawn: Shown, caps: Capabilities) -> Row:
     shown, view, place = drawn.map, drawn.view, drawn.place
     unit = printable(behind(_scale_words(drawn.state, shown)), caps)
     left = legend(drawn.scale, width=place.main - GUTTER, caps=caps, unit=unit)
-    used = len("".join(segment.text for segment in left).rstrip())
+    used = cell_len("".join(segment.text for segment in left).rstrip())
     extra: list[Segment] = []
     room = place.main - GUTTER - used - 2
     seen = span(view, place.map_canvas(caps))
