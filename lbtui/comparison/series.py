@@ -23,6 +23,60 @@ Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Course:
+    """All that an estimate is made of: a value, and how what it is made of went on in time.
+
+    `series` [piece] is of mean 0: of a ratio what each piece differs by, of a quantile by which share of the
+    weight it lies more at or below it. Of a quantile the `share`, how many observations it is `told` by, and
+    its distribution: `values` in ascending order with the share of the weight that they have `reached`;
+    `half` is half a step of values. Of a ratio of things counted see `Ratio`.
+    """
+
+    value: float
+    series: Floats
+    counted: float = 0.0
+    of_one: float = 0.0
+    share: float = 0.0
+    told: float = 0.0
+    half: float = 0.0
+    values: Floats | None = None
+    reached: Floats | None = None
+
+    def estimate(self, side: int) -> Estimate:
+        """Return the value with how it varies; `side` (0, 1) seeds."""
+        varied, noise = resampled_mean(self.series, side), resampled_noise(self.series, side)
+        if self.values is None:
+            found = _around(self.value, varied, noise)
+            if not self.counted:
+                return found
+            # So many would give the ratio its error (Kish 1965).
+            error = found.varied.error
+            telling = min(self.of_one / error**2, self.counted) if error > 0 else self.counted
+            return replace(found, independent=telling)
+        return Estimate(self.value, self._moved, varied, noise, self._telling(varied))
+
+    def _moved(self, by: float) -> float:
+        """Return the quantile at another share, infinite beyond the ends of the distribution."""
+        if by == 0:
+            return self.value
+        share = self.share + by
+        if not 0 < share < 1 or self.values is None or self.reached is None:
+            return math.copysign(math.inf, by)
+        return _reached(self.values, self.reached, share) + math.copysign(self.half, by)
+
+    def _telling(self, varied: Resampled) -> float:
+        """Return how many independent observations tell the quantile: what lies on its rarer side, twice.
+
+        p95 needs ten times as many as the median. So many would give the share its error: p (1 − p) / error²
+        (Kish 1965).
+        """
+        count = self.told
+        if varied.error > 0:
+            count = min(count, self.share * (1 - self.share) / varied.error**2)
+        return min(varied.independent, count * 2 * min(self.share, 1 - self.share))
+
+
+@dataclass(frozen=True)
 class Ratio:
     """Σ top / Σ bottom over equal pieces of time, or equal numbers of requests: arrays [piece], in order.
 
@@ -41,17 +95,15 @@ class Ratio:
         total = float(self.bottom.sum())
         return float(self.top.sum()) / total if total > 0 else math.nan
 
-    def estimate(self, side: int) -> Estimate:
-        """Return the ratio with how it varies: linearised, ψ = (top − ratio · bottom) / mean bottom."""
+    def course(self) -> Course:
+        """Return what its estimate is made of, linearised: ψ = (top − ratio · bottom) / mean bottom."""
         value = self.value
         series = (self.top - value * self.bottom) / self.bottom.mean()
-        found = _around(value, resampled_mean(series, side), resampled_noise(series, side))
-        if not self.counted:
-            return found
-        # So many would give the ratio its error (Kish 1965).
-        error = found.varied.error
-        telling = min(self.of_one / error**2, self.counted) if error > 0 else self.counted
-        return replace(found, independent=telling)
+        return Course(value, series, counted=self.counted, of_one=self.of_one)
+
+    def estimate(self, side: int) -> Estimate:
+        """Return the ratio with how it varies."""
+        return self.course().estimate(side)
 
 
 @dataclass(frozen=True)
@@ -66,11 +118,10 @@ class Quantile:
     @property
     def value(self) -> float:
         """The quantile of all observations."""
-        values, reached = self._distribution()
-        return self._reached(values, reached, self.share)
+        return _reached(*self._distribution(), self.share)
 
-    def estimate(self, side: int) -> Estimate:
-        """Return the quantile with how it varies (Woodruff 1952).
+    def course(self) -> Course:
+        """Return what its estimate is made of (Woodruff 1952).
 
         The share of the weight at or below it is a mean over the pieces; where many values equal it, the
         share below it may vary more and is taken. Its interval is carried over by the observed distribution,
@@ -78,24 +129,19 @@ class Quantile:
         difference of two is taken. Beyond the distribution's ends the quantile is unknown: infinite.
         """
         values, reached = self._distribution()
-        value = self._reached(values, reached, self.share)
+        value = _reached(values, reached, self.share)
         series = max(
             (self._shares(self.values <= value), self._shares(self.values < value)),
             key=lambda shares: float(shares @ shares),
         )
         steps = np.diff(values)
         half = float(steps[steps > 0].min()) / 2 if values[0] < values[-1] else 0.0
+        told = float(np.count_nonzero(self.weights))
+        return Course(value, series, share=self.share, told=told, half=half, values=values, reached=reached)
 
-        def moved(by: float) -> float:
-            if by == 0:
-                return value
-            share = self.share + by
-            if 0 < share < 1:
-                return self._reached(values, reached, share) + math.copysign(half, by)
-            return math.copysign(math.inf, by)
-
-        varied = resampled_mean(series, side)
-        return Estimate(value, moved, varied, resampled_noise(series, side), self._telling(varied))
+    def estimate(self, side: int) -> Estimate:
+        """Return the quantile with how it varies."""
+        return self.course().estimate(side)
 
     def _shares(self, chosen: npt.NDArray[np.bool_]) -> Floats:
         """Return the share of the weight that the chosen have, piece by piece, less its mean."""
@@ -104,26 +150,11 @@ class Quantile:
         count = int(self.piece.max()) + 1
         return summed(self.piece, gone, count) * count
 
-    def _telling(self, varied: Resampled) -> float:
-        """Return how many independent observations tell the quantile: what lies on its rarer side, twice.
-
-        p95 needs ten times as many as the median. So many would give the share its error: p (1 − p) / error²
-        (Kish 1965).
-        """
-        count = float(np.count_nonzero(self.weights))
-        if varied.error > 0:
-            count = min(count, self.share * (1 - self.share) / varied.error**2)
-        return min(varied.independent, count * 2 * min(self.share, 1 - self.share))
-
     def _distribution(self) -> tuple[Floats, Floats]:
         """Return the values sorted, and the share of the weight at or below each."""
         order = np.argsort(self.values, kind="stable")
         cumulative = np.cumsum(self.weights[order])
         return self.values[order], cumulative / cumulative[-1]
-
-    @staticmethod
-    def _reached(values: Floats, reached: Floats, share: float) -> float:
-        return float(values[min(int(np.searchsorted(reached, share, side="left")), len(values) - 1)])
 
 
 Series: TypeAlias = Ratio | Quantile
@@ -147,6 +178,11 @@ class Paired:
             _around(float(self.before.mean()), still, still),
             replace(after, independent=float(len(gaps))),
         )
+
+
+def _reached(values: Floats, reached: Floats, share: float) -> float:
+    """Return the value at which a distribution has reached a share of the weight."""
+    return float(values[min(int(np.searchsorted(reached, share, side="left")), len(values) - 1)])
 
 
 def _around(value: float, varied: Resampled, noise: Resampled) -> Estimate:
