@@ -1,4 +1,4 @@
-"""What runs tell together, as plain data: their course, what changed in it, what was tuned and what that gave."""
+"""What runs tell together, as plain data: their course, what changed in it, what was tuned to what end."""
 
 from __future__ import annotations
 
