@@ -116,6 +116,16 @@ def difference(before: Estimate, after: Estimate) -> Interval:
     return Interval(low, high, _p_value(before.about_course, after.about_course))
 
 
+def own_interval(estimate: Estimate) -> tuple[float, float]:
+    """Return the 95 % interval of one side by itself, by its own studentised resamples.
+
+    Both ends are the value where nothing varies.
+    """
+    drawn = np.abs(estimate.varied.deviations) / estimate.varied.scales
+    critical = float(np.quantile(drawn, CONFIDENCE))
+    return estimate.at(-critical), estimate.at(critical)
+
+
 def _drawn(before: Estimate, after: Estimate) -> Floats:
     """Return how many standard errors each resample of the difference is off, in ascending order."""
     joint = math.hypot(before.spread, after.spread)

@@ -72,6 +72,10 @@ class Domains:
         yield from self._waiting(instance)
         yield from self._kv(instance)
 
+    def kv_par(self, instance: str) -> Measured:
+        """Return how even the KV caches in use are, which a comparison tells by their fullest instead."""
+        return self._par(metrics.KV_PAR, "kv_usage", instance, idle_is_zero=False)
+
     def lanes(self, key: MetricKey, instance: str) -> list[Lane]:
         """Return a metric's lanes, one per domain of the instance."""
         frames = self.source.frames
@@ -79,14 +83,14 @@ class Domains:
         until = self.source.window[1]
         return metric_lanes(metric(key), self.intervals, frames["kv"], frames["queues"], own, until)
 
-    def _par(self, compared: Metric, key: MetricKey, instance: str) -> Measured:
+    def _par(self, compared: Metric, key: MetricKey, instance: str, *, idle_is_zero: bool = True) -> Measured:
         lanes = self.lanes(key, instance)
         if not any(len(lane.values) for lane in lanes):
             return Measured(compared, absent=_("not recorded for any DP domain"))
         if len(lanes) < 2:
             return Measured(compared, absent=_("one domain, nothing to compare it with"))
         chosen = metric(key)
-        loads, weights, times = sampled(lanes, *self.source.window, idle_is_zero=True)
+        loads, weights, times = sampled(lanes, *self.source.window, idle_is_zero=idle_is_zero)
         peaks, means = peaks_and_means(loads, counts=chosen.counts)
         series = self._ratio(lanes, times, weights * peaks, weights * means)
         if not series.bottom.sum() > 0:

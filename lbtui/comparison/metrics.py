@@ -122,6 +122,18 @@ KV_FULLEST = Metric(
     _SHARE,
     headline=True,
 )
+KV_PAR = Metric(
+    "usage.par",
+    "kv",
+    _("KV use, PAR"),
+    _("max/mean"),
+    "lower",
+    _(
+        "Σ max / Σ mean over the DP domains of the share of KV blocks in use, each instant weighted by how "
+        "long it lasts."
+    ),
+    _PAR,
+)
 KV_PEAK = Metric(
     "usage.fullest.p95",
     "kv",

@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from lbtui.analysis.expert_parallel import phases_apart, why_no_loads
 from lbtui.analysis.interval import Estimate
 from lbtui.comparison import metrics
 from lbtui.comparison.domains import Domains
-from lbtui.comparison.experts import LayerPars, layer_pars
-from lbtui.comparison.measured import Measured, Source
+from lbtui.comparison.experts import LayerPars, layer_pars, why_unknown_loads
+from lbtui.comparison.measured import Measured, Source, source_of
 from lbtui.comparison.model import Comparison, Metric, Row
 from lbtui.comparison.nodes import Pulls, handoff_times, roles_of
 from lbtui.comparison.requests import attained_of, load_of, targets_for, times_of
-from lbtui.comparison.series import Paired, Ratio
+from lbtui.comparison.series import Paired
 from lbtui.comparison.verdict import judged, measured_row
 from lbtui.overview.model import Dimension, Place
 from lbtui.overview.targets import target_words
-from lbtui.profile import SCHEMAS, Loaded, Profile, Progress, Silent, attempted, empty
+from lbtui.profile import Profile, Progress, Silent
 from lbtui.profile.pairing import matched
-from lbtui.profile.place import window_of
 from lbtui.text import _, in_clauses, in_list, visible
 from lbtui.thresholds import Entry
 
@@ -53,7 +50,7 @@ def compare(
     counts as missing.
     """
     told = progress or Silent()
-    sources = _source(before, told), _source(after, told)
+    sources = source_of(before, told), source_of(after, told)
     notes: list[str] = []
     rows: list[Row] = []
     # Made one by one, so that the series of millions of steps are not held together.
@@ -69,16 +66,6 @@ def _headlines_first(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         groups.setdefault((row.is_load, row.metric.dimension, row.subject), []).append(row)
     return [row for group in groups.values() for row in sorted(group, key=lambda row: row.is_detail)]
-
-
-def _source(profile: Profile, progress: Progress) -> Source:
-    # The overview says which frame could not be made.
-    loads = {name: partial(profile.load, name, progress) for name in SCHEMAS}
-    # Nothing here asks for a card's own passes.
-    loads["steps"] = partial(profile.load_domain_steps, progress)
-    profile.captures(progress)
-    frames = {name: attempted(name, load, Loaded(empty(name)))[0].frame for name, load in loads.items()}
-    return Source(frames, window_of(frames, whole=profile.capture == "all") or (0, 1))
 
 
 def _row(question: _Question) -> Row:
@@ -208,7 +195,7 @@ def _of_experts(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
             why = (
                 _missing(_("instance"))[0 if names[0] is None else 1]
                 if None in names
-                else _why_no_loads(*((before, names[0]) if first is None else (after, names[1])))
+                else why_unknown_loads(*((before, names[0]) if first is None else (after, names[1])))
             )
             for metric in (metrics.MEAN_LAYER_PAR, metrics.WORST_LAYER_PAR):
                 yield _Question(metric, subject, None, why)
@@ -221,10 +208,6 @@ def _of_experts(before: Source, after: Source, notes: list[str]) -> Iterator[_Qu
             )
         yield _mean_layer(first, second, subject, notes)
         yield _worst_layer(first, second, subject)
-
-
-def _why_no_loads(source: Source, instance: str | None) -> str:
-    return why_no_loads(phases_apart(source.frames["expert_heat"]), instance or "")
 
 
 def _mean_layer(first: LayerPars, second: LayerPars, subject: Place, notes: list[str]) -> _Question:
@@ -245,10 +228,7 @@ def _mean_layer(first: LayerPars, second: LayerPars, subject: Place, notes: list
 
 def _worst_layer(first: LayerPars, second: LayerPars, subject: Place) -> _Question:
     """Compare the worst layer over EPLB periods: a maximum over layers has no interval within one period."""
-    series = []
-    for side in (first, second):
-        worst = np.nan_to_num(side.pars[:, int(np.argmax(np.nan_to_num(side.by_layer)))])
-        series.append(Ratio(worst, np.ones(len(worst))))
+    series = first.worst_layer(), second.worst_layer()
     return _Question(metrics.WORST_LAYER_PAR, subject, lambda: (series[0].estimate(0), series[1].estimate(1)))
 
 

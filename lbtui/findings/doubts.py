@@ -106,9 +106,13 @@ def comparable(comparison: Comparison, before: str, after: str) -> Comparison:
     return replace(comparison, rows=tuple(_row(row, reason) for row in comparison.rows))
 
 
-def _row(row: Row, reason: str) -> Row:
+def is_doubtful(key: str) -> bool:
+    """Tell whether a compared metric goes from one host to another, by its key."""
     # Of what has one figure alone the key ends with its name.
-    names = (row.metric.key, row.metric.key.rpartition(".")[0])
-    if not any(name in _ROWS for name in names) or row.verdict == "not_comparable":
+    return any(name in _ROWS for name in (key, key.rpartition(".")[0]))
+
+
+def _row(row: Row, reason: str) -> Row:
+    if not is_doubtful(row.metric.key) or row.verdict == "not_comparable":
         return row
     return replace(row, verdict="not_comparable", reason=reason)
