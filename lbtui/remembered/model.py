@@ -34,12 +34,13 @@ class FindingNote:
 class Remembered:
     """Of a profile the last view (by what it was compared with, or empty), parts of panes, and notes.
 
-    Views and parts are words of `ui/kit/at.py`; the newest of each stands last.
+    Views and parts are words of `ui/kit/at.py`; the newest of each stands last. `note` is on the run itself.
     """
 
     views: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, Parts] = field(default_factory=dict)  # by the name of the pane
     notes: tuple[FindingNote, ...] = ()
+    note: str = ""
 
     def with_view(self, which: str, view: str) -> Remembered:
         """Return it with another last view."""
@@ -65,11 +66,11 @@ class Remembered:
             found = found.with_view(which, view)
         for note in other.notes:
             found = found.with_note(note)
-        return found
+        return replace(found, note=other.note or found.note)
 
     def fresh(self) -> Remembered:
         """Return it without where the user was: views, filters, marks; notes stay."""
-        return Remembered(notes=self.notes)
+        return Remembered(notes=self.notes, note=self.note)
 
     def without_oldest_note(self) -> Remembered:
         """Return it with one note less; without parts where there is no note."""

@@ -41,6 +41,7 @@ def _to_bytes(remembered: Remembered) -> bytes:
             for note in remembered.notes
             if len(note.subject) <= _MOST_TEXT
         ],
+        **({"note": remembered.note[:MOST_NOTE]} if remembered.note else {}),
     }
     # As JSON's own reader has it back, single surrogates in names of files too.
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
@@ -69,19 +70,25 @@ def from_bytes(data: bytes) -> Remembered:
         panes = _table(document["parts"], _MOST_PANES)
         parts = {name: _texts(own, _MOST_PANES) for name, own in panes.items()}
         notes = [_note(each) for each in _list(document["notes"], MOST_NOTES)]
+        # Files from before runs had notes have none.
+        note = _one_line(document.get("note", ""))
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(_("it is damaged")) from error
-    return Remembered(views, parts, tuple(notes))
+    return Remembered(views, parts, tuple(notes), note)
 
 
 def _note(value: Any) -> FindingNote:
     found = _table(value, 4)
-    text = " ".join(_text(found["text"], MOST_NOTE).split())
+    text = _one_line(found["text"])
     window = found["window"]
     if window is not None:
         begin, end = _list(window, 2)
         window = _time(begin), _time(end)
     return FindingNote(_text(found["finding"]), _text(found["subject"]), window, text)
+
+
+def _one_line(value: Any) -> str:
+    return " ".join(_text(value, MOST_NOTE).split())
 
 
 def _time(value: Any) -> int:

@@ -39,7 +39,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import sparkline
 from lbtui.render.text import fit, number, plain, printable
 from lbtui.report import compared
-from lbtui.report.inert import fence, inert
+from lbtui.report.inert import fence, inert, table_of
 from lbtui.text import _, in_list, in_sentences, visible, with_label, with_stop
 
 _LANE, _NAME = 60, 20
@@ -115,7 +115,7 @@ def _slo(slo: Slo, known: Overview, caps: Capabilities) -> Iterator[str]:
         lane = plain([sparkline(targets.shares_over_time(slo), caps=caps, width=_LANE, low=0.0, high=1.0)])
         yield from _fenced(iter((lane.rstrip(), worst)))
         yield ""
-    yield from _rows(targets.HEADS, targets.table_rows(slo))
+    yield from table_of(targets.HEADS, targets.table_rows(slo))
     yield ""
     yield from (f"- {inert(text)}" for text in (slo.unplaced, slo.doubt, *targets.FORMULAS) if text)
 
@@ -127,24 +127,16 @@ def _latency(told: Told) -> Iterator[str]:
     yield inert(latency.scope_sentence(told))
     if told.shares:
         yield ""
-        yield from _rows(latency.HEADS, latency.part_rows(told))
+        yield from table_of(latency.HEADS, latency.part_rows(told))
     if told.missed is not None and told.missed.shares:
         yield ""
         yield "### " + latency.WHY_MISSED
         yield ""
-        yield from _rows(latency.MISSED_HEADS, latency.missed_rows(told, told.missed))
+        yield from table_of(latency.MISSED_HEADS, latency.missed_rows(told, told.missed))
     yield ""
     if told.shares:
         yield from (f"- {inert(text)}" for text in (*latency.FORMULAS, latency.MISSED_FORMULA))
     yield f"- {inert(latency.HURT_FORMULA)}"
-
-
-def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield a table."""
-    yield f"| {' | '.join(heads)} |"
-    yield "|---" * len(heads) + "|"
-    for cells in rows:
-        yield f"| {' | '.join(inert(cell, in_table=True) for cell in cells)} |"
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
@@ -165,7 +157,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
             yield ""
             yield "### " + inert(latency.change_title(compared_row))
             yield ""
-            yield from _rows(latency.TERM_HEADS, terms)
+            yield from table_of(latency.TERM_HEADS, terms)
     if any(one.terms for one in comparison.rows):
         yield ""
         yield f"- {inert(latency.CHANGE_FORMULA)}"

@@ -7,7 +7,7 @@ between colons, commands at the start of a line. A backslash stops none of these
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -85,3 +85,11 @@ def _code(text: str) -> str:
     # A backtick at an edge would be taken for a part of the fence.
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{around}{space}{text}{space}{around}{closing}"
+
+
+def table_of(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table; the heads stand as they are."""
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for cells in rows:
+        yield f"| {' | '.join(inert(cell, in_table=True) for cell in cells)} |"

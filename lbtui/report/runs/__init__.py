@@ -1,0 +1,1 @@
+"""Runs side by side, without a screen: text, Markdown, JSON."""
