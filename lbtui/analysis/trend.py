@@ -228,7 +228,7 @@ def _line_error(given: Values, begin: int, end: int) -> float:
 @lru_cache(maxsize=64)
 def _time(count: int) -> Floats:
     """Return the places of runs as a contrast: of mean 0 and length 1."""
-    places = np.arange(count) - (count - 1) / 2
+    places = np.arange(count, dtype=np.float64) - (count - 1) / 2
     return places / math.sqrt(float(places @ places))
 
 
