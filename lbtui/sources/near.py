@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from lbtui.profile import Reading, SourceFile, Unreadable, host_and_pid
+from lbtui.profile import Reading, Unreadable
 from lbtui.sources.discover import DATABASE, Output, outputs_below, read_folder
+from lbtui.sources.raw_runs import above_hosts, by_folder, hosts_of
 
 _MOST = 16  # outputs
 _PROF_ID = re.compile(r"ms_service_[^,;\s\"]+")
@@ -36,36 +37,19 @@ def raw_folders(output: Output) -> list[Path]:
     raw = output.beside.raw
     if not raw:
         return []
-    whole = Path(os.path.commonpath([file.path.parent for file in raw]))
-    runs: dict[Path, list[SourceFile]] = {}
-    for file in raw:
-        below = file.path.relative_to(whole).parts
-        runs.setdefault(whole / below[0] if len(below) > 1 else whole, []).append(file)
-    hosts = [host for files in runs.values() for host in {_host(file) for file in files}]
-    found = sorted(runs) if len(hosts) != len(set(hosts)) else [whole]
-    return [_above_hosts(path, output.folder.parent, set(hosts)) for path in found]
-
-
-def _above_hosts(path: Path, base: Path, hosts: Collection[str]) -> Path:
-    """Return the folder that holds those of the hosts, no higher than `base`."""
-    below = path.relative_to(base).parts
-    place = next((place for place, part in enumerate(below) if part in hosts), len(below))
-    found = base.joinpath(*below[:place])
-    # The profiler makes a folder of this name for each kind of data of a host.
-    return found.parent if found.name == "Trace_Service" else found
-
-
-def _host(file: SourceFile) -> str:
-    named = host_and_pid(file.path.stem)
-    return named[0] if named else file.path.stem
+    whole, runs = by_folder(raw)
+    hosts = [host for files in runs.values() for host in hosts_of(files)]
+    if len(hosts) != len(set(hosts)):
+        return sorted(runs)
+    return [above_hosts(whole, output.folder.parent, set(hosts))]
 
 
 def _outputs_of(output: Output) -> list[Path]:
     """Return the outputs in and below the folder of a raw profile, and beside it those of its processes."""
     folder = output.folder
     found = [path for path in (folder,) if _is_output(path)] + outputs_below(folder)
-    prof_ids = {file.path.stem for file in output.experts.raw}
-    beside = [path for path in _siblings(folder) if _tells_of(path, prof_ids)]
+    own = {file.path.stem for file in output.experts.raw}
+    beside = [path for path in _siblings(folder) if not own.isdisjoint(prof_ids_of(path))]
     return found + beside
 
 
@@ -85,14 +69,12 @@ def _is_output(folder: Path) -> bool:
         return False
 
 
-def _tells_of(folder: Path, prof_ids: Collection[str]) -> bool:
-    """Tell whether a table of the output begins with a row of one of the processes."""
+def prof_ids_of(folder: Path) -> set[str]:
+    """Return the processes that the first rows of an output's tables name."""
     # Not listed: nobody knows what lies in a folder beside it, and how much.
-    tables = (folder / "batch.csv", folder / "forward.csv")
-    if any(_any_in(_head(path), prof_ids) for path in tables):
-        return True
+    told = set().union(*(_PROF_ID.findall(_head(folder / name)) for name in ("batch.csv", "forward.csv")))
     database = folder / DATABASE
-    return _is_file(database) and _any_in(_rows(database), prof_ids)
+    return told or (set(_PROF_ID.findall(_rows(database))) if _is_file(database) else set())
 
 
 def _is_file(path: Path) -> bool:
@@ -101,10 +83,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _any_in(text: str, prof_ids: Collection[str]) -> bool:
-    return not set(_PROF_ID.findall(text)).isdisjoint(prof_ids)
 
 
 def _head(path: Path) -> str:

@@ -142,13 +142,13 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
     configs: list[Path] = []
     pickled: list[Path] = []
     notes: list[Note] = []
-    for entry in _entries(folder, depth, most, notes):
+    for entry in entries_below(folder, depth, most, notes):
         kind = kind_of(entry.name)
         if _TORCH_NAME.fullmatch(entry.name):
             pickled.append(Path(entry.path))
         if (kind is None and entry.name != CONFIG) or (kind == DUMP and tool_of(Path(entry.path))):
             continue
-        size = _size(entry)
+        size = size_of(entry)
         if size is None:
             text = _("It is no regular file and is left out.")
             notes.append(Note(visible(entry.name), text, lost=True))
@@ -165,7 +165,7 @@ def find_expert_files(folder: Path, depth: int = _MAX_DEPTH, most: int = _MAX_EN
     )
 
 
-def _entries(folder: Path, depth: int, most: int, notes: list[Note]) -> Iterator[os.DirEntry[str]]:
+def entries_below(folder: Path, depth: int, most: int, notes: list[Note]) -> Iterator[os.DirEntry[str]]:
     """Yield what is no folder, level by level."""
     level = [folder]
     seen = 0
@@ -198,7 +198,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _size(entry: os.DirEntry[str]) -> int | None:
+def size_of(entry: os.DirEntry[str]) -> int | None:
     """Return the size of a regular file, None for all else: a pipe would hang its reader."""
     try:
         return entry.stat().st_size if entry.is_file() else None

@@ -180,7 +180,7 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
     before = identity_of(path)
     with ExitStack() as stack:
         try:
-            connection, place = _opened(path)
+            connection, place = opened_for_reading(path)
             stack.callback(connection.close)
             with unreadable_on_failure(path):
                 database = Database(connection, path, progress or Silent())
@@ -198,8 +198,12 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
             raise Unreadable(text.format(file=visible(path.name)))
 
 
-def _opened(path: Path) -> tuple[sqlite3.Connection, Place]:
-    """Return a connection to a database, and from where it reads: all that it reads is of one moment."""
+def opened_for_reading(path: Path) -> tuple[sqlite3.Connection, Place]:
+    """Return a connection to a database, and from where it reads: all that it reads is of one moment.
+
+    `connect` does what else there is to do; this alone is for whoever looks at a row of many files. Raises
+    what SQLite does, and `Unreadable`.
+    """
     for left in reversed(range(_TRIES)):
         place = place_of(path)
         # As bytes: a folder's name need not be UTF-8.
