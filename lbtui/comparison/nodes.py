@@ -18,6 +18,9 @@ from lbtui.comparison.series import Ratio, by_order, pieces, summed
 from lbtui.overview.text import short
 from lbtui.text import _
 
+# Key and label of the times of KV pulls.
+PULL = ("transfer", _("KV pull"))
+
 
 def roles_of(source: Source) -> dict[str, Measured]:
     """Return how even the requests over the nodes of each role are."""
@@ -80,11 +83,16 @@ def handoff_times(source: Source, *, pulled: bool) -> Iterator[Measured]:
         yield kv_ready(source)
     for label, begin, end in STAGES:
         took = handoffs.select((pl.col(end) - pl.col(begin)).dt.total_microseconds() / 1000).to_series()
-        key, name = f"handoff.{begin}_to_{end}", _("hand-off {stage}").format(stage=label)
+        key, name = stage_names(label, begin, end)
         why = _("no hand-off shows both ends of this stage")
         if not pulled and end == "prefill_done":
             yield mean_of(metrics.mean(key, name, "pd", headline=True), took, why)
         yield from percentiles_of(key, name, took, why, "pd")
+
+
+def stage_names(label: str, begin: str, end: str) -> tuple[str, str]:
+    """Return the key of the times of a stage of the hand-off, and what they are called."""
+    return f"handoff.{begin}_to_{end}", _("hand-off {stage}").format(stage=label)
 
 
 @dataclass(frozen=True)
@@ -112,8 +120,8 @@ class Pulls:
     def measured(self) -> Iterator[Measured]:
         """Yield mean and percentiles of the time of a KV pull, and how far the slowest pair is off."""
         took, why = self._known["duration"], _("no KV pull is recorded")
-        yield mean_of(metrics.mean("transfer", _("KV pull"), "pd", headline=True), took, why)
-        yield from percentiles_of("transfer", _("KV pull"), took, why, "pd")
+        yield mean_of(metrics.mean(*PULL, "pd", headline=True), took, why)
+        yield from percentiles_of(*PULL, took, why, "pd")
         yield self._slowest_pair()
         yield self._sources()
 

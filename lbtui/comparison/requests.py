@@ -19,7 +19,7 @@ from lbtui.overview.model import Dimension
 from lbtui.text import _
 
 # label, column of the request table
-_TIMES: tuple[tuple[str, str], ...] = (
+TIMES: tuple[tuple[str, str], ...] = (
     (_("queue wait"), "queue_wait"),
     (_("TTFT"), "ttft"),
     (_("time per output token"), "time_per_output_token"),
@@ -52,7 +52,7 @@ def times_of(source: Source) -> Iterator[Measured]:
     table = request_table(source.frames["requests"], source.frames["speculation"]).sort(
         "arrival", nulls_last=True
     )
-    for label, column in _TIMES:
+    for label, column in TIMES:
         why = _("no request tells it")
         if column == "time_per_output_token":
             yield _time_per_token(table, why)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lbtui.remembered.model import MOST_NOTE, MOST_NOTES, MOST_VIEWS, FindingNote, Remembered
+from lbtui.strict_json import list_of, parsed, table_of, text_of, whole_of
 from lbtui.text import _
 
 VERSION = 1
@@ -57,8 +58,8 @@ def from_bytes(data: bytes) -> Remembered:
     if len(data) > MOST_BYTES:
         raise BadFile(_("it is larger than {size} KiB").format(size=MOST_BYTES >> 10))
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = parsed(data)
+    except ValueError as error:
         raise BadFile(_("it is no JSON")) from error
     version = document.get("lbtui") if isinstance(document, dict) else None
     if isinstance(version, int) and version > VERSION:
@@ -67,9 +68,9 @@ def from_bytes(data: bytes) -> Remembered:
         raise BadFile(_("it is not lbtui's"))
     try:
         views = _texts(document["views"], MOST_VIEWS)
-        panes = _table(document["parts"], _MOST_PANES)
+        panes = table_of(document["parts"], _MOST_PANES)
         parts = {name: _texts(own, _MOST_PANES) for name, own in panes.items()}
-        notes = [_note(each) for each in _list(document["notes"], MOST_NOTES)]
+        notes = [_note(each) for each in list_of(document["notes"], MOST_NOTES)]
         # Files from before runs had notes have none.
         note = _one_line(document.get("note", ""))
     except (KeyError, TypeError, ValueError) as error:
@@ -78,42 +79,22 @@ def from_bytes(data: bytes) -> Remembered:
 
 
 def _note(value: Any) -> FindingNote:
-    found = _table(value, 4)
+    found = table_of(value, 4)
     text = _one_line(found["text"])
     window = found["window"]
     if window is not None:
-        begin, end = _list(window, 2)
-        window = _time(begin), _time(end)
-    return FindingNote(_text(found["finding"]), _text(found["subject"]), window, text)
+        begin, end = list_of(window, 2)
+        window = whole_of(begin), whole_of(end)
+    return FindingNote(
+        text_of(found["finding"], _MOST_TEXT), text_of(found["subject"], _MOST_TEXT), window, text
+    )
 
 
 def _one_line(value: Any) -> str:
-    return " ".join(_text(value, MOST_NOTE).split())
-
-
-def _time(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
-        raise ValueError(value)
-    return value
-
-
-def _text(value: Any, most: int = _MOST_TEXT) -> str:
-    if not isinstance(value, str) or len(value) > most:
-        raise ValueError(type(value))
-    return value
+    return " ".join(text_of(value, MOST_NOTE).split())
 
 
 def _texts(value: Any, most: int) -> dict[str, str]:
-    return {_text(name): _text(each) for name, each in _table(value, most).items()}
-
-
-def _table(value: Any, most: int) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or len(value) > most:
-        raise ValueError(type(value))
-    return value
-
-
-def _list(value: Any, most: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > most:
-        raise ValueError(type(value))
-    return value
+    return {
+        text_of(name, _MOST_TEXT): text_of(each, _MOST_TEXT) for name, each in table_of(value, most).items()
+    }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from lbtui.profile import Note, Unreadable
+from lbtui.strict_json import number_of, parsed, table_of, text_of
 from lbtui.text import _, visible
 
 Parameters: TypeAlias = Mapping[str, str | float | bool]
@@ -68,11 +67,8 @@ def read_parameters(file: Path) -> Parameters:
     try:
         if len(data) > _MOST_BYTES:
             raise ValueError(len(data))
-        content = json.loads(data, parse_constant=_no_number)
-        if not isinstance(content, dict) or len(content) > MOST_NAMES:
-            raise TypeError(type(content))
-        return {_name(name): _checked(value) for name, value in content.items()}
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        return checked_parameters(parsed(data))
+    except ValueError as error:
         raise Unreadable(
             _(
                 "It is no JSON object of at most {count} names with a text, number, true or false each; its "
@@ -86,19 +82,15 @@ def note_of(file: str, error: Unreadable) -> Note:
     return Note(visible(file), str(error), lost=True)
 
 
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(text)
-
-
-def _name(text: str) -> str:
-    if not 0 < len(text) <= _MOST_NAME:
-        raise ValueError(len(text))
-    return text
+def checked_parameters(value: object) -> dict[str, str | float | bool]:
+    """Return parameters read from JSON; raises `ValueError` where they are none."""
+    table = table_of(value, MOST_NAMES)
+    if "" in table:
+        raise ValueError(table)
+    return {text_of(name, _MOST_NAME): _checked(each) for name, each in table.items()}
 
 
 def _checked(value: object) -> str | float | bool:
-    if isinstance(value, bool) or (isinstance(value, str) and len(value) <= MOST_TEXT):
+    if isinstance(value, bool):
         return value
-    if isinstance(value, int | float) and math.isfinite(number := float(value)):
-        return number
-    raise TypeError(type(value))
+    return text_of(value, MOST_TEXT) if isinstance(value, str) else number_of(value)
