@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lbtui.comparison.words import figure, with_unit
 from lbtui.overview.text import clock
 from lbtui.runs.model import Run
-from lbtui.runs.together import Change, Series
-from lbtui.text import _, visible, with_brackets, with_comma, with_label
+from lbtui.runs.together import Change, Series, Trends
+from lbtui.text import _, plural, visible, with_brackets, with_comma, with_label
 
 
 def run_words(run: Run) -> str:
@@ -42,3 +42,19 @@ def change_words(series: Series, change: Change, runs: Sequence[Run]) -> str:
 def p_words(p_value: float) -> str:
     """Return how likely chance does it."""
     return _("p {value:.2g}").format(value=p_value)
+
+
+def change_sentences(trends: Trends, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield each change, those of the load first; without any, in how many series none was found, or why."""
+    changed = [(series, change) for series in trends.series for change in series.changes]
+    for series, change in sorted(changed, key=lambda each: not each[0].is_load):
+        yield change_words(series, change, runs)
+    if changed:
+        return
+    looked = [series for series in trends.series if not series.why]
+    if looked:
+        words = plural("none found in 1 metric", "none found in {count} metrics", len(looked))
+        yield words.format(count=len(looked))
+    yield from dict.fromkeys(series.why for series in trends.series if series.why and not looked)
+    if not trends.series:
+        yield _("no run can be put in order of time")

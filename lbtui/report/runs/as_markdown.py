@@ -50,7 +50,6 @@ def _page(many: Many) -> Iterator[str]:
         yield from _table(rows.sweep_table(many.sweep))
 
 
-
 def _table(table: rows.Table) -> Iterator[str]:
     heads, cells = table
     yield from table_of([inert(head, in_table=True) for head in heads], cells)

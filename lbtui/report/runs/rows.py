@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import starmap
 
+from lbtui.comparison import Comparison, Row
 from lbtui.comparison.model import Metric
 from lbtui.comparison.words import VERDICTS, definition, figure, load_sentence, named, with_unit
-from lbtui.comparison import Comparison, Row
 from lbtui.findings.words import MARKS
 from lbtui.overview.text import clock
 from lbtui.runs.many import Many
-from lbtui.runs.model import Measure, Run, Shape
+from lbtui.runs.model import Run, Shape
 from lbtui.runs.shapes import shape_words
 from lbtui.runs.together import Sweep
 from lbtui.text import _, in_clauses, in_list, plural, visible, with_brackets, with_comma, with_label
@@ -169,7 +168,7 @@ def formulas(many: Many) -> Iterator[str]:
 
 def sweep_table(sweep: Sweep) -> Table:
     """Return the heads, and a row for each set of parameters tried; those of the front are marked."""
-    keys = [key for key in dict.fromkeys(key for each in sweep.tried for key in each.figures)]
+    keys = list(dict.fromkeys(key for each in sweep.tried for key in each.figures))
     heads = ("", _("run"), *map(visible, sweep.parameters), *map(visible, keys))
     rows = [
         (
