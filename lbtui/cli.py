@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reports(options: Namespace) -> bool:
     """Tell whether something is asked for that is made without a screen."""
-    others = prints(options) or options.what_if or options.export or options.fail_on
+    others = prints(options) or options.what_if or options.export or options.fail_on or options.summary
     return options.sql is not None or bool(others)
 
 
@@ -217,6 +217,7 @@ def _on_screen(
             at=options.at,
             given=tuple(_given(options)),
             keys=keys,
+            cached=not options.no_cache,
             memory=None if options.no_state else Memory.of(os.environ),
         )
         return run(asked, caps, mouse=not options.no_mouse, outlets=_outlets(), enquiry=enquiry)

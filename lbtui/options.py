@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     # In the order in which the help lists them.
     _add_inputs(known)
     _add_reports(known)
+    _add_summary(known)
     _add_what_if(known)
     _add_sql(known)
     _add_export(known)
@@ -106,7 +107,8 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
         type=Path,
         help=_(
             "the parsed output: its folder, or a file in it; or a raw profile (a folder above "
-            "ms_service_*.db); or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) "
+            "ms_service_*.db); or a folder above several of these or of summaries (--summary), which are "
+            "shown side by side; or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) "
             "or a placement file (default: the output in the working directory, or below it)"
         ),
     )
@@ -114,7 +116,10 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
         "--baseline",
         type=Path,
         metavar="PATH",
-        help=_("compare with this earlier output: what became better or worse beyond chance"),
+        help=_(
+            "compare with this earlier output: what became better or worse beyond chance; of many runs the "
+            "one that all others are held against, also by its name below the folder"
+        ),
     )
     known.add_argument(
         "--experts",
@@ -154,6 +159,14 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
         ),
     )
     known.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
+    known.add_argument(
+        "--no-cache",
+        action="store_true",
+        help=_(
+            "of many runs read each anew, and keep none of their summaries (in $XDG_CACHE_HOME/lbtui) for "
+            "the next time"
+        ),
+    )
 
 
 def _add_reports(known: argparse.ArgumentParser) -> None:
@@ -182,7 +195,8 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
         choices=("warning", "critical", "worse"),
         help=_(
             "report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a "
-            "headline of the comparison with --baseline is worse; its details do not count"
+            "headline of the comparison with --baseline is worse; its details do not count. Of many runs the "
+            "newest counts"
         ),
     )
     known.add_argument(
@@ -204,6 +218,17 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
             'domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), targets '
             '([slo] ttft = 500), and [screen] background = "light"; TOML '
             "(default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)"
+        ),
+    )
+
+
+def _add_summary(known: argparse.ArgumentParser) -> None:
+    known.add_argument(
+        "--summary",
+        metavar="FILE",
+        help=_(
+            "write what a table of many runs needs of this one into the new FILE (JSON, some 100 kB), and "
+            "end: where the runs lie on several machines such files are gathered in a folder and opened"
         ),
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNKNOWN, UNREADABLE, UNWRITTEN, USAGE
 from lbtui.output import CannotWrite, complain, write_out
-from lbtui.text import _, visible
+from lbtui.text import _, visible, with_label
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from lbtui.remembered import FindingNote
     from lbtui.report import Written
     from lbtui.report.values import Json
+    from lbtui.runs.many import Many
+    from lbtui.runs.model import Run
+    from lbtui.runs.reading import Asked
+    from lbtui.sources.runs_below import Found
     from lbtui.thresholds import Thresholds
 
 
@@ -34,10 +39,14 @@ def without_screen(path: Path, options: Namespace, thresholds: Thresholds | None
     code = OPENED
     profile = None
     try:
+        if (many := _many(path, options)) is not None:
+            return _side_by_side(many, options, thresholds)
         profile = open_profile(path, options.experts, options.placement, options.capture, options.raw)
         if options.sql is not None:
             return _query(path, profile, options)
         profile.require_rows()
+        if options.summary:
+            return _summarise(profile, options, thresholds)
         baseline = None if options.baseline is None else open_profile(options.baseline)
         if baseline is not None:
             baseline.require_rows()
@@ -71,6 +80,106 @@ def without_screen(path: Path, options: Namespace, thresholds: Thresholds | None
     except CannotWrite as error:
         return failed(str(error), UNWRITTEN)
     return code
+
+
+def _many(path: Path, options: Namespace) -> Found | None:
+    """Return the runs at or below a path where these are several, and what is asked for is not of one."""
+    from lbtui.runs.found import is_many
+    from lbtui.sources.runs_below import runs_below
+
+    of_one = (options.export, options.what_if, options.experts, options.placement)
+    if any(of_one) or options.sql is not None or options.capture is not None:
+        return None
+    found = runs_below(path, raw=options.raw)
+    return found if is_many(found) else None
+
+
+def _side_by_side(found: Found, options: Namespace, thresholds: Thresholds | None) -> int:
+    """Print what runs come to side by side; return the exit code."""
+    from lbtui.report.runs.as_json import runs_document, runs_json
+    from lbtui.report.runs.as_markdown import runs_markdown
+    from lbtui.report.runs.as_text import runs_text
+    from lbtui.runs.many import told_of
+    from lbtui.runs.reading import Asked, read_all
+    from lbtui.thresholds import Thresholds
+
+    if options.summary:
+        sentence = _("{path} holds {count} runs; a summary is of one of them.")
+        return failed(sentence.format(path=visible(str(found.folder)), count=len(found.runs)), USAGE)
+    asked = Asked(thresholds or Thresholds(), cached=not options.no_cache)
+    runs = read_all(found, asked)
+    if not any(run.summary for run in runs):
+        for run in runs:
+            complain(f"lbtui: {with_label(visible(run.name), run.problem)}\n")
+        return UNREADABLE
+    baseline = None if options.baseline is None else _baseline(runs, options.baseline, asked)
+    many = told_of(found.folder, runs, baseline, found.notes)
+    if not options.no_state:
+        many = replace(many, runs=tuple(map(_with_note, many.runs)))
+    ascii_only, code = options.ascii or not takes_unicode(), OPENED
+    if options.get:
+        code = _get(runs_document(many), options)
+    elif options.json:
+        write_out(runs_json(many, ascii_only=ascii_only) + "\n")
+    else:
+        write = runs_markdown if options.report == "markdown" else runs_text
+        write_out(write(many, ascii_only=ascii_only))
+    return FOUND if _fails_of_many(many, options.fail_on) else code
+
+
+def _baseline(runs: Sequence[Run], named: Path, asked: Asked) -> Run:
+    """Return the run that all others are held against: one of them, or one elsewhere.
+
+    Raises `Unreadable` where it is neither.
+    """
+    from lbtui.profile import Unreadable
+    from lbtui.runs.found import baseline_among
+    from lbtui.runs.reading import read_all
+    from lbtui.sources.runs_below import runs_below
+
+    if (own := baseline_among(runs, named)) is not None:
+        found = own
+    else:
+        elsewhere = read_all(runs_below(named), asked)
+        if len(elsewhere) != 1:
+            sentence = _("baseline: {path} is none of the runs, and no other run lies there")
+            raise Unreadable(sentence.format(path=visible(str(named))))
+        # As long as its name: another run may be called as it is.
+        found = replace(elsewhere[0], name=str(named))
+    if found.summary is None:
+        raise Unreadable(_("baseline: {why}").format(why=found.problem))
+    return found
+
+
+def _with_note(run: Run) -> Run:
+    """Return a run with the user's note on it."""
+    from lbtui.remembered import Memory
+
+    memory = Memory.of(os.environ)
+    if memory is None or run.summary is None or not run.summary.identity:
+        return run
+    return replace(run, note=memory.recall(run.summary.identity).remembered.note)
+
+
+def _fails_of_many(many: Many, least: str | None) -> bool:
+    """Tell whether the newest run has what `--fail-on` names."""
+    last = many.last
+    if least == "worse" or last is None or last.summary is None:
+        return least == "worse" and many.is_worse
+    failing = {"critical": ("critical",), "warning": ("critical", "warning")}.get(least or "", ())
+    return any(last.summary.findings.get(severity, 0) for severity in failing)
+
+
+def _summarise(profile: Profile, options: Namespace, thresholds: Thresholds | None) -> int:
+    """Write what a table of many runs needs of a profile; return the exit code."""
+    from lbtui.report.save import save_new
+    from lbtui.runs.reading import summary_bytes
+
+    content = summary_bytes(profile, thresholds).decode("ascii")
+    if (why := save_new(options.summary, content, profile.path)) is not None:
+        raise CannotWrite(why)
+    write_out(_("written: {file}").format(file=visible(str(Path(options.summary).absolute()))) + "\n")
+    return OPENED
 
 
 def prints(options: Namespace) -> bool:

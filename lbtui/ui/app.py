@@ -33,12 +33,12 @@ from lbtui.ui.kit.line import Question
 from lbtui.ui.kit.outlets import Outlets
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.selection import SIDES, Aim, Selection
+from lbtui.ui.many import ManyApp
 from lbtui.ui.opening import (
     Asked,
     Begun,
     NoneFound,
     Opened,
-    SeveralFound,
     around,
     opened,
     reading_of,
@@ -48,7 +48,6 @@ from lbtui.ui.opening import (
 from lbtui.ui.remembering import Remembering
 from lbtui.ui.terminal import memory
 from lbtui.ui.viewed import DEMO, Views, command
-from lbtui.ui.watched import WatchedApp
 
 if TYPE_CHECKING:
     from lbtui.analysis.eplb.policies import Ints
@@ -79,7 +78,7 @@ _TAB_NAMES = dict(
 )
 
 
-class LbtuiApp(WatchedApp):
+class LbtuiApp(ManyApp):
     """The viewer."""
 
     CSS_PATH = "lbtui.tcss"
@@ -136,11 +135,7 @@ class LbtuiApp(WatchedApp):
         self._commands: Commands | None = None
         self.findings: tuple[Finding, ...] = ()
         self.told: Told | None = None
-        self.tabs: Sequence[tuple[str, str]] = (
-            TABS if asked.baseline is None else (*TABS[:-1], COMPARE, TABS[-1])
-        )
         self._tidied = False
-        self._home = TABS[0][0] if asked.baseline is None else COMPARE[0]
         self._current = self._home
         self._views = Views(self)
         self.remembering = Remembering(self)
@@ -149,8 +144,17 @@ class LbtuiApp(WatchedApp):
         self._said = ""  # in the last line, in place of the keys
         self._before = ""  # the baseline's name
         self._choice: tuple[Path, list[Reading]] | None = None  # below which folder, and which of a run
-        self._asked_first = False  # whether nothing is shown before it is chosen
         self._notes: tuple[Note, ...] = ()
+
+    @property
+    def tabs(self) -> Sequence[tuple[str, str]]:
+        """The panes with their keys and titles: of two profiles Compare too."""
+        return TABS if self.asked.baseline is None else (*TABS[:-1], COMPARE, TABS[-1])
+
+    @property
+    def _home(self) -> str:
+        """The pane that is shown first."""
+        return TABS[0][0] if self.asked.baseline is None else COMPARE[0]
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
@@ -217,39 +221,45 @@ class LbtuiApp(WatchedApp):
         memory.settle()
         self.set_interval(memory.TIDY_SECONDS, memory.tidy)
 
-    def on_several_found(self, event: SeveralFound) -> None:
-        """Let the user choose."""
-        from lbtui.profile import Reading
-
-        found = [*map(Reading, event.folders), *([Reading(self.asked.path.resolve(), raw=True)] * event.raw)]
-        self._choice, self._asked_first = (self.asked.path, found), True
-        self._choose()
-
     def _choose(self) -> None:
         assert self._choice is not None
 
         def chosen(reading: Reading | None) -> None:
             if reading is not None:
-                self._open_other(reading)
-            elif self.profile is None:
-                self.exit(OPENED)
+                self._open_reading(reading)
 
         shown = None if self.profile is None else reading_of(self.profile)
         self.push_screen(Chooser(*self._choice, shown, self.caps), chosen)
 
-    def _open_other(self, reading: Reading) -> None:
+    def _open_reading(self, reading: Reading) -> None:
         """Open another output or the raw profile; what is open is forgotten unless it is the same."""
-        if self.profile is not None and reading == reading_of(self.profile):
-            return
+        if self.profile is None or reading != reading_of(self.profile):
+            self.open_other(replace(self.asked, path=reading.path, raw=reading.raw, named=True))
+
+    def open_other(self, asked: Asked) -> None:
+        """Open another profile in the place of what is open."""
+        self.leave_runs()
         self.remembering.leave()
-        self.asked = replace(self.asked, path=reading.path, raw=reading.raw, named=True)
-        self.selection = Selection()
+        self.asked = asked
+        self.selection, self._current = Selection(), self._home
+        self.screen_stack[0].query_one(TopBar).offer(self.tabs)
         self.action_reload()
+
+    def forget_profile(self) -> None:
+        """Let what is open go, if anything is."""
+        if self.profile is not None:
+            self.remembering.leave()
+        self._let_go()
+        self.selection, self._choice, self._before = Selection(), None, ""
+        self.screen_stack[0].query_one(TopBar).offer(())
 
     def action_outputs(self) -> None:
         """Choose another of several outputs."""
         if self._choice is not None:
             self._choose()
+            return
+        if self.many is not None:
+            self.show_runs()
             return
         sentence = _(
             "{path} holds one output. Started with a folder that holds several, or the raw profile too, "
@@ -264,7 +274,7 @@ class LbtuiApp(WatchedApp):
             if answer == "demo":
                 from lbtui.profile import Reading
 
-                self._open_other(Reading(DEMO))
+                self._open_reading(Reading(DEMO))
             else:
                 self.exit(OPENED)
 
@@ -294,6 +304,9 @@ class LbtuiApp(WatchedApp):
 
     def action_pane(self, key: str) -> None:
         """Show a pane, or say what it takes."""
+        if self.among_runs:
+            self.tell(_("no run is open: Enter opens the one under the cursor"))
+            return
         if key not in dict(self.tabs):
             self._explain_baseline()
             return
@@ -562,6 +575,7 @@ class LbtuiApp(WatchedApp):
 
     def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
         """Leave, and take down what is shown for the next time."""
+        self.end_reading()
         self.remembering.take_down()
         super().exit(result, return_code, message)
 
@@ -622,15 +636,22 @@ class LbtuiApp(WatchedApp):
         pane = self.current
         if pane is None or pane.out():
             return
-        if self._over is not None:
+        if self.among_runs:
+            self.tell(_("q leaves"))
+        elif self._over is not None:
             self.action_pane(self._current)
         elif self._current != self._home:
             self.action_pane(self._home)
-        elif self._asked_first and len(self.screen_stack) == 1:
-            self._choose()
+        elif self.many is not None and len(self.screen_stack) == 1:
+            self.show_runs()
 
     def action_reload(self) -> None:
         """Open the profile anew: what was cancelled, failed, left out or changed since is read again."""
+        self.leave_runs()
+        self._let_go()
+        self._open()
+
+    def _let_go(self) -> None:
         for shown in self.panes.values():
             shown.discard()
         self._leave_over()
@@ -639,7 +660,6 @@ class LbtuiApp(WatchedApp):
         self.findings, self.told = (), None
         self.watching.forget()
         self.stage_changed()
-        self._open()
 
     def ask(
         self,

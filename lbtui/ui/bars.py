@@ -193,6 +193,11 @@ class TopBar(Picture):
         self._incomplete = self._incomplete if incomplete is None else incomplete
         self.repaint()
 
+    def offer(self, tabs: Sequence[tuple[str, str]]) -> None:
+        """Change which panes there are; none while only runs are shown."""
+        self._tabs = tabs
+        self.repaint()
+
     def watched(self, live: str) -> None:
         """Change what is said of how the files are watched."""
         if live != self._live:
@@ -202,6 +207,8 @@ class TopBar(Picture):
     @property
     def _titled(self) -> Sequence[tuple[str, str]]:
         """The panes with their keys and titles as they are shown."""
+        if not self._tabs:
+            return [("", self._over)]
         lit = self._current if self._over else None
         return [
             (self._shown_key(key), f"{title} · {self._over}" if key == lit else title)
@@ -212,6 +219,10 @@ class TopBar(Picture):
         return shown_for(key, self._tab_keys, self._changes)
 
     @property
+    def _lit(self) -> str:
+        return self._shown_key(self._current) if self._tabs else ""
+
+    @property
     def _noted(self) -> tuple[str, str]:
         return shown_first("app.notes", self._changes), self._notes
 
@@ -220,7 +231,7 @@ class TopBar(Picture):
         side = shown_first("common.side", self._changes), self._side
         return [
             identity_row(self._identity, self._incomplete, self._noted, width, self._caps, self._live),
-            tabs_row(self._titled, self._shown_key(self._current), width, self._caps, side),
+            tabs_row(self._titled, self._lit, width, self._caps, side),
         ]
 
     def on_click(self, event: events.Click) -> None:
@@ -230,7 +241,7 @@ class TopBar(Picture):
             self.post_message(self.NotesAsked())
         elif event.y == 0:
             self.post_message(self.LinkAsked())
-        elif event.y == 1 and (key := tab_at(self._titled, event.x)):
+        elif event.y == 1 and self._tabs and (key := tab_at(self._titled, event.x)):
             place = [shown for shown, _title in self._titled].index(key)
             self.post_message(self.Chosen(self._tabs[place][0]))
 

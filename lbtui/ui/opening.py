@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from lbtui.profile import Profile, Reading
     from lbtui.profile.captures import Choice
     from lbtui.remembered import Memory, Recalled
+    from lbtui.runs.model import Run
     from lbtui.sources.raw.meanings import Kept
+    from lbtui.sources.runs_below import Found
     from lbtui.thresholds import Thresholds
     from lbtui.ui.kit.pane import Pane
 
@@ -39,6 +41,7 @@ class Asked:
     keys: Mapping[str, str] = field(default_factory=dict)  # those of the actions that have other keys
     at: View | None = None  # what is shown first
     memory: Memory | None = None  # what is remembered of profiles
+    cached: bool = True  # whether summaries of many runs are kept, and taken
     given: tuple[str, ...] = ()  # the options that shape what is shown, as words of a command line
 
 
@@ -77,14 +80,15 @@ class NoneFound(Message):
 
 
 @dataclass
-class SeveralFound(Message):
-    """There is a choice of outputs; `raw` tells whether a raw profile lies there, too."""
+class RunsFound(Message):
+    """There are several runs, of which nothing is read; `baseline` is the one that was named as such."""
 
-    folders: list[Path]
-    raw: bool = False
+    found: Found
+    runs: tuple[Run, ...]
+    baseline: Run | None = None
 
 
-Opening: TypeAlias = Opened | SeveralFound | NoneFound | OpenFailed
+Opening: TypeAlias = Opened | RunsFound | NoneFound | OpenFailed
 
 
 def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
@@ -95,6 +99,8 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
     from lbtui.profile import Unreadable
     from lbtui.sources import SeveralOutputs, open_profile
 
+    if (several := _several(asked)) is not None:
+        return several
     try:
         before = None if asked.baseline is None else open_profile(asked.baseline)
     except SeveralOutputs as several:
@@ -112,15 +118,25 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
     try:
         inputs = asked.path, asked.experts, asked.placement, asked.capture, asked.raw
         profile = open_profile(*inputs, kept)
-    except SeveralOutputs as several:
-        return SeveralFound(several.folders, several.raw)
-    except Unreadable as error:
+    except (Unreadable, SeveralOutputs) as error:
         return OpenFailed(str(error)) if asked.named else NoneFound()
     begun(profile)
     from lbtui.ui.panes.order import PANES, with_comparison
 
     found = Opened(profile, before, list(PANES if before is None else with_comparison()), kept)
     return found if asked.memory is None else _recalled(found, asked, asked.memory)
+
+
+def _several(asked: Asked) -> RunsFound | None:
+    """Return the runs at or below the path, None where it opens as one profile, or not at all."""
+    from lbtui.runs.found import baseline_among, is_many, runs_of
+    from lbtui.sources.runs_below import runs_below
+
+    found = runs_below(asked.path, raw=asked.raw)
+    if not is_many(found):
+        return None
+    runs = runs_of(found)
+    return RunsFound(found, runs, None if asked.baseline is None else baseline_among(runs, asked.baseline))
 
 
 def _recalled(found: Opened, asked: Asked, memory: Memory) -> Opened:
