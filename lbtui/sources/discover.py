@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,10 +87,11 @@ class Output:
         return {file.path: file.size for file in self.files}
 
 
-def find_output(path: Path, *, raw: bool = False) -> Output:
+def find_output(path: Path, *, raw: bool = False, beside: Sequence[SourceFile] | None = None) -> Output:
     """Return the output at `path`: the folder, its parent, or one file in it.
 
-    With `raw` the raw profile there, whatever the parser wrote beside it.
+    With `raw` the raw profile there, whatever the parser wrote beside it. `beside` are the files of the raw
+    profile near the output where these are known: then nothing around it is looked at.
 
     Raises `Unreadable` if there is none or no such path, `SeveralOutputs` if there is more than one.
     """
@@ -120,7 +122,7 @@ def find_output(path: Path, *, raw: bool = False) -> Output:
         )
     output = read_folder(folder)
     if output.files:
-        return _with_beside(output)
+        return _with_beside(output, beside)
     folders = outputs_below(folder)
     if not folders:
         found = find_expert_files(folder)
@@ -140,7 +142,7 @@ def find_output(path: Path, *, raw: bool = False) -> Output:
         )
     if len(folders) > 1:
         raise SeveralOutputs(path, folders, raw=bool(find_expert_files(folder).raw))
-    return _with_beside(read_folder(folders[0]))
+    return _with_beside(read_folder(folders[0]), beside)
 
 
 def with_experts(output: Output, path: Path) -> Output:
@@ -183,8 +185,10 @@ def _of_experts(folder: Path, found: ExpertFiles) -> Output:
     return Output(folder, {}, None, None, (), files, found.notes, found)
 
 
-def _with_beside(output: Output) -> Output:
+def _with_beside(output: Output, known: Sequence[SourceFile] | None) -> Output:
     """Add the raw profile near the output: its folder often lies in that of the raw profile."""
+    if known is not None:
+        return replace(output, beside=ExpertFiles(raw=tuple(known)))
     here = find_expert_files(output.folder, _BESIDE_DEPTH, _BESIDE_ENTRIES)
     near = find_expert_files(output.folder.parent, _BESIDE_DEPTH, _BESIDE_ENTRIES)
     raw = {file.path: file for file in (*here.raw, *near.raw)}

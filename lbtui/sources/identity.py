@@ -23,7 +23,12 @@ def identity_of(profile: Profile) -> str:
     recorded is another with each byte that comes. Pictures count where there is nothing else, and what was
     named beside the profile (`--experts`) does not. What cannot be read counts by name and size.
     """
-    own = sorted(_own(profile.files, profile.path), key=lambda file: file[0])
+    return identity_of_files(profile.files, profile.path)
+
+
+def identity_of_files(files: Sequence[SourceFile], folder: Path) -> str:
+    """Return the identity that a profile of these files has, which opens none of them."""
+    own = sorted(_own(files, folder), key=lambda file: file[0])
     told = hashlib.sha256()
     for number, (name, file) in enumerate(own):
         told.update(f"{name}\0{file.size}\0".encode("utf-8", "surrogateescape"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from lbtui.profile import (
     FrameName,
     PlacementFile,
     Profile,
+    Reading,
     SourceFile,
     Unreadable,
 )
@@ -47,6 +48,26 @@ def open_profile(
     output = find_output(path, raw=raw)
     if experts is not None:
         output = with_experts(output, experts)
+    return _opened(output, placement, capture, kept)
+
+
+def open_one_of_many(reading: Reading, beside: Sequence[SourceFile]) -> Profile:
+    """Return the profile of a run among others, as `open_profile` does, and look at nothing around it.
+
+    `beside` are the files of the raw profile that an output is of.
+    """
+    return _opened(find_output(reading.path, raw=reading.raw, beside=beside), around=False)
+
+
+def _opened(
+    output: Output,
+    placement: Path | None = None,
+    capture: Choice = None,
+    kept: Kept | None = None,
+    *,
+    around: bool = True,
+) -> Profile:
+    """Return the profile of an output; `around` tells whether outputs of a raw profile are looked for."""
     files = (*output.files, *output.beside.files)
     growing = [file.path for file in files if file.kind in (RAW, OPERATORS)]
     snapshot = Snapshot((file.path for file in files), growing)
@@ -80,7 +101,7 @@ def open_profile(
         capture=capture,
         holders=holders,
         raw=output.raw,
-        near=readings_near(output),
+        near=readings_near(output) if around or not output.raw else (),
     )
 
 

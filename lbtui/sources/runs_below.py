@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -48,13 +48,15 @@ _FORMS = frozenset(
 class FoundRun:
     """A run below a folder, of which nothing is read: `name` is its path from there.
 
-    Of a summary `file` is where it lies, and `reading` the same.
+    Of a summary `file` is where it lies, and `reading` the same. Of an output `beside` are the files of the
+    raw profile that it is of.
     """
 
     name: str
     reading: Reading
     parameters: Parameters = field(default_factory=dict)
     file: Path | None = None
+    beside: tuple[SourceFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,16 @@ def runs_below(path: Path, *, raw: bool = False) -> Found:
         return Found(path)
     outputs, forms = ([], ()) if raw else _once(outputs_below(folder), folder)
     files, summaries, notes = _others(folder, outputs, summaries=not raw)
-    own = raw_runs(files, folder)
-    if outputs and own:
-        own = _without_output(own, outputs, folder)
+    alone, beside = _shared(raw_runs(files, folder), outputs)
     readings = [
         *((Reading(output), _files_in(output)) for output in outputs),
-        *((Reading(run.folder, raw=True), [file.path for file in run.files]) for run in own),
+        *((Reading(run.folder, raw=True), [file.path for file in run.files]) for run in alone),
     ]
     said = _Said(folder)
-    runs = [(_age(reading.path, folder, own), said.of(reading)) for reading, own in readings]
+    runs = [
+        (_age(reading.path, folder, own), replace(said.of(reading), beside=beside.get(reading.path, ())))
+        for reading, own in readings
+    ]
     runs += [(_age(file, folder, [file]), _summary(file, folder)) for file in summaries]
     newest = sorted(runs, key=lambda each: (each[0], _natural(each[1].name)), reverse=True)
     return Found(folder, tuple(run for _age, run in newest), (*forms, *notes, *said.notes))
@@ -159,42 +162,58 @@ def _others(
     )
 
 
-def _without_output(runs: Sequence[RawRun], outputs: Sequence[Path], base: Path) -> list[RawRun]:
-    """Return the raw profiles of which none of the outputs is, of which nearer ones are asked first."""
+def _shared(
+    runs: Sequence[RawRun], outputs: Sequence[Path]
+) -> tuple[list[RawRun], dict[Path, tuple[SourceFile, ...]]]:
+    """Return the raw profiles of which none of the outputs is, and the files of those of which one is.
+
+    Of outputs the nearer ones are asked first.
+    """
     near: dict[Path, list[RawRun]] = {}
     for run in runs:
-        place = next(
-            place
-            for place in (run.folder, *run.folder.parents)
-            if place == base or any(output.is_relative_to(place) for output in outputs)
-        )
-        near.setdefault(place, []).append(run)
+        places = (run.folder, *run.folder.parents)
+        holds = (place for place in places if any(output.is_relative_to(place) for output in outputs))
+        near.setdefault(next(holds, run.folder), []).append(run)
     alone: list[RawRun] = []
+    beside: dict[Path, tuple[SourceFile, ...]] = {}
     for place, own in near.items():
-        alone += _unclaimed(own, [output for output in outputs if output.is_relative_to(place)], place)
-    return sorted(alone)
+        around = [output for output in outputs if output.is_relative_to(place)]
+        for run, claimed in _claimed(own, around, place):
+            if not claimed:
+                alone.append(run)
+            for output in claimed:
+                beside[output] = (*beside.get(output, ()), *run.files)
+    return sorted(alone), beside
 
 
-def _unclaimed(runs: Sequence[RawRun], outputs: Sequence[Path], place: Path) -> Iterator[RawRun]:
-    """Yield the raw profiles that are of none of the outputs around them.
+def _claimed(
+    runs: Sequence[RawRun], outputs: Sequence[Path], place: Path
+) -> Iterator[tuple[RawRun, Sequence[Path]]]:
+    """Yield raw profiles with those of the outputs around them that were made of each.
 
     Names tell where they can: `raw/monday` is of `out/monday`, `monday_raw` of `monday_out`. Else the
     processes do which an output names; where a single one names none, a single raw profile is its.
     """
-    names = {name for output in outputs if (name := _which(output, place))}
-    named = [run for run in runs if _which(run.folder, place) in names]
-    processes: list[set[str]] | None = None
+    by_name: dict[str, list[Path]] = {}
+    for output in outputs:
+        if name := _which(output, place):
+            by_name.setdefault(name, []).append(output)
+    named = {run.folder: by_name.get(_which(run.folder, place), []) for run in runs}
+    processes: dict[Path, set[str]] | None = None
     for run in runs:
-        if run in named:
+        if named[run.folder] or not outputs:
+            yield run, named[run.folder]
             continue
         if processes is None:
-            processes = [prof_ids_of(output) for output in outputs]
+            processes = {output: prof_ids_of(output) for output in outputs}
         own = {file.path.stem for file in run.files}
-        told = any(not own.isdisjoint(known) for known in processes)
-        unknown = len(runs) == len(outputs) == 1 and not any(processes)
-        # Of containers the processes have the same numbers each time: then names are all there is.
-        if not (unknown or (told and not named)):
-            yield run
+        if len(runs) == len(outputs) == 1 and not processes[outputs[0]]:
+            yield run, outputs
+        elif any(named.values()):
+            # Of containers the processes have the same numbers each time: then names are all there is.
+            yield run, ()
+        else:
+            yield run, [output for output in outputs if not own.isdisjoint(processes[output])]
 
 
 def _which(folder: Path, place: Path) -> str:

@@ -8,7 +8,10 @@ from contextlib import closing
 import pytest
 
 from lbtui.profile import Reading
+from lbtui.sources import identity_of, open_one_of_many, open_profile
+from lbtui.sources.identity import identity_of_files
 from lbtui.sources.runs_below import FoundRun, runs_below
+from tests.sources.engines import output_of, raw_of
 
 NS = 1_000_000_000
 START = 1_767_225_600 * NS
@@ -126,6 +129,43 @@ def test_an_output_of_another_service_has_no_raw_profile(base, name):
     raw(base / "p", "x")
     output(base / "results", "z", name=name)
     assert names(base) == ["p", "results"]
+
+
+def files_beside(base):
+    return {
+        run.name: [str(file.path.relative_to(base)) for file in run.beside] for run in runs_below(base).runs
+    }
+
+
+def test_an_output_is_told_the_files_of_its_raw_profile_and_no_other(base):
+    for run in ("one", "two"):
+        raw(base / run / "host", "host")
+        output(base / run / "output", "host")
+    assert files_beside(base) == {
+        f"{run}/output": [f"{run}/host/ms_service_host-7.db"] for run in ("one", "two")
+    }
+    for run in ("raw/three", "raw/four"):
+        raw(base / run, "host")
+    output(base / "out" / "three", "host")
+    found = files_beside(base)
+    assert found["out/three"] == ["raw/three/ms_service_host-7.db"]
+    assert found["raw/four"] == []
+
+
+def test_a_run_among_others_is_opened_without_a_look_around(base):
+    for run in ("one", "two"):
+        raw_of("vllm_v1_dp2", base / run)
+        (base / run / "output").mkdir()
+        output_of("vllm_v1_dp2", "csv", base / run / "output")
+    (found, *_others) = runs_below(base).runs
+    profile = open_one_of_many(found.reading, found.beside)
+    assert identity_of(profile) == identity_of_files(profile.files, profile.path)
+    assert profile.near == (Reading(found.reading.path.parent, raw=True),)
+    # As it does by itself, where nothing else lies near.
+    assert profile.source.names == open_profile(found.reading.path).source.names
+    alone = open_one_of_many(found.reading, ())
+    assert alone.near == ()
+    assert open_one_of_many(Reading(base / "one", raw=True), ()).near == ()
 
 
 def test_hosts_that_repeat_are_of_several_runs(base):
