@@ -1,0 +1,230 @@
+"""What changed over the runs as rows: the metrics with their course, a chart of one, the changes in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rich.segment import Segment
+from rich.style import Style
+
+from lbtui.render import palette
+from lbtui.render.canvas import Canvas
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.chart import Chart, line_chart
+from lbtui.render.glyphs import glyphs
+from lbtui.render.lanes import sparkline
+from lbtui.render.table import first_visible
+from lbtui.render.text import blank, fit, fit_parts, printable, row, wrapped
+from lbtui.runs.together import Series
+from lbtui.text import _, in_sentences
+from lbtui.ui.panes.compare.view import verdict_style
+from lbtui.ui.panes.compare.words import MARKS
+from lbtui.ui.panes.runs.data import RunsData
+from lbtui.ui.panes.runs.state import Kept, point_of, series_of
+from lbtui.ui.panes.runs.words import (
+    begun_words,
+    change_mark,
+    change_sentences,
+    load_words,
+    point_words,
+    series_label,
+    trend_line,
+)
+
+_ABOVE = 2  # lines: what is shown, the load
+_GAP = 2
+_TICK = 14  # cells that a tick of the chart takes
+
+
+def sizes(width: int, height: int) -> tuple[int, int, int]:
+    """Return the cells of the list at the left, the lines of list and chart, and those of the words below."""
+    listed = min(46, max(22, width * 3 // 10))
+    below = min(max(0, height - _ABOVE - 4), 3 if height < 17 else 5 if height < 36 else 8)
+    return min(listed, width), max(0, height - _ABOVE - below), below
+
+
+def in_view(data: RunsData, state: Kept, size: tuple[int, int]) -> int:
+    """Return the first series in view."""
+    return first_visible(series_of(data, state), state.series_first, sizes(*size)[1], len(data.series))
+
+
+def draw(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
+    """Return rows that fill the canvas exactly."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
+    if not data.series:
+        return _nothing(data, canvas)
+    at = series_of(data, state)
+    series = data.series[at]
+    listed, lines, below = sizes(width, height)
+    changed = any(one.changes for one in data.series if one.is_load)
+    ink = palette.severity(caps, "warning") if changed else palette.dim(caps)
+    top = [
+        fit_parts(f" {trend_line(data, series)}", width, caps=caps, style=palette.dim(caps)),
+        fit(f" {load_words(data)}", width, caps=caps, style=ink),
+    ]
+    beside = max(0, width - listed - _GAP)
+    chart = chart_rows(data, state, canvas.sized(beside, lines))
+    names = _list(data, state, canvas.sized(listed, lines))
+    middle = [
+        row(name, " " * _GAP, plot, width=width) for name, plot in zip(names, chart, strict=True)
+    ]
+    return [*top, *middle, *_below(data, state, canvas.sized(height=below))][:height]
+
+
+def _nothing(data: RunsData, canvas: Canvas) -> list[Row]:
+    width, height, caps = canvas.width, canvas.height, canvas.caps
+    said = in_sentences(*(() if data.trends is None else data.trends.notes)) or _(
+        "No course yet: it is made of the figures of the runs, which are still to be read."
+    )
+    lines = [row(" ", line, width=width) for line in wrapped(said, max(1, width - 2), caps, None)]
+    return [*lines, *[blank(width)] * height][:height]
+
+
+# The list
+
+
+def _list(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
+    """Return the metrics in view, each with its course and what it comes to."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
+    first = first_visible(series_of(data, state), state.series_first, height, len(data.series))
+    seen = range(first, min(first + height, len(data.series)))
+    drawn = [_list_row(data, at, at == series_of(data, state), width, caps) for at in seen]
+    return [*drawn, *[blank(width)] * (height - len(drawn))]
+
+
+def _list_row(data: RunsData, at: int, here: bool, width: int, caps: Capabilities) -> Row:
+    series = data.series[at]
+    mark = change_mark(series)
+    course = max(0, min(12, width - 24))
+    label = max(0, width - course - 5)
+    ink = palette.selected(caps) if here else None
+    style = verdict_style(caps, mark) if mark is not None else palette.dim(caps)
+    return row(
+        Segment(glyphs(caps).right[-1] if here else " ", palette.selected(caps)),
+        Segment(printable("" if mark is None else MARKS[mark], caps), style),
+        " " * (3 - (0 if mark is None else len(MARKS[mark]))),
+        fit(series_label(series), label, caps=caps, style=ink),
+        " ",
+        _course(data, at, course, caps),
+        width=width,
+    )
+
+
+@lru_cache(maxsize=512)
+def _course(data: RunsData, at: int, width: int, caps: Capabilities) -> Row:
+    series = data.series[at]
+    values = [point.value for point in series.points]
+    low = 1.0 if series.metric.unit == _("max/mean") else None
+    return sparkline(values, caps=caps, width=width, low=low)
+
+
+# The chart
+
+
+def chart_rows(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
+    """Return the chart of the series shown, the cursor at its run."""
+    at = series_of(data, state)
+    chart = chart_of(data, at, canvas)
+    point = float(point_of(data, state)) if data.series[at].points else None
+    rows = chart.marked(None, point, canvas.caps)
+    return [*rows, *[blank(canvas.width)] * canvas.height][: canvas.height]
+
+
+@lru_cache(maxsize=8)
+def chart_of(data: RunsData, at: int, canvas: Canvas) -> Chart:
+    """Return the chart of a series: its values, their own intervals, the level or slope that was found."""
+    series = data.series[at]
+    xs = [float(place) for place in range(len(series.points))]
+    lines: list[tuple[str, Sequence[float], Sequence[float]]] = [
+        (series_label(series), xs, [point.value for point in series.points])
+    ]
+    bars = [
+        (x, point)
+        for x, point in zip(xs, series.points, strict=True)
+        if math.isfinite(point.low) and math.isfinite(point.high)
+    ]
+    # More than one in three columns would be an area in which the line drowns.
+    if bars and 3 * len(bars) <= canvas.width:
+        ends = [(place, end) for place, point in bars for end in (point.low, point.high, math.nan)]
+        lines.append((_("95 % interval"), [x for x, _y in ends], [y for _x, y in ends]))
+    if levels := _levels(series):
+        lines.append((_("level found"), [x for x, _y in levels], [y for _x, y in levels]))
+    return line_chart(lines, canvas, x_ticks=_ticks(data, series, canvas.width))
+
+
+def _levels(series: Series) -> list[tuple[float, float]]:
+    """Return the line of what was found: levels before and behind a step, the slope of a drift."""
+    found: list[tuple[float, float]] = []
+    for change in series.changes:
+        if change.kind == "drift":
+            found += [(change.first, change.before), (change.last, change.after), (math.nan, math.nan)]
+        else:
+            begin, end = change.at - 1, change.at
+            found += [(change.first, change.before), (begin, change.before), (math.nan, math.nan)]
+            found += [(end, change.after), (change.last, change.after), (math.nan, math.nan)]
+    return found
+
+
+def _ticks(data: RunsData, series: Series, width: int) -> list[tuple[float, str]]:
+    """Return which runs are named under the chart: when each began, else its name, as many as have room."""
+    count = len(series.points)
+    step = max(1, math.ceil(count / max(1, (width - 8) // _TICK)))
+    found = []
+    for place in range(0, count, step):
+        run = data.known[series.points[place].run].run
+        name = begun_words(run, short=True) or run.name
+        # plotext places a text by its characters.
+        found.append((float(place), name[:12] if name.isascii() else f"#{place + 1}"))
+    return found
+
+
+def point_at(data: RunsData, state: Kept, size: tuple[int, int], x: int, y: int) -> int | None:
+    """Return the point of the series that is drawn nearest to a cell of the chart; None beside it."""
+    listed, lines, _below_count = sizes(*size)
+    canvas_width = max(0, size[0] - listed - _GAP)
+    left = x - listed - _GAP
+    if left < 0 or not _ABOVE <= y < _ABOVE + lines:
+        return None
+    chart = chart_of(data, series_of(data, state), Canvas(canvas_width, lines, Capabilities()))
+    if chart.plot is None:
+        return None
+    _first, _last, begin, columns, low, high = chart.plot
+    part = (left - begin) / max(1, columns - 1)
+    count = len(data.series[series_of(data, state)].points)
+    return max(0, min(count - 1, round(low + part * (high - low))))
+
+
+def series_at(data: RunsData, state: Kept, size: tuple[int, int], x: int, y: int) -> int | None:
+    """Return the series whose line is at a cell; None where there is none."""
+    listed, lines, _below_count = sizes(*size)
+    at = in_view(data, state, size) + y - _ABOVE
+    return at if x < listed and _ABOVE <= y < _ABOVE + lines and at < len(data.series) else None
+
+
+# Below
+
+
+def _below(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
+    """Return the changes of the series in words, and the run under the cursor."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
+    series = data.series[series_of(data, state)]
+    drawn: list[Row] = []
+    if height > 3:
+        drawn.append(row(Segment(glyphs(caps).rule * width, palette.dim(caps)), width=width))
+    mark = change_mark(series)
+    ink = None if mark is None else verdict_style(caps, mark)
+    texts: list[tuple[str, Style | None]] = []
+    if series.points:
+        texts.append((point_words(data, series, point_of(data, state)), palette.strong(caps)))
+    texts += [(text, ink) for text in change_sentences(data, series)]
+    texts += [(note, palette.dim(caps)) for note in (data.trends.notes if data.trends else ())]
+    texts.append((series.metric.formula, palette.dim(caps)))
+    lines = [
+        row(" ", line, width=width)
+        for text, style in texts
+        for line in wrapped(text, max(1, width - 2), caps, style)
+    ]
+    return [*drawn, *lines, *[blank(width)] * height][:height]
+
