@@ -127,6 +127,18 @@ KEYS: Mapping[str, str] = {
     "targets.table": "t",
     "targets.chart": "c",
     "targets.kind": "v",
+    "runs.mark": "space",
+    "runs.compare": "v",
+    "runs.baseline": "B",
+    "runs.note": "A",
+    "runs.table": "t",
+    "runs.chart": "c",
+    "runs.sweep": "e",
+    "runs.sort": "s",
+    "runs.reverse": "r",
+    "runs.columns": "C",
+    "runs.latency": "m",
+    "runs.save": "E",
 }
 # They end or leave lbtui whatever the config says.
 FIXED = ("app.interrupt", "app.suspend")

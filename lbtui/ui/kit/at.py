@@ -111,6 +111,12 @@ MEANINGS: Mapping[str, str] = {
     "mib": "MiB of one expert in one layer",
     "gbps": "Gbit/s at which a rank gets weights",
     "shares": "shares of the domains, parted by colons",
+    "columns": "columns of the table of runs, parted by commas; `all` is as it opens",
+    "marked": "runs marked for Compare, parted by commas",
+    "base": "run that the others are judged against, or none",
+    "tried": "row of the sweep under the cursor, from 0",
+    "field": "column of the sweep under the cursor, from 0",
+    "by": "order of the sweep: number of a column, or - and it for downwards",
     "over": "what stands in the place of the pane: what-if, routing, ratio or targets; `over.` its parts",
 }
 _INNER = "over."

@@ -51,9 +51,9 @@ def parts_of(data: RunsData, state: Kept) -> dict[str, str]:
         order = state.tried_order
         own |= {
             "m": sweep.down_of(data, state) or None,
-            "slot": str(state.tried),
-            "e": str(state.tried_column),
-            "sum": None if order is None else f"{'-' if order[1] else ''}{order[0]}",
+            "tried": str(state.tried),
+            "field": str(state.tried_column),
+            "by": None if order is None else f"{'-' if order[1] else ''}{order[0]}",
         }
     return differing(own)
 
@@ -115,13 +115,13 @@ def _with_view(data: RunsData, state: Kept, taken: Taken) -> Kept:
         return state
     if (down := taken.one_of("m", sweep.latencies(data))) is not None:
         state = replace(state, down=down)
-    tried = taken.number("slot", 0, max(0, len(data.sweep.tried) - 1) if data.sweep else 0)
-    column = taken.number("e", 0)
-    order = taken.text("sum")
+    tried = taken.number("tried", 0, max(0, len(data.sweep.tried) - 1) if data.sweep else 0)
+    column = taken.number("field", 0)
+    order = taken.text("by")
     if order is not None and order.removeprefix("-").isdecimal():
         state = replace(state, tried_order=(int(order.removeprefix("-")), order.startswith("-")))
     elif order is not None:
-        taken.refuse("sum")
+        taken.refuse("by")
     return replace(
         state,
         tried=state.tried if tried is None else tried,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from lbtui.comparison.model import Better, Metric
-from lbtui.comparison.words import figure
-from lbtui.render.text import number
+from lbtui.render.text import fixed, number
 from lbtui.runs.model import Measure
 from lbtui.text import _, with_brackets, with_comma
 from lbtui.ui.kit.columns import SortedColumn
@@ -38,11 +37,11 @@ class RunColumn(SortedColumn):
         """Whether the greatest stands on top at first: the worst, the newest, the most."""
         return self.better != "higher" and self.kind != "text"
 
-    def written(self, measure: Measure) -> str:
+    def written(self, measure: Measure, decimals: int) -> str:
         """Return a value as it stands in the table, without its unit; ? says that it may be off."""
-        text = figure(measure.metric, measure.value).replace(_(" %"), "")
+        text = fixed(scaled(measure.metric, measure.value), decimals)
         if self.chance and measure.chance is not None:
-            text = with_brackets(text, figure(measure.metric, measure.chance).replace(_(" %"), ""))
+            text = with_brackets(text, fixed(scaled(measure.metric, measure.chance), decimals))
         return f"{text}?" if measure.doubt else text
 
 
@@ -61,13 +60,12 @@ _TEXT = _("Z to A"), _("A to Z")
 FIXED: tuple[RunColumn, ...] = (
     RunColumn(NAME, _("run"), _("run"), "text", 12, 0, *_TEXT),
     RunColumn(START, _("start"), _("start"), "time", 11, 0, _("latest first"), _("earliest first")),
-    RunColumn(
-        VERDICT, _("vs baseline"), _("verdicts against the baseline"), "count", 12, 0, _MOST, _LEAST
-    ),
+    RunColumn(VERDICT, _("vs baseline"), _("verdicts against the baseline"), "count", 12, 0, _MOST, _LEAST),
     RunColumn(WORST, _("worst finding"), _("worst finding"), "count", 18, 0, _MOST, _LEAST),
     _of("dp.batch_size.par", _("DP batch"), _("PAR of DP batch size"), 12, chance=True),
     _of("dp.step_time.par", _("DP step"), _("PAR of DP step time"), 8),
     _of("dp.step_time.wasted", _("wasted %"), _("step time wasted"), 9),
+    _of("kv.usage.par", _("KV"), _("PAR of KV use"), 6),
     _of("kv.usage.fullest.mean", _("KV %"), _("highest KV use, mean"), 6),
     _of("pd.added.par", _("P/D"), _("PAR of requests per P/D node"), 6),
     _of("ep.rank_load.mean_layer_par", _("EP"), _("PAR of the expert load of ranks"), 6),
@@ -94,6 +92,11 @@ def other(key: str, metric: Metric) -> RunColumn:
     width = max(cell_len(title) + 1, 8)
     down, up = (_HIGH, _LOW) if metric.better != "neither" else (_MOST, _LEAST)
     return RunColumn(key, title, title, "count", width, 0, down, up, metric=metric, better=metric.better)
+
+
+def scaled(metric: Metric, value: float) -> float:
+    """Return a value in the unit in which it is shown: shares in percent."""
+    return 100 * value if metric.unit == _("share") else value
 
 
 def unit_of(metric: Metric) -> str:

@@ -14,8 +14,9 @@ from typing import TypeAlias
 from lbtui.comparison.model import Metric
 from lbtui.runs.model import Measure, Run, RunSummary, Shape
 from lbtui.runs.together import Series, Sweep, Trends
+from lbtui.runs.verdicts import Judged
 from lbtui.text import _
-from lbtui.ui.panes.compare.words import Called
+from lbtui.ui.panes.compare.words import Called, called
 from lbtui.ui.panes.runs.columns import (
     FIXED,
     GOODPUT,
@@ -28,11 +29,11 @@ from lbtui.ui.panes.runs.columns import (
     WORST,
     RunColumn,
     other,
+    scaled,
 )
 
 # Where a run lies: what it is told from all others by, whatever is read of it and wherever it stands.
 Key: TypeAlias = str
-Judged: TypeAlias = Mapping[int, Mapping[str, Called]]
 
 _SEVERITIES = {"info": 1.0, "warning": 2.0, "critical": 3.0}
 _ROLES = {"prefill": "P", "decode": "D"}
@@ -64,15 +65,16 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class RunsData:
-    """All runs as the app has them: a place is one in `known`, as in `judged`, `trends` and `sweep`.
+    """All runs as the app has them: a place is one in `known`, as in `trends` and `sweep`.
 
-    `metrics` are those that any run has a value of, by key. `judged` has the verdicts against the baseline.
+    `metrics` are those that any run has a value of, by key. `judged` has what runs come to against the
+    baseline, by their names.
     """
 
     folder: Path
     known: tuple[Known, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    judged: Judged = field(default_factory=dict)
+    judged: Mapping[str, Judged] = field(default_factory=dict)
     trends: Trends | None = None
     sweep: Sweep | None = None
 
@@ -128,7 +130,7 @@ def data_of(
     folder: Path,
     runs: Sequence[Run],
     before: RunsData | None = None,
-    judged: Judged | None = None,
+    judged: Mapping[str, Judged] | None = None,
     trends: Trends | None = None,
     sweep: Sweep | None = None,
 ) -> RunsData:
@@ -230,10 +232,27 @@ def _badness(summary: RunSummary) -> float:
     return _SEVERITIES[level] + min(summary.findings.get(level, 1), 999) / 1000
 
 
+_ORDER: tuple[Called, ...] = (
+    *("worse", "load_differs", "better", "no_evidence", "too_little_data", "not_comparable"),
+)
+
+
+@lru_cache(maxsize=8192)
+def calls(data: RunsData, place: int) -> Mapping[str, Called]:
+    """Return the verdict on each metric of a run, the worst of its subjects', by `Measure.key`."""
+    judged = data.judged.get(data.known[place].run.name)
+    found: dict[str, Called] = {}
+    for row in () if judged is None else judged.rows:
+        key = f"{row.metric.dimension}.{row.metric.key}"
+        found[key] = min(called(row), found.get(key, _ORDER[-1]), key=_ORDER.index)
+    return found
+
+
 def verdict_counts(data: RunsData, place: int) -> Counter[Called] | None:
     """Return how many metrics of a run have each verdict; None where it was not judged."""
-    judged = data.judged.get(place)
-    return None if judged is None else Counter(judged.values())
+    if data.known[place].run.name not in data.judged:
+        return None
+    return Counter(calls(data, place).values())
 
 
 @lru_cache(maxsize=128)
@@ -241,6 +260,17 @@ def in_course(data: RunsData, name: str) -> tuple[float | None, ...]:
     """Return the numbers of a column over the runs in order of time; None where there is none."""
     found = (sort_value(data, place, name) for place in data.in_time)
     return tuple(float(value) if isinstance(value, int | float) else None for value in found)
+
+
+@lru_cache(maxsize=128)
+def decimals_of(data: RunsData, name: str) -> int:
+    """Return how many decimals show three digits of the largest value of a metric's column."""
+    metric = data.metrics[name]
+    values = [scaled(metric, value) for value in in_course(data, name) if value is not None]
+    if all(value == int(value) for value in values):
+        return 0
+    size = max(map(abs, values))
+    return max(0, min(4, 2 - math.floor(math.log10(size))))
 
 
 # Filter
@@ -301,7 +331,7 @@ class _Term:
         if not isinstance(value, int | float):
             return None
         metric = data.metrics.get(self.name)
-        return 100 * value if metric is not None and metric.unit == _("share") else value
+        return value if metric is None else scaled(metric, value)
 
 
 def _number(text: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from lbtui.runs.together import Series
 from lbtui.ui.panes.runs.columns import NAME, START, RunColumn
@@ -61,12 +61,11 @@ def _rows(data: RunsData, text: str, order: tuple[str, bool]) -> tuple[int, ...]
     name, descending = order
     left = set(matching(data, text))
     places = [place for place in data.in_time if place in left]
-    known, unknown = [], []
-    for place in places:
-        value = sort_value(data, place, name)
-        (unknown if value is None else known).append((value, place))
-    known.sort(key=lambda one: one[0], reverse=descending)  # type: ignore[arg-type, return-value]
-    return tuple(place for _value, place in (*known, *unknown))
+    # Of one column all are numbers, or texts.
+    values: dict[int, Any] = {place: sort_value(data, place, name) for place in places}
+    known = [place for place in places if values[place] is not None]
+    known.sort(key=values.__getitem__, reverse=descending)
+    return (*known, *(place for place in places if values[place] is None))
 
 
 def rows(data: RunsData, state: Kept) -> tuple[int, ...]:
@@ -164,12 +163,8 @@ def next_hot(data: RunsData, state: Kept, step: int) -> Kept:
     return state if found is None else replace(state, cursor=data.known[shown[found]].key)
 
 
-def marked(data: RunsData, state: Kept) -> Kept:
-    """Mark the run under the cursor for Compare, or no more; the first of three is dropped."""
-    place = place_of(data, state)
-    if place is None:
-        return state
-    key = data.known[place].key
+def marked(state: Kept, key: Key) -> Kept:
+    """Mark a run for Compare, or no more; the first of three is dropped."""
     if key in state.marks:
         return replace(state, marks=tuple(one for one in state.marks if one != key))
     return replace(state, marks=(*state.marks, key)[-_MOST_MARKS:])
@@ -182,13 +177,6 @@ def pair(data: RunsData, state: Kept) -> tuple[int, int] | None:
         return None
     first, last = sorted(places, key=data.in_time.index)
     return first, last
-
-
-def with_baseline(data: RunsData, state: Kept) -> Kept:
-    """Make the run under the cursor the baseline, or none where it is that already."""
-    place = place_of(data, state)
-    key = None if place is None else data.known[place].key
-    return replace(state, baseline=None if key == state.baseline else key)
 
 
 def chosen_columns(data: RunsData, state: Kept, names: Iterable[str]) -> Kept:

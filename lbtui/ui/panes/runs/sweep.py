@@ -1,4 +1,4 @@
-"""What was tuned as rows: a table by parameters, and the plane of throughput against latency with its front."""
+"""What was tuned as rows: a table by parameters, and the plane of throughput and latency with its front."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import polars as pl
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -289,7 +290,9 @@ def _whole(at: Layout) -> list[int]:
     return [place for place, _x, cells in at.columns if cells == at.of[place].width]
 
 
-def place_at(data: RunsData, state: Kept, size: tuple[int, int], at: tuple[int, int]) -> tuple[int, int | None] | None:
+def place_at(
+    data: RunsData, state: Kept, size: tuple[int, int], at: tuple[int, int]
+) -> tuple[int, int | None] | None:
     """Return the row (-1 the header) and the column at a cell of the table; None beside it."""
     if data.sweep is None or not data.sweep.tried:
         return None
@@ -437,7 +440,9 @@ def _chart(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     at = plane_of(data, down)
     if not at.front:
         why = sweep.why or _("No figure of throughput and latency is known of any.")
-        lines = [row(" ", one, width=canvas.width) for one in wrapped(why, max(1, canvas.width - 2), caps, None)]
+        lines = [
+            row(" ", one, width=canvas.width) for one in wrapped(why, max(1, canvas.width - 2), caps, None)
+        ]
         return [*lines, *[blank(canvas.width)] * canvas.height][: canvas.height]
     chart = _plot(data, down, canvas)
     drawn = [*chart.rows, *[blank(canvas.width)] * (canvas.height - len(chart.rows))]
@@ -459,9 +464,7 @@ def _chart(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     if here is not None:
         column = left + round((here[0] - low) / ((high - low) or 1.0) * (columns - 1))
         line = last - 1 - round((here[1] - bottom) / ((top - bottom) or 1.0) * (last - 1 - first))
-        drawn[line] = _put(
-            drawn[line], column, _sign(state.tried in at.front, caps), palette.cursor(caps)
-        )
+        drawn[line] = _put(drawn[line], column, _sign(state.tried in at.front, caps), palette.cursor(caps))
     return drawn
 
 
@@ -507,3 +510,20 @@ def tried_words(data: RunsData, state: Kept) -> str:
     front = state.tried in plane_of(data, down).front
     return joined((visible(tried.name), *told, _("on the front") if front else ""))
 
+
+def saved_rows(data: RunsData, state: Kept) -> pl.DataFrame:
+    """Return what was tried in the order shown, as it is saved: null where a figure is unknown."""
+    if data.sweep is None:
+        return pl.DataFrame()
+    tried = [data.sweep.tried[place] for place in rows(data, state)]
+    front = set(plane_of(data, down_of(data, state)).front)
+    found = {"name": pl.Series([one.name for one in tried], dtype=pl.String)}
+    for name in data.sweep.parameters:
+        values = [one.parameters.get(name) for one in tried]
+        texts = [None if value is None else value_words(value) for value in values]
+        found[name] = pl.Series(texts, dtype=pl.String)
+    for key in sorted({key for one in tried for key in one.figures}):
+        numbers = [one.figures.get(key) for one in tried]
+        found[key] = pl.Series(numbers, dtype=pl.Float64).fill_nan(None)
+    found["front"] = pl.Series([place in front for place in rows(data, state)], dtype=pl.Boolean)
+    return pl.DataFrame([series.alias(name) for name, series in found.items()])

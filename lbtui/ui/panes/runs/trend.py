@@ -67,9 +67,7 @@ def draw(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     beside = max(0, width - listed - _GAP)
     chart = chart_rows(data, state, canvas.sized(beside, lines))
     names = _list(data, state, canvas.sized(listed, lines))
-    middle = [
-        row(name, " " * _GAP, plot, width=width) for name, plot in zip(names, chart, strict=True)
-    ]
+    middle = [row(name, " " * _GAP, plot, width=width) for name, plot in zip(names, chart, strict=True)]
     return [*top, *middle, *_below(data, state, canvas.sized(height=below))][:height]
 
 
@@ -228,3 +226,9 @@ def _below(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     ]
     return [*drawn, *lines, *[blank(width)] * height][:height]
 
+
+def copied(data: RunsData, state: Kept) -> str:
+    """Return the series shown in words: the run under the cursor, what changed."""
+    series = data.series[series_of(data, state)]
+    point = [point_words(data, series, point_of(data, state))] if series.points else []
+    return "\n".join([*point, *change_sentences(data, series)])

@@ -23,13 +23,20 @@ from lbtui.text import _, visible
 from lbtui.ui.kit.saved import zoned
 from lbtui.ui.panes.compare.view import verdict_style
 from lbtui.ui.panes.runs.columns import LENGTH, NAME, PLAIN, SHAPE, START, VERDICT, WORST, RunColumn, seconds
-from lbtui.ui.panes.runs.data import RunsData, in_course, shape_of, shape_words, sort_value
+from lbtui.ui.panes.runs.data import (
+    RunsData,
+    calls,
+    decimals_of,
+    in_course,
+    shape_of,
+    shape_words,
+    sort_value,
+)
 from lbtui.ui.panes.runs.layout import GUTTER, in_view, layout, lines
 from lbtui.ui.panes.runs.state import Kept, column_of, columns, place_of, rows
 from lbtui.ui.panes.runs.words import (
     begun_words,
     course_words,
-
     run_sentences,
     state_line,
     verdict_cell,
@@ -110,7 +117,7 @@ def _courses_row(data: RunsData, state: Kept, where: Layout, canvas: Canvas) -> 
         column = shown[place]
         parts.append(Segment(" " * (start - x)))
         if column.name == NAME:
-            said = _("over the runs, oldest first")
+            said = _("oldest → newest")
             parts += fit(said, width, caps=caps, style=palette.dim(caps))
         elif _has_course(data, column):
             parts += _course_at(data, state, column.name, width, caps)
@@ -180,12 +187,11 @@ def _gutter(data: RunsData, state: Kept, place: int, here: int | None, caps: Cap
     """Return the cells before a name: the cursor, the baseline, the mark."""
     key = data.known[place].key
     lit = palette.selected(caps)
-    cells = [
+    return [
         Segment(glyphs(caps).right[-1] if place == here else " ", lit),
         Segment("B" if key == state.baseline else " ", lit),
         Segment(glyphs(caps).point if key in state.marks else " ", lit),
     ]
-    return cells
 
 
 def _failed(run: Run, drawn: Row, where: Layout, caps: Capabilities) -> Row:
@@ -194,7 +200,7 @@ def _failed(run: Run, drawn: Row, where: Layout, caps: Capabilities) -> Row:
     whole = sum(cell_len(segment.text) for segment in drawn)
     if whole <= start + width + 2:
         return drawn
-    name = list(Segment.divide(drawn, [start + width, whole]))[0]
+    name = next(iter(Segment.divide(drawn, [start + width, whole])))
     room = whole - start - width - 2
     return [*name, Segment("  "), *fit(run.problem, room, caps=caps, style=palette.severity(caps, "warning"))]
 
@@ -233,10 +239,10 @@ def _cell(data: RunsData, state: Kept, place: int, column: RunColumn, caps: Capa
     measure = known.worst.get(name)
     if measure is None:
         return _nothing(run)
-    called = data.judged.get(place, {}).get(name)
+    text, called = column.written(measure, decimals_of(data, name)), calls(data, place).get(name)
     if called in ("worse", "better", "load_differs"):
-        return Segment(column.written(measure), verdict_style(caps, called))
-    return column.written(measure)
+        return Segment(text, verdict_style(caps, called))
+    return text
 
 
 def _nothing(run: Run) -> str:
@@ -321,5 +327,3 @@ def saved_rows(data: RunsData, state: Kept) -> pl.DataFrame:
 
 def _float(value: float | str | None) -> float | None:
     return float(value) if isinstance(value, int | float) else None
-
-

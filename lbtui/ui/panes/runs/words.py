@@ -16,7 +16,6 @@ from lbtui.text import (
     _,
     in_clauses,
     in_list,
-    in_percent,
     in_sentences,
     plural,
     visible,
@@ -29,6 +28,7 @@ from lbtui.ui.panes.compare.words import MARKS, VERDICTS, Called, p_words
 from lbtui.ui.panes.runs.columns import PLAIN, RunColumn, named, seconds, unit_of
 from lbtui.ui.panes.runs.data import (
     RunsData,
+    calls,
     in_course,
     shape_of,
     shape_words,
@@ -38,7 +38,6 @@ from lbtui.ui.panes.runs.data import (
 from lbtui.ui.panes.runs.state import Kept, column_of, columns, rows
 
 _YEAR = "2026-"
-_LARGE = 10.0
 
 
 def begun_words(run: Run, *, short: bool = False) -> str:
@@ -93,6 +92,11 @@ def course_words(data: RunsData, column: RunColumn) -> tuple[str, str]:
     return named(column, metric), ends
 
 
+def named_column(data: RunsData, column: RunColumn) -> str:
+    """Return what a column shows, with its unit."""
+    return named(column, metric_of(data, column))
+
+
 # The run under the cursor
 
 
@@ -109,7 +113,7 @@ def identity_words(run: Run) -> str:
 
 
 def run_sentences(data: RunsData, state: Kept, place: int) -> list[str]:
-    """Return what is to know of a run: who it is, what is under the cursor, against the baseline, the rest."""
+    """Return what is to know of a run: who it is, the value under the cursor, verdicts, the rest."""
     run = data.known[place].run
     return [
         with_label_or_plain(identity_words(run), _finding_words(run)),
@@ -157,7 +161,7 @@ def cell_words(data: RunsData, state: Kept, place: int) -> str:
             return ""
         absent = [one.absent for one in run.summary.of(column.name) if one.absent]
         return with_label(column.words, absent[0] if absent else _("not recorded"))
-    return measure_words(measure, data.judged.get(place, {}).get(column.name))
+    return measure_words(measure, calls(data, place).get(column.name))
 
 
 def measure_words(measure: Measure, verdict: Called | None) -> str:
@@ -195,7 +199,7 @@ def verdict_cell(data: RunsData, state: Kept, place: int) -> tuple[str, Called |
     if parts:
         return " ".join(parts), next(one for one in _CALLED if counts[one])
     rest = next((one for one in _UNCALLED if counts[one]), None)
-    return ("–" if rest is None else MARKS[rest]), rest
+    return MARKS[rest or "not_comparable"], rest or "not_comparable"
 
 
 _CALLED: tuple[Called, ...] = ("worse", "better", "load_differs")
@@ -209,20 +213,22 @@ def _against_words(data: RunsData, state: Kept, place: int) -> str:
         return ""
     if base == place:
         return _("All others are judged against this run.")
-    judged = data.judged.get(place)
+    against = _("Against {run}").format(run=visible(data.known[base].run.name))
+    judged = data.judged.get(data.known[place].run.name)
     if judged is None:
         return ""
+    if judged.why:
+        return with_stop(with_label(against, with_label(VERDICTS["not_comparable"], judged.why)))
     labels = {key: metric.label for key, metric in data.metrics.items()}
     parts = []
     for called in _CALLED:
-        keys = [key for key, verdict in judged.items() if verdict == called]
+        keys = [key for key, verdict in calls(data, place).items() if verdict == called]
         if keys:
             parts.append(with_label(VERDICTS[called], in_list(labels.get(key, key) for key in keys)))
     if not parts:
         counts = verdict_counts(data, place)
         rest = next((one for one in _UNCALLED if counts is not None and counts[one]), None)
         parts = [VERDICTS[rest]] if rest is not None else [_("nothing to compare")]
-    against = _("Against {run}").format(run=visible(data.known[base].run.name))
     return with_stop(with_label(against, in_clauses(parts)))
 
 
@@ -238,9 +244,7 @@ def page_words(data: RunsData, state: Kept, place: int) -> str:
         facts.append((_("to"), clock(summary.end, date=date)))
     facts += [(visible(name), visible(value_words(value))) for name, value in run.parameters.items()]
     if summary is not None and summary.targets:
-        facts.append(
-            (_("targets"), in_list(f"{name} {number(value)} ms" for name, value in summary.targets))
-        )
+        facts.append((_("targets"), in_list(f"{name} {number(value)} ms" for name, value in summary.targets)))
     said = [identity_words(run), "", *aligned(facts), ""]
     for words in (_finding_words(run), _against_words(data, state, place), in_sentences(*_rest(run))):
         said += [words, ""] if words else []
@@ -255,7 +259,7 @@ _HEADS = ("", _("subject"), _("value"), _("unit"), _("95 % interval"), _("chance
 def _measure_row(data: RunsData, place: int, measure: Measure) -> tuple[str, ...]:
     metric = measure.metric
     is_worst = data.known[place].worst.get(measure.key) is measure
-    verdict = data.judged.get(place, {}).get(measure.key) if is_worst else None
+    verdict = calls(data, place).get(measure.key) if is_worst else None
     chance = "" if measure.chance is None else figure(metric, measure.chance)
     value = figure(metric, measure.value).replace(_(" %"), "") if measure.known else "–"
     return (
@@ -339,7 +343,10 @@ def point_words(data: RunsData, series: Series, at: int) -> str:
     """Return the run under the cursor of a series with its value."""
     point = series.points[at]
     known = data.known[point.run]
-    parts = [identity_words(known.run), with_label(series.metric.label, with_unit(series.metric, point.value))]
+    parts = [
+        identity_words(known.run),
+        with_label(series.metric.label, with_unit(series.metric, point.value)),
+    ]
     if not (math.isnan(point.low) or math.isnan(point.high)):
         low, high = (figure(series.metric, bound) for bound in (point.low, point.high))
         interval = _("{low} to {high}").format(low=low.replace(_(" %"), ""), high=high)
@@ -376,11 +383,6 @@ def figure_words(data: RunsData, key: str, value: float | None) -> str:
         return "–"
     metric = data.metrics.get(key)
     return number(value) if metric is None else figure(metric, value).replace(_(" %"), "")
-
-
-def share_words(share: float) -> str:
-    """Return a share in percent."""
-    return in_percent(share)
 
 
 def _capital(text: str) -> str:
