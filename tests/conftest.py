@@ -32,9 +32,10 @@ def _states(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def state_home(_states, request, monkeypatch) -> Path:
-    """Give each test a state folder of its own, which is not made: never the developer's, never another's."""
+    """Give each test a state folder of its own, which is not made, and a cache: never the developer's."""
     folder = _states / f"{abs(hash(request.node.nodeid)):x}"
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{folder}-cache")
     return folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from lbtui.own_folder import in_profile
 from lbtui.remembered.model import Remembered
 from lbtui.remembered.text import MOST_BYTES, BadFile, NewerFile, from_bytes, to_bytes
-from lbtui.state_folder import keep, make_private, state_folder
+from lbtui.state_folder import content_of, keep, make_private, state_folder
 from lbtui.text import _, visible
 
 MOST_PROFILES = 200
@@ -78,15 +77,7 @@ class Memory:
         return ""
 
     def _read(self, identity: str) -> Remembered:
-        path = self._folder / _name(identity)
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise BadFile(_("it is no regular file"))
-            if found.st_uid != os.geteuid():
-                raise BadFile(_("it is another user's"))
-            return from_bytes(file.read(MOST_BYTES + 1))
+        return from_bytes(content_of(self._folder / _name(identity), MOST_BYTES + 1))
 
     def _let_go(self) -> None:
         """Remove the files that were not written for longest, of more than there may be."""
