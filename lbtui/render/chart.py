@@ -103,7 +103,7 @@ def line_chart(
     they take, below the quantity of x. Points that are not finite break the line. Too small an area shows
     only what is above.
     """
-    width, height, caps = canvas.width, canvas.height, canvas.caps
+    width, caps = canvas.width, canvas.caps
     above: list[Row] = []
     if title or y_label:
         above.append(
@@ -113,13 +113,36 @@ def line_chart(
                 width=width,
             )
         )
+    below = [fit(x_label, width, align="right", caps=caps, style=palette.dim(caps))] if x_label else []
+    return _chart(series, canvas, (above, below), x_ticks, 0.0)
+
+
+def line_chart_from(
+    low: float,
+    series: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    canvas: Canvas,
+    x_ticks: Sequence[tuple[float, str]] | None = None,
+) -> Chart:
+    """Return what `line_chart` does, its axis of y beginning at `low`, or at what is lowest, instead of 0."""
+    return _chart(series, canvas, ([], []), x_ticks, low)
+
+
+def _chart(
+    series: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    canvas: Canvas,
+    around: tuple[list[Row], list[Row]],
+    x_ticks: Sequence[tuple[float, str]] | None,
+    low: float,
+) -> Chart:
+    """Return lines through points, `around` them what stands above and below."""
+    width, height, caps = canvas.width, canvas.height, canvas.caps
+    above, below = around
     places: list[tuple[int, int, int]] = []
     if any(name for name, _xs, _ys in series):
         lines_of_names, places = _names([name for name, _xs, _ys in series], width, caps)
         places = [(at + len(above), begin, end) for at, begin, end in places]
         above += lines_of_names
     grey = palette.dim(caps)
-    below = [fit(x_label, width, align="right", caps=caps, style=grey)] if x_label else []
     room = height - len(above) - len(below)
     lines = [_pieces(xs, ys, width) for _name, xs, ys in series]
     where = None
@@ -129,7 +152,7 @@ def line_chart(
         plot = [blank(width)] * room
         plot[room // 2] = fit(_("no data"), width, align="center", caps=caps, style=grey)
     else:
-        plot = _plot(lines, width, room, caps, x_ticks)
+        plot = _plot(lines, canvas.sized(height=room), x_ticks, low)
         xs = [x for pieces in lines for piece, _ys in pieces for x in piece]
         where = _enclosed(plot, len(above), min(xs), max(xs))
     return Chart([*above, *plot, *below][:height], tuple(places), where)
@@ -211,13 +234,14 @@ def _thin(points: list[tuple[float, float]], buckets: int) -> list[tuple[float, 
 
 def _plot(
     lines: Sequence[Sequence[Line]],
-    width: int,
-    height: int,
-    caps: Capabilities,
+    canvas: Canvas,
     x_ticks: Sequence[tuple[float, str]] | None,
+    low: float,
 ) -> list[Row]:
     # 40 ms, and only charts need it.
     import plotext
+
+    width, height, caps = canvas.width, canvas.height, canvas.caps
 
     with _PLOTEXT:
         plotext.clear_figure()
@@ -233,7 +257,7 @@ def _plot(
                     marker=_point(index, caps) if _by_points(caps) else "braille",
                     color=_TAG + index % _TAGS,
                 )
-        _set_axes(plotext, lines, height, x_ticks, caps)
+        _set_axes(plotext, lines, canvas, x_ticks, low)
         drawn = plotext.build()
         plotext.clear_figure()
     rows = [_recolor(line, width, caps) for line in drawn.split("\n")[:height]]
@@ -243,12 +267,13 @@ def _plot(
 def _set_axes(
     plotext: Any,
     lines: Sequence[Sequence[Line]],
-    height: int,
+    canvas: Canvas,
     x_ticks: Sequence[tuple[float, str]] | None,
-    caps: Capabilities,
+    low: float,
 ) -> None:
+    height, caps = canvas.height, canvas.caps
     ys = [y for pieces in lines for _xs, piece in pieces for y in piece]
-    low, high = min(0.0, *ys), max(0.0, *ys)
+    low, high = min(low, *ys), max(low, *ys)
     if low == high:
         high = low + 1
     ticks = nice_ticks(low, high, max(2, height // _LINES_PER_TICK))

@@ -205,8 +205,9 @@ def sparkline(
     width: int | None = None,
     low: float | None = None,
     high: float | None = None,
+    parted: bool = False,
 ) -> Row:
-    """Return the values as one line of bars.
+    """Return the values as one line of bars; `parted` as of `lane`.
 
     Without `low` and `high` it runs from 0 (or the least, if negative) to the largest. More values than
     `width` are drawn as the largest of what each column covers; fewer are padded at the right.
@@ -217,7 +218,7 @@ def sparkline(
     width = len(values) if width is None else width
     if len(values) > width:
         values = _squeeze(values, width, _largest)
-    return row(*lane(values, Scale(low, high), caps), width=width)
+    return row(*lane(values, Scale(low, high), caps, parted=parted), width=width)
 
 
 def bar(fraction: float | None, width: int, caps: Capabilities, style: Style | None = None) -> Row:

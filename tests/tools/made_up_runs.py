@@ -13,11 +13,13 @@ from random import Random
 
 from lbtui.comparison import Metric, Row, Verdict, metrics
 from lbtui.overview.model import Place
-from lbtui.profile import Reading
+from lbtui.profile import Profile, Reading
+from lbtui.render.capabilities import Capabilities
 from lbtui.runs.model import Measure, Run, RunSummary, Shape, Worst
 from lbtui.runs.together import Change, Point, Series, Sweep, Trends, Tried
 from lbtui.runs.verdicts import Judged
-from lbtui.ui.panes.runs.pane import RunsPane
+from lbtui.ui.app import LbtuiApp
+from lbtui.ui.panes.runs.pane import BaselineChosen, RunsPane
 from lbtui.ui.panes.runs.state import Kept
 
 FOLDER = Path("/data/runs")
@@ -198,7 +200,7 @@ def sweep() -> Sweep:
     for policy, gain in (("least_loaded", 1.12), ("random", 0.94), ("rr", 1.0)):
         for nodes in (1, 2, 3, 4):
             goodput = gain * 2.1 * nodes**0.7 * rng.uniform(0.95, 1.05)
-            slow = 1900 / (gain * nodes**0.9) + 140 * nodes
+            slow = 380 * nodes**0.8 / gain**2
             figures = {
                 "requests.goodput": goodput,
                 "requests.ttft.p95": slow * rng.uniform(0.9, 1.1),
@@ -221,9 +223,27 @@ def sweep() -> Sweep:
     return Sweep(("dp_policy", "p_nodes"), marked, "requests.goodput", "requests.ttft.p95")
 
 
-def pane(profile: object, caps: object, kept: Kept | None = None) -> RunsPane:
-    """Return the pane with all of it."""
+def pane(profile: Profile, caps: Capabilities, kept: Kept | None = None) -> RunsPane:
+    """Return the pane with all of it but verdicts."""
     runs = made_up()
-    made = RunsPane(profile, caps, FOLDER, runs, kept)  # type: ignore[arg-type]
+    made = RunsPane(profile, caps, FOLDER, runs, kept)
     made.take(runs, None, trends(runs), sweep())
     return made
+
+
+def stand_over(app: LbtuiApp) -> RunsPane:
+    """Show them in the place of the pane that stands, judged as soon as a baseline is chosen."""
+
+    class Shown(RunsPane):
+        """Answers as the app does."""
+
+        def on_baseline_chosen(self, event: BaselineChosen) -> None:
+            """Hand in the verdicts."""
+            event.stop()
+            runs = made_up()
+            self.take(runs, {} if event.run is None else judged(runs, event.run.name))
+
+    shown = Shown(Profile(FOLDER, ()), app.caps, FOLDER, made_up())
+    shown.take(made_up(), None, trends(made_up()), sweep())
+    app.show_over(shown)
+    return shown

@@ -24,6 +24,7 @@ from lbtui.ui.opening import Asked
 from tests.sources.engines import unpacked
 from tests.tools import make_tuned
 from tests.tools.driving import resized, settled
+from tests.tools.made_up_runs import stand_over
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((250, 70), (200, 50), (120, 32), (80, 24), (60, 20))
@@ -31,6 +32,7 @@ DEMO = Path(lbtui.__file__).parent / "demo" / "output"
 TRACED = Path(__file__).parents[1] / "data" / "timeline" / "profiler.db.gz"
 EVEN = Path(__file__).parents[1] / "data" / "even_small"
 QUEUEING = Path(__file__).parents[1] / "data" / "csv_only"
+MADE_UP = "runs"
 PREFILLING = Path(__file__).parents[1] / "data" / "replay" / "pd_prefill.json.gz"
 
 
@@ -44,6 +46,8 @@ class Scene(NamedTuple):
 # The request that runs before the longest bubble, and its first steps.
 _FOLLOW = ("7", "n", "z", "minus", "h", "h", "h", "f", "n", "n", "n", "n", "n", "n", "n", "n")
 _QUERY = "sql SELECT request_id, input_tokens, ttft, duration, arrival FROM requests ORDER BY request_id"
+# The sixth night before the last as baseline, the last two marked.
+_JUDGED = ("space", "down", "space", *["down"] * 6, "B", *["up"] * 6)
 SCENES: dict[str, Scene] = {
     "overview": Scene(("1",)),
     "dp": Scene(("2",)),
@@ -95,6 +99,9 @@ SCENES: dict[str, Scene] = {
     "even-ep": Scene(("4",), "even"),
     "first-run": Scene((), "nothing"),
     "chooser": Scene(("down",), "several"),
+    "runs": Scene(("down", *_JUDGED, *["right"] * 4), "runs"),
+    "runs-trend": Scene((*_JUDGED, "c", "left", "left"), "runs"),
+    "runs-sweep": Scene(("e", "down", "down"), "runs"),
 }
 
 
@@ -121,6 +128,7 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             shutil.copy(packed, base / "routed" / "output")
         unpacked(PREFILLING, base / "parted" / "PROF_DIR")
         (base / "nothing").mkdir()
+        shutil.copytree(EVEN, base / MADE_UP / EVEN.name)
         (base / "traced").mkdir()
         (base / "traced" / "profiler.db").write_bytes(gzip.decompress(TRACED.read_bytes()))
         yield {
@@ -132,6 +140,7 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             "routed": _with_targets(base / "routed" / "output", 500, 60),
             "parted": _with_targets(base / "parted" / "PROF_DIR", 600, 40),
             "nothing": Asked(base / "nothing", named=False),
+            MADE_UP: Asked(base / MADE_UP / EVEN.name),
         }
     finally:
         shutil.rmtree(base)
@@ -164,6 +173,9 @@ async def standing(
     app = LbtuiApp(asked, caps)
     async with app.run_test(size=size) as pilot:
         await settled(app, pilot)
+        if asked.path.parent.name == MADE_UP:
+            stand_over(app)
+            await settled(app, pilot)
         for key in keys:
             await pilot.press(key)
             await settled(app, pilot)

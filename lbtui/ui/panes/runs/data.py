@@ -122,6 +122,13 @@ class RunsData:
         """What went on over the runs, those of the load first."""
         return () if self.trends is None else self.trends.series
 
+    @cached_property
+    def usual_shape(self) -> Shape | None:
+        """The shape of most series."""
+        count = Counter(shape_words(one.shape) for one in self.series)
+        most = max(count, key=count.__getitem__, default="")
+        return next((one.shape for one in self.series if shape_words(one.shape) == most), None)
+
 
 _FIXED_NAMES = frozenset(column.name for column in FIXED)
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from lbtui.render.table import Column, Layout, first_visible
 from lbtui.text import visible
-from lbtui.ui.panes.runs.columns import NAME, SHAPE, START, WORST, RunColumn
+from lbtui.ui.panes.runs.columns import NAME, SHAPE, START, VERDICT, WORST, RunColumn
 from lbtui.ui.panes.runs.data import RunsData, shape_of, shape_words
 from lbtui.ui.panes.runs.state import Kept, column_of, columns, row_of, rows
 
@@ -37,7 +37,7 @@ class Lines:
 @lru_cache(maxsize=8)
 def lines(width: int, height: int) -> Lines:
     """Return where everything stands in this size: the table always, the rest as there is room."""
-    reading = 1 if height < 10 else 3 if height < 17 else 5 if height < 36 else 7
+    reading = 1 if height < 10 else 3 if height < 17 else 6 if height < 36 else 7
     reading = min(reading, max(0, height - 3))
     wide = width >= _WIDE
     course = 1 if not wide and height >= 12 else None
@@ -65,7 +65,7 @@ def _widths(data: RunsData, shown: tuple[RunColumn, ...], width: int) -> tuple[C
         if column.name in most:
             cells = max(cells, min(most[column.name], _longest(data, column.name)))
         cells = max(cells, cell_len(column.title) + _SORT_MARK)
-        text = column.kind == "text" or column.name in (START, WORST)
+        text = column.kind == "text" or column.name in (START, VERDICT, WORST)
         found.append(Column(column.title, cells, "left" if text else "right"))
     return tuple(found)
 

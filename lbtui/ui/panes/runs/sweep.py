@@ -18,16 +18,18 @@ from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import Chart, line_chart
 from lbtui.render.glyphs import glyphs
 from lbtui.render.table import Cell, Column, Layout, first_visible, table
-from lbtui.render.text import blank, fit_parts, merge, printable, row, wrapped
+from lbtui.render.text import blank, fit_parts, printable, row, wrapped
 from lbtui.runs.together import Sweep, Tried
 from lbtui.text import _, in_list, plural, visible, with_label
 from lbtui.ui.panes.runs.data import RunsData, value_words
+from lbtui.ui.panes.runs.plot import cell_of, put, without
 from lbtui.ui.panes.runs.state import Kept
 from lbtui.ui.panes.runs.words import figure_label, figure_words, joined
 
 _GUTTER = 3
 _GAP = 2
 _WIDE = 120
+_LABELLED = 16  # lines from which a chart names its axes
 _WIDEST = 24
 _OTHERS = 6  # figures beyond the two of the chart
 
@@ -110,12 +112,12 @@ def _fields(data: RunsData, down: str) -> tuple[_Field, ...]:
     sweep = data.sweep
     if sweep is None:
         return ()
-    found = [_Field("name", "", _("tried"))]
-    found += [_Field("parameter", name, visible(name)) for name in sweep.parameters]
+    found = [_Field("parameter", name, visible(name)) for name in sweep.parameters]
     keys = [key for key in (sweep.up, down) if key]
     others = sorted({key for tried in sweep.tried for key in tried.figures} - set(keys))
     keys += [key for key in _PREFERRED if key in others][:_OTHERS]
-    return (*found, *(_Field("figure", key, figure_label(data, key)) for key in keys))
+    figures = [_Field("figure", key, figure_label(data, key)) for key in keys]
+    return (*found, *figures, _Field("name", "", _("tried")))
 
 
 _PREFERRED = (
@@ -234,7 +236,7 @@ def parts(width: int, height: int, wanted: int, lines_wanted: int) -> Parts:
     # A chart of few lines says little.
     if room < 13:
         return Parts((width, room), (0, 0), False, below)
-    lines = min(max(4, lines_wanted), room - max(9, room // 2))
+    lines = min(max(4, lines_wanted), room - max(9, room * 2 // 3))
     return Parts((width, lines), (width, room - lines), False, below)
 
 
@@ -396,7 +398,7 @@ def _behind(drawn: Row) -> Row:
 
 
 def _sign(front: bool, caps: Capabilities) -> str:
-    return glyphs(caps).points[2] if not front else glyphs(caps).point if caps.unicode else "#"
+    return glyphs(caps).points[1] if not front else glyphs(caps).point if caps.unicode else "#"
 
 
 @lru_cache(maxsize=4)
@@ -406,19 +408,17 @@ def _plot(data: RunsData, down: str, canvas: Canvas) -> Chart:
     assert sweep is not None
     at = plane_of(data, down)
     both = [_both(sweep.tried[place], sweep.up, down) or (0.0, 0.0) for place in at.front]
-    # A step is what lies between two of them: no better than the one at its left.
+    # What lies between two of them is no better than the one at its left.
     xs, ys = _stairs(both)
     rest = [_both(sweep.tried[place], sweep.up, down) or (0.0, 0.0) for place in at.others]
     lone = [one for point in rest for one in (point, (math.nan, math.nan))]
     lines = [(_("the front: none is better in both"), xs, ys)]
     if lone:
         lines.append((_("all others"), [x for x, _y in lone], [y for _x, y in lone]))
-    return line_chart(
-        lines,
-        canvas,
-        y_label=figure_label(data, sweep.up),
-        x_label=figure_label(data, down),
-    )
+    # The line above the table names both figures, too.
+    if canvas.height < _LABELLED:
+        return line_chart(lines, canvas)
+    return line_chart(lines, canvas, y_label=figure_label(data, sweep.up), x_label=figure_label(data, down))
 
 
 def _stairs(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -445,36 +445,19 @@ def _chart(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
         ]
         return [*lines, *[blank(canvas.width)] * canvas.height][: canvas.height]
     chart = _plot(data, down, canvas)
-    drawn = [*chart.rows, *[blank(canvas.width)] * (canvas.height - len(chart.rows))]
-    if chart.plot is None:
-        return drawn
-    first, last, left, columns, low, high = chart.plot
-    tops = [sweep.tried[place].figures[sweep.up] for place in (*at.front, *at.others)]
-    bottom, top = min(0.0, *tops), max(0.0, *tops) or 1.0
-    for place in (*at.others, *at.front):
-        both = _both(sweep.tried[place], sweep.up, down)
-        if both is None:
+    drawn = without(chart, 1, caps)
+    drawn += [blank(canvas.width)] * (canvas.height - len(drawn))
+    ys = [sweep.tried[place].figures[sweep.up] for place in (*at.front, *at.others)]
+    ends = min(0.0, *ys), max(0.0, *ys) or 1.0
+    for place in (*at.others, *at.front, state.tried):
+        both = _both(sweep.tried[place], sweep.up, down) if place < len(sweep.tried) else None
+        if both is None or (cell := cell_of(chart, both, ends)) is None:
             continue
-        column = left + round((both[0] - low) / ((high - low) or 1.0) * (columns - 1))
-        line = last - 1 - round((both[1] - bottom) / ((top - bottom) or 1.0) * (last - 1 - first))
         front = place in at.front
-        ink = palette.better(caps) if front else palette.dim(caps)
-        drawn[line] = _put(drawn[line], column, _sign(front, caps), ink)
-    here = _both(sweep.tried[state.tried], sweep.up, down) if state.tried < len(sweep.tried) else None
-    if here is not None:
-        column = left + round((here[0] - low) / ((high - low) or 1.0) * (columns - 1))
-        line = last - 1 - round((here[1] - bottom) / ((top - bottom) or 1.0) * (last - 1 - first))
-        drawn[line] = _put(drawn[line], column, _sign(state.tried in at.front, caps), palette.cursor(caps))
+        ink = palette.better(caps) if front else palette.series(caps, 1)
+        ink = palette.cursor(caps) if place == state.tried else ink
+        drawn[cell[0]] = put(drawn[cell[0]], cell[1], _sign(front, caps), ink)
     return drawn
-
-
-def _put(drawn: Row, column: int, sign: str, ink: Style) -> Row:
-    """Return a row with one cell replaced."""
-    width = sum(cell_len(segment.text) for segment in drawn)
-    if not 0 <= column < width:
-        return drawn
-    before, _under, after = Segment.divide(drawn, [column, column + 1, width])
-    return merge([*before, Segment(sign, ink), *after])
 
 
 def _below(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
@@ -505,7 +488,7 @@ def tried_words(data: RunsData, state: Kept) -> str:
         with_label(field.title, _text(data, tried, field))
         if field.kind == "figure"
         else f"{field.title}={_text(data, tried, field)}"
-        for field in fields[1:]
+        for field in fields[:-1]
     ]
     front = state.tried in plane_of(data, down).front
     return joined((visible(tried.name), *told, _("on the front") if front else ""))

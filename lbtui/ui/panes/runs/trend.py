@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,9 +13,8 @@ from rich.style import Style
 from lbtui.render import palette
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
-from lbtui.render.chart import Chart, line_chart
+from lbtui.render.chart import Chart, line_chart_from
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import sparkline
 from lbtui.render.table import first_visible
 from lbtui.render.text import blank, fit, fit_parts, printable, row, wrapped
 from lbtui.runs.together import Series
@@ -22,6 +22,7 @@ from lbtui.text import _, in_sentences
 from lbtui.ui.panes.compare.view import verdict_style
 from lbtui.ui.panes.compare.words import MARKS
 from lbtui.ui.panes.runs.data import RunsData
+from lbtui.ui.panes.runs.plot import cell_of, course, put
 from lbtui.ui.panes.runs.state import Kept, point_of, series_of
 from lbtui.ui.panes.runs.words import (
     begun_words,
@@ -30,17 +31,20 @@ from lbtui.ui.panes.runs.words import (
     load_words,
     point_words,
     series_label,
+    short_label,
     trend_line,
 )
 
+_Line: TypeAlias = tuple[str, Sequence[float], Sequence[float]]
 _ABOVE = 2  # lines: what is shown, the load
 _GAP = 2
+_PLAIN_FROM = 0.7  # of the largest: no axis is shorter
 _TICK = 14  # cells that a tick of the chart takes
 
 
 def sizes(width: int, height: int) -> tuple[int, int, int]:
     """Return the cells of the list at the left, the lines of list and chart, and those of the words below."""
-    listed = min(46, max(22, width * 3 // 10))
+    listed = min(52, max(26, width * 3 // 10))
     below = min(max(0, height - _ABOVE - 4), 3 if height < 17 else 5 if height < 36 else 8)
     return min(listed, width), max(0, height - _ABOVE - below), below
 
@@ -95,17 +99,17 @@ def _list(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
 def _list_row(data: RunsData, at: int, here: bool, width: int, caps: Capabilities) -> Row:
     series = data.series[at]
     mark = change_mark(series)
-    course = max(0, min(12, width - 24))
-    label = max(0, width - course - 5)
+    cells = 12 if width >= 36 else 0
+    label = max(0, width - cells - 5)
     ink = palette.selected(caps) if here else None
     style = verdict_style(caps, mark) if mark is not None else palette.dim(caps)
     return row(
         Segment(glyphs(caps).right[-1] if here else " ", palette.selected(caps)),
         Segment(printable("" if mark is None else MARKS[mark], caps), style),
         " " * (3 - (0 if mark is None else len(MARKS[mark]))),
-        fit(series_label(series), label, caps=caps, style=ink),
-        " ",
-        _course(data, at, course, caps),
+        fit(short_label(data, series), label, caps=caps, style=ink),
+        " " * (width - 4 - label - cells),
+        _course(data, at, cells, caps),
         width=width,
     )
 
@@ -115,41 +119,65 @@ def _course(data: RunsData, at: int, width: int, caps: Capabilities) -> Row:
     series = data.series[at]
     values = [point.value for point in series.points]
     low = 1.0 if series.metric.unit == _("max/mean") else None
-    return sparkline(values, caps=caps, width=width, low=low)
+    return course(values, width, low, caps)
 
 
 # The chart
 
 
 def chart_rows(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
-    """Return the chart of the series shown, the cursor at its run."""
-    at = series_of(data, state)
-    chart = chart_of(data, at, canvas)
-    point = float(point_of(data, state)) if data.series[at].points else None
-    rows = chart.marked(None, point, canvas.caps)
-    return [*rows, *[blank(canvas.width)] * canvas.height][: canvas.height]
+    """Return the chart of the series shown, a sign at each run where these have room, the cursor at its own."""
+    series, caps = data.series[series_of(data, state)], canvas.caps
+    chart = chart_of(data, series_of(data, state), canvas)
+    here = point_of(data, state)
+    rows = chart.marked(None, float(here) if series.points else None, caps)
+    rows += [blank(canvas.width)] * (canvas.height - len(rows))
+    if chart.plot is not None:
+        lines = _lines(series, canvas.width)
+        ends = _ends(lines)
+        crowded = 2 * len(series.points) > chart.plot[3]
+        for place, point in enumerate(series.points):
+            cell = cell_of(chart, (float(place), point.value), ends)
+            if cell is not None and (place == here or not crowded):
+                own = palette.series(caps, len(lines) - 1)
+                ink = palette.cursor(caps) if place == here else own
+                rows[cell[0]] = put(rows[cell[0]], cell[1], glyphs(caps).point, ink)
+    return rows[: canvas.height]
 
 
 @lru_cache(maxsize=8)
 def chart_of(data: RunsData, at: int, canvas: Canvas) -> Chart:
-    """Return the chart of a series: its values, their own intervals, the level or slope that was found."""
+    """Return the chart of a series: the level or slope found, the runs' own intervals, their values."""
     series = data.series[at]
+    lines = _lines(series, canvas.width)
+    return line_chart_from(_ends(lines)[0], lines, canvas, _ticks(data, series, canvas.width))
+
+
+def _lines(series: Series, width: int) -> list[_Line]:
+    """Return the lines of a chart; the values come last, to stand on top."""
     xs = [float(place) for place in range(len(series.points))]
-    lines: list[tuple[str, Sequence[float], Sequence[float]]] = [
-        (series_label(series), xs, [point.value for point in series.points])
-    ]
+    lines: list[_Line] = []
+    if levels := _levels(series):
+        lines.append((_("level found"), [x for x, _y in levels], [y for _x, y in levels]))
     bars = [
         (x, point)
         for x, point in zip(xs, series.points, strict=True)
         if math.isfinite(point.low) and math.isfinite(point.high)
     ]
     # More than one in three columns would be an area in which the line drowns.
-    if bars and 3 * len(bars) <= canvas.width:
-        ends = [(place, end) for place, point in bars for end in (point.low, point.high, math.nan)]
+    if bars and 3 * len(bars) <= width:
+        ends = [(x, y) for x, point in bars for y in (point.low, point.high, math.nan)]
         lines.append((_("95 % interval"), [x for x, _y in ends], [y for _x, y in ends]))
-    if levels := _levels(series):
-        lines.append((_("level found"), [x for x, _y in levels], [y for _x, y in levels]))
-    return line_chart(lines, canvas, x_ticks=_ticks(data, series, canvas.width))
+    return [*lines, (series_label(series), xs, [point.value for point in series.points])]
+
+
+def _ends(lines: Sequence[_Line]) -> tuple[float, float]:
+    """Return where the axis begins and ends: changes are to be seen, but not the noise of what stays."""
+    values = [y for _name, _xs, ys in lines for y in ys if math.isfinite(y)]
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    return max(0.0, min(low - (high - low) / 2, _PLAIN_FROM * high)), high
 
 
 def _levels(series: Series) -> list[tuple[float, float]]:

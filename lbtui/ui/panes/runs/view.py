@@ -15,7 +15,7 @@ from lbtui.render import palette
 from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import Marks, pointed, sparkline
+from lbtui.render.lanes import Marks, pointed
 from lbtui.render.table import Cell, Layout, table
 from lbtui.render.text import blank, fit, fit_parts, padded, printable, row, wrapped
 from lbtui.runs.model import Run
@@ -33,6 +33,7 @@ from lbtui.ui.panes.runs.data import (
     sort_value,
 )
 from lbtui.ui.panes.runs.layout import GUTTER, in_view, layout, lines
+from lbtui.ui.panes.runs.plot import course
 from lbtui.ui.panes.runs.state import Kept, column_of, columns, place_of, rows
 from lbtui.ui.panes.runs.words import (
     begun_words,
@@ -57,7 +58,8 @@ def draw(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
         if first is not None:
             drawn[first : first + len(lines_of)] = lines_of
 
-    put(0, [fit_parts(" " + state_line(data, state), width, caps=caps, style=palette.dim(caps))])
+    said = state_line(data, state, [place for place, _x, _cells in where.columns])
+    put(0, [fit_parts(f" {said}", width, caps=caps, style=palette.dim(caps))])
     if at.course is not None:
         put(at.course, [_course_row(data, state, canvas)])
     put(at.header, [_header_row(data, state, where, canvas)])
@@ -76,13 +78,7 @@ def draw(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
 @lru_cache(maxsize=256)
 def _course(data: RunsData, name: str, width: int, caps: Capabilities) -> Row:
     """Return a column's numbers over the runs in order of time, the newest at the right."""
-    values = in_course(data, name)
-    if len(values) < width:
-        values = (*([None] * (width - len(values))), *values)
-        blanks = width - len(in_course(data, name))
-        drawn = sparkline(values[blanks:], caps=caps, low=_low(data, name))
-        return row(" " * blanks, drawn, width=width)
-    return sparkline(values, caps=caps, width=width, low=_low(data, name))
+    return course(in_course(data, name), width, _low(data, name), caps)
 
 
 def _low(data: RunsData, name: str) -> float | None:

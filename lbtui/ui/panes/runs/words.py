@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lbtui.comparison.model import Metric
 from lbtui.comparison.words import figure, with_unit
 from lbtui.overview.text import clock
 from lbtui.profile import dated
-from lbtui.render.text import aligned, number
+from lbtui.render.text import aligned, fixed, number
 from lbtui.runs.model import Measure, Run
 from lbtui.runs.together import Change, Series
 from lbtui.text import (
@@ -25,10 +25,11 @@ from lbtui.text import (
     with_stop,
 )
 from lbtui.ui.panes.compare.words import MARKS, VERDICTS, Called, p_words
-from lbtui.ui.panes.runs.columns import PLAIN, RunColumn, named, seconds, unit_of
+from lbtui.ui.panes.runs.columns import BY_NAME, PLAIN, RunColumn, named, scaled, seconds, unit_of
 from lbtui.ui.panes.runs.data import (
     RunsData,
     calls,
+    decimals_of,
     in_course,
     shape_of,
     shape_words,
@@ -53,8 +54,11 @@ def metric_of(data: RunsData, column: RunColumn) -> Metric | None:
     return data.metrics.get(column.name, column.metric)
 
 
-def state_line(data: RunsData, state: Kept) -> str:
-    """Return what is shown: how many runs, how far they are read, in which order, what is chosen."""
+def state_line(data: RunsData, state: Kept, seen: Sequence[int]) -> str:
+    """Return what is shown: how many runs, how far they are read, in which order, what is chosen.
+
+    `seen` are the columns in view.
+    """
     read, failed, coming = data.counts
     shown = rows(data, state)
     total = plural("1 run", "{count} runs", len(data.known))
@@ -77,6 +81,11 @@ def state_line(data: RunsData, state: Kept) -> str:
         parts.append(_("baseline {run}").format(run=visible(run.name)))
     if marks := [key for key in state.marks if key in data.places]:
         parts.append(_("{count} of 2 marked").format(count=len(marks)))
+    count = len(columns(data, state))
+    if len(seen) < count:
+        beside = [place + 1 for place in seen if place] or [1]
+        words = _("columns {first} to {last} of {count}")
+        parts.append(words.format(first=beside[0], last=beside[-1], count=count))
     return " · ".join(parts)
 
 
@@ -116,16 +125,11 @@ def run_sentences(data: RunsData, state: Kept, place: int) -> list[str]:
     """Return what is to know of a run: who it is, the value under the cursor, verdicts, the rest."""
     run = data.known[place].run
     return [
-        with_label_or_plain(identity_words(run), _finding_words(run)),
+        identity_words(run),
         cell_words(data, state, place),
         _against_words(data, state, place),
-        in_sentences(*_rest(run)),
+        in_sentences(with_stop(_finding_words(run)) if _finding_words(run) else "", *_rest(run)),
     ]
-
-
-def with_label_or_plain(text: str, more: str) -> str:
-    """Return a text, and what else is to be said behind it."""
-    return f"{text} · {more}" if more else text
 
 
 def _finding_words(run: Run) -> str:
@@ -173,7 +177,7 @@ def measure_words(measure: Measure, verdict: Called | None) -> str:
     if measure.chance is not None:
         parts.append(_("chance gives {value}").format(value=figure(metric, measure.chance)))
     if verdict is not None:
-        parts.append(_("{verdict} against the baseline").format(verdict=VERDICTS[verdict]))
+        parts.append(VERDICTS[verdict])
     if measure.doubt:
         parts.append(f"? {measure.doubt}")
     name = " ".join(part for part in (metric.label, visible(measure.subject)) if part)
@@ -203,6 +207,11 @@ def verdict_cell(data: RunsData, state: Kept, place: int) -> tuple[str, Called |
 
 
 _CALLED: tuple[Called, ...] = ("worse", "better", "load_differs")
+_COUNTED: Mapping[Called, str] = {
+    "load_differs": VERDICTS["load_differs"],
+    "worse": _("{count} worse"),
+    "better": _("{count} better"),
+}
 _UNCALLED: tuple[Called, ...] = ("no_evidence", "too_little_data", "not_comparable")
 
 
@@ -219,12 +228,12 @@ def _against_words(data: RunsData, state: Kept, place: int) -> str:
         return ""
     if judged.why:
         return with_stop(with_label(against, with_label(VERDICTS["not_comparable"], judged.why)))
-    labels = {key: metric.label for key, metric in data.metrics.items()}
     parts = []
-    for called in _CALLED:
-        keys = [key for key, verdict in calls(data, place).items() if verdict == called]
+    for one, words in _COUNTED.items():
+        keys = [key for key, verdict in calls(data, place).items() if verdict == one]
         if keys:
-            parts.append(with_label(VERDICTS[called], in_list(labels.get(key, key) for key in keys)))
+            names = in_list(_label(key, data.metrics.get(key)) for key in keys)
+            parts.append(with_brackets(words.format(count=len(keys)), names))
     if not parts:
         counts = verdict_counts(data, place)
         rest = next((one for one in _UNCALLED if counts is not None and counts[one]), None)
@@ -279,6 +288,18 @@ def _measure_row(data: RunsData, place: int, measure: Measure) -> tuple[str, ...
 def series_label(series: Series) -> str:
     """Return what a series is of."""
     return " · ".join(part for part in (series.metric.label, visible(series.subject)) if part)
+
+
+def short_label(data: RunsData, series: Series) -> str:
+    """Return what a series is of in as few words as its column in the table; its shape where that is rare."""
+    shape = "" if series.shape == data.usual_shape else visible(shape_words(series.shape))
+    label = _label(series.key, series.metric)
+    return " · ".join(part for part in (label, visible(series.subject), shape) if part)
+
+
+def _label(key: str, metric: Metric | None) -> str:
+    column = BY_NAME.get(key)
+    return column.words if column is not None else key if metric is None else metric.label
 
 
 def change_mark(series: Series) -> Called | None:
@@ -371,6 +392,9 @@ def trend_line(data: RunsData, series: Series) -> str:
 def figure_label(data: RunsData, key: str) -> str:
     """Return what a figure of a sweep is called; its key where no run has it."""
     metric = data.metrics.get(key)
+    column = BY_NAME.get(key)
+    if column is not None:
+        return named(column, metric)
     if metric is None:
         return visible(key)
     unit = unit_of(metric)
@@ -382,7 +406,9 @@ def figure_words(data: RunsData, key: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "–"
     metric = data.metrics.get(key)
-    return number(value) if metric is None else figure(metric, value).replace(_(" %"), "")
+    if metric is None:
+        return number(value)
+    return fixed(scaled(metric, value), decimals_of(data, key))
 
 
 def _capital(text: str) -> str:

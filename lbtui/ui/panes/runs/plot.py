@@ -1,0 +1,65 @@
+"""Points over a line chart, and the course of a figure over the runs as a line of bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from lbtui.render import palette
+from lbtui.render.capabilities import Capabilities, Row
+from lbtui.render.chart import Chart
+from lbtui.render.glyphs import glyphs
+from lbtui.render.lanes import sparkline
+from lbtui.render.text import merge
+
+Ends = tuple[float, float]
+
+
+def course(values: Sequence[float | None], width: int, low: float | None, caps: Capabilities) -> Row:
+    """Return values in order of time as bars, fewer than there are cells at the right, in no colour.
+
+    What is high is not bad by itself, and heat is of loads at one time.
+    """
+    blanks = max(0, width - len(values))
+    drawn = sparkline(values, caps=caps, width=width - blanks, low=low, parted=True)
+    grey = palette.dim(caps)
+    plain = [Segment(s.text, grey if s.style == grey else None) for s in drawn]
+    return merge([Segment(" " * blanks), *plain])
+
+
+def cell_of(chart: Chart, point: Ends, ys: Ends) -> tuple[int, int] | None:
+    """Return the line and the column of a point in a chart whose y goes from end to end; None without plot."""
+    if chart.plot is None:
+        return None
+    first, last, left, columns, low, high = chart.plot
+    across = (point[0] - low) / ((high - low) or 1.0)
+    up = (point[1] - ys[0]) / ((ys[1] - ys[0]) or 1.0)
+    return last - 1 - round(up * (last - 1 - first)), left + round(across * (columns - 1))
+
+
+def put(drawn: Row, column: int, sign: str, ink: Style) -> Row:
+    """Return a row with one cell replaced."""
+    width = sum(cell_len(segment.text) for segment in drawn)
+    if not 0 <= column < width:
+        return drawn
+    before, _under, after = Segment.divide(drawn, [column, column + 1, width])
+    return merge([*before, Segment(sign, ink), *after])
+
+
+def without(chart: Chart, index: int, caps: Capabilities) -> list[Row]:
+    """Return the rows of a chart without the points of a line, for which signs are put there."""
+    rows = list(chart.rows)
+    if chart.plot is None:
+        return rows
+    ink = palette.series(caps, index)
+    by_sign = not caps.unicode or caps.colors == "none"
+    sign = glyphs(caps).points[index % len(glyphs(caps).points)]
+    for line in range(chart.plot[0], chart.plot[1]):
+        if by_sign:
+            rows[line] = [Segment(s.text.replace(sign, " "), s.style) for s in rows[line]]
+        else:
+            rows[line] = [Segment(" " * len(s.text), s.style) if s.style == ink else s for s in rows[line]]
+    return rows
