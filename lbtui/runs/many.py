@@ -34,7 +34,8 @@ class Many:
         """The newest run that is read; the baseline counts only where it is alone."""
         read = [run for run in self.runs if run.summary is not None]
         others = [run for run in read if self.baseline is None or run.name != self.baseline.name]
-        return (others or read or [None])[-1]
+        newest = others or read
+        return newest[-1] if newest else None
 
     @property
     def is_worse(self) -> bool:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from textual.containers import Container
 from textual.message import Message
 from textual.timer import Timer
-from textual.widget import Widget
 
 from lbtui.text import _, plural, visible
 from lbtui.ui.kit.background import in_background
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from lbtui.runs.reading import Event, RunsReader
     from lbtui.runs.together import Sweep, Trends
     from lbtui.runs.verdicts import Judged
+    from lbtui.ui.kit.pane import Pane
     from lbtui.ui.panes.runs.pane import BaselineChosen, CompareRuns, NoteChanged, OpenRun, RunsPane
     from lbtui.ui.panes.runs.state import Kept
 
@@ -93,7 +93,7 @@ class ManyApp(WatchedApp):
         self._pictures: Timer | None = None
 
     @abstractmethod
-    def show_over(self, pane: Widget) -> None:
+    def show_over(self, pane: Pane) -> None:
         """Show a pane in the place of the current one."""
 
     @abstractmethod

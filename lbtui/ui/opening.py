@@ -99,8 +99,8 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
     from lbtui.profile import Unreadable
     from lbtui.sources import SeveralOutputs, open_profile
 
-    if (several := _several(asked)) is not None:
-        return several
+    if (runs := _runs(asked)) is not None:
+        return runs
     try:
         before = None if asked.baseline is None else open_profile(asked.baseline)
     except SeveralOutputs as several:
@@ -127,7 +127,7 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
     return found if asked.memory is None else _recalled(found, asked, asked.memory)
 
 
-def _several(asked: Asked) -> RunsFound | None:
+def _runs(asked: Asked) -> RunsFound | None:
     """Return the runs at or below the path, None where it opens as one profile, or not at all."""
     from lbtui.runs.found import baseline_among, is_many, runs_of
     from lbtui.sources.runs_below import runs_below

@@ -47,7 +47,10 @@ class CommandHost(Protocol):
     baseline: Profile | None
     panes: dict[str, Pane]
     outlets: Outlets | None
-    tabs: Sequence[tuple[str, str]]
+
+    @property
+    def tabs(self) -> Sequence[tuple[str, str]]:
+        """The panes with their keys and titles."""
 
     @property
     def notes(self) -> tuple[FindingNote, ...]:
