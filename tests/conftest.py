@@ -25,6 +25,11 @@ def pytest_configure() -> None:
     compile_catalogue()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers a core: a test that drives a screen waits half of its time for it to rest."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 @pytest.fixture(scope="session")
 def _states(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("states")
