@@ -7,29 +7,23 @@ import io
 import json
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import polars as pl
 
+from lbtui.children import Listening, last_line, started
 from lbtui.endings import before_force
 from lbtui.sql.grammar import Query
-from lbtui.text import _, language, visible
+from lbtui.text import _
 
 # What the child may take (bytes) beyond what it has once the frames are loaded.
 MOST_MEMORY = 2 << 30
 
 Kind: TypeAlias = Literal["mistake", "unreadable", "memory", "fault", "cancelled"]
-# The modules are found where the parent finds them; a folder that is only stood in must not give any.
-_CODE = (
-    "import sys; sys.path[:] = {path!r}; from lbtui.text import speak; speak({language!r}); "
-    "from lbtui.sql.child import main; main()"
-)
-_MOST_SAID = 1 << 16
 
 
 class SqlError(Exception):
@@ -105,20 +99,13 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
     The child is killed when this process ends, and by `cancelling`.
     """
     cancelling = cancelling or Cancelling()
-    child = subprocess.Popen(
-        [sys.executable, *_flags(), "-c", _CODE.format(path=sys.path, language=language())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    child = started("lbtui.sql.child")
     with child, before_force(child.kill):
         cancelling.takes(child)
         assert child.stdin is not None
         assert child.stdout is not None
         assert child.stderr is not None
-        said: list[bytes] = []
-        listening = threading.Thread(target=_listen, args=(child.stderr, said), daemon=True)
-        listening.start()
+        listening = Listening(child.stderr)
         try:
             child.stdin.write(asked.line())
             child.stdin.flush()
@@ -132,30 +119,15 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
         code = child.wait()
-        listening.join()
+        said = listening.said()
     if cancelling.cancelled:
         raise SqlError("cancelled", _("the query was cancelled."))
     if code != 0 or not head:
-        raise _died(code, b"".join(said), asked.memory)
+        raise _died(code, said, asked.memory)
     told = json.loads(head)
     if "error" in told:
         raise _error(told["error"], told.get("text", ""), asked.memory)
     return Answered(pl.read_ipc_stream(io.BytesIO(rows)), told["notes"])
-
-
-def _flags() -> list[str]:
-    """Return what Python is to be told for a child that reads paths as this process does, and no more."""
-    bytecode = ["-B"] if sys.flags.dont_write_bytecode else []
-    return ["-I", *bytecode, "-X", f"utf8={sys.flags.utf8_mode}"]
-
-
-def _listen(stream: IO[bytes], said: list[bytes]) -> None:
-    """Take what is said, so that nobody waits, and keep the beginning."""
-    kept = 0
-    while piece := stream.read1(1 << 12):  # type: ignore[attr-defined]
-        if kept < _MOST_SAID:
-            said.append(piece)
-            kept += len(piece)
 
 
 def _died(code: int, said: bytes, memory: int) -> SqlError:
@@ -167,8 +139,7 @@ def _died(code: int, said: bytes, memory: int) -> SqlError:
         return SqlError("memory", _("the system ended the query (signal 9), as where memory is short."))
     if code == -signal.SIGABRT:
         return _error("memory", "", memory)
-    lines = said.decode(errors="replace").strip().splitlines()
-    why = visible(lines[-1], 300) if lines else _("code {code}").format(code=code)
+    why = last_line(said) or _("code {code}").format(code=code)
     return SqlError("fault", _("the process of the query failed: {why}").format(why=why))
 
 

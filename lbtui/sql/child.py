@@ -1,7 +1,6 @@
 """The child that answers one query: it loads the frames named, shuts itself off from all files, and runs it.
 
-It gets a line of JSON on standard input and writes one to standard output, behind it the result as an Arrow
-stream. As soon as standard input ends, so does it: a parent that was killed leaves no query running.
+It gets a line of JSON and writes one, behind it the result as an Arrow stream.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import json
 import os
 import re
 import resource
-import signal
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lbtui.children import Parent
 from lbtui.profile import FrameName, Unreadable, empty
 from lbtui.profile.collect import COLLECT
 from lbtui.profile.schema import SCHEMAS
@@ -43,16 +40,9 @@ _UNKNOWN = re.compile(r"(relation|column|function)\b[^'\"`]{0,40}['\"`]([^'\"`]{
 
 def main() -> None:
     """Answer the query on standard input."""
-    # What anything else prints must not come between.
-    out = os.dup(1)
-    os.dup2(2, 1)
-    # The parent keeps all signals to one of its threads, and a child gets that with it. Ctrl-C comes to both;
-    # the parent sees to it.
-    signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGINT})
-    asked = json.loads(_first_line())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    head, body = _answered(asked)
-    _write(out, json.dumps(head).encode() + b"\n" + body)
+    parent = Parent()
+    head, body = _answered(json.loads(parent.line()))
+    parent.tell(json.dumps(head).encode() + b"\n" + body)
     # Threads of polars have nothing to tidy up.
     os._exit(0)
 
@@ -152,25 +142,3 @@ def _stream(frame: pl.DataFrame) -> bytes:
     stream = io.BytesIO()
     frame.write_ipc_stream(stream)
     return stream.getvalue()
-
-
-def _first_line() -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 1 << 16)
-        if not piece:
-            os._exit(1)
-        line += piece
-    return line
-
-
-def _end_with_parent() -> None:
-    with suppress(OSError):
-        os.read(0, 1)
-    os._exit(1)
-
-
-def _write(number: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(number, rest) :]
