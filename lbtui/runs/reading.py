@@ -1,0 +1,374 @@
+"""Reads runs among many, the newest first: what is kept at once, all else in children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from lbtui.children import Listening, last_line, started
+from lbtui.endings import before_force
+from lbtui.profile import Cancelled, Progress, Silent, Unreadable
+from lbtui.runs.kept import Kept, key_of
+from lbtui.runs.model import Parameter, Run, RunSummary, Shape
+from lbtui.runs.task import Answer, Task, answer_from
+from lbtui.runs.text import BadSummary, from_bytes
+from lbtui.sources.discover import SeveralOutputs
+from lbtui.sources.runs_below import MOST_SUMMARY, Found, FoundRun
+from lbtui.text import _, error_words, visible
+from lbtui.thresholds import Thresholds
+
+CHILDREN = 2
+# A child that has more bytes of memory than this after a run is replaced: what was freed is not always given
+# back.
+_MOST_KEPT = 350 << 20
+# Two children use two cores: threads of theirs would only get in each other's way, and take memory.
+_ENVIRONMENT = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+_TICK = 0.1  # s
+_PATIENCE = 2.0  # s for a process to end that has closed what it writes to
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the first look at a run tells; `place` is that among all runs found."""
+
+    place: int
+    start: int | None
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Read:
+    """A run's summary; `parameters` are those that a summary's file tells."""
+
+    place: int
+    summary: RunSummary
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a run cannot be read, in one sentence."""
+
+    place: int
+    why: str
+
+
+Event: TypeAlias = "Begun | Read | Failed"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How runs are to be read: by which thresholds, by how many children, with or without what is kept.
+
+    `look` has the newest run that is not kept be looked at in this process, until a child does: a child takes
+    a while to start.
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    children: int = CHILDREN
+    cache: bool = True
+    look: bool = False
+
+
+def runs_of(found: Found) -> tuple[Run, ...]:
+    """Return the runs found as rows of which nothing is read yet."""
+    return tuple(Run(run.name, run.reading, run.parameters, file=run.file) for run in found.runs)
+
+
+def with_event(run: Run, event: Event) -> Run:
+    """Return a run as it is after what was told of it."""
+    if isinstance(event, Begun):
+        return run if run.is_read else replace(run, start=event.start, shape=event.shape)
+    if isinstance(event, Failed):
+        return replace(run, problem=event.why)
+    # What names of folders say here goes before what was set where the summary was made.
+    return replace(run, summary=event.summary, parameters={**event.parameters, **run.parameters})
+
+
+class RunsReader:
+    """Reads all runs found and tells of each, from several threads: maybe `Begun`, at last `Read`, `Failed`."""
+
+    def __init__(self, found: Found, asked: Asked, tell: Callable[[Event], object]) -> None:
+        self._found = found
+        self._asked = asked
+        self._tell_it = tell
+        self._todo: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self._over = threading.Event()
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._known: set[int] = set()  # runs of which something was told
+        self._keys: dict[int, str] = {}
+        self._threads: list[threading.Thread] = []
+        self._kept = Kept(None)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._run(self._at_hand, "runs")
+
+    def cancel(self) -> None:
+        """Tell nothing any more, and end the children; returns at once."""
+        with self._guard:
+            self._over.set()
+            children = list(self._children)
+        for child in children:
+            child.kill()
+        for _thread in self._threads:
+            self._todo.put(None)
+
+    def wait(self) -> None:
+        """Return when nothing more comes."""
+        # The first starts the others.
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, what: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=what, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _tell(self, event: Event) -> None:
+        with self._guard:
+            if self._over.is_set() or (isinstance(event, Begun) and event.place in self._known):
+                return
+            self._known.add(event.place)
+        self._tell_it(event)
+
+    def _at_hand(self) -> None:
+        """Tell what is known of runs without reading them; have the others be read."""
+        self._kept = Kept.of(os.environ, self._found.folder, enabled=self._asked.cache)
+        workers = 0
+        for place, run in enumerate(self._found.runs):
+            if self._over.is_set():
+                return
+            event = _gathered(place, run) if run.file is not None else self._recalled(place, run)
+            if event is not None:
+                self._tell(event)
+                continue
+            self._todo.put(place)
+            if not workers:
+                workers = max(self._asked.children, 1)
+                for _number in range(workers):
+                    self._run(self._work, "run")
+                if self._asked.look:
+                    self._run(lambda newest=place: self._look(newest), "first run")  # type: ignore[misc]
+        for _number in range(workers):
+            self._todo.put(None)
+
+    def _recalled(self, place: int, run: FoundRun) -> Event | None:
+        """Return what is kept of a run, or why it cannot be read; None where it is to be read."""
+        try:
+            key = key_of(run, self._asked.thresholds)
+        except (Unreadable, SeveralOutputs, OSError) as error:
+            return Failed(place, _sentence(error))
+        self._keys[place] = key
+        outcome = self._kept.recall(key)
+        if outcome is None:
+            return None
+        return Failed(place, outcome) if isinstance(outcome, str) else Read(place, outcome)
+
+    def _look(self, place: int) -> None:
+        """Tell when a run began and its shape, unless a child does sooner."""
+        run = self._found.runs[place]
+        # What goes wrong here goes wrong in a child, too, which tells it.
+        with contextlib.suppress(Exception):
+            from lbtui.runs.summarise import first_look
+            from lbtui.sources import open_one_of_many
+
+            start, shape = first_look(
+                open_one_of_many(run.reading, run.beside), _Until(self._is_known, place)
+            )
+            self._tell(Begun(place, start, shape))
+
+    def _is_known(self, place: int) -> bool:
+        with self._guard:
+            return self._over.is_set() or place in self._known
+
+    def _work(self) -> None:
+        """Have runs be read by a child, one after the other."""
+        child: _Child | None = None
+        place: int | None = None
+        while not self._over.is_set():
+            try:
+                # It starts while the first run is found.
+                child = child or self._child()
+                place = self._todo.get()
+                if place is None or self._over.is_set():
+                    break
+                child = self._read(place, child)
+            except OSError as error:
+                if place is None:
+                    place = self._todo.get()
+                    if place is None:
+                        break
+                self._ended(child)
+                self._tell(Failed(place, _sentence(error)))
+                place = child = None
+        self._ended(child)
+
+    def _child(self) -> _Child:
+        child = _Child()
+        with self._guard:
+            self._children.add(child.process)
+            over = self._over.is_set()
+        if over:
+            child.process.kill()
+        return child
+
+    def _ended(self, child: _Child | None) -> None:
+        if child is not None:
+            child.end()
+            with self._guard:
+                self._children.discard(child.process)
+
+    def _read(self, place: int, child: _Child) -> _Child | None:
+        """Read a run and tell of it; return the child, None where another is to take its place."""
+        run = self._found.runs[place]
+        answer = child.ask(
+            Task(run.reading, run.beside, self._asked.thresholds), lambda begun: self._begun(place, begun)
+        )
+        if answer is None:
+            self._ended(child)
+            self._tell(Failed(place, child.why()))
+            return None
+        self._answered(place, answer)
+        if answer.kind == "failed" or answer.memory > _MOST_KEPT:
+            self._ended(child)
+            return None
+        return child
+
+    def _begun(self, place: int, answer: Answer) -> None:
+        with contextlib.suppress(BadSummary):
+            told = from_bytes(answer.body).summary
+            self._tell(Begun(place, told.start, told.shape))
+
+    def _answered(self, place: int, answer: Answer) -> None:
+        key = self._keys.get(place, "")
+        if answer.kind != "read":
+            why = answer.body.decode("utf-8", "replace")
+            if answer.kind == "unreadable":
+                self._kept.keep(key, why)
+            else:
+                why = _("its reading failed: {why}").format(why=why)
+            self._tell(Failed(place, why))
+            return
+        try:
+            summary = from_bytes(answer.body).summary
+        except BadSummary as error:
+            self._tell(Failed(place, _("its reading failed: {why}").format(why=error)))
+            return
+        self._kept.keep(key, summary)
+        self._tell(Read(place, summary))
+
+
+def read_all(found: Found, asked: Asked, progress: Progress | None = None) -> tuple[Run, ...]:
+    """Return all runs found, read, in the order found. Raises `Cancelled` when `progress` does."""
+    told = progress or Silent()
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    reader = RunsReader(found, asked, events.put)
+    runs = list(runs_of(found))
+    left = len(runs)
+    reader.start()
+    try:
+        while left:
+            told.advance(_("runs"), len(runs) - left, len(runs))
+            with contextlib.suppress(queue.Empty):
+                event = events.get(timeout=_TICK)
+                before = runs[event.place]
+                runs[event.place] = with_event(before, event)
+                left -= runs[event.place].is_read and not before.is_read
+    finally:
+        reader.cancel()
+    return tuple(runs)
+
+
+class _Until(Progress):
+    """The progress of a look that is of no use any more as soon as something is known of the run."""
+
+    def __init__(self, known: Callable[[int], bool], place: int) -> None:
+        self._known = known
+        self._place = place
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        if self._known(self._place):
+            raise Cancelled
+
+
+class _Child:
+    """A child, and what it says."""
+
+    def __init__(self) -> None:
+        self.process = started("lbtui.runs.child", _ENVIRONMENT)
+        self._ending = contextlib.ExitStack()
+        self._ending.enter_context(before_force(self.process.kill))
+        assert self.process.stderr is not None
+        self._errors = Listening(self.process.stderr)
+
+    def ask(self, task: Task, begun: Callable[[Answer], None]) -> Answer | None:
+        """Return what it answers at last, None where it died before; `begun` gets what it tells first."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(task.line())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        while (answer := answer_from(self.process.stdout.read)) is not None and answer.kind == "begun":
+            begun(answer)
+        if answer is None:
+            # By itself, as it said nothing: its own code tells why.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_PATIENCE)
+        return answer
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+        self._errors.said()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        self._ending.close()
+
+    def why(self) -> str:
+        """Return why it died, in one sentence; it has ended."""
+        said, code = self._errors.said(), self.process.returncode
+        if b"memory allocation of" in said or b"MemoryError" in said:
+            return _("its reading failed: {why}").format(why=_("it needs more memory than there is."))
+        if code == -signal.SIGKILL:
+            return _("the system ended its reading (signal 9), as where memory is short.")
+        why = last_line(said) or _("code {code}").format(code=code)
+        return _("its reading failed: {why}").format(why=why)
+
+
+def _gathered(place: int, run: FoundRun) -> Event:
+    """Return what a summary's file tells."""
+    assert run.file is not None
+    try:
+        with os.fdopen(os.open(run.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            told = from_bytes(file.read(MOST_SUMMARY + 1))
+    except (OSError, BadSummary) as error:
+        return Failed(place, _("the summary cannot be read: {why}.").format(why=_words(error)))
+    return Read(place, told.summary, told.parameters)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return _("its reading failed: {why}").format(why=_words(error))
+    return str(error)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return visible(error.strerror or str(error), 200)
+    return str(error) if isinstance(error, BadSummary) else error_words(error)
