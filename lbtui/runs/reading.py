@@ -93,7 +93,7 @@ def with_event(run: Run, event: Event) -> Run:
 
 
 class RunsReader:
-    """Reads all runs found and tells of each, from several threads: maybe `Begun`, at last `Read`, `Failed`."""
+    """Reads all runs found and tells of each, from several threads: `Begun`, then `Read` or `Failed`."""
 
     def __init__(self, found: Found, asked: Asked, tell: Callable[[Event], object]) -> None:
         self._found = found

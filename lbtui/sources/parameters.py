@@ -31,6 +31,18 @@ def parameters_of(folders: str, files: Mapping[str, Any]) -> dict[str, str | flo
     return dict(list({**files, **found, **files}.items())[:MOST_NAMES])
 
 
+def parameters_at(folder: Path) -> tuple[dict[str, str | float | bool], tuple[Note, ...]]:
+    """Return what is said of a run by itself: a `run.json` in its folder or above it, and both names."""
+    files: dict[str, str | float | bool] = {}
+    notes: list[Note] = []
+    for place in (folder.parent, folder):
+        try:
+            files |= read_parameters(place / FILE)
+        except Unreadable as error:
+            notes.append(note_of(str(place / FILE), error))
+    return parameters_of(str(Path(folder.parent.name, folder.name)), files), tuple(notes)
+
+
 def _of_names(path: str) -> Parameters:
     """Return the parameters in a relative path, those of inner folders over those of outer ones."""
     found: dict[str, str | float | bool] = {}
