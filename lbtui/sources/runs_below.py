@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -169,16 +170,18 @@ def _shared(
 
     Of outputs the nearer ones are asked first.
     """
+    inside: dict[Path, list[Path]] = {}
+    for output in outputs:
+        for place in (output, *output.parents):
+            inside.setdefault(place, []).append(output)
     near: dict[Path, list[RawRun]] = {}
     for run in runs:
-        places = (run.folder, *run.folder.parents)
-        holds = (place for place in places if any(output.is_relative_to(place) for output in outputs))
+        holds = (place for place in (run.folder, *run.folder.parents) if place in inside)
         near.setdefault(next(holds, run.folder), []).append(run)
     alone: list[RawRun] = []
     beside: dict[Path, tuple[SourceFile, ...]] = {}
     for place, own in near.items():
-        around = [output for output in outputs if output.is_relative_to(place)]
-        for run, claimed in _claimed(own, around, place):
+        for run, claimed in _claimed(own, inside.get(place, ()), place):
             if not claimed:
                 alone.append(run)
             for output in claimed:
@@ -192,28 +195,38 @@ def _claimed(
     """Yield raw profiles with those of the outputs around them that were made of each.
 
     Names tell where they can: `raw/monday` is of `out/monday`, `monday_raw` of `monday_out`. Else the
-    processes do which an output names; where a single one names none, a single raw profile is its.
+    processes do which an output names, but for those that several of either have: in containers they have
+    the same numbers each time. A single output that names none is of a single raw profile.
     """
     by_name: dict[str, list[Path]] = {}
     for output in outputs:
         if name := _which(output, place):
             by_name.setdefault(name, []).append(output)
     named = {run.folder: by_name.get(_which(run.folder, place), []) for run in runs}
-    processes: dict[Path, set[str]] | None = None
+    left = [run for run in runs if not named[run.folder]]
+    by_process = _by_process(left, outputs) if left and len(left) == len(runs) else {}
     for run in runs:
-        if named[run.folder] or not outputs:
-            yield run, named[run.folder]
-            continue
-        if processes is None:
-            processes = {output: prof_ids_of(output) for output in outputs}
-        own = {file.path.stem for file in run.files}
-        if len(runs) == len(outputs) == 1 and not processes[outputs[0]]:
-            yield run, outputs
-        elif any(named.values()):
-            # Of containers the processes have the same numbers each time: then names are all there is.
-            yield run, ()
-        else:
-            yield run, [output for output in outputs if not own.isdisjoint(processes[output])]
+        yield run, named[run.folder] or by_process.get(run.folder, ())
+
+
+def _by_process(runs: Sequence[RawRun], outputs: Sequence[Path]) -> dict[Path, Sequence[Path]]:
+    """Return the output of each raw profile of which one, and of no other, names a process."""
+    holders: dict[str, list[Path]] = {}
+    for run in runs:
+        for name in {file.path.stem for file in run.files}:
+            holders.setdefault(name, []).append(run.folder)
+    told = {name for name, folders in holders.items() if len(folders) == 1}
+    if not told or not outputs:
+        return {}
+    processes = {output: prof_ids_of(output) for output in outputs}
+    if len(runs) == len(outputs) == 1 and not processes[outputs[0]]:
+        return {runs[0].folder: outputs}
+    naming = Counter(name for names in processes.values() for name in names)
+    found: dict[Path, list[Path]] = {}
+    for output, names in processes.items():
+        for folder in {holders[name][0] for name in names & told if naming[name] == 1}:
+            found.setdefault(folder, []).append(output)
+    return {folder: own for folder, own in found.items() if len(own) == 1}
 
 
 def _which(folder: Path, place: Path) -> str:

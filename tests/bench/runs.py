@@ -1,0 +1,173 @@
+"""How fast a folder of many runs is read: the first row, all of them, and again from what was kept.
+
+    python -m tests.bench.runs FOLDER [--make COUNT --outputs DIR --raw DIR [--maker make_raw.py]]
+
+With `--make` FOLDER is made first: COUNT runs, of each ten five copies of the outputs below `--outputs` (all
+engines and formats), four raw profiles, copies of those below `--raw` or made by the lab's `make_raw.py` with
+a seed each, and one that is broken. Measured in a process of its own, which imports what the screen does:
+seconds from its start to the first row's name, start and shape, to the first summary, to all; beside these
+half of what the runs took of the processor. The memory is that of the process and its children together, each
+page that they share counted once for each (RSS), the highest of 20 readings a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import queue
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench.table import tell, tell_peak
+
+_FIRST, _AGAIN, _SHARE, _MEMORY = 1.0, 2.0, 1.2, 1024
+
+
+def make(folder: Path, count: int, outputs: Path, raw: Path, maker: Path | None) -> None:
+    """Write so many runs into a folder; the same each time."""
+    from lbtui.sources.discover import outputs_below
+    from lbtui.sources.runs_below import runs_below
+
+    parsed = outputs_below(outputs)
+    recorded = sorted(run.reading.path for run in runs_below(raw, raw=True).runs)
+    draw = random.Random(7)
+    for number in range(count):
+        own = folder / f"run-{number:03d}"
+        of = number % 10
+        if of < 6:
+            whole = parsed[(number // 10 * 6 + of) * 7 % len(parsed)]
+            shutil.copytree(whole, own / "output")
+            if of == 5:
+                _break(own / "output", draw)
+        elif of < 8 and maker is not None:
+            _simulate(own, number, maker)
+        else:
+            shutil.copytree(recorded[(number // 10 * 4 + of) * 5 % len(recorded)], own)
+
+
+def _break(output: Path, draw: random.Random) -> None:
+    """Cut each file anywhere, and put other bytes into it."""
+    for path in sorted(output.iterdir()):
+        data = bytearray(path.read_bytes())[: draw.randrange(path.stat().st_size + 1)]
+        for _time in range(20):
+            if data:
+                data[draw.randrange(len(data))] = draw.randrange(256)
+        path.write_bytes(data)
+
+
+def _simulate(folder: Path, seed: int, maker: Path) -> None:
+    engine = ("--flavour", "vllm", "--dp", "2") if seed % 2 else ("--dp", "4", "--fault-batch-rank", "1")
+    command = [sys.executable, str(maker), "--out", str(folder), "--seed", str(seed), "--duration", "20"]
+    subprocess.run([*command, *engine], check=True, stdout=subprocess.DEVNULL)
+
+
+def measure(folder: Path, began: float) -> dict[str, float]:
+    """Read all runs; return seconds since `began` (of the system's clock)."""
+    import lbtui.ui.app  # noqa: F401 - as the screen does
+
+    started = time.time() - began
+    from lbtui.runs.reading import Asked, Begun, Read, RunsReader
+    from lbtui.sources.runs_below import runs_below
+
+    found = runs_below(folder)
+    told = {"screen": started, "found": time.time() - began, "runs": float(len(found.runs))}
+    events: queue.SimpleQueue[object] = queue.SimpleQueue()
+    reader = RunsReader(found, Asked(look=True), events.put)
+    reader.start()
+    left, processor, failed = len(found.runs), 0.0, 0
+    while left:
+        event = events.get()
+        told.setdefault("first", time.time() - began)
+        if isinstance(event, Begun):
+            continue
+        left -= 1
+        if isinstance(event, Read):
+            told.setdefault("summary", time.time() - began)
+            processor += event.summary.seconds
+        else:
+            failed += 1
+    told |= {"all": time.time() - began, "processor": processor, "failed": float(failed)}
+    reader.cancel()
+    return told
+
+
+def watched(folder: Path, cache: Path) -> tuple[dict[str, float], float]:
+    """Return what is measured in a process of its own, and the peak of its and its children's memory, MiB."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    command = [sys.executable, "-m", "tests.bench.runs", str(folder), "--began", str(time.time())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as child:
+        peak = 0.0
+        while child.poll() is None:
+            peak = max(peak, _memory(child.pid))
+            time.sleep(0.05)
+        assert child.stdout is not None
+        return json.loads(child.stdout.read()), peak
+
+
+def _memory(pid: int) -> float:
+    """Return MiB of a process and those that it started."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        below = [
+            int(each)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for each in (task / "children").read_text().split()
+        ]
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20 + sum(map(_memory, below))
+
+
+def main() -> None:
+    """Make, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--make", type=int)
+    parser.add_argument("--outputs", type=Path)
+    parser.add_argument("--raw", type=Path)
+    parser.add_argument("--maker", type=Path)
+    parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.began is not None:
+        print(json.dumps(measure(options.folder, options.began)))
+        return
+    if options.make:
+        make(options.folder, options.make, options.outputs, options.raw, options.maker)
+    load = os.getloadavg()[0]
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}"
+    )
+    print("| measured | target | value | ratio | met |")
+    print("|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as cache:
+        told, peak = watched(options.folder, Path(cache))
+        count, failed = round(told["runs"]), round(told["failed"])
+        print(f"| runs, of which {failed} cannot be read | | {count} | | |")
+        print(f"| screen imported, runs found | | {told['screen']:.2f} s, {told['found']:.2f} s | | |")
+        first, half = told["first"], told["processor"] / 2
+        tell("first row", f"<= {_FIRST} s", f"{first:.2f} s", f"{first / _FIRST:.2f}", first <= _FIRST)
+        print(f"| first summary | | {told['summary']:.2f} s | | |")
+        most = _SHARE * half
+        tell(
+            "all",
+            f"<= {most:.1f} s",
+            f"{told['all']:.1f} s",
+            f"{told['all'] / half:.2f}",
+            told["all"] <= most,
+        )
+        tell_peak("all", peak, _MEMORY)
+        told, peak = watched(options.folder, Path(cache))
+        again = told["all"]
+        tell("again, all", f"<= {_AGAIN} s", f"{again:.2f} s", f"{again / _AGAIN:.2f}", again <= _AGAIN)
+        tell_peak("again", peak, _MEMORY)
+
+
+if __name__ == "__main__":
+    main()
