@@ -173,7 +173,7 @@ def _fails_of_many(many: Many, least: str | None) -> bool:
 def _summarise(profile: Profile, options: Namespace, thresholds: Thresholds | None) -> int:
     """Write what a table of many runs needs of a profile; return the exit code."""
     from lbtui.report.save import save_new
-    from lbtui.runs.reading import summary_bytes
+    from lbtui.runs.gathered import summary_bytes
 
     content = summary_bytes(profile, thresholds).decode("ascii")
     if (why := save_new(options.summary, content, profile.path)) is not None:

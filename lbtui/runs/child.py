@@ -11,8 +11,9 @@ from pathlib import Path
 
 from lbtui.children import Parent
 from lbtui.profile import Unreadable
+from lbtui.runs.first import first_look
 from lbtui.runs.model import RunSummary
-from lbtui.runs.summarise import first_look, summarised
+from lbtui.runs.summarise import summarised
 from lbtui.runs.task import Answer, Kind, Task, task_of
 from lbtui.runs.text import Told, to_bytes
 from lbtui.sources import SeveralOutputs, identity_of, open_one_of_many

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lbtui.profile import Note, Profile, Progress
+from lbtui.profile import Profile, Progress
 from lbtui.runs.summarise import summarised
 from lbtui.runs.text import Told, to_bytes
 from lbtui.sources import identity_of
+from lbtui.sources.loaders import log_notes
 from lbtui.sources.parameters import parameters_at
 from lbtui.thresholds import Thresholds
 
 
-def summary_file(
+def summary_bytes(
     profile: Profile, thresholds: Thresholds | None = None, progress: Progress | None = None
-) -> tuple[bytes, tuple[Note, ...]]:
-    """Return a run's summary as a file, with what was set for the run, and what to mind about that.
+) -> bytes:
+    """Return a run's summary as a file, in ASCII, with what was set for the run.
 
     Raises `Cancelled` when `progress` does, `Unreadable` where no file yields a row.
     """
     summary = replace(summarised(profile, thresholds, progress), identity=identity_of(profile))
     parameters, notes = parameters_at(profile.path)
-    return to_bytes(Told(summary, profile.name, str(profile.path), parameters, profile.raw)), notes
+    log_notes(notes)
+    return to_bytes(Told(summary, profile.name, str(profile.path), parameters, profile.raw))

@@ -19,10 +19,9 @@ from lbtui import __version__
 from lbtui.own_folder import in_profile
 from lbtui.profile import SourceFile
 from lbtui.runs.model import RunSummary
-from lbtui.runs.text import VERSION, BadSummary, Told, from_bytes, to_bytes
 from lbtui.sources.discover import find_output
 from lbtui.sources.identity import identity_of_files
-from lbtui.sources.runs_below import MOST_SUMMARY, FoundRun
+from lbtui.sources.runs_below import MOST_SUMMARY, SUMMARY_VERSION, FoundRun
 from lbtui.state_folder import cache_folder, content_of, keep, make_private
 from lbtui.text import language
 from lbtui.thresholds import Thresholds
@@ -49,7 +48,7 @@ def key_of(found: FoundRun, thresholds: Thresholds) -> str:
         identity_of_files(output.files, output.folder),
         _identity_of_raw(found.beside),
         __version__,
-        f"{VERSION} {SUMMARISED}",
+        f"{SUMMARY_VERSION} {SUMMARISED}",
         repr(thresholds),
         language(),
         str(found.reading.raw),
@@ -92,6 +91,11 @@ class Kept:
         if self._folder is None:
             return None
         path = self._folder / key
+        if not path.exists():
+            return None
+        # Numpy and all of comparison, which the first row does without.
+        from lbtui.runs.text import BadSummary, from_bytes
+
         with suppress(OSError, BadSummary, UnicodeDecodeError):
             head, _end, body = content_of(path, MOST_SUMMARY + 256).partition(b"\n")
             if head == _SUMMARY + key.encode():
@@ -110,6 +114,8 @@ class Kept:
         """Keep what a run came to; silent where that cannot be."""
         if self._folder is None:
             return
+        from lbtui.runs.text import Told, to_bytes
+
         if isinstance(outcome, str):
             data = (
                 _PROBLEM + key.encode() + b"\n" + outcome.encode("utf-8", "backslashreplace")[:_MOST_PROBLEM]

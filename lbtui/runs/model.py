@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from lbtui.comparison.model import Metric
-from lbtui.comparison.series import Course
 from lbtui.profile import Reading
+
+if TYPE_CHECKING:  # numpy and all of comparison, which the first row does without
+    from lbtui.comparison.model import Metric
+    from lbtui.comparison.series import Course
 
 Parameter: TypeAlias = str | float | bool
 Severity: TypeAlias = Literal["critical", "warning", "info"]

@@ -10,18 +10,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 
 from lbtui.children import Listening, last_line, started
 from lbtui.endings import before_force
-from lbtui.profile import Cancelled, Progress, Silent, Unreadable
-from lbtui.runs.kept import Kept, key_of
+from lbtui.profile import Cancelled, Progress, Reading, Silent, Unreadable
+from lbtui.runs.found import runs_of
+from lbtui.runs.kept import Kept, Outcome, key_of
 from lbtui.runs.model import Parameter, Run, RunSummary, Shape
 from lbtui.runs.task import Answer, Task, answer_from
-from lbtui.runs.text import BadSummary, from_bytes
 from lbtui.sources.discover import SeveralOutputs
 from lbtui.sources.runs_below import MOST_SUMMARY, Found, FoundRun
-from lbtui.text import _, error_words, visible
+from lbtui.text import _, visible
 from lbtui.thresholds import Thresholds
 
 CHILDREN = 2
@@ -41,15 +42,35 @@ class Begun:
     place: int
     start: int | None
     shape: Shape
+    identity = ""
+
+    def told_of(self, run: Run) -> Run:
+        """Return the run with what is told of it."""
+        return run if run.is_read else replace(run, start=self.start, shape=self.shape)
 
 
 @dataclass(frozen=True)
 class Read:
-    """A run's summary; `parameters` are those that a summary's file tells."""
+    """A run's summary; of one that was made elsewhere, where the run lies, and what was set for it."""
 
     place: int
     summary: RunSummary
+    reading: Reading | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What the run is remembered by."""
+        return self.summary.identity
+
+    def told_of(self, run: Run) -> Run:
+        """Return the run with what is told of it; what names of folders here say goes before the rest."""
+        return replace(
+            run,
+            summary=self.summary,
+            reading=self.reading or run.reading,
+            parameters={**self.parameters, **run.parameters},
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,11 @@ class Failed:
 
     place: int
     why: str
+    identity = ""
+
+    def told_of(self, run: Run) -> Run:
+        """Return the run with what is told of it."""
+        return replace(run, problem=self.why)
 
 
 Event: TypeAlias = "Begun | Read | Failed"
@@ -73,23 +99,8 @@ class Asked:
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     children: int = CHILDREN
-    cache: bool = True
-    look: bool = False
-
-
-def runs_of(found: Found) -> tuple[Run, ...]:
-    """Return the runs found as rows of which nothing is read yet."""
-    return tuple(Run(run.name, run.reading, run.parameters, file=run.file) for run in found.runs)
-
-
-def with_event(run: Run, event: Event) -> Run:
-    """Return a run as it is after what was told of it."""
-    if isinstance(event, Begun):
-        return run if run.is_read else replace(run, start=event.start, shape=event.shape)
-    if isinstance(event, Failed):
-        return replace(run, problem=event.why)
-    # What names of folders say here goes before what was set where the summary was made.
-    return replace(run, summary=event.summary, parameters={**event.parameters, **run.parameters})
+    cached: bool = True
+    look: bool = True
 
 
 class RunsReader:
@@ -142,7 +153,7 @@ class RunsReader:
 
     def _at_hand(self) -> None:
         """Tell what is known of runs without reading them; have the others be read."""
-        self._kept = Kept.of(os.environ, self._found.folder, enabled=self._asked.cache)
+        self._kept = Kept.of(os.environ, self._found.folder, enabled=self._asked.cached)
         workers = 0
         for place, run in enumerate(self._found.runs):
             if self._over.is_set():
@@ -178,7 +189,7 @@ class RunsReader:
         run = self._found.runs[place]
         # What goes wrong here goes wrong in a child, too, which tells it.
         with contextlib.suppress(Exception):
-            from lbtui.runs.summarise import first_look
+            from lbtui.runs.first import first_look
             from lbtui.sources import open_one_of_many
 
             start, shape = first_look(
@@ -244,27 +255,28 @@ class RunsReader:
         return child
 
     def _begun(self, place: int, answer: Answer) -> None:
-        with contextlib.suppress(BadSummary):
-            told = from_bytes(answer.body).summary
+        told = _summary(answer.body)
+        if isinstance(told, RunSummary):
             self._tell(Begun(place, told.start, told.shape))
 
     def _answered(self, place: int, answer: Answer) -> None:
-        key = self._keys.get(place, "")
-        if answer.kind != "read":
-            why = answer.body.decode("utf-8", "replace")
-            if answer.kind == "unreadable":
-                self._kept.keep(key, why)
-            else:
-                why = _("its reading failed: {why}").format(why=why)
-            self._tell(Failed(place, why))
-            return
-        try:
-            summary = from_bytes(answer.body).summary
-        except BadSummary as error:
-            self._tell(Failed(place, _("its reading failed: {why}").format(why=error)))
-            return
-        self._kept.keep(key, summary)
-        self._tell(Read(place, summary))
+        outcome = _summary(answer.body) if answer.kind == "read" else answer.body.decode("utf-8", "replace")
+        if answer.kind == "unreadable" or isinstance(outcome, RunSummary):
+            self._kept.keep(self._keys.get(place, ""), outcome)
+            self._tell(Read(place, outcome) if isinstance(outcome, RunSummary) else Failed(place, outcome))
+        else:
+            self._tell(Failed(place, _("its reading failed: {why}").format(why=outcome)))
+
+
+def _summary(data: bytes) -> Outcome:
+    """Return the summary that a child tells, or what is wrong with it."""
+    # Numpy and all of comparison, which the first row does without.
+    from lbtui.runs.text import BadSummary, from_bytes
+
+    try:
+        return from_bytes(data).summary
+    except BadSummary as error:
+        return str(error)
 
 
 def read_all(found: Found, asked: Asked, progress: Progress | None = None) -> tuple[Run, ...]:
@@ -281,7 +293,7 @@ def read_all(found: Found, asked: Asked, progress: Progress | None = None) -> tu
             with contextlib.suppress(queue.Empty):
                 event = events.get(timeout=_TICK)
                 before = runs[event.place]
-                runs[event.place] = with_event(before, event)
+                runs[event.place] = event.told_of(before)
                 left -= runs[event.place].is_read and not before.is_read
     finally:
         reader.cancel()
@@ -353,13 +365,17 @@ class _Child:
 
 def _gathered(place: int, run: FoundRun) -> Event:
     """Return what a summary's file tells."""
+    from lbtui.runs.text import BadSummary, from_bytes
+
     assert run.file is not None
     try:
         with os.fdopen(os.open(run.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             told = from_bytes(file.read(MOST_SUMMARY + 1))
     except (OSError, BadSummary) as error:
-        return Failed(place, _("the summary cannot be read: {why}.").format(why=_words(error)))
-    return Read(place, told.summary, told.parameters)
+        why = _words(error) if isinstance(error, OSError) else str(error)
+        return Failed(place, _("the summary cannot be read: {why}.").format(why=why))
+    reading = Reading(Path(told.path), told.raw) if told.path else None
+    return Read(place, told.summary, reading, told.parameters)
 
 
 def _sentence(error: Exception) -> str:
@@ -368,7 +384,5 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return visible(error.strerror or str(error), 200)
-    return str(error) if isinstance(error, BadSummary) else error_words(error)
+def _words(error: OSError) -> str:
+    return visible(error.strerror or str(error), 200)

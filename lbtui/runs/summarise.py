@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from lbtui.analysis.data_parallel import domains_of
 from lbtui.analysis.interval import Estimate, own_interval
 from lbtui.comparison.alone import Alone, each_alone
 from lbtui.comparison.measured import source_of
@@ -18,30 +17,17 @@ from lbtui.findings.model import Finding
 from lbtui.findings.run import evidence_of, find_in
 from lbtui.overview.model import Figure, Formula, Overview
 from lbtui.overview.run import overview
-from lbtui.profile import Domain, Profile, Progress, Silent, empty
-from lbtui.profile.place import window_of
+from lbtui.profile import Profile, Progress, Silent
+from lbtui.runs.first import domains_per_instance, engine_of
 from lbtui.runs.model import Measure, RunSummary, Shape, Worst
 from lbtui.text import visible
 from lbtui.thresholds import Thresholds
 
-_ENGINES = {"mindie": "MindIE", "vllm": "vLLM", "vllm v0": "vLLM", "sglang": "SGLang"}
 # The overview's figures that tell what chance gives, by what a comparison calls them.
 _CHANCE: Mapping[tuple[str, str, Formula], str] = {
     ("dp", "batch_size", "time_weighted_par"): "batch_size.par",
     ("pd", "added", "par"): "added.par",
 }
-
-
-def first_look(profile: Profile, progress: Progress | None = None) -> tuple[int | None, Shape]:
-    """Return when a run began (µs since 1970, UTC; None if no step tells) and its shape as far as steps tell.
-
-    Reads the steps alone. Raises `Cancelled` when `progress` does.
-    """
-    told = progress or Silent()
-    steps = profile.load_domain_steps(told).frame
-    window = window_of({"steps": steps}, whole=profile.capture == "all")
-    domains = domains_of(steps, empty("kv"), empty("queues"))
-    return None if window is None else window[0], Shape(_engine(profile, told), _per_instance(domains))
 
 
 def summarised(
@@ -62,7 +48,7 @@ def summarised(
         identity="",
         start=begin,
         end=end,
-        shape=_shape(known, _engine(profile, told)),
+        shape=_shape(known, engine_of(profile, told)),
         measures=tuple(_measures(profile, known, limits, doubt, told)),
         worst=_worst(findings),
         findings=Counter(found.severity for found in findings if found.dimension != "data"),
@@ -72,20 +58,12 @@ def summarised(
     )
 
 
-def _engine(profile: Profile, progress: Progress) -> str:
-    return _ENGINES.get(profile.engine(progress) or "", "")
-
-
-def _per_instance(domains: Iterable[Domain]) -> tuple[int, ...]:
-    return tuple(sorted(Counter(domain.instance for domain in domains).values(), reverse=True))
-
-
 def _shape(known: Overview, engine: str) -> Shape:
     nodes = Counter(node.role for node in known.nodes)
     ranks = [experts.ranks for experts in known.experts]
     return Shape(
         engine,
-        _per_instance(known.domains),
+        domains_per_instance(known.domains),
         tuple(sorted((visible(role), count) for role, count in nodes.items())),
         tuple(sorted(ranks, key=lambda count: count or 0, reverse=True)),
     )

@@ -18,12 +18,11 @@ from lbtui.comparison.named import metric_named
 from lbtui.comparison.series import Course
 from lbtui.runs.model import Measure, Parameter, RunSummary, Severity, Shape, Worst
 from lbtui.sources.parameters import checked_parameters
-from lbtui.sources.runs_below import MOST_SUMMARY, SUMMARY_MARK
+from lbtui.sources.runs_below import MOST_SUMMARY, SUMMARY_MARK, SUMMARY_VERSION
 from lbtui.strict_json import list_of, number_of, parsed, table_of, text_of, whole_of
 from lbtui.text import _
 from lbtui.thresholds import MOST_TARGET, TARGET_NAMES
 
-VERSION = 1
 # Of a distribution so many values at even ranks: a rank is then right to a twentieth of a percent.
 MOST_VALUES = 2048
 _MOST_TEXT = 2000
@@ -54,7 +53,7 @@ def to_bytes(told: Told) -> bytes:
     """Return the file; numbers that are not finite are null in it."""
     summary = told.summary
     document = {
-        SUMMARY_MARK: VERSION,
+        SUMMARY_MARK: SUMMARY_VERSION,
         "lbtui": __version__,
         "name": told.name[:_MOST_TEXT],
         "path": told.path[: 2 * _MOST_TEXT],
@@ -150,9 +149,9 @@ def from_bytes(data: bytes) -> Told:
     except ValueError as error:
         raise BadSummary(_("it is no JSON")) from error
     version = document.get(SUMMARY_MARK) if isinstance(document, dict) else None
-    if isinstance(version, int) and version > VERSION:
+    if isinstance(version, int) and version > SUMMARY_VERSION:
         raise BadSummary(_("it is of a later version of lbtui"))
-    if version != VERSION or isinstance(version, bool):
+    if version != SUMMARY_VERSION or isinstance(version, bool):
         raise BadSummary(_("it is not lbtui's"))
     try:
         return _told(document)

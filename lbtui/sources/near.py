@@ -41,7 +41,9 @@ def raw_folders(output: Output) -> list[Path]:
     hosts = [host for files in runs.values() for host in hosts_of(files)]
     if len(hosts) != len(set(hosts)):
         return sorted(runs)
-    return [above_hosts(whole, output.folder.parent, set(hosts))]
+    # It may lie elsewhere, where that is known.
+    base = Path(os.path.commonpath([whole, output.folder.parent]))
+    return [above_hosts(whole, base, set(hosts))]
 
 
 def _outputs_of(output: Output) -> list[Path]:

@@ -25,6 +25,7 @@ from lbtui.text import _, visible
 
 # What a summary (`--summary`) begins with, whoever wrote it anew.
 SUMMARY_MARK = "lbtui_run"
+SUMMARY_VERSION = 1
 _SUMMARY_HEAD = re.compile(rb'\s{0,16}\{\s{0,16}"' + SUMMARY_MARK.encode() + rb'"\s{0,16}:')
 _HEAD_BYTES = 64
 MOST_SUMMARY = 8 << 20  # bytes
@@ -120,7 +121,7 @@ def _once(outputs: Sequence[Path], base: Path) -> tuple[list[Path], tuple[Note, 
     found: dict[tuple[Path, str], list[Path]] = {}
     for output in outputs:
         found.setdefault((output.parent, _which(output, output.parent)), []).append(output)
-    kept = {min(same, key=_form) for same in found.values()}
+    kept = {min(same, key=_form) if len(same) > 1 else same[0] for same in found.values()}
     if len(kept) == len(outputs):
         return list(outputs), ()
     left_out = next(output for output in outputs if output not in kept)

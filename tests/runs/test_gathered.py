@@ -1,6 +1,7 @@
 """A summary made where the data lie, and gathered."""
 
-from lbtui.runs.gathered import summary_file
+from lbtui.profile import Reading
+from lbtui.runs.gathered import summary_bytes
 from lbtui.runs.reading import Asked, read_all
 from lbtui.runs.summarise import summarised
 from lbtui.runs.text import from_bytes
@@ -13,8 +14,7 @@ def test_a_gathered_summary_tells_what_the_run_itself_does(tmp_path):
     folder = lay_out(tmp_path / "there" / "p_nodes=2,dp=rr" / "output", *CSV_ONLY)
     (folder.parent / "run.json").write_text('{"dp": "least"}')
     profile = open_profile(folder)
-    data, notes = summary_file(profile)
-    assert notes == ()
+    data = summary_bytes(profile)
     told = from_bytes(data)
     own = summarised(profile)
     assert (told.name, told.path, told.raw) == ("output", str(folder), False)
@@ -28,6 +28,6 @@ def test_a_gathered_summary_tells_what_the_run_itself_does(tmp_path):
     assert [run.name for run in runs] == ["week=1/tuesday", "week=1/monday"]
     assert runs[0].parameters == {"p_nodes": 2.0, "dp": "least", "week": 1.0}
     assert runs[0].begun == own.start
+    assert runs[0].reading == Reading(folder)
     (folder / "run.json").write_text("[]")
-    _data, (note,) = summary_file(profile)
-    assert note.file == str(folder / "run.json")
+    assert from_bytes(summary_bytes(profile)).parameters == {"p_nodes": 2.0, "dp": "least"}

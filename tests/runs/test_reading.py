@@ -10,10 +10,12 @@ from dataclasses import replace
 import pytest
 
 from lbtui.profile import Cancelled, Progress, Reading
+from lbtui.runs.first import first_look
+from lbtui.runs.found import runs_of
 from lbtui.runs.kept import key_of
 from lbtui.runs.model import Run, RunSummary, Shape
-from lbtui.runs.reading import Asked, Begun, Failed, Read, RunsReader, read_all, runs_of, with_event
-from lbtui.runs.summarise import first_look, summarised
+from lbtui.runs.reading import Asked, Begun, Failed, Read, RunsReader, read_all
+from lbtui.runs.summarise import summarised
 from lbtui.runs.text import Told, to_bytes
 from lbtui.sources import open_profile
 from lbtui.sources.runs_below import runs_below
@@ -76,7 +78,7 @@ def test_all_runs_are_told_and_the_second_time_no_child_is_started(base, monkeyp
         assert (begun.start, begun.shape) == first_look(profile)
         assert told.index(begun) < told.index(last[place])
     assert "profiler.db" in last[2].why
-    assert last[3] == Read(3, RunSummary("x", 5, 6, Shape("vLLM")), {"p": 1.0})
+    assert last[3] == Read(3, RunSummary("x", 5, 6, Shape("vLLM")), None, {"p": 1.0})
 
     def never(*_args, **_more):
         raise AssertionError
@@ -93,7 +95,7 @@ def test_without_a_cache_nothing_is_kept(base):
     found = runs_below(base / "b-broken")
     (one,) = runs_below(base, raw=True).runs
     found = replace(found, folder=base, runs=(one,))
-    (*_begun, event) = events_of(found, Asked(cache=False, look=True))
+    (*_begun, event) = events_of(found, Asked(cached=False, look=True))
     assert isinstance(event, Read)
     assert not os.path.exists(os.environ["XDG_CACHE_HOME"])  # noqa: PTH110
 
@@ -111,7 +113,7 @@ def test_a_child_that_dies_fails_its_run_alone(base):
     reader = []
     events = queue.SimpleQueue()
     reader.append(
-        RunsReader(found, Asked(children=1, cache=False), lambda event: (kill(event), events.put(event)))
+        RunsReader(found, Asked(children=1, cached=False), lambda event: (kill(event), events.put(event)))
     )
     reader[0].start()
     told = [events.get(timeout=LONG)]
@@ -134,7 +136,7 @@ def test_after_a_cancel_nothing_is_told_and_no_child_is_left(base):
         if isinstance(event, Begun):
             begun.set()
 
-    reader = RunsReader(found, Asked(cache=False), tell)
+    reader = RunsReader(found, Asked(cached=False), tell)
     reader.start()
     assert begun.wait(LONG)
     children = list(reader._children)
@@ -144,7 +146,7 @@ def test_after_a_cancel_nothing_is_told_and_no_child_is_left(base):
     assert len(told) == count
     assert all(child.returncode is not None for child in children)
     # Before it began.
-    reader = RunsReader(found, Asked(cache=False), told.append)
+    reader = RunsReader(found, Asked(cached=False), told.append)
     reader.cancel()
     reader.start()
     reader.wait()
@@ -200,12 +202,12 @@ def test_a_summary_that_is_none_says_so(base, content):
 
 def test_rows_change_by_what_is_told():
     run = Run("a", Reading("a"), {"p": 2.0})
-    begun = with_event(run, Begun(0, 5, Shape("vLLM")))
+    begun = Begun(0, 5, Shape("vLLM")).told_of(run)
     assert (begun.begun, begun.shape, begun.is_read) == (5, Shape("vLLM"), False)
-    read = with_event(begun, Read(0, RunSummary("x", 6), {"p": 1.0, "q": 3.0}))
+    read = Read(0, RunSummary("x", 6), None, {"p": 1.0, "q": 3.0}).told_of(begun)
     assert (read.begun, read.parameters, read.is_read) == (6, {"p": 2.0, "q": 3.0}, True)
-    assert with_event(read, Begun(0, 7, Shape())) == read
-    assert with_event(run, Failed(0, "no")).problem == "no"
+    assert Begun(0, 7, Shape()).told_of(read) == read
+    assert Failed(0, "no").told_of(run).problem == "no"
 
 
 def test_rows_are_of_what_is_found(base):

@@ -15,9 +15,10 @@ from lbtui.comparison.verdict import holm
 from lbtui.findings.run import find_all
 from lbtui.overview.run import overview
 from lbtui.profile import Reading
+from lbtui.runs.first import first_look
 from lbtui.runs.model import Run, Shape
 from lbtui.runs.shapes import shape_difference, shape_words
-from lbtui.runs.summarise import first_look, summarised
+from lbtui.runs.summarise import summarised
 from lbtui.runs.verdicts import against, false_discovery
 from lbtui.sources import open_profile
 from lbtui.thresholds import Thresholds
