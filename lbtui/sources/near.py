@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 from lbtui.profile import Reading, Unreadable
@@ -98,15 +100,19 @@ def _head(path: Path) -> str:
 
 
 def _rows(path: Path) -> str:
-    from lbtui.sources.tables import database  # polars, which the first frame does without
+    from lbtui.sources.tables.database import opened_for_reading  # polars, which the first frame does without
 
-    try:
-        with database.connect(path) as opened:
+    with suppress(sqlite3.Error, Unreadable, OSError, UnicodeDecodeError):
+        connection, _place = opened_for_reading(path)
+        with closing(connection):
             for table in ("batch", "forward"):
-                if table in opened.tables() and "prof_id" in opened.columns(table):
+                # Not a view, which could do anything; upstream's tables have rowids.
+                kinds = connection.execute(
+                    "SELECT type FROM sqlite_master WHERE name = ?", (table,)
+                ).fetchall()
+                columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+                if ("table",) in kinds and "prof_id" in columns:
                     sql = f"SELECT CAST(prof_id AS TEXT) FROM {table} LIMIT {_HEAD_ROWS}"
-                    found: Sequence[tuple[str | None]] = opened.connection.execute(sql).fetchall()
+                    found: Sequence[tuple[str | None]] = connection.execute(sql).fetchall()
                     return "\n".join({name for (name,) in found if name})
-    except Unreadable:
-        pass
     return ""
