@@ -17,10 +17,11 @@ from lbtui.ui.kit.pages import Picker, TextPage
 from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
+from lbtui.ui.panes.runs.pane import RunsPane
 from lbtui.ui.panes.sql.pane import SqlPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 
-OWNERS = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane, LbtuiApp)
+OWNERS = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane, RunsPane, LbtuiApp)
 SIGNS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 

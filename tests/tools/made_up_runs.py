@@ -15,7 +15,7 @@ from lbtui.comparison import Metric, Row, Verdict, metrics
 from lbtui.overview.model import Place
 from lbtui.profile import Profile, Reading
 from lbtui.render.capabilities import Capabilities
-from lbtui.runs.model import Measure, Run, RunSummary, Shape, Worst
+from lbtui.runs.model import Measure, Parameter, Run, RunSummary, Shape, Worst
 from lbtui.runs.together import Change, Point, Series, Sweep, Trends, Tried
 from lbtui.runs.verdicts import Judged
 from lbtui.ui.app import LbtuiApp
@@ -207,17 +207,18 @@ def sweep() -> Sweep:
                 "requests.time_per_output_token.p95": (30 + 6 * nodes) / gain * rng.uniform(0.95, 1.05),
                 "dp.batch_size.par": 1.5 / gain + rng.uniform(0, 0.1),
             }
-            parameters = {"dp_policy": policy, "p_nodes": float(nodes)}
+            parameters: dict[str, Parameter] = {"dp_policy": policy, "p_nodes": float(nodes)}
             tried.append(Tried(f"dp_policy={policy},p_nodes={nodes}", None, parameters, figures))
-    unknown = {"dp_policy": "rr", "p_nodes": 5.0}
+    unknown: dict[str, Parameter] = {"dp_policy": "rr", "p_nodes": 5.0}
     tried.append(Tried("dp_policy=rr,p_nodes=5", 0, unknown, {}))
-    both = [(one.figures.get("requests.goodput"), one.figures.get("requests.ttft.p95")) for one in tried]
+    both = [
+        (one.figures.get("requests.goodput", 0.0), one.figures.get("requests.ttft.p95", math.inf))
+        for one in tried
+    ]
 
     def best(place: int) -> bool:
         up, down = both[place]
-        return up is not None and not any(
-            u is not None and u >= up and d <= down and (u, d) != (up, down) for u, d in both
-        )
+        return up > 0 and not any(u >= up and d <= down and (u, d) != (up, down) for u, d in both)
 
     marked = tuple(replace(one, front=best(place)) for place, one in enumerate(tried))
     return Sweep(("dp_policy", "p_nodes"), marked, "requests.goodput", "requests.ttft.p95")

@@ -25,6 +25,7 @@ from lbtui.ui.panes.replay.kept import Kept
 from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.columns import COLUMNS
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
+from lbtui.ui.panes.runs.pane import RunsPane
 from lbtui.ui.panes.sql.pane import SqlPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.terminal.driven import press, screen_text
@@ -32,7 +33,7 @@ from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
 DEMO = Path(lbtui.__file__).parent / "demo" / "output"
-EVERY = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane)
+EVERY = (*with_comparison(), WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane, RunsPane)
 SPREAD = ["mean", "p50", "p90", "p95", "p99", "max"]
 REPLAYED = [
     *("difference", "90 % interval", "no difference", "better", "worse", "throughput"),
@@ -95,6 +96,11 @@ FIGURES = {
         *("P:D", "nodes", "goodput per node", "per node", "best", "knee", *REPLAYED),
     ],
     "SQL": lambda: ["the table", "notes"],
+    "Runs": lambda: [
+        *("the table", "oldest → newest", "DP batch", "chance", "vs baseline", "worst finding", "filter"),
+        *("trend", "step", "drift", "level found", "sweep", "front", *VERDICTS.values()),
+        *("PAR", "TTFT", "TPOT"),
+    ],
     "What-if": lambda: [
         *("PAR mean", "PAR worst", "waiting", "R", "recommended R", "policy", "experts to move", "copies"),
     ],
@@ -137,6 +143,7 @@ def test_every_figure_of_every_pane_has_its_entry():
             RatioPane(app.profile, app.caps, Kept()),
             TargetsPane(app.profile, app.caps, None, "table"),
             SqlPane(app.profile, app.caps, None),
+            RunsPane(app.profile, app.caps, DATA, ()),
         ]
         assert {pane.TITLE for pane in panes} == FIGURES.keys()
         await press(app, pilot, "4")

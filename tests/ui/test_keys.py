@@ -15,12 +15,13 @@ from lbtui.ui.opening import Asked
 from lbtui.ui.panes.order import with_comparison
 from lbtui.ui.panes.replay.pane import RatioPane, RoutingPane
 from lbtui.ui.panes.requests.targets.pane import TargetsPane
+from lbtui.ui.panes.runs.pane import RunsPane
 from lbtui.ui.panes.sql.pane import SqlPane
 from lbtui.ui.panes.what_if.pane import WhatIfPane
 from tests.tools.driving import settled
 
 DATA = Path(__file__).parents[1] / "data"
-OVER = (WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane)
+OVER = (WhatIfPane, RoutingPane, RatioPane, TargetsPane, SqlPane, RunsPane)
 # What a letter that is reserved may already do, in the panes that have the thing.
 THERE = {
     "w": "what_if",
@@ -68,8 +69,10 @@ def test_reserved_letters_have_no_other_meaning():
     assert taken == THERE
     for owner in (WhatIfPane, RoutingPane, RatioPane):
         assert not {key for binding in bindings(owner) for key in _keys(binding)} & RESERVED.keys()
-    own = {key: binding.action for binding in bindings(TargetsPane) for key in _keys(binding)}
-    assert {key: own[key] for key in own.keys() & RESERVED.keys()} == {"t": "table", "c": "chart"}
+    both = {"t": "table", "c": "chart"}
+    for owner, wanted in ((TargetsPane, both), (RunsPane, {**both, "A": "note", "B": "baseline"})):
+        own = {key: binding.action for binding in bindings(owner) for key in _keys(binding)}
+        assert {key: own[key] for key in own.keys() & RESERVED.keys()} == wanted
 
 
 def test_a_key_is_printed_the_same_everywhere():

@@ -30,6 +30,8 @@ PAGES = {
     *("dp-round", "request", "timeline-slice", "help", "help-ep", "notes"),
     *("actions", "filter", "filter-pd", "first-run", "chooser"),
     *("command", "command-wrong", "find", "sql"),
+    # Of no profile: what stands there is the app's to open.
+    *("runs", "runs-trend", "runs-sweep"),
 }
 GREATER = "greater_than_sign"
 OTHERS = {

@@ -41,7 +41,7 @@ _METHOD = (
         _("PAR of DP batch size; in brackets what equal domains would show at this load."),
     ),
     HelpEntry(
-        _("over the runs"),
+        _("oldest → newest"),
         _(
             "The bars under a title, or above the table in a narrow window: the column over all runs, oldest "
             "at the left, from 0 (PAR: from 1) to the largest. Where runs outnumber the cells, each shows "
@@ -49,7 +49,7 @@ _METHOD = (
         ),
     ),
     HelpEntry(
-        _("vs baseline (B): {verdicts}").format(verdicts=in_list(VERDICTS.values())),
+        in_list((_("vs baseline"), *VERDICTS.values())),
         _(
             "The verdicts of Compare on each run against the baseline, their p-values corrected over the "
             "runs (Benjamini and Hochberg 1995). !! worse, ++ better, ! load differs, each with how many "
@@ -69,7 +69,7 @@ _METHOD = (
         ),
     ),
     HelpEntry(
-        _("trend (c): step, drift, level found"),
+        _("trend, step, drift, level found"),
         _(
             "Each metric over the runs of one shape, in order of time. A change is called where chance alone "
             "would rarely make it in equal runs in any order, and where it is more than the runs' own 95 % "
@@ -78,7 +78,7 @@ _METHOD = (
         ),
     ),
     HelpEntry(
-        _("sweep (e): front"),
+        _("sweep, front"),
         _(
             "What was tried, by parameters. On the front is what no other is better than in both figures: "
             "the throughput (goodput where targets were given) and the latency, which m changes."

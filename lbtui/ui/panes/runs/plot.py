@@ -19,19 +19,18 @@ Ends = tuple[float, float]
 
 
 def course(values: Sequence[float | None], width: int, low: float | None, caps: Capabilities) -> Row:
-    """Return values in order of time as bars, fewer than there are cells at the right, in no colour.
+    """Return values in order of time as bars, fewer than there are cells at the right, in grey.
 
     What is high is not bad by itself, and heat is of loads at one time.
     """
     blanks = max(0, width - len(values))
     drawn = sparkline(values, caps=caps, width=width - blanks, low=low, parted=True)
-    grey = palette.dim(caps)
-    plain = [Segment(s.text, grey if s.style == grey else None) for s in drawn]
-    return merge([Segment(" " * blanks), *plain])
+    bars = "".join(segment.text for segment in drawn)
+    return merge([Segment(" " * blanks), Segment(bars, palette.dim(caps))])
 
 
 def cell_of(chart: Chart, point: Ends, ys: Ends) -> tuple[int, int] | None:
-    """Return the line and the column of a point in a chart whose y goes from end to end; None without plot."""
+    """Return line and column of a point in a chart whose y goes from end to end; None without plot."""
     if chart.plot is None:
         return None
     first, last, left, columns, low, high = chart.plot

@@ -126,7 +126,7 @@ def _course(data: RunsData, at: int, width: int, caps: Capabilities) -> Row:
 
 
 def chart_rows(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
-    """Return the chart of the series shown, a sign at each run where these have room, the cursor at its own."""
+    """Return the chart of the series shown, a sign at each run where there is room for it."""
     series, caps = data.series[series_of(data, state)], canvas.caps
     chart = chart_of(data, series_of(data, state), canvas)
     here = point_of(data, state)

@@ -180,7 +180,7 @@ def measure_words(measure: Measure, verdict: Called | None) -> str:
         parts.append(VERDICTS[verdict])
     if measure.doubt:
         parts.append(f"? {measure.doubt}")
-    name = " ".join(part for part in (metric.label, visible(measure.subject)) if part)
+    name = joined((metric.label, visible(measure.subject)))
     return with_label(name, with_comma(parts[0], in_clauses(parts[1:])) if parts[1:] else parts[0])
 
 
