@@ -19,7 +19,6 @@ from lbtui.ui.panes.runs.state import (
     filtered,
     moved,
     place_of,
-    series_id,
     series_of,
 )
 
@@ -46,7 +45,7 @@ def parts_of(data: RunsData, state: Kept) -> dict[str, str]:
         "base": named.get(state.baseline or ""),
     }
     if state.view == "trend" and data.series:
-        own["m"] = series_id(data.series[series_of(data, state)])
+        own["m"] = data.series_ids[series_of(data, state)]
     if tried:
         order = state.tried_order
         own |= {
@@ -109,7 +108,7 @@ def with_parts(data: RunsData, state: Kept, taken: Taken) -> Kept:
 def _with_view(data: RunsData, state: Kept, taken: Taken) -> Kept:
     """Return the state with the parts of the trend and the sweep."""
     if state.view == "trend":
-        series = taken.one_of("m", [series_id(one) for one in data.series])
+        series = taken.one_of("m", data.series_ids)
         return state if series is None else replace(state, series=series)
     if state.view != "sweep":
         return state

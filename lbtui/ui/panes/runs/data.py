@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from lbtui.comparison.model import Metric
 from lbtui.runs.model import Measure, Run, RunSummary, Shape
+from lbtui.runs.shapes import shape_words
 from lbtui.runs.together import Series, Sweep, Trends
 from lbtui.runs.verdicts import Judged
 from lbtui.text import _
@@ -36,7 +37,6 @@ from lbtui.ui.panes.runs.columns import (
 Key: TypeAlias = str
 
 _SEVERITIES = {"info": 1.0, "warning": 2.0, "critical": 3.0}
-_ROLES = {"prefill": "P", "decode": "D"}
 
 
 def key_of(run: Run) -> Key:
@@ -56,7 +56,7 @@ class Known:
     def words(self) -> str:
         """What the filter looks in, in lower case."""
         run = self.run
-        parts = [run.name, shape_words(shape_of(run)), run.note, run.problem]
+        parts = [run.name, engine_words(run), run.note, run.problem]
         parts += [f"{name}={value_words(value)}" for name, value in run.parameters.items()]
         if run.summary is not None and run.summary.worst is not None:
             parts.append(run.summary.worst.id)
@@ -95,6 +95,11 @@ class RunsData:
         return tuple(sorted(range(len(runs)), key=when))
 
     @cached_property
+    def order(self) -> Mapping[int, int]:
+        """Where each place stands in order of time."""
+        return {place: at for at, place in enumerate(self.in_time)}
+
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of all parameters, in order."""
         return tuple(sorted({name for known in self.known for name in known.run.parameters}))
@@ -123,11 +128,17 @@ class RunsData:
         return () if self.trends is None else self.trends.series
 
     @cached_property
+    def series_ids(self) -> tuple[str, ...]:
+        """What tells each series from all others: metric, subject and the shape of its runs."""
+        shapes = {one.shape: shape_words(one.shape) for one in self.series}
+        parts = ((one.key, one.subject, shapes[one.shape]) for one in self.series)
+        return tuple(" ".join(filter(None, each)) for each in parts)
+
+    @cached_property
     def usual_shape(self) -> Shape | None:
         """The shape of most series."""
-        count = Counter(shape_words(one.shape) for one in self.series)
-        most = max(count, key=count.__getitem__, default="")
-        return next((one.shape for one in self.series if shape_words(one.shape) == most), None)
+        count = Counter(one.shape for one in self.series)
+        return max(count, key=count.__getitem__, default=None)
 
 
 _FIXED_NAMES = frozenset(column.name for column in FIXED)
@@ -183,17 +194,13 @@ def shape_of(run: Run) -> Shape | None:
     return run.shape if run.summary is None else run.summary.shape
 
 
-def shape_words(shape: Shape | None) -> str:
-    """Return engine and shape in a few letters: MindIE DP4 P1 D2 EP8; empty where nothing is known."""
-    if shape is None:
-        return ""
-    parts = [shape.engine] if shape.engine else []
-    if shape.domains:
-        parts.append("DP" + "+".join(map(str, shape.domains)))
-    parts += [f"{_ROLES.get(role, role)}{count}" for role, count in shape.nodes]
-    if shape.ranks:
-        parts.append("EP" + "+".join("?" if ranks is None else str(ranks) for ranks in shape.ranks))
-    return " ".join(parts)
+def engine_words(run: Run) -> str:
+    """Return a run's engine and shape in a few letters; empty where nothing is known."""
+    shape = shape_of(run)
+    return "" if shape is None else _shape_words(shape)
+
+
+_shape_words = lru_cache(maxsize=1024)(shape_words)
 
 
 def value_words(value: str | float | bool) -> str:
@@ -218,7 +225,7 @@ def sort_value(data: RunsData, place: int, name: str) -> float | str | None:
     if name == START:
         return run.begun
     if name == SHAPE:
-        return shape_words(shape_of(run)) or None
+        return engine_words(run) or None
     if name == VERDICT:
         counts = verdict_counts(data, place)
         return None if counts is None else 1000.0 * counts["worse"] - counts["better"]
@@ -265,6 +272,9 @@ def verdict_counts(data: RunsData, place: int) -> Counter[Called] | None:
 @lru_cache(maxsize=128)
 def in_course(data: RunsData, name: str) -> tuple[float | None, ...]:
     """Return the numbers of a column over the runs in order of time; None where there is none."""
+    if name not in PLAIN:
+        measures = (data.known[place].worst.get(name) for place in data.in_time)
+        return tuple(None if measure is None else measure.value for measure in measures)
     found = (sort_value(data, place, name) for place in data.in_time)
     return tuple(float(value) if isinstance(value, int | float) else None for value in found)
 
@@ -273,10 +283,10 @@ def in_course(data: RunsData, name: str) -> tuple[float | None, ...]:
 def decimals_of(data: RunsData, name: str) -> int:
     """Return how many decimals show three digits of the largest value of a metric's column."""
     metric = data.metrics[name]
-    values = [scaled(metric, value) for value in in_course(data, name) if value is not None]
+    values = [value for value in in_course(data, name) if value is not None]
     if all(value == int(value) for value in values):
         return 0
-    size = max(map(abs, values))
+    size = scaled(metric, max(map(abs, values)))
     return max(0, min(4, 2 - math.floor(math.log10(size))))
 
 

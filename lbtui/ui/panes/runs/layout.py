@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from lbtui.render.table import Column, Layout, first_visible
 from lbtui.text import visible
 from lbtui.ui.panes.runs.columns import NAME, SHAPE, START, VERDICT, WORST, RunColumn
-from lbtui.ui.panes.runs.data import RunsData, shape_of, shape_words
+from lbtui.ui.panes.runs.data import RunsData, engine_words
 from lbtui.ui.panes.runs.state import Kept, column_of, columns, row_of, rows
 
 GUTTER = 3  # cells before the names: the cursor, whether it is the baseline, whether it is marked
@@ -77,7 +77,7 @@ def _longest(data: RunsData, name: str) -> int:
         if name == NAME:
             text = visible(known.run.name)
         elif name == SHAPE:
-            text = shape_words(shape_of(known.run))
+            text = engine_words(known.run)
         else:
             summary = known.run.summary
             text = "" if summary is None or summary.worst is None else f"!! {summary.worst.id}"

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
-from lbtui.runs.together import Series
 from lbtui.ui.panes.runs.columns import NAME, START, RunColumn
 from lbtui.ui.panes.runs.data import (
     Key,
     RunsData,
     matching,
-    shape_words,
     shown_at_first,
     sort_value,
     verdict_counts,
@@ -30,7 +28,7 @@ class Kept:
 
     Runs are told by where they lie (`data.key_of`), columns and figures by name. `order` is a column with
     whether it goes down, `chosen` None as long as no columns were. `series` is what
-    the trend shows (`series_id`). `tried` is a place in the sweep, `down` the latency that it shows.
+    the trend shows (`RunsData.series_ids`). `tried` is a place in the sweep, `down` the latency that it shows.
     """
 
     view: View = "table"
@@ -175,7 +173,7 @@ def pair(data: RunsData, state: Kept) -> tuple[int, int] | None:
     places = [data.places[key] for key in state.marks if key in data.places]
     if len(places) != _MOST_MARKS:
         return None
-    first, last = sorted(places, key=data.in_time.index)
+    first, last = sorted(places, key=data.order.__getitem__)
     return first, last
 
 
@@ -189,16 +187,10 @@ def chosen_columns(data: RunsData, state: Kept, names: Iterable[str]) -> Kept:
 # The trend
 
 
-def series_id(series: Series) -> str:
-    """Return what tells a series from all others: metric, subject and the shape of its runs."""
-    return " ".join(part for part in (series.key, series.subject, shape_words(series.shape)) if part)
-
-
 def series_of(data: RunsData, state: Kept) -> int:
     """Return the number of the series that is shown: that chosen, else the first that changed."""
-    names = [series_id(one) for one in data.series]
-    if state.series in names:
-        return names.index(state.series)
+    if state.series in data.series_ids:
+        return data.series_ids.index(state.series)
     changed = (at for at, one in enumerate(data.series) if one.changes and not one.is_load)
     return next(changed, 0)
 
@@ -208,7 +200,7 @@ def moved_series(data: RunsData, state: Kept, step: int) -> Kept:
     if not data.series:
         return state
     at = max(0, min(series_of(data, state) + step, len(data.series) - 1))
-    return replace(state, series=series_id(data.series[at]))
+    return replace(state, series=data.series_ids[at])
 
 
 def next_change(data: RunsData, state: Kept, step: int) -> Kept:
@@ -225,13 +217,8 @@ def point_of(data: RunsData, state: Kept) -> int:
     place = data.places.get(state.cursor or "")
     if not points or place is None:
         return max(0, len(points) - 1)
-    order = _order(data)
+    order = data.order
     return min(range(len(points)), key=lambda at: abs(order[points[at].run] - order[place]))
-
-
-@lru_cache(maxsize=2)
-def _order(data: RunsData) -> dict[int, int]:
-    return {place: at for at, place in enumerate(data.in_time)}
 
 
 def moved_point(data: RunsData, state: Kept, step: int) -> Kept:

@@ -115,7 +115,9 @@ def _fields(data: RunsData, down: str) -> tuple[_Field, ...]:
     found = [_Field("parameter", name, visible(name)) for name in sweep.parameters]
     keys = [key for key in (sweep.up, down) if key]
     others = sorted({key for tried in sweep.tried for key in tried.figures} - set(keys))
-    keys += [key for key in _PREFERRED if key in others][:_OTHERS]
+    # Those that only the optimizer has come behind.
+    wanted = [*_PREFERRED, *(key for key in others if key not in data.metrics)]
+    keys += [key for key in wanted if key in others][:_OTHERS]
     figures = [_Field("figure", key, figure_label(data, key)) for key in keys]
     return (*found, *figures, _Field("name", "", _("tried")))
 

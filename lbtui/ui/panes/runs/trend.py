@@ -62,11 +62,11 @@ def draw(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     at = series_of(data, state)
     series = data.series[at]
     listed, lines, below = sizes(width, height)
-    changed = any(one.changes for one in data.series if one.is_load)
+    changed = any(one.changes for one in data.series if one.is_load and one.shape == series.shape)
     ink = palette.severity(caps, "warning") if changed else palette.dim(caps)
     top = [
         fit_parts(f" {trend_line(data, series)}", width, caps=caps, style=palette.dim(caps)),
-        fit(f" {load_words(data)}", width, caps=caps, style=ink),
+        fit(f" {load_words(data, series)}", width, caps=caps, style=ink),
     ]
     beside = max(0, width - listed - _GAP)
     chart = chart_rows(data, state, canvas.sized(beside, lines))
@@ -90,9 +90,10 @@ def _nothing(data: RunsData, canvas: Canvas) -> list[Row]:
 def _list(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     """Return the metrics in view, each with its course and what it comes to."""
     width, height, caps = canvas.width, canvas.height, canvas.caps
-    first = first_visible(series_of(data, state), state.series_first, height, len(data.series))
+    here = series_of(data, state)
+    first = first_visible(here, state.series_first, height, len(data.series))
     seen = range(first, min(first + height, len(data.series)))
-    drawn = [_list_row(data, at, at == series_of(data, state), width, caps) for at in seen]
+    drawn = [_list_row(data, at, at == here, width, caps) for at in seen]
     return [*drawn, *[blank(width)] * (height - len(drawn))]
 
 
@@ -245,7 +246,10 @@ def _below(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     if series.points:
         texts.append((point_words(data, series, point_of(data, state)), palette.strong(caps)))
     texts += [(text, ink) for text in change_sentences(data, series)]
-    texts += [(note, palette.dim(caps)) for note in (data.trends.notes if data.trends else ())]
+    # That the load changed is said above already.
+    said = any(one.changes for one in data.series if one.is_load)
+    notes = data.trends.notes[said:] if data.trends is not None else ()
+    texts += [(note, palette.dim(caps)) for note in notes]
     texts.append((series.metric.formula, palette.dim(caps)))
     lines = [
         row(" ", line, width=width)

@@ -27,9 +27,8 @@ from lbtui.ui.panes.runs.data import (
     RunsData,
     calls,
     decimals_of,
+    engine_words,
     in_course,
-    shape_of,
-    shape_words,
     sort_value,
 )
 from lbtui.ui.panes.runs.layout import GUTTER, in_view, layout, lines
@@ -93,7 +92,7 @@ def _course_at(data: RunsData, state: Kept, name: str, width: int, caps: Capabil
     place, count = place_of(data, state), len(data.known)
     if place is None or not width:
         return drawn
-    at = data.in_time.index(place)
+    at = data.order[place]
     column = at * width // count if count > width else width - count + at
     return pointed([drawn], caps, Marks(cursor=column, here=True))[0]
 
@@ -223,7 +222,7 @@ def _cell(data: RunsData, state: Kept, place: int, column: RunColumn, caps: Capa
     if name == START:
         return begun_words(run, short=True) or _nothing(run)
     if name == SHAPE:
-        return visible(shape_words(shape_of(run))) or _nothing(run)
+        return visible(engine_words(run)) or _nothing(run)
     if name == VERDICT:
         text, called = verdict_cell(data, state, place)
         return text if called is None else Segment(text, verdict_style(caps, called))
@@ -307,7 +306,7 @@ def saved_rows(data: RunsData, state: Kept) -> pl.DataFrame:
     found["run"] = pl.Series([visible(run.name) for run in runs], dtype=pl.String)
     begun = [None if run.begun is None else instant(run.begun) for run in runs]
     found["start"] = pl.Series(begun, dtype=pl.Datetime("us"))
-    found["shape"] = pl.Series([shape_words(shape_of(run)) or None for run in runs], dtype=pl.String)
+    found["shape"] = pl.Series([engine_words(run) or None for run in runs], dtype=pl.String)
     for name in data.parameters:
         values = [run.parameters.get(name) for run in runs]
         found[name] = pl.Series([None if v is None else str(v) for v in values], dtype=pl.String)

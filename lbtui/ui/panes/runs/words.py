@@ -11,7 +11,10 @@ from lbtui.overview.text import clock
 from lbtui.profile import dated
 from lbtui.render.text import aligned, fixed, number
 from lbtui.runs.model import Measure, Run
-from lbtui.runs.together import Change, Series
+from lbtui.runs.shapes import shape_words
+from lbtui.runs.together import Series
+from lbtui.runs.trends import loads_with
+from lbtui.runs.words import change_words
 from lbtui.text import (
     _,
     in_clauses,
@@ -24,15 +27,14 @@ from lbtui.text import (
     with_label,
     with_stop,
 )
-from lbtui.ui.panes.compare.words import MARKS, VERDICTS, Called, p_words
+from lbtui.ui.panes.compare.words import MARKS, VERDICTS, Called
 from lbtui.ui.panes.runs.columns import BY_NAME, PLAIN, RunColumn, named, scaled, seconds, unit_of
 from lbtui.ui.panes.runs.data import (
     RunsData,
     calls,
     decimals_of,
+    engine_words,
     in_course,
-    shape_of,
-    shape_words,
     value_words,
     verdict_counts,
 )
@@ -116,7 +118,7 @@ def identity_words(run: Run) -> str:
         with_brackets(visible(run.name), _("raw profile")) if run.reading.raw else visible(run.name),
         begun_words(run),
         "" if length is None else f"{seconds(length)} s",
-        visible(shape_words(shape_of(run))),
+        visible(engine_words(run)),
     ]
     return " · ".join(part for part in parts if part)
 
@@ -311,15 +313,16 @@ def change_mark(series: Series) -> Called | None:
     return "worse" if any(change.worse for change in series.changes) else "better"
 
 
-def load_words(data: RunsData) -> str:
-    """Return what to know of the load before any metric is read."""
-    load = [one for one in data.series if one.is_load]
-    changed = [one for one in load if one.changes]
-    if changed:
-        told = in_clauses(
-            with_label(series_label(one), change_words(data, one, one.changes[0])) for one in changed
-        )
-        return with_stop(with_label(_("The load changed, which may explain the rest"), told))
+def load_words(data: RunsData, series: Series) -> str:
+    """Return what to know of the load of a series' runs before any metric is read."""
+    load = [one for one in data.series if one.is_load and one.shape == series.shape]
+    told = [
+        change_words(one, change, [known.run for known in data.known])
+        for one in load
+        for change in one.changes
+    ]
+    if told:
+        return with_stop(with_label(_("The load changed"), in_clauses(told)))
     if looked := [one.metric.label for one in load if not one.why]:
         names = in_list(dict.fromkeys(looked))
         return with_stop(with_label(_("No change of the load is seen"), names))
@@ -327,37 +330,21 @@ def load_words(data: RunsData) -> str:
 
 
 def change_sentences(data: RunsData, series: Series) -> list[str]:
-    """Return each change of a series as a sentence; why none was looked for, or that none is seen."""
-    if series.changes:
-        return [_capital(with_stop(change_words(data, series, change))) for change in series.changes]
-    if series.why:
-        return [_capital(with_stop(series.why))]
-    return [_("No change beyond the runs' spread and their own intervals.")]
-
-
-def change_words(data: RunsData, series: Series, change: Change) -> str:
-    """Return a change: where, from what to what, by which factor, how sure."""
-    metric = series.metric
-    levels = _("{before} → {after}").format(
-        before=figure(metric, change.before), after=with_unit(metric, change.after)
-    )
-    if change.kind == "step":
-        said = _("step at {run}: {levels}").format(run=_point_name(data, series, change.at), levels=levels)
-        if change.before > 0:
-            said = with_comma(said, f"{change.after / change.before:.2f}×")
-    else:
-        first, last = (_point_name(data, series, at) for at in (change.first, change.last))
-        said = _("drift from {first} to {last}: {levels}").format(first=first, last=last, levels=levels)
-        if math.isfinite(change.per_run):
-            percent = f"{100 * (change.per_run - 1):+.2g}".replace("-", "−")
-            said = with_comma(said, _("{percent} % a run").format(percent=percent))
-    if change.worse is not None:
-        said = with_comma(said, VERDICTS["worse" if change.worse else "better"])
-    return with_brackets(said, _("p {p}").format(p=p_words(change.p_value)))
-
-
-def _point_name(data: RunsData, series: Series, at: int) -> str:
-    return visible(data.known[series.points[at].run].run.name)
+    """Return each change of a series, with what of the load changed then; without any why."""
+    if not series.changes:
+        none = _("No change beyond the runs' spread and their own intervals.")
+        return [_capital(with_stop(series.why)) if series.why else none]
+    found = []
+    runs = [known.run for known in data.known]
+    for change in series.changes:
+        words = change_words(series, change, runs)
+        if change.worse is not None:
+            words = with_brackets(words, VERDICTS["worse" if change.worse else "better"])
+        loads = () if data.trends is None else loads_with(data.trends, series, change)
+        also = in_list(dict.fromkeys(load.metric.label for load in loads))
+        with_it = _("With it changed of the load: {metrics}.").format(metrics=also) if also else ""
+        found.append(in_sentences(_capital(with_stop(words)), with_it))
+    return found
 
 
 def point_words(data: RunsData, series: Series, at: int) -> str:
