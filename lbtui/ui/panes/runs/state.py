@@ -27,8 +27,8 @@ class Kept:
     """What is chosen and seen: what the app keeps of the pane while a run is open.
 
     Runs are told by where they lie (`data.key_of`), columns and figures by name. `order` is a column with
-    whether it goes down, `chosen` None as long as no columns were. `series` is what
-    the trend shows (`RunsData.series_ids`). `tried` is a place in the sweep, `down` the latency that it shows.
+    whether it goes down, `chosen` None as long as no columns were. `series` is what the trend shows
+    (`RunsData.series_ids`). `tried` is a place in the sweep, `down` the latency that it shows.
     """
 
     view: View = "table"
