@@ -97,7 +97,7 @@ FIGURES = {
     ],
     "SQL": lambda: ["the table", "notes"],
     "Runs": lambda: [
-        *("the table", "oldest → newest", "DP batch", "chance", "vs baseline", "worst finding", "filter"),
+        *("the table", "oldest → newest", "PAR batch", "chance", "vs baseline", "worst finding", "filter"),
         *("trend", "step", "drift", "level found", "sweep", "front", *VERDICTS.values()),
         *("PAR", "TTFT", "TPOT"),
     ],

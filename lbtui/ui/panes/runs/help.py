@@ -37,7 +37,7 @@ _METHOD = (
         ),
     ),
     HelpEntry(
-        _("DP batch, chance"),
+        _("PAR batch, chance"),
         _("PAR of DP batch size; in brackets what equal domains would show at this load."),
     ),
     HelpEntry(

@@ -13,7 +13,7 @@ from lbtui.ui.panes.runs.columns import NAME, SHAPE, START, VERDICT, WORST, RunC
 from lbtui.ui.panes.runs.data import RunsData, engine_words
 from lbtui.ui.panes.runs.state import Kept, column_of, columns, row_of, rows
 
-GUTTER = 3  # cells before the names: the cursor, whether it is the baseline, whether it is marked
+GUTTER = 4  # cells before the names: the cursor, whether it is the baseline, whether it is marked
 _WIDE = 120
 _SORT_MARK = 1
 

@@ -186,6 +186,7 @@ def _gutter(data: RunsData, state: Kept, place: int, here: int | None, caps: Cap
         Segment(glyphs(caps).right[-1] if place == here else " ", lit),
         Segment("B" if key == state.baseline else " ", lit),
         Segment(glyphs(caps).point if key in state.marks else " ", lit),
+        Segment(" "),
     ]
 
 
@@ -246,8 +247,10 @@ def _nothing(run: Run) -> str:
 
 
 def _worst_cell(run: Run, caps: Capabilities) -> Cell:
-    if run.summary is None or run.summary.worst is None:
+    if run.summary is None:
         return _nothing(run)
+    if run.summary.worst is None:
+        return Segment(_("none"), palette.dim(caps))
     worst = run.summary.worst
     text = padded(_MARKS[worst.severity], 3) + visible(worst.id)
     return Segment(text, palette.severity(caps, worst.severity)) if worst.severity != "info" else text
