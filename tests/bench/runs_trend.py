@@ -209,7 +209,7 @@ def tables(pools: Mapping[str, Sequence[Run]], count: int, seed: int) -> Iterato
     """Yield the lines of one half."""
     for number, pool in enumerate(("plain", "short", "nodes")):
         yield equal(f"{pool}, equal", pools[pool], count, np.random.default_rng((seed, 1, number)))
-    for number, pool in enumerate(("plain", "short")):
+    for number, pool in enumerate(("plain", "short", "nodes")):
         rng, runs = np.random.default_rng((seed, 2, number)), pools[pool]
         yield changed(f"{pool}, PAR × 1.3 from run {AT}", runs, count, rng, step(1.3))
         yield changed(f"{pool}, PAR × 1.1 from run {AT}", runs, count, rng, step(1.1))
