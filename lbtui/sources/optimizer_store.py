@@ -9,18 +9,20 @@ latency is not told (the mean, unless its config says otherwise), so both latenc
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from lbtui.profile import Note, Silent, Unreadable
-from lbtui.sources.failure import unreadable_on_failure
+from lbtui.sources.experts.discover import entries_below, size_of
+from lbtui.sources.failure import unreadable_note, unreadable_on_failure
 from lbtui.sources.limits import LARGEST
 from lbtui.sources.tables import csv_file
 from lbtui.text import _, visible
 
-PATTERN = "data_storage_*.csv"
+_NAME = re.compile(r"data_storage.{0,200}\.csv", re.DOTALL)
 # How these are called here, by column: the same quantity as our metric of that name, told by the client.
 _OURS = {"generate_speed": "requests.throughput.output_tokens", "throughput": "requests.throughput.requests"}
 # The units of the other figures.
@@ -39,6 +41,8 @@ _NO_PARAMETERS = (*_FIGURES, "error", "backup", "real_evaluation")
 # An optimisation of a day has some 150 rows.
 _LARGEST_FILE = 64 << 20  # bytes
 _MOST_ROWS = 10_000
+_MOST_FILES = 100
+_MOST_DEPTH, _MOST_ENTRIES = 8, 100_000
 
 Value: TypeAlias = str | float | bool
 
@@ -65,6 +69,29 @@ class OptimizerStore:
     name: str
     rows: tuple[OptimizerRow, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+def stores_below(folder: Path) -> tuple[tuple[OptimizerStore, ...], tuple[Note, ...]]:
+    """Return what the optimizer's tables below a folder hold, by path, and what could not be read of them.
+
+    Links to folders are not followed.
+    """
+    notes: list[Note] = []
+    entries = entries_below(folder, _MOST_DEPTH, _MOST_ENTRIES, notes)
+    paths = sorted(
+        Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name) and size_of(entry) is not None
+    )
+    if len(paths) > _MOST_FILES:
+        text = _("Only the first {most} of {count} tables of the optimizer are read.")
+        told = text.format(most=_MOST_FILES, count=len(paths))
+        notes.append(Note(visible(folder.name), told, lost=True))
+    stores: list[OptimizerStore] = []
+    for path in paths[:_MOST_FILES]:
+        try:
+            stores.append(read_store(path))
+        except Unreadable as error:
+            notes.append(unreadable_note(path.name, error))
+    return tuple(stores), (*notes, *(note for store in stores for note in store.notes))
 
 
 def read_store(path: Path) -> OptimizerStore:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from lbtui.profile import Unreadable
-from lbtui.sources.optimizer_store import OptimizerRow, read_store
+from lbtui.sources.optimizer_store import OptimizerRow, read_store, stores_below
 
 FIGURES = ["generate_speed", "time_to_first_token", "time_per_output_token", "success_rate", "throughput"]
 PARAMETERS = ["max_batch_size", "support_select_batch", "policy", "REQUESTRATE"]
@@ -129,3 +129,21 @@ def test_more_rows_than_any_optimisation_has_are_told(tmp_path):
     found = read_store(store(tmp_path, *[MEASURED] * 10_001))
     assert len(found.rows) == 10_000
     assert [note.lost for note in found.notes] == [True]
+
+
+def test_all_tables_below_a_folder_are_read_and_broken_ones_are_told(tmp_path):
+    below = tmp_path / "result" / "store"
+    below.mkdir(parents=True)
+    store(below, MEASURED, name="data_storage_2.csv")
+    store(tmp_path, MEASURED, MEASURED, name="data_storage_1.csv")
+    store(tmp_path, MEASURED, name="other.csv")
+    (tmp_path / "data_storage_0.csv").write_bytes(b"a,b\n")
+    (tmp_path / "data_storage_3.csv").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    stores, notes = stores_below(tmp_path)
+    assert [(one.name, len(one.rows)) for one in stores] == [
+        ("data_storage_1.csv", 2),
+        ("data_storage_2.csv", 1),
+    ]
+    assert [(note.file, note.verdict) for note in notes] == [("data_storage_0.csv", "unreadable")]
+    assert stores_below(tmp_path / "none") == ((), ())
