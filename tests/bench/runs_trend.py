@@ -8,7 +8,8 @@ are drawn from a pool without putting back, so that no run is in one twice. What
 runs of even number; the others were looked at when it stood. Both are told.
 
 `plain` has 4 DP domains for 30 s, `short` the same for 8 s (a wider spread), `slow` a domain that is 1.3 ×
-as slow, `nodes` two P and two D nodes, `uneven` the same with one P node that gets three times as much.
+as slow, `nodes` two P and two D nodes (steps and drifts are put into PAR of P, which spreads most), `uneven`
+the same with one P node that gets three times as much.
 """
 
 from __future__ import annotations
@@ -169,15 +170,19 @@ def resembling(name: str, runs: Sequence[Run], phi: float, count: int, rng: Rng)
     return tally
 
 
-def changed(name: str, runs: Sequence[Run], count: int, rng: Rng, factors: np.ndarray) -> Tally:
-    """Return how often a step (or a drift) in PAR is found."""
-    stepped = np.flatnonzero(np.diff(factors))
+def changed(
+    name: str, pool: tuple[Sequence[Run], Sequence[str]], count: int, rng: Rng, by: np.ndarray
+) -> Tally:
+    """Return how often a step (or a drift) that is put into metrics of a pool is found."""
+    runs, keys = pool
+    stepped = np.flatnonzero(np.diff(by))
     tally = Tally(name, int(stepped[0]) + 1 if len(stepped) == 1 else None)
     for _ in range(count):
-        sequence = drawn(runs, rng, len(factors))
-        for key in runs[0]:
-            if key.split(" ")[0] in PARS and (given := series_of(sequence, key)) is not None:
-                tally.add(key, trend.changes(scaled(given, factors)))
+        sequence = drawn(runs, rng, len(by))
+        for key in keys:
+            given = series_of(sequence, key)
+            assert given is not None
+            tally.add(key, trend.changes(scaled(given, by)))
     return tally
 
 
@@ -209,13 +214,15 @@ def tables(pools: Mapping[str, Sequence[Run]], count: int, seed: int) -> Iterato
     """Yield the lines of one half."""
     for number, pool in enumerate(("plain", "short", "nodes")):
         yield equal(f"{pool}, equal", pools[pool], count, np.random.default_rng((seed, 1, number)))
-    for number, pool in enumerate(("plain", "short", "nodes")):
-        rng, runs = np.random.default_rng((seed, 2, number)), pools[pool]
-        yield changed(f"{pool}, PAR × 1.3 from run {AT}", runs, count, rng, step(1.3))
-        yield changed(f"{pool}, PAR × 1.1 from run {AT}", runs, count, rng, step(1.1))
-        yield changed(f"{pool}, PAR × 1.3 in the last three", runs, count, rng, step(1.3, 17))
-        yield changed(f"{pool}, PAR + 2 % a run", runs, count, rng, drift(1.02))
-        yield changed(f"{pool}, PAR + 0.5 % a run", runs, count, rng, drift(1.005))
+    wide = ["dp.batch_size.par mindie-server-p0"]
+    pars = [key for key in pools["plain"][0] if key.split(" ")[0] in PARS]
+    for number, (pool, keys) in enumerate((("plain", pars), ("short", pars), ("nodes", wide))):
+        rng, own = np.random.default_rng((seed, 2, number)), (pools[pool], keys)
+        yield changed(f"{pool}, PAR × 1.3 from run {AT}", own, count, rng, step(1.3))
+        yield changed(f"{pool}, PAR × 1.1 from run {AT}", own, count, rng, step(1.1))
+        yield changed(f"{pool}, PAR × 1.3 in the last three", own, count, rng, step(1.3, 17))
+        yield changed(f"{pool}, PAR + 2 % a run", own, count, rng, drift(1.02))
+        yield changed(f"{pool}, PAR + 0.5 % a run", own, count, rng, drift(1.005))
     rng = np.random.default_rng((seed, 3))
     shown = [key for key in pools["plain"][0] if key.startswith(("dp.step_time", "requests.time_per_output"))]
     slow = pools["plain"], pools["slow"]
