@@ -22,6 +22,8 @@ from lbtui.text import _, in_clauses, plural, with_comma
 _Z = 1.959964
 # Dimensions whose subjects are the same things.
 _TOGETHER: tuple[tuple[Dimension, ...], ...] = (("requests",), ("dp", "kv"), ("pd",), ("ep",))
+# What depends on the targets that requests had.
+_OF_TARGETS = frozenset(("requests.attainment", "requests.goodput"))
 _Named: TypeAlias = tuple[str, str]  # key, subject
 
 
@@ -49,7 +51,7 @@ def trends(runs: Sequence[Run]) -> Trends:
     timed.sort(key=lambda one: (one.start, one.name))
     groups = _by_shape(timed)
     found = [one for shape, own in groups.items() for one in _series(shape, own)]
-    return Trends(tuple(found), (*_of_loads(found, runs), *_left_out(runs), *_other_shapes(groups)))
+    return Trends(tuple(found), (*_of_loads(found, runs), *_left_out(runs, groups), *_other_shapes(groups)))
 
 
 def _by_shape(timed: Sequence[_Timed]) -> dict[Shape, list[_Timed]]:
@@ -80,6 +82,8 @@ def _series(shape: Shape, runs: Sequence[_Timed]) -> list[Series]:
             metrics[measure.key] = measure.metric
             named = measure.key, subjects[one.place, _together(measure.metric), measure.subject]
             own = points.setdefault(named, [])
+            if measure.key in _OF_TARGETS and _has_other_targets(one, runs):
+                continue
             if measure.doubt:
                 doubts[named] = measure.doubt
             elif measure.known:
@@ -91,6 +95,11 @@ def _series(shape: Shape, runs: Sequence[_Timed]) -> list[Series]:
         found.append(_changed(series, doubts.get((key, name), "")))
     order = get_args(Dimension)
     return sorted(found, key=lambda one: (not one.is_load, order.index(one.metric.dimension), one.subject))
+
+
+def _has_other_targets(one: _Timed, runs: Sequence[_Timed]) -> bool:
+    """Tell whether a run had other targets than the newest, so that another quantity is called the same."""
+    return one.summary.targets != runs[-1].summary.targets
 
 
 def _together(metric: Metric) -> int:
@@ -173,12 +182,18 @@ def _of_loads(found: Sequence[Series], runs: Sequence[Run]) -> Iterator[str]:
         )
 
 
-def _left_out(runs: Sequence[Run]) -> Iterator[str]:
+def _left_out(runs: Sequence[Run], groups: dict[Shape, list[_Timed]]) -> Iterator[str]:
     if unread := sum(bool(run.problem) for run in runs):
         yield plural("1 run could not be read.", "{count} runs could not be read.", unread)
     if untimed := sum(run.summary is not None and run.begun is None for run in runs):
         yield plural(
             "1 run tells no time and is left out.", "{count} runs tell no time and are left out.", untimed
+        )
+    if others := sum(_has_other_targets(one, own) for own in groups.values() for one in own):
+        yield plural(
+            "1 run had other targets than the newest: its goodput is not compared.",
+            "{count} runs had other targets than the newest: their goodput is not compared.",
+            others,
         )
 
 

@@ -141,6 +141,17 @@ def test_runs_that_cannot_be_read_or_tell_no_time_are_counted():
     assert found.notes == ("1 run could not be read.", "2 runs tell no time and are left out.")
 
 
+def test_goodput_for_other_targets_is_not_compared():
+    runs = [run(at, Measure(GOODPUT, "", 9.0), par(1.0)) for at in range(12)]
+    strict = [replace(one, summary=replace(one.summary, targets=(("ttft", 100.0),))) for one in runs[:3]]
+    found = trends([*strict, *runs[3:]])
+    assert [(one.key, len(one.points)) for one in found.series] == [
+        ("dp.batch_size.par", 12),
+        ("requests.goodput", 9),
+    ]
+    assert found.notes == ("3 runs had other targets than the newest: their goodput is not compared.",)
+
+
 def test_nothing_is_told_of_nothing():
     assert trends([]).series == ()
     assert trends([]).notes == ()
