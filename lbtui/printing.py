@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from lbtui.remembered import FindingNote
     from lbtui.report import Written
     from lbtui.report.values import Json
+    from lbtui.runs.found import Together
     from lbtui.runs.many import Many
     from lbtui.runs.model import Run
     from lbtui.runs.reading import Asked
-    from lbtui.sources.runs_below import Found
     from lbtui.thresholds import Thresholds
 
 
@@ -39,8 +39,8 @@ def without_screen(path: Path, options: Namespace, thresholds: Thresholds | None
     code = OPENED
     profile = None
     try:
-        if (many := _many(path, options)) is not None:
-            return _side_by_side(many, options, thresholds)
+        if (together := _together(path, options)) is not None:
+            return _side_by_side(together, options, thresholds)
         profile = open_profile(path, options.experts, options.placement, options.capture, options.raw)
         if options.sql is not None:
             return _query(path, profile, options)
@@ -82,19 +82,17 @@ def without_screen(path: Path, options: Namespace, thresholds: Thresholds | None
     return code
 
 
-def _many(path: Path, options: Namespace) -> Found | None:
-    """Return the runs at or below a path where these are several, and what is asked for is not of one."""
-    from lbtui.runs.found import is_many
-    from lbtui.sources.runs_below import runs_below
+def _together(path: Path, options: Namespace) -> Together | None:
+    """Return what lies side by side at or below a path, unless what is asked for is of one profile."""
+    from lbtui.runs.found import together_at
 
     of_one = (options.export, options.what_if, options.experts, options.placement)
     if any(of_one) or options.sql is not None or options.capture is not None:
         return None
-    found = runs_below(path, raw=options.raw)
-    return found if is_many(found) else None
+    return together_at(path, raw=options.raw)
 
 
-def _side_by_side(found: Found, options: Namespace, thresholds: Thresholds | None) -> int:
+def _side_by_side(together: Together, options: Namespace, thresholds: Thresholds | None) -> int:
     """Print what runs come to side by side; return the exit code."""
     from lbtui.report.runs.as_json import runs_document, runs_json
     from lbtui.report.runs.as_markdown import runs_markdown
@@ -105,15 +103,16 @@ def _side_by_side(found: Found, options: Namespace, thresholds: Thresholds | Non
 
     if options.summary:
         sentence = _("{path} holds {count} runs; a summary is of one of them.")
-        return failed(sentence.format(path=visible(str(found.folder)), count=len(found.runs)), USAGE)
-    asked = Asked(thresholds or Thresholds(), cached=not options.no_cache)
-    runs = read_all(found, asked)
-    if not any(run.summary for run in runs):
+        count, folder = len(together.found.runs), visible(str(together.folder))
+        return failed(sentence.format(path=folder, count=count), USAGE)
+    asked = Asked(thresholds or Thresholds(), cached=not options.no_cache, look=False)
+    runs = read_all(together.found, asked)
+    if runs and not any(run.summary for run in runs):
         for run in runs:
             complain(f"lbtui: {with_label(visible(run.name), run.problem)}\n")
         return UNREADABLE
     baseline = None if options.baseline is None else _baseline(runs, options.baseline, asked)
-    many = told_of(found.folder, runs, baseline, found.notes)
+    many = told_of(together, runs, baseline)
     if not options.no_state:
         many = replace(many, runs=tuple(map(_with_note, many.runs)))
     ascii_only, code = options.ascii or not takes_unicode(), OPENED

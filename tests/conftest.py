@@ -25,6 +25,7 @@ def pytest_configure() -> None:
     compile_catalogue()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return two workers a core: a test that drives a screen waits half of its time for it to rest."""
     return 2 * len(os.sched_getaffinity(0))

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from lbtui.profile import Note
 from lbtui.runs.model import Run
-from lbtui.sources.runs_below import Found
+from lbtui.sources.optimizer_store import OptimizerStore, stores_below
+from lbtui.sources.runs_below import Found, runs_below
 
 
-def is_many(found: Found) -> bool:
-    """Tell whether runs are to be shown side by side: several, or a summary, which nothing else opens."""
-    return len(found.runs) > 1 or any(run.file is not None for run in found.runs)
+@dataclass(frozen=True)
+class Together:
+    """What lies below a folder to be shown side by side: runs, and what upstream's optimizer tried."""
+
+    found: Found
+    stores: tuple[OptimizerStore, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return self.found.folder
+
+
+def together_at(path: Path, *, raw: bool = False) -> Together | None:
+    """Return what is to be shown side by side at or below a path; None where it opens as one profile, or not.
+
+    That is several runs, a summary, which nothing else opens, or the optimizer's tables where no run is.
+    """
+    found = runs_below(path, raw=raw)
+    alone = len(found.runs) == 1 and found.runs[0].file is None
+    if alone or (raw and not found.runs):
+        return None
+    stores, notes = stores_below(found.folder) if found.folder.is_dir() else ((), ())
+    return Together(found, stores, (*found.notes, *notes)) if found.runs or stores else None
 
 
 def runs_of(found: Found) -> tuple[Run, ...]:

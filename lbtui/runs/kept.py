@@ -56,6 +56,11 @@ def key_of(found: FoundRun, thresholds: Thresholds) -> str:
     return hashlib.sha256("\0".join(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def _problem(key: str, path: Path) -> bytes:
+    told = f"{key}\0{path}".encode("utf-8", "surrogateescape")
+    return _PROBLEM + hashlib.sha256(told).hexdigest().encode()
+
+
 def _identity_of_raw(files: Sequence[SourceFile]) -> str:
     return (
         identity_of_files(files, Path(os.path.commonpath([file.path.parent for file in files])))
@@ -86,40 +91,42 @@ class Kept:
                 return cls(folder)
         return cls(None)
 
-    def recall(self, key: str) -> Outcome | None:
-        """Return what a run came to, None where nothing is kept that can be used."""
+    def recall(self, key: str, path: Path) -> Outcome | None:
+        """Return what a run came to, None where nothing is kept that can be used.
+
+        Why it cannot be read names files by their `path`, and holds for the run there alone.
+        """
         if self._folder is None:
             return None
-        path = self._folder / key
-        if not path.exists():
+        file = self._folder / key
+        if not file.exists():
             return None
         # Numpy and all of comparison, which the first row does without.
         from lbtui.runs.text import BadSummary, from_bytes
 
         with suppress(OSError, BadSummary, UnicodeDecodeError):
-            head, _end, body = content_of(path, MOST_SUMMARY + 256).partition(b"\n")
+            head, _end, body = content_of(file, MOST_SUMMARY + 256).partition(b"\n")
             if head == _SUMMARY + key.encode():
                 found: Outcome | None = from_bytes(body).summary
-            elif head == _PROBLEM + key.encode() and len(body) <= _MOST_PROBLEM:
+            elif head == _problem(key, path) and len(body) <= _MOST_PROBLEM:
                 found = body.decode()
             else:
                 found = None
             if found is not None:
                 # What was used last is let go last.
-                os.utime(path, follow_symlinks=False)
+                os.utime(file, follow_symlinks=False)
             return found
         return None
 
-    def keep(self, key: str, outcome: Outcome) -> None:
-        """Keep what a run came to; silent where that cannot be."""
+    def keep(self, key: str, path: Path, outcome: Outcome) -> None:
+        """Keep what the run at a path came to; silent where that cannot be."""
         if self._folder is None:
             return
         from lbtui.runs.text import Told, to_bytes
 
         if isinstance(outcome, str):
-            data = (
-                _PROBLEM + key.encode() + b"\n" + outcome.encode("utf-8", "backslashreplace")[:_MOST_PROBLEM]
-            )
+            why = outcome.encode("utf-8", "backslashreplace")[:_MOST_PROBLEM]
+            data = _problem(key, path) + b"\n" + why
         else:
             data = _SUMMARY + key.encode() + b"\n" + to_bytes(Told(outcome))
         # Runs that were copied have one key: only other processes write beside each other.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lbtui.profile import Note, Progress
+from lbtui.runs.found import Together
 from lbtui.runs.model import Run
 from lbtui.runs.sweep import sweep_of
 from lbtui.runs.together import Sweep, Trends
@@ -50,13 +51,10 @@ def in_order(runs: Sequence[Run]) -> tuple[Run, ...]:
 
 
 def told_of(
-    folder: Path,
-    runs: Sequence[Run],
-    baseline: Run | None = None,
-    notes: Sequence[Note] = (),
-    progress: Progress | None = None,
+    together: Together, runs: Sequence[Run], baseline: Run | None = None, progress: Progress | None = None
 ) -> Many:
     """Return what runs tell together. Raises `Cancelled` when `progress` does."""
     ordered = in_order(runs)
     judged = {} if baseline is None else against(baseline, ordered, progress)
-    return Many(folder, ordered, trends(ordered), sweep_of(ordered), baseline, judged, tuple(notes))
+    sweep = sweep_of(ordered, together.stores)
+    return Many(together.folder, ordered, trends(ordered), sweep, baseline, judged, together.notes)

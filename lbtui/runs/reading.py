@@ -179,7 +179,7 @@ class RunsReader:
         except (Unreadable, SeveralOutputs, OSError) as error:
             return Failed(place, _sentence(error))
         self._keys[place] = key
-        outcome = self._kept.recall(key)
+        outcome = self._kept.recall(key, run.reading.path)
         if outcome is None:
             return None
         return Failed(place, outcome) if isinstance(outcome, str) else Read(place, outcome)
@@ -262,7 +262,7 @@ class RunsReader:
     def _answered(self, place: int, answer: Answer) -> None:
         outcome = _summary(answer.body) if answer.kind == "read" else answer.body.decode("utf-8", "replace")
         if answer.kind == "unreadable" or isinstance(outcome, RunSummary):
-            self._kept.keep(self._keys.get(place, ""), outcome)
+            self._kept.keep(self._keys.get(place, ""), self._found.runs[place].reading.path, outcome)
             self._tell(Read(place, outcome) if isinstance(outcome, RunSummary) else Failed(place, outcome))
         else:
             self._tell(Failed(place, _("its reading failed: {why}").format(why=outcome)))

@@ -242,16 +242,24 @@ class LbtuiApp(ManyApp):
         self.remembering.leave()
         self.asked = asked
         self.selection, self._current = Selection(), self._home
-        self.screen_stack[0].query_one(TopBar).offer(self.tabs)
+        self._offer(self.tabs)
         self.action_reload()
 
     def forget_profile(self) -> None:
         """Let what is open go, if anything is."""
         if self.profile is not None:
             self.remembering.leave()
+        panes = tuple(self.panes.values())
         self._let_go()
+        for pane in panes:
+            pane.remove()
         self.selection, self._choice, self._before = Selection(), None, ""
-        self.screen_stack[0].query_one(TopBar).offer(())
+        self._offer(())
+
+    def _offer(self, tabs: Sequence[tuple[str, str]]) -> None:
+        """Show which panes there are."""
+        self.screen_stack[0].query_one(TopBar).offer(tabs)
+        self.screen_stack[0].query_one(BottomBar).offer(tabs[-1][0] if tabs else "")
 
     def action_outputs(self) -> None:
         """Choose another of several outputs."""

@@ -263,6 +263,11 @@ class BottomBar(Picture):
             self._told = words
             self.repaint()
 
+    def offer(self, last: str) -> None:
+        """Change which is the last of the panes; empty while only runs are shown."""
+        self._last = last
+        self.repaint()
+
     def show(self, keys: list[tuple[str, str]]) -> None:
         """Change the keys."""
         if keys != self._keys:
@@ -282,7 +287,9 @@ class BottomBar(Picture):
                 ("app.quit", _("quit")),
             )
         ]
-        if not any(name in self._changes for name in _TABS):
+        if not self._last:
+            del general[2]
+        elif not any(name in self._changes for name in _TABS):
             general[2] = (f"1-{self._last}", _("panes"))
         return [keys_row(self._keys, general, width, self._caps)]
 

@@ -20,6 +20,7 @@ from lbtui.ui.watched import WatchedApp
 
 if TYPE_CHECKING:
     from lbtui.profile import Note
+    from lbtui.runs.found import Together
     from lbtui.runs.model import Run
     from lbtui.runs.reading import Event, RunsReader
     from lbtui.runs.together import Sweep, Trends
@@ -59,7 +60,7 @@ class ManyRuns:
     """The runs below a folder, as far as they are read, and what the user chose among them."""
 
     asked: Asked
-    found: RunsFound
+    together: Together
     runs: tuple[Run, ...]
     kept: Kept | None = None
     baseline: Run | None = None
@@ -75,8 +76,8 @@ class ManyRuns:
     @property
     def words(self) -> str:
         """Line 1: how many runs lie where."""
-        count = plural("1 run below {folder}", "{count} runs below {folder}", len(self.runs))
-        return count.format(count=len(self.runs), folder=visible(str(self.found.found.folder)))
+        count = plural("1 run", "{count} runs", len(self.runs))
+        return _("{count} below {path}").format(count=count, path=visible(str(self.together.folder)))
 
     @property
     def all_read(self) -> bool:
@@ -122,7 +123,7 @@ class ManyApp(WatchedApp):
         if self.many is not None and self.many.reader is not None:
             self.many.reader.cancel()
         kept = None if self.many is None else self.many.kept
-        self.many = ManyRuns(self.asked, event, event.runs, kept)
+        self.many = ManyRuns(self.asked, event.together, event.runs, kept)
         self.many.baseline = event.baseline
         await self.screen_stack[0].query_one("#panes", Container).remove_children()
         self.show_runs()
@@ -137,9 +138,9 @@ class ManyApp(WatchedApp):
         many = self.many
         self.forget_profile()
         self.asked = many.asked
-        folder = many.found.found.folder
+        folder = many.together.folder
         many.pane = RunsPane(Profile(folder, ()), self.caps, folder, many.runs, many.kept)
-        self.show_identity(many.words, many.found.found.notes)
+        self.show_identity(many.words, many.together.found.notes)
         self.show_over(many.pane)
         self._picture()
 
@@ -170,7 +171,7 @@ class ManyApp(WatchedApp):
             self.post_message(RunRead(many, event, note))
 
         asked = Question(many.asked.thresholds or Thresholds(), cached=many.asked.cached)
-        many.reader = RunsReader(many.found.found, asked, tell)
+        many.reader = RunsReader(many.together.found, asked, tell)
         in_background(self, many.reader.start, self.tell, group="runs")
         if self._pictures is None:
             self._pictures = self.set_interval(_PICTURE, self._picture)
@@ -213,7 +214,7 @@ class ManyApp(WatchedApp):
             from lbtui.runs.verdicts import against
 
             judged = {} if baseline is None else against(baseline, runs)
-            told = RunsTold(many, number, trends(runs), sweep_of(runs), judged)
+            told = RunsTold(many, number, trends(runs), sweep_of(runs, many.together.stores), judged)
             told.took = time.monotonic() - began
             self.post_message(told)
 
@@ -259,9 +260,7 @@ class ManyApp(WatchedApp):
         """Keep what the user says of a run."""
         many, run = self.many, event.run
         assert many is not None
-        many.runs = tuple(
-            replace(one, note=event.text) if one.name == run.name else one for one in many.runs
-        )
+        many.runs = tuple(replace(one, note=event.text) if one.name == run.name else one for one in many.runs)
         self._picture()
         memory = many.asked.memory
         if memory is None or run.summary is None or not run.summary.identity:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from lbtui.profile import Profile, Reading
     from lbtui.profile.captures import Choice
     from lbtui.remembered import Memory, Recalled
+    from lbtui.runs.found import Together
     from lbtui.runs.model import Run
     from lbtui.sources.raw.meanings import Kept
-    from lbtui.sources.runs_below import Found
     from lbtui.thresholds import Thresholds
     from lbtui.ui.kit.pane import Pane
 
@@ -83,7 +83,7 @@ class NoneFound(Message):
 class RunsFound(Message):
     """There are several runs, of which nothing is read; `baseline` is the one that was named as such."""
 
-    found: Found
+    together: Together
     runs: tuple[Run, ...]
     baseline: Run | None = None
 
@@ -129,14 +129,14 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
 
 def _runs(asked: Asked) -> RunsFound | None:
     """Return the runs at or below the path, None where it opens as one profile, or not at all."""
-    from lbtui.runs.found import baseline_among, is_many, runs_of
-    from lbtui.sources.runs_below import runs_below
+    from lbtui.runs.found import baseline_among, runs_of, together_at
 
-    found = runs_below(asked.path, raw=asked.raw)
-    if not is_many(found):
+    together = together_at(asked.path, raw=asked.raw)
+    if together is None:
         return None
-    runs = runs_of(found)
-    return RunsFound(found, runs, None if asked.baseline is None else baseline_among(runs, asked.baseline))
+    runs = runs_of(together.found)
+    baseline = None if asked.baseline is None else baseline_among(runs, asked.baseline)
+    return RunsFound(together, runs, baseline)
 
 
 def _recalled(found: Opened, asked: Asked, memory: Memory) -> Opened:

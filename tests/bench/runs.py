@@ -162,7 +162,9 @@ def main() -> None:
         print(f"| first summary | | {told['summary']:.2f} s | | |")
         most = _SHARE * half
         share = told["together"] / told["processor"]
-        print(f"| processor, this and the children / the runs' | | {told['together']:.1f} s | {share:.2f} | |")
+        print(
+            f"| processor, this and the children / the runs' | | {told['together']:.1f} s | {share:.2f} | |"
+        )
         tell(
             "all",
             f"<= {most:.1f} s",

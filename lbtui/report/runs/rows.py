@@ -38,8 +38,8 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def headline(many: Many) -> str:
     """Return how many runs lie where, and how many of them cannot be read."""
-    counted = plural("1 run below {folder}", "{count} runs below {folder}", len(many.runs)).format(
-        count=len(many.runs), folder=visible(str(many.folder))
+    counted = _("{count} below {path}").format(
+        count=plural("1 run", "{count} runs", len(many.runs)), path=visible(str(many.folder))
     )
     failed = sum(run.summary is None for run in many.runs)
     if not failed:

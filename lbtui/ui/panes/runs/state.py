@@ -59,6 +59,8 @@ def _rows(data: RunsData, text: str, order: tuple[str, bool]) -> tuple[int, ...]
     name, descending = order
     left = set(matching(data, text))
     places = [place for place in data.in_time if place in left]
+    if (name, descending) == (START, True):
+        places.reverse()  # of runs that began together, too, the last stands first
     # Of one column all are numbers, or texts.
     values: dict[int, Any] = {place: sort_value(data, place, name) for place in places}
     known = [place for place in places if values[place] is not None]
@@ -116,8 +118,8 @@ def moved(data: RunsData, state: Kept, down: int, right: int) -> Kept:
 
 
 def settled(data: RunsData, state: Kept) -> Kept:
-    """Return the state with its cursor on a run that is there: at first the newest, of those shown."""
-    if state.cursor in data.places or not data.known:
+    """Return the state with its cursor on a run that is there; until it was moved, on whichever is on top."""
+    if state.cursor is None or state.cursor in data.places or not data.known:
         return state
     shown = rows(data, state)
     return replace(state, cursor=data.known[shown[0]].key) if shown else state
