@@ -5,6 +5,7 @@ Looks at names, sizes and times of files; into files only where names leave open
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -27,7 +28,8 @@ from lbtui.text import _, visible
 SUMMARY_MARK = "lbtui_run"
 SUMMARY_VERSION = 1
 _SUMMARY_HEAD = re.compile(rb'\s{0,16}\{\s{0,16}"' + SUMMARY_MARK.encode() + rb'"\s{0,16}:')
-_HEAD_BYTES = 64
+_SUMMARY_PATH = re.compile(rb'"path"\s{0,16}:\s{0,16}("(?:[^"\\]|\\.){0,8000}")')
+_HEAD_BYTES, _MOST_HEAD = 64, 16 << 10
 MOST_SUMMARY = 8 << 20  # bytes
 _MOST_LOOKED_INTO = 2_000  # files that may be summaries
 _MOST_DEPTH, _MOST_ENTRIES = 8, 100_000
@@ -96,19 +98,41 @@ def runs_below(path: Path, *, raw: bool = False) -> Found:
         (_age(reading.path, folder, own), replace(said.of(reading), beside=beside.get(reading.path, ())))
         for reading, own in readings
     ]
-    runs += [(_age(file, folder, [file]), _summary(file, folder)) for file in summaries]
+    elsewhere, known = _elsewhere(summaries, [reading.path for reading, _own in readings], folder)
+    runs += [(_age(file, folder, [file]), _summary(file, folder)) for file in elsewhere]
     newest = sorted(runs, key=lambda each: (each[0], _natural(each[1].name)), reverse=True)
-    return Found(folder, tuple(run for _age, run in newest), (*forms, *notes, *said.notes))
+    return Found(folder, tuple(run for _age, run in newest), (*forms, *known, *notes, *said.notes))
 
 
 def is_summary(file: Path) -> bool:
     """Tell whether a file begins as a summary does."""
+    return _SUMMARY_HEAD.match(_head(file, _HEAD_BYTES)) is not None
+
+
+def _head(file: Path, most: int) -> bytes:
     try:
         # What has become a pipe meanwhile would be waited for.
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            return _SUMMARY_HEAD.match(opened.read(_HEAD_BYTES)) is not None
+            return opened.read(most)
     except OSError:
-        return False
+        return b""
+
+
+def _elsewhere(files: Sequence[Path], here: Collection[Path], base: Path) -> tuple[list[Path], list[Note]]:
+    """Return the summaries without those of runs that lie here themselves, and a note on each of these."""
+    paths = {str(path) for path in here}
+    found: list[Path] = []
+    notes: list[Note] = []
+    for file in files:
+        told = _SUMMARY_PATH.search(_head(file, _MOST_HEAD))
+        # What is no text is no path.
+        with suppress(ValueError):
+            if told and json.loads(told[1]) in paths:
+                text = _("It is left out: the run that it sums up lies here, too.")
+                notes.append(Note(visible(os.path.relpath(file, base)), text))
+                continue
+        found.append(file)
+    return found, notes
 
 
 def _summary(file: Path, folder: Path) -> FoundRun:

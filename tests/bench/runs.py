@@ -162,9 +162,8 @@ def main() -> None:
         print(f"| first summary | | {told['summary']:.2f} s | | |")
         most = _SHARE * half
         share = told["together"] / told["processor"]
-        print(
-            f"| processor, this and the children / the runs' | | {told['together']:.1f} s | {share:.2f} | |"
-        )
+        together = told["together"]
+        print(f"| processor, this and the children / the runs' | | {together:.1f} s | {share:.2f} | |")
         tell(
             "all",
             f"<= {most:.1f} s",

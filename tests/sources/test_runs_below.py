@@ -131,6 +131,17 @@ def test_an_output_of_another_service_has_no_raw_profile(base, name):
     assert names(base) == ["p", "results"]
 
 
+def test_a_summary_of_a_run_that_lies_here_is_left_out(base):
+    output(base / "a é", "x")
+    output(base / "b", "y")
+    told = {"lbtui_run": 1, "name": "a", "path": str(base / "a é"), "padding": "x" * 100}
+    (base / "a.sum").write_text(json.dumps(told))
+    (base / "c.sum").write_text(json.dumps({**told, "path": "/elsewhere"}))
+    found = runs_below(base)
+    assert sorted(run.name for run in found.runs) == ["a é", "b", "c.sum"]
+    assert [note.file for note in found.notes] == ["a.sum"]
+
+
 def files_beside(base):
     return {
         run.name: [str(file.path.relative_to(base)) for file in run.beside] for run in runs_below(base).runs
