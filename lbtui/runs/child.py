@@ -23,6 +23,9 @@ from lbtui.text import _, error_words
 def main() -> None:
     """Answer what the parent asks."""
     parent = Parent()
+    # What is imported stays: it is not looked through after each run.
+    gc.collect()
+    gc.freeze()
     while True:
         task = task_of(parent.line())
         kind, body = _answered(task, parent)

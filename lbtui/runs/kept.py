@@ -118,17 +118,18 @@ class Kept:
             return found
         return None
 
-    def keep(self, key: str, path: Path, outcome: Outcome) -> None:
-        """Keep what the run at a path came to; silent where that cannot be."""
+    def keep(self, key: str, path: Path, outcome: Outcome | bytes) -> None:
+        """Keep what the run at a path came to, a summary or its file; silent where that cannot be."""
         if self._folder is None:
             return
         from lbtui.runs.text import Told, to_bytes
 
         if isinstance(outcome, str):
-            why = outcome.encode("utf-8", "backslashreplace")[:_MOST_PROBLEM]
-            data = _problem(key, path) + b"\n" + why
+            head, body = _problem(key, path), outcome.encode("utf-8", "backslashreplace")[:_MOST_PROBLEM]
         else:
-            data = _SUMMARY + key.encode() + b"\n" + to_bytes(Told(outcome))
+            head = _SUMMARY + key.encode()
+            body = outcome if isinstance(outcome, bytes) else to_bytes(Told(outcome))
+        data = head + b"\n" + body
         # Runs that were copied have one key: only other processes write beside each other.
         with suppress(OSError), self._writing:
             keep(self._folder, key, data)

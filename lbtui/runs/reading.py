@@ -262,7 +262,8 @@ class RunsReader:
     def _answered(self, place: int, answer: Answer) -> None:
         outcome = _summary(answer.body) if answer.kind == "read" else answer.body.decode("utf-8", "replace")
         if answer.kind == "unreadable" or isinstance(outcome, RunSummary):
-            self._kept.keep(self._keys.get(place, ""), self._found.runs[place].reading.path, outcome)
+            kept = outcome if isinstance(outcome, str) else answer.body
+            self._kept.keep(self._keys.get(place, ""), self._found.runs[place].reading.path, kept)
             self._tell(Read(place, outcome) if isinstance(outcome, RunSummary) else Failed(place, outcome))
         else:
             self._tell(Failed(place, _("its reading failed: {why}").format(why=outcome)))
