@@ -32,7 +32,7 @@ _MOST_KEPT = 350 << 20
 # Two children use two cores: threads of theirs would only get in each other's way, and take memory.
 _ENVIRONMENT = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 _TICK = 0.1  # s
-_PATIENCE = 2.0  # s for a process to end that has closed what it writes to
+_PATIENCE = 2.0  # s for a process to end that has closed what it writes to, and for a look at a run
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class RunsReader:
         self._known: set[int] = set()  # runs of which something was told
         self._keys: dict[int, str] = {}
         self._threads: list[threading.Thread] = []
+        self._looked = threading.Event()
         self._kept = Kept(None)
 
     def start(self) -> None:
@@ -128,6 +129,7 @@ class RunsReader:
         with self._guard:
             self._over.set()
             children = list(self._children)
+        self._looked.set()
         for child in children:
             child.kill()
         for _thread in self._threads:
@@ -165,12 +167,19 @@ class RunsReader:
             self._todo.put(place)
             if not workers:
                 workers = max(self._asked.children, 1)
-                for _number in range(workers):
-                    self._run(self._work, "run")
-                if self._asked.look:
-                    self._run(lambda newest=place: self._look(newest), "first run")  # type: ignore[misc]
+                self._begin(workers, place)
         for _number in range(workers):
             self._todo.put(None)
+
+    def _begin(self, workers: int, newest: int) -> None:
+        """Have that many children started, and the newest run looked at here before most of them are."""
+        if self._asked.look:
+            self._run(lambda: self._look(newest), "first run")
+        else:
+            self._looked.set()
+        self._run(self._work, "run")
+        for _number in range(workers - 1):
+            self._run(self._work_later, "run")
 
     def _recalled(self, place: int, run: FoundRun) -> Event | None:
         """Return what is kept of a run, or why it cannot be read; None where it is to be read."""
@@ -196,10 +205,16 @@ class RunsReader:
                 open_one_of_many(run.reading, run.beside), _Until(self._is_known, place)
             )
             self._tell(Begun(place, start, shape))
+        self._looked.set()
 
     def _is_known(self, place: int) -> bool:
         with self._guard:
             return self._over.is_set() or place in self._known
+
+    def _work_later(self) -> None:
+        """Do as `_work` once the newest run was looked at: what starts meanwhile would hold that up."""
+        self._looked.wait(_PATIENCE)
+        self._work()
 
     def _work(self) -> None:
         """Have runs be read by a child, one after the other."""

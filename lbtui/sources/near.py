@@ -18,8 +18,8 @@ from lbtui.sources.raw_runs import above_hosts, by_folder, hosts_of
 
 _MOST = 16  # outputs
 _PROF_ID = re.compile(r"ms_service_[^,;\s\"]+")
-_HEAD_BYTES = 1 << 16
-_HEAD_ROWS = 500
+_HEAD_BYTES = 1 << 14
+_HEAD_ROWS = 100
 _MOST_SIBLINGS = 200
 
 

@@ -31,7 +31,7 @@ _SUMMARY_HEAD = re.compile(rb'\s{0,16}\{\s{0,16}"' + SUMMARY_MARK.encode() + rb'
 _SUMMARY_PATH = re.compile(rb'"path"\s{0,16}:\s{0,16}("(?:[^"\\]|\\.){0,8000}")')
 _HEAD_BYTES, _MOST_HEAD = 64, 16 << 10
 MOST_SUMMARY = 8 << 20  # bytes
-_MOST_LOOKED_INTO = 2_000  # files that may be summaries
+_MOST_IN_VAIN = 200  # files that are looked into and are no summaries: the folder is of something else
 _MOST_DEPTH, _MOST_ENTRIES = 8, 100_000
 _MOST_TIMES = 16  # files of a run of which the newest tells when it was written
 
@@ -178,14 +178,25 @@ def _others(
                 raw.append(SourceFile(Path(entry.path), RAW, RAW, size))
         elif summaries and entry.name != FILE and str(Path(entry.path).parent) not in outside:
             size = size_of(entry)
-            if size is not None and _HEAD_BYTES < size <= MOST_SUMMARY and len(maybe) < _MOST_LOOKED_INTO:
+            if size is not None and _HEAD_BYTES < size <= MOST_SUMMARY:
                 maybe.append(Path(entry.path))
     of_raw = {file.path.parent for file in raw}
     return (
         sorted(raw, key=lambda file: file.path),
-        sorted(file for file in maybe if file.parent not in of_raw and is_summary(file)),
+        _summaries(sorted(file for file in maybe if file.parent not in of_raw)),
         notes,
     )
+
+
+def _summaries(files: Sequence[Path]) -> list[Path]:
+    """Return which of the files are summaries, unless too many others come before them."""
+    found: list[Path] = []
+    for number, file in enumerate(files):
+        if number - len(found) >= _MOST_IN_VAIN:
+            break
+        if is_summary(file):
+            found.append(file)
+    return found
 
 
 def _shared(

@@ -131,6 +131,15 @@ def test_an_output_of_another_service_has_no_raw_profile(base, name):
     assert names(base) == ["p", "results"]
 
 
+def test_a_folder_of_something_else_is_not_looked_through(base):
+    for number in range(200):
+        (base / f"a{number:03d}").write_text("x" * 100)
+    summary(base / "b.json")
+    assert names(base) == []
+    (base / "a000").unlink()
+    assert names(base) == ["b.json"]
+
+
 def test_a_summary_of_a_run_that_lies_here_is_left_out(base):
     output(base / "a é", "x")
     output(base / "b", "y")
