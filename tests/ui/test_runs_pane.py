@@ -70,7 +70,7 @@ def test_it_is_ready_at_once_and_reads_nothing():
     async def scenario(app, pilot, pane):
         assert pane.stage is Stage.READY
         assert app.current is pane
-        assert "22 runs below /data/runs" in pane_text(app)
+        assert "22 runs · 19 read" in pane_text(app)
         await press(app, pilot, "down", "end", "home", "pagedown")
         assert pane.told == []
 
@@ -122,6 +122,32 @@ def test_what_is_read_comes_in_and_nothing_else_moves():
         assert "23 runs" in pane_text(app)
 
     drive(scenario, runs=unread, full=False)
+
+
+def test_until_a_key_the_newest_is_under_the_cursor():
+    blind = tuple(replace(run, summary=None, problem="", start=None) for run in RUNS)
+
+    async def scenario(app, pilot, pane):
+        assert here(pane) == "broken"
+        pane.take(RUNS)
+        await settled(app, pilot)
+        assert here(pane) == "nightly/01-17"
+        await press(app, pilot, "s")
+        pane.take((replace(RUNS[1], start=1 << 60, name="z"), *RUNS))
+        await settled(app, pilot)
+        assert here(pane) == "nightly/01-17"
+
+    drive(scenario, runs=blind, full=False)
+
+
+def test_what_cannot_be_read_is_no_baseline():
+    async def scenario(app, pilot, pane):
+        await press(app, pilot, "slash", *"broken", "enter", "B")
+        assert "what cannot be read is no baseline" in screen_text(app)
+        assert pane.told == []
+        assert pane.kept.baseline is None
+
+    drive(scenario)
 
 
 def test_it_stands_again_as_it_was_left():

@@ -50,7 +50,7 @@ def parts_of(data: RunsData, state: Kept) -> dict[str, str]:
         order = state.tried_order
         own |= {
             "m": sweep.down_of(data, state) or None,
-            "tried": str(state.tried),
+            "tried": str(sweep.place_of(data, state) or 0),
             "field": str(state.tried_column),
             "by": None if order is None else f"{'-' if order[1] else ''}{order[0]}",
         }

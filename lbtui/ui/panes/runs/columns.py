@@ -58,7 +58,7 @@ def _load(key: str, title: str, words: str, width: int) -> RunColumn:
 
 _TEXT = _("Z to A"), _("A to Z")
 FIXED: tuple[RunColumn, ...] = (
-    RunColumn(NAME, _("run"), _("run"), "text", 12, 0, *_TEXT),
+    RunColumn(NAME, _("run"), _("run"), "text", 15, 0, *_TEXT),
     RunColumn(START, _("start"), _("start"), "time", 11, 0, _("latest first"), _("earliest first")),
     RunColumn(VERDICT, _("vs baseline"), _("verdicts against the baseline"), "count", 12, 0, _MOST, _LEAST),
     RunColumn(WORST, _("worst finding"), _("worst finding"), "count", 18, 0, _MOST, _LEAST),

@@ -136,9 +136,8 @@ class RunsData:
 
     @cached_property
     def usual_shape(self) -> Shape | None:
-        """The shape of most series."""
-        count = Counter(one.shape for one in self.series)
-        return max(count, key=count.__getitem__, default=None)
+        """The shape of most runs, whose series come first."""
+        return self.series[0].shape if self.series else None
 
 
 _FIXED_NAMES = frozenset(column.name for column in FIXED)

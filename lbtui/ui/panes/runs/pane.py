@@ -127,7 +127,7 @@ class RunsPane(Filtered):
     ) -> None:
         super().__init__(profile, caps)
         self.data = data_of(folder, runs)
-        self.state = state.settled(self.data, kept or Kept())
+        self.state = kept or Kept()
         self._stage = Stage.READY
 
     @property
@@ -149,7 +149,7 @@ class RunsPane(Filtered):
         """
         before = self.data
         self.data = data_of(before.folder, runs, before, judged, trends, sweep)
-        self.state = state.settled(self.data, _same_tried(before, self.data, self.state))
+        self.state = _same_tried(before, self.data, self.state)
         self.repaint()
 
     # Nothing is loaded
@@ -252,6 +252,11 @@ class RunsPane(Filtered):
 
     # Moving
 
+    @property
+    def _now(self) -> Kept:
+        """The state, its cursor on a run: once a key is pressed it stays there whatever comes."""
+        return state.settled(self.data, self.state)
+
     def _show(self, now: Kept) -> None:
         if now != self.state:
             self.state = now
@@ -260,20 +265,20 @@ class RunsPane(Filtered):
     def action_row(self, step: int) -> None:
         """Move over the rows, or over the metrics of the trend."""
         if self.state.view == "trend":
-            self._show(state.moved_series(self.data, self.state, step))
+            self._show(state.moved_series(self.data, self._now, step))
         elif self.state.view == "sweep":
-            self._show(sweep.moved(self.data, self.state, step, 0))
+            self._show(sweep.moved(self.data, self._now, step, 0))
         else:
-            self._show(state.moved(self.data, self.state, step, 0))
+            self._show(state.moved(self.data, self._now, step, 0))
 
     def action_column(self, step: int) -> None:
         """Move over the columns, or over the runs of the trend."""
         if self.state.view == "trend":
-            self._show(state.moved_point(self.data, self.state, step))
+            self._show(state.moved_point(self.data, self._now, step))
         elif self.state.view == "sweep":
-            self._show(sweep.moved(self.data, self.state, 0, step))
+            self._show(sweep.moved(self.data, self._now, 0, step))
         else:
-            self._show(state.moved(self.data, self.state, 0, step))
+            self._show(state.moved(self.data, self._now, 0, step))
 
     def page_rows(self) -> int:
         """Return how many rows are in view, but one."""
@@ -285,39 +290,39 @@ class RunsPane(Filtered):
     def action_hot(self, step: int) -> None:
         """Go to the next run that is worse or critical, change, or point of the front."""
         move = {"table": state.next_hot, "trend": state.next_change, "sweep": sweep.next_front}
-        self._show(move[self.state.view](self.data, self.state, step))
+        self._show(move[self.state.view](self.data, self._now, step))
 
     def action_sort(self) -> None:
         """Sort by the column under the cursor."""
         if self.state.view == "sweep":
-            self._show(sweep.sorted_by(self.data, self.state, self.state.tried_column))
+            self._show(sweep.sorted_by(self.data, self._now, self.state.tried_column))
         else:
-            shown = state.columns(self.data, self.state)
-            name = shown[state.column_of(self.data, self.state)].name
-            self._show(state.sorted_by(self.data, self.state, name))
+            shown = state.columns(self.data, self._now)
+            name = shown[state.column_of(self.data, self._now)].name
+            self._show(state.sorted_by(self.data, self._now, name))
 
     def action_reverse(self) -> None:
         """Reverse the order."""
         turn = sweep.reversed_ if self.state.view == "sweep" else state.reversed_
-        self._show(turn(self.state))
+        self._show(turn(self._now))
 
     # Views
 
     def action_table(self) -> None:
         """Show the table."""
-        self._show(replace(self.state, view="table"))
+        self._show(replace(self._now, view="table"))
 
     def action_chart(self) -> None:
         """Show what changed over the runs."""
-        self._show(replace(self.state, view="trend"))
+        self._show(replace(self._now, view="trend"))
 
     def action_sweep(self) -> None:
         """Show what was tuned."""
-        self._show(replace(self.state, view="sweep"))
+        self._show(replace(self._now, view="sweep"))
 
     def action_latency(self) -> None:
         """Show another latency."""
-        self._show(sweep.next_latency(self.data, self.state))
+        self._show(sweep.next_latency(self.data, self._now))
 
     def action_choose(self) -> None:
         """Let the user choose columns."""
@@ -328,7 +333,7 @@ class RunsPane(Filtered):
         shown = [column.name for column in state.columns(data, self.state)]
 
         def follow(names: Sequence[str]) -> None:
-            self._show(state.chosen_columns(self.data, self.state, names))
+            self._show(state.chosen_columns(self.data, self._now, names))
 
         self.lbtui.push_screen(ColumnsPage(choices, shown, follow))
 
@@ -358,7 +363,7 @@ class RunsPane(Filtered):
 
     def filter_by(self, text: str) -> None:
         """Show the runs that match."""
-        self._show(state.filtered(self.data, self.state, " ".join(text.split())))
+        self._show(state.filtered(self.data, self._now, " ".join(text.split())))
 
     def filter_undo(self) -> Callable[[], None]:
         """Return what shows the runs shown now."""
@@ -374,8 +379,8 @@ class RunsPane(Filtered):
             points = data.series[state.series_of(data, now)].points
             return points[state.point_of(data, now)].run if points else None
         if now.view == "sweep":
-            tried = data.sweep.tried if data.sweep is not None else ()
-            return tried[now.tried].run if now.tried < len(tried) else None
+            at = sweep.place_of(data, now)
+            return None if data.sweep is None or at is None else data.sweep.tried[at].run
         return state.place_of(data, now)
 
     def _run(self) -> Run | None:
@@ -390,7 +395,7 @@ class RunsPane(Filtered):
     def action_mark(self) -> None:
         """Mark the run under the cursor, or no more."""
         if (place := self._place()) is not None:
-            self._show(state.marked(self.state, self.data.known[place].key))
+            self._show(state.marked(self._now, self.data.known[place].key))
 
     def action_compare(self) -> None:
         """Compare the two runs that are marked."""
@@ -405,10 +410,13 @@ class RunsPane(Filtered):
         """Judge all runs against the one under the cursor, or against none any more."""
         if (place := self._place()) is None:
             return
+        if self.data.known[place].run.problem:
+            self.lbtui.tell(_("what cannot be read is no baseline"))
+            return
         own = self.data.known[place].key
         # What was judged against another is no verdict any more.
         self.data = replace(self.data, judged={})
-        self._show(replace(self.state, baseline=None if own == self.state.baseline else own))
+        self._show(replace(self._now, baseline=None if own == self.state.baseline else own))
         self._tell_baseline()
 
     def _tell_baseline(self) -> None:
@@ -486,8 +494,8 @@ def _same_tried(before: RunsData, after: RunsData, now: Kept) -> Kept:
     """Return the state with what was under the cursor of the sweep still under it, by its name."""
     if before.sweep is after.sweep or before.sweep is None or after.sweep is None:
         return now
-    if now.tried >= len(before.sweep.tried):
-        return replace(now, tried=0)
+    if now.tried is None or now.tried >= len(before.sweep.tried):
+        return replace(now, tried=None)
     name = before.sweep.tried[now.tried].name
     places = (place for place, tried in enumerate(after.sweep.tried) if tried.name == name)
-    return replace(now, tried=next(places, 0))
+    return replace(now, tried=next(places, None))

@@ -28,7 +28,8 @@ class Kept:
 
     Runs are told by where they lie (`data.key_of`), columns and figures by name. `order` is a column with
     whether it goes down, `chosen` None as long as no columns were. `series` is what the trend shows
-    (`RunsData.series_ids`). `tried` is a place in the sweep, `down` the latency that it shows.
+    (`RunsData.series_ids`). `tried` is a place in the sweep, `down` the latency that it shows. Where the
+    cursor or `tried` is None, the first row is under it.
     """
 
     view: View = "table"
@@ -43,7 +44,7 @@ class Kept:
     baseline: Key | None = None
     series: str = ""
     series_first: int = 0
-    tried: int = 0
+    tried: int | None = None
     tried_first: int = 0
     tried_column: int = 0
     tried_left: int = 1
@@ -118,8 +119,11 @@ def moved(data: RunsData, state: Kept, down: int, right: int) -> Kept:
 
 
 def settled(data: RunsData, state: Kept) -> Kept:
-    """Return the state with its cursor on a run that is there; until it was moved, on whichever is on top."""
-    if state.cursor is None or state.cursor in data.places or not data.known:
+    """Return the state with its cursor on a run that is there: without one on that of the first row.
+
+    As long as the user has done nothing it is on none, and what stands on top is under it.
+    """
+    if state.cursor in data.places or not data.known:
         return state
     shown = rows(data, state)
     return replace(state, cursor=data.known[shown[0]].key) if shown else state

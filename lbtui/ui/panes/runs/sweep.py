@@ -19,6 +19,8 @@ from lbtui.render.chart import Chart, line_chart
 from lbtui.render.glyphs import glyphs
 from lbtui.render.table import Cell, Column, Layout, first_visible, table
 from lbtui.render.text import blank, fit_parts, printable, row, wrapped
+from lbtui.runs.sweep import DOWN
+from lbtui.runs.sweep import front as front_of
 from lbtui.runs.together import Sweep, Tried
 from lbtui.text import _, in_list, plural, visible, with_label
 from lbtui.ui.panes.runs.data import RunsData, value_words
@@ -31,17 +33,20 @@ _GAP = 2
 _WIDE = 120
 _LABELLED = 16  # lines from which a chart names its axes
 _WIDEST = 24
+# What is to be low, by runs and by the optimizer.
+_LATENCIES = (
+    *(key for keys in DOWN.values() for key in keys),
+    *("requests.ttft.p50", "requests.time_per_output_token.p50", "requests.duration.p50"),
+)
 _OTHERS = 6  # figures beyond the two of the chart
 
 
 def latencies(data: RunsData) -> list[str]:
-    """Return the figures that may stand for latency: that of the front first, then those in ms, by name."""
+    """Return the figures that may stand for latency, as far as any is known: that of the front first."""
     if data.sweep is None:
         return []
-    keys = {key for tried in data.sweep.tried for key in tried.figures}
-    own = [data.sweep.down] if data.sweep.down else []
-    times = [key for key in sorted(keys) if (m := data.metrics.get(key)) is not None and m.unit == _("ms")]
-    return list(dict.fromkeys([*own, *times]))
+    known = {key for tried in data.sweep.tried for key in tried.figures}
+    return [key for key in dict.fromkeys([data.sweep.down, *_LATENCIES]) if key in known]
 
 
 def down_of(data: RunsData, state: Kept) -> str:
@@ -72,22 +77,15 @@ def plane_of(data: RunsData, down: str) -> Plane:
     sweep = data.sweep
     if sweep is None:
         return Plane((), ())
-    known = [at for at, one in enumerate(sweep.tried) if _both(one, sweep.up, down) is not None]
+    both = [_both(one, sweep.up, down) for one in sweep.tried]
+    known = [at for at, point in enumerate(both) if point is not None]
     if down == sweep.down:
-        front = [at for at in known if sweep.tried[at].front]
+        best = [one.front for one in sweep.tried]
     else:
-        front = _front([(at, _both(sweep.tried[at], sweep.up, down) or (0.0, 0.0)) for at in known])
+        best = front_of([(math.nan, math.nan) if point is None else point[::-1] for point in both])
+    front = [at for at in known if best[at]]
     front.sort(key=lambda at: sweep.tried[at].figures[down])
-    return Plane(tuple(front), tuple(at for at in known if at not in front))
-
-
-def _front(points: Sequence[tuple[int, tuple[float, float]]]) -> list[int]:
-    """Return those than which none has a lower latency at the same or a higher throughput, or the like."""
-    found = []
-    for at, (x, y) in points:
-        if not any((a <= x and b >= y and (a, b) != (x, y)) for _other, (a, b) in points):
-            found.append(at)
-    return found
+    return Plane(tuple(front), tuple(at for at in known if not best[at]))
 
 
 def _both(tried: Tried, up: str, down: str) -> tuple[float, float] | None:
@@ -182,6 +180,12 @@ def row_of(data: RunsData, state: Kept) -> int:
     """Return the row under the cursor."""
     shown = rows(data, state)
     return shown.index(state.tried) if state.tried in shown else 0
+
+
+def place_of(data: RunsData, state: Kept) -> int | None:
+    """Return the place of what is under the cursor; None where nothing was tried."""
+    shown = rows(data, state)
+    return shown[row_of(data, state)] if shown else None
 
 
 def moved(data: RunsData, state: Kept, down: int, right: int) -> Kept:
@@ -370,12 +374,13 @@ def _table(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     down = down_of(data, state)
     fields, where = _fields(data, down), layout(data, state, width)
     front = set(plane_of(data, down).front)
+    here = place_of(data, state)
     seen = rows(data, state)[state.tried_first : state.tried_first + max(0, height - 1)]
     cells: list[list[Cell]] = []
     for place in seen:
         texts = [_text(data, data.sweep.tried[place], field) for field in fields]
         inks: list[Style | None] = [None] * len(texts)
-        if place == state.tried:
+        if place == here:
             inks = [
                 palette.cursor(caps) if at == state.tried_column else palette.selected(caps)
                 for at in range(len(texts))
@@ -386,7 +391,7 @@ def _table(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     drawn = table(cells, where, height=height, caps=caps, sort=state.tried_order)
     for line, place in enumerate(seen, 1):
         gutter = [
-            Segment(glyphs(caps).right[-1] if place == state.tried else " ", palette.selected(caps)),
+            Segment(glyphs(caps).right[-1] if place == here else " ", palette.selected(caps)),
             Segment(_sign(place in front, caps) if place in front else " ", palette.better(caps)),
             Segment(" "),
         ]
@@ -451,13 +456,14 @@ def _chart(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     drawn += [blank(canvas.width)] * (canvas.height - len(drawn))
     ys = [sweep.tried[place].figures[sweep.up] for place in (*at.front, *at.others)]
     ends = min(0.0, *ys), max(0.0, *ys) or 1.0
-    for place in (*at.others, *at.front, state.tried):
-        both = _both(sweep.tried[place], sweep.up, down) if place < len(sweep.tried) else None
+    here = place_of(data, state) or 0
+    for place in (*at.others, *at.front, here):
+        both = _both(sweep.tried[place], sweep.up, down)
         if both is None or (cell := cell_of(chart, both, ends)) is None:
             continue
         front = place in at.front
         ink = palette.better(caps) if front else palette.series(caps, 1)
-        ink = palette.cursor(caps) if place == state.tried else ink
+        ink = palette.cursor(caps) if place == here else ink
         drawn[cell[0]] = put(drawn[cell[0]], cell[1], _sign(front, caps), ink)
     return drawn
 
@@ -482,9 +488,10 @@ def _below(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
 
 def tried_words(data: RunsData, state: Kept) -> str:
     """Return what is under the cursor: its name, every parameter and figure; empty where nothing is."""
-    if data.sweep is None or state.tried >= len(data.sweep.tried):
+    here = place_of(data, state)
+    if data.sweep is None or here is None:
         return ""
-    tried, down = data.sweep.tried[state.tried], down_of(data, state)
+    tried, down = data.sweep.tried[here], down_of(data, state)
     fields = _fields(data, down)
     told = [
         with_label(field.title, _text(data, tried, field))
@@ -492,7 +499,7 @@ def tried_words(data: RunsData, state: Kept) -> str:
         else f"{field.title}={_text(data, tried, field)}"
         for field in fields[:-1]
     ]
-    front = state.tried in plane_of(data, down).front
+    front = here in plane_of(data, down).front
     return joined((visible(tried.name), *told, _("on the front") if front else ""))
 
 

@@ -63,8 +63,7 @@ def state_line(data: RunsData, state: Kept, seen: Sequence[int]) -> str:
     """
     read, failed, coming = data.counts
     shown = rows(data, state)
-    total = plural("1 run", "{count} runs", len(data.known))
-    parts = [_("{count} below {path}").format(count=total, path=visible(str(data.folder)))]
+    parts = [plural("1 run", "{count} runs", len(data.known))]
     if coming:
         parts.append(_("{count} read").format(count=f"{read:,}"))
     if failed:
@@ -376,9 +375,17 @@ def trend_line(data: RunsData, series: Series) -> str:
 # The sweep
 
 
+_SHORT: Mapping[str, str] = {
+    "requests.throughput.output_tokens": _("output tokens/s"),
+    "requests.throughput.requests": _("finished requests/s"),
+}
+
+
 def figure_label(data: RunsData, key: str) -> str:
     """Return what a figure of a sweep is called; its key where no run has it."""
     metric = data.metrics.get(key)
+    if key in _SHORT:
+        return _SHORT[key]
     column = BY_NAME.get(key)
     if column is not None:
         return named(column, metric)
