@@ -15,11 +15,12 @@ Three things more are asked, since equal runs are not the only ones that nothing
 - It must be at least the smallest difference worth calling.
 
 Which shape it is the BIC says (Schwarz 1978), a place counting as a parameter. Where a step is found, the
-runs before and behind it are looked at by themselves (binary segmentation, Vostrikova 1981). Positive values
-are taken as logarithms. Values further than 2.5 robust standard deviations from the median count as that far,
-the robust one being that of the shortest half (Rousseeuw and Leroy 1987), so that one broken run neither is a
-change nor hides one: a step of 1.3 × with one run at 2.7 × among 20 is found in a third of the cases without
-it, in nine tenths with it. `tests/bench/runs_trend.py` prints what all of this calls.
+runs before and behind it are looked at by themselves (binary segmentation, Vostrikova 1981), at half the
+level. Positive values are taken as logarithms. Values further than 2.5 robust standard deviations from the
+median count as that far, the robust one being that of the shortest half (Rousseeuw and Leroy 1987), so that
+one broken run neither is a change nor hides one: a step of 1.3 × with one run at 2.7 × among 20 is found in a
+third of the cases without it, in nine tenths with it. `tests/bench/runs_trend.py` prints what all of this
+calls.
 """
 
 from __future__ import annotations
@@ -149,8 +150,10 @@ def _look(given: Values, begin: int, end: int, pieces: _Pieces) -> None:
     if spread <= 0:
         return
     level /= math.sqrt(spread)
-    p_value = _p_value(level)
-    if p_value > LEVEL:
+    # Between steps there are two stretches or more, of which none is to be called by chance.
+    highest = LEVEL if end - begin == given.count else LEVEL / 2
+    p_value = _p_value(level, highest)
+    if p_value > highest:
         return
     model = _shape(level)
     if not model.cuts:
@@ -304,8 +307,8 @@ def _orders(count: int) -> npt.NDArray[np.uint16]:
     return np.ascontiguousarray(orders.T)
 
 
-def _p_value(level: Floats) -> float:
-    """Return how often orders show as clear a shape; where it stops early, a number above `LEVEL`."""
+def _p_value(level: Floats, highest: float = LEVEL) -> float:
+    """Return how often orders show as clear a shape; where it stops early, a number above `highest`."""
     shapes, orders = _contrasts(len(level)), _orders(len(level))
     seen = shapes.largest(level[:, None]) * (1 - 1e-9)
     number = orders.shape[1]
@@ -313,7 +316,7 @@ def _p_value(level: Floats) -> float:
     for begin in range(0, number, _CHUNK):
         most = shapes.largest(level[orders[:, begin : begin + _CHUNK]])
         reached += np.count_nonzero(most >= seen, axis=1)
-        if (p_value := float((reached / (number + 1) / _SHARES).min())) > LEVEL:
+        if (p_value := float((reached / (number + 1) / _SHARES).min())) > highest:
             break
     return min(p_value, 1.0)
 
