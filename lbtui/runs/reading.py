@@ -22,7 +22,7 @@ from lbtui.runs.model import Parameter, Run, RunSummary, Shape
 from lbtui.runs.task import Answer, Task, answer_from
 from lbtui.sources.discover import SeveralOutputs
 from lbtui.sources.runs_below import MOST_SUMMARY, Found, FoundRun
-from lbtui.text import _, visible
+from lbtui.text import _, error_words, visible
 from lbtui.thresholds import Thresholds
 
 CHILDREN = 2
@@ -185,7 +185,7 @@ class RunsReader:
         """Return what is kept of a run, or why it cannot be read; None where it is to be read."""
         try:
             key = key_of(run, self._asked.thresholds)
-        except (Unreadable, SeveralOutputs, OSError) as error:
+        except Exception as error:
             return Failed(place, _sentence(error))
         self._keys[place] = key
         outcome = self._kept.recall(key, run.reading.path)
@@ -228,14 +228,15 @@ class RunsReader:
                 if place is None or self._over.is_set():
                     break
                 child = self._read(place, child)
-            except OSError as error:
-                if place is None:
-                    place = self._todo.get()
-                    if place is None:
-                        break
+            # Whatever it is: a run of which nothing is told would be waited for.
+            except Exception as error:
+                place = self._todo.get() if place is None else place
                 self._ended(child)
+                child = None
+                if place is None:
+                    break
                 self._tell(Failed(place, _sentence(error)))
-                place = child = None
+            place = None
         self._ended(child)
 
     def _child(self) -> _Child:
@@ -395,9 +396,10 @@ def _gathered(place: int, run: FoundRun) -> Event:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return _("its reading failed: {why}").format(why=_words(error))
-    return str(error)
+    if isinstance(error, Unreadable | SeveralOutputs):
+        return str(error)
+    why = _words(error) if isinstance(error, OSError) else error_words(error)
+    return _("its reading failed: {why}").format(why=why)
 
 
 def _words(error: OSError) -> str:

@@ -4,18 +4,23 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
+from lbtui import children
 from lbtui.profile import Cancelled, Progress, Reading
+from lbtui.runs import reading
 from lbtui.runs.first import first_look
 from lbtui.runs.found import runs_of
 from lbtui.runs.kept import key_of
 from lbtui.runs.model import Run, RunSummary, Shape
 from lbtui.runs.reading import Asked, Begun, Failed, Read, RunsReader, read_all
 from lbtui.runs.summarise import summarised
+from lbtui.runs.task import Answer
 from lbtui.runs.text import Told, to_bytes
 from lbtui.sources import open_profile
 from lbtui.sources.runs_below import runs_below
@@ -198,6 +203,85 @@ def test_a_summary_that_is_none_says_so(base, content):
     (base / "a.summary").write_bytes(content)
     (event,) = events_of(replace(found, runs=(found.runs[3],)), Asked())
     assert event.why.startswith("the summary cannot be read: it is ")
+
+
+def test_a_child_that_has_grown_is_replaced(base, monkeypatch):
+    found = runs_below(base)
+    first = found.runs[0]
+    found = replace(found, runs=(first, replace(first, name="again"), replace(first, name="once more")))
+    started = []
+
+    def start(*arguments):
+        started.append(arguments)
+        return children.started(*arguments)
+
+    monkeypatch.setattr(reading, "started", start)
+    monkeypatch.setattr(reading, "_MOST_KEPT", 0)
+    told = events_of(found, Asked(children=1, cached=False))
+    assert sum(isinstance(event, Read) for event in told) == 3
+    assert len(started) == 4  # one waits for a fourth run that does not come
+
+
+def test_where_no_child_can_be_started_each_run_says_so(base, monkeypatch):
+    def fail(*_arguments):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(reading, "started", fail)
+    found = runs_below(base)
+    told = events_of(replace(found, runs=found.runs[:3]), Asked(look=False))
+    whys = [event.why for event in sorted(told, key=lambda event: event.place)]
+    assert whys == ["its reading failed: Cannot allocate memory"] * 3
+
+
+def test_an_answer_that_is_none_fails_its_run_and_no_other(base, monkeypatch):
+    answers = iter((Answer("read", b"no summary", 0), ValueError("a frame"), None))
+
+    def ask(self, _task, _begun):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        self.process.kill()
+        self.process.wait()
+        return answer
+
+    monkeypatch.setattr(reading._Child, "ask", ask)
+    found = runs_below(base)
+    told = events_of(replace(found, runs=found.runs[:3]), Asked(children=1, look=False))
+    assert [event.why for event in told] == [
+        "its reading failed: it is no JSON",
+        "its reading failed: ValueError: a frame",
+        "the system ended its reading (signal 9), as where memory is short.",
+    ]
+
+
+def test_a_child_ends_with_its_parent(base):
+    code = f"""
+import time
+from pathlib import Path
+from lbtui.runs.reading import Asked, RunsReader
+from lbtui.sources.runs_below import runs_below
+def tell(event):
+    print(*(child.pid for child in reader._children), flush=True)
+reader = RunsReader(runs_below(Path({str(base)!r})), Asked(children=1, cached=False, look=False), tell)
+reader.start()
+time.sleep({LONG})
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline().split()[0])
+        parent.kill()
+    until = time.monotonic() + LONG
+    while is_running(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(pid)
+
+
+def is_running(pid):
+    """Tell whether a process is there and has not ended; nobody may have waited for it."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_rows_change_by_what_is_told():

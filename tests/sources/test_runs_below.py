@@ -231,6 +231,27 @@ def test_other_hosts_at_another_time_are_another_run(base):
     assert names(base) == ["profiles"]
 
 
+TABLES = [
+    "CREATE TABLE Mstx (message TEXT, timestamp TEXT)",
+    "CREATE TABLE Mstx (timestamp INTEGER PRIMARY KEY) WITHOUT ROWID",
+    "CREATE VIEW Mstx AS SELECT 1 AS timestamp",
+    "CREATE TABLE slice (id INTEGER)",
+    "CREATE TABLE other (timestamp INTEGER)",
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_recording_of_no_known_time_tells_nothing(base, table):
+    for name, pid in (("p", 1), ("d", 2)):
+        (base / name).mkdir()
+        with closing(sqlite3.connect(base / name / f"ms_service_node-{pid}.db")) as connection:
+            connection.execute(table)
+            if "TEXT" in table:
+                connection.execute("INSERT INTO Mstx VALUES ('x', 'y')")
+            connection.commit()
+    assert names(base) == ["d", "p"]
+
+
 def test_one_of_several_forms_is_shown(base):
     for run in ("a", "b"):
         output(base / run / "csv")
