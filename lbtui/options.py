@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     # In the order in which the help lists them.
     _add_inputs(known)
     _add_reports(known)
-    _add_summary(known)
+    _add_many(known)
     _add_what_if(known)
     _add_sql(known)
     _add_export(known)
@@ -159,14 +159,6 @@ def _add_inputs(known: argparse.ArgumentParser) -> None:
         ),
     )
     known.add_argument("--demo", action="store_true", help=_("open the bundled demo profile"))
-    known.add_argument(
-        "--no-cache",
-        action="store_true",
-        help=_(
-            "of many runs read each anew, and keep none of their summaries (in $XDG_CACHE_HOME/lbtui) for "
-            "the next time"
-        ),
-    )
 
 
 def _add_reports(known: argparse.ArgumentParser) -> None:
@@ -222,13 +214,21 @@ def _add_reports(known: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_summary(known: argparse.ArgumentParser) -> None:
+def _add_many(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--summary",
         metavar="FILE",
         help=_(
             "write what a table of many runs needs of this one into the new FILE (JSON, some 100 kB), and "
             "end: where the runs lie on several machines such files are gathered in a folder and opened"
+        ),
+    )
+    known.add_argument(
+        "--no-cache",
+        action="store_true",
+        help=_(
+            "of many runs read each anew, and keep none of their summaries (in $XDG_CACHE_HOME/lbtui) for "
+            "the next time"
         ),
     )
 

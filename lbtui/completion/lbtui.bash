@@ -7,7 +7,7 @@
 
 
 
-_shtab_lbtui_option_strings=(-h --help --baseline --experts --placement --capture --raw --demo --report --json --get --fail-on --slo --config --what-if --expert-mib --link-gbps --sql --export --per-iteration --format --force --color --background --watch --at --ascii --no-mouse --no-state --lang --log --manual --man --completion --json-schema --config-example --version)
+_shtab_lbtui_option_strings=(-h --help --baseline --experts --placement --capture --raw --demo --report --json --get --fail-on --slo --config --summary --no-cache --what-if --expert-mib --link-gbps --sql --export --per-iteration --format --force --color --background --watch --at --ascii --no-mouse --no-state --lang --log --manual --man --completion --json-schema --config-example --version)
 
 _shtab_lbtui_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_lbtui___baseline_COMPGEN=_shtab_compgen_files
@@ -25,7 +25,7 @@ _shtab_lbtui___format_choices=(table csv json parquet)
 _shtab_lbtui___color_choices=(auto truecolor 256 16 none)
 _shtab_lbtui___background_choices=(auto dark light)
 _shtab_lbtui___lang_choices=(en zh)
-_shtab_lbtui___manual_choices=(panes keys commands glossary findings statistics targets latency what-if replay formats watch remember config exports json sql links scripts safety performance)
+_shtab_lbtui___manual_choices=(panes keys commands glossary findings runs statistics targets latency what-if replay formats watch remember config exports json sql links scripts safety performance)
 _shtab_lbtui___completion_choices=(bash zsh fish)
 
 _shtab_lbtui__h_nargs=0
@@ -34,6 +34,7 @@ _shtab_lbtui___raw_nargs=0
 _shtab_lbtui___demo_nargs=0
 _shtab_lbtui___report_nargs='?'
 _shtab_lbtui___json_nargs=0
+_shtab_lbtui___no_cache_nargs=0
 _shtab_lbtui___per_iteration_nargs=0
 _shtab_lbtui___force_nargs=0
 _shtab_lbtui___watch_nargs=0

@@ -51,13 +51,13 @@ function _shtab_lbtui_using
 end
 
 set -g _shtab_lbtui_commands 
-set -g _shtab_lbtui_opts_with_value --at --background --baseline --capture --color --completion --config --expert-mib --experts --export --fail-on --format --get --lang --link-gbps --log --manual --placement --report --slo --sql --what-if
+set -g _shtab_lbtui_opts_with_value --at --background --baseline --capture --color --completion --config --expert-mib --experts --export --fail-on --format --get --lang --link-gbps --log --manual --placement --report --slo --sql --summary --what-if
 
 complete -c lbtui -e
 complete -c lbtui -f
 
 complete -c lbtui -n _shtab_lbtui_using -s h -l help -d 'print this, and end'
-complete -c lbtui -n _shtab_lbtui_using -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'compare with this earlier output: what became better or worse beyond chance'
+complete -c lbtui -n _shtab_lbtui_using -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'compare with this earlier output: what became better or worse beyond chance; of many runs the one that all others are held against, also by its name below the folder'
 complete -c lbtui -n _shtab_lbtui_using -l experts -xka "(__fish_complete_path (commandline -ct))" -d 'take expert heat from this raw profile (the folder of ms_service_*.db), MindIE expert dump or file of token counts; a raw profile near the output is found by itself'
 complete -c lbtui -n _shtab_lbtui_using -l placement -xka "(__fish_complete_path (commandline -ct))" -d 'a placement of experts (JSON of msit, MindIE, vllm-ascend or SGLang): names the experts of slots where the loads do not, and can be compared with the placement in use'
 complete -c lbtui -n _shtab_lbtui_using -l capture -xka "all" -d 'show this one of several captures in the files, counted from 1 in order of time, or with `all` everything on one axis (default: the one with most steps and rounds). Captures are parted where nothing is recorded for more than 10 minutes and more than 10 times as long as the longer of both; fewer than 20 rows by themselves are rows with a broken time. --export writes all'
@@ -66,9 +66,11 @@ complete -c lbtui -n _shtab_lbtui_using -l demo -d 'open the bundled demo profil
 complete -c lbtui -n _shtab_lbtui_using -l report -xka "text markdown" -d 'print findings and overview as text (default) or as a Markdown page, and end'
 complete -c lbtui -n _shtab_lbtui_using -l json -d 'print profile, metrics and findings as JSON, and end'
 complete -c lbtui -n _shtab_lbtui_using -l get -x -d 'print one value of what --json prints, and end: dp.batch_size.par, slo.attainment, findings.dp.straggler.cost.value; several times for a line each (the manual'"'"'s scripts)'
-complete -c lbtui -n _shtab_lbtui_using -l fail-on -xka "warning critical worse" -d 'report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a headline of the comparison with --baseline is worse; its details do not count'
+complete -c lbtui -n _shtab_lbtui_using -l fail-on -xka "warning critical worse" -d 'report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a headline of the comparison with --baseline is worse; its details do not count. Of many runs the newest counts'
 complete -c lbtui -n _shtab_lbtui_using -l slo -x -d 'what a request is to take at most, in ms: to its first token, per output token after that, from arrival to end; of one of them or more only these count (default: [slo] of the config; else p95 of this run for ttft and tpot)'
 complete -c lbtui -n _shtab_lbtui_using -l config -xka "(__fish_complete_path (commandline -ct))" -d 'thresholds, the shares of the load that domains and nodes are meant to carry ([expected]: domain."dp3".share = 0.5, node."IP:PORT".weight = 2; 1 is a peer without an entry), targets ([slo] ttft = 500), and [screen] background = "light"; TOML (default: $XDG_CONFIG_HOME/lbtui/config.toml where there is one)'
+complete -c lbtui -n _shtab_lbtui_using -l summary -x -d 'write what a table of many runs needs of this one into the new FILE (JSON, some 100 kB), and end: where the runs lie on several machines such files are gathered in a folder and opened'
+complete -c lbtui -n _shtab_lbtui_using -l no-cache -d 'of many runs read each anew, and keep none of their summaries (in $XDG_CACHE_HOME/lbtui) for the next time'
 complete -c lbtui -n _shtab_lbtui_using -l what-if -xka "EPLB routing ratio" -d 'print instead what another placement of experts would bring and cost (EPLB), or by replay other routing of requests or other numbers of P and D nodes (ratio), and end; --report markdown and --json choose its form'
 complete -c lbtui -n _shtab_lbtui_using -l expert-mib -x -d 'size of the weights of one expert in one layer, for the price that What-if of experts names'
 complete -c lbtui -n _shtab_lbtui_using -l link-gbps -x -d 'gigabits a second at which a rank gets weights, for the same'
@@ -86,10 +88,10 @@ complete -c lbtui -n _shtab_lbtui_using -l no-mouse -d 'leave the mouse to the t
 complete -c lbtui -n _shtab_lbtui_using -l no-state -d 'neither read nor write what is remembered from one time to the next: where you were in this profile, filters, marks, notes on findings, what was copied (in $XDG_STATE_HOME/lbtui)'
 complete -c lbtui -n _shtab_lbtui_using -l lang -xka "en zh" -d 'language of screen, reports, help and manual (default: the config'"'"'s; else by LC_ALL, LC_MESSAGES or LANG; of --json and --get English unless this says otherwise)'
 complete -c lbtui -n _shtab_lbtui_using -l log -xka "(__fish_complete_path (commandline -ct))" -d 'add to FILE what helps to find a fault: versions, machine, terminal, files with their sizes, how long each was read, notes, tracebacks; of the data names and counts only (also LBTUI_LOG=FILE)'
-complete -c lbtui -n _shtab_lbtui_using -l manual -xka "panes keys commands glossary findings statistics targets latency what-if replay formats watch remember config exports json sql links scripts safety performance" -d 'print the topics of the manual, or one of them, and end'
+complete -c lbtui -n _shtab_lbtui_using -l manual -xka "panes keys commands glossary findings runs statistics targets latency what-if replay formats watch remember config exports json sql links scripts safety performance" -d 'print the topics of the manual, or one of them, and end'
 complete -c lbtui -n _shtab_lbtui_using -l man -d 'print the man page (lbtui --man | man -l -), and end'
 complete -c lbtui -n _shtab_lbtui_using -l completion -xka "bash zsh fish" -d 'print what completes lbtui in this shell, and end (the manual'"'"'s scripts has where it goes)'
 complete -c lbtui -n _shtab_lbtui_using -l json-schema -d 'print the JSON Schema of --json, also with --what-if, and end'
 complete -c lbtui -n _shtab_lbtui_using -l config-example -d 'print a config file with every setting, its default and its meaning, and end'
 complete -c lbtui -n _shtab_lbtui_using -l version -d 'print the version, and end'
-complete -c lbtui -n '_shtab_lbtui_using; and test $_shtab_lbtui_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the parsed output: its folder, or a file in it; or a raw profile (a folder above ms_service_*.db); or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file (default: the output in the working directory, or below it)'
+complete -c lbtui -n '_shtab_lbtui_using; and test $_shtab_lbtui_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the parsed output: its folder, or a file in it; or a raw profile (a folder above ms_service_*.db); or a folder above several of these or of summaries (--summary), which are shown side by side; or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file (default: the output in the working directory, or below it)'

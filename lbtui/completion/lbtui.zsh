@@ -17,7 +17,7 @@ _shtab_lbtui_commands() {
 
 _shtab_lbtui_options=(
   {-h,--help}"[print this, and end]"
-  "--baseline[compare with this earlier output\: what became better or worse beyond chance]:PATH:_files"
+  "--baseline[compare with this earlier output\: what became better or worse beyond chance\; of many runs the one that all others are held against, also by its name below the folder]:PATH:_files"
   "--experts[take expert heat from this raw profile (the folder of ms_service_\*.db), MindIE expert dump or file of token counts\; a raw profile near the output is found by itself]:PATH:_files"
   "--placement[a placement of experts (JSON of msit, MindIE, vllm-ascend or SGLang)\: names the experts of slots where the loads do not, and can be compared with the placement in use]:FILE:_files"
   "--capture[show this one of several captures in the files, counted from 1 in order of time, or with \`all\` everything on one axis (default\: the one with most steps and rounds). Captures are parted where nothing is recorded for more than 10 minutes and more than 10 times as long as the longer of both\; fewer than 20 rows by themselves are rows with a broken time. --export writes all]:N:(all)"
@@ -26,9 +26,11 @@ _shtab_lbtui_options=(
   "--report[print findings and overview as text (default) or as a Markdown page, and end]:report:(text markdown)"
   "--json[print profile, metrics and findings as JSON, and end]"
   "*--get[print one value of what --json prints, and end\: dp.batch_size.par, slo.attainment, findings.dp.straggler.cost.value\; several times for a line each (the manual\'s scripts)]:NAME:"
-  "--fail-on[report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a headline of the comparison with --baseline is worse\; its details do not count]:fail_on:(warning critical worse)"
+  "--fail-on[report, and exit with 1 if the load has a finding of this severity or above, or (worse) if a headline of the comparison with --baseline is worse\; its details do not count. Of many runs the newest counts]:fail_on:(warning critical worse)"
   "--slo[what a request is to take at most, in ms\: to its first token, per output token after that, from arrival to end\; of one of them or more only these count (default\: \[slo\] of the config\; else p95 of this run for ttft and tpot)]:ttft=MS,tpot=MS,e2e=MS:"
   "--config[thresholds, the shares of the load that domains and nodes are meant to carry (\[expected\]\: domain.\"dp3\".share \= 0.5, node.\"IP\:PORT\".weight \= 2\; 1 is a peer without an entry), targets (\[slo\] ttft \= 500), and \[screen\] background \= \"light\"\; TOML (default\: \$XDG_CONFIG_HOME\/lbtui\/config.toml where there is one)]:FILE:_files"
+  "--summary[write what a table of many runs needs of this one into the new FILE (JSON, some 100 kB), and end\: where the runs lie on several machines such files are gathered in a folder and opened]:FILE:"
+  "--no-cache[of many runs read each anew, and keep none of their summaries (in \$XDG_CACHE_HOME\/lbtui) for the next time]"
   "--what-if[print instead what another placement of experts would bring and cost (EPLB), or by replay other routing of requests or other numbers of P and D nodes (ratio), and end\; --report markdown and --json choose its form]:EPLB|routing|ratio:(EPLB routing ratio)"
   "--expert-mib[size of the weights of one expert in one layer, for the price that What-if of experts names]:MIB:"
   "--link-gbps[gigabits a second at which a rank gets weights, for the same]:GBPS:"
@@ -46,13 +48,13 @@ _shtab_lbtui_options=(
   "--no-state[neither read nor write what is remembered from one time to the next\: where you were in this profile, filters, marks, notes on findings, what was copied (in \$XDG_STATE_HOME\/lbtui)]"
   "--lang[language of screen, reports, help and manual (default\: the config\'s\; else by LC_ALL, LC_MESSAGES or LANG\; of --json and --get English unless this says otherwise)]:lang:(en zh)"
   "--log[add to FILE what helps to find a fault\: versions, machine, terminal, files with their sizes, how long each was read, notes, tracebacks\; of the data names and counts only (also LBTUI_LOG\=FILE)]:FILE:_files"
-  "--manual[print the topics of the manual, or one of them, and end]:TOPIC:(panes keys commands glossary findings statistics targets latency what-if replay formats watch remember config exports json sql links scripts safety performance)"
+  "--manual[print the topics of the manual, or one of them, and end]:TOPIC:(panes keys commands glossary findings runs statistics targets latency what-if replay formats watch remember config exports json sql links scripts safety performance)"
   "--man[print the man page (lbtui --man \| man -l -), and end]"
   "--completion[print what completes lbtui in this shell, and end (the manual\'s scripts has where it goes)]:completion:(bash zsh fish)"
   "--json-schema[print the JSON Schema of --json, also with --what-if, and end]"
   "--config-example[print a config file with every setting, its default and its meaning, and end]"
   "--version[print the version, and end]"
-  ":the parsed output\: its folder, or a file in it\; or a raw profile (a folder above ms_service_\*.db)\; or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file (default\: the output in the working directory, or below it):_files"
+  ":the parsed output\: its folder, or a file in it\; or a raw profile (a folder above ms_service_\*.db)\; or a folder above several of these or of summaries (--summary), which are shown side by side\; or, for experts alone, a MindIE expert dump, token counts (.npy, CSV, JSON) or a placement file (default\: the output in the working directory, or below it):_files"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -16,6 +16,7 @@ TOPICS: Mapping[str, str] = {
     "commands": _("the line behind `:`: go to, set, find, write, ask"),
     "glossary": _("the words and numbers of the panes"),
     "findings": _("every id with its thresholds; order and cost; [expected]"),
+    "runs": _("many runs side by side: what changed, since when, what was tuned; --summary"),
     "statistics": _("two profiles compared: headlines, intervals, p-values, verdicts"),
     "targets": _("SLO: --slo, attainment and goodput, who missed; distributions"),
     "latency": _("where the time of requests went: its parts, why they missed, what changed it"),
