@@ -71,6 +71,7 @@ class ManyRuns:
     reader: RunsReader | None = None
     shown: tuple[Run, ...] | None = None  # what the pane has
     asked_for: int = 0  # how often it was asked for what they tell together
+    told: int = 0  # which of these is shown
     next_telling: float = 0.0  # before then it is not asked for again
 
     @property
@@ -123,23 +124,29 @@ class ManyApp(WatchedApp):
         if self.many is not None and self.many.reader is not None:
             self.many.reader.cancel()
         kept = None if self.many is None else self.many.kept
-        self.many = ManyRuns(self.asked, event.together, event.runs, kept)
-        self.many.baseline = event.baseline
+        self.many = ManyRuns(self.asked, event.together, event.runs, kept, event.baseline)
         await self.screen_stack[0].query_one("#panes", Container).remove_children()
         self.show_runs()
         self._read_runs(self.many)
+        if self.asked.baseline is not None and event.baseline is None:
+            said = _("{path} is none of these runs: B makes one of them the baseline")
+            self.tell(said.format(path=visible(str(self.asked.baseline))))
 
     def show_runs(self) -> None:
         """Show the runs in the place of the one that is open."""
         from lbtui.profile import Profile
+        from lbtui.ui.panes.runs.data import key_of
         from lbtui.ui.panes.runs.pane import RunsPane
+        from lbtui.ui.panes.runs.state import Kept
 
         assert self.many is not None
         many = self.many
+        baseline = None if many.baseline is None else key_of(many.baseline)
+        kept = replace(many.kept or Kept(), baseline=baseline)
         self.forget_profile()
         self.asked = many.asked
         folder = many.together.folder
-        many.pane = RunsPane(Profile(folder, ()), self.caps, folder, many.runs, many.kept)
+        many.pane = RunsPane(Profile(folder, ()), self.caps, folder, many.runs, kept)
         self.show_identity(many.words, many.together.found.notes)
         self.show_over(many.pane)
         self._picture()
@@ -225,6 +232,7 @@ class ManyApp(WatchedApp):
         many = event.many
         if many is not self.many or event.number != many.asked_for:
             return
+        many.told = event.number
         many.next_telling = time.monotonic() + max(_PAUSE, _REST * event.took)
         many.trends, many.sweep, many.judged = event.trends, event.sweep, event.judged
         if many.pane is not None:

@@ -10,7 +10,7 @@ from lbtui.profile import Note
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.text import plain
 from lbtui.ui.app import DEMO, LbtuiApp
-from lbtui.ui.bars import TopBar, identity_row
+from lbtui.ui.bars import identity_row
 from lbtui.ui.choosing import Chooser, Welcome
 from lbtui.ui.help import notes_text
 from lbtui.ui.kit.pages import TextPage
@@ -34,55 +34,6 @@ def run(asked, scenario, size=(80, 24)):
 
 def page(app):
     return plain(app.screen.rows(*app.size))
-
-
-@pytest.fixture
-def several(tmp_path):
-    for name in ("first", "second", "third"):
-        shutil.copytree(DATA / "even_small", tmp_path / name)
-    return tmp_path
-
-
-def test_the_choice_is_come_back_to_by_escape_and_by_a_key(several):
-    async def press(app, pilot, *keys):
-        for key in keys:
-            await pilot.press(key)
-            await settled(app, pilot)
-
-    async def scenario(app, pilot):
-        assert page(app).startswith("3 outputs below /")
-        assert page(app).splitlines()[3:6] == ["> first", "  second", "  third"]
-        await press(app, pilot, "down", "enter")
-        assert (app.asked.path.name, app.profile.path.name) == ("second", "second")
-        # Escape goes out one level after the other, the choice being the last.
-        await press(app, pilot, "2", "escape")
-        assert app.current is app.panes["1"]
-        await press(app, pilot, "escape")
-        assert isinstance(app.screen, Chooser)
-        assert page(app).splitlines()[4] == "> second  (open)"
-        await press(app, pilot, "escape")
-        assert app.current is app.panes["1"]
-        await press(app, pilot, "O", "G", "enter")
-        assert app.profile.path.name == "third"
-        assert "third · " in plain(app.query_one(TopBar).picture(80, 2))
-
-    run(Asked(several), scenario)
-
-
-def test_nothing_chosen_is_the_way_out(several):
-    async def scenario(app, pilot):
-        await pilot.press("escape")
-
-    assert run(Asked(several), scenario).return_value == 0
-
-
-def test_a_click_opens_an_output(several):
-    async def scenario(app, pilot):
-        await pilot.click("#whole", offset=(4, 4))
-        await settled(app, pilot)
-        assert app.profile.path.name == "second"
-
-    run(Asked(several), scenario)
 
 
 def test_one_output_has_no_choice():

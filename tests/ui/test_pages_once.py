@@ -9,10 +9,10 @@ from textual import events
 
 from lbtui.render.capabilities import Capabilities
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.choosing import Chooser
 from lbtui.ui.kit.filtering import FilterLine
 from lbtui.ui.kit.pages import Page, TextPage
 from lbtui.ui.opening import Asked
+from lbtui.ui.panes.runs.pane import RunsPane
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 
@@ -90,11 +90,13 @@ def test_read_again_where_several_outputs_lie(tmp_path, times, first):
             app.asked = Asked(tmp_path)
             send(app, *"R" * times)
             await settled(app, pilot)
-            assert pages(app) == [Chooser]
+            while not isinstance(app.current, RunsPane):
+                await pilot.pause(0.05)
+            assert len(app.query(RunsPane)) == 1
             send(app, "enter")
             await settled(app, pilot)
             assert pages(app) == []
-            assert app.profile.path.resolve() == (tmp_path / "a").resolve()
+            assert app.profile.path.resolve().parent == tmp_path.resolve()
 
     asyncio.run(scenario())
 

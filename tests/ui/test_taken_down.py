@@ -7,8 +7,10 @@ import pytest
 
 import lbtui.ui
 from lbtui.render.capabilities import Capabilities
+from lbtui.runs.found import Together
+from lbtui.sources.runs_below import Found
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.opening import Asked, Opened, SeveralFound
+from lbtui.ui.opening import Asked, Opened, RunsFound
 from tests.terminal.driven import DEMO
 from tests.tools.driving import settled
 
@@ -27,9 +29,9 @@ class Late(LbtuiApp):
             await self._gone()
         await super().on_opened(event)
 
-    async def on_several_found(self, event):
+    async def on_runs_found(self, event):
         await self._gone()
-        super().on_several_found(event)
+        await super().on_runs_found(event)
 
     async def _gone(self):
         self.heard.set()
@@ -39,7 +41,7 @@ class Late(LbtuiApp):
 
 @pytest.mark.parametrize(
     "sent",
-    [lambda app: Opened(app.profile, None, []), lambda app: SeveralFound([DEMO])],
+    [lambda app: Opened(app.profile, None, []), lambda app: RunsFound(Together(Found(DEMO)), ())],
     ids=["one", "several"],
 )
 def test_what_was_opened_is_let_go(sent):

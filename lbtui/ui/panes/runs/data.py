@@ -40,8 +40,10 @@ _SEVERITIES = {"info": 1.0, "warning": 2.0, "critical": 3.0}
 
 
 def key_of(run: Run) -> Key:
-    """Return where a run lies."""
-    return f"{run.reading.path}{'#raw' if run.reading.raw else ''}{f'#{run.file}' if run.file else ''}"
+    """Return where a run lies; of a summary the file alone: where its run lies is known once it is read."""
+    if run.file is not None:
+        return f"{run.file}#summary"
+    return f"{run.reading.path}{'#raw' if run.reading.raw else ''}"
 
 
 @dataclass(frozen=True, eq=False)
