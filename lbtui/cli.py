@@ -184,6 +184,7 @@ def _on_screen(
     keys: Mapping[str, str],
 ) -> int:
     from lbtui.render.capabilities import detect
+    from lbtui.runs.ahead import start_ahead
     from lbtui.ui.terminal.enquiry import Enquiry, may_be_asked
 
     caps = detect(
@@ -194,6 +195,7 @@ def _on_screen(
         coerced=bool(sys.flags.utf8_mode),
     )
     with ExitStack() as stack:
+        start_ahead(path)
         enquiry = None
         if background == "auto" and may_be_asked(os.environ, caps):
             enquiry = stack.enter_context(Enquiry(sys.stdin.fileno(), sys.stdout.fileno()))

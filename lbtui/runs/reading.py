@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from lbtui.children import Listening, last_line, started
+from lbtui.children import Listening, last_line
 from lbtui.endings import before_force
 from lbtui.profile import Cancelled, Progress, Reading, Silent, Unreadable
+from lbtui.runs.ahead import is_waiting, summariser
 from lbtui.runs.found import runs_of
 from lbtui.runs.kept import Kept, Outcome, key_of
 from lbtui.runs.model import Parameter, Run, RunSummary, Shape
@@ -29,8 +30,6 @@ CHILDREN = 2
 # A child that has more bytes of memory than this after a run is replaced: what was freed is not always given
 # back.
 _MOST_KEPT = 350 << 20
-# Two children use two cores: threads of theirs would only get in each other's way, and take memory.
-_ENVIRONMENT = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 _TICK = 0.1  # s
 _PATIENCE = 2.0  # s for a process to end that has closed what it writes to, and for a look at a run
 
@@ -104,12 +103,16 @@ class Asked:
 
 
 class RunsReader:
-    """Reads all runs found and tells of each, from several threads: `Begun`, then `Read` or `Failed`."""
+    """Reads all runs found and tells of each, from several threads: `Begun`, then `Read` or `Failed`.
 
-    def __init__(self, found: Found, asked: Asked, tell: Callable[[Event], object]) -> None:
+    Without `tell` it keeps what there is to tell until `listen`.
+    """
+
+    def __init__(self, found: Found, asked: Asked, tell: Callable[[Event], object] | None = None) -> None:
         self._found = found
         self._asked = asked
         self._tell_it = tell
+        self._untold: list[Event] = []
         self._todo: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._over = threading.Event()
@@ -123,6 +126,14 @@ class RunsReader:
     def start(self) -> None:
         """Begin; returns at once."""
         self._run(self._at_hand, "runs")
+
+    def listen(self, tell: Callable[[Event], object]) -> None:
+        """Tell what there was to tell by now, and all that comes."""
+        with self._guard:
+            self._tell_it, untold = tell, self._untold
+            self._untold = []
+        for event in untold:
+            tell(event)
 
     def cancel(self) -> None:
         """Tell nothing any more, and end the children; returns at once."""
@@ -151,7 +162,12 @@ class RunsReader:
             if self._over.is_set() or (isinstance(event, Begun) and event.place in self._known):
                 return
             self._known.add(event.place)
-        self._tell_it(event)
+            self._looked.set()
+            tell = self._tell_it
+            if tell is None:
+                self._untold.append(event)
+                return
+        tell(event)
 
     def _at_hand(self) -> None:
         """Tell what is known of runs without reading them; have the others be read."""
@@ -172,11 +188,12 @@ class RunsReader:
             self._todo.put(None)
 
     def _begin(self, workers: int, newest: int) -> None:
-        """Have that many children started, and the newest run looked at here before most of them are."""
-        if self._asked.look:
-            self._run(lambda: self._look(newest), "first run")
-        else:
+        """Have that many children started, most of them once the newest run was looked at."""
+        if not self._asked.look:
             self._looked.set()
+        # One that was started ahead is there as soon as this process is.
+        elif not is_waiting():
+            self._run(lambda: self._look(newest), "first run")
         self._run(self._work, "run")
         for _number in range(workers - 1):
             self._run(self._work_later, "run")
@@ -205,7 +222,6 @@ class RunsReader:
                 open_one_of_many(run.reading, run.beside), _Until(self._is_known, place)
             )
             self._tell(Begun(place, start, shape))
-        self._looked.set()
 
     def _is_known(self, place: int) -> bool:
         with self._guard:
@@ -300,7 +316,8 @@ def read_all(found: Found, asked: Asked, progress: Progress | None = None) -> tu
     """Return all runs found, read, in the order found. Raises `Cancelled` when `progress` does."""
     told = progress or Silent()
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    reader = RunsReader(found, asked, events.put)
+    # Nobody waits for the first of them.
+    reader = RunsReader(found, replace(asked, look=False), events.put)
     runs = list(runs_of(found))
     left = len(runs)
     reader.start()
@@ -333,7 +350,7 @@ class _Child:
     """A child, and what it says."""
 
     def __init__(self) -> None:
-        self.process = started("lbtui.runs.child", _ENVIRONMENT)
+        self.process = summariser()
         self._ending = contextlib.ExitStack()
         self._ending.enter_context(before_force(self.process.kill))
         assert self.process.stderr is not None

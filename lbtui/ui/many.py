@@ -7,6 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.containers import Container
@@ -127,10 +128,14 @@ class ManyApp(WatchedApp):
         self.many = ManyRuns(self.asked, event.together, event.runs, kept, event.baseline)
         await self.screen_stack[0].query_one("#panes", Container).remove_children()
         self.show_runs()
+<<<<<<< HEAD
         self._read_runs(self.many)
         if self.asked.baseline is not None and event.baseline is None:
             said = _("{path} is none of these runs: B makes one of them the baseline")
             self.tell(said.format(path=visible(str(self.asked.baseline))))
+=======
+        self._read_runs(self.many, event.reader)
+>>>>>>> b40870d (A child is started ahead where many runs may lie, and runs are read from when they are found)
 
     def show_runs(self) -> None:
         """Show the runs in the place of the one that is open."""
@@ -163,12 +168,8 @@ class ManyApp(WatchedApp):
 
     # Reading
 
-    def _read_runs(self, many: ManyRuns) -> None:
-        """Have the runs read by processes of their own."""
-        from lbtui.runs.reading import Asked as Question
-        from lbtui.runs.reading import RunsReader
-        from lbtui.thresholds import Thresholds
-
+    def _read_runs(self, many: ManyRuns, reader: RunsReader) -> None:
+        """Take what is read of the runs, by processes of their own."""
         memory = many.asked.memory
 
         def tell(event: Event) -> None:
@@ -177,9 +178,8 @@ class ManyApp(WatchedApp):
                 note = memory.recall(identity).remembered.note
             self.post_message(RunRead(many, event, note))
 
-        asked = Question(many.asked.thresholds or Thresholds(), cached=many.asked.cached)
-        many.reader = RunsReader(many.together.found, asked, tell)
-        in_background(self, many.reader.start, self.tell, group="runs")
+        many.reader = reader
+        in_background(self, partial(reader.listen, tell), self.tell, group="runs")
         if self._pictures is None:
             self._pictures = self.set_interval(_PICTURE, self._picture)
         self._pictures.resume()

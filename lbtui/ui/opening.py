@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lbtui.remembered import Memory, Recalled
     from lbtui.runs.found import Together
     from lbtui.runs.model import Run
+    from lbtui.runs.reading import RunsReader
     from lbtui.sources.raw.meanings import Kept
     from lbtui.thresholds import Thresholds
     from lbtui.ui.kit.pane import Pane
@@ -85,6 +86,7 @@ class RunsFound(Message):
 
     together: Together
     runs: tuple[Run, ...]
+    reader: RunsReader  # which has begun
     baseline: Run | None = None
 
 
@@ -129,14 +131,22 @@ def opened(asked: Asked, begun: Callable[[Profile], object]) -> Opening:
 
 def _runs(asked: Asked) -> RunsFound | None:
     """Return the runs at or below the path, None where it opens as one profile, or not at all."""
+    from lbtui.runs.ahead import let_go
     from lbtui.runs.found import baseline_among, runs_of, together_at
+    from lbtui.runs.reading import Asked as Question
+    from lbtui.runs.reading import RunsReader
+    from lbtui.thresholds import Thresholds
 
     together = together_at(asked.path, raw=asked.raw)
     if together is None:
+        let_go()
         return None
+    reader = RunsReader(together.found, Question(asked.thresholds or Thresholds(), cached=asked.cached))
+    # The pane is yet to be imported.
+    reader.start()
     runs = runs_of(together.found)
     baseline = None if asked.baseline is None else baseline_among(runs, asked.baseline)
-    return RunsFound(together, runs, baseline)
+    return RunsFound(together, runs, reader, baseline)
 
 
 def _recalled(found: Opened, asked: Asked, memory: Memory) -> Opened:

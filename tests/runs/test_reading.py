@@ -13,7 +13,7 @@ import pytest
 
 from lbtui import children
 from lbtui.profile import Cancelled, Progress, Reading
-from lbtui.runs import reading
+from lbtui.runs import ahead, reading
 from lbtui.runs.first import first_look
 from lbtui.runs.found import runs_of
 from lbtui.runs.kept import key_of
@@ -215,7 +215,7 @@ def test_a_child_that_has_grown_is_replaced(base, monkeypatch):
         started.append(arguments)
         return children.started(*arguments)
 
-    monkeypatch.setattr(reading, "started", start)
+    monkeypatch.setattr(ahead, "started", start)
     monkeypatch.setattr(reading, "_MOST_KEPT", 0)
     told = events_of(found, Asked(children=1, cached=False))
     assert sum(isinstance(event, Read) for event in told) == 3
@@ -226,7 +226,7 @@ def test_where_no_child_can_be_started_each_run_says_so(base, monkeypatch):
     def fail(*_arguments):
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(reading, "started", fail)
+    monkeypatch.setattr(ahead, "started", fail)
     found = runs_below(base)
     told = events_of(replace(found, runs=found.runs[:3]), Asked(look=False))
     whys = [event.why for event in sorted(told, key=lambda event: event.place)]
@@ -282,6 +282,39 @@ def is_running(pid):
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_what_comes_before_anyone_listens_is_told_then(base):
+    found = runs_below(base)
+    reader = RunsReader(replace(found, runs=(found.runs[3],)), Asked())
+    reader.start()
+    reader.wait()
+    told = []
+    reader.listen(told.append)
+    assert [type(event) for event in told] == [Read]
+
+
+def test_a_child_is_started_ahead_where_many_runs_may_lie(base, tmp_path):
+    for path in (base / "d-out", base / "a.summary", tmp_path / "missing", tmp_path):
+        ahead.start_ahead(path)
+        assert ahead._waiting == []
+    ahead.start_ahead(base)
+    (child,) = ahead._waiting
+    found = runs_below(base)
+    pids = set()
+    told = events_of(
+        replace(found, runs=found.runs[:1]),
+        Asked(children=1, look=False, cached=False),
+        lambda _event: pids.add(child.poll()),
+    )
+    assert isinstance(told[-1], Read)
+    assert ahead._waiting == []
+    assert child.returncode is not None
+    assert pids == {None}
+    ahead.start_ahead(base)
+    (child,) = ahead._waiting
+    ahead.let_go()
+    assert child.returncode is not None
 
 
 def test_rows_change_by_what_is_told():

@@ -1,7 +1,6 @@
 """The app over many runs: they are shown at once and read beside it, one is opened, two are compared."""
 
 import asyncio
-import json
 import shutil
 from pathlib import Path
 
@@ -16,24 +15,16 @@ from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.runs.pane import RunsPane
-from tests.findings.service import Group, write_service
 from tests.terminal.driven import pane_text, press
 from tests.tools.driving import settled
+from tests.tools.some_runs import write_week
 
 DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
-    """Three runs of one service, the last with a slow domain, and one that cannot be read."""
-    folder = tmp_path_factory.mktemp("week")
-    write_service(folder / "a,p_nodes=1" / "output", Group(seed=1, cards=2))
-    write_service(folder / "b" / "output", Group(seed=2, cards=2))
-    (folder / "b" / "run.json").write_text(json.dumps({"p_nodes": 2}))
-    write_service(folder / "c" / "output", Group(seed=3, cards=2, slow={(1, 0): 1.8, (1, 1): 1.8}))
-    (folder / "broken").mkdir()
-    (folder / "broken" / "batch.csv").write_text("a,b\n1,2\n")
-    return folder
+    return write_week(tmp_path_factory.mktemp("week"))
 
 
 async def read(app, pilot):

@@ -8,7 +8,6 @@ from typing import Literal, TypeAlias
 
 from lbtui.comparison import Comparison, Metric, Row, Verdict
 from lbtui.comparison.words import effect_words, interval_words, subject_words, with_unit
-from lbtui.findings.latency.words import change_sentence
 from lbtui.text import _, in_clauses, in_sentences, with_brackets, with_comma, with_stop
 
 Called: TypeAlias = Verdict | Literal["load_differs"]
@@ -132,6 +131,9 @@ def row_sentences(row: Row) -> list[str]:
     if words := interval_words(row):
         interval = _("95 % interval {interval}").format(interval=f"{words} {unit_words(metric)}".rstrip())
         figures = in_clauses((figures, interval))
+    # All findings, which the pane of many runs does without.
+    from lbtui.findings.latency.words import change_sentence
+
     said = in_sentences(_verdict_sentence(row), change_sentence(row))
     return [with_stop(figures), said, metric.formula]
 
