@@ -128,14 +128,10 @@ class ManyApp(WatchedApp):
         self.many = ManyRuns(self.asked, event.together, event.runs, kept, event.baseline)
         await self.screen_stack[0].query_one("#panes", Container).remove_children()
         self.show_runs()
-<<<<<<< HEAD
-        self._read_runs(self.many)
+        self._read_runs(self.many, event.reader)
         if self.asked.baseline is not None and event.baseline is None:
             said = _("{path} is none of these runs: B makes one of them the baseline")
             self.tell(said.format(path=visible(str(self.asked.baseline))))
-=======
-        self._read_runs(self.many, event.reader)
->>>>>>> b40870d (A child is started ahead where many runs may lie, and runs are read from when they are found)
 
     def show_runs(self) -> None:
         """Show the runs in the place of the one that is open."""
