@@ -16,7 +16,7 @@ from typing import TypeAlias
 from lbtui.children import Listening, last_line
 from lbtui.endings import before_force
 from lbtui.profile import Cancelled, Progress, Reading, Silent, Unreadable
-from lbtui.runs.ahead import is_waiting, summariser
+from lbtui.runs.ahead import is_waiting, let_go, summariser
 from lbtui.runs.found import runs_of
 from lbtui.runs.kept import Kept, Outcome, key_of
 from lbtui.runs.model import Parameter, Run, RunSummary, Shape
@@ -186,6 +186,8 @@ class RunsReader:
                 self._begin(workers, place)
         for _number in range(workers):
             self._todo.put(None)
+        if not workers:
+            let_go()
 
     def _begin(self, workers: int, newest: int) -> None:
         """Have that many children started, most of them once the newest run was looked at."""
