@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast, get_args
@@ -32,6 +34,7 @@ _MOST_GROUPS = 1000
 _MOST_MEMBERS = 1 << 20
 _MOST_LAYERS = 4096
 _FLOATS = np.dtype("<f4")
+_IDENTITY = re.compile(r"[0-9a-f]*")
 
 
 class BadSummary(Exception):
@@ -162,7 +165,7 @@ def from_bytes(data: bytes) -> Told:
 def _told(document: Mapping[str, Any]) -> Told:
     shape = table_of(document["shape"], 16)
     summary = RunSummary(
-        text_of(document["identity"], 64),
+        _identity(document["identity"]),
         _optional_whole(document["start"]),
         _optional_whole(document["end"]),
         shape=Shape(
@@ -185,10 +188,25 @@ def _told(document: Mapping[str, Any]) -> Told:
     return Told(
         summary,
         text_of(document["name"], _MOST_TEXT),
-        text_of(document["path"], 2 * _MOST_TEXT),
+        _path(document["path"]),
         checked_parameters(document["parameters"]),
         document["raw"],
     )
+
+
+def _identity(value: object) -> str:
+    """Return an identity, which names a file of what is remembered: nothing else may."""
+    if not _IDENTITY.fullmatch(found := text_of(value, 64)):
+        raise ValueError(found)
+    return found
+
+
+def _path(value: object) -> str:
+    """Return an absolute path that the system takes, or none."""
+    found = text_of(value, 2 * _MOST_TEXT)
+    if "\0" in found or not (os.fsencode(found).startswith(b"/") or not found):
+        raise ValueError(found)
+    return found
 
 
 def _optional_whole(value: object) -> int | None:

@@ -19,7 +19,7 @@ from tests.sources.test_runs_below import output, raw
 
 KEY, OTHER = "a" * 64, "b" * 64
 RUN = Path("/runs/one")
-SUMMARY = RunSummary("x", 5, 6, Shape("vLLM"))
+SUMMARY = RunSummary("ab", 5, 6, Shape("vLLM"))
 
 
 @pytest.fixture

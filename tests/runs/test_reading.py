@@ -41,7 +41,7 @@ def base(tmp_path):
     output_of(RUN, "csv", folder / "d-out")
     raw_of(OTHER, folder / "c-raw")
     (folder / "b-broken" / "profiler.db").write_bytes(b"no database" * 1000)
-    told = Told(RunSummary("x", 5, 6, Shape("vLLM")), "elsewhere", parameters={"p": 1.0})
+    told = Told(RunSummary("ab", 5, 6, Shape("vLLM")), "elsewhere", parameters={"p": 1.0})
     (folder / "a.summary").write_bytes(to_bytes(told))
     for path in folder.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -83,7 +83,7 @@ def test_all_runs_are_told_and_the_second_time_no_child_is_started(base, monkeyp
         assert (begun.start, begun.shape) == first_look(profile)
         assert told.index(begun) < told.index(last[place])
     assert "profiler.db" in last[2].why
-    assert last[3] == Read(3, RunSummary("x", 5, 6, Shape("vLLM")), None, {"p": 1.0})
+    assert last[3] == Read(3, RunSummary("ab", 5, 6, Shape("vLLM")), None, {"p": 1.0})
 
     def never(*_args, **_more):
         raise AssertionError
@@ -322,7 +322,7 @@ def test_rows_change_by_what_is_told():
     run = Run("a", Reading("a"), {"p": 2.0})
     begun = Begun(0, 5, Shape("vLLM")).told_of(run)
     assert (begun.begun, begun.shape, begun.is_read) == (5, Shape("vLLM"), False)
-    read = Read(0, RunSummary("x", 6), None, {"p": 1.0, "q": 3.0}).told_of(begun)
+    read = Read(0, RunSummary("ab", 6), None, {"p": 1.0, "q": 3.0}).told_of(begun)
     assert (read.begun, read.parameters, read.is_read) == (6, {"p": 2.0, "q": 3.0}, True)
     assert Begun(0, 7, Shape()).told_of(read) == read
     assert Failed(0, "no").told_of(run).problem == "no"
