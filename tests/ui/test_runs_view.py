@@ -347,6 +347,22 @@ def test_a_series_without_points_or_intervals_is_drawn():
         assert "95 % interval" not in text(settled(view="trend"), data=data)
 
 
+def test_one_run_alone_stands_in_the_middle():
+    one = replace(DATA.series[3], points=DATA.series[3].points[:1], changes=())
+    lines = text(settled(view="trend"), (120, 29), replace(DATA, trends=Trends((one,)))).split("\n")
+    (at_,) = {line.index("●") for line in lines if "●" in line}
+    assert 70 < at_ < 85
+
+
+def test_ticks_name_runs_where_they_began_in_the_same_minute():
+    point = DATA.series[3].points[0]
+    alike = [replace(RUNS[-1], name=f"r{n}", reading=Reading(Path(f"r{n}"))) for n in range(4)]
+    series = replace(DATA.series[3], points=tuple(replace(point, run=n) for n in range(4)), changes=())
+    data = replace(data_of(FOLDER, alike), trends=Trends((series,)))
+    assert "r0" in text(settled(data, view="trend"), (120, 29), data)
+    assert "01-01 08:2" in text(settled(view="trend"), (120, 29))
+
+
 def test_of_many_runs_the_trend_draws_no_intervals():
     many = [replace(RUNS[-1], name=f"r{n}", reading=Reading(Path(f"r{n}"))) for n in range(400)]
     point = DATA.series[3].points[0]

@@ -34,7 +34,8 @@ def cell_of(chart: Chart, point: Ends, ys: Ends) -> tuple[int, int] | None:
     if chart.plot is None:
         return None
     first, last, left, columns, low, high = chart.plot
-    across = (point[0] - low) / ((high - low) or 1.0)
+    # One point alone stands in the middle.
+    across = (point[0] - low) / (high - low) if high > low else 0.5
     up = (point[1] - ys[0]) / ((ys[1] - ys[0]) or 1.0)
     return last - 1 - round(up * (last - 1 - first)), left + round(across * (columns - 1))
 

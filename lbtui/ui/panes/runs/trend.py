@@ -39,6 +39,7 @@ _Line: TypeAlias = tuple[str, Sequence[float], Sequence[float]]
 _ABOVE = 2  # lines: what is shown, the load
 _GAP = 2
 _PLAIN_FROM = 0.7  # of the largest: no axis is shorter
+_TICK_TEXT = 12  # characters of one
 _TICK = 14  # cells that a tick of the chart takes
 
 
@@ -131,7 +132,7 @@ def chart_rows(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     series, caps = data.series[series_of(data, state)], canvas.caps
     chart = chart_of(data, series_of(data, state), canvas)
     here = point_of(data, state)
-    rows = chart.marked(None, float(here) if series.points else None, caps)
+    rows = chart.marked(None, float(here) if len(series.points) > 1 else None, caps)
     rows += [blank(canvas.width)] * (canvas.height - len(rows))
     if chart.plot is not None:
         lines = _lines(series, canvas.width)
@@ -198,13 +199,16 @@ def _ticks(data: RunsData, series: Series, width: int) -> list[tuple[float, str]
     """Return which runs are named under the chart: when each began, else its name, as many as have room."""
     count = len(series.points)
     step = max(1, math.ceil(count / max(1, (width - 8) // _TICK)))
-    found = []
-    for place in range(0, count, step):
-        run = data.known[series.points[place].run].run
-        name = begun_words(run, short=True) or run.name
-        # plotext places a text by its characters.
-        found.append((float(place), name[:12] if name.isascii() else f"#{place + 1}"))
-    return found
+    seen = range(0, count, step)
+    runs = [data.known[series.points[place].run].run for place in seen]
+    texts = [begun_words(run, short=True) or run.name for run in runs]
+    if len(set(texts)) < len(texts):
+        texts = [run.name for run in runs]
+    # plotext places a text by its characters.
+    return [
+        (float(place), text[:_TICK_TEXT] if text.isascii() else f"#{place + 1}")
+        for place, text in zip(seen, texts, strict=True)
+    ]
 
 
 def point_at(data: RunsData, state: Kept, size: tuple[int, int], x: int, y: int) -> int | None:
