@@ -140,9 +140,12 @@ def test_until_a_key_the_newest_is_under_the_cursor():
     drive(scenario, runs=blind, full=False)
 
 
-def test_what_cannot_be_read_is_no_baseline():
+def test_what_cannot_be_read_is_no_baseline_and_says_why_instead_of_being_opened():
     async def scenario(app, pilot, pane):
-        await press(app, pilot, "slash", *"broken", "enter", "B")
+        await press(app, pilot, "slash", *"broken", "enter", "enter")
+        assert "no column tells a time" in screen_text(app)
+        assert isinstance(app.screen, TextPage)
+        await press(app, pilot, "escape", "B")
         assert "what cannot be read is no baseline" in screen_text(app)
         assert pane.told == []
         assert pane.kept.baseline is None

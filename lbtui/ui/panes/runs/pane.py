@@ -388,8 +388,12 @@ class RunsPane(Filtered):
         return None if place is None else self.data.known[place].run
 
     def action_enter(self) -> None:
-        """Open the run under the cursor."""
-        if (run := self._run()) is not None:
+        """Open the run under the cursor; of one that cannot be read say why."""
+        if (run := self._run()) is None:
+            return
+        if run.problem and run.summary is None:
+            self.action_details()
+        else:
             self.post_message(OpenRun(run))
 
     def action_mark(self) -> None:
@@ -410,7 +414,8 @@ class RunsPane(Filtered):
         """Judge all runs against the one under the cursor, or against none any more."""
         if (place := self._place()) is None:
             return
-        if self.data.known[place].run.problem:
+        run = self.data.known[place].run
+        if run.problem and run.summary is None:
             self.lbtui.tell(_("what cannot be read is no baseline"))
             return
         own = self.data.known[place].key
