@@ -15,11 +15,14 @@ from lbtui.comparison import Metric, Row, Verdict, metrics
 from lbtui.overview.model import Place
 from lbtui.profile import Profile, Reading
 from lbtui.render.capabilities import Capabilities
+from lbtui.runs.found import Together
 from lbtui.runs.model import Measure, Parameter, Run, RunSummary, Shape, Worst
 from lbtui.runs.together import Change, Point, Series, Sweep, Trends, Tried
 from lbtui.runs.verdicts import Judged
+from lbtui.sources.runs_below import Found
 from lbtui.ui.app import LbtuiApp
-from lbtui.ui.panes.runs.pane import BaselineChosen, RunsPane
+from lbtui.ui.many import ManyRuns
+from lbtui.ui.panes.runs.pane import RunsPane
 from lbtui.ui.panes.runs.state import Kept
 
 FOLDER = Path("/data/runs")
@@ -232,19 +235,17 @@ def pane(profile: Profile, caps: Capabilities, kept: Kept | None = None) -> Runs
     return made
 
 
-def stand_over(app: LbtuiApp) -> RunsPane:
-    """Show them in the place of the pane that stands, judged as soon as a baseline is chosen."""
+def stand_over(app: LbtuiApp) -> None:
+    """Show them in an app that found them, as if its children had read them."""
+    runs = made_up()
+    many = ManyRuns(app.asked, Together(Found(FOLDER, ())), runs)
 
-    class Shown(RunsPane):
-        """Answers as the app does."""
+    def work_out(_many: ManyRuns) -> None:
+        verdicts = {} if many.baseline is None else judged(runs, many.baseline.name)
+        if many.pane is not None:
+            many.pane.take(many.runs, verdicts, trends(runs), sweep())
 
-        def on_baseline_chosen(self, event: BaselineChosen) -> None:
-            """Hand in the verdicts."""
-            event.stop()
-            runs = made_up()
-            self.take(runs, {} if event.run is None else judged(runs, event.run.name))
-
-    shown = Shown(Profile(FOLDER, ()), app.caps, FOLDER, made_up())
-    shown.take(made_up(), None, trends(made_up()), sweep())
-    app.show_over(shown)
-    return shown
+    # What is still to be read is never.
+    setattr(app, "_work_out", work_out)  # noqa: B010
+    app.many = many
+    app.show_runs()

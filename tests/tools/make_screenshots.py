@@ -43,6 +43,7 @@ PICTURES = (
     *("what-if", "what-if-routing", "what-if-ratio", "requests", "targets", "targets-distribution", "help"),
     *("timeline", "timeline-blocks", "timeline-only"),
     *("compare", "compare-dp", "compare-pd", "compare-ep"),
+    *("runs", "runs-trend", "runs-sweep"),
 )
 
 # xterm's sixteen colours on white.

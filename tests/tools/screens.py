@@ -140,7 +140,7 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             "routed": _with_targets(base / "routed" / "output", 500, 60),
             "parted": _with_targets(base / "parted" / "PROF_DIR", 600, 40),
             "nothing": Asked(base / "nothing", named=False),
-            MADE_UP: Asked(base / MADE_UP / EVEN.name),
+            MADE_UP: Asked(base / MADE_UP),
         }
     finally:
         shutil.rmtree(base)
@@ -173,7 +173,7 @@ async def standing(
     app = LbtuiApp(asked, caps)
     async with app.run_test(size=size) as pilot:
         await settled(app, pilot)
-        if asked.path.parent.name == MADE_UP:
+        if asked.path.name == MADE_UP:
             stand_over(app)
             await settled(app, pilot)
         for key in keys:

@@ -12,6 +12,8 @@ from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
+from lbtui.ui.panes.runs import state, trend
+from lbtui.ui.panes.runs import sweep as sweep_view
 from lbtui.ui.panes.runs.page import ColumnsPage
 from lbtui.ui.panes.runs.pane import BaselineChosen, CompareRuns, NoteChanged, OpenRun, RunsPane
 from lbtui.ui.panes.runs.state import Kept
@@ -323,3 +325,22 @@ def test_every_key_in_every_view_and_size():
 
     for size in ((100, 30), (20, 6)):
         drive(scenario, size)
+
+
+def test_a_key_has_its_order_worked_out_once():
+    kept = {
+        "rows": state._rows,
+        "columns": state._columns,
+        "chart": trend.chart_of,
+        "order": sweep_view.ordered,
+    }
+
+    async def scenario(app, pilot, pane):
+        for key in ("down", "s", "r", "n", "c", "down", "left", "n", "e", "down", "s", "m", "t"):
+            before = {name: one.cache_info().misses for name, one in kept.items()}
+            await pilot.press(key)
+            await settled(app, pilot)
+            found = {name: one.cache_info().misses - before[name] for name, one in kept.items()}
+            assert max(found.values()) <= 1, (key, found)
+
+    drive(scenario)

@@ -129,7 +129,7 @@ def run_sentences(data: RunsData, state: Kept, place: int) -> list[str]:
         identity_words(run),
         cell_words(data, state, place),
         _against_words(data, state, place),
-        in_sentences(with_stop(_finding_words(run)) if _finding_words(run) else "", *_rest(run)),
+        in_sentences(_capital(with_stop(_finding_words(run))) if _finding_words(run) else "", *_rest(run)),
     ]
 
 
