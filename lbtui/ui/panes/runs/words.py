@@ -129,15 +129,15 @@ def run_sentences(data: RunsData, state: Kept, place: int) -> list[str]:
         identity_words(run),
         cell_words(data, state, place),
         _against_words(data, state, place),
-        in_sentences(_capital(with_stop(_finding_words(run))) if _finding_words(run) else "", *_rest(run)),
+        in_sentences(with_stop(_finding_words(run)) if _finding_words(run) else "", *_rest(run)),
     ]
 
 
 def _finding_words(run: Run) -> str:
     if run.summary is None:
-        return "" if run.problem else _("still to be read")
+        return "" if run.problem else _("Still to be read")
     worst = run.summary.worst
-    return _("no finding on its load") if worst is None else visible(worst.message)
+    return _("No finding on its load") if worst is None else visible(worst.message)
 
 
 def _rest(run: Run) -> list[str]:
