@@ -41,7 +41,7 @@ class Late(LbtuiApp):
 
 @pytest.mark.parametrize(
     "sent",
-    [lambda app: Opened(app.profile, None, []), lambda app: RunsFound(Together(Found(DEMO)), ())],
+    [lambda app: Opened(app.profile, None, []), lambda app: RunsFound(Together(Found(DEMO)), (), None)],
     ids=["one", "several"],
 )
 def test_what_was_opened_is_let_go(sent):
