@@ -27,7 +27,7 @@ from lbtui.ui.bars import LEAST_COLUMNS, LEAST_ROWS, BottomBar, RoomAsked, TopBa
 from lbtui.ui.choosing import Chooser, Start, Welcome
 from lbtui.ui.kit.at import PANE_KEYS, View
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.kit.host import OpenFailed
+from lbtui.ui.kit.host import NO_RUN, OpenFailed
 from lbtui.ui.kit.keys import PANES_ROUND, first, key, shown_keys
 from lbtui.ui.kit.line import Question
 from lbtui.ui.kit.outlets import Outlets
@@ -155,6 +155,13 @@ class LbtuiApp(ManyApp):
     def _home(self) -> str:
         """The pane that is shown first."""
         return TABS[0][0] if self.asked.baseline is None else COMPARE[0]
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of what is shown, a profile or many runs: nothing is written into it."""
+        if self.profile is not None:
+            return self.profile.path
+        return self.many.together.folder if self.many is not None and self.among_runs else None
 
     def compose(self) -> ComposeResult:
         """Lay out the frame; the panes come when they are imported."""
@@ -313,7 +320,7 @@ class LbtuiApp(ManyApp):
     def action_pane(self, key: str) -> None:
         """Show a pane, or say what it takes."""
         if self.among_runs:
-            self.tell(_("no run is open: Enter opens the one under the cursor"))
+            self.tell(NO_RUN)
             return
         if key not in dict(self.tabs):
             self._explain_baseline()
@@ -524,7 +531,7 @@ class LbtuiApp(ManyApp):
 
     def copy(self, text: str) -> None:
         """Copy a text; the last line says then where it is."""
-        self.copy_beside(text, None if self.profile is None else self.profile.path)
+        self.copy_beside(text, self.folder)
 
     def action_copy(self) -> None:
         """Copy what is under the cursor."""

@@ -4,8 +4,10 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from lbtui import cli
 from lbtui.cli import main
 from lbtui.remembered import Memory
 from lbtui.render.capabilities import Capabilities
@@ -249,6 +251,32 @@ def test_what_was_tuned_is_found(week):
         assert "p_nodes" in pane_text(app)
 
     drive(Asked(week), scenario)
+
+
+def test_commands_write_the_table_and_know_that_no_run_is_open(week, tmp_path):
+    async def scenario(app, pilot):
+        app.outlets = cli._outlets()
+        await read(app, pilot)
+        for line, said in (
+            (f":w {tmp_path}/runs.csv", "written: "),
+            (f":w {week}/runs.csv", "lies in the profile's folder"),
+            (":dp", "no run is open"),
+            (":report x.md", "no run is open"),
+            (":sql select 1", "no run is open"),
+        ):
+            await press(app, pilot, *line, "enter")
+            await settled(app, pilot)
+            screens = [plain(app.screen_stack[0].query_one("#bottom").picture(140, 1))]
+            screens += [str(each.content) for each in app.screen.query(".line-said")]
+            assert any(said in text for text in screens), (line, screens)
+            if len(app.screen_stack) > 1:
+                await press(app, pilot, "escape")
+        rows = pl.read_csv(tmp_path / "runs.csv")
+        assert rows.height == 4
+        assert "dp.straggler" in str(rows.rows())
+
+    drive(Asked(week), scenario)
+    assert not list(week.glob("runs.csv"))
 
 
 def test_help_names_the_keys_and_one_output_has_no_runs(week):

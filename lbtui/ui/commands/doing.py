@@ -21,6 +21,7 @@ from lbtui.ui.commands.history import History
 from lbtui.ui.commands.line import CommandLine
 from lbtui.ui.commands.picture import as_svg
 from lbtui.ui.kit.at import PANE_KEYS, View
+from lbtui.ui.kit.host import NO_RUN
 from lbtui.ui.kit.outlets import Outlets
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.kit.parts import ALL, time_of, window_words
@@ -47,6 +48,14 @@ class CommandHost(Protocol):
     baseline: Profile | None
     panes: dict[str, Pane]
     outlets: Outlets | None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of what is shown, a profile or many runs: nothing is written into it."""
+
+    @property
+    def among_runs(self) -> bool:
+        """Whether runs are shown and none of them is open."""
 
     @property
     def tabs(self) -> Sequence[tuple[str, str]]:
@@ -179,6 +188,8 @@ class Commands:
     def _wrong(self, found: Parsed) -> str | None:
         """Return what is wrong with a command's argument, as far as that is told before it is done."""
         if found.view is not None:
+            if self._host.among_runs:
+                return NO_RUN
             return self._no_side(found.view) or self._no_request(found.view) or self._no_time(found.view)
         if found.does == "slo":
             try:
@@ -194,8 +205,10 @@ class Commands:
                 return str(refused)
         if found.does == "w" and Path(found.argument).suffix.lower() not in SUFFIXES:
             return self._forms()
+        if found.does in ("report", "export", "sql", "find", "slo") and self._host.among_runs:
+            return NO_RUN
         if found.does in ("w", "report", "export"):
-            if self._host.outlets is None or not self._host.profile:
+            if self._host.outlets is None or self._host.folder is None:
                 return _("nothing can be written here")
             return self._not_there(found)
         return None
@@ -203,10 +216,11 @@ class Commands:
     def _not_there(self, found: Parsed) -> str | None:
         """Return why nothing is written there, as far as that is known before; what writes looks again."""
         name = _into(found.argument)[1] if found.does == "export" else found.argument
-        profiles = [each for each in (self._host.profile, self._host.baseline) if each is not None]
+        baseline = self._host.baseline
+        folders = [self._host.folder, None if baseline is None else baseline.path]
         try:
             path = Path(name).expanduser()
-            if any(in_profile(path, each.path) for each in profiles):
+            if any(in_profile(path, each) for each in folders if each is not None):
                 words = _("{file} lies in the profile's folder, which stays as it is: name another.")
                 return words.format(file=visible(name))
             if found.does != "export" and path.exists():
@@ -318,12 +332,12 @@ class Commands:
         worked(self._app, _("export into {folder}").format(folder=visible(into)), work, self._host.tell)
 
     def _write(self, name: str) -> None:
-        pane, profile, outlets = self._host.current, self._host.profile, self._host.outlets
-        assert profile is not None
+        pane, folder, outlets = self._host.current, self._host.folder, self._host.outlets
+        assert folder is not None
         assert outlets is not None
         if pane is None:
             return
-        work = self._writing(name, pane, profile.path, outlets)
+        work = self._writing(name, pane, folder, outlets)
         if work is None:
             self._host.tell(self._forms())
         else:

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from lbtui.render.capabilities import Capabilities
+from lbtui.text import _
 from lbtui.ui.kit.selection import Aim, Selection
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from lbtui.thresholds import Thresholds
 
 _Answer = TypeVar("_Answer")
+# What is said where runs are shown and something of one is asked for.
+NO_RUN: str = _("no run is open: Enter opens the one under the cursor")
 
 
 @dataclass
