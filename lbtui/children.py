@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO
+from typing import IO, TypeAlias
 
 from lbtui.text import language, visible
 
@@ -25,8 +25,12 @@ _CODE = (
 )
 _MOST_SAID = 1 << 16
 
+# Those who start children know no more of processes than this.
+Child: TypeAlias = "subprocess.Popen[bytes]"
+StillRuns = subprocess.TimeoutExpired
 
-def started(module: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+
+def started(module: str, environment: Mapping[str, str] | None = None) -> Child:
     """Return a child that runs `main` of a module; `environment` is what it has beyond this process's."""
     return subprocess.Popen(
         [sys.executable, *_flags(), "-c", _CODE.format(path=sys.path, language=language(), module=module)],

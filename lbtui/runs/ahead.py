@@ -6,11 +6,10 @@ A child takes as long to start as this process does: by the time runs are found 
 from __future__ import annotations
 
 import os
-import subprocess
 from itertools import islice
 from pathlib import Path
 
-from lbtui.children import started
+from lbtui.children import Child, started
 
 # Two children use two cores: threads of theirs would only get in each other's way, and take memory.
 _ENVIRONMENT = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
@@ -18,7 +17,7 @@ _MOST_ENTRIES = 500
 # What makes a folder one output.
 _TABLES = (".csv", ".csv.gz", "profiler.db", "chrome_tracing.json")
 
-_waiting: list[subprocess.Popen[bytes]] = []
+_waiting: list[Child] = []
 
 
 def start_ahead(path: Path) -> None:
@@ -37,11 +36,11 @@ def _may_hold_many(path: Path) -> bool:
     return folders > 1 and not any(entry.name.endswith(_TABLES) for entry in entries)
 
 
-def _started() -> subprocess.Popen[bytes]:
+def _started() -> Child:
     return started("lbtui.runs.child", _ENVIRONMENT)
 
 
-def summariser() -> subprocess.Popen[bytes]:
+def summariser() -> Child:
     """Return a child, the one that waits if one does. Raises `OSError` where none can be started."""
     try:
         return _waiting.pop()

@@ -35,8 +35,15 @@ def together_at(path: Path, *, raw: bool = False) -> Together | None:
     alone = len(found.runs) == 1 and found.runs[0].file is None
     if alone or (raw and not found.runs):
         return None
-    stores, notes = stores_below(found.folder) if found.folder.is_dir() else ((), ())
+    stores, notes = stores_below(found.folder) if _is_folder(found.folder) else ((), ())
     return Together(found, stores, (*found.notes, *notes)) if found.runs or stores else None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long
+        return False
 
 
 def runs_of(found: Found) -> tuple[Run, ...]:

@@ -6,14 +6,13 @@ import contextlib
 import os
 import queue
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from lbtui.children import Listening, last_line
+from lbtui.children import Child, Listening, StillRuns, last_line
 from lbtui.endings import before_force
 from lbtui.profile import Cancelled, Progress, Reading, Silent, Unreadable
 from lbtui.runs.ahead import is_waiting, let_go, summariser
@@ -116,7 +115,7 @@ class RunsReader:
         self._todo: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._over = threading.Event()
-        self._children: set[subprocess.Popen[bytes]] = set()
+        self._children: set[Child] = set()
         self._known: set[int] = set()  # runs of which something was told
         self._keys: dict[int, str] = {}
         self._threads: list[threading.Thread] = []
@@ -371,7 +370,7 @@ class _Child:
             begun(answer)
         if answer is None:
             # By itself, as it said nothing: its own code tells why.
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(StillRuns):
                 self.process.wait(_PATIENCE)
         return answer
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import pickle
+import json
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from lbtui.profile import Reading, SourceFile
-from lbtui.thresholds import Thresholds
+from lbtui.thresholds import Entry, Expected, Offer, Thresholds
 
 # When a run began and its shape; its summary; why nothing of it can be read; why its reading failed.
 Kind: TypeAlias = Literal["begun", "read", "unreadable", "failed"]
@@ -28,14 +28,31 @@ class Task:
 
     def line(self) -> bytes:
         """Return it as a child gets it."""
-        return base64.b64encode(pickle.dumps(self)) + b"\n"
+        told = {
+            "path": str(self.reading.path),
+            "raw": self.reading.raw,
+            "beside": [[str(file.path), file.kind, file.reader, file.size] for file in self.beside],
+            "thresholds": asdict(self.thresholds),
+        }
+        # As JSON's own reader has it back, single surrogates in names of files too.
+        return json.dumps(told).encode("ascii") + b"\n"
 
 
 def task_of(line: bytes) -> Task:
     """Return what a line of the parent's asks."""
-    found = pickle.loads(base64.b64decode(line))
-    assert isinstance(found, Task)
-    return found
+    told = json.loads(line)
+    beside = [SourceFile(Path(path), *rest) for path, *rest in told["beside"]]
+    return Task(Reading(Path(told["path"]), told["raw"]), tuple(beside), _thresholds(told["thresholds"]))
+
+
+def _thresholds(told: dict[str, Any]) -> Thresholds:
+    expected = Expected(**{name: _entries(own) for name, own in told.pop("expected").items()})
+    targets, offer = _entries(told.pop("targets")), Offer(**told.pop("offer"))
+    return Thresholds(**told, expected=expected, targets=targets, offer=offer)
+
+
+def _entries(told: list[list[Any]]) -> tuple[Entry, ...]:
+    return tuple((name, number) for name, number in told)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import signal
-import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
-from lbtui.children import Listening, last_line, started
+from lbtui.children import Child, Listening, last_line, started
 from lbtui.endings import before_force
 from lbtui.sql.grammar import Query
 from lbtui.text import _
@@ -72,7 +71,7 @@ class Answered:
 class Cancelling:
     """A way to end a query from another thread."""
 
-    _child: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _child: list[Child] = field(default_factory=list)
     _wanted: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
@@ -81,7 +80,7 @@ class Cancelling:
         for child in self._child:
             child.kill()
 
-    def takes(self, child: subprocess.Popen[bytes]) -> None:
+    def takes(self, child: Child) -> None:
         """Have `cancel` end this child."""
         self._child.append(child)
         if self._wanted.is_set():
