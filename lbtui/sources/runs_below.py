@@ -246,7 +246,10 @@ def _claimed(
 
 
 def _by_process(runs: Sequence[RawRun], outputs: Sequence[Path]) -> dict[Path, Sequence[Path]]:
-    """Return the output of each raw profile of which one, and of no other, names a process."""
+    """Return the outputs of each raw profile that name a process of it, and of which no other names that.
+
+    Of several each is of a part of what was recorded, as where services lie together that share no host.
+    """
     holders: dict[str, list[Path]] = {}
     for run in runs:
         for name in {file.path.stem for file in run.files}:
@@ -262,7 +265,7 @@ def _by_process(runs: Sequence[RawRun], outputs: Sequence[Path]) -> dict[Path, S
     for output, names in processes.items():
         for folder in {holders[name][0] for name in names & told if naming[name] == 1}:
             found.setdefault(folder, []).append(output)
-    return {folder: own for folder, own in found.items() if len(own) == 1}
+    return dict(found)
 
 
 def _which(folder: Path, place: Path) -> str:

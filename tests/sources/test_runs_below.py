@@ -124,6 +124,17 @@ def test_processes_tell_where_names_do_not(base):
     assert names(base) == ["q", "results"]
 
 
+def test_a_raw_profile_of_several_outputs_is_of_each(base):
+    for service in ("x", "y"):
+        raw(base / "raw" / service, service)
+        output(base / "out" / f"of-{service}", service)
+    assert names(base) == ["out/of-x", "out/of-y"]
+    assert {name: len(files) for name, files in files_beside(base).items()} == {"out/of-x": 2, "out/of-y": 2}
+    # In containers processes have the same numbers in each run.
+    output(base / "out" / "of-z", "x", "y")
+    assert names(base) == ["out/of-x", "out/of-y", "out/of-z", "raw"]
+
+
 @pytest.mark.parametrize("name", ["batch.csv", "forward.csv"])
 def test_an_output_of_another_service_has_no_raw_profile(base, name):
     raw(base / "p", "x")
