@@ -21,6 +21,7 @@ from lbtui.ui.panes.runs import at, layout, state, sweep, trend, view, words
 from lbtui.ui.panes.runs.columns import FIXED, GOODPUT, START, WORST
 from lbtui.ui.panes.runs.data import data_of, filter_error, key_of, sort_value
 from lbtui.ui.panes.runs.help import entries
+from lbtui.ui.panes.runs.plot import cell_of
 from lbtui.ui.panes.runs.state import Kept
 from tests.tools.made_up_runs import FOLDER, MINDIE, TTFT95, judged, made_up, trends
 from tests.tools.made_up_runs import sweep as tried_sweep
@@ -345,6 +346,18 @@ def test_a_series_without_points_or_intervals_is_drawn():
     for series in (bare, empty):
         data = replace(DATA, trends=Trends((series,)))
         assert "95 % interval" not in text(settled(view="trend"), data=data)
+
+
+def test_the_signs_of_runs_lie_on_the_line_that_is_drawn():
+    caps = Capabilities("256")
+    for number, size in itertools.product(range(14), ((100, 20), (60, 12), (140, 33))):
+        chart = trend.chart_of(DATA, number, Canvas(*size, caps))
+        points = DATA.series[number].points
+        ends = trend._ends(trend._lines(DATA.series[number], size[0]))
+        for place, point in enumerate(points):
+            line, column = cell_of(chart, (float(place), point.value), ends, caps)
+            drawn = plain([chart.rows[line]])[max(0, column - 1) : column + 2]
+            assert any(0x2800 < ord(sign) <= 0x28FF for sign in drawn)
 
 
 def test_one_run_alone_stands_in_the_middle():

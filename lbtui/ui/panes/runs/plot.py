@@ -16,6 +16,7 @@ from lbtui.render.lanes import sparkline
 from lbtui.render.text import merge
 
 Ends = tuple[float, float]
+_DOTS = 4  # of Braille, one above the other
 
 
 def course(values: Sequence[float | None], width: int, low: float | None, caps: Capabilities) -> Row:
@@ -29,7 +30,7 @@ def course(values: Sequence[float | None], width: int, low: float | None, caps: 
     return merge([Segment(" " * blanks), Segment(bars, palette.dim(caps))])
 
 
-def cell_of(chart: Chart, point: Ends, ys: Ends) -> tuple[int, int] | None:
+def cell_of(chart: Chart, point: Ends, ys: Ends, caps: Capabilities) -> tuple[int, int] | None:
     """Return line and column of a point in a chart whose y goes from end to end; None without plot."""
     if chart.plot is None:
         return None
@@ -37,7 +38,14 @@ def cell_of(chart: Chart, point: Ends, ys: Ends) -> tuple[int, int] | None:
     # One point alone stands in the middle.
     across = (point[0] - low) / (high - low) if high > low else 0.5
     up = (point[1] - ys[0]) / ((ys[1] - ys[0]) or 1.0)
-    return last - 1 - round(up * (last - 1 - first)), left + round(across * (columns - 1))
+    # As the line is drawn: of dots of which a cell has four, or of signs of which it has one.
+    each = 1 if _by_sign(caps) else _DOTS
+    line = last - 1 - int(0.5 + up * (each * (last - first) - 1)) // each
+    return line, left + round(across * (columns - 1))
+
+
+def _by_sign(caps: Capabilities) -> bool:
+    return not caps.unicode or caps.colors == "none"
 
 
 def put(drawn: Row, column: int, sign: str, ink: Style) -> Row:
@@ -55,10 +63,9 @@ def without(chart: Chart, index: int, caps: Capabilities) -> list[Row]:
     if chart.plot is None:
         return rows
     ink = palette.series(caps, index)
-    by_sign = not caps.unicode or caps.colors == "none"
     sign = glyphs(caps).points[index % len(glyphs(caps).points)]
     for line in range(chart.plot[0], chart.plot[1]):
-        if by_sign:
+        if _by_sign(caps):
             rows[line] = [Segment(s.text.replace(sign, " "), s.style) for s in rows[line]]
         else:
             rows[line] = [Segment(" " * len(s.text), s.style) if s.style == ink else s for s in rows[line]]

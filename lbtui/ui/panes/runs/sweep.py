@@ -459,7 +459,7 @@ def _chart(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
     here = place_of(data, state) or 0
     for place in (*at.others, *at.front, here):
         both = _both(sweep.tried[place], sweep.up, down)
-        if both is None or (cell := cell_of(chart, both, ends)) is None:
+        if both is None or (cell := cell_of(chart, both, ends, caps)) is None:
             continue
         front = place in at.front
         ink = palette.better(caps) if front else palette.series(caps, 1)

@@ -139,7 +139,7 @@ def chart_rows(data: RunsData, state: Kept, canvas: Canvas) -> list[Row]:
         ends = _ends(lines)
         crowded = 2 * len(series.points) > chart.plot[3]
         for place, point in enumerate(series.points):
-            cell = cell_of(chart, (float(place), point.value), ends)
+            cell = cell_of(chart, (float(place), point.value), ends, caps)
             if cell is not None and (place == here or not crowded):
                 own = palette.series(caps, len(lines) - 1)
                 ink = palette.cursor(caps) if place == here else own
