@@ -141,7 +141,7 @@ def _baseline(runs: Sequence[Run], named: Path, asked: Asked) -> Run:
     else:
         elsewhere = read_all(runs_below(named), asked)
         if len(elsewhere) != 1:
-            sentence = _("baseline: {path} is none of the runs, and no other run lies there")
+            sentence = _("baseline: {path} is none of the runs, and no single other run lies there")
             raise Unreadable(sentence.format(path=visible(str(named))))
         # As long as its name: another run may be called as it is.
         found = replace(elsewhere[0], name=str(named))

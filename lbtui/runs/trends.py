@@ -128,7 +128,9 @@ def _changed(series: Series, doubt: str) -> Series:
     """Return the series with its changes, or with why none was looked for."""
     count = len(series.points)
     if count < trend.FEWEST:
-        why = _("{count} runs tell it; {fewest} are needed").format(count=count, fewest=trend.FEWEST)
+        why = _("too few runs for a change: {count} of the {fewest} needed").format(
+            count=count, fewest=trend.FEWEST
+        )
         return replace(series, why=with_comma(why, doubt) if doubt else why)
     values = np.array([point.value for point in series.points])
     widths = np.array([point.high - point.low for point in series.points])

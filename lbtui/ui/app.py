@@ -296,7 +296,11 @@ class LbtuiApp(ManyApp):
         self.push_screen(Welcome(self.asked.path, self.caps), started)
 
     def on_open_failed(self, event: OpenFailed) -> None:
-        """Leave; the command line prints the sentence."""
+        """Leave; the command line prints the sentence. Where there are other runs, say it among them."""
+        if self.many is not None:
+            self.show_runs()
+            self.tell(event.sentence)
+            return
         self.failure = event.sentence
         self.exit(UNREADABLE)
 

@@ -125,7 +125,10 @@ def test_a_baseline_elsewhere_is_a_run_or_a_summary(week, capsys, tmp_path):
                 assert row["p_value"] == pytest.approx(same["p_value"], abs=2e-3, nan_ok=True)
     code, _text, said = printed(capsys, week, "--json", "--baseline", tmp_path / "nothing")
     assert code == UNREADABLE
-    assert said == f"lbtui: baseline: {tmp_path}/nothing is none of the runs, and no other run lies there\n"
+    assert (
+        said
+        == f"lbtui: baseline: {tmp_path}/nothing is none of the runs, and no single other run lies there\n"
+    )
 
 
 def test_a_summary_is_of_one_run_in_a_new_file(week, capsys, tmp_path):

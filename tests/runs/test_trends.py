@@ -107,7 +107,7 @@ def test_unknown_and_doubtful_values_are_left_out():
 def test_all_unknown_is_a_series_without_points():
     (series,) = trends([run(place, par(NAN)) for place in range(3)]).series
     assert series.points == ()
-    assert series.why == f"0 runs tell it; {FEWEST} are needed"
+    assert series.why == f"too few runs for a change: 0 of the {FEWEST} needed"
 
 
 def test_runs_of_another_shape_are_apart_and_said_to_be():

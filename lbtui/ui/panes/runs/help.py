@@ -80,8 +80,8 @@ _METHOD = (
     HelpEntry(
         _("sweep, front"),
         _(
-            "What was tried, by parameters. On the front is what no other is better than in both figures: "
-            "the throughput (goodput where targets were given) and the latency, which m changes."
+            "What was tried, by parameters. On the front is what no other equals in both figures and beats "
+            "in one: the throughput (goodput where targets were given) and the latency, which m changes."
         ),
     ),
 )

@@ -206,9 +206,10 @@ class RunsPane(Filtered):
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that do something in the view that is shown."""
         now, order = self.state.view, ["Esc", keys.MOVE[0]]
-        found = dict(super().keys_now())
-        found |= {"Esc": _("table") if now != "table" else _("out"), keys.MOVE[0]: keys.MOVE[1]}
-        if self.state.text and now == "table":
+        found = {**dict(super().keys_now()), keys.MOVE[0]: keys.MOVE[1]}
+        if now != "table":
+            found["Esc"] = _("table")
+        elif self.state.text:
             found["Esc"] = _("no filter")
         if state.pair(self.data, self.state) is not None:
             found["v"] = _("compare")

@@ -73,7 +73,7 @@ class Plane:
 
 @lru_cache(maxsize=8)
 def plane_of(data: RunsData, down: str) -> Plane:
-    """Return which of what was tried no other is better than in both figures, by latency, and the rest."""
+    """Return which of what was tried is on the front, by latency, and the rest."""
     sweep = data.sweep
     if sweep is None:
         return Plane((), ())
@@ -419,7 +419,7 @@ def _plot(data: RunsData, down: str, canvas: Canvas) -> Chart:
     xs, ys = _stairs(both)
     rest = [_both(sweep.tried[place], sweep.up, down) or (0.0, 0.0) for place in at.others]
     lone = [one for point in rest for one in (point, (math.nan, math.nan))]
-    lines = [(_("the front: none is better in both"), xs, ys)]
+    lines = [(_("the front: none is as good in both and better in one"), xs, ys)]
     if lone:
         lines.append((_("all others"), [x for x, _y in lone], [y for _x, y in lone]))
     # The line above the table names both figures, too.
