@@ -75,7 +75,7 @@ def _given(times: pl.DataFrame, own: pl.DataFrame, beyond: pl.DataFrame) -> pl.D
     usual = (
         times.join(met, on="request")
         .group_by("part")
-        .agg(usual=exact_sum(pl.col("ms") / pl.col("tokens")) / max(met.height, 1))
+        .agg(usual=_finely_summed(pl.col("ms") / pl.col("tokens")) / max(met.height, 1))
     )
     weighed = (
         times.join(beyond, on="request")
@@ -84,10 +84,15 @@ def _given(times: pl.DataFrame, own: pl.DataFrame, beyond: pl.DataFrame) -> pl.D
         .with_columns(longer=(pl.col("whole") - pl.col("usual").fill_null(0) * pl.col("tokens")).clip(0))
         .with_columns(weight=pl.col("longer") * pl.col("ms") / pl.col("whole"))
         .with_columns(
-            all=exact_sum(pl.col("weight")).over("request"), sum=exact_sum(pl.col("ms")).over("request")
+            all=_finely_summed(pl.col("weight")).over("request"), sum=exact_sum(pl.col("ms")).over("request")
         )
     )
     # Where no part is longer than usual, all are of it.
     longer = pl.when(pl.col("all") > 0).then(pl.col("weight") / pl.col("all"))
     share = longer.otherwise(pl.col("ms") / pl.col("sum"))
     return weighed.select("request", "part", "place", ms=share * pl.col("beyond")).filter(pl.col("ms") > 0)
+
+
+def _finely_summed(ms: pl.Expr) -> pl.Expr:
+    """Return `exact_sum` in whole ps: of a part of 1 µs a rounded ns would be a share that shows."""
+    return exact_sum(ms * 1000) / 1000

@@ -264,3 +264,11 @@ def test_any_requests_are_told_as_by_plain_loops(
         {key: expected.get(key, 0.0) for key in keys}, abs=1e-3
     )
     assert math.isclose(found["ms"].sum(), beyond, rel_tol=1e-9, abs_tol=1e-3)
+
+
+def test_a_part_of_a_microsecond_gets_all_that_it_is_given() -> None:
+    """A third of 1 µs, in whole ns, would leave a share of 0.9995."""
+    lives = lives_of((0, 1, 0), (1, None, 0), (2, None, 0))
+    requests = requests_of(*((of, True, None, 3.0 if of == 0 else None, None, None) for of in range(3)))
+    found = time_beyond(parts_of((0, "prefill_wait", "a", 1, 1)), lives, requests, Targets(0.0))
+    assert found["ms"].to_list() == pytest.approx([3.0], rel=1e-5)

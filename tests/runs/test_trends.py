@@ -93,7 +93,7 @@ def test_a_load_that_changed_elsewhere_explains_nothing():
 
 def test_too_few_runs_say_how_many_are_needed():
     (series,) = trends([run(place, par(1.0 + (place > 3))) for place in range(FEWEST - 1)]).series
-    assert series.why == f"{FEWEST - 1} runs tell it; {FEWEST} are needed"
+    assert series.why == f"too few runs for a change: {FEWEST - 1} of the {FEWEST} needed"
     assert series.changes == ()
 
 
@@ -101,7 +101,10 @@ def test_unknown_and_doubtful_values_are_left_out():
     measures = [par(NAN), par(1.5, doubt="the clocks of its hosts differ"), *map(par, noise(FEWEST - 1))]
     (series,) = trends([run(place, one) for place, one in enumerate(measures)]).series
     assert [point.run for point in series.points] == list(range(2, FEWEST + 1))
-    assert series.why == f"{FEWEST - 1} runs tell it; {FEWEST} are needed, the clocks of its hosts differ"
+    assert (
+        series.why
+        == f"too few runs for a change: {FEWEST - 1} of the {FEWEST} needed, the clocks of its hosts differ"
+    )
 
 
 def test_all_unknown_is_a_series_without_points():
