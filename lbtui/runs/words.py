@@ -55,6 +55,8 @@ def change_sentences(trends: Trends, runs: Sequence[Run]) -> Iterator[str]:
     if looked:
         words = plural("none found in 1 metric", "none found in {count} metrics", len(looked))
         yield words.format(count=len(looked))
-    yield from dict.fromkeys(series.why for series in trends.series if series.why and not looked)
-    if not trends.series:
+    elif trends.series:
+        # The shape of most runs comes first.
+        yield trends.series[0].why
+    else:
         yield _("no run can be put in order of time")

@@ -86,9 +86,14 @@ def runs_below(path: Path, *, raw: bool = False) -> Found:
             return Found(folder, (FoundRun(folder.name, Reading(folder)),))
     except (OSError, Unreadable):
         return Found(path)
-    outputs, forms = ([], ()) if raw else _once(outputs_below(folder), folder)
+    every = [] if raw else outputs_below(folder)
+    outputs, forms = _once(every, folder)
     files, summaries, notes = _others(folder, outputs, summaries=not raw)
-    alone, beside = _shared(raw_runs(files, folder), outputs)
+    alone, beside = _shared(own := raw_runs(files, folder), outputs)
+    if len(outputs) == 1 < len(every) and not (alone or summaries):
+        # Of one run by itself each form is there to be chosen.
+        outputs, forms = every, ()
+        alone, beside = _shared(own, outputs)
     readings = [
         *((Reading(output), _files_in(output)) for output in outputs),
         *((Reading(run.folder, raw=True), [file.path for file in run.files]) for run in alone),

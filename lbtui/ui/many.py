@@ -141,6 +141,7 @@ class ManyApp(WatchedApp):
         from lbtui.ui.panes.runs.state import Kept
 
         assert self.many is not None
+        self.leave_runs()
         many = self.many
         baseline = None if many.baseline is None else key_of(many.baseline)
         kept = replace(many.kept or Kept(), baseline=baseline)
@@ -148,7 +149,7 @@ class ManyApp(WatchedApp):
         self.asked = many.asked
         folder = many.together.folder
         many.pane = RunsPane(Profile(folder, ()), self.caps, folder, many.runs, kept)
-        self.show_identity(many.words, many.together.found.notes)
+        self.show_identity(many.words, many.together.notes)
         self.show_over(many.pane)
         self._picture()
 

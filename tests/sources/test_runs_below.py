@@ -387,3 +387,11 @@ def test_strange_names_are_names(base):
         "a==,=b,=": {"a": "="},
         "a=1e5": {"a": 1e5},
     }
+
+
+def test_of_one_run_alone_each_form_is_there_to_be_chosen(base):
+    for form in ("csv", "db", "json"):
+        output(base / form, "node")
+    found = runs_below(base)
+    assert sorted(run.name for run in found.runs) == ["csv", "db", "json"]
+    assert found.notes == ()
