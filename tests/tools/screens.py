@@ -21,7 +21,7 @@ from lbtui.render.capabilities import Capabilities
 from lbtui.thresholds import Thresholds
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.opening import Asked
-from tests.sources.engines import unpacked
+from tests.sources.engines import output_of, raw_of, unpacked
 from tests.tools import make_tuned
 from tests.tools.driving import resized, settled
 from tests.tools.made_up_runs import stand_over
@@ -98,7 +98,7 @@ SCENES: dict[str, Scene] = {
     "even-pd": Scene(("3",), "even"),
     "even-ep": Scene(("4",), "even"),
     "first-run": Scene((), "nothing"),
-    "chooser": Scene(("down",), "several"),
+    "chooser": Scene(("O", "down"), "beside"),
     "runs": Scene(("down", *_JUDGED, *["right"] * 4), "runs"),
     "runs-trend": Scene((*_JUDGED, "c", "left", "left"), "runs"),
     "runs-sweep": Scene(("e", "down", "down"), "runs"),
@@ -120,8 +120,10 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             shutil.copytree(DEMO, base / name)
         # In a folder of its own: a raw profile beside an output may be of its run.
         shutil.copytree(EVEN, base / "even" / EVEN.name)
-        for name in ("decode/output", "prefill/output", "yesterday"):
-            shutil.copytree(EVEN, base / "several" / name)
+        # An output that lies in the folder of its raw profile.
+        raw_of("vllm_v1_dp2", base / "beside" / "prof")
+        (base / "beside" / "prof" / "output").mkdir()
+        output_of("vllm_v1_dp2", "csv", base / "beside" / "prof" / "output")
         # Two that a replay answers: of uneven DP domains, and of too few prefill nodes.
         for packed in QUEUEING.glob("*.csv"):
             (base / "routed" / "output").mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ def folders() -> Iterator[Mapping[str, Asked]]:
             "demo": Asked(base / "demo" / "output"),
             "even": Asked(base / "even" / EVEN.name),
             "compared": Asked(after, baseline=before, given=("--baseline", str(before))),
-            "several": Asked(base / "several"),
+            "beside": Asked(base / "beside" / "prof"),
             "traced": Asked(base / "traced"),
             "routed": _with_targets(base / "routed" / "output", 500, 60),
             "parted": _with_targets(base / "parted" / "PROF_DIR", 600, 40),
