@@ -186,12 +186,14 @@ def command(*arguments, **options):
 
 
 def child_of(process):
-    """Return the pid of the first child that comes."""
+    """Return the pid of the first child that comes, once it runs what it is to run."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
-            if found := task.read_text().split():
-                return int(found[0])
+            for found in task.read_text().split():
+                # Until then it is a copy of its parent, which waits for it.
+                if b"import sys" in Path(f"/proc/{found}/cmdline").read_bytes():
+                    return int(found)
         time.sleep(0.01)
     raise AssertionError("no child came")
 
