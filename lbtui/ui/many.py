@@ -144,7 +144,8 @@ class ManyApp(WatchedApp):
         self.leave_runs()
         many = self.many
         baseline = None if many.baseline is None else key_of(many.baseline)
-        kept = replace(many.kept or Kept(), baseline=baseline)
+        # Where only the optimizer's tables are, they are what there is to see.
+        kept = replace(many.kept or Kept(view="table" if many.runs else "sweep"), baseline=baseline)
         self.forget_profile()
         self.asked = many.asked
         folder = many.together.folder

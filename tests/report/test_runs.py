@@ -18,6 +18,7 @@ from lbtui.runs.model import Run
 from lbtui.runs.reading import Asked, read_all
 from lbtui.sources import open_profile
 from tests.report.test_schema import faults
+from tests.sources.test_optimizer_store import MEASURED, row, store
 from tests.tools.some_runs import write_week
 
 DATA = Path(__file__).parents[1] / "data"
@@ -153,6 +154,18 @@ def test_nothing_that_can_be_read_is_no_report(tmp_path, capsys):
     assert (code, text) == (UNREADABLE, "")
     assert said.count("lbtui: ") == 2
     assert "one: " in said
+
+
+def test_what_the_optimizer_tried_is_told_without_any_run(tmp_path, capsys):
+    better = row(generate_speed=1600.0, time_to_first_token=0.7, max_batch_size=64)
+    store(tmp_path, MEASURED, better)
+    document = json.loads(printed(capsys, tmp_path, "--json")[1])
+    assert (document["runs"], faults(document)) == ([], [])
+    assert [each["front"] for each in document["sweep"]["tried"]] == [False, True]
+    assert document["sweep"]["high"] == "requests.throughput.output_tokens"
+    text = printed(capsys, tmp_path, "--report")[1]
+    assert "throughput, output tokens, tokens/s" in text
+    assert "start " not in text
 
 
 def test_runs_of_different_shapes_are_told_apart(week, capsys, tmp_path):

@@ -17,6 +17,7 @@ from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pages import TextPage
 from lbtui.ui.opening import Asked
 from lbtui.ui.panes.runs.pane import RunsPane
+from tests.sources.test_optimizer_store import MEASURED, row, store
 from tests.terminal.driven import pane_text, press
 from tests.tools.driving import settled
 from tests.tools.some_runs import write_week
@@ -277,6 +278,18 @@ def test_commands_write_the_table_and_know_that_no_run_is_open(week, tmp_path):
 
     drive(Asked(week), scenario)
     assert not list(week.glob("runs.csv"))
+
+
+def test_the_optimizers_tables_alone_open_as_what_was_tuned(tmp_path):
+    store(tmp_path, MEASURED, row(max_batch_size=64))
+
+    async def scenario(app, pilot):
+        await read(app, pilot)
+        assert "2 tried" in pane_text(app)
+        await press(app, pilot, "t", "enter", "space", "B", "c", "e", "enter", "i", "escape")
+        assert isinstance(app.current, RunsPane)
+
+    drive(Asked(tmp_path), scenario)
 
 
 def test_help_names_the_keys_and_one_output_has_no_runs(week):

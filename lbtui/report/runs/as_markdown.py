@@ -37,7 +37,8 @@ def _page(many: Many) -> Iterator[str]:
         yield ""
     yield "## " + _("Runs")
     yield ""
-    yield from _table(rows.run_table(many))
+    if many.runs:
+        yield from _table(rows.run_table(many))
     yield ""
     yield from (f"- {inert(line)}" for line in rows.formulas(many))
     if many.sweep is not None:

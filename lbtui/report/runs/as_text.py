@@ -29,8 +29,9 @@ def _report(many: Many) -> Iterator[str]:
         yield with_label(_("Against the baseline"), visible(many.baseline.name))
         yield from (f"  {line}" for line in rows.judged_sentences(many))
     yield ""
-    heads, table = rows.run_table(many)
-    yield from aligned([heads, *table])
+    if many.runs:
+        heads, table = rows.run_table(many)
+        yield from aligned([heads, *table])
     if many.sweep is not None:
         yield ""
         yield _("What was tuned")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lbtui.comparison import Comparison, Row
 from lbtui.comparison.model import Metric
+from lbtui.comparison.named import metric_named
 from lbtui.comparison.words import VERDICTS, definition, figure, load_sentence, named, with_unit
 from lbtui.findings.words import MARKS
 from lbtui.overview.text import clock
@@ -169,7 +170,7 @@ def formulas(many: Many) -> Iterator[str]:
 def sweep_table(sweep: Sweep) -> Table:
     """Return the heads, and a row for each set of parameters tried; those of the front are marked."""
     keys = list(dict.fromkeys(key for each in sweep.tried for key in each.figures))
-    heads = ("", _("run"), *map(visible, sweep.parameters), *map(visible, keys))
+    heads = ("", _("run"), *map(visible, sweep.parameters), *map(_figure_head, keys))
     rows = [
         (
             "*" if each.front else "",
@@ -180,6 +181,13 @@ def sweep_table(sweep: Sweep) -> Table:
         for each in sweep.tried
     ]
     return heads, rows
+
+
+def _figure_head(key: str) -> str:
+    """Return what a figure is called: ours by its metric, the optimizer's own as it is there."""
+    dimension, _dot, name = key.partition(".")
+    metric = metric_named(dimension, name)
+    return visible(key, 60) if metric is None else _head(metric)
 
 
 def _value(value: str | float | bool | None) -> str:

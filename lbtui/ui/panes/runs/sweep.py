@@ -500,7 +500,8 @@ def tried_words(data: RunsData, state: Kept) -> str:
         for field in fields[:-1]
     ]
     front = here in plane_of(data, down).front
-    return joined((visible(tried.name), *told, _("on the front") if front else ""))
+    # The figures of the front may be among the others, too.
+    return joined((visible(tried.name), *dict.fromkeys(told), _("on the front") if front else ""))
 
 
 def saved_rows(data: RunsData, state: Kept) -> pl.DataFrame:
