@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lbtui.codes import BROKEN, FOUND, NO_MEMORY, OPENED, UNKNOWN, UNREADABLE, UNWRITTEN, USAGE
 from lbtui.output import CannotWrite, complain, write_out
-from lbtui.text import _, visible, with_label
+from lbtui.text import _, visible, with_comma, with_label
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -164,6 +164,11 @@ def _fails_of_many(many: Many, least: str | None) -> bool:
     """Tell whether the newest run has what `--fail-on` names."""
     last = many.last
     if least == "worse" or last is None or last.summary is None:
+        judged = None if last is None else many.judged.get(last.name)
+        if least == "worse" and last is not None and judged is not None and judged.why:
+            # That it passes must not look as if it had been held against the baseline.
+            why = with_comma(_("not comparable"), judged.why)
+            complain(f"lbtui: {with_label(visible(last.name), why)}\n")
         return least == "worse" and many.is_worse
     failing = {"critical": ("critical",), "warning": ("critical", "warning")}.get(least or "", ())
     return any(last.summary.findings.get(severity, 0) for severity in failing)

@@ -173,6 +173,12 @@ def test_runs_of_different_shapes_are_told_apart(week, capsys, tmp_path):
     shutil.copytree(DATA / "pd_ep", tmp_path / "pd")
     document = json.loads(printed(capsys, tmp_path, "--json", "--baseline", tmp_path / "b" / "output")[1])
     other = next(run for run in document["runs"] if run["name"] == "pd")
+    # The newest is the one of another shape: that it passes is told.
+    code, _text, said = printed(
+        capsys, tmp_path, "--baseline", tmp_path / "b" / "output", "--fail-on", "worse"
+    )
+    assert code == OPENED
+    assert said.startswith("lbtui: pd: not comparable, ")
     assert other["verdicts"] == []
     assert "DP domains" in other["not_compared"]
     assert any("not compared" in note["text"] for note in document["notes"])
