@@ -23,6 +23,7 @@ _last_acts: list[Callable[[], object]] = []
 _asked: list[Callable[[int], object]] = []
 _under_way = threading.Event()
 _watching = threading.Event()
+_leaving = threading.Event()
 
 
 def watch() -> None:
@@ -57,11 +58,18 @@ def end(number: int) -> None:
 
 def leave(code: int) -> None:
     """End the process at once, after the last acts; does not return."""
+    _leaving.set()
     for act in reversed(_last_acts):
         acting = threading.Thread(target=_quietly, args=(act,), daemon=True)
         acting.start()
         acting.join(_ACT_PATIENCE)
     os._exit(code)
+
+
+def hold_if_leaving() -> None:
+    """Return, unless the process is being ended by force: then what the last acts did is no news to tell."""
+    if _leaving.is_set():
+        threading.Event().wait()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lbtui.children import Child, Listening, StillRuns, last_line
-from lbtui.endings import before_force
+from lbtui.endings import before_force, hold_if_leaving
 from lbtui.profile import Cancelled, Progress, Reading, Silent, Unreadable
 from lbtui.runs.ahead import is_waiting, let_go, summariser
 from lbtui.runs.found import runs_of
@@ -278,6 +278,7 @@ class RunsReader:
             Task(run.reading, run.beside, self._asked.thresholds), lambda begun: self._begun(place, begun)
         )
         if answer is None:
+            hold_if_leaving()
             self._ended(child)
             self._tell(Failed(place, child.why()))
             return None

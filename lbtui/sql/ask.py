@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from lbtui.children import Child, Listening, last_line, started
-from lbtui.endings import before_force
+from lbtui.endings import before_force, hold_if_leaving
 from lbtui.sql.grammar import Query
 from lbtui.text import _
 
@@ -118,6 +118,7 @@ def ask(asked: Asked, cancelling: Cancelling | None = None) -> Answered:
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
         code = child.wait()
+        hold_if_leaving()
         said = listening.said()
     if cancelling.cancelled:
         raise SqlError("cancelled", _("the query was cancelled."))
