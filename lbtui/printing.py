@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from lbtui.runs.model import Run
     from lbtui.runs.reading import Asked
     from lbtui.thresholds import Thresholds
+
+
+# The severities that `--fail-on` means by one of them.
+_FAILING: Mapping[str, tuple[str, ...]] = {"critical": ("critical",), "warning": ("critical", "warning")}
 
 
 def without_screen(path: Path, options: Namespace, thresholds: Thresholds | None) -> int:
@@ -170,8 +174,7 @@ def _fails_of_many(many: Many, least: str | None) -> bool:
             why = with_comma(_("not comparable"), judged.why)
             complain(f"lbtui: {with_label(visible(last.name), why)}\n")
         return least == "worse" and many.is_worse
-    failing = {"critical": ("critical",), "warning": ("critical", "warning")}.get(least or "", ())
-    return any(last.summary.findings.get(severity, 0) for severity in failing)
+    return any(last.summary.findings.get(severity, 0) for severity in _FAILING.get(least or "", ()))
 
 
 def _summarise(profile: Profile, options: Namespace, thresholds: Thresholds | None) -> int:
@@ -319,7 +322,7 @@ def _notes(profile: Profile) -> Sequence[FindingNote]:
 
 def _fails(found: Sequence[Finding], least: str | None) -> bool:
     """Tell whether a finding on the load, not on the data, has the severity `least` or a higher one."""
-    failing = {"critical": ("critical",), "warning": ("critical", "warning")}.get(least or "", ())
+    failing = _FAILING.get(least or "", ())
     return any(f.severity in failing and f.dimension != "data" for f in found)
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
+from lbtui.analysis.trend import Found
 from lbtui.comparison.model import Metric
 from lbtui.runs.model import Parameter, Shape
-
-Kind: TypeAlias = Literal["step", "drift"]
 
 
 @dataclass(frozen=True)
@@ -23,24 +21,10 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Change:
-    """That a series did not stay as it was, by more than its runs' spread explains.
+class Change(Found):
+    """That a series did not stay as it was; places are those among its points."""
 
-    Of a step `at` is the place among the series' points of the first run behind it, and `before` and `after`
-    are the levels. Of a drift they are the ends of the line fitted over [first, last], and `at` is `first`.
-    `first` and `last` bound the points looked at, both included. `p_value` is that chance alone does it in
-    equal runs in any order. `per_run` is the factor from one run to the next of a drift, NaN of a step.
-    """
-
-    kind: Kind
-    at: int
-    first: int
-    last: int
-    before: float
-    after: float
-    p_value: float
-    per_run: float
-    worse: bool | None  # None of the load, of which neither direction is better
+    worse: bool | None = None  # None of the load, of which neither direction is better
 
 
 @dataclass(frozen=True)

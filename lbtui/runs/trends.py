@@ -141,17 +141,7 @@ def _changed(series: Series, doubt: str) -> Series:
 
 def _change(metric: Metric, found: trend.Found) -> Change:
     worse = None if metric.better == "neither" else (found.after > found.before) == (metric.better == "lower")
-    return Change(
-        found.kind,
-        found.at,
-        found.first,
-        found.last,
-        found.before,
-        found.after,
-        found.p_value,
-        found.per_run,
-        worse,
-    )
+    return Change(**vars(found), worse=worse)
 
 
 def loads_with(found: Trends, series: Series, change: Change) -> tuple[Series, ...]:

@@ -16,7 +16,7 @@ from textual.timer import Timer
 
 from lbtui.text import _, plural, visible
 from lbtui.ui.kit.background import in_background
-from lbtui.ui.opening import Asked, RunsFound
+from lbtui.ui.opening import Asked, RunsFound, with_option, without_option
 from lbtui.ui.watched import WatchedApp
 
 if TYPE_CHECKING:
@@ -90,10 +90,8 @@ class ManyRuns:
 class ManyApp(WatchedApp):
     """An app that shows a profile, or the many runs of which it is one."""
 
-    def __init__(self, *arguments: object, **named: object) -> None:
-        super().__init__(*arguments, **named)  # type: ignore[arg-type]
-        self.many: ManyRuns | None = None
-        self._pictures: Timer | None = None
+    many: ManyRuns | None = None
+    _pictures: Timer | None = None
 
     @abstractmethod
     def show_over(self, pane: Pane) -> None:
@@ -254,7 +252,12 @@ class ManyApp(WatchedApp):
                 self.tell(sentence.format(run=visible(one.name), path=visible(str(one.reading.path))))
                 return
         asked = replace(self.many.asked, path=run.reading.path, raw=run.reading.raw, named=True)
-        self.open_other(replace(asked, baseline=None if before is None else before.reading.path))
+        # A link has the options that shape what is shown: of the baseline those of what is opened.
+        baseline, given = None, without_option(asked.given, "--baseline")
+        if before is not None:
+            baseline = before.reading.path
+            given = with_option(given, "--baseline", str(baseline.absolute()))
+        self.open_other(replace(asked, baseline=baseline, given=given))
 
     def on_baseline_chosen(self, event: BaselineChosen) -> None:
         """Judge all runs against it."""

@@ -48,11 +48,16 @@ class Asked:
 
 def with_option(given: Sequence[str], name: str, value: str) -> tuple[str, ...]:
     """Return the words of a command line with an option of that value, in the place of one of that name."""
+    return (*without_option(given, name), name, value)
+
+
+def without_option(given: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return the words of a command line without an option and its value."""
     words = list(given)
     if name in words:
         at = words.index(name)
         del words[at : at + 2]
-    return (*words, name, value)
+    return tuple(words)
 
 
 @dataclass

@@ -125,6 +125,8 @@ def test_two_that_are_marked_are_compared(week):
         paths = [app.baseline.path, app.profile.path]
         assert sorted(paths) == [week / "a,p_nodes=1" / "output", week / "c" / "output"]
         assert begun[paths[0]] < begun[paths[1]]
+        # The line that opens this names both.
+        assert f"--baseline {paths[0]}" in app.link().replace("'", "")
         assert app.current is app.panes["6"]
         assert "step time wasted" in pane_text(app)
         assert "Compare" in top(app)
@@ -135,6 +137,7 @@ def test_two_that_are_marked_are_compared(week):
         await settled(app, pilot)
         assert app.baseline is None
         assert "Compare" not in top(app)
+        assert "--baseline" not in app.link()
 
     drive(Asked(week), scenario)
 
