@@ -1,5 +1,6 @@
 """Queries in the child, beside plain polars on the same frames, and what hostile ones come to there."""
 
+import contextlib
 import csv
 import io
 import json
@@ -186,15 +187,18 @@ def command(*arguments, **options):
 
 
 def child_of(process):
-    """Return the pid of the first child that comes, once it runs what it is to run."""
+    """Return the pid of the child, once it works on what it was asked."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
-            for found in task.read_text().split():
-                # Until then it is a copy of its parent, which waits for it.
-                if b"import sys" in Path(f"/proc/{found}/cmdline").read_bytes():
-                    return int(found)
-        time.sleep(0.01)
+        # A thread may end while it is looked at.
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
+                for found in task.read_text().split():
+                    # Polars begins its threads with its first query: the parent has asked, and can kill.
+                    names = [name.read_text() for name in Path(f"/proc/{found}/task").glob("*/comm")]
+                    if "polars-0\n" in names and b"-c" in Path(f"/proc/{found}/cmdline").read_bytes():
+                        return int(found)
+        time.sleep(0.001)
     raise AssertionError("no child came")
 
 
