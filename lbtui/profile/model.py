@@ -28,6 +28,7 @@ from lbtui.profile.once import Once
 from lbtui.profile.place import ANCHORS, SPANS, Times, parts_of, times_of
 from lbtui.profile.progress import Cancelled, Progress, Silent
 from lbtui.profile.reading import Reading
+from lbtui.profile.sample import StepSample
 from lbtui.profile.schema import FrameName, empty
 from lbtui.profile.slices import SliceReader
 from lbtui.profile.source import (
@@ -72,11 +73,13 @@ class Profile:
     _joined: Loaded | None = field(default=None, repr=False)
     _frames: dict[FrameName, Once[Loaded]] = field(default_factory=dict, repr=False)
     _captures: Once[Captures | None] = field(init=False, repr=False)
+    _sampled: Once[StepSample | None] = field(init=False, repr=False)
     _shown: dict[int, tuple[Loaded, Loaded]] = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self._captures = Once(self._find_captures)
+        self._sampled = Once(self.source.sample_steps)
 
     @property
     def name(self) -> str:
@@ -195,6 +198,16 @@ class Profile:
             return self.load_whole("steps", progress)
         self._joined = joined
         return joined
+
+    def sample_steps(self, progress: Progress | None = None) -> StepSample | None:
+        """Return a sample of the steps of DP domains, read at the first call.
+
+        None where these are read already or soon, where the table does not tell one, or it fails: reading
+        all of it says why.
+        """
+        if not self.has("steps") or self._joined is not None:
+            return None
+        return attempted("steps", lambda: self._sampled(progress or Silent()), None)[0]
 
     def captures(self, progress: Progress | None = None) -> Captures | None:
         """Return the captures that the profile holds, and which is shown; None without times.

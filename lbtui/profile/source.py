@@ -11,6 +11,7 @@ import polars as pl
 from lbtui.profile.experts import LoadedSeries
 from lbtui.profile.note import Note, Provenance
 from lbtui.profile.progress import Progress
+from lbtui.profile.sample import StepSample
 from lbtui.profile.schema import FrameName
 from lbtui.profile.slices import NoSlices, SliceReader
 from lbtui.profile.summary import Summary
@@ -109,6 +110,9 @@ class Source(Protocol):
 
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return the steps of DP domains where the forward passes are too many to be held, else None."""
+
+    def sample_steps(self, progress: Progress) -> StepSample | None:
+        """Return a sample of the steps of DP domains, read now; None where these are soon read, or untold."""
 
     def passes(self, progress: Progress) -> pl.DataFrame:
         """Return the forward passes of all cards, read now, where `joined_steps` gives steps."""

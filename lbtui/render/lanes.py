@@ -94,6 +94,36 @@ def lane(
     return pointed(rows, caps, marks)
 
 
+def banded_lane(
+    band: tuple[Sequence[float], Sequence[float], Sequence[float]],
+    scale: Scale,
+    caps: Capabilities,
+    *,
+    height: int = 1,
+    marks: Marks = _NO_MARKS,
+) -> list[Row]:
+    """Return a lane of values that are known to lie in a band: low, value and high of each column.
+
+    Solid as far as the low end reaches whole cells, dim from there up to the high end; of one line the value.
+    """
+    low, values, high = band
+    if height == 1:
+        return lane(values, scale, caps, marks=marks)
+    solid = lane(low, scale, caps, height=height, marks=marks)
+    dim = lane(high, scale, caps, height=height, marks=Marks(aside=frozenset(range(len(high)))))
+    full = glyphs(caps).vertical[-1]
+    rows = []
+    for line, over in zip(solid, dim, strict=True):
+        cells = [a if a[0] == full else b for a, b in zip(_cells(line), _cells(over), strict=True)]
+        rows.append(runs([cell for cell, _style in cells], [style for _cell, style in cells]))
+    return rows
+
+
+def _cells(line: Row) -> list[tuple[str, Style]]:
+    """Return each cell of a line with its style."""
+    return [(cell, segment.style or _PLAIN) for segment in line for cell in segment.text]
+
+
 def pointed(rows: Sequence[Row], caps: Capabilities, marks: Marks) -> list[Row]:
     """Return the lines of a lane, drawn without a cursor, with the guide at the cursor if that is in it."""
     if marks.cursor is None:

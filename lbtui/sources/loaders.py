@@ -25,6 +25,7 @@ from lbtui.profile import (
 )
 from lbtui.profile.once import Once
 from lbtui.profile.progress import UpTo
+from lbtui.profile.sample import StepSample
 from lbtui.profile.slices import SliceFields, SliceReader, Slices
 from lbtui.profile.source import Loader, RequestPlaces, RequestRounds, ScheduledRequest
 from lbtui.sources.rounds import read_round
@@ -153,6 +154,12 @@ class Loaders:
     def joined_steps(self, progress: Progress) -> Loaded | None:
         """Return the steps of DP domains where the forward passes are too many to be held, else None."""
         return self._scheduled(progress).joined
+
+    def sample_steps(self, progress: Progress) -> StepSample | None:
+        """Return a sample of the steps of DP domains, None where these are not too many to be held."""
+        from lbtui.sources.steps.scheduling import sample_of
+
+        return sample_of(self._store, progress) if self._large else None
 
     def passes(self, progress: Progress) -> pl.DataFrame:
         """Return the forward passes of all cards, read now, where they are too many to be held."""
@@ -283,6 +290,11 @@ class Guarded(Source):
                 return self._loaders.joined_steps(progress)
         except Unreadable as error:
             return Loaded(empty("steps"), notes=(Note("steps", str(error), lost=True),))
+
+    def sample_steps(self, progress: Progress) -> StepSample | None:
+        """Return what `Loaders.sample_steps` does."""
+        with self._reading("a sample of steps"):
+            return self._loaders.sample_steps(progress)
 
     def passes(self, progress: Progress) -> pl.DataFrame:
         """Return what `Loaders.passes` does."""

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lbtui.sources.raw.student_t import two_sided_t
+from lbtui.student_t import two_sided_t
 
 
 def within(t, freedom):

@@ -15,8 +15,8 @@ from lbtui.sources.frame import MOST_LANES
 from lbtui.sources.limits import LATEST
 from lbtui.sources.raw.layers import LayerCalls, executions, layer_sums, pass_length
 from lbtui.sources.raw.mspti import OfProcesses, Process, read_each
-from lbtui.sources.raw.student_t import two_sided_t
 from lbtui.sources.tables.database import Database
+from lbtui.student_t import two_sided_t
 from lbtui.text import _, in_list, plural, visible
 
 _CONFIDENCE = 0.95

@@ -11,10 +11,20 @@ import polars as pl
 from lbtui.profile import Note, Progress
 from lbtui.profile.progress import UpTo
 from lbtui.sources import limits
+from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.steps.forward_places import ForwardPlaces
-from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ForwardRows, category_of
+from lbtui.sources.steps.forward_rows import (
+    COLUMNS,
+    FEW_VALUES,
+    LEAST_TIMES,
+    Blocks,
+    ForwardRows,
+    Known,
+    category_of,
+)
 from lbtui.sources.tables import csv_file
 from lbtui.sources.tables.csv_dialect import open_csv
+from lbtui.sources.tables.csv_sample import row_bytes, spread_ranges
 from lbtui.sources.tables.tables import match_headers, numeric_headers, usual_columns
 from lbtui.text import visible
 
@@ -52,6 +62,26 @@ class ForwardCsv:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
         return csv_file.read_first(self._path, "forward", columns, rows, name="prof_id", among=processes)
 
+    def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return columns, typed, of the first rows."""
+        return csv_file.read_first(self._path, "forward", columns, rows)
+
+    def blocks(self, blocks: int, rows: int) -> Blocks | None:
+        """Return about so many rows from each of so many places; None where the file tells no places."""
+        batches = _Batches(self._path, "plain", (), ForwardPlaces())
+        with unreadable_on_failure(self._path):
+            file = open_csv(self._path)
+            ranges = spread_ranges(file, blocks, int(rows * row_bytes(file)), LEAST_TIMES)
+            total = self._path.stat().st_size
+        if not ranges:
+            return None
+        try:
+            frame, counts = batches.rows.in_ranges(ranges)
+        except csv_file.BrokenCells:
+            return None
+        share = sum(end - begin for begin, end in ranges) / total
+        return Blocks(ForwardRows(Known(batches, frame)), counts, share)
+
     def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs).
 
@@ -83,17 +113,17 @@ class _Batches:
         few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
         types |= dict.fromkeys(few, pl.Categorical())
         more = [pl.col(found).to_physical().alias(category_of(found)) for found in few]
-        self._rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, more)
+        self.rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, more)
 
     @property
     def notes(self) -> list[Note]:
-        return self._rows.notes
+        return self.rows.notes
 
     def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
         start = self.headers.header_of.get("start")
-        for batch in self._rows.read(progress, self._way):
+        for batch in self.rows.read(progress, self._way):
             if start is not None:
-                self._places.add(batch[start], self._rows.end)
+                self._places.add(batch[start], self.rows.end)
             yield batch
 
     def first(self, rows: int) -> pl.DataFrame:

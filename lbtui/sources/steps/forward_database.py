@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import polars as pl
 
 from lbtui.profile import Note, Progress
 from lbtui.sources import limits
-from lbtui.sources.steps.forward_rows import COLUMNS, FEW_VALUES, ROW, ForwardRows, category_of
+from lbtui.sources.steps.forward_rows import (
+    COLUMNS,
+    FEW_VALUES,
+    LEAST_TIMES,
+    ROW,
+    Blocks,
+    ForwardRows,
+    Known,
+    category_of,
+)
 from lbtui.sources.tables import database
 from lbtui.sources.tables.sqlite_cells import quoted
 from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers, usual_columns
@@ -44,6 +54,31 @@ class ForwardDatabase:
         marks = ", ".join("?" * len(processes))
         where = f"trim({quoted(prof_id.header_of['prof_id'])}) IN ({marks}) ORDER BY rowid LIMIT {rows}"
         return database.read_where(self._path, _TABLE, columns, where, processes)
+
+    def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return columns, typed, of the first rows."""
+        return database.read_where(self._path, _TABLE, columns, f"1 ORDER BY rowid LIMIT {rows}", ())
+
+    def blocks(self, blocks: int, rows: int) -> Blocks | None:
+        """Return so many rows from each of so many places; None where the table has not many times more."""
+        batches = _Batches(self._path, self.file, ())
+        headers = list(batches.headers.header_of.values())
+        with database.connect(self._path) as opened:
+            (last,) = opened.connection.execute(f"SELECT max(rowid) FROM {_TABLE}").fetchone()
+            if not isinstance(last, int) or last < LEAST_TIMES * blocks * rows:
+                return None
+            before = f"CAST(i * {(last - rows) / max(blocks - 1, 1)!r} AS INTEGER)"
+            sql = (
+                "WITH RECURSIVE places(i) AS "
+                f"(SELECT 0 UNION ALL SELECT i + 1 FROM places WHERE i < {blocks - 1}) "
+                f"SELECT i, {', '.join(map(quoted, headers))} FROM places CROSS JOIN {_TABLE} AS t "
+                f"ON t.rowid > {before} AND t.rowid <= {before} + {rows}"
+            )
+            frame = pl.concat([*opened.chunks(sql, [ROW, *headers])])
+        counts = np.bincount(frame[ROW].cast(pl.Int64).to_numpy(), minlength=blocks).tolist()
+        return Blocks(
+            ForwardRows(Known(batches, batches.typed(frame.drop(ROW)))), counts, frame.height / last
+        )
 
     def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""
@@ -85,7 +120,7 @@ class _Batches:
                 rows = chunk.rename(dict(zip(chunk.columns, names, strict=True)))
                 if self._sampled:
                     self._samples.append(rows.select(ROW, *self._sampled.header_of.values()))
-                yield self._typed(rows.select(ROW, *self._columns))
+                yield self.typed(rows.select(ROW, *self._columns))
 
     def _wanted(self) -> list[str]:
         return [*self._columns, *(self._more if self._sampled else ())]
@@ -98,7 +133,8 @@ class _Batches:
         self._sampled, self._samples = None, []
         return conversion.frame()
 
-    def _typed(self, chunk: pl.DataFrame) -> pl.DataFrame:
+    def typed(self, chunk: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows as `Batches` has them."""
         few = [chunk[name].cast(pl.String) for name in self._few]
         numbers = [chunk[name].cast(pl.Float64, strict=False) for name in self._numeric]
         if any(number.null_count() > chunk[number.name].null_count() for number in numbers):

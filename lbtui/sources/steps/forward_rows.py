@@ -25,6 +25,8 @@ NUMBERS: Mapping[str, Callable[[usable.Floats], bool]] = {
     "batch_size": usable.is_count,
 }
 FEW_VALUES = ("prof_id", "batch_type")
+# So many times more rows than a sample has are worth one: fewer are read about as fast.
+LEAST_TIMES = 6
 ROW = "row: number"  # no header of the table
 _NEW = -2  # a category not seen before
 
@@ -61,6 +63,23 @@ class Batches(Protocol):
 
     def first(self, rows: int) -> pl.DataFrame:
         """Return the sampled columns, typed, of the first rows; once, while the rest is being read."""
+
+
+class Known:
+    """Rows that are read already, in one batch; see `Batches`."""
+
+    def __init__(self, of: Batches, frame: pl.DataFrame) -> None:
+        self.file, self.headers = of.file, of.headers
+        self.notes: list[Note] = []
+        self._frame = frame
+
+    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
+        """Yield them."""
+        yield self._frame
+
+    def first(self, rows: int) -> pl.DataFrame:
+        """Return none: nothing is sampled of them."""
+        return self._frame.clear()
 
 
 class ForwardRows:
@@ -177,6 +196,15 @@ class ForwardRows:
             self._phases = np.array([NO_PHASE if p is None else PHASES.index(p) for p in found], np.uint8)
         phases: NDArray[np.uint8] = self._phases[numbers]
         return phases
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Rows from places at even distances in the table, in its order; `counts` are how many of each place."""
+
+    rows: ForwardRows
+    counts: list[int]
+    share: float  # of the table
 
 
 def category_of(header: str) -> str:

@@ -28,11 +28,12 @@ def read_hints(store: Store, forward: Raw | None, batch: Raw | None, progress: P
     Raises `Cancelled` when `progress` does.
     """
     present = store.database_tables | store.output.csv.keys()
-    ranks = {} if _all_ranked(forward, batch) else _labelled_ranks(store, progress)
+    ranks = {} if all_ranked(forward, batch) else _labelled_ranks(store, progress)
     return Hints(ranks, partial(_first_requests, store, batch, progress), not present.isdisjoint(_OF_NODES))
 
 
-def _all_ranked(*tables: Raw | None) -> bool:
+def all_ranked(*tables: Raw | None) -> bool:
+    """Tell whether every process of these tables has a dp_rank in one of them."""
     ranked = [
         raw.frame.group_by("prof_id").agg(pl.col("dp_rank").is_not_null().any()) for raw in tables if raw
     ]

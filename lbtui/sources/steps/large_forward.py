@@ -11,7 +11,7 @@ import polars as pl
 from lbtui.profile import Progress, Unreadable
 from lbtui.sources.steps.forward_csv import ForwardCsv
 from lbtui.sources.steps.forward_database import ForwardDatabase
-from lbtui.sources.steps.forward_rows import ForwardRows
+from lbtui.sources.steps.forward_rows import Blocks, ForwardRows
 from lbtui.sources.store import Store
 from lbtui.sources.tables import database
 from lbtui.text import _
@@ -42,6 +42,12 @@ class LargeForward(Protocol):
 
     def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
+
+    def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
+        """Return columns, typed, of the first rows."""
+
+    def blocks(self, blocks: int, rows: int) -> Blocks | None:
+        """Return about so many rows from each of so many places; None where the file tells no places."""
 
     def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""

@@ -7,20 +7,26 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from lbtui.profile import Loaded, Note, Progress, empty
+from lbtui.profile.sample import StepSample
 from lbtui.sources.frame import canonical, possible_processes
 from lbtui.sources.steps.from_trace import scheduling_tables
-from lbtui.sources.steps.hints import read_hints
+from lbtui.sources.steps.hints import all_ranked, read_hints
 from lbtui.sources.steps.large_forward import LargeForward, large_forward, why_held
 from lbtui.sources.steps.owners import Owners, find_owners
 from lbtui.sources.steps.phases import phase_by_size, phase_by_type
 from lbtui.sources.steps.recorded import GROUPING, executed_rounds
 from lbtui.sources.steps.rounded_forward import are_rounded, rebuild_forward
 from lbtui.sources.steps.row_checks import checked_durations
+from lbtui.sources.steps.sampled import sample_steps
+from lbtui.sources.steps.step_join import NotJoinable
 from lbtui.sources.steps.streamed import Streamed, held_whole, stream_steps
 from lbtui.sources.steps.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables.tables import usual_columns
 from lbtui.text import _
+
+# Rounds that tell which scheduler is of which domain.
+_HEAD = 20_000
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,28 @@ def _streamed(store: Store, forward: LargeForward, progress: Progress) -> Schedu
     notes = [*notes, *(batch.notes if batch else ()), *found.joined.notes]
     joined = replace(found.joined, notes=tuple(dict.fromkeys(notes)))
     return Scheduling(found.sample, batch, found.owners, joined.notes, joined, forward, *batches)
+
+
+def sample_of(store: Store, progress: Progress) -> StepSample | None:
+    """Return a sample of the steps of DP domains in a large forward table; None where it tells none at once.
+
+    So it is where the table must be held whole, or what tells its domains takes long to read. Raises
+    `Unreadable`.
+    """
+    large = large_forward(store)
+    if large is None or why_held(store, progress) is not None:
+        return None
+    batch = possible_processes(store.head("batch", _HEAD, progress))
+    if are_unnamed(batch) or (batch is None and store.has_trace):
+        return None
+
+    def owners_of(head: Raw) -> Owners:
+        possible = possible_processes(head)
+        if store.has_trace and not all_ranked(possible, batch):
+            raise NotJoinable
+        return find_owners(possible, batch, read_hints(store, possible, batch, progress))
+
+    return sample_steps(large, owners_of)
 
 
 def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) -> Scheduling:

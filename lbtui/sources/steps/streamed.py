@@ -19,7 +19,7 @@ from lbtui.sources.store import Raw
 from lbtui.sources.tables.tables import PRECISION
 from lbtui.text import _
 
-_SAMPLED = ("prof_id", "host", "dp_rank", "batch_type", "batch_size", "start", "end")
+SAMPLED = ("prof_id", "host", "dp_rank", "batch_type", "batch_size", "start", "end")
 _MOST_SAMPLED = 1_000_000  # rows
 _SORTED = 200_000  # steps that are parted by domain at once
 
@@ -42,7 +42,7 @@ def stream_steps(
     `batches`.
     """
     try:
-        return forward.read(lambda rows: _Stream(forward, find_owners, rounds, rows).read(progress), _SAMPLED)
+        return forward.read(lambda rows: _Stream(forward, find_owners, rounds, rows).read(progress), SAMPLED)
     except NotJoinable as error:
         return [held_whole(forward, str(error))]
     except Unreadable:
@@ -79,7 +79,7 @@ class _Stream:
                 raise NotJoinable(_("some rows stand twice"))
             if len(self._rows.processes) > domains.placed:
                 late = self._rows.processes[domains.placed :]
-                more = self._forward.first_of(late, _SAMPLED, MOST_COMPARED * len(late))
+                more = self._forward.first_of(late, SAMPLED, MOST_COMPARED * len(late))
                 domains.add(self._raw(more), self._rows.processes)
             self._add_times(rows)
             steps.take(joiner.join(domains.passes(rows)))

@@ -318,6 +318,19 @@ class Rows:
             end = yield from self._by_blocks(progress, way, size)
             progress.advance(self._path.name, end, end)
 
+    def in_ranges(self, ranges: Sequence[tuple[int, int]]) -> tuple[pl.DataFrame, list[int]]:
+        """Return the rows in these ranges (`CsvLines`) as `plain` reads them, and how many each range has.
+
+        Raises `BrokenCells` where that way has gaps, `Unreadable`.
+        """
+        with unreadable_on_failure(self._path):
+            blocks = [block for block, _done in CsvLines(self._file, ranges).blocks()]
+        counts = [block.count(b"\n") for block in blocks]
+        ((frame, _done, _end),) = self._batches(iter([(b"".join(blocks), 0, None)]), "plain")
+        if len(blocks) != len(ranges) or frame.height != sum(counts):
+            raise BrokenCells
+        return frame, counts
+
     def _by_blocks(self, progress: Progress, way: Way, size: int) -> _Batches:
         """Yield a batch for each block of lines; return how far it got."""
         lines, quotes = CsvLines(self._file), ClosedQuotes(self._file.separator)

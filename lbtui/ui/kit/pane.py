@@ -87,6 +87,14 @@ class Pane(Picture, can_focus=True):
         result: Any
 
     @dataclass
+    class Sampled(Message):
+        """A worker of `pane` has what can be shown until all is read."""
+
+        pane: Pane
+        generation: int
+        result: Any
+
+    @dataclass
     class Progressed(Message):
         """A worker of `pane` has read `done` of `total` bytes of `what`, `rate` a second where known.
 
@@ -159,6 +167,12 @@ class Pane(Picture, can_focus=True):
         It is `self.profile`, or that of the same files read anew, of which later `ready` takes the result:
         what the user has chosen and where the cursor is stays, as far as it is there.
         """
+
+    def sample(self, profile: Profile) -> Any:
+        """Return what can be shown at once of files that take long to read, else None; runs in a worker."""
+
+    def sampled(self, result: Any) -> None:
+        """Take the result of `sample`; runs on the event loop."""
 
     @abstractmethod
     def ready(self, result: Any) -> None:
@@ -391,6 +405,8 @@ class Pane(Picture, can_focus=True):
 
         def work() -> None:
             progress = self._reader = PaneProgress(self)
+            if (sample := self.sample(profile)) is not None:
+                self.post_message(self.Sampled(self, generation, sample))
             for name in self.NEEDS:
                 profile.load(name, progress)
                 if self.SIDED and self.baseline is not None:
@@ -442,6 +458,13 @@ class Pane(Picture, can_focus=True):
         self.lbtui.pane_ready(self)
         self.repaint()
         self._do_then()
+
+    def on_pane_sampled(self, event: Sampled) -> None:
+        """Show a sample, unless something newer is there."""
+        event.stop()
+        if event.generation == self._generation and self.stage is Stage.LOADING:
+            self.sampled(event.result)
+            self.repaint()
 
     def on_pane_progressed(self, event: Progressed) -> None:
         """Show how far loading is."""

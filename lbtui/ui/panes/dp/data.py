@@ -285,6 +285,8 @@ class Scene:
     prefill: npt.NDArray[np.bool_] | None
     statistics: tuple[LaneStatistics, ...]
     evenness: Mapping[str, Evenness]  # by instance, where it has several lanes
+    # Of a sample: between what `mean` lies in 90 % of cases.
+    band: tuple[Floats, Floats] | None = None
     # Of another profile on the same scale: the largest mean and worst value of each instance.
     ceiling: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -318,8 +320,8 @@ def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
         edges,
         bins.mean,
         worst,
-        _apart(measured, bins.mean),
-        _apart(measured, worst),
+        apart(measured, bins.mean),
+        apart(measured, worst),
         prefill,
         tuple(lane_statistics(measured.lanes, *window, groups, each_alike=metric.each_alike)),
         {
@@ -330,7 +332,8 @@ def scene(measured: Measured, window: tuple[int, int], columns: int) -> Scene:
     )
 
 
-def _apart(measured: Measured, loads: Floats) -> Floats:
+def apart(measured: Measured, loads: Floats) -> Floats:
+    """Return how far loads [lane, column] are to the bad side of the peers', in multiples of chance."""
     metric, found = measured.metric, np.zeros_like(loads)
     for instance in measured.instances:
         rows = measured.lanes_of(instance)

@@ -18,7 +18,7 @@ from lbtui.render import palette
 from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.glyphs import glyphs
-from lbtui.render.lanes import Marks, lane, pointed
+from lbtui.render.lanes import Marks, banded_lane, lane, pointed
 from lbtui.render.text import blank, fit, fit_parts, number, printable, quantity, row
 from lbtui.text import _, in_list
 from lbtui.ui.kit.heat import heat_of
@@ -64,7 +64,10 @@ def state_row(shown: Shown, width: int, caps: Capabilities) -> Row:
     length = length_text((end - begin) / view.columns)
     scale = _scale_text(measured, view, state)
     statistic = _("mean") if state.statistic == "mean" else _("max") if metric.more_is_load else _("min")
-    if width >= ROOMY + (_GLANCE if shown.glance else 0):
+    if shown.sample:
+        column = _("column {length}, {statistic}").format(length=length, statistic=statistic)
+        parts = [shown.sample, column, scale]
+    elif width >= ROOMY + (_GLANCE if shown.glance else 0):
         parts = [
             shown_unit(metric),
             window,
@@ -131,6 +134,9 @@ def instance_scales(measured: Measured, view: Scene, statistic: str) -> Mapping[
     Instances have their own scale: a prefill node's tokens would flatten every decode lane.
     """
     values = drawn_values(view, statistic)
+    if view.band is not None:
+        # Chance lifts the largest of a sample.
+        values = (view.mean + view.band[0]) / 2
     scales = {}
     for instance in measured.instances:
         part = values[measured.lanes_of(instance)]
@@ -251,6 +257,10 @@ def _lane(shown: Shown, i: int, high: float, height: int, caps: Capabilities) ->
 def _bars(view: Scene, i: int, scale: Scale, height: int, statistic: str, caps: Capabilities) -> list[Row]:
     """Return a lane that the cursor is not drawn in: most keys move nothing else."""
     apart = view.mean_apart if statistic == "mean" else view.worst_apart
+    if view.band is not None:
+        low, high = (end[i].tolist() for end in view.band)
+        marks = Marks(heat=heat_of(apart[i]))
+        return banded_lane((low, view.mean[i].tolist(), high), scale, caps, height=height, marks=marks)
     underlined = None if view.prefill is None else view.prefill[i].tolist()
     marks = Marks(underlined=underlined, heat=heat_of(apart[i]))
     return lane(drawn_values(view, statistic)[i].tolist(), scale, caps, height=height, marks=marks)

@@ -178,6 +178,7 @@ class Shown:
     marks: tuple[Mark, ...] = ()
     partner: Shown | None = None  # the same of the metric drawn below each lane
     glance: tuple[Glanced, ...] = ()  # the metrics that have data
+    sample: str = ""  # of a sample: of what, and how far reading is
 
     @classmethod
     def of(cls, data: DpData, measured: Measured, view: Scene, state: DpState, at: Layout) -> Shown:

@@ -55,6 +55,9 @@ from lbtui.ui.panes.dp.view import why_missing
 from lbtui.ui.panes.replay.kept import Kept as ReplayKept
 from lbtui.ui.panes.replay.kept import why_not_replayed
 
+# What can be done before all is read.
+_MOVES = frozenset(("row", "column", "page", "end"))
+
 
 class DpPane(DpPictures):
     """One lane per DP domain, for every metric that a domain has."""
@@ -88,10 +91,11 @@ class DpPane(DpPictures):
             self._forget()
         self._both = result.data
         self._measured[result.measured.after.metric.key] = result.measured
-        if first and result.data.after.domains:
+        if first and self._sample is None and result.data.after.domains:
             self._start(result.data.after, result.measured.after)
         elif result.data.after.domains:
             self._keep_place(result.data.after)
+        self._sample = None
         if self._told is not None:
             self.state, self._told = self._told, None
         self._go_to_change()
@@ -239,6 +243,11 @@ class DpPane(DpPictures):
         # After the way in, before what is of one picture.
         return [keys.MOVE, *found[:2], *self.side_key(), *found[2:4], *what_if, *found[4:], keys.ZOOM]
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Tell whether a key may do anything: over a sample the cursor moves, all else is of all steps."""
+        moves = action in _MOVES and self._sample_shown() is not None
+        return moves or super().check_action(action, parameters)
+
     def why_not(self, action: str) -> str:
         """Return why an action can do nothing now."""
         why = super().why_not(action)
@@ -246,6 +255,11 @@ class DpPane(DpPictures):
 
     def _change(self, local: DpState) -> None:
         """Take a new state of the side shown, tell the other panes, and draw."""
+        if self._sample_shown() is not None:
+            self.state = local
+            self._share()
+            self.repaint()
+            return
         if self._both is None or not self._both.of(self.side).domains:
             return
         measured = self._lanes()

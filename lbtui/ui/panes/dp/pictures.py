@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, MetricKey, metric
@@ -14,7 +16,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import Chart
 from lbtui.render.palette import dim
-from lbtui.render.text import blank, fit
+from lbtui.render.text import blank, fit, number
 from lbtui.text import _
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.pane import Stage
@@ -24,14 +26,17 @@ from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row, marked_rows
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 from lbtui.ui.panes.dp.difference import Difference
-from lbtui.ui.panes.dp.layout import Kind, Layout, Shown, layout, view_window
+from lbtui.ui.panes.dp.layout import Kind, Layout, Shown, following, layout, view_window
 from lbtui.ui.panes.dp.loading import AT_ONCE, DpMetrics
 from lbtui.ui.panes.dp.marks import Mark, marks_of
+from lbtui.ui.panes.dp.sample import SampledLanes, sampled, sampled_scene
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
 from lbtui.ui.panes.dp.sides import Common, common, difference, offset_of, scenes
 from lbtui.ui.panes.dp.view import copied_text, draw, missing_rows, reading_rows
 
 _KEPT = 32
+# In which a place to begin is looked for in a sample.
+_COLUMNS = 64
 # So many seconds after a picture that took a while, the other metrics are made ready.
 _AT_REST = 0.3
 _AHEAD = "ahead"
@@ -67,8 +72,50 @@ class DpPictures(DpMetrics):
         self._charts: dict[tuple[Side, ChartKey], Chart] = {}
         super().__init__(profile, caps, baseline)
         self._drawn: Side = "after"
+        self._sample: SampledLanes | None = None
         # What was drawn last, until another is made: of data before these, too.
         self._last: dict[MetricKey, tuple[SceneKey, Pair[Scene]]] = {}
+
+    # A sample, until all is read
+
+    def sample(self, profile: Profile) -> SampledLanes | None:
+        """Return batch sizes of a sample of a large table, where these are what is shown first."""
+        if self._both is not None or self.baseline is not None or self.state.metric != "batch_size":
+            return None
+        found = profile.sample_steps()
+        return None if found is None else sampled(found, self.limits.expected)
+
+    def sampled(self, result: SampledLanes) -> None:
+        """Keep it, with the cursor where a domain seems to stand out most."""
+        self._sample = result
+        view = sampled_scene(result, _COLUMNS)
+        lane, column = divmod(int(np.nan_to_num(view.mean_apart).argmax()), view.columns)
+        state = replace(self.state, domain=result.measured.domains[lane].key, time=view.middle(column))
+        self.state = following(state, self.selection, result.data)
+
+    def _sample_shown(self) -> tuple[DpData, Measured, Scene] | None:
+        """Return what is drawn of a sample, None where none is."""
+        if self._sample is None or self.stage is not Stage.LOADING or self.state.metric != "batch_size":
+            return None
+        columns = self._layout(self._sample.measured, *self.size).columns
+        return self._sample.data, self._sample.measured, self._sample_scene(self._sample, columns)
+
+    @staticmethod
+    @lru_cache(maxsize=2)
+    def _sample_scene(of: SampledLanes, columns: int) -> Scene:
+        return sampled_scene(of, columns)
+
+    def _loading_rows(self, width: int, height: int) -> list[Row]:
+        found = self._sample_shown()
+        if found is None or self._sample is None:
+            return super()._loading_rows(width, height)
+        told = _("a sample, {share} % of {file}").format(
+            share=number(100 * self._sample.sample.share), file=self._sample.sample.file
+        )
+        at = self._layout(found[1], width, height)
+        now = Shown.of(*found, self._local(), at)
+        now = replace(now, sample=f"{told} · {self._progress_text}")
+        return draw(now, Canvas(width, height, self.caps))
 
     def _forget(self) -> None:
         """Forget what was made of data that are shown no more, but for the last pictures."""
@@ -350,6 +397,8 @@ class DpPictures(DpMetrics):
 
     def _shown(self) -> tuple[DpData, Measured, Scene] | None:
         """Return what is drawn, None where no lanes are."""
+        if (sample := self._sample_shown()) is not None:
+            return sample
         pair = self._measured.get(self.state.metric)
         if self.stage is not Stage.READY or self._both is None or pair is None:
             return None

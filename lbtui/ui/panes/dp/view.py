@@ -128,6 +128,8 @@ def reading(shown: Shown) -> tuple[str, list[str], str] | None:
         return None
     domain = measured.domains[index]
     head = f"{format_time(instant(state.time), 3, date=data.dated)} · {domain.name}"
+    if view.band is not None:
+        return head, _band_words(measured, view, index, view.column_of(state.time)), domain.host
     parts = [*_step_words(data, state), *_column_words(measured, view, state, index)]
     parts += _place_words(measured, state)
     parts += _evenness_words(measured, view, state, domain.instance)
@@ -220,6 +222,20 @@ def _evenness_words(measured: Measured, view: Scene, state: DpState, instance: s
         )
         text = with_brackets(text, counts)
     return [text]
+
+
+def _band_words(measured: Measured, view: Scene, index: int, column: int) -> list[str]:
+    """Return what a sample tells of a column."""
+    assert view.band is not None
+    metric, mean = measured.metric, view.mean[index, column]
+    if np.isnan(mean):
+        return [_("{metric}: no data in this column").format(metric=metric.label)]
+    low, high = (value_text(metric, float(end[index, column])) for end in view.band)
+    text = _("{metric} in this column: about {mean}, between {low} and {high} in 90 % of cases")
+    return [
+        text.format(metric=metric.label, mean=value_text(metric, float(mean)), low=low, high=high),
+        _("max, PAR and what stands out are told once all is read"),
+    ]
 
 
 def _place_words(measured: Measured, state: DpState) -> list[str]:

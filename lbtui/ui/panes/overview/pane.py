@@ -22,6 +22,7 @@ from lbtui.overview.hand_offs import HAND_OFF_LINES
 from lbtui.overview.model import FORMULAS, Overview
 from lbtui.overview.readings import Beside
 from lbtui.overview.run import identity, overviews
+from lbtui.overview.sampled import SAMPLE_BINS, with_sample
 from lbtui.profile import Cancelled, Profile, Reading, Unreadable
 from lbtui.remembered import MOST_NOTE
 from lbtui.render.canvas import Canvas
@@ -101,12 +102,15 @@ class OverviewPane(Pane):
 
     def prepare(self, profile: Profile, progress: PaneProgress) -> Contents:
         """Return overview and findings, telling the screen of every part on the way."""
-        generation = self._generation
+        generation, new = self._generation, self._contents is None
         for known in overviews(profile, progress, self.limits.expected):
             # Small frames report no progress: this is where a cancel takes hold.
             if generation != self._generation:
                 raise Cancelled
             self.post_message(self.Grown(generation, known))
+            if new and (sample := profile.sample_steps()) is not None:
+                self.post_message(self.Grown(generation, with_sample(known, sample)))
+            new = False
         try:
             profile.require_rows(progress)
         except Unreadable as error:
@@ -486,6 +490,15 @@ class OverviewPane(Pane):
                     "The highest domain of the instance in each of 200 equal bins of the window, weighted by "
                     "time; the instance is the one whose PAR is furthest above chance."
                 ),
+            ),
+            HelpEntry(
+                _("A sample, until all is read"),
+                _(
+                    "DP batch of a forward table of some hundred MB and more, told at once (DP's help says "
+                    "how): the highest domain of the instance with most domains in each of {bins} bins, "
+                    "each half way from its mean to the low end of its band, as chance lifts the highest of "
+                    "several."
+                ).format(bins=SAMPLE_BINS),
             ),
             HelpEntry(
                 _("P added, D added"),

@@ -1,0 +1,104 @@
+"""The steps of DP domains in blocks of a large forward table: a sample, while all is still to be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lbtui.profile import Provenance, Silent, empty
+from lbtui.profile.place import parts_of, times_of
+from lbtui.profile.sample import StepSample
+from lbtui.sources.steps.forward_rows import Rows
+from lbtui.sources.steps.large_forward import LargeForward
+from lbtui.sources.steps.step_join import NotJoinable, Passes, StepJoiner, concatenated
+from lbtui.sources.steps.streamed import SAMPLED
+from lbtui.sources.steps.streamed_domains import FindOwners, StreamedDomains
+from lbtui.sources.store import Raw
+from lbtui.sources.tables.tables import PRECISION
+
+# Rows that tell which process is of which domain; the parser writes a step of all cards close together.
+_HEAD = 20_000
+# Of the sample: what 64 MB of a table hold, in so many blocks, of so many passes of every process at least.
+_ROWS, _BLOCKS, _PASSES = 380_000, 2048, 6
+
+
+def sample_steps(forward: LargeForward, find_owners: FindOwners) -> StepSample | None:
+    """Return a sample of the steps; None where blocks of the table do not tell them.
+
+    So it is where its rows are not in the order of their start, cells need to be looked at one by one, or a
+    process begins later. Raises `Unreadable`.
+    """
+    head = forward.head(SAMPLED, _HEAD)
+    processes = head["prof_id"].n_unique()
+    rows = max(_PASSES * processes, _ROWS // _BLOCKS)
+    found = forward.blocks(max(_ROWS // rows, 1), rows)
+    if found is None:
+        return None
+    (passes,) = found.rows.read(Silent())
+    if passes.count != sum(found.counts) or len(found.rows.processes) > processes:
+        return None
+    provenance = Provenance(forward.file, forward.reader, PRECISION["forward"], head.height)
+    try:
+        domains = StreamedDomains(
+            Raw(head, provenance), find_owners, lambda _owners: empty("batches"), found.rows.processes
+        )
+        return _sample(forward, found.share, _blocks_of(passes, found.counts), domains, passes)
+    except NotJoinable:
+        return None
+
+
+def _blocks_of(rows: Rows, counts: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return when the first and the last pass of each block begin."""
+    ends = np.cumsum(counts)
+    start = rows.columns["start"]
+    if (np.diff(start) < 0).any():
+        raise NotJoinable
+    return start[ends - counts], start[ends - 1]
+
+
+def _sample(
+    forward: LargeForward,
+    share: float,
+    blocks: tuple[NDArray[np.int64], NDArray[np.int64]],
+    domains: StreamedDomains,
+    rows: Rows,
+) -> StepSample | None:
+    begins, ends = blocks
+    many = len(domains.domains)
+    joiner = StepJoiner()
+    passes = domains.passes(rows)
+    block = np.searchsorted(begins, passes.start, side="right") - 1
+    # A domain of each block is one for itself: no step reaches from one block into another.
+    parted = replace(passes, domain=block * many + passes.domain)
+    taken = [steps for steps in (joiner.join(parted), joiner.rest()) if steps is not None]
+    if not taken:
+        return None
+    steps = concatenated(taken)
+    begun = ~_cut(steps, many) & (steps.start < ends[steps.domain // many])
+    steps = steps.take(np.flatnonzero(begun))
+    steps = steps.take(np.lexsort((steps.start, steps.domain % many)))
+    of_block = steps.domain // many
+    frame = domains.frame(replace(steps, domain=steps.domain % many)).with_columns(
+        pl.Series("block", of_block.astype(np.uint32))
+    )
+    if frame["batch_size"].null_count() or len(parts_of([times_of("steps", frame)])) != 1:
+        return None
+    window = int(rows.columns["start"].min()), int(rows.columns["end"].max())
+    return StepSample(frame, begins, ends, window, forward.file, share)
+
+
+def _cut(steps: Passes, many: int) -> NDArray[np.bool_]:
+    """Tell of which steps some cards began before their block: the first of it that lack a card.
+
+    Those that go on behind its end have begun in it, and count.
+    """
+    order = np.lexsort((steps.start, steps.domain))
+    first = np.zeros(len(order), bool)
+    first[order[np.flatnonzero(np.diff(steps.domain[order], prepend=-1))]] = True
+    most = np.zeros(many, np.int64)
+    np.maximum.at(most, steps.domain % many, steps.card)
+    cut: NDArray[np.bool_] = first & (steps.card < most[steps.domain % many])
+    return cut
