@@ -23,7 +23,7 @@ from lbtui.analysis.lanes import bin_edges, bin_lanes, held_lanes, idle_as_zero
 from lbtui.analysis.sampled import SampledBins, sampled_bins, sampled_lanes
 from lbtui.profile.sample import StepSample
 
-_BLOCKS, _PASSES = 1979, 6
+_BLOCKS, _PASSES = 1354, 6
 _Floats = NDArray[np.float64]
 
 

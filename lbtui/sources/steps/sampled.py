@@ -21,8 +21,8 @@ from lbtui.sources.tables.tables import PRECISION
 
 # Rows that tell which process is of which domain; the parser writes a step of all cards close together.
 _HEAD = 20_000
-# Of the sample: what 64 MB of a table hold, in so many blocks, of so many passes of every process at least.
-_ROWS, _BLOCKS, _PASSES = 380_000, 2048, 6
+# Of the sample, in so many blocks at most, of so many passes of every process at least.
+_ROWS, _BLOCKS, _PASSES = 260_000, 2048, 6
 
 
 def sample_steps(forward: LargeForward, find_owners: FindOwners) -> StepSample | None:

@@ -42,15 +42,15 @@ def help_of() -> list[HelpEntry]:
             _("A sample, until all is read"),
             _(
                 "Of a forward table of some hundred MB and more batch sizes are shown at once from a "
-                "sample: 64 MB of it, in {blocks} blocks of rows at even distances or fewer. A column is Σ "
-                "batch size · time / Σ time of the steps that begin in its blocks, held over their bubbles; "
-                "of a domain that rests at times / Σ time of the blocks. Lanes are solid up to the low end "
-                "of the band that holds the exact mean of nine columns of ten (ratio estimate, Student's t "
-                "over a column's blocks), and dim from there to its high end; columns are wider where "
-                "blocks tell too little. No max, PAR or place that stands out is told from it. The exact "
-                "lanes take its place, and the cursor stays. A table whose rows are not in the order of "
-                "time has none, nor has a comparison."
-            ).format(blocks="2,000"),
+                "sample: some 260,000 rows in blocks at even distances. A column is Σ batch size · time / Σ "
+                "time of the steps that begin in its blocks, held over their bubbles; of a domain that "
+                "rests at times / Σ time of the blocks. Lanes are solid up to the low end of the band that "
+                "holds the exact mean of nine columns of ten (ratio estimate, Student's t over a column's "
+                "blocks), and dim from there to its high end; columns are wider where blocks tell too "
+                "little. No max, PAR or place that stands out is told from it. The exact lanes take its "
+                "place, and the cursor stays. A table whose rows are not in the order of time has none, nor "
+                "has a comparison."
+            ),
         ),
         HelpEntry(
             _("Height and colour"),
