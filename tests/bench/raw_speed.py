@@ -25,31 +25,35 @@ _LANES, _FINDINGS = "at cursor", "most severe first"
 _EVEN = "no imbalance found"
 
 
-def main() -> None:
-    """Print what the module says."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("raw", type=Path)
-    options.add_argument("--larger", type=Path)
-    options.add_argument("--parser")
-    options.add_argument("--turns", type=int, default=3)
-    asked = options.parse_args()
-    lanes = _median(asked.raw, "2", [_LANES], asked.turns)
-    tell("raw profile, DP lanes", "<= 2 s", _told(lanes), "", lanes[0] <= 2)
-    found = _median(asked.raw, "", [_FINDINGS, _EVEN], asked.turns)
-    tell("raw profile, Overview with findings", "<= 8 s", _told(found), "", found[0] <= 8)
-    if asked.larger is not None:
-        more = _median(asked.larger, "2", [_LANES], asked.turns)
-        ratio = more[0] / lanes[0]
-        tell("larger raw profile, DP lanes", "<= 10 x", _told(more), f"{ratio:.1f} x", ratio <= 10)
-        tell_peak("larger raw profile, DP lanes", more[2], 1536)
-    if asked.parser is not None:
-        parsed = _parsed(shlex.split(asked.parser), asked.raw)
-        ratio = parsed[0] / lanes[0]
-        tell("upstream's parser, to DP lanes", ">= 80 x", _told(parsed), f"{ratio:.0f} x", ratio >= 80)
+def tell_all(raw: Path, larger: Path | None, parser: list[str] | None, turns: int) -> None:
+    """Print the rows of a raw profile, of a larger one, and of upstream's parser."""
+    name = f"raw profile of {_megabytes(raw):,.0f} MB"
+    lanes = _median(raw, "2", [_LANES], turns)
+    tell(f"{name}, DP lanes", "<= 2 s", _told(lanes), f"{lanes[0] / 2:.2f}", lanes[0] <= 2, idle=True)
+    found = _median(raw, "", [_FINDINGS, _EVEN], turns)
+    ratio = f"{found[0] / 8:.2f}"
+    tell(f"{name}, Overview with findings", "<= 8 s", _told(found), ratio, found[0] <= 8, idle=True)
+    if larger is not None:
+        size = f"raw profile of {_megabytes(larger):,.0f} MB"
+        more = _median(larger, "2", [_LANES], turns)
+        times = more[0] / lanes[0]
+        tell(f"{size}, DP lanes", "<= 10 x", _told(more), f"{times:.1f} x", times <= 10)
+        tell_peak(f"{size}, DP lanes", more[2], 1536)
+    name += ", upstream's parser alone"
+    if parser is None:
+        tell(name, "", "the parser is not here", "", None)
+        return
+    parsed = _parsed(parser, raw)
+    times = parsed[0] / lanes[0]
+    tell(name, ">= 80 x", f"{_told(lanes)} / {_told(parsed)}", f"{times:.0f} x", times >= 80)
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def _told(found: tuple[float, ...]) -> str:
-    return f"{found[0]:.1f} s, {found[1]:.1f} s of processor"
+    return f"{found[0]:.1f} s, cpu {found[1]:.1f} s"
 
 
 def _median(raw: Path, key: str, words: list[str], turns: int) -> tuple[float, float, float]:
@@ -81,6 +85,17 @@ def _parsed(command: list[str], raw: Path) -> tuple[float, float]:
             check=True,
         )
         return time.perf_counter() - start, sum(map(float, whole.stderr.split()[-2:]))
+
+
+def main() -> None:
+    """Print what the module says."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("raw", type=Path)
+    options.add_argument("--larger", type=Path)
+    options.add_argument("--parser", type=shlex.split)
+    options.add_argument("--turns", type=int, default=3)
+    asked = options.parse_args()
+    tell_all(asked.raw, asked.larger, asked.parser, asked.turns)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 import lbtui
-from tests.bench.table import tell, tell_peak
+from tests.bench.table import HEAD, tell, tell_peak
 
 _FIRST, _AGAIN, _SHARE, _MEMORY = 1.0, 2.0, 1.2, 1024
 
@@ -134,6 +134,34 @@ def _memory(pid: int) -> float:
     return pages * os.sysconf("SC_PAGESIZE") / 2**20 + sum(map(_memory, below))
 
 
+def tell_all(folder: Path) -> None:
+    """Print the rows of a folder of runs."""
+    # As of an lbtui that is installed.
+    compileall.compile_dir(lbtui.__path__[0], quiet=1)
+    with tempfile.TemporaryDirectory() as cache:
+        told, peak = watched(folder, Path(cache))
+        name = f"{round(told['runs'])} runs"
+        imported = f"{told['screen']:.2f} s, {told['found']:.2f} s"
+        tell(f"{name}, screen imported and runs found", "", imported, "", None)
+        first, half = told["first"], told["processor"] / 2
+        ok, ratio = first <= _FIRST, f"{first / _FIRST:.2f}"
+        tell(f"{name}, first row", f"<= {_FIRST:g} s", f"{first:.2f} s", ratio, ok, idle=True)
+        tell(f"{name}, first summary", "", f"{told['summary']:.2f} s", "", None)
+        together, each = told["together"], told["processor"]
+        cost = f"{together:.1f} / {each:.1f} s"
+        tell(f"{name}, processor of all / of the runs", "", cost, f"{together / each:.2f} x", None)
+        most, took = _SHARE * half, told["all"]
+        tell(
+            f"{name}, all", f"<= {most:.1f} s", f"{took:.1f} s", f"{took / most:.2f}", took <= most, idle=True
+        )
+        tell_peak(f"{name}, all", peak, _MEMORY)
+        told, peak = watched(folder, Path(cache))
+        again = told["all"]
+        ok, ratio = again <= _AGAIN, f"{again / _AGAIN:.2f}"
+        tell(f"{name}, again", f"<= {_AGAIN:g} s", f"{again:.2f} s", ratio, ok, idle=True)
+        tell_peak(f"{name}, again", peak, _MEMORY)
+
+
 def main() -> None:
     """Make, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -149,39 +177,12 @@ def main() -> None:
         return
     if options.make:
         make(options.folder, options.make, options.outputs, options.raw, options.maker)
-    # As of an lbtui that is installed.
-    compileall.compile_dir(lbtui.__path__[0], quiet=1)
     load = os.getloadavg()[0]
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}"
     )
-    print("| measured | target | value | ratio | met |")
-    print("|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as cache:
-        told, peak = watched(options.folder, Path(cache))
-        count, failed = round(told["runs"]), round(told["failed"])
-        print(f"| runs, of which {failed} cannot be read | | {count} | | |")
-        print(f"| screen imported, runs found | | {told['screen']:.2f} s, {told['found']:.2f} s | | |")
-        first, half = told["first"], told["processor"] / 2
-        tell("first row", f"<= {_FIRST} s", f"{first:.2f} s", f"{first / _FIRST:.2f}", first <= _FIRST)
-        print(f"| first row, processor of this process | | {told.get('own', 0):.2f} s | | |")
-        print(f"| first summary | | {told['summary']:.2f} s | | |")
-        most = _SHARE * half
-        share = told["together"] / told["processor"]
-        together = told["together"]
-        print(f"| processor, this and the children / the runs' | | {together:.1f} s | {share:.2f} | |")
-        tell(
-            "all",
-            f"<= {most:.1f} s",
-            f"{told['all']:.1f} s",
-            f"{told['all'] / half:.2f}",
-            told["all"] <= most,
-        )
-        tell_peak("all", peak, _MEMORY)
-        told, peak = watched(options.folder, Path(cache))
-        again = told["all"]
-        tell("again, all", f"<= {_AGAIN} s", f"{again:.2f} s", f"{again / _AGAIN:.2f}", again <= _AGAIN)
-        tell_peak("again", peak, _MEMORY)
+    print(HEAD)
+    tell_all(options.folder)
 
 
 if __name__ == "__main__":

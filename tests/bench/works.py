@@ -1,7 +1,12 @@
-"""The works that `big` measures, each run in a process of its own: lbtui's and those beside it."""
+"""The works that `big` measures, each run in a process of its own: lbtui's and those beside it.
+
+python -m tests.bench.works WORK FOLDER
+"""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 PICTURES = Path(__file__).parent.parent / "data" / "pd_ep_png"
@@ -75,6 +80,21 @@ def pandas_lanes(folder: Path) -> None:
     steps.groupby(["hostname", "dp_rank", "bin"])["size"].agg(["min", "mean", "max"])
 
 
+def duckdb_lanes(folder: Path) -> None:
+    """The same grouping by DuckDB, which lbtui does not use."""
+    import duckdb
+
+    steps = (
+        'SELECT hostname, dp_rank, min("start_time(ms)") AS start, max("end_time(ms)"), '
+        "max(batch_size) AS size "
+        f"FROM read_csv('{folder / 'forward.csv'}') GROUP BY hostname, dp_rank, forward_iter"
+    )
+    duckdb.sql(
+        "SELECT hostname, dp_rank, CAST(floor(start / 600) AS BIGINT) AS bin, "
+        f"min(size), avg(size), max(size) FROM ({steps}) GROUP BY ALL"
+    ).fetchall()
+
+
 def sqlite_lanes(folder: Path) -> None:
     """The same grouping by SQLite alone, of the table `forward` of profiler.db."""
     import sqlite3
@@ -98,3 +118,25 @@ def findings(folder: Path) -> None:
 
     profile = open_profile(folder)
     diagnose(profile, overview(profile).window)
+
+
+# Inputs of more than one file
+
+
+def add_panes(folder: Path) -> None:
+    """Add what the panes of experts and of P/D nodes show."""
+    for picture in PICTURES.iterdir():
+        shutil.copy(picture, folder)
+    shutil.copy(PICTURES.parent / "pd_ep" / "coordinator.csv", folder)
+
+
+def service(folder: Path, domains: int) -> None:
+    """Write a service of so many DP domains, with something for every pane."""
+    from tests.findings.service import Group, write_service
+
+    write_service(folder, Group(domains=domains, seconds=20))
+    add_panes(folder)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](Path(sys.argv[2]))
