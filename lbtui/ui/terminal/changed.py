@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from rich.cells import get_character_cell_size
+from rich.segment import Segment
 from textual.strip import Strip
 
 # Two changed runs closer than this are sent as one: moving the cursor costs about as many bytes.
@@ -15,6 +16,30 @@ _JOIN = 8
 NARROW = re.compile("[ -~¡-¬®-˿‐-‧‰-⁞←-⇿∀-⋿─-◼]*")
 _REST = "\0"  # stands for the further cells of a wide character
 _BEYOND = "\1"  # behind a row's end
+
+
+def changed_parts(before: Strip, after: Strip) -> Iterable[tuple[int, Iterable[Segment]]]:
+    """Return from which cell on a row differs from that before, with what stands there, as `changed_runs`."""
+    runs = list(changed_runs(before, after))
+    if not runs:
+        return ()
+    cells = [x for x, _length in runs]
+    if not NARROW.fullmatch(after.text):
+        edges = [edge for x, length in runs for edge in (x, x + length)]
+        return zip(cells, after.divide([*edges, after.cell_length])[1::2], strict=True)
+    # Textual cuts a segment again from its begin for each cut: half of a page of a table.
+    parts: list[list[Segment]] = [[] for _run in runs]
+    begin = at = 0
+    for text, style, _control in after:
+        end = begin + len(text)
+        while at < len(runs) and (x := cells[at]) < end:
+            last = x + runs[at][1]
+            parts[at].append(Segment(text[max(x - begin, 0) : last - begin], style))
+            if last > end:
+                break
+            at += 1
+        begin = end
+    return zip(cells, parts, strict=True)
 
 
 def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from lbtui.render.capabilities import Colors
-from lbtui.ui.terminal.changed import changed_runs
+from lbtui.ui.terminal.changed import changed_parts
 from lbtui.ui.terminal.pen import Pen
 from lbtui.ui.terminal.private import CompositorUpdate, Piece, pieces
 from lbtui.ui.terminal.scrolled import move_between
@@ -63,10 +63,7 @@ class Shown:
             self._rows.update(shown)
         # Rows are compared as a whole: a piece may cut a wide character of which the other half goes, too.
         for y, row in rows.items():
-            changed = list(changed_runs(self._rows[y], row))
-            # One after the other the row would be walked anew for each.
-            parts = row.divide([*(edge for x, length in changed for edge in (x, x + length)), size.width])
-            for (x, _length), part in zip(changed, parts[1::2], strict=True):
+            for x, part in changed_parts(self._rows[y], row):
                 pen.write(x, y, part)
         self._rows.update(rows)
         return pen.text()
