@@ -72,6 +72,9 @@ def _put(block: Block, text: list[str], styles: list[Style], caps: Capabilities)
     said = f"{border}{words} " if words and pad != " " else border + words
     cells = said.ljust(room, pad)[:room]
     style = _style(block, caps)
+    if cell_len(cells) == room:
+        text[first:end], styles[first:end] = cells, [style] * room
+        return
     at = first
     for character in cells:
         wide = cell_len(character)

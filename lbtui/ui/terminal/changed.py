@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
+from itertools import compress
+from operator import ne
 
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
@@ -30,11 +31,14 @@ def changed_parts(before: Strip, after: Strip) -> Iterable[tuple[int, Iterable[S
     # Textual cuts a segment again from its begin for each cut: half of a page of a table.
     parts: list[list[Segment]] = [[] for _run in runs]
     begin = at = 0
-    for text, style, _control in after:
+    for segment in after:
+        text = segment.text
         end = begin + len(text)
         while at < len(runs) and (x := cells[at]) < end:
             last = x + runs[at][1]
-            parts[at].append(Segment(text[max(x - begin, 0) : last - begin], style))
+            whole = x <= begin and end <= last
+            part = segment if whole else Segment(text[max(x - begin, 0) : last - begin], segment.style)
+            parts[at].append(part)
             if last > end:
                 break
             at += 1
@@ -50,15 +54,19 @@ def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
     """
     if before is after:
         return
-    old, new = _by_cell(before), _by_cell(after)
+    (old, was), (new, now) = _by_cell(before), _by_cell(after)
     if len(old) != before.cell_length or len(new) != after.cell_length:
         yield 0, after.cell_length
         return
     length = max(len(old), len(new))
-    old, new = old.ljust(length, _BEYOND), new.ljust(length, _BEYOND)
+    if len(old) != len(new):
+        old, new = old.ljust(length, _BEYOND), new.ljust(length, _BEYOND)
+        was, now = ([*styles, *[0] * (length - len(styles))] for styles in (was, now))
     wide = _REST in old or _REST in new
     start = end = -1
-    for first, last in _differences(before, after, old, new):
+    pairs = zip(old, was, strict=True), zip(new, now, strict=True)
+    for first in compress(range(length), map(ne, *pairs)):
+        last = first + 1
         while wide and _REST in (old[first], new[first]):
             first -= 1
         while wide and last < length and _REST in (old[last], new[last]):
@@ -73,36 +81,14 @@ def changed_runs(before: Strip, after: Strip) -> Iterator[tuple[int, int]]:
         yield start, end - start
 
 
-def _by_cell(strip: Strip) -> str:
-    """Return a row's text, one character for each cell."""
-    text = strip.text
-    if NARROW.fullmatch(text):
-        return text
-    return "".join(character + _REST * (get_character_cell_size(character) - 1) for character in text)
-
-
-def _differences(before: Strip, after: Strip, old: str, new: str) -> Iterator[tuple[int, int]]:
-    """Yield where the texts or the styles of two rows differ, from and to, in ascending order."""
-    olds, news = list(before), list(after)
-    old_ends, new_ends = _ends(before, old), _ends(after, new)
-    i = j = x = 0
-    while x < len(old):
-        while i < len(old_ends) and old_ends[i] <= x:
-            i += 1
-        while j < len(new_ends) and new_ends[j] <= x:
-            j += 1
-        was, old_end = (olds[i].style, old_ends[i]) if i < len(olds) else (None, len(old))
-        now, new_end = (news[j].style, new_ends[j]) if j < len(news) else (None, len(new))
-        end = min(old_end, new_end)
-        if was is not now and was != now:
-            yield x, end
-        elif old[x:end] != new[x:end]:
-            yield from ((place, place + 1) for place in range(x, end) if old[place] != new[place])
-        x = end
-
-
-def _ends(strip: Strip, cells: str) -> Sequence[int]:
-    """Return behind which cell each segment of a row ends."""
-    if _REST in cells:
-        return list(accumulate(len(_by_cell(Strip([segment]))) for segment in strip))
-    return list(accumulate(len(segment.text) for segment in strip))
+def _by_cell(strip: Strip) -> tuple[str, list[int]]:
+    """Return a row's text, a character for each cell, and each one's hash of its style, as styles compare."""
+    texts = [segment.text for segment in strip]
+    text = "".join(texts)
+    if not NARROW.fullmatch(text):
+        texts = ["".join(c + _REST * (get_character_cell_size(c) - 1) for c in said) for said in texts]
+        text = "".join(texts)
+    styles: list[int] = []
+    for said, segment in zip(texts, strip, strict=True):
+        styles += [hash(segment.style)] * len(said)
+    return text, styles

@@ -65,11 +65,14 @@ class Pen:
         self._written.append(f"\x1b[{y + 1};{x + 1}H")
         for text, style, _control in segments:
             ink = _PLAIN if style is None else _ink(style, self._colors)
+            if text and not text.strip("▀"):
+                x += len(text)
+                sequence, self._ink, half = _half(self._ink, ink)
+                self._written.append(sequence + half * len(text))
+                continue
             x += len(text) if text.isascii() else cell_len(text)
             if not text.strip(" ") and not ink.seen:
                 self._space(len(text), ink.background, at_end=x >= self._width)
-            elif not text.strip("▀") and _DEFAULT not in ink and not ink.attributes and not ink.seen:
-                self._halves(len(text), ink)
             else:
                 self._turn(ink)
                 self._written.append(text)
@@ -104,14 +107,15 @@ class Pen:
         else:
             self._written.append(" " * cells)
 
-    def _halves(self, cells: int, ink: _Ink) -> None:
-        turned = _Ink(ink.attributes, ink.seen, ink.background, ink.foreground)
-        if len(change(self._ink, turned)) < len(change(self._ink, ink)):
-            self._turn(turned)
-            self._written.append("▄" * cells)
-        else:
-            self._turn(ink)
-            self._written.append("▀" * cells)
+
+@lru_cache(maxsize=4096)
+def _half(now: _Ink, ink: _Ink) -> tuple[str, _Ink, str]:
+    """Return what leads to the ink, or to its colours exchanged, how it writes then, and which half block."""
+    turned = ink._replace(foreground=ink.background, background=ink.foreground)
+    whole = _DEFAULT not in ink and not ink.attributes and not ink.seen
+    if whole and len(change(now, turned)) < len(change(now, ink)):
+        return change(now, turned), turned, "▄"
+    return change(now, ink), ink, "▀"
 
 
 def _on(ink: _Ink, background: _Hue) -> _Ink:

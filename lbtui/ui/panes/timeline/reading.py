@@ -164,7 +164,7 @@ class TimelineReading(Filtered):
 
     def _change(self, state: TimelineState, **selected: object) -> None:
         """Take a new state, tell the other panes what is selected, and draw."""
-        self.state = state
+        self.state, before = state, self.selection
         if (shown := self._shown) is not None:
             self.state = replace(self.state, top=shown.top)
             line = shown.all_lines[shown.row] if shown.all_lines else None
@@ -175,7 +175,8 @@ class TimelineReading(Filtered):
                 self._time = cast(int, selected["time"])
             if selected:
                 self.lbtui.select(**selected)
-        self.repaint()
+        if self.selection is before:  # else it was drawn when it was told (`selection_changed`)
+            self.repaint()
 
     def _say(self, words: str) -> None:
         self.state = replace(self.state, doing=words)
