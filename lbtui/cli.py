@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -195,6 +196,9 @@ def _on_screen(
         coerced=bool(sys.flags.utf8_mode),
     )
     with ExitStack() as stack:
+        # Up to the first frame next to nothing becomes garbage; then `LbtuiApp` begins to look for it.
+        gc.disable()
+        stack.callback(gc.enable)
         start_ahead(path)
         enquiry = None
         if background == "auto" and may_be_asked(os.environ, caps):

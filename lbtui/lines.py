@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 # Chinese characters, and marks as wide as they are, for a class of a regular expression.
 WIDE = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
-_PIECE = re.compile(rf"[{WIDE}]|[^{WIDE}]+")
+_PIECE = rf"[{WIDE}]|[^{WIDE}]+"
 # No line begins with one of these, and none ends with one of those.
 _CLOSES = frozenset("，。、；：！？）】》〉」』％”’…%)],.;:!?")
 _OPENS = frozenset("（【《〈「『“‘([")
@@ -63,7 +63,7 @@ def _pieces(word: str) -> list[str]:
     if word.isascii():
         return [word]
     found = [""]
-    for piece in _PIECE.findall(word):
+    for piece in re.findall(_PIECE, word):
         if not found[-1] or found[-1][-1] in _OPENS or piece[0] in _CLOSES:
             found[-1] += piece
         else:

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from lbtui import __version__
 from lbtui.codes import OPENED, UNWRITTEN, USAGE
 from lbtui.completion import SHELLS, completion
-from lbtui.config_example import config_example
 from lbtui.language import LANGUAGES
 from lbtui.lines import broken
 from lbtui.manual import json_schema
-from lbtui.manual.man import man_page
 from lbtui.output import CannotWrite, complain, write_out
 from lbtui.text import _, in_list, visible
-from lbtui.thresholds import Entry, targets_of
 
 if TYPE_CHECKING:
     from lbtui.render.capabilities import Background, Colors
+    from lbtui.thresholds import Entry
     from lbtui.ui.kit.at import View
 
 REPORTS = ("text", "markdown")
@@ -369,7 +367,7 @@ def _add_about(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--man",
         action=_Print,
-        text=lambda: man_page(known, __version__),
+        text=lambda: _man_page(known),
         help=_("print the man page (lbtui --man | man -l -), and end"),
     )
     known.add_argument(
@@ -388,7 +386,7 @@ def _add_about(known: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--config-example",
         action=_Print,
-        text=config_example,
+        text=_config_example,
         help=_("print a config file with every setting, its default and its meaning, and end"),
     )
     known.add_argument(
@@ -397,6 +395,21 @@ def _add_about(known: argparse.ArgumentParser) -> None:
         text=lambda: f"lbtui {__version__}\n",
         help=_("print the version, and end"),
     )
+
+
+# What few ask for is imported then: the first frame waits for all that stands above.
+
+
+def _config_example() -> str:
+    from lbtui.config_example import config_example
+
+    return config_example()
+
+
+def _man_page(known: argparse.ArgumentParser) -> str:
+    from lbtui.manual.man import man_page
+
+    return man_page(known, __version__)
 
 
 def _capture(text: str) -> int | Literal["all"]:
@@ -436,6 +449,8 @@ def _positive(unit: str, text: str) -> float:
 
 def _targets(text: str) -> tuple[Entry, ...]:
     """Return the targets of `ttft=500,tpot=50`, as `targets_of` does."""
+    from lbtui.thresholds import targets_of
+
     try:
         return targets_of(text)
     except ValueError as error:

@@ -8,8 +8,9 @@ what usual terminals make of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from rich.color import Color
@@ -46,7 +47,12 @@ class Scheme:
 
 def scheme(caps: Capabilities) -> Scheme:
     """Return the colours for this terminal."""
-    return (_LIGHT if caps.light else _DARK)[caps.colors]
+    return _made(caps.light, caps.colors)
+
+
+@lru_cache(maxsize=8)
+def _made(light: bool, colors: Colors) -> Scheme:
+    return (_LIGHT if light else _DARK)[colors]()
 
 
 def _exact(codes: str) -> tuple[Color, ...]:
@@ -121,8 +127,8 @@ _NONE = Scheme(
 # of OKLCH lightness (0.36 to 0.84, hues 245° and 60°). Lines of a chart are after Okabe and Ito, blue first;
 # the two near red and amber last, as those mean severity elsewhere. The accent is pink: the one hue far from
 # all of viridis, from red and from amber.
-_DARK: dict[Colors, Scheme] = {
-    "truecolor": _scheme(
+_DARK: dict[Colors, Callable[[], Scheme]] = {
+    "truecolor": lambda: _scheme(
         (
             _exact(
                 "#481769 #46337f #3d4d8a #33638d #2a788e #228d8d "
@@ -135,7 +141,7 @@ _DARK: dict[Colors, Scheme] = {
         _exact("#56b4e9 #f0e442 #009e73 #cc79a7 #bbbbbb #3a7fd5 #e69f00 #d55e00"),
         _exact("#ff5fd7 #8a8a8a #2ec4b6 #ff5f5f #ffaf00 #8a8a8a"),
     ),
-    "256": _scheme(
+    "256": lambda: _scheme(
         (
             _numbered(53, 55, 61, 31, 36, 77, 148, 226),
             _numbered(*range(236, 252, 2)),
@@ -145,7 +151,7 @@ _DARK: dict[Colors, Scheme] = {
         _numbered(74, 227, 36, 175, 250, 32, 214, 166),
         _numbered(206, 245, 43, 203, 214, 245),
     ),
-    "16": _scheme(
+    "16": lambda: _scheme(
         (
             # Blue, cyan, bright green, bright yellow: plain green is no lighter than cyan.
             _numbered(4, 6, 10, 11),
@@ -156,14 +162,14 @@ _DARK: dict[Colors, Scheme] = {
         _numbered(14, 11, 10, 13, 7, 12, 3, 9),
         _numbered(13, 8, 10, 9, 3, 8),
     ),
-    "none": _NONE,
+    "none": lambda: _NONE,
 }
 
 # Load runs from a pale green over teal and blue to a dark violet, by equal steps of OKLCH lightness (0.93 to
 # 0.28): viridis from its other end, which begins too loud for a load of nothing. Differences as above, but
 # darker to both sides (0.955 to 0.29).
-_LIGHT: dict[Colors, Scheme] = {
-    "truecolor": _scheme(
+_LIGHT: dict[Colors, Callable[[], Scheme]] = {
+    "truecolor": lambda: _scheme(
         (
             _exact(
                 "#dbeede #bbdecb #99cfbe #75bfb5 #4eaeb0 #259ab1 "
@@ -176,7 +182,7 @@ _LIGHT: dict[Colors, Scheme] = {
         _exact("#0072b2 #8f7700 #00795a #a8488a #6b6b6b #2f8fd0 #b36b00 #c04a00"),
         _exact("#d000a8 #6c6c6c #00796b #cc0000 #a85a00 #6c6c6c"),
     ),
-    "256": _scheme(
+    "256": lambda: _scheme(
         (
             _numbered(194, 151, 73, 31, 25, 55, 54, 17),
             _numbered(*range(253, 237, -2)),
@@ -188,7 +194,7 @@ _LIGHT: dict[Colors, Scheme] = {
     ),
     # Yellow, cyan, green and white cannot be read on white, nor can their bright kin: text is blue, magenta,
     # red or grey. No amber is left for warnings, which are red too, but not bold.
-    "16": _scheme(
+    "16": lambda: _scheme(
         (
             _numbered(7, 6, 4, 0),
             _numbered(15, 7, 8, 0),
@@ -198,5 +204,5 @@ _LIGHT: dict[Colors, Scheme] = {
         _numbered(4, 2, 5, 0, 12, 8, 13, 1),
         _numbered(5, 8, 4, 1, 1, 8),
     ),
-    "none": _NONE,
+    "none": lambda: _NONE,
 }

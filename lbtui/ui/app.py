@@ -181,6 +181,8 @@ class LbtuiApp(ManyApp):
             self.action_watch()
 
     def _open(self) -> None:
+        memory.begin()
+
         def work() -> None:
             found = opened(self.asked, lambda profile: self.post_message(Begun(profile)))
             if not get_current_worker().is_cancelled:

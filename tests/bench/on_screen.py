@@ -7,9 +7,10 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.key_latency import KEYS, answer
+from tests.bench.key_latency import KEYS, Answer, answer, at_rest, processor
 from tests.bench.table import tell, tell_peak
 from tests.tools.line_bytes import KB, changes, moves, started
 from tests.tools.person import Person
@@ -80,8 +81,8 @@ def _loaded(terminal: Terminal) -> Person:
 def keys(small: Path, large: Path, repeat: int) -> None:
     """Print p95 over the keys of every pane, of a large profile and a small: processor and wall time.
 
-    The processor time is that of all threads from the key up to 60 ms after the last byte of its frame; what
-    goes on longer in the background, as sorts for keys that may come, is in the mean of all keys with it.
+    Before each key what was left for the background, as sorts for keys that may come, is done: it is in the
+    mean of all keys with it.
     """
     found: dict[str, list[tuple[float, float, float]]] = {}
     for folder in (small, large):
@@ -90,16 +91,15 @@ def keys(small: Path, large: Path, repeat: int) -> None:
             for pane, pressed in KEYS.items():
                 answer(terminal, pane[0])
                 terminal.settle(2.0)
-                terminal.rest()
+                at_rest(terminal)
                 begin, each = processor(terminal.pid), []
                 for name, key in (pair for pair in pressed for _turn in range(repeat)):
-                    before = processor(terminal.pid)
-                    wall, _size = answer(terminal, key)
-                    each.append((wall, processor(terminal.pid) - before, name))
-                terminal.rest()
+                    each.append((name, answer(terminal, key)))
+                    at_rest(terminal)
                 every = (processor(terminal.pid) - begin) / len(each)
-                p95 = [sorted(1000 * one[i] for one in each)[int(0.95 * len(each))] for i in (0, 1)]
-                found.setdefault(pane, []).append((p95[0], p95[1], 1000 * every))
+                times = ([one.seconds for _name, one in each], [one.processor for _name, one in each])
+                wall, cpu = (1000 * sorted(column)[int(0.95 * len(each))] for column in times)
+                found.setdefault(pane, []).append((wall, cpu, 1000 * every))
                 _tell_each(pane, each)
     for pane, ((few, few_cpu, _few), (many, many_cpu, every)) in found.items():
         row = f"key, {pane.partition(' ')[2]}, p95"
@@ -109,18 +109,13 @@ def keys(small: Path, large: Path, repeat: int) -> None:
         tell(f"{row}, wall", "<= 30 ms", measured, ratio, many <= 30, idle=True)
 
 
-def _tell_each(pane: str, each: list[tuple[float, float, str]]) -> None:
+def _tell_each(pane: str, each: Sequence[tuple[str, Answer]]) -> None:
     """Print to stderr the median wall and processor time of each key, in ms, and the most."""
-    for name in dict.fromkeys(name for _wall, _cpu, name in each):
-        wall, cpu = zip(*((1000 * w, 1000 * c) for w, c, of in each if of == name), strict=True)
-        times = " ".join(f"{statistics.median(a):7.1f} {max(a):7.1f}" for a in (wall, cpu))
+    for name in dict.fromkeys(name for name, _one in each):
+        own = [one for of, one in each if of == name]
+        columns = ([1000 * one.seconds for one in own], [1000 * one.processor for one in own])
+        times = " ".join(f"{statistics.median(a):7.1f} {max(a):7.1f}" for a in columns)
         print(f"{pane:<12} {name:<10} wall, cpu: median, most {times}", file=sys.stderr, flush=True)
-
-
-def processor(pid: int) -> float:
-    """Return the processor seconds that all threads of a process have used, those that ended too."""
-    # Its clock, in ns (clock_getcpuclockid(3), which Python does not have); /proc counts ticks of 10 ms.
-    return time.clock_gettime((~pid << 3) | 2)
 
 
 def tables(folder: Path, rows: int) -> None:
@@ -168,7 +163,7 @@ def _opened(
         person.sees(whole, 600)
         opened = time.perf_counter() - start
         terminal.settle(1.0)
-        pages = [answer(terminal, "\x1b[6~")[0] for _page in range(20)]
+        pages = [answer(terminal, "\x1b[6~").seconds for _page in range(20)]
         return opened, statistics.median(pages), resident_peak(terminal.pid)
 
 

@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.on_screen import processor, resident_peak
+from tests.bench.key_latency import processor
+from tests.bench.on_screen import resident_peak
 from tests.bench.table import tell, tell_peak
 from tests.tools.person import Person
 from tests.tools.terminal import Terminal

@@ -242,14 +242,14 @@ def main() -> None:
         print(f"{'key':<12} {'median ms':>10} {'p95 ms':>8} {'bytes':>8}")
         for name, key in KEYS:
             measured = [answer(terminal, key) for _turn in range(options.repeat)]
-            times = sorted(1000 * t for t, _size in measured)
+            times = sorted(1000 * each.seconds for each in measured)
             p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
-            sent = int(statistics.median(s for _t, s in measured))
+            sent = int(statistics.median(each.size for each in measured))
             print(f"{name:<12} {statistics.median(times):>10.1f} {p95:>8.1f} {sent:>8}")
         for _turn in range(3):
             os.write(terminal.fd, b"0")
             terminal.settle(0.3)
-            taken, sent = answer(terminal, "z")
+            taken, sent, _processor = answer(terminal, "z")
             print(f"{'z from all':<12} {1000 * taken:>10.1f} {'':>8} {sent:>8}")
         print(f"load {os.getloadavg()[0]:.1f}")
 

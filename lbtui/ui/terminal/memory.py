@@ -14,6 +14,11 @@ from lbtui.ui.terminal.pen import change
 TIDY_SECONDS = 20.0
 
 
+def begin() -> None:
+    """Look for what is not needed any more, from the first frame on."""
+    gc.enable()
+
+
 def settle() -> None:
     """Take what is loaded by now as here to stay: it need not be looked at again."""
     gc.freeze()
