@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -245,6 +244,8 @@ def _given(options: Namespace) -> Iterator[str]:
 
 def _plain(number: float) -> str:
     """Return a number without an exponent, exactly."""
+    from decimal import Decimal
+
     text = format(Decimal(repr(number)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -60,7 +60,11 @@ class TerminalApp(App[int]):
 
     def __init__(self, caps: Capabilities, enquiry: Enquiry | None = None) -> None:
         super().__init__(ansi_color=True)
-        self.theme = "ansi-light" if caps.light else "ansi-dark"
+        # Not the property: Textual would read all its styles once more for it.
+        self.set_reactive(App.theme, "ansi-light" if caps.light else "ansi-dark")
+        self.set_class(not caps.light, "-dark-mode", update=False)
+        self.set_class(caps.light, "-light-mode", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
         self.caps = caps
         self.enquiry = enquiry  # what the terminal was asked, for its driver
         self.terminal: TerminalDriver | None = None  # once it is ours; none under test

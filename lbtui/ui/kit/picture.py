@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -19,6 +19,7 @@ class Picture(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
+        self._drawn = Size(0, 0)
 
     @abstractmethod
     def picture(self, width: int, height: int) -> list[Row]:
@@ -45,10 +46,16 @@ class Picture(Widget):
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def on_resize(self) -> None:
-        """Draw for the new size."""
-        self._strips = []
-        self.repaint()
+        """Draw for the new size, unless it was for the frame that has it."""
+        if self._drawn != self.size:
+            self._strips = []
+            self.repaint()
 
     def render_line(self, y: int) -> Strip:
         """Return one drawn row."""
+        if not self._strips and self.is_mounted:
+            # The first frame shows it, not the one after the widget has been told its size.
+            self._drawn = self.size
+            width, height = self.size
+            self._strips = [Strip(row, width) for row in self.picture(width, height)[:height]]
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
