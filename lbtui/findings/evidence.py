@@ -119,9 +119,9 @@ class Evidence:
     def whole_requests(self) -> pl.DataFrame:
         """The requests that are recorded from their arrival to their end, with their `row`."""
         requests = self.frame("requests").with_row_index("row")
-        return requests.filter(
-            pl.col("arrival").is_not_null(), pl.col("duration").is_between(0, LONGEST_LIFE)
-        )
+        whole = pl.col("arrival").is_not_null() & pl.col("duration").is_between(0, LONGEST_LIFE)
+        # Usually that is all of them, of which no copy is made.
+        return requests if requests.select(whole.all(ignore_nulls=False)).item() else requests.filter(whole)
 
     @cached_property
     def request_rounds(self) -> RequestRounds:

@@ -220,8 +220,12 @@ class Loaders:
         members, taken = read_members(self._store, scheduled, batches, request_ids, progress)
         transfers = self.named["transfers"](progress).frame
         dispatched, pulls = read_moments(self._store, scheduled, transfers, self._marks, progress)
-        ids = pl.DataFrame({"request_id": request_ids}).with_row_index("request").drop_nulls()
-        known = ids.unique("request_id", keep="first", maintain_order=True)
+        # Of millions of requests few may be named here, if any.
+        told = pl.concat([found.select("request_id") for found in (dispatched, pulls)])
+        asked = request_ids if told.height else request_ids.clear()
+        ids = pl.DataFrame({"request_id": asked}).with_row_index("request")
+        known = ids.join(told, on="request_id", how="semi", maintain_order="left")
+        known = known.unique("request_id", keep="first", maintain_order=True)
         named = [found.join(known, on="request_id").drop("request_id") for found in (dispatched, pulls)]
         return RequestRounds(members, taken, dispatched=named[0], pulls=named[1])
 
