@@ -79,12 +79,10 @@ def times_of(name: FrameName, frame: pl.DataFrame) -> Times:
         lasting = (milliseconds.clip(0.0, _LONGEST_MS) * 1000).cast(pl.Int64)
         ends["finished"] = pl.col("arrival").cast(pl.Int64) + lasting
     first, last = begin_of(name), ends.get(SPANS[name][1], pl.col(SPANS[name][1]).cast(pl.Int64))
-    bounds = frame.select(
-        begin=pl.min_horizontal(first.min(), last.min()),
-        end=pl.max_horizontal(first.max(), last.max()),
-        rows=first.count(),
-    )
-    begin, end, rows = bounds.row(0)
+    least, most = pl.min_horizontal(first.min(), last.min()), pl.max_horizontal(first.max(), last.max())
+    # Of millions of rows the instants take as much memory as all columns of some tables.
+    parts = [part.select(begin=least, end=most, rows=first.count()) for part in frame.iter_slices(_ROWS)]
+    begin, end, rows = pl.concat(parts).select(pl.min("begin"), pl.max("end"), pl.sum("rows")).row(0)
     if begin is None:
         return ()
     if end - begin <= _LEAST_GAP or not (gaps := _long_gaps(frame, (first, last), begin, end)):

@@ -22,7 +22,10 @@ def canonical(frame: pl.DataFrame, name: FrameName) -> pl.DataFrame:
 
     A number too large for its type can only be a broken cell, and becomes null.
     """
-    return frame.select(pl.col(c).cast(kind, strict=False) for c, kind in SCHEMAS[name].items())
+    made = frame.select(pl.col(c).cast(kind, strict=False) for c, kind in SCHEMAS[name].items())
+    # A column of which nothing is known takes no memory this way.
+    unknown = [c.name for c in made if 0 < c.null_count() == len(c)]
+    return made.with_columns(pl.lit(None, made.schema[name]).alias(name) for name in unknown)
 
 
 def possible_lanes(

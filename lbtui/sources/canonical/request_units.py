@@ -95,8 +95,8 @@ def from_seconds(
 
 
 def _ms_per_token(requests: pl.DataFrame) -> float | None:
-    each = requests.filter(pl.col("output_tokens") > 0).select(pl.col("duration") / pl.col("output_tokens"))
-    median = each.to_series().median()
+    known = requests.select("duration", "output_tokens").filter(pl.col("output_tokens") > 0)
+    median = known.select(pl.col("duration") / pl.col("output_tokens")).to_series().median()
     return float(median) if isinstance(median, float) else None
 
 

@@ -19,7 +19,7 @@ class Picture(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
-        self._drawn = Size(0, 0)
+        self._drawn_for = Size(0, 0)
 
     @abstractmethod
     def picture(self, width: int, height: int) -> list[Row]:
@@ -47,7 +47,7 @@ class Picture(Widget):
 
     def on_resize(self) -> None:
         """Draw for the new size, unless it was for the frame that has it."""
-        if self._drawn != self.size:
+        if self._drawn_for != self.size:
             self._strips = []
             self.repaint()
 
@@ -55,7 +55,7 @@ class Picture(Widget):
         """Return one drawn row."""
         if not self._strips and self.is_mounted:
             # The first frame shows it, not the one after the widget has been told its size.
-            self._drawn = self.size
+            self._drawn_for = self.size
             width, height = self.size
             self._strips = [Strip(row, width) for row in self.picture(width, height)[:height]]
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)

@@ -30,6 +30,7 @@ Request: TypeAlias = Mapping[str, Any]  # one row of the request table
 # Narrow enough to stand beside the table at 120 columns, one cell a bin.
 BINS = 30
 
+_SAME = "time_per_output_token"  # of the pane's table and that of what is told
 _PD_FILES = frozenset({"coordinator.csv", "pd_split_communication.csv", "pd_split_kvcache.csv"})
 
 
@@ -159,7 +160,12 @@ def with_told(data: RequestsData, told: Told) -> RequestsData:
     """Return the data with where the time of its requests went; as it was where that is of others."""
     if data.told is told or not told.table["request_id"].equals(data.table["request_id"]):
         return data
-    found = replace(data, told=told, table=data.table.with_columns(largest_parts(told)))
+    table = data.table
+    if table[_SAME].equals(told.table[_SAME]):
+        table = table.with_columns(told.table[_SAME])  # of millions of requests one of both is enough
+    if not told.latency.absent:
+        table = table.with_columns(largest_parts(told))
+    found = replace(data, told=told, table=table)
     if data.placed or PLACE_COLUMNS[0] not in told.table.columns:
         return found
     return _placed(found, told.table.select(*PLACE_COLUMNS, "first_round"))
