@@ -16,6 +16,7 @@ from lbtui.ui.bars import TopBar
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
 from tests.bench.inputs import write_requests
+from tests.sources.test_cut import rows_within
 from tests.tools.driving import settled
 
 ROWS = 2000
@@ -88,10 +89,8 @@ def test_the_part_is_shown_and_told_in_every_pane_until_all_is_read(tmp_path, mo
                 await settled(app, pilot)
                 assert app.current.stage is Stage.READY
                 assert "request.csv: first 29 % only · R reads all" in header(app), key
-            first = (tmp_path / "request.csv").read_bytes()[
-                : 6 * READ
-            ]  # the sixth was asked for when Escape was pressed
-            assert app.panes["5"].data.table.height == first.count(b"\n") - 1
+            # The sixth was asked for when Escape was pressed.
+            assert app.panes["5"].data.table.height == rows_within(tmp_path / "request.csv", 6, READ)
             assert "could be judged by in what was read" in plain(app.panes["1"].picture(100, 30))
             await pilot.press("5", "R")
             await until(pilot, lambda: "5" in app.panes)

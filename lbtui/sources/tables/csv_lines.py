@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,13 +20,13 @@ from lbtui.sources.tables.csv_dialect import MIXED, CsvFile
 from lbtui.text import _, visible
 
 _FIRST = 256 << 10  # bytes; often only the first rows are wanted
-# Of larger blocks the memory goes back to the system after each of them, which clears it for the next.
-_READ = 4 << 20
+_READ = 8 << 20
+_TAIL = 4096  # bytes in which the last line of a block begins as a rule
 # A round of thousands of requests has some 100 KB. What goes on for longer is no line of a table, and polars
 # holds a block several times.
 _LONGEST_LINE = 16 << 20
 # No table has so many rows in a block: most of its lines have no cell, and each would be a row of nulls.
-_MOST_LINES = 200_000
+_MOST_LINES = 400_000
 _EMPTY_LINES = re.compile(rb"\n[,;\t|\r\n]*\n")
 # In GB18030 none of these separators is part of a character. Whether a cell is ASCII is not asked: a long
 # run of bytes would be looked at once from each of them.
@@ -73,9 +74,10 @@ class CsvLines:
                 above = max(above - 1, 0)
                 lines = part[part.find(b"\n") + 1 : cut]
             else:
-                lines = b"".join([*begun, memoryview(part)[:cut]])
-            begun = [part[cut:]]
-            size = len(begun[0])
+                # Nothing is copied where the part is all there is.
+                lines = b"".join([*begun, part if cut == len(part) else memoryview(part)[:cut]])
+            begun = [part[cut:]] if cut < len(part) else []
+            size = len(part) - cut
             while above and lines:
                 _line, _end, lines = lines.partition(b"\n")
                 above -= 1
@@ -116,7 +118,7 @@ class CsvLines:
         for begin, end in [(0, sys.maxsize)] if self._ranges is None else self._ranges:
             if begin:
                 file.seek(begin)
-            while part := file.read(min(next(sizes), end - file.tell())):
+            while part := file.read(_to_line_end(file, min(next(sizes), end - file.tell()))):
                 yield part
 
     def _repaired(self, block: bytes) -> bytes:
@@ -133,6 +135,12 @@ class CsvLines:
 
     def _tell(self, text: str) -> None:
         self.notes.append(Note(visible(self._file.path.name), text, lost=True))
+
+
+def _to_line_end(file: BinaryIO, size: int) -> int:
+    """Return how many of the next `size` bytes end with a line, all where none ends near their end."""
+    tail = min(size, _TAIL)
+    return size - tail + (os.pread(file.fileno(), tail, file.tell() + size - tail).rfind(b"\n") + 1 or tail)
 
 
 def _line_ends(block: bytes) -> int:
