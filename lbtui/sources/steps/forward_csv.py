@@ -13,15 +13,7 @@ from lbtui.profile.progress import UpTo
 from lbtui.sources import limits
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.steps.forward_places import ForwardPlaces
-from lbtui.sources.steps.forward_rows import (
-    COLUMNS,
-    FEW_VALUES,
-    LEAST_TIMES,
-    Blocks,
-    ForwardRows,
-    Known,
-    category_of,
-)
+from lbtui.sources.steps.forward_rows import COLUMNS, LEAST_TIMES, Blocks, ForwardRows, Known
 from lbtui.sources.tables import csv_file
 from lbtui.sources.tables.csv_dialect import open_csv
 from lbtui.sources.tables.csv_sample import row_bytes, spread_ranges
@@ -110,10 +102,9 @@ class _Batches:
         file = open_csv(path)
         self.headers = match_headers("forward", file.header, COLUMNS, self.file)
         types: dict[str, pl.DataType] = dict.fromkeys(numeric_headers("forward", self.headers), pl.Float64())
-        few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
-        types |= dict.fromkeys(few, pl.Categorical())
-        more = [pl.col(found).to_physical().alias(category_of(found)) for found in few]
-        self.rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, more)
+        if found := self.headers.header_of.get("prof_id"):
+            types[found] = pl.Categorical()
+        self.rows = csv_file.Rows(file, list(self.headers.header_of.values()), types)
 
     @property
     def notes(self) -> list[Note]:

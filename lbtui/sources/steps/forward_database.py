@@ -11,16 +11,7 @@ import polars as pl
 
 from lbtui.profile import Note, Progress
 from lbtui.sources import limits
-from lbtui.sources.steps.forward_rows import (
-    COLUMNS,
-    FEW_VALUES,
-    LEAST_TIMES,
-    ROW,
-    Blocks,
-    ForwardRows,
-    Known,
-    category_of,
-)
+from lbtui.sources.steps.forward_rows import COLUMNS, LEAST_TIMES, ROW, Blocks, ForwardRows, Known
 from lbtui.sources.tables import database
 from lbtui.sources.tables.sqlite_cells import quoted
 from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers, usual_columns
@@ -106,7 +97,8 @@ class _Batches:
         self.headers = match_headers(_TABLE, present, COLUMNS, file)
         self._columns = list(self.headers.header_of.values())
         self._numeric = numeric_headers(_TABLE, self.headers)
-        self._few = [found for name in FEW_VALUES if (found := self.headers.header_of.get(name))]
+        texts = ("prof_id", "batch_type")
+        self._texts = [found for name in texts if (found := self.headers.header_of.get(name))]
         self._sampled = match_headers(_TABLE, present, sampled, file) if sampled else None
         of = self._sampled.header_of.values() if self._sampled else ()
         self._more = [header for header in of if header not in self._columns]
@@ -135,13 +127,8 @@ class _Batches:
 
     def typed(self, chunk: pl.DataFrame) -> pl.DataFrame:
         """Return the rows as `Batches` has them."""
-        few = [chunk[name].cast(pl.String) for name in self._few]
+        texts = [chunk[name].cast(pl.String) for name in self._texts]
         numbers = [chunk[name].cast(pl.Float64, strict=False) for name in self._numeric]
         if any(number.null_count() > chunk[number.name].null_count() for number in numbers):
-            return chunk.with_columns(few)
-        named = [column.cast(pl.Categorical) for column in few]
-        return chunk.with_columns(*numbers, *named, *map(_categories, named))
-
-
-def _categories(named: pl.Series) -> pl.Series:
-    return named.to_physical().alias(category_of(named.name))
+            return chunk.with_columns(texts)
+        return chunk.with_columns(*numbers, texts[0].cast(pl.Categorical), *texts[1:])

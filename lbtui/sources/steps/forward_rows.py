@@ -24,7 +24,6 @@ NUMBERS: Mapping[str, Callable[[usable.Floats], bool]] = {
     "bubble": usable.is_number,
     "batch_size": usable.is_count,
 }
-FEW_VALUES = ("prof_id", "batch_type")
 # So many times more rows than a sample has are worth one: fewer are read about as fast.
 LEAST_TIMES = 6
 ROW = "row: number"  # no header of the table
@@ -46,9 +45,8 @@ class Rows:
 class Batches(Protocol):
     """The rows of a forward table, batch by batch, under the headers of its file.
 
-    Where a batch could be read so, numbers are Float64, and `FEW_VALUES` categorical, with their physical
-    form in column `category_of`; else those are texts. A column `ROW` tells the places in the file where they
-    do not simply count up.
+    Where a batch could be read so, numbers are Float64, and prof_id is categorical; else those are texts. A
+    column `ROW` tells the places in the file where they do not simply count up.
     """
 
     file: str
@@ -121,7 +119,7 @@ class ForwardRows:
         for batch in self._source.read(progress):
             self.read_rows += batch.height
             raw = {name: batch[header] for name, header in self._headers.header_of.items()}
-            rows = self._as_they_are(raw, batch)
+            rows = self._as_they_are(raw)
             if rows is None:
                 texts = batch.with_columns(pl.col(pl.Categorical).cast(pl.String))
                 frame = self._conversion.converted(texts, texts[ROW] if ROW in texts.columns else None)
@@ -147,7 +145,7 @@ class ForwardRows:
         elif self._last_unknown.any():
             self._last_unknown[processes] = False
 
-    def _as_they_are(self, raw: Mapping[str, pl.Series], batch: pl.DataFrame) -> Rows | None:
+    def _as_they_are(self, raw: Mapping[str, pl.Series]) -> Rows | None:
         """Return rows of which no cell needs to be looked at one by one; None if any may."""
         needed = [raw[name] for name in ("prof_id", "start", "end")]
         if any(column.dtype == pl.String or column.null_count() for column in needed):
@@ -162,12 +160,7 @@ class ForwardRows:
             if times is None:
                 return None
             columns[name] = times
-        named = {
-            name: (raw[name], batch[category_of(self._headers.header_of[name])])
-            for name in FEW_VALUES
-            if name in raw
-        }
-        rows = self._with_names(columns, named)
+        rows = self._with_names(columns, raw)
         return None if rows.columns["prof_id"].min() < 0 else rows
 
     def _converted(self, frame: pl.DataFrame) -> Rows:
@@ -175,15 +168,12 @@ class ForwardRows:
             **{name: frame[name].cast(pl.Int64).to_numpy() for name in ("start", "end")},
             **{name: frame[name].cast(pl.Float64).to_numpy() for name in NUMBERS},
         }
-        named = {name: frame[name].cast(pl.Categorical) for name in FEW_VALUES}
-        return self._with_names(columns, {name: (n, n.to_physical()) for name, n in named.items()})
+        return self._with_names(columns, frame.to_dict())
 
-    def _with_names(
-        self, columns: dict[str, NDArray[Any]], named: Mapping[str, tuple[pl.Series, pl.Series]]
-    ) -> Rows:
-        columns["prof_id"] = self._numbers.of(*named["prof_id"])
-        if "batch_type" in named:
-            columns["batch_type"] = self._phase_of(self._types.of(*named["batch_type"]))
+    def _with_names(self, columns: dict[str, NDArray[Any]], raw: Mapping[str, pl.Series]) -> Rows:
+        columns["prof_id"] = self._numbers.of(raw["prof_id"])
+        if "batch_type" in raw:
+            columns["batch_type"] = self._phase_of(self._types.of(raw["batch_type"]))
         else:
             columns["batch_type"] = np.full(len(columns["prof_id"]), NO_PHASE, np.uint8)
         return Rows(columns)
@@ -207,23 +197,21 @@ class Blocks:
     share: float  # of the table
 
 
-def category_of(header: str) -> str:
-    """Return the name of the column that holds the physical form of a categorical one."""
-    return f"{header}: category"
-
-
 class _Numbering:
-    """Numbers the values of a categorical column by first appearance; a null or null word is -1."""
+    """Numbers the values of a column of few texts by first appearance; a null or null word is -1."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self._of_category: NDArray[np.int64] = np.zeros(0, np.int64)
         self._alive: pl.Series | None = None
 
-    def of(self, values: pl.Series, categories: pl.Series) -> NDArray[np.int64]:
-        """Return the number of each value, of which the `categories` are the physical form."""
+    def of(self, values: pl.Series) -> NDArray[np.int64]:
+        """Return the number of each value."""
+        if values.dtype == pl.String:
+            values = _categorical(values)
         # Polars forgets which category has which number once no column of them is left.
         self._alive = values
+        categories = values.to_physical()
         if not values.null_count():
             return self._known(categories.to_numpy(), values)
         numbers = np.full(len(values), -1, np.int64)
@@ -251,3 +239,10 @@ class _Numbering:
         if name not in self.names:
             self.names.append(name)
         return self.names.index(name)
+
+
+def _categorical(texts: pl.Series) -> pl.Series:
+    """Return texts as a categorical column; as a rule all are the same, which is seen at once."""
+    same = bool(len(texts)) and not texts.null_count() and not (texts != texts[0]).any()
+    some: pl.Series = (texts.head(1) if same else texts).cast(pl.Categorical)
+    return some.new_from_index(0, len(texts)) if same else some

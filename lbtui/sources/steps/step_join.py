@@ -114,32 +114,34 @@ def _chains(passes: Passes) -> tuple[Integers, Integers, Integers]:
     """
     # Within a domain they come by start already.
     order = np.argsort(passes.domain, kind="stable")
-    domain, start, end = (column.take(order) for column in (passes.domain, passes.start, passes.end))
-    if _order_of_cards_tells(domain, start, end, passes.phase.take(order)):
+    counts = np.bincount(passes.domain)
+    start, end = passes.start.take(order), passes.end.take(order)
+    if _order_of_cards_tells(passes, order, start, end):
         order = np.lexsort((passes.card, passes.start, passes.domain))
         end = passes.end.take(order)
     first = int(start.min())
     # Domains one after the other on one axis: the latest end of one lies before the next.
     reach = int(end.max()) - first + 1
-    offset = (np.arange(int(domain[-1]) + 1) * reach - first).take(domain)
-    latest = np.maximum.accumulate(end + offset)
-    chains = np.append(0, np.flatnonzero((start + offset)[1:] >= latest[:-1]) + 1)
-    ends = np.append(np.flatnonzero(domain[1:] != domain[:-1]) + 1, len(order))
+    offset = np.repeat(np.arange(len(counts)) * reach - first, counts)
+    end += offset
+    start += offset
+    latest = np.maximum.accumulate(end)
+    chains = np.append(0, np.flatnonzero(start[1:] >= latest[:-1]) + 1)
+    ends = np.cumsum(counts[counts > 0])
     return order, chains, np.searchsorted(chains, ends) - 1
 
 
-def _order_of_cards_tells(
-    domain: NDArray[Any], start: Integers, end: Integers, phase: NDArray[np.uint8]
-) -> bool:
+def _order_of_cards_tells(passes: Passes, order: Integers, start: Integers, end: Integers) -> bool:
     """Tell whether passes of a domain that start at once are of different phases or one is without length.
 
     Of others all but the phase of a step is the same in whatever order they come.
     """
-    places = np.flatnonzero((start[1:] == start[:-1]) & (domain[1:] == domain[:-1]))
-    tells = phase[places] != phase[places + 1]
+    places = np.flatnonzero(start[1:] == start[:-1])
+    one, other = order[places], order[places + 1]
+    tells = passes.phase[one] != passes.phase[other]
     for place in (places, places + 1):
         tells |= end[place] <= start[place]
-    return bool(tells.any())
+    return bool((tells & (passes.domain[one] == passes.domain[other])).any())
 
 
 class _Groups:
@@ -151,7 +153,8 @@ class _Groups:
         self.sizes = np.diff(np.append(first, len(order)))
         size = int(self.sizes[0])
         # As a rule every card takes part in every step, and all domains have as many.
-        self._columns = size if size <= _FEW_CARDS and (self.sizes == size).all() else None
+        regular = size <= _FEW_CARDS and bool((self.sizes == size).all())
+        self._columns = [np.ascontiguousarray(order[n::size]) for n in range(size)] if regular else []
 
     def firsts(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the value of the first pass of each group."""
@@ -159,15 +162,13 @@ class _Groups:
 
     def reduced(self, by: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
         """Return of each group what `by` makes of its values."""
-        ordered = values.take(self.order)
-        if self._columns is None:
-            found: NDArray[Any] = by.reduceat(ordered, self.first)
+        if not self._columns:
+            found: NDArray[Any] = by.reduceat(values.take(self.order), self.first)
             return found
         # Several times as fast as reduceat.
-        of_group = ordered.reshape(-1, self._columns)
-        found = of_group[:, 0]
-        for column in range(1, self._columns):
-            found = by(found, of_group[:, column])
+        found = values.take(self._columns[0])
+        for places in self._columns[1:]:
+            by(found, values.take(places), out=found)
         return found
 
 
@@ -188,7 +189,7 @@ def _steps(passes: Passes, order: Integers, chains: Integers) -> Passes:
     return Passes(
         domain=groups.firsts(passes.domain),
         card=groups.sizes,
-        start=groups.reduced(np.minimum, passes.start),
+        start=groups.firsts(passes.start),
         end=groups.reduced(np.maximum, passes.end),
         phase=_first_known(passes.phase, groups),
         forward_iter=groups.reduced(np.fmin, passes.forward_iter),

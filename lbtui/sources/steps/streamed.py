@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from lbtui.sources.steps.forward_rows import ForwardRows, Rows
 from lbtui.sources.steps.large_forward import LargeForward
 from lbtui.sources.steps.owners import Owners
 from lbtui.sources.steps.same_batches import MOST_COMPARED
-from lbtui.sources.steps.step_join import NotJoinable, Passes, StepJoiner, concatenated
+from lbtui.sources.steps.step_join import NotJoinable, Passes, StepJoiner
 from lbtui.sources.steps.streamed_domains import FindOwners, Rounds, StreamedDomains, duration_of
 from lbtui.sources.store import Raw
 from lbtui.sources.tables.tables import PRECISION
@@ -21,7 +22,6 @@ from lbtui.text import _
 
 SAMPLED = ("prof_id", "host", "dp_rank", "batch_type", "batch_size", "start", "end")
 _MOST_SAMPLED = 1_000_000  # rows
-_SORTED = 200_000  # steps that are parted by domain at once
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Stream:
         sample = self._rows.first()
         domains = StreamedDomains(self._raw(sample), self._find_owners, self._rounds_of, self._rows.processes)
         joiner = StepJoiner()
-        steps = _Steps(domains)
+        steps: list[Passes] = []
 
         def join(rows: Rows) -> None:
             if _stand_twice(rows):
@@ -82,14 +82,17 @@ class _Stream:
                 more = self._forward.first_of(late, SAMPLED, MOST_COMPARED * len(late))
                 domains.add(self._raw(more), self._rows.processes)
             self._add_times(rows)
-            steps.take(joiner.join(domains.passes(rows)))
+            if (joined := joiner.join(domains.passes(rows))) is not None:
+                steps.append(joined)
 
         while head:
             join(head.pop(0))
         for rows in parts:
             join(rows)
-        steps.take(joiner.rest())
-        return Streamed(domains.owners, domains.sample, self._loaded(steps.whole(), domains))
+        if (rest := joiner.rest()) is not None:
+            steps.append(rest)
+        whole = _by_domain(steps, domains.domains)
+        return Streamed(domains.owners, domains.sample, self._loaded(whole, domains))
 
     def _add_times(self, rows: Rows) -> None:
         duration = duration_of(rows.columns)
@@ -144,34 +147,24 @@ def _stand_twice(rows: Rows) -> bool:
     return bool(((starts[1:] == starts[:-1]) & (processes[1:] == processes[:-1])).any())
 
 
-class _Steps:
-    """Gathers steps, domain by domain."""
+def _by_domain(taken: list[Passes], names: list[str]) -> Passes | None:
+    """Return the steps taken, each part by domain and start, by the name of the domain; None of no part.
 
-    def __init__(self, domains: StreamedDomains) -> None:
-        self._domains = domains
-        self._taken: list[Passes] = []
-        self._parts: dict[str, list[Passes]] = {}
-
-    def take(self, steps: Passes | None) -> None:
-        """Take the next steps, if any, each part by domain and start."""
-        if steps is not None:
-            self._taken.append(steps)
-            if sum(len(part.start) for part in self._taken) >= _SORTED:
-                self._put_down()
-
-    def whole(self) -> Passes | None:
-        """Return all steps, domain by domain and each by start; None where there are none."""
-        self._put_down()
-        parts = [part for _domain, parts in sorted(self._parts.items()) for part in parts]
-        return concatenated(parts) if parts else None
-
-    def _put_down(self) -> None:
-        if not self._taken:
-            return
-        steps = concatenated(self._taken)
-        self._taken = []
-        steps = steps.take(np.argsort(steps.domain, kind="stable"))
-        edges = np.flatnonzero(np.diff(steps.domain, prepend=-1, append=-1))
-        for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            name = self._domains.domains[int(steps.domain[first])]
-            self._parts.setdefault(name, []).append(steps.take(slice(first, last)))
+    The list is emptied.
+    """
+    counts = (np.bincount(part.domain, minlength=len(names)) for part in taken)
+    edges = [np.append(0, np.cumsum(count)).tolist() for count in counts]
+    pieces = [
+        (part, slice(edge[number], edge[number + 1]))
+        for number in sorted(range(len(names)), key=names.__getitem__)
+        for part, edge in enumerate(edges)
+        if edge[number] < edge[number + 1]
+    ]
+    parts = list(zip(*(part.arrays() for part in taken), strict=True))
+    taken.clear()
+    # One after the other: the parts of a column go as it is put together.
+    columns: list[Any] = []
+    while parts:
+        of = parts.pop(0)
+        columns.append(None if of[0] is None else np.concatenate([of[part][place] for part, place in pieces]))
+    return Passes(*columns) if columns else None

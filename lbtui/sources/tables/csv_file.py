@@ -288,8 +288,7 @@ class Rows:
 
     Read the way `typed`, columns come in their `types` (by header), several times faster than as text; so
     they do the way `plain`, but for null words: among numbers none may be but NaN, as texts they are left.
-    In these ways `more` columns are computed of them while they are read. In the others what would be Float64
-    comes as text in plain notation.
+    In the others what would be Float64 comes as text in plain notation.
     """
 
     def __init__(
@@ -297,7 +296,6 @@ class Rows:
         file: CsvFile,
         columns: list[str],
         types: Mapping[str, pl.DataType] | None = None,
-        more: Sequence[pl.Expr] = (),
     ) -> None:
         self._file = file
         self._path = file.path
@@ -305,7 +303,6 @@ class Rows:
         self._types = types
         numbers = [header for header, kind in (types or {}).items() if kind == pl.Float64()]
         self._plain = plain_numbers(numbers, decimal_comma=file.decimal_comma)
-        self._more = list(more)
         self.notes: list[Note] = []
         self.end: int | None = None  # of the batch yielded last, as `CsvLines.end`
 
@@ -367,7 +364,7 @@ class Rows:
         if way in ("text", "lines") or not self._types:
             return _scan(self._file, self._columns, block).with_columns(self._plain)
         words = NULL_WORDS if way == "typed" else None
-        return _scan(self._file, self._columns, block, self._types, words).with_columns(self._more)
+        return _scan(self._file, self._columns, block, self._types, words)
 
     def _cut(self, done: int, size: int) -> int:
         """Tell that no more is read; return how many bytes are."""
