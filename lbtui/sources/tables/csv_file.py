@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -254,14 +255,15 @@ def _scan(
     if types:
         schema |= {n: types[h] for n, h in zip(names, header, strict=True) if h in types}
     frame = pl.scan_csv(
-        # Of how many columns there are the header tells, not the first row.
-        io.BytesIO(f"{file.separator.join(names)}\n".encode() + block),
-        new_columns=names,
-        infer_schema=False,
-        schema_overrides=schema,
+        # A mark at the begin is left out, which here is part of a cell.
+        io.BytesIO(codecs.BOM_UTF8 + block if block.startswith(codecs.BOM_UTF8) else block),
+        has_header=False,
+        schema=schema,
         null_values=None if null_words is None else list(null_words),
-        # A line of another length than the header's is taken as far as it goes.
+        # A line of another length than the header's, the first too, is taken as far as it goes.
         truncate_ragged_lines=True,
+        extra_columns="ignore",
+        missing_columns="insert",
         raise_if_empty=False,
         separator=file.separator,
         decimal_comma=file.decimal_comma and file.separator != ",",
