@@ -13,9 +13,18 @@ def phase_by_size() -> pl.Expr:
 
 def phase_by_type() -> pl.Expr:
     """Return the phase that a batch_type names."""
-    kind = pl.col("batch_type").str.to_lowercase()
+    return pl.col("batch_type").map_batches(_phases, pl.String)
+
+
+def _phases(types: pl.Series) -> pl.Series:
+    # Few different ones stand in all rows.
+    different = types.unique()
+    kind = pl.col(types.name).str.to_lowercase()
     prefill, decode = kind.str.contains("prefill"), kind.str.contains("decode")
-    return _phase((prefill & decode) | (kind == "mixed"), prefill, decode)
+    phase = _phase((prefill & decode) | (kind == "mixed"), prefill, decode)
+    phases = different.to_frame().select(phase).to_series()
+    told: pl.Series = types.replace_strict(different, phases, return_dtype=pl.String)
+    return told
 
 
 def _phase(mixed: pl.Expr, prefill: pl.Expr, decode: pl.Expr) -> pl.Expr:

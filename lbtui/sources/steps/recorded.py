@@ -18,8 +18,8 @@ def executed_rounds(batch: pl.DataFrame) -> pl.DataFrame:
     """
     executes = pl.col("name").is_in(EXECUTION)
     groups = pl.col("name").is_in(GROUPING) & ~executes.any().over("prof_id")
-    rounds = recorded_rounds(batch.filter(executes | groups))
-    return rounds.with_columns(phase=phase_by_size().fill_null(phase_by_type()))
+    rounds = _recorded(batch.filter(executes | groups))
+    return rounds.with_columns(phase=phase_by_size().fill_null(pl.col("phase")))
 
 
 def recorded_rounds(batch: pl.DataFrame) -> pl.DataFrame:
@@ -29,7 +29,12 @@ def recorded_rounds(batch: pl.DataFrame) -> pl.DataFrame:
     prefilled (SGLang lists bare ids; upstream takes those of vLLM's workers for decodes), the batch type
     does; of a mixed batch it cannot tell how many.
     """
-    size, kind = pl.col("batch_size"), phase_by_type()
+    return _recorded(batch).drop("phase")
+
+
+def _recorded(batch: pl.DataFrame) -> pl.DataFrame:
+    """Return what `recorded_rounds` does, with the `phase` that the batch type names."""
+    size, kind = pl.col("batch_size"), pl.col("phase")
     prefill, decode = (pl.col(f"{name}_batch_size").fill_null(0) for name in ("prefill", "decode"))
     untold = (prefill + decode == 0) | (
         pl.when(kind == "prefill").then(decode > 0).when(kind == "decode").then(prefill > 0).otherwise(False)
@@ -39,7 +44,8 @@ def recorded_rounds(batch: pl.DataFrame) -> pl.DataFrame:
         name: pl.when(kind == name.partition("_")[0]).then(size).when(kind != "mixed").then(0)
         for name in ("prefill_batch_size", "decode_batch_size")
     }
-    return batch.with_columns(_above_zero("batch_size"), _above_zero("tokens")).with_columns(
+    phased = batch.with_columns(_above_zero("batch_size"), _above_zero("tokens"), phase=phase_by_type())
+    return phased.with_columns(
         pl.when(untold).then(of_kind[name]).otherwise(pl.col(name)).alias(name) for name in of_kind
     )
 
