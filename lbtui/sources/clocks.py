@@ -101,7 +101,7 @@ def _told(table: str, head: pl.DataFrame) -> _Told:
     rounded = _rounded(epochs)
     for name, present in found.items():
         numbers = {h: epochs[h] for h in present if h in epochs}
-        texts = {h: times for h in present if (times := _texts(head[h])) is not None}
+        texts = {h: times for h in present if h not in numbers and (times := _texts(head[h])) is not None}
         number, text = next(iter(numbers), None), next(iter(texts), None)
         if number in rounded:
             if text is None:

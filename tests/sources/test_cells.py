@@ -119,3 +119,19 @@ def test_trap_07_no_table_in_local_time_is_read_and_the_machines_zone_changes_no
 def test_no_cell_whatever_raises(values):
     for read in KINDS:
         assert len(read(column(*values))) == len(values)
+
+
+OF_FEW = ["x", " x", "None", " None ", "", "7", "07", "7.0", "-1", "1e3", "inf", "nan", "2.5", "9" * 20]
+
+
+@given(st.lists(st.sampled_from([*OF_FEW, None]), min_size=1, max_size=6))
+def test_many_cells_of_a_few_kinds_are_what_each_is(few):
+    many = column(*few * (2000 // len(few)))
+    for read in (cells.text, cells.identity, cells.number, cells.integer, cells.count):
+        assert read(many).to_list() == read(column(*few)).to_list() * (2000 // len(few))
+
+
+def test_many_cells_of_many_kinds_are_what_each_is():
+    assert cells.text(column(*(f" {n}" for n in range(3000)))).to_list() == [str(n) for n in range(3000)]
+    words = ["x"] * 1500 + [f" {n}" for n in range(1500)]
+    assert cells.text(column(*words)).to_list() == [word.strip() for word in words]

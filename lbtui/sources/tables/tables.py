@@ -334,6 +334,8 @@ class Conversion:
         self._file = file
         self._needed = [name for name in headers.header_of if self._columns[name].needed]
         self._rows = 0
+        null = pl.Series([None], dtype=pl.String)
+        self._lacking = {name: self._convert(name, null) for name in headers.lacking}
         nothing = pl.DataFrame(schema=dict.fromkeys(headers.header_of.values(), pl.String))
         self._taken = Pieces(self._typed(nothing))
         self._dropped = 0
@@ -411,9 +413,8 @@ class Conversion:
 
     def _typed(self, raw: pl.DataFrame, row_numbers: pl.Series | None = None) -> pl.DataFrame:
         typed = {name: self._convert(name, raw[header]) for name, header in self._headers.header_of.items()}
-        nothing = pl.Series([None], dtype=pl.String)
-        for name in self._headers.lacking:
-            typed[name] = self._convert(name, nothing).new_from_index(0, raw.height)
+        for name, nothing in self._lacking.items():
+            typed[name] = nothing.new_from_index(0, raw.height)
         if row_numbers is None:
             row_numbers = pl.int_range(self._rows, self._rows + raw.height, dtype=pl.Int64, eager=True)
         return pl.DataFrame(
