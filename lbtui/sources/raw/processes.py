@@ -11,7 +11,7 @@ from lbtui.profile import Note, Progress, SourceFile, Unreadable, host_and_pid
 from lbtui.sources.failure import unreadable_note
 from lbtui.sources.tables import database
 from lbtui.sources.tables.database import Database
-from lbtui.sources.tables.joined_rows import has_rowids
+from lbtui.sources.tables.rowids import has_rowids
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 

@@ -16,7 +16,7 @@ from lbtui.sources.failure import unreadable_note
 from lbtui.sources.raw.processes import Process
 from lbtui.sources.raw.reader import Reader, Wanted, columns
 from lbtui.sources.tables import database
-from lbtui.sources.tables.joined_rows import ranges
+from lbtui.sources.tables.rowids import ranges
 from lbtui.sources.together import Together
 from lbtui.text import visible
 

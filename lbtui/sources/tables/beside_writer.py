@@ -7,6 +7,7 @@ ways than these, a database lacks rows, or SQLite makes, changes or removes file
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -15,6 +16,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 from lbtui.endings import before_force
 from lbtui.own_folder import in_profile
@@ -25,6 +27,7 @@ from lbtui.text import _, visible
 
 _MOST_COPIED = 1 << 30  # bytes of all copies together
 _TRIES = 3
+_UNLOCKED = "mode=ro&immutable=1"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class Place:
     how: str
     still: bool  # right only as long as nobody writes to the file
 
+    @property
+    def uri(self) -> str:
+        """The same for SQLite."""
+        # As bytes: a folder's name need not be UTF-8.
+        return f"file:{quote(os.fsencode(self.file))}?{self.how}"
+
+    @property
+    def unlocked(self) -> bool:
+        """Whether SQLite takes no locks: nobody is known to write to the file."""
+        return self.how == _UNLOCKED
+
 
 def place_of(path: Path) -> Place:
     """Return from where a database is read. Raises `Unreadable` where no copy can be had that it takes."""
@@ -42,12 +56,12 @@ def place_of(path: Path) -> Place:
     written = identity_of(journal)
     # From a file without a byte SQLite would infer that its journal is of no use, and remove it.
     if written is None or not _size(identity_of(path)):
-        return Place(path, "mode=ro&immutable=1", still=True)
+        return Place(path, _UNLOCKED, still=True)
     if identity_of(shared) is not None:
         return Place(path, "mode=ro&readonly_shm=1", still=False)
     if not _size(written):
-        return Place(path, "mode=ro&immutable=1", still=True)
-    return Place(_copies.of(path, journal), "mode=ro&immutable=1", still=False)
+        return Place(path, _UNLOCKED, still=True)
+    return Place(_copies.of(path, journal), _UNLOCKED, still=False)
 
 
 def beside(path: Path) -> tuple[Path, Path]:

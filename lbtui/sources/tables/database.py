@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
@@ -22,17 +19,16 @@ from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.limits import LATEST
 from lbtui.sources.snapshot import identity_of, is_rewritten
 from lbtui.sources.tables.beside_writer import Place, place_of
-from lbtui.sources.tables.joined_rows import can_be_joined, extent, joined_rows, ranges
-from lbtui.sources.tables.sqlite_cells import quoted, series
-from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, Headers, match_headers
+from lbtui.sources.tables.rowids import can_be_parted, extent, ranges, rows_of
+from lbtui.sources.tables.sqlite_cells import frame, quoted
+from lbtui.sources.tables.tables import SHANGHAI, Clock, Conversion, match_headers
 from lbtui.sources.together import Together
 from lbtui.text import _, visible
 
 _CHUNK = 50_000  # rows
-_AT_ONCE = 2  # connections
+_SAMPLE = 200  # rows that tell which columns are texts
 _STEPS = 1_000_000  # of SQLite's machine, some 10 ms: between two of them the user may cancel
-# SQLite itself allows a gigabyte a cell, and some copies are made of each. The cells of a column that are
-# read joined into one (`joined_rows`) may reach it.
+# SQLite itself allows a gigabyte a cell, and some copies are made of each.
 _LARGEST = 256 << 20
 _TRIES, _BETWEEN_TRIES = 50, 0.01  # s, to open a database beside who writes to it
 _BYTES_OF_ROW = 200  # a guess, for progress only
@@ -41,8 +37,9 @@ _BYTES_OF_ROW = 200  # a guess, for progress only
 class Database:
     """An open profiler.db. Its methods raise `sqlite3.Error`, which `connect` turns into a sentence."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, progress: Progress) -> None:
+    def __init__(self, connection: sqlite3.Connection, place: Place, path: Path, progress: Progress) -> None:
         self.connection = connection
+        self._place = place
         # A cell that is no UTF-8 is no error.
         connection.text_factory = decoded
         self.name = path.name
@@ -72,50 +69,73 @@ class Database:
         """Yield the rows of a query as frames with columns `names`; a column of mixed types is text."""
         cursor = self.connection.execute(sql, parameters)
         while rows := cursor.fetchmany(_CHUNK):
-            columns = zip(*rows, strict=True)
-            yield self._advanced(
-                pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
-            )
+            yield self._advanced(frame(names, rows))
 
     def may_have(self, table: str, rows: int) -> bool:
         """Tell without reading it whether a table with rowids has so many rows, if none was deleted."""
-        found = extent(self.connection, table) if can_be_joined(self.connection, table) else None
+        found = extent(self.connection, table) if can_be_parted(self.connection, table) else None
         return found is not None and found[1] - found[0] + 1 >= rows
 
     def rows(self, table: str, wanted: Sequence[str] | Callable[[], Sequence[str]]) -> Iterator[pl.DataFrame]:
         """Yield the rows of a table by rowid: "0" is rowid − 1, "1" the first column, and so on.
 
-        `wanted` are the columns, or tells those of the next part, some parts before it is yielded.
+        `wanted` are the columns, or tells those of the next part, one part before it is yielded.
         """
-        if can_be_joined(self.connection, table):
-            yield from self._joined(table, wanted)
+        if can_be_parted(self.connection, table):
+            yield from self._in_bulk(table, wanted)
             return
         columns = wanted() if callable(wanted) else wanted
         sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} FROM {quoted(table)} ORDER BY rowid"
         # By place, so that no header can be taken for the row.
         yield from self.chunks(sql, [str(place) for place in range(len(columns) + 1)])
 
-    def _joined(
+    def _in_bulk(
         self, table: str, wanted: Sequence[str] | Callable[[], Sequence[str]]
     ) -> Iterator[pl.DataFrame]:
-        """Yield what `rows` does, several parts being read at once, each by a connection of its own."""
+        """Yield what `rows` does; while a part is used, a thread reads the next."""
+        # Most profiles do without the driver.
+        from lbtui.sources.tables.arrow_rows import arrow_rows
 
-        def read(between: tuple[int, int], columns: Sequence[str]) -> pl.DataFrame:
+        def read(between: tuple[int, int], columns: Sequence[str], texts: Sequence[bool]) -> pl.DataFrame:
+            found = arrow_rows(self._place, table, columns, texts, between, _CHUNK)
+            if found is not None:
+                return found
             with connect(self._path, self._progress) as opened:
-                return joined_rows(opened.connection, table, columns, between)
+                return opened.part(table, columns, between)
 
-        parts: deque[Future[pl.DataFrame]] = deque()
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            try:
-                for between in ranges(self.connection, table, _CHUNK):
-                    parts.append(pool.submit(read, between, wanted() if callable(wanted) else wanted))
-                    # One more than are being read, so that no thread waits; the memory stays bounded.
-                    if len(parts) > _AT_ONCE:
-                        yield self._advanced(parts.popleft().result())
-                while parts:
-                    yield self._advanced(parts.popleft().result())
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        before: Future[pl.DataFrame] | None = None
+        with ThreadPoolExecutor(1) as pool:
+            for between in ranges(self.connection, table, _CHUNK):
+                columns = wanted() if callable(wanted) else wanted
+                part = pool.submit(read, between, columns, self._texts(table, columns, between))
+                if before is not None:
+                    yield self._advanced(before.result())
+                before = part
+            if before is not None:
+                yield self._advanced(before.result())
+
+    def _texts(self, table: str, columns: Sequence[str], between: tuple[int, int]) -> list[bool]:
+        """Tell of each column whether there are texts in the first of these rows."""
+        names = list(map(quoted, columns))
+        first = f"SELECT {', '.join(names)} {rows_of(table)} LIMIT {_SAMPLE}"
+        kinds = ", ".join(f"max(typeof({name}))" for name in names)
+        found = self.connection.execute(f"SELECT {kinds} FROM ({first})", between).fetchone()
+        return [kind in ("text", "blob") for kind in found]
+
+    def part(self, table: str, columns: Sequence[str], between: tuple[int, int]) -> pl.DataFrame:
+        """Return what `rows` does of the rows from one rowid to another, fetched cell by cell."""
+        text_factory = self.connection.text_factory
+        sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} {rows_of(table)}"
+        try:
+            # Python decodes UTF-8 itself several times as fast as through a function of ours.
+            self.connection.text_factory = str
+            rows = self.connection.execute(sql, between).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            self.connection.text_factory = text_factory
+            rows = self.connection.execute(sql, between).fetchall()
+        return frame([str(place) for place in range(len(columns) + 1)], rows)
 
     def head(self, table: str, columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Return the `columns` of the first rows as text."""
@@ -183,7 +203,7 @@ def connect(path: Path, progress: Progress | None = None) -> Iterator[Database]:
             connection, place = opened_for_reading(path)
             stack.callback(connection.close)
             with unreadable_on_failure(path):
-                database = Database(connection, path, progress or Silent())
+                database = Database(connection, place, path, progress or Silent())
             try:
                 yield database
             except sqlite3.Error:
@@ -206,8 +226,7 @@ def opened_for_reading(path: Path) -> tuple[sqlite3.Connection, Place]:
     """
     for left in reversed(range(_TRIES)):
         place = place_of(path)
-        # As bytes: a folder's name need not be UTF-8.
-        connection = sqlite3.connect(f"file:{quote(os.fsencode(place.file))}?{place.how}", uri=True)
+        connection = sqlite3.connect(place.uri, uri=True)
         try:
             if sys.version_info >= (3, 11):
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
@@ -240,17 +259,10 @@ def read_table(
     name = visible(f"{path.name}:{table}")
     with connect(path, progress) as database:
         headers = match_headers(table, database.columns(table), wanted, name, clock)
-        # Python decodes UTF-8 itself several times as fast as through a function of ours.
-        for text_factory in (str, database.connection.text_factory):
-            conversion = Conversion(table, headers, name)
-            database.connection.text_factory = text_factory
-            try:
-                _convert(database, table, headers, conversion)
-            except sqlite3.OperationalError as error:
-                if text_factory is str and "decode" in str(error):
-                    continue
-                raise
-            break
+        conversion = Conversion(table, headers, name)
+        columns = list(headers.header_of.values())
+        for chunk in database.rows(table, columns):
+            conversion.take(*_named(chunk, columns))
     return conversion.frame(), conversion.notes()
 
 
@@ -285,12 +297,6 @@ def read_where(
         for chunk in database.chunks(sql, [str(place) for place in range(len(columns) + 1)], parameters):
             conversion.take(*_named(chunk, columns))
     return conversion.frame()
-
-
-def _convert(database: Database, table: str, headers: Headers, conversion: Conversion) -> None:
-    columns = list(headers.header_of.values())
-    for chunk in database.rows(table, columns):
-        conversion.take(*_named(chunk, columns))
 
 
 def _named(chunk: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:

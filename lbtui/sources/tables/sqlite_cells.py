@@ -10,6 +10,12 @@ import polars as pl
 from lbtui.sources.decoded import decoded
 
 
+def frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    """Return rows of cells as columns with these names."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return pl.DataFrame([series(name, cells) for name, cells in zip(names, columns, strict=True)])
+
+
 def series(name: str, cells: Sequence[Any]) -> pl.Series:
     """Return cells of whatever types SQLite let into one column: numbers, or text where any is text."""
     kinds = set(map(type, cells)) - {type(None)}

@@ -20,7 +20,7 @@ from lbtui.profile.slices import SliceFields, Slices
 from lbtui.sources.safe_values import request_ids
 from lbtui.sources.tables import database
 from lbtui.sources.tables.database import Database, as_blob
-from lbtui.sources.tables.joined_rows import extent
+from lbtui.sources.tables.rowids import extent
 from lbtui.sources.timeline.build import Codes, Columns, FileReader, build
 from lbtui.sources.timeline.fields import fields_of
 from lbtui.sources.timeline.requests import is_of, longer_ids
