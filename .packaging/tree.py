@@ -48,6 +48,12 @@ DROPPED = (
         f"{PACKAGES}/{name}"
         for name in ("bin/*", "*.pyi", "*/py.typed", "*.h", "*.pxd", "*.a", "*.lib", "*/tests/*")
     ),
+    # What ADBC's bindings are made of, and what takes pyarrow.
+    *(
+        f"{PACKAGES}/adbc_driver_manager/{name}"
+        for name in ("*.pyx", "*.cc", "*.hpp", "toml++/*", "_reader.*", "_dbapi_backend.py")
+    ),
+    *(f"{PACKAGES}/adbc_driver_{name}/dbapi.py" for name in ("manager", "sqlite")),
     *(
         f"{PACKAGES}/*.dist-info/{name}"
         for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json", "sboms/*")
