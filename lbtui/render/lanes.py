@@ -25,6 +25,7 @@ _S = TypeVar("_S")
 
 _UNDERLINE = Style(underline=True)
 _BOLD = Style(bold=True)
+_FAINT = Style(dim=True)
 _PLAIN = Style()
 
 
@@ -110,11 +111,14 @@ def banded_lane(
     if height == 1:
         return lane(values, scale, caps, marks=marks)
     solid = lane(low, scale, caps, height=height, marks=marks)
-    dim = lane(high, scale, caps, height=height, marks=Marks(aside=frozenset(range(len(high)))))
+    faint = lane(high, scale, caps, height=height, marks=marks)
     full = glyphs(caps).vertical[-1]
     rows = []
-    for line, over in zip(solid, dim, strict=True):
-        cells = [a if a[0] == full else b for a, b in zip(_cells(line), _cells(over), strict=True)]
+    for line, over in zip(solid, faint, strict=True):
+        cells = [
+            (cell, style) if cell == full else (end, end_style + _FAINT)
+            for (cell, style), (end, end_style) in zip(_cells(line), _cells(over), strict=True)
+        ]
         rows.append(runs([cell for cell, _style in cells], [style for _cell, style in cells]))
     return rows
 
