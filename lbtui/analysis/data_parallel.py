@@ -260,7 +260,7 @@ def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
 
     A bubble between two steps of a busy domain is no idleness: the batch holds over it.
     """
-    ordered = _by_domain_and_start(domain_steps)
+    ordered = by_domain_and_start(domain_steps)
     start, end = (ordered[name].cast(pl.Int64).to_numpy() for name in ("start", "end"))
     domain = _codes(ordered["domain"])
     # Of the last step of a domain none follows: a gap that nothing bridges.
@@ -270,7 +270,7 @@ def step_intervals(domain_steps: pl.DataFrame) -> pl.DataFrame:
     return ordered.with_columns(pl.Series("end", held).cast(pl.Datetime("us")))
 
 
-def _by_domain_and_start(steps: pl.DataFrame) -> pl.DataFrame:
+def by_domain_and_start(steps: pl.DataFrame) -> pl.DataFrame:
     """Return the steps sorted; those of a large profile are so already."""
     start, domain = steps["start"].cast(pl.Int64).to_numpy(), _codes(steps["domain"])
     same = domain[1:] == domain[:-1]

@@ -21,6 +21,8 @@ from lbtui.analysis.lockstep import common_steps
 
 Ints = npt.NDArray[np.int64]
 
+# What of the steps is asked for; `domain` first.
+IN_ACCOUNT = ("domain", "start", "end", "duration", "batch_size", "tokens", "phase")
 _LOAD = ("phase", "batch_size", "size")
 BLOCKS = 12
 _MOST_BINS = 96
@@ -367,7 +369,7 @@ def account_of(
     named = pl.col("domain").cast(pl.Enum(sorted(places)), strict=False)
     own = (
         steps.filter(pl.col("duration") > 0)
-        .select(named, "start", "end", "duration", "batch_size", "tokens", "phase", size=size)
+        .select(named, *IN_ACCOUNT[1:], size=size)
         .drop_nulls("domain")
         .sort("start", "domain", maintain_order=True)
     )

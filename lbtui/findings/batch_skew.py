@@ -239,7 +239,7 @@ def _without_repeats(found: list[Excess]) -> list[Excess]:
 def _tokens_ratio(
     evidence: Evidence, own: list[Domain], domains: list[Domain], window: tuple[datetime, datetime]
 ) -> str:
-    inside = evidence.steps.filter(
+    inside = evidence.own_steps.filter(
         pl.col("domain").is_in([d.key for d in domains]),
         pl.col("start") >= window[0],
         pl.col("start") < window[1],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from lbtui.analysis.data_parallel import by_domain
+from lbtui.analysis.data_parallel import by_domain_and_start
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.lanes import Micros
 from lbtui.findings.evidence import Evidence
@@ -25,7 +25,7 @@ def dispatched(evidence: Evidence, domains: list[Domain], edges: Micros) -> Floa
     pulls = _pulls(evidence, domains)
     if pulls is not None:
         return _counted(pulls, domains, edges)  # a pull comes before the queue
-    events = _begun(evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains])))
+    events = _begun(evidence, domains)
     counts = _counted(events, domains, edges)
     finished, total = evidence.frame("requests").height, float(events["requests"].sum())
     if 0 < finished < total:
@@ -41,7 +41,7 @@ def sent_to(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame:
     pulls = _pulls(evidence, domains)
     if pulls is not None:
         return pulls
-    return _begun(evidence.steps.filter(pl.col("domain").is_in([d.key for d in domains])))
+    return _begun(evidence, domains)
 
 
 def _counted(events: pl.DataFrame, domains: list[Domain], edges: Micros) -> Floats:
@@ -82,14 +82,17 @@ def _pulls(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame | None:
     return pulls.join(keys, on="rank").select("domain", "start", requests=pl.lit(1.0))
 
 
-def _begun(steps: pl.DataFrame) -> pl.DataFrame:
+def _begun(evidence: Evidence, domains: list[Domain]) -> pl.DataFrame:
     """Return the requests that each step begins: those it prefills, or by which its batch has grown."""
     prefilled = pl.when(pl.col("phase") == "prefill").then("batch_size").otherwise("prefill_batch_size")
     grown = pl.col("batch_size").diff().over("domain").fill_null(pl.col("batch_size"))
     # After a pause of some steps the batch has grown from nothing; a shorter one may be a step left out.
     pause = pl.col("start") - pl.col("end").shift(1).over("domain")
     fresh = (pause > _PAUSE * (pl.col("end") - pl.col("start"))).fill_null(True)
-    counted = by_domain(steps).select(
+    # There may be millions: nothing else is moved.
+    steps = evidence.own_steps.select("domain", "start", "end", "phase", "batch_size", "prefill_batch_size")
+    own = steps.filter(pl.col("domain").is_in([d.key for d in domains]))
+    counted = by_domain_and_start(own).select(
         "domain",
         "start",
         prefilled=prefilled.fill_null(0).cast(pl.Float64),

@@ -125,7 +125,7 @@ def _held_back(
 
     Steps of prefill alone are left out where there are others: they say how many begin, not how many run.
     """
-    steps = evidence.steps.filter(
+    steps = evidence.own_steps.filter(
         pl.col("domain").is_in([d.key for d in domains]),
         pl.col("start") >= window[0],
         pl.col("start") < window[1],

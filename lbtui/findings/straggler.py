@@ -209,7 +209,7 @@ def _cards(
     evidence: Evidence, limits: Thresholds, domains: list[Domain], account: StepAccount
 ) -> Iterator[Finding]:
     """Yield cards slower than the other cards of their domain, step by step."""
-    if not (evidence.steps["cards"] > 1).any():
+    if not (evidence.own_steps["cards"] > 1).any():
         return
     for lane, domain in enumerate(domains):
         if not evidence.may_have_slow_card(domain.key, limits.dp_straggler_ratio):
