@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
-from lbtui.profile import Cut, Note, Progress, Unreadable
+from lbtui.profile import Cut, Note, Progress, Silent, Unreadable
 from lbtui.profile.note import cut_words
 from lbtui.profile.progress import UpTo
 from lbtui.sources.ahead import ahead
@@ -90,13 +90,20 @@ def read_first(
     path: Path, table: str, wanted: Collection[str], rows: int, *, name: str = "", among: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Return the `wanted` columns of the first rows, typed; of those only whose column `name` is `among`."""
+    headers, parts = _typed_rows(path, table, wanted)
 
-    def chosen(found: pl.LazyFrame, headers: Headers) -> pl.LazyFrame:
-        if name:
-            found = found.filter(pl.col(headers.header_of[name]).str.strip_chars().is_in(list(among)))
-        return found
+    def converted(way: Way) -> Conversion:
+        conversion, left = Conversion(table, headers, visible(path.name)), rows
+        for part in parts.read(Silent(), way):
+            if name:
+                part = part.filter(pl.col(headers.header_of[name]).str.strip_chars().is_in(list(among)))
+            conversion.take(part.head(left))
+            left -= part.height
+            if left <= 0:
+                break
+        return conversion
 
-    return _read_chosen(path, table, wanted, chosen, rows)
+    return first_way(converted).frame()
 
 
 @dataclass(frozen=True)
@@ -134,46 +141,18 @@ def read_between(
     return conversion.frame()
 
 
-def _read_chosen(
-    path: Path,
-    table: str,
-    wanted: Collection[str],
-    chosen: Callable[[pl.LazyFrame, Headers], pl.LazyFrame],
-    most: int | None = None,
-) -> pl.DataFrame:
-    """Return the `wanted` columns, typed, of the first `most` rows that `chosen` leaves of those as text."""
-    file = open_csv(path)
-    headers = match_headers(table, file.header, wanted, visible(path.name))
-    conversion = Conversion(table, headers, visible(path.name))
-
-    def take(parts: Iterator[pl.LazyFrame]) -> list[pl.DataFrame]:
-        return _first((chosen(part, headers) for part in parts), most)
-
-    numbers = numeric_headers(table, headers)
-    for rows in _from_texts(file, list(headers.header_of.values()), numbers, take):
-        conversion.take(rows)
-    return conversion.frame()
-
-
-def _first(parts: Iterator[pl.LazyFrame], most: int | None) -> list[pl.DataFrame]:
-    """Return the first `most` rows of all parts, all if None; takes no more parts than it needs."""
-    found: list[pl.DataFrame] = []
-    left = most
-    for part in parts:
-        found.append((part if left is None else part.head(left)).collect(engine="streaming"))
-        if left is not None:
-            left -= found[-1].height
-            if left <= 0:
-                break
-    return found
-
-
 def read_head(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:
     """Return the `columns` of the first rows as text, numbers in plain notation; raises `Unreadable`."""
-    empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return _from_texts(
-        open_csv(path), columns, columns, lambda parts: pl.concat([empty, *_first(parts, rows)])
-    )
+
+    def take(parts: Iterator[pl.LazyFrame]) -> pl.DataFrame:
+        found = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        for part in parts:
+            found = pl.concat([found, part.head(rows - found.height).collect(engine="streaming")])
+            if found.height >= rows:
+                break
+        return found
+
+    return _from_texts(open_csv(path), columns, columns, take)
 
 
 def read_text(path: Path, progress: Progress) -> tuple[pl.DataFrame, list[Note]]:
