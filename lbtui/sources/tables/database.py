@@ -124,7 +124,6 @@ class Database:
 
     def part(self, table: str, columns: Sequence[str], between: tuple[int, int]) -> pl.DataFrame:
         """Return what `rows` does of the rows from one rowid to another, fetched cell by cell."""
-        text_factory = self.connection.text_factory
         sql = f"SELECT rowid - 1, {', '.join(map(quoted, columns))} {rows_of(table)}"
         try:
             # Python decodes UTF-8 itself several times as fast as through a function of ours.
@@ -133,8 +132,10 @@ class Database:
         except sqlite3.OperationalError as error:
             if "decode" not in str(error):
                 raise
-            self.connection.text_factory = text_factory
+            self.connection.text_factory = decoded
             rows = self.connection.execute(sql, between).fetchall()
+        finally:
+            self.connection.text_factory = decoded
         return frame([str(place) for place in range(len(columns) + 1)], rows)
 
     def head(self, table: str, columns: Sequence[str], rows: int) -> pl.DataFrame:
