@@ -230,6 +230,16 @@ def bubbles(slices: Slices, track: int) -> tuple[Whole, Whole]:
     return known
 
 
+def bubbles_in(slices: Slices, track: int, window: Span, least: int) -> tuple[Whole, Whole]:
+    """Return those of `bubbles` that reach into a window and last `least` or longer."""
+    begins, ends = bubbles(slices, track)
+    # Both ascend.
+    first, last = np.searchsorted(ends, window[0], "right"), np.searchsorted(begins, window[1])
+    begins, ends = begins[first:last], ends[first:last]
+    large = np.flatnonzero(ends - begins >= least)
+    return begins[large], ends[large]
+
+
 def _bubbles(slices: Slices, track: int) -> tuple[Whole, Whole]:
     none = np.zeros(0, np.int64)
     if slices.tracks[track].kind != "card" or FORWARD not in slices.names or slices.sampled:

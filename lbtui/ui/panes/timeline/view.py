@@ -315,10 +315,9 @@ def _gaps(slices: Slices, place: int, span: Span, shares: Sequence[float | None]
     """Return the bubbles of a card that are wide enough to be named, where nothing else runs in them."""
     columns = len(shares)
     least = (span[1] - span[0]) * _LEAST_GAP // max(1, columns)
-    begins, ends = timeline.bubbles(slices, place)
-    inside = (ends > span[0]) & (begins < span[1]) & (ends - begins >= least)
+    begins, ends = timeline.bubbles_in(slices, place, span, least)
     found = []
-    for begin, end in zip(begins[inside].tolist(), ends[inside].tolist(), strict=True):
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         length = max(1, span[1] - span[0])
         first = max(0, (begin - span[0]) * columns // length + 1)
         last = min(columns, (end - span[0]) * columns // length)
