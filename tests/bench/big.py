@@ -328,7 +328,7 @@ def facts(bench: Bench, kept: dict[str, dict[str, object]]) -> Facts:
         f"{when[0]}–{when[-1][-5:]} UTC" if when[0] != when[-1] else f"{when[0]} UTC",
         f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB",
         f"Python {platform.python_version()}, {own}, SQLite {sqlite3.sqlite_version}, {beside}".rstrip(", "),
-        f"{bench.rows:,} forward passes, {bench.pairs} pairs",
+        f"{bench.rows:,} forward passes, pairs: {bench.pairs}",
         low if low == high else f"{low}–{high}",
     )
 
