@@ -23,5 +23,9 @@ class _ForAWhile(Progress):
 
 
 def read_early(profile: Profile, name: FrameName) -> None:
-    """Read a frame; who loads it meanwhile waits for the same. Raises `Cancelled` where nobody does."""
+    """Read a frame; who loads it meanwhile waits for the same. Raises `Cancelled` where nobody does.
+
+    A sample of the steps comes before, where there is one: it is what is seen first.
+    """
+    profile.sample_steps()
     profile.load(name, _ForAWhile())

@@ -26,6 +26,9 @@ class Held:
         self.readings = self.cancelled = 0
         self.load_once = Once(self.read)
 
+    def sample_steps(self):
+        assert not self.begun.is_set(), "what is seen first comes first"
+
     def load(self, name, progress):
         assert name == "batches"
         return self.load_once(progress)
