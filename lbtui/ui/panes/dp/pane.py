@@ -95,7 +95,9 @@ class DpPane(DpPictures):
             self._start(result.data.after, result.measured.after)
         elif result.data.after.domains:
             self._keep_place(result.data.after)
-        self._sample = None
+        if self._sample is not None:
+            self._sample = None
+            self._share()
         if self._told is not None:
             self.state, self._told = self._told, None
         self._go_to_change()
@@ -245,7 +247,7 @@ class DpPane(DpPictures):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
         """Tell whether a key may do anything: over a sample the cursor moves, all else is of all steps."""
-        moves = action in _MOVES and self._sample_shown() is not None
+        moves = action in _MOVES and self._sample_shown(*self.size) is not None
         return moves or super().check_action(action, parameters)
 
     def why_not(self, action: str) -> str:
@@ -255,7 +257,7 @@ class DpPane(DpPictures):
 
     def _change(self, local: DpState) -> None:
         """Take a new state of the side shown, tell the other panes, and draw."""
-        if self._sample_shown() is not None:
+        if self._sample_shown(*self.size) is not None:
             self.state = local
             self._share()
             self.repaint()

@@ -93,11 +93,11 @@ class DpPictures(DpMetrics):
         state = replace(self.state, domain=result.measured.domains[lane].key, time=view.middle(column))
         self.state = following(state, self.selection, result.data)
 
-    def _sample_shown(self) -> tuple[DpData, Measured, Scene] | None:
-        """Return what is drawn of a sample, None where none is."""
+    def _sample_shown(self, width: int, height: int) -> tuple[DpData, Measured, Scene] | None:
+        """Return what is drawn of a sample in a size, None where none is."""
         if self._sample is None or self.stage is not Stage.LOADING or self.state.metric != "batch_size":
             return None
-        columns = self._layout(self._sample.measured, *self.size).columns
+        columns = self._layout(self._sample.measured, width, height).columns
         return self._sample.data, self._sample.measured, self._sample_scene(self._sample, columns)
 
     @staticmethod
@@ -106,7 +106,7 @@ class DpPictures(DpMetrics):
         return sampled_scene(of, columns)
 
     def _loading_rows(self, width: int, height: int) -> list[Row]:
-        found = self._sample_shown()
+        found = self._sample_shown(width, height)
         if found is None or self._sample is None:
             return super()._loading_rows(width, height)
         told = _("a sample, {share} % of {file}").format(
@@ -397,7 +397,7 @@ class DpPictures(DpMetrics):
 
     def _shown(self) -> tuple[DpData, Measured, Scene] | None:
         """Return what is drawn, None where no lanes are."""
-        if (sample := self._sample_shown()) is not None:
+        if (sample := self._sample_shown(*self.size)) is not None:
             return sample
         pair = self._measured.get(self.state.metric)
         if self.stage is not Stage.READY or self._both is None or pair is None:
