@@ -325,3 +325,15 @@ def test_a_long_run_of_bytes_without_a_separator_does_not_hang(tmp_path):
         b"".join(lines[:100]) + b"0" * 4_000_000 + b"\n\xff\n" + b"".join(lines[100:])
     )
     assert open_profile(tmp_path).load("steps").frame.height == len(lines) - 1
+
+
+@pytest.mark.parametrize("read", [9, 40, 1000])
+def test_wherever_a_block_of_lines_begins(monkeypatch, tmp_path, read):
+    """A line may be short or long, be empty, or have a mark of the byte order as part of its first cell."""
+    lines = ["\ufeff1,2,3", "4", "5,6,7,8", "", "é,,9"]
+    cells = [["\ufeff1", "2", "3"], ["4", None, None], ["5", "6", "7"], [None] * 3, ["é", None, "9"]]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b,c", *lines * 30, ""]), encoding="utf-8")
+    monkeypatch.setattr(csv_lines, "_READ", read)
+    frame, notes = csv_file.read_text(tmp_path / "a.csv", Silent())
+    assert [list(row) for row in frame.iter_rows()] == cells * 30
+    assert not notes
