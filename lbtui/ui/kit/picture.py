@@ -30,6 +30,7 @@ class Picture(Widget):
         width, height = self.size
         if not self.is_mounted or not width or not height:
             return
+        self._drawn_for = self.size
         rows = self.picture(width, height)[:height]
         old = self._strips
         if len(old) != len(rows):
@@ -55,7 +56,6 @@ class Picture(Widget):
         """Return one drawn row."""
         if not self._strips and self.is_mounted:
             # The first frame shows it, not the one after the widget has been told its size.
-            self._drawn_for = self.size
-            width, height = self.size
+            self._drawn_for, (width, height) = self.size, self.size
             self._strips = [Strip(row, width) for row in self.picture(width, height)[:height]]
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
