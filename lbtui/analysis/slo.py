@@ -16,7 +16,7 @@ import polars as pl
 
 from lbtui.analysis.imbalance import Floats
 from lbtui.analysis.latency import ascending
-from lbtui.analysis.request_places import NODE_COLUMNS, THEN
+from lbtui.analysis.request_places import THEN
 from lbtui.thresholds import TARGET_NAMES
 
 # The targets by the names that a user gives them, with their column of the request table; all ms.
@@ -187,13 +187,6 @@ def of_groups(told: pl.Series, groups: pl.Series, seconds: float | None) -> dict
 def domains_of(table: pl.DataFrame) -> pl.Series:
     """Return the keys of the DP domains that served each request, as lists; null where none is known."""
     return table["domain"].str.split(THEN)
-
-
-def nodes_of(table: pl.DataFrame, role: str) -> pl.Series:
-    """Return the address of the node of each request, of a role: prefill or decode."""
-    column = f"{role}_node"
-    assert column in NODE_COLUMNS
-    return table[column]
 
 
 def input_classes(tokens: pl.Series) -> pl.Series:

@@ -59,15 +59,6 @@ class Remembered:
         notes = [*others, note] if note.text else others
         return replace(self, notes=tuple(notes[-MOST_NOTES:]))
 
-    def with_all(self, other: Remembered) -> Remembered:
-        """Return it with all of another over it."""
-        found = self.with_parts(other.parts)
-        for which, view in other.views.items():
-            found = found.with_view(which, view)
-        for note in other.notes:
-            found = found.with_note(note)
-        return replace(found, note=other.note or found.note)
-
     def fresh(self) -> Remembered:
         """Return it without where the user was: views, filters, marks; notes stay."""
         return Remembered(notes=self.notes, note=self.note)

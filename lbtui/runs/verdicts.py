@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from lbtui.analysis.interval import Estimate
-from lbtui.comparison import Row, Verdict
+from lbtui.comparison import Row
 from lbtui.comparison.series import Course, Paired
 from lbtui.comparison.verdict import judged, measured_row
 from lbtui.overview.model import Place
@@ -49,12 +49,6 @@ class Judged:
 
     rows: tuple[Row, ...] = ()
     why: str = ""
-
-    def verdict_of(self, key: str) -> Verdict | None:
-        """Return the verdict of a metric (`Measure.key`), the worst of its subjects'; None if not judged."""
-        found = [row.verdict for row in self.rows if f"{row.metric.dimension}.{row.metric.key}" == key]
-        order: tuple[Verdict, ...] = ("worse", "better", "no_evidence", "too_little_data", "not_comparable")
-        return next((verdict for verdict in order if verdict in found), None)
 
     @property
     def is_worse(self) -> bool:
