@@ -17,7 +17,7 @@ from lbtui.sources.tables.beside_writer import Place
 from lbtui.sources.tables.rowids import rows_of
 from lbtui.sources.tables.sqlite_cells import quoted
 
-# The driver counts the bytes of a column in 31 bits, and does not look whether they suffice.
+# The driver (1.2 to 1.13) counts the bytes of a column in 31 bits, and does not look whether they suffice.
 _MOST = 2**31 - 1
 _FIRST = -(2**63)
 # What the file itself defines may run nothing with effects; and a cell that `sqlite3` refuses has no room.
