@@ -173,7 +173,13 @@ class ForwardRows:
     def _with_names(self, columns: dict[str, NDArray[Any]], raw: Mapping[str, pl.Series]) -> Rows:
         columns["prof_id"] = self._numbers.of(raw["prof_id"])
         if "batch_type" in raw:
-            columns["batch_type"] = self._phase_of(self._types.of(raw["batch_type"]))
+            types = raw["batch_type"]
+            # As a rule all are the same, which is seen at once.
+            if len(types) and not types.null_count() and not (types != types[0]).any():
+                number = np.full(1, self._types.number_of(str(types[0]).strip()))
+                columns["batch_type"] = np.repeat(self._phase_of(number), len(types))
+            else:
+                columns["batch_type"] = self._phase_of(self._types.of(types))
         else:
             columns["batch_type"] = np.full(len(columns["prof_id"]), NO_PHASE, np.uint8)
         return Rows(columns)
@@ -208,7 +214,7 @@ class _Numbering:
     def of(self, values: pl.Series) -> NDArray[np.int64]:
         """Return the number of each value."""
         if values.dtype == pl.String:
-            values = _categorical(values)
+            values = values.cast(pl.Categorical)
         # Polars forgets which category has which number once no column of them is left.
         self._alive = values
         categories = values.to_physical()
@@ -229,20 +235,14 @@ class _Numbering:
         new = np.flatnonzero(numbers == _NEW)
         _categories, first = np.unique(categories[new], return_index=True)
         for row in np.sort(new[first]).tolist():
-            self._of_category[int(categories[row])] = self._number_of(str(values[row]).strip())
+            self._of_category[int(categories[row])] = self.number_of(str(values[row]).strip())
         found: NDArray[np.int64] = self._of_category[categories]
         return found
 
-    def _number_of(self, name: str) -> int:
+    def number_of(self, name: str) -> int:
+        """Return the number of a value."""
         if name in cells.NULL_WORDS:
             return -1
         if name not in self.names:
             self.names.append(name)
         return self.names.index(name)
-
-
-def _categorical(texts: pl.Series) -> pl.Series:
-    """Return texts as a categorical column; as a rule all are the same, which is seen at once."""
-    same = bool(len(texts)) and not texts.null_count() and not (texts != texts[0]).any()
-    some: pl.Series = (texts.head(1) if same else texts).cast(pl.Categorical)
-    return some.new_from_index(0, len(texts)) if same else some
