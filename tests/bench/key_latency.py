@@ -77,9 +77,9 @@ def processor(pid: int) -> float:
 
 
 def at_rest(terminal: Terminal) -> None:
-    """Return once a program does next to nothing in 50 ms, as what was left for the background is done."""
+    """Return once a program does next to nothing in 50 ms, and would not: the background is done."""
     used = processor(terminal.pid)
-    while terminal.read(0.05) or used + 0.002 < (used := processor(terminal.pid)):
+    while terminal.read(0.05) or used + 0.002 < (used := processor(terminal.pid)) or terminal.busy():
         pass
 
 

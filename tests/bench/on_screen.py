@@ -93,7 +93,7 @@ def keys(small: Path, large: Path, repeat: int) -> None:
             for pane, pressed in KEYS.items():
                 answer(terminal, pane[0])
                 terminal.settle(2.0)
-                at_rest(terminal)
+                terminal.rest(600)
                 begin, each = processor(terminal.pid), []
                 for name, key in (pair for pair in pressed for _turn in range(repeat)):
                     each.append((name, answer(terminal, key)))

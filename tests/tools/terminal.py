@@ -81,12 +81,12 @@ class Terminal:
         deadline = time.monotonic() + longest
         since, used = time.monotonic(), self.used()
         while (now := time.monotonic()) < deadline:
-            if self.read(0.02) or self._busy() or self.used() > used + _TICKS:
+            if self.read(0.02) or self.busy() or self.used() > used + _TICKS:
                 since, used = now, self.used()
             elif now - since > _REST:
                 return
 
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
         """Tell whether the program's event loop, or more than the thread that looks for keys, would run."""
         states = {}
         for path in Path(f"/proc/{self.pid}/task").glob("*/stat"):
