@@ -231,7 +231,9 @@ def trace(bench: Bench) -> None:
 def database(bench: Bench) -> None:
     """DP lanes of profiler.db beside SQLite."""
     folder = bench.made("database", lambda folder: write_database(folder, bench.rows * 200))
-    told("profiler.db beside SQLite", paired(bench, "lanes", "sqlite_lanes", folder), 1.5)
+    both = paired(bench, "lanes", "imported_sqlite_lanes", folder)
+    told("profiler.db beside SQLite, both with polars imported", both, 1.5)
+    told("profiler.db beside SQLite alone", paired(bench, "lanes", "sqlite_lanes", folder), 1.5)
 
 
 def pictures(bench: Bench) -> None:

@@ -45,6 +45,8 @@ _CHINESE = {
     "trace of # MB": "# MB的trace",
     "on one core": "单核",
     "profiler.db beside SQLite": "profiler.db，与SQLite对照",
+    "both with polars imported": "两者都导入polars",
+    "profiler.db beside SQLite alone": "profiler.db，与单独的SQLite对照",
     "nine PNGs to numbers": "九张PNG转为数值",
     "whole process": "整个进程",
     "raw profile of # MB": "# MB的原始性能数据",

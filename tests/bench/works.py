@@ -110,6 +110,16 @@ def sqlite_lanes(folder: Path) -> None:
     ).fetchall()
 
 
+def imported_sqlite_lanes(folder: Path) -> None:
+    """The same in a process that has imported what lbtui's reading needs: the work without the start."""
+    import adbc_driver_sqlite
+    import numpy
+    import polars
+
+    assert all((adbc_driver_sqlite, numpy, polars))
+    sqlite_lanes(folder)
+
+
 def findings(folder: Path) -> None:
     """All that the Overview shows: its lines and the findings."""
     from lbtui.findings.diagnosis import diagnose
