@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 
@@ -30,6 +31,18 @@ class Silent(Progress):
 
     def advance(self, what: str, done: int, total: int) -> None:
         """Do nothing."""
+
+
+class ForAWhile(Progress):
+    """The progress of one who waits for so many seconds (s), or until others do; then the reading ends."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Raise `Cancelled` when the time is over."""
+        if time.monotonic() > self._end:
+            raise Cancelled
 
 
 class UpTo(Progress):

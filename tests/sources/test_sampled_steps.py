@@ -24,6 +24,7 @@ def small(monkeypatch):
     monkeypatch.setattr(large_forward, "LARGE_TABLE", 0)
     monkeypatch.setattr(sampled, "_ROWS", 4000)
     monkeypatch.setattr(sampled, "_HEAD", 2000)
+    monkeypatch.setattr(sampled, "_SECONDS", 600)
     for where in (forward_csv, forward_database):
         monkeypatch.setattr(where, "LEAST_TIMES", 1)
 
@@ -167,3 +168,14 @@ def test_a_sample_is_read_once_and_can_be_of_services_with_gaps(small, tmp_path)
     assert sample is profile.sample_steps(Silent())
     assert sample.steps["domain"].n_unique() == 2
     assert (np.diff(sample.begins) > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["csv", "database"])
+def test_a_disk_that_is_slow_from_place_to_place_is_not_waited_for(small, monkeypatch, tmp_path, kind):
+    write_forward(tmp_path, ROWS)
+    if kind == "database":
+        in_database(tmp_path)
+    monkeypatch.setattr(sampled, "_SECONDS", -1)
+    profile = open_profile(tmp_path)
+    assert profile.sample_steps() is None
+    assert profile.load_domain_steps().frame.height > 0

@@ -29,6 +29,7 @@ async def while_reading(tmp_path, monkeypatch, size=(120, 40)):
     write_forward(tmp_path, 120_000)
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     monkeypatch.setattr(sampled, "_ROWS", 60_000)
+    monkeypatch.setattr(sampled, "_SECONDS", 600)
     monkeypatch.setattr(forward_csv, "LEAST_TIMES", 1)
     go = threading.Event()
     joined = Guarded.joined_steps

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lbtui.profile import Cancelled, Silent, early
+from lbtui.profile import Cancelled, Silent, early, progress
 from lbtui.profile.early import read_early
 from lbtui.profile.once import Once
 from lbtui.render.capabilities import Capabilities
@@ -78,7 +78,7 @@ def test_where_nobody_asks_it_ends_after_a_while(monkeypatch, held):
 
 def test_it_goes_on_for_who_asked_after_the_while_is_over(monkeypatch, held):
     now = [0.0]
-    monkeypatch.setattr(early, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
     reading = early_of(held)
 
     def end():

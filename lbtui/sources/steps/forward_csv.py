@@ -58,12 +58,12 @@ class ForwardCsv:
         """Return columns, typed, of the first rows."""
         return csv_file.read_first(self._path, "forward", columns, rows)
 
-    def blocks(self, blocks: int, rows: int) -> Blocks | None:
+    def blocks(self, blocks: int, rows: int, progress: Progress) -> Blocks | None:
         """Return about so many rows from each of so many places; None where the file tells no places."""
         batches = _Batches(self._path, "plain", (), ForwardPlaces())
         with unreadable_on_failure(self._path):
             file = open_csv(self._path)
-            ranges = spread_ranges(file, blocks, int(rows * row_bytes(file)), LEAST_TIMES)
+            ranges = spread_ranges(file, blocks, int(rows * row_bytes(file)), LEAST_TIMES, progress)
             total = self._path.stat().st_size
         if not ranges:
             return None

@@ -50,11 +50,11 @@ class ForwardDatabase:
         """Return columns, typed, of the first rows."""
         return database.read_where(self._path, _TABLE, columns, f"1 ORDER BY rowid LIMIT {rows}", ())
 
-    def blocks(self, blocks: int, rows: int) -> Blocks | None:
+    def blocks(self, blocks: int, rows: int, progress: Progress) -> Blocks | None:
         """Return so many rows from each of so many places; None where the table has not many times more."""
         batches = _Batches(self._path, self.file, ())
         headers = list(batches.headers.header_of.values())
-        with database.connect(self._path) as opened:
+        with database.connect(self._path, progress) as opened:
             (last,) = opened.connection.execute(f"SELECT max(rowid) FROM {_TABLE}").fetchone()
             if not isinstance(last, int) or last < LEAST_TIMES * blocks * rows:
                 return None

@@ -46,7 +46,7 @@ class LargeForward(Protocol):
     def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Return columns, typed, of the first rows."""
 
-    def blocks(self, blocks: int, rows: int) -> Blocks | None:
+    def blocks(self, blocks: int, rows: int, progress: Progress) -> Blocks | None:
         """Return about so many rows from each of so many places; None where the file tells no places."""
 
     def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lbtui.profile import Provenance, Silent, empty
+from lbtui.profile import Cancelled, Provenance, Silent, empty
 from lbtui.profile.place import parts_of, times_of
+from lbtui.profile.progress import ForAWhile
 from lbtui.profile.sample import StepSample
 from lbtui.sources.steps.forward_rows import Rows
 from lbtui.sources.steps.large_forward import LargeForward
@@ -21,6 +22,7 @@ from lbtui.sources.tables.tables import PRECISION
 
 # Rows that tell which process is of which domain; the parser writes a step of all cards close together.
 _HEAD = 20_000
+_SECONDS = 1.5
 # Of the sample, in so many blocks at most, of so many passes of every process at least.
 _ROWS, _BLOCKS, _PASSES = 260_000, 2048, 6
 
@@ -28,13 +30,16 @@ _ROWS, _BLOCKS, _PASSES = 260_000, 2048, 6
 def sample_steps(forward: LargeForward, find_owners: FindOwners) -> StepSample | None:
     """Return a sample of the steps; None where blocks of the table do not tell them.
 
-    So it is where its rows are not in the order of their start, cells need to be looked at one by one, or a
-    process begins later. Raises `Unreadable`.
+    So it is where its rows are not in the order of their start, cells need to be looked at one by one, a
+    process begins later, or the disk takes long to go from block to block. Raises `Unreadable`.
     """
     head = forward.head(SAMPLED, _HEAD)
     processes = head["prof_id"].n_unique()
     rows = max(_PASSES * processes, _ROWS // _BLOCKS)
-    found = forward.blocks(max(_ROWS // rows, 1), rows)
+    try:
+        found = forward.blocks(min(max(_ROWS // rows, 1), _BLOCKS), rows, ForAWhile(_SECONDS))
+    except Cancelled:
+        return None
     if found is None:
         return None
     (passes,) = found.rows.read(Silent())

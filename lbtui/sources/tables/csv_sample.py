@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from lbtui.profile import Progress
 from lbtui.sources.tables.csv_dialect import MIXED, CsvFile
 
 # Bytes in which lines end; those of a table of passes have some hundred.
@@ -19,12 +20,14 @@ def row_bytes(file: CsvFile) -> float:
     return len(probe) / max(probe.count(b"\n"), 1)
 
 
-def spread_ranges(file: CsvFile, blocks: int, size: int, least: int) -> list[tuple[int, int]]:
+def spread_ranges(
+    file: CsvFile, blocks: int, size: int, least: int, progress: Progress
+) -> list[tuple[int, int]]:
     """Return where so many blocks of `size` bytes begin and end in the file, at line ends.
 
     The first stands at its begin, the last at its end. Empty where the bytes at these places do not tell: the
     file is packed, smaller than `least` times the blocks, or has lines longer than any of a table. Raises
-    `OSError`.
+    `OSError`, and what `progress` does.
     """
     if file.compressed or file.encoding not in ("utf-8", MIXED):
         return []
@@ -37,6 +40,7 @@ def spread_ranges(file: CsvFile, blocks: int, size: int, least: int) -> list[tup
         found: list[tuple[int, int]] = []
         last = total - size
         for at in np.linspace(first, last, blocks).astype(int).tolist():
+            progress.advance(file.path.name, at, total)
             begin = _after_lines(number, at, 1) if found else first
             end = _after_lines(number, at + size, 1) if at != last else total
             if begin is None or end is None:
