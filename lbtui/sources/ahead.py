@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 _T = TypeVar("_T")
+_S = TypeVar("_S")
+# Items worked on at once: each by itself does not keep two processors busy.
+_AT_ONCE = 2
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
@@ -19,3 +23,18 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
         while (item := coming.result()) is not None:
             coming = thread.submit(next, items, None)
             yield item
+
+
+def worked(work: Callable[[_S], _T], items: Iterator[_S]) -> Iterator[_T]:
+    """Yield what `work` makes of each item, in their order, made in other threads while one is in use.
+
+    Raises what `work` and `items` do.
+    """
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="worked") as threads:
+        coming: deque[Future[_T]] = deque()
+        for item in items:
+            coming.append(threads.submit(work, item))
+            if len(coming) > _AT_ONCE:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()

@@ -15,7 +15,7 @@ import polars as pl
 from lbtui.profile import Cut, Note, Progress, Silent, Unreadable
 from lbtui.profile.note import cut_words
 from lbtui.profile.progress import UpTo
-from lbtui.sources.ahead import ahead
+from lbtui.sources.ahead import ahead, worked
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.number_marks import plain_numbers
 from lbtui.sources.tables.cells import NULL_WORDS
@@ -304,7 +304,7 @@ class Rows:
         with unreadable_on_failure(self._path):
             blocks = [block for block, _done in CsvLines(self._file, ranges).blocks()]
         counts = [block.count(b"\n") for block in blocks]
-        ((frame, _done, _end),) = self._batches(iter([(b"".join(blocks), 0, None)]), "plain")
+        frame, _done, _end = self._batch((b"".join(blocks), 0, None), "plain")
         if len(blocks) != len(ranges) or frame.height != sum(counts):
             raise BrokenCells
         return frame, counts
@@ -317,7 +317,7 @@ class Rows:
             # Not as they are in the file.
             blocks = ((quotes.only(block), done, None) for block, done, _end in blocks)
         more, read, end = True, 0, size
-        for batch, done, place in ahead(self._batches(blocks, way)):
+        for batch, done, place in worked(lambda block: self._batch(block, way), ahead(blocks)):
             if not more:
                 end = self._cut(read, size)
                 break
@@ -332,14 +332,14 @@ class Rows:
             self.notes.append(Note(visible(self._path.name), told, lost=True))
         return end
 
-    def _batches(self, blocks: Iterator[_Block], way: Way) -> Iterator[tuple[pl.DataFrame, int, int | None]]:
-        for block, done, end in blocks:
-            if b'"' in block and block.count(b'"') % 2:
-                raise BrokenCells  # an odd quote would swallow what follows
-            try:
-                yield self._scan(way, block).collect(), done, end
-            except pl.exceptions.ComputeError as error:
-                raise BrokenCells from error
+    def _batch(self, block: _Block, way: Way) -> tuple[pl.DataFrame, int, int | None]:
+        lines, done, end = block
+        if b'"' in lines and lines.count(b'"') % 2:
+            raise BrokenCells  # an odd quote would swallow what follows
+        try:
+            return self._scan(way, lines).collect(), done, end
+        except pl.exceptions.ComputeError as error:
+            raise BrokenCells from error
 
     def _scan(self, way: Way, block: bytes) -> pl.LazyFrame:
         if way in ("text", "lines") or not self._types:
