@@ -9,8 +9,6 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
-# Items worked on at once: each by itself does not keep two processors busy.
-_AT_ONCE = 2
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
@@ -25,16 +23,16 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
             yield item
 
 
-def worked(work: Callable[[_S], _T], items: Iterator[_S]) -> Iterator[_T]:
-    """Yield what `work` makes of each item, in their order, made in other threads while one is in use.
+def worked(work: Callable[[_S], _T], items: Iterator[_S], at_once: int) -> Iterator[_T]:
+    """Yield what `work` makes of each item, in their order, so many at once while one is in use.
 
     Raises what `work` and `items` do.
     """
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="worked") as threads:
+    with ThreadPoolExecutor(at_once, thread_name_prefix="worked") as threads:
         coming: deque[Future[_T]] = deque()
         for item in items:
             coming.append(threads.submit(work, item))
-            if len(coming) > _AT_ONCE:
+            if len(coming) > at_once:
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()

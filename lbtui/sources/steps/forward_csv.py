@@ -104,7 +104,7 @@ class _Batches:
         types: dict[str, pl.DataType] = dict.fromkeys(numeric_headers("forward", self.headers), pl.Float64())
         if found := self.headers.header_of.get("prof_id"):
             types[found] = pl.Categorical()
-        self.rows = csv_file.Rows(file, list(self.headers.header_of.values()), types)
+        self.rows = csv_file.Rows(file, list(self.headers.header_of.values()), types, at_once=2)
 
     @property
     def notes(self) -> list[Note]:

@@ -28,6 +28,8 @@ _T = TypeVar("_T")
 
 # What is read whole has a column for each process; each costs polars a query of its own.
 _MOST_COLUMNS = 8192
+# Rows that are made columns at once.
+_ENOUGH = 50_000
 
 
 def read_header(path: Path) -> list[str]:
@@ -46,12 +48,26 @@ def read_csv(
 
     def converted(way: Way) -> Conversion:
         conversion = Conversion(table, headers, visible(path.name))
-        for batch in rows.read(progress, way):
+        for batch in _joined(rows.read(progress, way)):
             conversion.take(batch)
         return conversion
 
     conversion = first_way(converted)
     return conversion.frame(), [*rows.notes, *conversion.notes()]
+
+
+def _joined(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the batches, those of few rows as one: each column of each costs polars some queries."""
+    waiting: list[pl.DataFrame] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.height
+        if rows >= _ENOUGH:
+            yield pl.concat(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pl.concat(waiting)
 
 
 def read_parts(
@@ -269,7 +285,8 @@ class Rows:
 
     Read the way `typed`, columns come in their `types` (by header), several times faster than as text; so
     they do the way `plain`, but for null words: among numbers none may be but NaN, as texts they are left.
-    In the others what would be Float64 comes as text in plain notation.
+    In the others what would be Float64 comes as text in plain notation. So many blocks are parsed `at_once`:
+    one by itself does not keep two processors busy, and each takes memory.
     """
 
     def __init__(
@@ -277,7 +294,10 @@ class Rows:
         file: CsvFile,
         columns: list[str],
         types: Mapping[str, pl.DataType] | None = None,
+        *,
+        at_once: int = 1,
     ) -> None:
+        self._at_once = at_once
         self._file = file
         self._path = file.path
         self._columns = columns
@@ -317,7 +337,7 @@ class Rows:
             # Not as they are in the file.
             blocks = ((quotes.only(block), done, None) for block, done, _end in blocks)
         more, read, end = True, 0, size
-        for batch, done, place in worked(lambda block: self._batch(block, way), ahead(blocks)):
+        for batch, done, place in worked(lambda block: self._batch(block, way), ahead(blocks), self._at_once):
             if not more:
                 end = self._cut(read, size)
                 break
