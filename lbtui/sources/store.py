@@ -115,9 +115,8 @@ class Store:
                 failed += _rowless(name, found[1])
         return None, failed
 
-    def head(self, table: str, rows: int, progress: Progress) -> Raw | None:
+    def head(self, table: str, columns: Sequence[str], rows: int, progress: Progress) -> Raw | None:
         """Return the first rows of `table` from the file that would be read, None without any."""
-        columns = usual_columns(table)
         if path := self.output.csv.get(table):
             frame, file, reader = csv_file.read_first(path, table, columns, rows), path.name, "csv"
         elif self.database and table in self.database_tables - ONLY_CSV:

@@ -9,7 +9,7 @@ import pytest
 from lbtui.analysis.data_parallel import domain_steps
 from lbtui.profile import Silent
 from lbtui.sources import open_profile
-from lbtui.sources.steps import forward_csv, forward_database, large_forward, sampled
+from lbtui.sources.steps import forward_csv, forward_database, large_forward, sampled, scheduling
 from tests.bench.inputs import write_forward
 from tests.sources.made import Service, write
 from tests.sources.recorded import lay_out
@@ -23,7 +23,7 @@ def small(monkeypatch):
     monkeypatch.setattr(large_forward, "LARGE_FORWARD", 0)
     monkeypatch.setattr(large_forward, "LARGE_TABLE", 0)
     monkeypatch.setattr(sampled, "_ROWS", 4000)
-    monkeypatch.setattr(sampled, "_HEAD", 2000)
+    monkeypatch.setattr(scheduling, "_HEAD", 2000)
     monkeypatch.setattr(sampled, "_SECONDS", 600)
     for where in (forward_csv, forward_database):
         monkeypatch.setattr(where, "LEAST_TIMES", 1)

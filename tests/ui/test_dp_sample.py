@@ -3,20 +3,26 @@
 import asyncio
 import re
 import threading
+import warnings
 from contextlib import asynccontextmanager
 
 import numpy as np
+import polars as pl
 import pytest
 
+from lbtui.profile.sample import StepSample
 from lbtui.render.canvas import Scale
 from lbtui.render.capabilities import Capabilities
 from lbtui.render.lanes import banded_lane, lane
 from lbtui.render.text import plain
 from lbtui.sources.loaders import Guarded
 from lbtui.sources.steps import forward_csv, large_forward, sampled
+from lbtui.thresholds import Expected
 from lbtui.ui.app import LbtuiApp
 from lbtui.ui.kit.pane import Stage
 from lbtui.ui.opening import Asked
+from lbtui.ui.panes.dp.sample import sampled as sampled_lanes
+from lbtui.ui.panes.dp.sample import sampled_scene
 from tests.bench.inputs import write_forward
 from tests.tools.driving import settled
 
@@ -82,6 +88,7 @@ def test_lanes_of_a_sample_stand_where_the_exact_ones_will(tmp_path, monkeypatch
             assert pane.state == state
             assert shown(app) == first
             assert pane.to_copy() == ""
+            assert len(pane.keys_now()) == 1
             go.set()
             await settled(app, pilot)
             assert pane.stage is Stage.READY
@@ -108,6 +115,28 @@ def test_escape_ends_the_reading_of_a_sample_too(tmp_path, monkeypatch):
             assert "Loading was cancelled. R reads again." in shown(app)
 
     asyncio.run(whole())
+
+
+def test_a_service_that_serves_nobody_has_no_ratio():
+    times = pl.Series([0, 50_000, 100_000, 150_000], dtype=pl.Datetime("us"))
+    steps = pl.DataFrame(
+        {
+            **dict.fromkeys(("domain", "instance", "host"), "dp0"),
+            "dp_rank": 0,
+            "start": times,
+            "end": times.dt.offset_by("40ms"),
+            "bubble": 10.0,
+            "batch_size": 0,
+            "block": pl.Series([0, 1, 2, 3], dtype=pl.UInt32),
+        }
+    )
+    begins = np.array([0, 50_000, 100_000, 150_000])
+    told = sampled_lanes(StepSample(steps, begins, begins + 40_000, (0, 190_000), "f", 0.1), Expected())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        view = sampled_scene(told, 20)
+    assert view.mean.tolist() == [[0.0] * 20]
+    assert np.isnan(view.statistics[0].ratio)
 
 
 def test_a_band_is_solid_up_to_its_low_end():

@@ -13,7 +13,7 @@ from lbtui.profile.progress import UpTo
 from lbtui.sources import limits
 from lbtui.sources.failure import unreadable_on_failure
 from lbtui.sources.steps.forward_places import ForwardPlaces
-from lbtui.sources.steps.forward_rows import COLUMNS, LEAST_TIMES, Blocks, ForwardRows, Known
+from lbtui.sources.steps.forward_rows import COLUMNS, LEAST_TIMES, Blocks, ForwardRows
 from lbtui.sources.tables import csv_file
 from lbtui.sources.tables.csv_dialect import open_csv
 from lbtui.sources.tables.csv_sample import row_bytes, spread_ranges
@@ -54,10 +54,6 @@ class ForwardCsv:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
         return csv_file.read_first(self._path, "forward", columns, rows, name="prof_id", among=processes)
 
-    def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
-        """Return columns, typed, of the first rows."""
-        return csv_file.read_first(self._path, "forward", columns, rows)
-
     def blocks(self, blocks: int, rows: int, progress: Progress) -> Blocks | None:
         """Return about so many rows from each of so many places; None where the file tells no places."""
         batches = _Batches(self._path, "plain", (), ForwardPlaces())
@@ -72,7 +68,7 @@ class ForwardCsv:
         except csv_file.BrokenCells:
             return None
         share = sum(end - begin for begin, end in ranges) / total
-        return Blocks(ForwardRows(Known(batches, frame)), counts, share)
+        return Blocks.of(batches, frame, counts, share)
 
     def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs).

@@ -11,7 +11,7 @@ import polars as pl
 
 from lbtui.profile import Note, Progress
 from lbtui.sources import limits
-from lbtui.sources.steps.forward_rows import COLUMNS, LEAST_TIMES, ROW, Blocks, ForwardRows, Known
+from lbtui.sources.steps.forward_rows import COLUMNS, LEAST_TIMES, ROW, Blocks, ForwardRows
 from lbtui.sources.tables import database
 from lbtui.sources.tables.sqlite_cells import quoted
 from lbtui.sources.tables.tables import Conversion, match_headers, numeric_headers, usual_columns
@@ -46,10 +46,6 @@ class ForwardDatabase:
         where = f"trim({quoted(prof_id.header_of['prof_id'])}) IN ({marks}) ORDER BY rowid LIMIT {rows}"
         return database.read_where(self._path, _TABLE, columns, where, processes)
 
-    def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
-        """Return columns, typed, of the first rows."""
-        return database.read_where(self._path, _TABLE, columns, f"1 ORDER BY rowid LIMIT {rows}", ())
-
     def blocks(self, blocks: int, rows: int, progress: Progress) -> Blocks | None:
         """Return so many rows from each of so many places; None where the table has not many times more."""
         batches = _Batches(self._path, self.file, ())
@@ -67,9 +63,7 @@ class ForwardDatabase:
             )
             frame = pl.concat([*opened.chunks(sql, [ROW, *headers])])
         counts = np.bincount(frame[ROW].cast(pl.Int64).to_numpy(), minlength=blocks).tolist()
-        return Blocks(
-            ForwardRows(Known(batches, batches.typed(frame.drop(ROW)))), counts, frame.height / last
-        )
+        return Blocks.of(batches, batches.typed(frame.drop(ROW)), counts, frame.height / last)
 
     def between(self, begin: int, end: int, progress: Progress) -> pl.DataFrame:
         """Return all columns, typed, of the rows that start between two instants (µs)."""

@@ -63,23 +63,6 @@ class Batches(Protocol):
         """Return the sampled columns, typed, of the first rows; once, while the rest is being read."""
 
 
-class Known:
-    """Rows that are read already, in one batch; see `Batches`."""
-
-    def __init__(self, of: Batches, frame: pl.DataFrame) -> None:
-        self.file, self.headers = of.file, of.headers
-        self.notes: list[Note] = []
-        self._frame = frame
-
-    def read(self, progress: Progress) -> Iterator[pl.DataFrame]:
-        """Yield them."""
-        yield self._frame
-
-    def first(self, rows: int) -> pl.DataFrame:
-        """Return none: nothing is sampled of them."""
-        return self._frame.clear()
-
-
 class ForwardRows:
     """Reads a forward table once; `read_rows` counts the rows seen, `kept` those that can be placed."""
 
@@ -117,19 +100,25 @@ class ForwardRows:
     def read(self, progress: Progress) -> Iterator[Rows]:
         """Yield the rows in the order of the file, batch by batch; raises what reading it does."""
         for batch in self._source.read(progress):
-            self.read_rows += batch.height
-            raw = {name: batch[header] for name, header in self._headers.header_of.items()}
-            rows = self._as_they_are(raw)
-            if rows is None:
-                texts = batch.with_columns(pl.col(pl.Categorical).cast(pl.String))
-                frame = self._conversion.converted(texts, texts[ROW] if ROW in texts.columns else None)
-                rows = self._converted(frame)
-            else:
-                self._conversion.pass_over(batch.height)
-            self.kept += rows.count
+            rows = self.taken(batch)
             if rows.count:
-                self._watch_bubbles(rows)
                 yield rows
+
+    def taken(self, batch: pl.DataFrame) -> Rows:
+        """Return the rows of a batch that can be placed, as read after all those before."""
+        self.read_rows += batch.height
+        raw = {name: batch[header] for name, header in self._headers.header_of.items()}
+        rows = self._as_they_are(raw)
+        if rows is None:
+            texts = batch.with_columns(pl.col(pl.Categorical).cast(pl.String))
+            frame = self._conversion.converted(texts, texts[ROW] if ROW in texts.columns else None)
+            rows = self._converted(frame)
+        else:
+            self._conversion.pass_over(batch.height)
+        self.kept += rows.count
+        if rows.count:
+            self._watch_bubbles(rows)
+        return rows
 
     def _watch_bubbles(self, rows: Rows) -> None:
         """Keep in mind of each process how many bubbles are unknown, and whether its last is."""
@@ -198,9 +187,18 @@ class ForwardRows:
 class Blocks:
     """Rows from places at even distances in the table, in its order; `counts` are how many of each place."""
 
-    rows: ForwardRows
+    rows: Rows
+    processes: list[str]  # by their number in `rows`
     counts: list[int]
     share: float  # of the table
+
+    @classmethod
+    def of(cls, batches: Batches, batch: pl.DataFrame, counts: list[int], share: float) -> Blocks | None:
+        """Return the rows of a batch; None where some of them are at no place, or a place has none."""
+        read = ForwardRows(batches)
+        rows = read.taken(batch)
+        whole = rows.count == sum(counts) and min(counts) > 0
+        return cls(rows, read.processes, counts, share) if whole else None
 
 
 class _Numbering:

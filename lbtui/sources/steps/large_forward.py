@@ -43,9 +43,6 @@ class LargeForward(Protocol):
     def first_of(self, processes: Sequence[str], columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Return columns, typed, of the first rows whose prof_id is among `processes`."""
 
-    def head(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
-        """Return columns, typed, of the first rows."""
-
     def blocks(self, blocks: int, rows: int, progress: Progress) -> Blocks | None:
         """Return about so many rows from each of so many places; None where the file tells no places."""
 

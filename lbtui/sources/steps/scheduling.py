@@ -19,13 +19,13 @@ from lbtui.sources.steps.rounded_forward import are_rounded, rebuild_forward
 from lbtui.sources.steps.row_checks import checked_durations
 from lbtui.sources.steps.sampled import sample_steps
 from lbtui.sources.steps.step_join import NotJoinable
-from lbtui.sources.steps.streamed import Streamed, held_whole, stream_steps
+from lbtui.sources.steps.streamed import SAMPLED, Streamed, held_whole, stream_steps
 from lbtui.sources.steps.unnamed_rounds import are_unnamed, name_rounds
 from lbtui.sources.store import Raw, Store
 from lbtui.sources.tables.tables import usual_columns
 from lbtui.text import _
 
-# Rounds that tell which scheduler is of which domain.
+# Rows that tell which process is of which domain; the parser writes a step of all cards close together.
 _HEAD = 20_000
 
 
@@ -113,8 +113,9 @@ def sample_of(store: Store, progress: Progress) -> StepSample | None:
     large = large_forward(store)
     if large is None or why_held(store, progress) is not None:
         return None
-    batch = possible_processes(store.head("batch", _HEAD, progress))
-    if are_unnamed(batch) or (batch is None and store.has_trace):
+    batch = possible_processes(store.head("batch", usual_columns("batch"), _HEAD, progress))
+    first = store.head("forward", SAMPLED, _HEAD, progress)
+    if first is None or are_unnamed(batch) or (batch is None and store.has_trace):
         return None
 
     def owners_of(head: Raw) -> Owners:
@@ -123,7 +124,7 @@ def sample_of(store: Store, progress: Progress) -> StepSample | None:
             raise NotJoinable
         return find_owners(possible, batch, read_hints(store, possible, batch, progress))
 
-    return sample_steps(large, owners_of)
+    return sample_steps(large, first, owners_of)
 
 
 def with_all_passes(store: Store, scheduling: Scheduling, progress: Progress) -> Scheduling:

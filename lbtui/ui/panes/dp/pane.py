@@ -239,6 +239,8 @@ class DpPane(DpPictures):
 
     def keys_now(self) -> list[tuple[str, str]]:
         """Return the keys that do something for the side shown."""
+        if self._sample_shown(*self.size) is not None:
+            return [keys.MOVE]
         idle = {_("sort"), _("chart")} if self.side == "difference" else set()
         found = [each for each in super().keys_now() if each[1] not in idle]
         what_if = [("w", _("What-if"))] if self.profile.has("requests") else []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from textual.message import Message
 
 from lbtui.analysis.data_parallel import METRICS, MetricKey, metric
@@ -16,7 +14,7 @@ from lbtui.render.canvas import Canvas
 from lbtui.render.capabilities import Capabilities, Row
 from lbtui.render.chart import Chart
 from lbtui.render.palette import dim
-from lbtui.render.text import blank, fit, number
+from lbtui.render.text import blank, fit
 from lbtui.text import _
 from lbtui.ui.kit.background import in_background
 from lbtui.ui.kit.pane import Stage
@@ -26,17 +24,15 @@ from lbtui.ui.panes.dp import difference as dp_difference
 from lbtui.ui.panes.dp.chart import ChartKey, chart_key, chart_rows, chart_state_row, marked_rows
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene
 from lbtui.ui.panes.dp.difference import Difference
-from lbtui.ui.panes.dp.layout import Kind, Layout, Shown, following, layout, view_window
+from lbtui.ui.panes.dp.layout import Kind, Layout, Shown, layout, view_window
 from lbtui.ui.panes.dp.loading import AT_ONCE, DpMetrics
 from lbtui.ui.panes.dp.marks import Mark, marks_of
-from lbtui.ui.panes.dp.sample import SampledLanes, sampled, sampled_scene
+from lbtui.ui.panes.dp.sample import SampledLanes, sample_words, sampled, sampled_scene, starting
 from lbtui.ui.panes.dp.scenes import Ahead, SceneKey, made_ahead
 from lbtui.ui.panes.dp.sides import Common, common, difference, offset_of, scenes
 from lbtui.ui.panes.dp.view import copied_text, draw, missing_rows, reading_rows
 
 _KEPT = 32
-# In which a place to begin is looked for in a sample.
-_COLUMNS = 64
 # So many seconds after a picture that took a while, the other metrics are made ready.
 _AT_REST = 0.3
 _AHEAD = "ahead"
@@ -88,33 +84,21 @@ class DpPictures(DpMetrics):
     def sampled(self, result: SampledLanes) -> None:
         """Keep it, with the cursor where a domain seems to stand out most."""
         self._sample = result
-        view = sampled_scene(result, _COLUMNS)
-        lane, column = divmod(int(np.nan_to_num(view.mean_apart).argmax()), view.columns)
-        state = replace(self.state, domain=result.measured.domains[lane].key, time=view.middle(column))
-        self.state = following(state, self.selection, result.data)
+        self.state = starting(result, self.state, self.selection)
 
     def _sample_shown(self, width: int, height: int) -> tuple[DpData, Measured, Scene] | None:
         """Return what is drawn of a sample in a size, None where none is."""
         if self._sample is None or self.stage is not Stage.LOADING or self.state.metric != "batch_size":
             return None
         columns = self._layout(self._sample.measured, width, height).columns
-        return self._sample.data, self._sample.measured, self._sample_scene(self._sample, columns)
-
-    @staticmethod
-    @lru_cache(maxsize=2)
-    def _sample_scene(of: SampledLanes, columns: int) -> Scene:
-        return sampled_scene(of, columns)
+        return self._sample.data, self._sample.measured, sampled_scene(self._sample, columns)
 
     def _loading_rows(self, width: int, height: int) -> list[Row]:
         found = self._sample_shown(width, height)
         if found is None or self._sample is None:
             return super()._loading_rows(width, height)
-        told = _("a sample, {share} % of {file}").format(
-            share=number(100 * self._sample.sample.share), file=self._sample.sample.file
-        )
-        at = self._layout(found[1], width, height)
-        now = Shown.of(*found, self._local(), at)
-        now = replace(now, sample=f"{told} · {self._progress_text}")
+        now = Shown.of(*found, self._local(), self._layout(found[1], width, height))
+        now = replace(now, sample=f"{sample_words(self._sample.sample)} · {self._progress_text}")
         return draw(now, Canvas(width, height, self.caps))
 
     def _forget(self) -> None:

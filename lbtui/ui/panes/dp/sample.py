@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,11 +12,17 @@ from lbtui.analysis.imbalance import known_mean
 from lbtui.analysis.lanes import Lane, LaneStatistics, Micros, bin_edges
 from lbtui.analysis.sampled import SampledBins, SampledLane, sampled_bins, sampled_lanes
 from lbtui.profile.sample import StepSample
+from lbtui.render.text import number
+from lbtui.text import _
 from lbtui.thresholds import Expected
+from lbtui.ui.kit.selection import Selection
 from lbtui.ui.panes.dp.data import DpData, Measured, Scene, apart
+from lbtui.ui.panes.dp.layout import DpState, following
 
 # Blocks in a column, how far its band may reach to a side, and how many columns there are in any case.
 _BLOCKS, _SURE, _FEWEST = 5, 0.15, 16
+# Columns in which a place to begin is looked for.
+_PLACES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +70,20 @@ def _bins(of: SampledLanes, edges: Micros) -> SampledBins:
     return bins.at(np.clip(np.searchsorted(wide, middle, side="right") - 1, 0, columns - 1))
 
 
+def starting(of: SampledLanes, state: DpState, selection: Selection) -> DpState:
+    """Return the state with the cursor where a domain seems to stand out most, or where one is chosen."""
+    view = sampled_scene(of, _PLACES)
+    lane, column = divmod(int(np.nan_to_num(view.mean_apart).argmax()), view.columns)
+    state = replace(state, domain=of.measured.domains[lane].key, time=view.middle(column))
+    return following(state, selection, of.data)
+
+
+def sample_words(sample: StepSample) -> str:
+    """Return what a sample is of."""
+    return _("a sample, {share} % of {file}").format(share=number(100 * sample.share), file=sample.file)
+
+
+@lru_cache(maxsize=4)
 def sampled_scene(of: SampledLanes, columns: int) -> Scene:
     """Return what is drawn of a sample over the whole time; its colours are those of the low ends."""
     measured = of.measured
@@ -70,7 +91,7 @@ def sampled_scene(of: SampledLanes, columns: int) -> Scene:
     bins = _bins(of, edges)
     whole = sampled_bins(of.sample, of.lanes, np.array(measured.whole)).mean[:, 0]
     unknown = float("nan")
-    levels = {i: known_mean(whole[measured.lanes_of(i)]) for i in measured.instances}
+    levels = [float(known_mean(whole[measured.lanes_of(d.instance)])) for d in measured.domains]
     return Scene(
         measured.whole,
         edges,
@@ -80,8 +101,8 @@ def sampled_scene(of: SampledLanes, columns: int) -> Scene:
         np.zeros_like(bins.mean),
         None,
         tuple(
-            LaneStatistics(float(mean), unknown, unknown, float(mean / levels[d.instance]), unknown, unknown)
-            for mean, d in zip(whole, measured.domains, strict=True)
+            LaneStatistics(mean, unknown, unknown, mean / level if level > 0 else unknown, unknown, unknown)
+            for mean, level in zip(whole.tolist(), levels, strict=True)
         ),
         {},
         (bins.low, bins.high),
